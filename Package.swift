@@ -1,0 +1,60 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Targets are listed lowest first: a dependency may only name a target above it.
+
+/// Arithmetic runs optimised in debug builds too, so that the tests take minutes and not hours.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+  name: "sdbatch",
+  products: [
+    .executable(name: "sdbatch", targets: ["sdbatch"]),
+    .executable(name: "sdbench", targets: ["sdbench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+
+    .target(name: "Jobs", dependencies: [crypto]),
+    .target(name: "Imaging", dependencies: ["CPNG"]),
+    .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
+
+    .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
+    .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
+    .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
+
+    .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
+    .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
+
+    .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
+    .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
+    .target(
+      name: "Diffusion", dependencies: ["Models", "Sampling", "Tokenization", "Imaging", "Jobs", "Weights", "Tensors"],
+      swiftSettings: optimised),
+
+    .executableTarget(
+      name: "sdbatch",
+      dependencies: [
+        "Batch", "Diffusion", "Planning", "Jobs",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .executableTarget(
+      name: "sdbench",
+      dependencies: [
+        "Diffusion", "Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,63 @@
+/// The samplers by the names that the webui gives them; the raw value is the name in recipes, infotext and manifest.
+public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
+  case dpmPP2M = "DPM++ 2M"
+  case dpmPPSDE = "DPM++ SDE"
+  case dpmPP2MSDE = "DPM++ 2M SDE"
+  case dpmPP2SAncestral = "DPM++ 2S a"
+  case dpmPP3MSDE = "DPM++ 3M SDE"
+  case eulerAncestral = "Euler a"
+  case euler = "Euler"
+  case lms = "LMS"
+  case heun = "Heun"
+  case dpm2 = "DPM2"
+  case dpm2Ancestral = "DPM2 a"
+
+  /// The schedule that `automatic` stands for with this sampler (webui 1.10).
+  public var defaultSchedule: ScheduleID {
+    switch self {
+    case .dpmPP2M, .dpmPPSDE, .dpmPP2SAncestral, .dpm2, .dpm2Ancestral: .karras
+    case .dpmPP2MSDE, .dpmPP3MSDE: .exponential
+    case .eulerAncestral, .euler, .lms, .heun: .automatic
+    }
+  }
+
+  /// Whether the schedule is made one value longer and its last value but one removed.
+  public var discardsPenultimateSigma: Bool {
+    switch self {
+    case .dpm2, .dpm2Ancestral, .dpmPP3MSDE: true
+    default: false
+    }
+  }
+
+  /// Whether the sampler calls the model twice a step.
+  public var isSecondOrder: Bool {
+    switch self {
+    case .dpmPPSDE, .dpmPP2SAncestral, .heun, .dpm2, .dpm2Ancestral: true
+    default: false
+    }
+  }
+
+  /// Whether the sampler reads `eta`.
+  public var usesEta: Bool {
+    switch self {
+    case .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral: true
+    case .dpmPP2M, .euler, .lms, .heun, .dpm2: false
+    }
+  }
+
+  /// The sampler with this name, in any case, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
+  ///
+  /// - Parameter name: What a recipe or a request says.
+  /// - Returns: Nothing when neither the whole name nor the name without a schedule's spelling is known.
+  public static func resolve(_ name: String) -> (sampler: SamplerID, schedule: ScheduleID?)? {
+    let wanted = name.lowercased()
+    if let sampler = allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return (sampler, nil) }
+    for schedule in ScheduleID.allCases {
+      for spelling in schedule.spellings where wanted.hasSuffix(" " + spelling.lowercased()) {
+        let stem = wanted.dropLast(spelling.count + 1)
+        if let sampler = allCases.first(where: { $0.rawValue.lowercased() == stem }) { return (sampler, schedule) }
+      }
+    }
+    return nil
+  }
+}
