@@ -6,13 +6,17 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var model: ModelReference
   /// A VAE file or folder that replaces the checkpoint's own.
   public var vae: ModelReference?
+  /// What the image shows, in the webui's syntax.
   public var prompt: String
+  /// What guidance steers away from.
   public var negativePrompt: String
   /// Seeds the noise of this image; never -1.
   public var seed: Int64
   /// Sampling steps.
   public var steps: Int
+  /// The strength of classifier-free guidance; 1 is none.
   public var cfgScale: Double
+  /// How the steps are taken.
   public var sampler: SamplerID
   /// The schedule asked for; `automatic` stands for the sampler's own.
   public var scheduler: ScheduleID
@@ -20,16 +24,23 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var width: Int
   /// In pixels; a multiple of 8.
   public var height: Int
+  /// Whose random numbers the noise uses.
   public var rng: NoiseSourceID
   /// 1 takes the text encoder's last layer, 2 the one before it.
   public var clipSkip: Int
+  /// How much of an ancestral or SDE sampler's noise is used, 0 to 1.
   public var eta: Double
+  /// How much noise Euler, Heun and DPM2 add and remove again.
   public var sChurn: Double
+  /// The smallest sigma that is churned.
   public var sTmin: Double
   /// The largest sigma that is churned; nothing means no limit.
   public var sTmax: Double?
+  /// Scales the noise that samplers add.
   public var sNoise: Double
+  /// The arithmetic asked for.
   public var precision: PrecisionChoice
+  /// What the network's output means.
   public var predictionType: PredictionChoice
 
   enum CodingKeys: String, CodingKey {
