@@ -1,1 +1,93 @@
-#pragma once
+// The SIMD kernels behind one table of function pointers.
+//
+// Every slot is filled by portable C first; each instruction set that the machine has then overlays the slots it does
+// better. All arrays are dense float32 unless a stride (in floats) says otherwise. Nothing is read or written outside the
+// stated ranges. No slot allocates, and none keeps state. The order of every sum depends on the arguments' sizes alone.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// The largest panel width of any instruction set; a bound for buffers on the stack.
+#define CK_MAX_NR 32
+
+/// out[i][j] = sum over taps t and channels k of tap[t][i * row_stride + k] * panel[t][k][j], then bias and residual.
+///
+/// A linear layer is the product with one tap; a 3x3 convolution over channels-last images has nine, each pointing
+/// at the same run of output pixels shifted by one row or column.
+typedef struct {
+  size_t taps;
+  const float *const *tap;  ///< [taps] first row of each tap
+  size_t row_stride;        ///< between the rows of a tap
+  size_t k;                 ///< channels of a row
+  const float *panel;       ///< [taps][k][nr], 64-byte aligned; columns from n on are zero
+  size_t m;                 ///< rows
+  size_t n;                 ///< columns, 1...nr
+  float *out;               ///< [m][n]
+  size_t out_stride;
+  int accumulate;           ///< not 0: the sums start from what `out` holds
+  const float *bias;        ///< [nr] or null
+  const float *residual;    ///< [m][n] or null; may be `out`'s own memory
+  size_t residual_stride;
+} ck_product;
+
+/// softmax(scale * q keys^T) values for a few queries of one head, over keys and values packed in panels.
+typedef struct {
+  const float *q;         ///< [rows][d]
+  size_t q_stride;
+  size_t rows;            ///< 1...CK_ATTENTION_ROWS
+  size_t d;               ///< width of the head
+  const float *keys;      ///< [ceil(count / nr)][d][nr]: panel p, column j is key p * nr + j; absent keys are zero
+  const float *values;    ///< [ceil(d / nr)][count][nr]: panel p, column j is component p * nr + j
+  size_t count;           ///< keys
+  size_t visible;         ///< keys that the first query sees; query i sees visible + i, at most `count`
+  float scale;
+  float *scores;          ///< scratch: [rows][ceil(count / nr) * nr]
+  float *out;             ///< [rows][d]
+  size_t out_stride;
+} ck_attention;
+
+/// Queries per call of `attention`: their scores stay in the second-level cache up to some 8 000 keys.
+#define CK_ATTENTION_ROWS 24
+
+typedef struct {
+  const char *name;  ///< of the last instruction set that overlaid a slot
+  size_t mr;         ///< rows of `product`'s register tile; other row counts work, these are fastest
+  size_t nr;         ///< columns of a panel
+
+  void (*product)(const ck_product *);
+  void (*attention)(const ck_attention *);
+
+  /// mean[c] and m2[c] (sum of squared deviations) of each channel of x[rows][channels].
+  void (*moments)(const float *x, size_t rows, size_t channels, float *mean, float *m2);
+  /// y[i][c] = x[i][c] * scale[c] + shift[c], then SiLU if `silu` is not 0. `y` may be `x`.
+  void (*scale_shift)(const float *x, size_t x_stride, size_t rows, size_t channels, const float *scale, const float *shift, int silu,
+                      float *y, size_t y_stride);
+  /// y[i] = (x[i] - mean) / sqrt(variance + epsilon) * gamma + beta, over each row of `width`. `y` may be `x`.
+  void (*layer_norm)(const float *x, size_t rows, size_t width, const float *gamma, const float *beta, float epsilon, float *y);
+  /// y[i][j] = x[i][j] * gelu(x[i][width + j]) with the exact GELU; x rows have 2 * width, y rows width. GEGLU, arXiv:2002.05202.
+  void (*geglu)(const float *x, size_t rows, size_t width, float *y);
+  /// x * sigmoid(x), in place or not.
+  void (*silu)(const float *x, size_t count, float *y);
+  /// x * Phi(x), exact (erf), in place or not.
+  void (*gelu)(const float *x, size_t count, float *y);
+  /// x * sigmoid(1.702 x), in place or not.
+  void (*quick_gelu)(const float *x, size_t count, float *y);
+  /// y[i] = a[i] + b[i]; `y` may be either.
+  void (*add)(const float *a, const float *b, size_t count, float *y);
+} ck_table;
+
+/// The table for this machine, made on the first call. SDBATCH_ISA=portable|avx2|avx512 stops the overlays at that name.
+const ck_table *ck_kernels(void);
+
+/// The table with the overlays up to and including `name`, or null if that name is unknown or this machine lacks it.
+const ck_table *ck_kernels_named(const char *name);
+
+/// The names of the instruction sets in overlay order; null past the last. Not all need be available here.
+const char *ck_isa_name(size_t index);
+
+/// Whether SDBATCH_ISA is set to a name that this build does not know or this machine lacks.
+int ck_isa_refused(void);
+
+#endif

@@ -1,0 +1,72 @@
+// exp, erf and the activations made of them, written once against vec/.
+#include <math.h>
+
+// exp(x) within 2 units in the last place from -87 up to 88; below, 0 rises to the smallest normal number.
+//
+// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts so that r keeps its digits; exp(r) by its Taylor polynomial, whose
+// last term's successor, r^8 / 8!, is below 6e-9 there.
+static inline vf v_exp(vf x) {
+  x = v_min(v_max(x, v_set1(-87.0f)), v_set1(88.0f));
+  vf n = v_round(v_mul(x, v_set1(1.44269504088896341f)));
+  vf r = v_fma(n, v_set1(-0.693359375f), x);
+  r = v_fma(n, v_set1(2.12194440054690583e-4f), r);
+  vf p = v_set1(1.0f / 5040);
+  p = v_fma(p, r, v_set1(1.0f / 720));
+  p = v_fma(p, r, v_set1(1.0f / 120));
+  p = v_fma(p, r, v_set1(1.0f / 24));
+  p = v_fma(p, r, v_set1(1.0f / 6));
+  p = v_fma(p, r, v_set1(0.5f));
+  p = v_fma(p, r, v_set1(1.0f));
+  p = v_fma(p, r, v_set1(1.0f));
+  return v_scale2(p, n);
+}
+
+// erf(x) within 3e-7: Abramowitz & Stegun 1964, 7.1.26.
+static inline vf v_erf(vf x) {
+  vf a = v_abs(x);
+  vf t = v_div(v_set1(1.0f), v_fma(a, v_set1(0.3275911f), v_set1(1.0f)));
+  vf p = v_set1(1.061405429f);
+  p = v_fma(p, t, v_set1(-1.453152027f));
+  p = v_fma(p, t, v_set1(1.421413741f));
+  p = v_fma(p, t, v_set1(-0.284496736f));
+  p = v_fma(p, t, v_set1(0.254829592f));
+  vf tail = v_mul(v_mul(p, t), v_exp(v_mul(v_sub(v_zero(), a), a)));
+  return v_copysign(v_sub(v_set1(1.0f), tail), x);
+}
+
+static inline vf v_sigmoid_product(vf x, float steepness) {
+  return v_div(x, v_add(v_set1(1.0f), v_exp(v_mul(x, v_set1(-steepness)))));
+}
+static inline vf v_silu(vf x) { return v_sigmoid_product(x, 1.0f); }
+static inline vf v_quick_gelu(vf x) { return v_sigmoid_product(x, 1.702f); }
+static inline vf v_gelu(vf x) {
+  vf half = v_mul(x, v_set1(0.5f));
+  return v_fma(half, v_erf(v_mul(x, v_set1(0.70710678118654752f))), half);
+}
+
+#define CK_POINTWISE(name)                                              \
+  static void name(const float *x, size_t count, float *y) {            \
+    size_t i = 0;                                                       \
+    for (; i + VL <= count; i += VL) v_store(y + i, v_##name(v_load(x + i))); \
+    if (i < count) v_store_n(y + i, v_##name(v_load_n(x + i, count - i)), count - i); \
+  }
+CK_POINTWISE(silu)
+CK_POINTWISE(gelu)
+CK_POINTWISE(quick_gelu)
+
+static void geglu(const float *x, size_t rows, size_t width, float *y) {
+  for (size_t i = 0; i < rows; i++, x += 2 * width, y += width) {
+    size_t j = 0;
+    for (; j + VL <= width; j += VL) v_store(y + j, v_mul(v_load(x + j), v_gelu(v_load(x + width + j))));
+    if (j < width) {
+      size_t rest = width - j;
+      v_store_n(y + j, v_mul(v_load_n(x + j, rest), v_gelu(v_load_n(x + width + j, rest))), rest);
+    }
+  }
+}
+
+static void add(const float *a, const float *b, size_t count, float *y) {
+  size_t i = 0;
+  for (; i + VL <= count; i += VL) v_store(y + i, v_add(v_load(a + i), v_load(b + i)));
+  if (i < count) v_store_n(y + i, v_add(v_load_n(a + i, count - i), v_load_n(b + i, count - i)), count - i);
+}

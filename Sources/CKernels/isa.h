@@ -1,0 +1,13 @@
+// One instruction set: how to recognise it, and the slots it does better than those before it.
+#ifndef CK_ISA_H
+#define CK_ISA_H
+
+#include "CKernels.h"
+
+typedef struct {
+  const char *name;
+  int (*supported)(void);
+  void (*overlay)(ck_table *);
+} ck_isa;
+
+#endif

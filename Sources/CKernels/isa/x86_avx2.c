@@ -1,0 +1,37 @@
+#include "../isa.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "../vec/vec_avx2.h"
+#include "../body/math_body.h"
+#include "../body/norm_body.h"
+
+// 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast.
+enum { MR = 6, NV = 2 };
+#include "../body/product_body.h"
+#include "../body/attention_body.h"
+#pragma clang attribute pop
+
+static int supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+static void overlay(ck_table *t) {
+  t->mr = MR;
+  t->nr = NR;
+  t->product = product;
+  t->attention = attention;
+  t->moments = moments;
+  t->scale_shift = scale_shift;
+  t->layer_norm = layer_norm;
+  t->geglu = geglu;
+  t->silu = silu;
+  t->gelu = gelu;
+  t->quick_gelu = quick_gelu;
+  t->add = add;
+}
+#else
+static int supported(void) { return 0; }
+static void overlay(ck_table *t) { (void)t; }
+#endif
+
+const ck_isa ck_isa_avx2 = {"avx2", supported, overlay};

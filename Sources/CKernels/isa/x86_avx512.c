@@ -1,0 +1,37 @@
+#include "../isa.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
+#include "../vec/vec_avx512.h"
+#include "../body/math_body.h"
+#include "../body/norm_body.h"
+
+// 8 x 32 floats: 16 sums hide the latency of the multiply-add, and images are most often a multiple of 8 wide.
+enum { MR = 8, NV = 2 };
+#include "../body/product_body.h"
+#include "../body/attention_body.h"
+#pragma clang attribute pop
+
+static int supported(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"); }
+
+static void overlay(ck_table *t) {
+  t->mr = MR;
+  t->nr = NR;
+  t->product = product;
+  t->attention = attention;
+  t->moments = moments;
+  t->scale_shift = scale_shift;
+  t->layer_norm = layer_norm;
+  t->geglu = geglu;
+  t->silu = silu;
+  t->gelu = gelu;
+  t->quick_gelu = quick_gelu;
+  t->add = add;
+}
+#else
+static int supported(void) { return 0; }
+static void overlay(ck_table *t) { (void)t; }
+#endif
+
+const ck_isa ck_isa_avx512 = {"avx512", supported, overlay};

@@ -1,0 +1,4 @@
+// In overlay order: a later line replaces slots of an earlier one.
+CK_ISA(portable)
+CK_ISA(avx2)
+CK_ISA(avx512)

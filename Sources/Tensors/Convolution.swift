@@ -1,0 +1,98 @@
+import CKernels
+
+extension Compute {
+  /// A 3x3 convolution: nine products whose rows are runs of neighbouring pixels.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]` with a border.
+  ///   - matrix: With nine taps, row by row.
+  ///   - step: 1, or 2 for every other pixel of every other row.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`.
+  ///   - residual: Added to the result; of the result's shape.
+  /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
+  public func convolution3x3(
+    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, vector: Tensor? = nil, residual: Tensor? = nil
+  ) -> Tensor {
+    precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
+    let y = tensor(
+      batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step, channels: matrix.outputs
+    )
+    let blocks = PixelBlocks(y)
+    let groups = PanelGroups(matrix, rowParts: blocks.count, threads: pool.threadCount)
+    let tapBlock = min(max(ProductBlocking.panelBytes / (matrix.inputs * matrix.panelWidth * 4), 1), 9)
+    let bias = vector.map { matrix.bias(plus: $0, self) }
+    pool.run(blocks.count * groups.count) { part in
+      let block = blocks[part % blocks.count]
+      for firstTap in stride(from: 0, to: 9, by: tapBlock) {
+        let taps = firstTap..<min(firstTap + tapBlock, 9)
+        for panel in groups.panels(part / blocks.count) {
+          for row in block.rows {
+            convolve(
+              x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height, columns: block.columns,
+              step: step, bias: bias, residual: residual, into: y)
+          }
+        }
+      }
+    }
+    return y
+  }
+
+  /// Some taps of one panel for a run of pixels within one row of the result.
+  private func convolve(
+    _ x: Tensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int, columns: Range<Int>,
+    step: Int, bias: Tensor?, residual: Tensor?, into y: Tensor
+  ) {
+    let column = panel * matrix.panelWidth
+    withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: taps.count) { starts in
+      for (index, tap) in taps.enumerated() {
+        let start = x.pixel(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
+        starts.initializeElement(at: index, to: UnsafePointer(start))
+      }
+      var call = ck_product()
+      call.taps = taps.count
+      call.tap = UnsafePointer(starts.baseAddress)
+      call.row_stride = step * x.channels
+      call.k = matrix.inputs
+      call.panel = matrix.panel(panel, tap: taps.lowerBound, input: 0)
+      call.m = columns.count
+      call.n = min(matrix.panelWidth, matrix.outputs - column)
+      call.out = y.pixel(image, row, columns.lowerBound) + column
+      call.out_stride = y.channels
+      call.accumulate = taps.lowerBound > 0 ? 1 : 0
+      if taps.upperBound == 9 {
+        call.bias = bias.map { UnsafePointer($0.base + column) } ?? matrix.bias(panel)
+        if let residual {
+          call.residual = UnsafePointer(residual.pixel(image, row, columns.lowerBound) + column)
+          call.residual_stride = residual.channels
+        }
+      }
+      kernels.table.pointee.product(&call)
+    }
+  }
+}
+
+/// The pixels of an image in blocks of about ``ProductBlocking/rows``: several short rows, or a piece of a long one.
+private struct PixelBlocks {
+  private let rowsInBlock: Int
+  private let columnsInBlock: Int
+  private let rowCount: Int
+  private let width: Int
+  private let columnBlocks: Int
+
+  init(_ y: Tensor) {
+    rowCount = y.batch * y.height
+    width = y.width
+    columnsInBlock = min(ProductBlocking.rows, width)
+    rowsInBlock = max(ProductBlocking.rows / width, 1)
+    columnBlocks = (width + columnsInBlock - 1) / columnsInBlock
+  }
+
+  var count: Int { (rowCount + rowsInBlock - 1) / rowsInBlock * columnBlocks }
+
+  /// Rows are counted over all images of the batch.
+  subscript(_ index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let row = index / columnBlocks * rowsInBlock
+    let column = index % columnBlocks * columnsInBlock
+    return (row..<min(row + rowsInBlock, rowCount), column..<min(column + columnsInBlock, width))
+  }
+}

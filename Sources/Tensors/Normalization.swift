@@ -1,0 +1,125 @@
+import CKernels
+
+/// What follows a normalisation in the same pass.
+public enum Activation: Sendable {
+  /// Nothing.
+  case none
+  /// x · sigmoid(x).
+  case silu
+}
+
+extension Compute {
+  /// Normalises over groups of channels and all pixels of an image, scales and shifts each channel, then activates.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]` without a border.
+  ///   - groups: A divisor of `channels`.
+  ///   - gamma: Scale of each channel.
+  ///   - beta: Shift of each channel.
+  ///   - epsilon: Added to the variance. UNet blocks use 1e-5, their transformers and the VAE 1e-6.
+  ///   - activation: What follows.
+  ///   - border: Of the result: 1 when a 3x3 convolution reads it.
+  /// - Returns: Of `x`'s shape.
+  ///
+  /// Source: Wu & He 2018, "Group Normalization", arXiv:1803.08494.
+  public func groupNorm(
+    _ x: Tensor, groups: Int, gamma: [Float], beta: [Float], epsilon: Float, activation: Activation, border: Int
+  ) -> Tensor {
+    let moments = groupMoments(x, groups: groups)
+    var scale = [Float](repeating: 0, count: x.batch * x.channels)
+    var shift = scale
+    let channelsInGroup = x.channels / groups
+    for image in 0..<x.batch {
+      for c in 0..<x.channels {
+        let (mean, variance) = moments[image * groups + c / channelsInGroup]
+        let factor = Double(gamma[c]) / (variance + Double(epsilon)).squareRoot()
+        scale[image * x.channels + c] = Float(factor)
+        shift[image * x.channels + c] = Float(Double(beta[c]) - mean * factor)
+      }
+    }
+    let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border)
+    scale.withUnsafeBufferPointer { scale in
+      shift.withUnsafeBufferPointer { shift in
+        guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
+        pool.run(x.batch * x.height) { row in
+          let image = row / x.height
+          kernels.table.pointee.scale_shift(
+            x.pixel(image, row % x.height, 0), x.channels, x.width, x.channels, scale + image * x.channels,
+            shift + image * x.channels, activation == .silu ? 1 : 0, y.pixel(image, row % x.height, 0), x.channels)
+        }
+      }
+    }
+    return y
+  }
+
+  /// Mean and variance of every group of every image.
+  ///
+  /// Pixels are cut into chunks that stay in the cache for two passes; the chunks are then joined in double precision, in
+  /// order (Chan, Golub & LeVeque 1979), so that no digits cancel and the threads do not matter.
+  private func groupMoments(_ x: Tensor, groups: Int) -> [(mean: Double, variance: Double)] {
+    let pixels = x.height * x.width
+    let chunkPixels = max(min((64 << 10) / (x.channels * 4), pixels), 1)
+    let chunks = (pixels + chunkPixels - 1) / chunkPixels
+    let partial = tensor(batch: x.batch, height: chunks, width: 2, channels: x.channels)
+    pool.run(x.batch * chunks) { part in
+      let image = part / chunks
+      let first = part % chunks * chunkPixels
+      kernels.table.pointee.moments(
+        x.pixel(image, 0, 0) + first * x.channels, min(chunkPixels, pixels - first), x.channels,
+        partial.pixel(image, part % chunks, 0), partial.pixel(image, part % chunks, 1))
+    }
+    let channelsInGroup = x.channels / groups
+    return (0..<x.batch * groups).map { index in
+      let image = index / groups
+      let firstChannel = index % groups * channelsInGroup
+      var count = 0.0
+      var mean = 0.0
+      var squares = 0.0
+      for chunk in 0..<chunks {
+        let size = Double(min(chunkPixels, pixels - chunk * chunkPixels))
+        let means = partial.pixel(image, chunk, 0)
+        let m2 = partial.pixel(image, chunk, 1)
+        for c in firstChannel..<firstChannel + channelsInGroup {
+          let delta = Double(means[c]) - mean
+          let total = count + size
+          mean += delta * size / total
+          squares += Double(m2[c]) + delta * delta * count * size / total
+          count = total
+        }
+      }
+      return (mean, squares / count)
+    }
+  }
+
+  /// Normalises every pixel over its channels, then scales and shifts each channel.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]` without a border.
+  ///   - gamma: Scale of each channel.
+  ///   - beta: Shift of each channel.
+  ///   - epsilon: Added to the variance.
+  /// - Returns: Of `x`'s shape.
+  ///
+  /// Source: Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450.
+  public func layerNorm(_ x: Tensor, gamma: [Float], beta: [Float], epsilon: Float) -> Tensor {
+    let y = tensor(like: x)
+    gamma.withUnsafeBufferPointer { gamma in
+      beta.withUnsafeBufferPointer { beta in
+        forEachRowBlock(x.pixels) { first, rows in
+          kernels.table.pointee.layer_norm(
+            x.base + first * x.channels, rows, x.channels, gamma.baseAddress, beta.baseAddress, epsilon,
+            y.base + first * x.channels)
+        }
+      }
+    }
+    return y
+  }
+
+  /// Calls `body` with the first row and the number of rows of every block, on all threads.
+  func forEachRowBlock(_ rows: Int, _ body: (Int, Int) -> Void) {
+    let blockSize = 32
+    pool.run((rows + blockSize - 1) / blockSize) { block in
+      body(block * blockSize, min(blockSize, rows - block * blockSize))
+    }
+  }
+}

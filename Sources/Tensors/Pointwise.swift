@@ -1,0 +1,46 @@
+import CKernels
+
+extension Compute {
+  /// x · gelu(gate), where each pixel holds x in its first half and the gate in its second: GEGLU, arXiv:2002.05202.
+  ///
+  /// - Parameter x: `[batch, height, width, 2 * channels]` without a border.
+  /// - Returns: `[batch, height, width, channels]`.
+  public func geglu(_ x: Tensor) -> Tensor {
+    let width = x.channels / 2
+    let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: width)
+    forEachRowBlock(x.pixels) { first, rows in
+      kernels.table.pointee.geglu(x.base + first * 2 * width, rows, width, y.base + first * width)
+    }
+    return y
+  }
+
+  /// x · sigmoid(x), in place.
+  public func applySiLU(_ x: Tensor) { apply(kernels.table.pointee.silu, x) }
+
+  /// x · Φ(x), exact, in place.
+  public func applyGELU(_ x: Tensor) { apply(kernels.table.pointee.gelu, x) }
+
+  /// x · sigmoid(1.702 x), in place: the activation of CLIP's first text encoder.
+  public func applyQuickGELU(_ x: Tensor) { apply(kernels.table.pointee.quick_gelu, x) }
+
+  private func apply(
+    _ kernel: (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void, _ x: Tensor
+  ) {
+    forEachRowBlock(x.pixels) { first, rows in
+      let start = x.base + first * x.channels
+      kernel(start, rows * x.channels, start)
+    }
+  }
+
+  /// a + b.
+  ///
+  /// - Returns: Of `a`'s shape, without a border.
+  public func add(_ a: Tensor, _ b: Tensor) -> Tensor {
+    let y = tensor(like: a)
+    forEachRowBlock(a.pixels) { first, rows in
+      let offset = first * a.channels
+      kernels.table.pointee.add(a.base + offset, b.base + offset, rows * a.channels, y.base + offset)
+    }
+    return y
+  }
+}

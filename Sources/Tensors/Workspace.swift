@@ -1,0 +1,60 @@
+import Glibc
+
+/// Memory for activations, kept and handed out again, so that after the first step of a size nothing is allocated.
+///
+/// Belongs to the one thread that runs the model.
+public final class Workspace {
+  private var free: [Int: [UnsafeMutableRawPointer]] = [:]
+
+  /// An empty workspace.
+  public init() {}
+
+  deinit { trim() }
+
+  /// Gives memory that nobody uses back to the system.
+  public func trim() {
+    for pointer in free.values.joined() { Glibc.free(pointer) }
+    free = [:]
+  }
+
+  /// Memory for `count` floats with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
+  func buffer(_ count: Int) -> Buffer {
+    let size = Self.sizeClass(max(count, 1) * MemoryLayout<Float>.stride)
+    if let pointer = free[size]?.popLast() { return Buffer(pointer, size: size, owner: self) }
+    return Buffer(Self.allocate(size), size: size, owner: self)
+  }
+
+  fileprivate func takeBack(_ pointer: UnsafeMutableRawPointer, size: Int) {
+    free[size, default: []].append(pointer)
+  }
+
+  /// Sizes are rounded up by at most an eighth, so that nearly equal requests share memory.
+  private static func sizeClass(_ bytes: Int) -> Int {
+    let step = max(1 << (Int.bitWidth - 1 - bytes.leadingZeroBitCount - 3), 4096)
+    return (bytes + step - 1) / step * step
+  }
+
+  static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+    var pointer: UnsafeMutableRawPointer?
+    let status = posix_memalign(&pointer, 64, bytes)
+    guard status == 0, let pointer else { preconditionFailure("out of memory: \(bytes) bytes were refused") }
+    return pointer
+  }
+}
+
+/// A piece of a workspace, returned to it when the last user drops it.
+final class Buffer {
+  let floats: UnsafeMutablePointer<Float>
+  private let raw: UnsafeMutableRawPointer
+  private let size: Int
+  private let owner: Workspace
+
+  fileprivate init(_ raw: UnsafeMutableRawPointer, size: Int, owner: Workspace) {
+    self.raw = raw
+    self.size = size
+    self.owner = owner
+    floats = raw.assumingMemoryBound(to: Float.self)
+  }
+
+  deinit { owner.takeBack(raw, size: size) }
+}
