@@ -56,6 +56,7 @@ let package = Package(
       ]),
 
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,0 +1,117 @@
+/// Byte-pair encoding of single words.
+///
+/// Merges apply by rank, those of equal rank from the left, and a pair that a merge has just made takes part at once:
+/// the order of the `tokenizers` library, which differs from "all pairs of the lowest rank" where a vocabulary's merges
+/// are not in the order of training. A word of n bytes takes O(n log n).
+struct BytePairEncoder: Sendable {
+  /// The id of each byte inside a word and at its end.
+  private let byteIDs: [Int32]
+  private let lastByteIDs: [Int32]
+  private let ranks: [UInt64: Int32]
+  private let results: [Int32]
+
+  init(_ vocabulary: Vocabulary) {
+    var byteIDs = [Int32](repeating: vocabulary.endID, count: 256)
+    var lastByteIDs = byteIDs
+    for (byte, character) in ByteAlphabet.characters {
+      if let id = vocabulary.id(of: character) { byteIDs[Int(byte)] = id }
+      if let id = vocabulary.id(of: character + ByteAlphabet.endOfWord) { lastByteIDs[Int(byte)] = id }
+    }
+    self.byteIDs = byteIDs
+    self.lastByteIDs = lastByteIDs
+    var ranks: [UInt64: Int32] = [:]
+    ranks.reserveCapacity(vocabulary.merges.count)
+    // Of a merge that is listed twice the later place counts, as in the reference.
+    for (rank, merge) in vocabulary.merges.enumerated() { ranks[Self.key(merge.left, merge.right)] = Int32(rank) }
+    self.ranks = ranks
+    results = vocabulary.merges.map(\.result)
+  }
+
+  private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
+    UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+  }
+
+  /// The ids of one word, given as bytes.
+  func encode(_ word: ArraySlice<UInt8>) -> [Int32] {
+    guard let last = word.last else { return [] }
+    var symbols = Symbols(ids: word.dropLast().map { byteIDs[Int($0)] } + [lastByteIDs[Int(last)]])
+    var candidates = MergeQueue()
+    for place in 0..<(symbols.ids.count - 1) { push(place, of: symbols, to: &candidates) }
+    while let (rank, place) = candidates.pop() {
+      // The pair may have changed since it was noted.
+      guard let current = self.rank(at: place, of: symbols), results[current] == results[rank] else { continue }
+      symbols.mergeWithNext(place, into: results[rank])
+      let previous = symbols.previous[place]
+      if previous >= 0 { push(Int(previous), of: symbols, to: &candidates) }
+      push(place, of: symbols, to: &candidates)
+    }
+    return symbols.remaining
+  }
+
+  private func rank(at place: Int, of symbols: Symbols) -> Int? {
+    let next = Int(symbols.next[place])
+    guard next < symbols.ids.count, symbols.ids[place] != Symbols.merged else { return nil }
+    return ranks[Self.key(symbols.ids[place], symbols.ids[next])].map(Int.init)
+  }
+
+  private func push(_ place: Int, of symbols: Symbols, to candidates: inout MergeQueue) {
+    if let rank = rank(at: place, of: symbols) { candidates.push(rank: rank, place: place) }
+  }
+}
+
+/// The symbols of a word as a linked list in place: a merge keeps the left symbol and unlinks the right one.
+private struct Symbols {
+  static let merged: Int32 = -1
+
+  var ids: [Int32]
+  var previous: [Int32]
+  var next: [Int32]
+
+  init(ids: [Int32]) {
+    self.ids = ids
+    previous = (0..<Int32(ids.count)).map { $0 - 1 }
+    next = (0..<Int32(ids.count)).map { $0 + 1 }
+  }
+
+  mutating func mergeWithNext(_ place: Int, into id: Int32) {
+    let removed = Int(next[place])
+    ids[place] = id
+    ids[removed] = Self.merged
+    next[place] = next[removed]
+    if Int(next[place]) < ids.count { previous[Int(next[place])] = Int32(place) }
+  }
+
+  var remaining: [Int32] { ids.filter { $0 != Self.merged } }
+}
+
+/// A binary heap of merges that could apply, the lowest rank first and the leftmost of equal rank.
+private struct MergeQueue {
+  private var heap: [UInt64] = []
+
+  mutating func push(rank: Int, place: Int) {
+    heap.append(UInt64(rank) << 32 | UInt64(place))
+    var child = heap.count - 1
+    while child > 0, heap[child] < heap[(child - 1) / 2] {
+      heap.swapAt(child, (child - 1) / 2)
+      child = (child - 1) / 2
+    }
+  }
+
+  mutating func pop() -> (rank: Int, place: Int)? {
+    guard let top = heap.first, let last = heap.popLast() else { return nil }
+    if !heap.isEmpty {
+      heap[0] = last
+      var parent = 0
+      while true {
+        var least = parent
+        for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child] < heap[least] {
+          least = child
+        }
+        if least == parent { break }
+        heap.swapAt(least, parent)
+        parent = least
+      }
+    }
+    return (Int(top >> 32), Int(top & 0xFFFF_FFFF))
+  }
+}

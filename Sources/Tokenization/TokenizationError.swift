@@ -1,0 +1,40 @@
+/// Why a prompt cannot be turned into token ids.
+public enum TokenizationError: Error, Equatable {
+  /// None of the places that were looked in, best first, holds a vocabulary for `model`.
+  case vocabularyNotFound(model: String, places: [String])
+  /// The file is there and cannot be read.
+  case unreadableFile(path: String, reason: String)
+  /// The file can be read and is no CLIP vocabulary; `line` counts from 1, for files that have lines.
+  case damagedVocabulary(path: String, line: Int?, found: String, expected: String)
+  /// An emphasis such as `(word:1.1.1)` whose weight is no number; `position` counts the prompt's characters from 1.
+  case weightNotANumber(weight: String, position: Int)
+  /// Nested weights whose product is too large for 32-bit arithmetic.
+  case weightTooLarge(weight: Double, text: String)
+}
+
+extension TokenizationError: CustomStringConvertible {
+  /// One message: where, what was found, what was expected, what to do.
+  public var description: String {
+    switch self {
+    case .vocabularyNotFound(let model, let places):
+      let list = places.map { "\n  \($0)" }.joined()
+      return """
+        \(model): no CLIP vocabulary found; looked for \(VocabularyLocator.fileNames.joined(separator: ", ")) in\(list)
+        Get bpe_simple_vocab_16e6.txt.gz (from the openai/CLIP repository or the open_clip_torch package), or the \
+        model's own tokenizer/merges.txt, and put it into one of these folders.
+        """
+    case .unreadableFile(let path, let reason):
+      return "\(path): cannot be read: \(reason)"
+    case .damagedVocabulary(let path, let line, let found, let expected):
+      let place = line.map { "\(path):\($0)" } ?? path
+      return "\(place): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
+    case .weightNotANumber(let weight, let position):
+      return """
+        prompt, character \(position): found the weight "\(weight)", expected a number as in (word:1.2); \
+        write \\( and \\) for brackets that are not emphasis
+        """
+    case .weightTooLarge(let weight, let text):
+      return "prompt: the weight of \"\(text)\" is \(weight), expected one below 3.4e38; use smaller weights"
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/// A CLIP byte-pair vocabulary: the tokens with their ids, and the merges in the order in which they apply.
+public struct Vocabulary: Sendable {
+  /// The file that holds the merges.
+  public let path: String
+  /// The id of `<|startoftext|>`, which opens every chunk.
+  public let beginID: Int32
+  /// The id of `<|endoftext|>`, which closes and pads every chunk and stands for what the vocabulary lacks.
+  public let endID: Int32
+  /// The id of a comma that ends a word, at which long prompts are broken; nothing where the vocabulary has none.
+  public let commaID: Int32?
+  /// The highest id plus one: the rows that the text encoder's token embedding must have.
+  public let count: Int
+
+  /// The id of each token, in the characters of the file.
+  let ids: [String: Int32]
+  /// The merges by rank: the first applies before all others.
+  let merges: [Merge]
+
+  /// Two neighbouring tokens that become one.
+  struct Merge: Hashable, Sendable {
+    let left: Int32
+    let right: Int32
+    let result: Int32
+  }
+
+  static let begin = "<|startoftext|>"
+  static let end = "<|endoftext|>"
+
+  /// The id of a token as the file writes it, such as `cat</w>`; nothing if the vocabulary lacks it.
+  public func id(of token: String) -> Int32? { ids[token] }
+
+  /// The vocabulary in bytes that are the same for every form of file, for digests.
+  ///
+  /// Tokens by ascending id, each as `id length token`, then the merges by rank, each as two ids; one per line.
+  public var canonicalBytes: [UInt8] {
+    var bytes: [UInt8] = []
+    for (token, id) in ids.sorted(by: { $0.value < $1.value }) {
+      bytes += "\(id) \(token.utf8.count) ".utf8
+      bytes += token.utf8
+      bytes.append(UInt8(ascii: "\n"))
+    }
+    for merge in merges { bytes += "\(merge.left) \(merge.right)\n".utf8 }
+    return bytes
+  }
+}
+
+extension Vocabulary {
+  /// The merges that CLIP takes from the long list of `bpe_simple_vocab_16e6.txt`: 49152 less 256 bytes and 2 specials.
+  static let clipMergeCount = 49152 - 256 - 2
+
+  /// Reads `merges.txt` (with the ids of a `vocab.json` beside it, if there is one), `bpe_simple_vocab_16e6.txt`,
+  /// either also gzipped, or a `tokenizer.json`.
+  ///
+  /// Without a `vocab.json` the ids follow from the merges as CLIP numbers them: bytes, bytes that end a word, merges,
+  /// begin, end. Throws `unreadableFile` or `damagedVocabulary`.
+  public init(contentsOf path: String) throws(TokenizationError) {
+    let file = VocabularyFile(path: path)
+    if file.name.hasSuffix(".json") {
+      self = try file.readTokenizerJSON()
+    } else {
+      let limit = file.name.hasPrefix("bpe_simple_vocab") ? Self.clipMergeCount : Int.max
+      let pairs = try file.readMerges(limit: limit)
+      let ids = try file.vocabJSONBeside().map { json throws(TokenizationError) in try json.readIDs() }
+      try self.init(ids: ids ?? Self.ids(following: pairs), pairs: pairs, file: file)
+    }
+  }
+
+  /// Numbers the tokens that `pairs` make, as CLIP does.
+  private static func ids(following pairs: [VocabularyFile.Pair]) -> [String: Int32] {
+    let bytes = ByteAlphabet.characters.map(\.character)
+    var ids: [String: Int32] = [:]
+    ids.reserveCapacity(pairs.count + 514)
+    var next: Int32 = 0
+    func add(_ token: String) {
+      ids[token] = next
+      next += 1
+    }
+    for byte in bytes { add(byte) }
+    for byte in bytes { add(byte + ByteAlphabet.endOfWord) }
+    for pair in pairs { add(pair.left + pair.right) }
+    add(begin)
+    add(end)
+    return ids
+  }
+
+  /// Checks that the tokens and the merges belong together.
+  init(ids: [String: Int32], pairs: [VocabularyFile.Pair], file: VocabularyFile) throws(TokenizationError) {
+    func id(_ token: String, line: Int?) throws(TokenizationError) -> Int32 {
+      if let id = ids[token] { return id }
+      throw file.damaged(line: line, found: "a merge with \"\(token)\"", expected: "only tokens of the vocabulary")
+    }
+    var merges: [Merge] = []
+    merges.reserveCapacity(pairs.count)
+    for pair in pairs {
+      merges.append(
+        Merge(
+          left: try id(pair.left, line: pair.line), right: try id(pair.right, line: pair.line),
+          result: try id(pair.left + pair.right, line: pair.line)))
+    }
+    guard let beginID = ids[Self.begin], let endID = ids[Self.end] else {
+      let missing = ids[Self.begin] == nil ? Self.begin : Self.end
+      throw file.damaged(found: "no token \(missing)", expected: "both \(Self.begin) and \(Self.end)")
+    }
+    self.path = file.path
+    self.beginID = beginID
+    self.endID = endID
+    self.commaID = ids["," + ByteAlphabet.endOfWord]
+    self.count = Int(ids.values.max() ?? -1) + 1
+    self.ids = ids
+    self.merges = merges
+  }
+}

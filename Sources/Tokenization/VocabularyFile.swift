@@ -1,0 +1,214 @@
+import CZlib
+import Foundation
+
+/// One file of a vocabulary on disk, plain or gzipped.
+struct VocabularyFile {
+  let path: String
+
+  /// The file's name without folder and without `.gz`.
+  var name: String {
+    let name = URL(fileURLWithPath: path).lastPathComponent
+    return name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
+  }
+
+  /// Two tokens that a line of the file joins.
+  struct Pair {
+    let left: String
+    let right: String
+    /// Counts from 1; nothing in files without lines.
+    let line: Int?
+  }
+
+  /// The error of a file that is there and holds something else.
+  func damaged(line: Int? = nil, found: String, expected: String) -> TokenizationError {
+    .damagedVocabulary(path: path, line: line, found: found, expected: expected)
+  }
+}
+
+// MARK: - Bytes
+
+extension VocabularyFile {
+  /// The largest vocabulary that is read, unpacked. CLIP's own takes 3.2 MB, its `tokenizer.json` 3.6 MB.
+  private static let sizeLimit = 64 << 20
+
+  /// The whole file, unpacked if it is gzipped whatever its name.
+  func readBytes() throws(TokenizationError) -> [UInt8] {
+    errno = 0
+    guard let file = gzopen(path, "rb") else { throw unreadable(errno) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    var status = Z_OK
+    while bytes.count <= Self.sizeLimit {
+      let count = gzread(file, &buffer, UInt32(buffer.count))
+      if count > 0 { bytes += buffer[..<Int(count)] }
+      if count <= 0 {
+        // A stream that stops short is no error to gzread, only to gzerror.
+        _ = gzerror(file, &status)
+        break
+      }
+    }
+    let systemError = errno
+    gzclose(file)
+    switch status {
+    case Z_OK, Z_STREAM_END: break
+    case Z_ERRNO: throw unreadable(systemError)
+    case Z_BUF_ERROR: throw damaged(found: "gzip data that stops short", expected: "a whole file")
+    default: throw damaged(found: "broken gzip data", expected: "a whole file")
+    }
+    if bytes.count > Self.sizeLimit {
+      throw damaged(found: "more than \(Self.sizeLimit >> 20) MB", expected: "a vocabulary of a few")
+    }
+    return bytes
+  }
+
+  private func unreadable(_ code: Int32) -> TokenizationError {
+    .unreadableFile(path: path, reason: String(cString: strerror(code)))
+  }
+}
+
+// MARK: - Merges
+
+extension VocabularyFile {
+  /// The first `limit` merges: one per line, two tokens with a blank between; a first line with `#version` is skipped.
+  func readMerges(limit: Int) throws(TokenizationError) -> [Pair] {
+    let bytes = try readBytes()
+    let expected = "two tokens with a blank between"
+    var pairs: [Pair] = []
+    var number = 0
+    var start = 0
+    while start < bytes.count, pairs.count < limit {
+      let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+      let line = bytes[start..<end]
+      start = end + 1
+      number += 1
+      if number == 1, String(decoding: line, as: UTF8.self).contains("#version") { continue }
+      let tokens = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }
+      if tokens.isEmpty { continue }
+      guard tokens.count == 2 else {
+        let shown = String(reflecting: String(decoding: line.prefix(40), as: UTF8.self))
+        throw damaged(line: number, found: shown, expected: expected)
+      }
+      guard let left = String(validating: tokens[0], as: UTF8.self),
+        let right = String(validating: tokens[1], as: UTF8.self)
+      else { throw damaged(line: number, found: "bytes that are not UTF-8", expected: expected) }
+      pairs.append(Pair(left: left, right: right, line: number))
+    }
+    guard !pairs.isEmpty else { throw damaged(found: "no merges", expected: "one merge per line") }
+    return pairs
+  }
+}
+
+// MARK: - JSON
+
+extension VocabularyFile {
+  /// The `vocab.json` in the same folder, if there is one.
+  func vocabJSONBeside() -> VocabularyFile? {
+    let path = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent("vocab.json").path
+    return FileManager.default.fileExists(atPath: path) ? VocabularyFile(path: path) : nil
+  }
+
+  /// The ids of a `vocab.json`: one object from token to id.
+  func readIDs() throws(TokenizationError) -> [String: Int32] {
+    try ids(of: decode([String: Double].self, expected: "a JSON object from token to id"))
+  }
+
+  /// The vocabulary inside a `tokenizer.json`, the one file that newer versions of transformers save.
+  func readTokenizerJSON() throws(TokenizationError) -> Vocabulary {
+    let file = try decode(TokenizerJSON.self, expected: "the tokenizer.json of a byte-pair tokenizer")
+    if let suffix = file.model.end_of_word_suffix, suffix != ByteAlphabet.endOfWord {
+      throw damaged(found: "the end of word \"\(suffix)\"", expected: "\"\(ByteAlphabet.endOfWord)\"")
+    }
+    var numbers = file.model.vocab
+    for token in file.added_tokens ?? [] { numbers[token.content] = token.id }
+    return try Vocabulary(ids: ids(of: numbers), pairs: file.model.merges.map(\.pair), file: self)
+  }
+
+  /// Checks that every number is an id, and that each is there once.
+  private func ids(of numbers: [String: Double]) throws(TokenizationError) -> [String: Int32] {
+    var ids: [String: Int32] = [:]
+    var tokens: [Int32: String] = [:]
+    ids.reserveCapacity(numbers.count)
+    tokens.reserveCapacity(numbers.count)
+    for (token, number) in numbers {
+      guard let id = Int32(exactly: number), id >= 0 else {
+        throw damaged(found: "the id \(number) of \"\(token)\"", expected: "whole numbers from 0")
+      }
+      if let other = tokens.updateValue(token, forKey: id) {
+        let both = [token, other].sorted()
+        throw damaged(found: "the id \(id) for both \"\(both[0])\" and \"\(both[1])\"", expected: "an id per token")
+      }
+      ids[token] = id
+    }
+    return ids
+  }
+
+  private func decode<Value: Decodable>(_ type: Value.Type, expected: String) throws(TokenizationError) -> Value {
+    let data = Data(try readBytes())
+    do {
+      return try JSONDecoder().decode(type, from: data)
+    } catch {
+      throw damaged(found: Self.finding(error, in: data), expected: expected)
+    }
+  }
+
+  /// What is wrong with the document; JSONDecoder alone would not say where its syntax breaks.
+  private static func finding(_ error: any Error, in data: Data) -> String {
+    do {
+      _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+      return (error as? DecodingError)?.finding ?? "\(error)"
+    } catch {
+      return (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? "no JSON"
+    }
+  }
+}
+
+/// What of a `tokenizer.json` decides the ids; the names are the file's own.
+private struct TokenizerJSON: Decodable {
+  let added_tokens: [AddedToken]?
+  let model: Model
+
+  struct AddedToken: Decodable {
+    let id: Double
+    let content: String
+  }
+
+  struct Model: Decodable {
+    let vocab: [String: Double]
+    let merges: [Merge]
+    let end_of_word_suffix: String?
+  }
+
+  /// Either `"a b"` or `["a", "b"]`, by the version that wrote the file.
+  struct Merge: Decodable {
+    let pair: VocabularyFile.Pair
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      let tokens: [String]
+      if let line = try? container.decode(String.self) {
+        tokens = line.split(separator: " ").map(String.init)
+      } else {
+        tokens = try container.decode([String].self)
+      }
+      guard tokens.count == 2 else {
+        throw DecodingError.dataCorruptedError(in: container, debugDescription: "a merge of \(tokens.count) tokens")
+      }
+      pair = VocabularyFile.Pair(left: tokens[0], right: tokens[1], line: nil)
+    }
+  }
+}
+
+extension DecodingError {
+  /// What was found, with the path inside the document.
+  fileprivate var finding: String {
+    let (context, key): (Context, (any CodingKey)?) =
+      switch self {
+      case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): (context, nil)
+      case .keyNotFound(let key, let context): (context, key)
+      @unknown default: (Context(codingPath: [], debugDescription: "\(self)"), nil)
+      }
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    if let key { return "no \"\(key.stringValue)\"" + (path.isEmpty ? "" : " in \"\(path)\"") }
+    return (path.isEmpty ? "" : "at \"\(path)\": ") + context.debugDescription
+  }
+}

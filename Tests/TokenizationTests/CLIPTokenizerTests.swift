@@ -1,0 +1,97 @@
+import CZlib
+import Foundation
+import Testing
+import Tokenization
+
+/// Against the ids of Hugging Face's CLIPTokenizer.
+struct CLIPTokenizerTests {
+  struct Row: Decodable {
+    let text: String
+    let small: [Int32]
+    let shuffled: [Int32]
+    let full: [Int32]
+  }
+
+  private func check(_ tokenizer: CLIPTokenizer, _ expected: KeyPath<Row, [Int32]>) throws {
+    for row in try Fixtures.decode([Row].self, from: "strings.json") {
+      #expect(tokenizer.encode(row.text) == row[keyPath: expected], "\(String(reflecting: row.text))")
+    }
+  }
+
+  @Test func `difficult texts get the reference's ids in a small vocabulary`() throws {
+    try check(Fixtures.small(), \.small)
+  }
+
+  @Test func `merges out of order and missing bytes give the reference's ids`() throws {
+    try check(Fixtures.shuffled(), \.shuffled)
+  }
+
+  @Test(.enabled(if: Fixtures.clipPath != nil, Fixtures.clipReason))
+  func `difficult texts get the reference's ids in CLIP's own vocabulary`() throws {
+    try check(Fixtures.tokenizer(#require(Fixtures.clipPath)), \.full)
+  }
+
+  struct Block: Decodable {
+    let start: UInt32
+    let crc32: UInt
+  }
+
+  @Test func `every code point gets the reference's ids`() throws {
+    let tokenizer = try Fixtures.small()
+    for block in try Fixtures.decode([Block].self, from: "sweep.json") {
+      var checksum: uLong = 0
+      for scalar in (block.start..<block.start + 0x1000).compactMap(Unicode.Scalar.init) {
+        let ids = tokenizer.encode("a\(scalar)b \(scalar)\(scalar)1'\(scalar)s")
+        let words = ([Int32(ids.count)] + ids).map(\.littleEndian)
+        words.withUnsafeBytes { bytes in
+          checksum = crc32(checksum, bytes.bindMemory(to: UInt8.self).baseAddress, UInt32(bytes.count))
+        }
+      }
+      #expect(checksum == block.crc32, "code points from U+\(String(block.start, radix: 16))")
+    }
+  }
+
+  @Test func `begin and end spelt out become the special tokens`() throws {
+    let tokenizer = try Fixtures.small()
+    let vocabulary = tokenizer.vocabulary
+    #expect(
+      tokenizer.encode("<|startoftext|><|endoftext|>") == [vocabulary.beginID, vocabulary.endID])
+    #expect(!tokenizer.encode("<|ENDOFTEXT|>").contains(vocabulary.endID))
+  }
+
+  @Test func `a word longer than any prompt takes a moment, not minutes`() throws {
+    let tokenizer = try Fixtures.small()
+    let count = 200_000
+    let start = ContinuousClock.now
+    let ids = tokenizer.encode(String(repeating: "the", count: count))
+    let duration = ContinuousClock.now - start
+    #expect(ids.count > count / 2)
+    #expect(duration < .seconds(20))
+  }
+
+  @Test func `threads that share a tokenizer get the same ids`() async throws {
+    let tokenizer = try Fixtures.small()
+    let rows = try Fixtures.decode([Row].self, from: "strings.json")
+    await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<4 {
+        group.addTask { rows.allSatisfy { tokenizer.encode($0.text) == $0.small } }
+      }
+      for await isEqual in group { #expect(isEqual) }
+    }
+  }
+
+  @Test func `more different words than the cache holds keep their ids`() throws {
+    let tokenizer = try Fixtures.small()
+    // No merge joins these letters, so that every word is spelt letter by letter.
+    let letters = ["q", "x", "j", "z"]
+    let inside = try letters.map { try #require(tokenizer.vocabulary.id(of: $0)) }
+    let last = try letters.map { try #require(tokenizer.vocabulary.id(of: $0 + "</w>")) }
+    var mistakes = 0
+    for number in Array(0..<40_000) + Array(0..<100) {
+      let digits = (0..<8).map { number >> (2 * $0) & 3 }
+      let ids = tokenizer.encode(digits.map { letters[$0] }.joined())
+      if ids != digits.dropLast().map({ inside[$0] }) + [last[digits[7]]] { mistakes += 1 }
+    }
+    #expect(mistakes == 0)
+  }
+}

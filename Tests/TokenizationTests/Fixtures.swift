@@ -1,0 +1,38 @@
+import Foundation
+import Testing
+import Tokenization
+
+/// The files of `Tests/Fixtures/Tokenization`, made by its `make_tokenization.py`.
+enum Fixtures {
+  static let folder = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/Tokenization")
+
+  static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+  static func decode<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(contentsOf: folder.appendingPathComponent(name)))
+  }
+
+  static func small() throws -> CLIPTokenizer { try tokenizer(path("small/merges.txt")) }
+  static func shuffled() throws -> CLIPTokenizer { try tokenizer(path("shuffled/merges.txt")) }
+  static func tokenizer(_ path: String) throws -> CLIPTokenizer { CLIPTokenizer(try Vocabulary(contentsOf: path)) }
+
+  /// CLIP's own vocabulary, which the repository does not hold: `Tests/Fixtures/fetch_clip_vocabulary.sh` gets it.
+  static let clipPath: String? = {
+    let environment = ProcessInfo.processInfo.environment
+    if let path = environment["SDBATCH_TEST_CLIP"] { return path }
+    let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    let path = (data ?? (environment["HOME"] ?? "") + "/.local/share") + "/sdbatch/clip/bpe_simple_vocab_16e6.txt.gz"
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }()
+  static let clipReason: Comment =
+    "needs CLIP's vocabulary: run Tests/Fixtures/fetch_clip_vocabulary.sh or name the file in SDBATCH_TEST_CLIP"
+
+  /// Runs `body` with an empty folder that is removed afterwards.
+  static func withTemporaryFolder(_ body: (URL) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tokenization-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try body(folder)
+  }
+}
