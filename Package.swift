@@ -57,6 +57,7 @@ let package = Package(
 
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,0 +1,36 @@
+/// What the network's output means, and how to get the denoised latent from it.
+///
+/// The network sees x / √(σ² + 1), which has unit variance at every noise level.
+/// Source: Karras et al. 2022, arXiv:2206.00364, table 1; k-diffusion's `DiscreteEpsDDPMDenoiser` and
+/// `DiscreteVDDPMDenoiser`.
+public enum Prediction: String, Codable, Hashable, Sendable {
+  /// The output is the noise.
+  case epsilon
+  /// The output is the velocity of Salimans & Ho 2022, arXiv:2202.00512.
+  case vPrediction = "v_prediction"
+
+  /// The factor c_in that scales `x` for the network.
+  public static func inputScale(sigma: Float) -> Float {
+    1 / (sigma * sigma + 1).squareRoot()
+  }
+
+  /// What the network takes for `x` at noise level `sigma`.
+  public static func networkInput(_ x: Latent, sigma: Float) -> Latent {
+    var input = x
+    input.scale(by: inputScale(sigma: sigma))
+    return input
+  }
+
+  /// The denoised latent that the network's `output` for `x` at noise level `sigma` stands for.
+  public func denoised(_ x: Latent, output: Latent, sigma: Float) -> Latent {
+    var denoised = x
+    switch self {
+    case .epsilon:
+      denoised.add(-sigma, output)
+    case .vPrediction:
+      let variance = sigma * sigma + 1
+      denoised.scale(by: 1 / variance, adding: -sigma / variance.squareRoot(), output)
+    }
+    return denoised
+  }
+}

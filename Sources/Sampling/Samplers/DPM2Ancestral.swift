@@ -1,0 +1,17 @@
+/// DPM-Solver-2 to a lower noise level, then noise up to the one wanted.
+///
+/// Source: k-diffusion's `sample_dpm_2_ancestral`.
+struct DPM2Ancestral: Sampler {
+  let eta: Double
+  let sNoise: Double
+
+  mutating func step(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
+  ) rethrows {
+    let ancestral = AncestralStep(from: sigmas[i], to: sigmas[i + 1], eta: eta)
+    try DPM2.advance(&x, from: sigmas[i], to: ancestral.down, denoise: denoise)
+    if ancestral.down > 0 {
+      x.add(Float(sNoise) * ancestral.up, noise.noise(from: sigmas[i], to: sigmas[i + 1]))
+    }
+  }
+}

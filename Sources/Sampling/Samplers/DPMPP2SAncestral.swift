@@ -1,0 +1,32 @@
+/// DPM-Solver++(2S), a second-order single-step method, to a lower noise level, then noise up to the one wanted.
+///
+/// Source: Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095; k-diffusion's `sample_dpmpp_2s_ancestral`.
+struct DPMPP2SAncestral: Sampler {
+  let eta: Double
+  let sNoise: Double
+
+  mutating func step(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
+  ) rethrows {
+    let sigma = sigmas[i]
+    let denoised = try denoise(x, sigma)
+    let ancestral = AncestralStep(from: sigma, to: sigmas[i + 1], eta: eta)
+    if ancestral.down == 0 {
+      x.add(-sigma, x.derivative(at: sigma, denoised: denoised))
+    } else {
+      // t = −log σ
+      let t = -Float.log(sigma)
+      let tNext = -Float.log(ancestral.down)
+      let h = tNext - t
+      let sigmaStart = Float.exp(-t)
+      let sigmaMiddle = Float.exp(-(t + 0.5 * h))
+      var halfway = x
+      halfway.scale(by: sigmaMiddle / sigmaStart, adding: -.expm1(-h * 0.5), denoised)
+      let denoisedHalfway = try denoise(halfway, sigmaMiddle)
+      x.scale(by: .exp(-tNext) / sigmaStart, adding: -.expm1(-h), denoisedHalfway)
+    }
+    if sigmas[i + 1] > 0 {
+      x.add(Float(sNoise) * ancestral.up, noise.noise(from: sigma, to: sigmas[i + 1]))
+    }
+  }
+}

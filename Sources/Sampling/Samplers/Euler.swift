@@ -1,0 +1,14 @@
+/// Euler's method, with churn.
+///
+/// Source: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its correction; k-diffusion's `sample_euler`.
+struct Euler: Sampler {
+  let churn: Churn
+
+  mutating func step(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
+  ) rethrows {
+    let sigma = churn.raise(&x, i, sigmas: sigmas, noise: &noise)
+    let denoised = try denoise(x, sigma)
+    x.add(sigmas[i + 1] - sigma, x.derivative(at: sigma, denoised: denoised))
+  }
+}

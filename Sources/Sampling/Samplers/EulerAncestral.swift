@@ -1,0 +1,16 @@
+/// Euler's method to a lower noise level, then noise up to the one wanted. It takes no `s_noise`.
+///
+/// Source: k-diffusion's `sample_euler_ancestral`.
+struct EulerAncestral: Sampler {
+  let eta: Double
+
+  mutating func step(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
+  ) rethrows {
+    let sigma = sigmas[i]
+    let denoised = try denoise(x, sigma)
+    let ancestral = AncestralStep(from: sigma, to: sigmas[i + 1], eta: eta)
+    x.add(ancestral.down - sigma, x.derivative(at: sigma, denoised: denoised))
+    if sigmas[i + 1] > 0 { x.add(ancestral.up, noise.noise(from: sigma, to: sigmas[i + 1])) }
+  }
+}

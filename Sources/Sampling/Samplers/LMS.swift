@@ -1,0 +1,31 @@
+/// The linear multistep method of up to fourth order: Adams-Bashforth on uneven steps in sigma.
+///
+/// Source: k-diffusion's `sample_lms`.
+struct LMS: Sampler {
+  /// Derivatives of this step and those before it, the newest first.
+  private var derivatives: [Latent] = []
+
+  private static let order = 4
+
+  mutating func step(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
+  ) rethrows {
+    let denoised = try denoise(x, sigmas[i])
+    derivatives.insert(x.derivative(at: sigmas[i], denoised: denoised), at: 0)
+    if derivatives.count > Self.order { derivatives.removeLast() }
+    let nodes = (0..<derivatives.count).map { Double(sigmas[i - $0]) }
+    for (j, derivative) in derivatives.enumerated() {
+      let weight = Self.lagrangeIntegral(j, nodes: nodes, from: Double(sigmas[i]), to: Double(sigmas[i + 1]))
+      x.add(Float(weight), derivative)
+    }
+  }
+
+  /// The integral over start...end of the polynomial that is 1 at node `j` and 0 at the others.
+  static func lagrangeIntegral(_ j: Int, nodes: [Double], from start: Double, to end: Double) -> Double {
+    func basis(_ t: Double) -> Double {
+      nodes.indices.reduce(1) { $1 == j ? $0 : $0 * (t - nodes[$1]) / (nodes[j] - nodes[$1]) }
+    }
+    // Simpson's rule is exact up to the third degree, which a basis of four nodes has.
+    return (end - start) / 6 * (basis(start) + 4 * basis((start + end) / 2) + basis(end))
+  }
+}

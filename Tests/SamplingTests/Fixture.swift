@@ -1,0 +1,53 @@
+import Foundation
+import Jobs
+import Sampling
+
+/// A fixture of `Tests/Fixtures/Sampling`: an index in JSON and the numbers that it points into.
+struct Fixture<Index: Decodable> {
+  let index: Index
+  private let numbers: [Float]
+
+  init(_ name: String, as type: Index.Type) throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Fixtures/Sampling")
+    index = try JSONDecoder().decode(type, from: Data(contentsOf: folder.appendingPathComponent("\(name).json")))
+    let bytes = try Data(contentsOf: folder.appendingPathComponent("\(name).f32"))
+    numbers = bytes.withUnsafeBytes { raw in
+      (0..<(raw.count / 4)).map {
+        Float(bitPattern: UInt32(littleEndian: raw.load(fromByteOffset: 4 * $0, as: UInt32.self)))
+      }
+    }
+  }
+
+  subscript(span: Span) -> [Float] { Array(numbers[span.offset..<(span.offset + span.count)]) }
+}
+
+/// A run of numbers within a fixture.
+struct Span: Decodable, Sendable {
+  let offset: Int
+  let count: Int
+}
+
+extension LatentShape {
+  /// The shape that a fixture writes as channels, height, width.
+  init(_ sizes: [Int]) {
+    self.init(channels: sizes[0], height: sizes[1], width: sizes[2])
+  }
+}
+
+/// The largest difference between two lists; infinite where their lengths differ or one of them holds NaN.
+func maxDifference(_ a: [Float], _ b: [Float]) -> Float {
+  guard a.count == b.count else { return .infinity }
+  return zip(a, b).reduce(0) { largest, pair in
+    let difference = (pair.0 - pair.1).magnitude
+    return pair.0 == pair.1 ? largest : difference.isNaN ? .infinity : max(largest, difference)
+  }
+}
+
+/// The largest difference in proportion to the second list's numbers; equal numbers differ by 0.
+func maxRelativeDifference(_ a: [Float], _ b: [Float]) -> Float {
+  guard a.count == b.count else { return .infinity }
+  return zip(a, b).reduce(0) { largest, pair in
+    pair.0 == pair.1 ? largest : max(largest, ((pair.0 - pair.1) / pair.1).magnitude)
+  }
+}

@@ -1,0 +1,120 @@
+import Jobs
+import Testing
+
+@testable import Sampling
+
+@Suite struct ScheduleTests {
+  struct Index: Decodable {
+    struct Training: Decodable { let name: String, values: Span }
+    struct Mapping: Decodable { let name: String, from: Span, to: Span }
+    struct Schedule: Decodable { let schedule: ScheduleID, steps: Int, discards: Bool, sigmas: Span }
+    let training: [Training]
+    let mapping: [Mapping]
+    let schedules: [Schedule]
+  }
+
+  let training = TrainingSchedule()
+  let fixture: Fixture<Index>
+
+  init() throws {
+    fixture = try Fixture("schedules", as: Index.self)
+  }
+
+  @Test func `the training table is PyTorch's`() throws {
+    let alphas = try #require(fixture.index.training.first { $0.name == "alphas_cumprod" })
+    #expect(training.alphasCumprod == fixture[alphas.values])
+    // PyTorch's square root goes through MKL, which is up to 3/4 of a unit in the last place off; ours is rounded
+    // correctly.
+    let sigmas = try #require(fixture.index.training.first { $0.name == "sigmas" })
+    let difference = maxRelativeDifference(training.sigmas, fixture[sigmas.values])
+    print("training sigmas: max relative difference \(difference)")
+    #expect(difference < 1.3e-7)
+  }
+
+  @Test func `the training table has the webui's published values`() {
+    #expect((training.alphasCumprod[0] - 0.99914998).magnitude < 1e-7)
+    #expect((training.alphasCumprod[1] - 0.99829602).magnitude < 1e-7)
+    #expect((training.alphasCumprod[500] - 0.27633268).magnitude < 1e-7)
+    #expect((training.alphasCumprod[999] - 0.004660098).magnitude < 1e-9)
+    #expect((training.sigmaMin - 0.0291675348).magnitude < 2e-9)
+    #expect((training.sigmaMax - 14.6146421).magnitude < 1e-6)
+    #expect((training.timestep(forSigma: 1) - 353.89038).magnitude < 1e-4)
+    #expect((training.sigma(atTimestep: 500.5) - 1.6209832).magnitude < 1e-6)
+  }
+
+  @Test func `sigmas and fractional timesteps map onto each other as in k-diffusion`() throws {
+    for mapping in fixture.index.mapping {
+      let map = mapping.name == "sigma to timestep" ? training.timestep(forSigma:) : training.sigma(atTimestep:)
+      let difference = maxDifference(fixture[mapping.from].map(map), fixture[mapping.to])
+      print("\(mapping.name): max difference \(difference)")
+      // One unit in the last place of log sigma is 2.4e-7; a timestep at the top is worth 0.006 of log sigma, one at the
+      // bottom 0.4, so timesteps move by 1e-4 at most, and sigmas by 1e-5.
+      #expect(difference < (mapping.name == "sigma to timestep" ? 2e-4 : 2e-5))
+    }
+  }
+
+  @Test func `timesteps outside of the trained range are clamped`() {
+    #expect(training.timestep(forSigma: 0.001) == 0)
+    #expect(training.timestep(forSigma: 100) == 999)
+  }
+
+  @Test func `every schedule is k-diffusion's`() {
+    var largest: Float = 0
+    for row in fixture.index.schedules {
+      let sampler: SamplerID = row.discards ? .dpmPP3MSDE : .euler
+      let sigmas = SigmaSchedule.sigmas(row.schedule, for: sampler, steps: row.steps, training: training)
+      #expect(sigmas.count == row.steps + 1)
+      #expect(sigmas.last == 0)
+      let difference = maxRelativeDifference(sigmas, fixture[row.sigmas])
+      largest = max(largest, difference)
+      // A few units in the last place, from those of the training table and of log sigma.
+      #expect(difference < 6e-7, "\(row.schedule), \(row.steps) steps")
+    }
+    print("schedules: max relative difference \(largest)")
+  }
+
+  @Test(arguments: [
+    (
+      ScheduleID.uniform,
+      [14.6146, 7.83988, 4.60917, 2.91831, 1.95016, 1.34493, 0.932358, 0.624977, 0.368658, 0.0291675, 0] as [Float]
+    ),
+    (
+      .karras,
+      [14.6146, 9.10293, 5.4784, 3.16861, 1.74942, 0.914077, 0.446921, 0.2014, 0.0819111, 0.0291675, 0]
+    ),
+    (
+      .exponential,
+      [14.6146, 7.32488, 3.67124, 1.84003, 0.922227, 0.462222, 0.231666, 0.116111, 0.0581952, 0.0291675, 0]
+    ),
+    (
+      .polyexponential,
+      [14.6146, 7.32488, 3.67124, 1.84003, 0.922227, 0.462222, 0.231666, 0.116111, 0.0581952, 0.0291675, 0]
+    ),
+    (
+      .karras,
+      [
+        14.6146, 11.7254, 9.34021, 7.38363, 5.78942, 4.49984, 3.46475, 2.64085, 1.99092, 1.48322, 1.09079, 0.790949,
+        0.564725, 0.396392, 0.27304, 0.184169, 0.121342, 0.0778608, 0.0484819, 0.0291675, 0,
+      ]
+    ),
+  ])
+  func `schedules have the webui's published values`(schedule: ScheduleID, published: [Float]) {
+    let sigmas = SigmaSchedule.sigmas(schedule, for: .euler, steps: published.count - 1, training: training)
+    // Published with six digits.
+    #expect(maxRelativeDifference(sigmas, published) < 5e-6)
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `automatic stands for the sampler's own schedule`(sampler: SamplerID) {
+    let own: ScheduleID = sampler.defaultSchedule == .automatic ? .uniform : sampler.defaultSchedule
+    #expect(
+      SigmaSchedule.sigmas(.automatic, for: sampler, steps: 9, training: training)
+        == SigmaSchedule.sigmas(own, for: sampler, steps: 9, training: training))
+  }
+
+  @Test func `a discarded penultimate sigma leaves the number of steps`() {
+    let discarding = SigmaSchedule.sigmas(.karras, for: .dpm2, steps: 10, training: training)
+    let longer = SigmaSchedule.sigmas(.karras, for: .euler, steps: 11, training: training)
+    #expect(discarding == longer[..<10] + [0])
+  }
+}
