@@ -26,7 +26,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "Jobs", dependencies: [crypto]),
-    .target(name: "Imaging", dependencies: ["CPNG"]),
+    .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
     .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
 
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
@@ -56,6 +56,7 @@ let package = Package(
       ]),
 
     .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
