@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
 
     .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
-    .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
+    .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
@@ -57,6 +57,7 @@ let package = Package(
 
     .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
+    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

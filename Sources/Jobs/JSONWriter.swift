@@ -184,18 +184,3 @@ enum JSONString {
     }
   }
 }
-
-/// Lower-case hexadecimal digits.
-enum Hexadecimal {
-  static let digits = Array("0123456789abcdef".utf8)
-
-  /// The value of one digit in either case.
-  static func value(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-    default: nil
-    }
-  }
-}
