@@ -26,7 +26,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "Jobs", dependencies: [crypto]),
-    .target(name: "Imaging", dependencies: ["CPNG"]),
+    .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
     .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
 
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
 
     .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
-    .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
+    .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
@@ -58,6 +58,9 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
+    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

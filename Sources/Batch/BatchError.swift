@@ -1,0 +1,32 @@
+import Foundation
+
+/// Why a run could not start, or had to end.
+public enum BatchError: Error, Hashable, CustomStringConvertible {
+  /// Another process holds the run folder; `owner` is what it wrote into the lock.
+  case folderInUse(path: String, owner: String)
+  /// The system refused to write; `code` is an `errno`.
+  case notWritten(path: String, action: Disk.Action, code: Int32)
+  /// The system refused to read; `code` is an `errno`.
+  case notRead(path: String, code: Int32)
+  /// A file of the run folder does not hold what this program writes there.
+  case damaged(path: String, problem: String)
+  /// The folder holds no run.
+  case noRun(path: String)
+  /// The generator made an image of another size than the job's.
+  case wrongSize(found: String, expected: String)
+
+  /// What happened, where, and what to do.
+  public var description: String {
+    switch self {
+    case .folderInUse(let path, let owner):
+      "another run holds \(path)\(owner.isEmpty ? "" : " (\(owner))"): wait for it, or choose another output folder"
+    case .notWritten(let path, let action, let code): "cannot \(action.rawValue) \(path): \(Self.text(code))"
+    case .notRead(let path, let code): "cannot read \(path): \(Self.text(code))"
+    case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
+    case .noRun(let path): "\(path) holds no run: there is no plan.jsonl in it"
+    case .wrongSize(let found, let expected): "the image came out as \(found), expected \(expected)"
+    }
+  }
+
+  private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

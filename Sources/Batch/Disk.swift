@@ -1,0 +1,114 @@
+import Foundation
+
+/// Every change that a run makes on the disk goes through here, one named step at a time.
+///
+/// Tests put an observer in, to end the process at any step or to make any step fail.
+public struct Disk: Sendable {
+  /// What a step does; the raw value completes "cannot ...".
+  public enum Action: String, Sendable {
+    case makeFolder = "create the folder"
+    case create = "create"
+    case write = "write to"
+    case synchronise = "bring to the disk"
+    case rename = "put in place"
+    case synchroniseFolder = "bring to the disk the folder"
+    case truncate = "cut the unfinished last line of"
+    case remove = "remove"
+    case lock = "lock"
+  }
+
+  /// One step on its way.
+  public struct Step: Hashable, Sendable {
+    /// What is about to happen.
+    public var action: Action
+    /// To which file or folder.
+    public var path: String
+  }
+
+  private let beforeStep: (@Sendable (Step) throws -> Void)?
+
+  /// The disk.
+  ///
+  /// - Parameter beforeStep: Called before every step; the step does not happen if this throws.
+  public init(beforeStep: (@Sendable (Step) throws -> Void)? = nil) { self.beforeStep = beforeStep }
+
+  /// Makes a folder and those above it, each durable before the next; one that exists is fine.
+  func makeFolder(_ path: String) throws {
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path { try makeFolder(parent) }
+    try step(.makeFolder, path) { mkdir(path, 0o777) == 0 || errno == EEXIST ? 0 : -1 }
+    if stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR {
+      throw BatchError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)
+    }
+    try synchroniseFolder(parent.isEmpty ? "." : parent)
+  }
+
+  /// Opens a file for writing, with whatever `flags` besides.
+  func open(_ path: String, flags: Int32) throws -> Int32 {
+    try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | flags, 0o666) }
+  }
+
+  /// Writes all the bytes, however often the system has to be asked.
+  func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
+    try step(.write, path) {
+      bytes.withUnsafeBytes { bytes in
+        var rest = bytes[...]
+        while !rest.isEmpty {
+          let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+          if count < 0, errno == EINTR { continue }
+          if count < 0 { return -1 }
+          rest = rest.dropFirst(count)
+        }
+        return 0
+      }
+    }
+  }
+
+  func synchronise(_ descriptor: Int32, path: String) throws {
+    try step(.synchronise, path) { fsync(descriptor) }
+  }
+
+  func truncate(_ descriptor: Int32, to length: Int64, path: String) throws {
+    try step(.truncate, path) { ftruncate(descriptor, off_t(length)) }
+  }
+
+  func rename(_ path: String, to newPath: String) throws {
+    try step(.rename, newPath) { Glibc.rename(path, newPath) }
+  }
+
+  func remove(_ path: String) throws {
+    try step(.remove, path) { unlink(path) == 0 || errno == ENOENT ? 0 : -1 }
+  }
+
+  /// Makes durable which names are in a folder.
+  func synchroniseFolder(_ path: String) throws {
+    try step(.synchroniseFolder, path) {
+      let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard descriptor >= 0 else { return -1 }
+      defer { close(descriptor) }
+      // Some network file systems do not know how, and have nothing to do either.
+      return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1
+    }
+  }
+
+  /// Takes one step, again if a signal interrupts it.
+  ///
+  /// - Parameters:
+  ///   - action: What it does.
+  ///   - path: To which file.
+  ///   - body: Does it; returns a negative number and leaves `errno` where it cannot.
+  /// - Returns: What `body` returned.
+  /// - Throws: `BatchError.notWritten`, or what the observer throws.
+  @discardableResult
+  func step(_ action: Action, _ path: String, _ body: () -> Int32) throws -> Int32 {
+    try beforeStep?(Step(action: action, path: path))
+    while true {
+      let result = body()
+      if result >= 0 { return result }
+      let code = errno
+      if code != EINTR { throw BatchError.notWritten(path: path, action: action, code: code) }
+    }
+  }
+}

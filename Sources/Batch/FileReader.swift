@@ -1,0 +1,134 @@
+import Crypto
+import Foundation
+import Jobs
+
+/// Size and time of a file: what tells cheaply that nobody touched it.
+struct FileMark: Hashable {
+  /// In bytes.
+  var size: Int64
+  /// In nanoseconds since 1970.
+  var modified: Int64
+
+  init(size: Int64, modified: Int64) {
+    self.size = size
+    self.modified = modified
+  }
+
+  /// The mark of a file.
+  ///
+  /// - Parameter path: A regular file, not a link to one.
+  /// - Throws: `BatchError.notRead` with `ENOENT` where there is none.
+  init(path: String) throws(BatchError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notRead(path: path, code: ENOENT) }
+    size = Int64(status.st_size)
+    modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+  }
+}
+
+/// Reads a file from its beginning, a piece at a time.
+final class FileReader {
+  private let path: String
+  private let descriptor: Int32
+  private static let pieceSize = 1 << 20
+
+  init(path: String) throws(BatchError) {
+    self.path = path
+    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .notRead(path: path, code: errno) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next piece; empty at the end.
+  func read() throws(BatchError) -> [UInt8] {
+    var code: Int32 = 0
+    let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, count in
+      var result = 0
+      repeat { result = Glibc.read(descriptor, buffer.baseAddress, buffer.count) } while result < 0 && errno == EINTR
+      code = result < 0 ? errno : 0
+      count = max(result, 0)
+    }
+    guard code == 0 else { throw .notRead(path: path, code: code) }
+    return piece
+  }
+
+  /// The bytes of a stretch of the file.
+  func read(_ range: Range<Int64>) throws(BatchError) -> [UInt8] {
+    var code: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      count = 0
+      while count < buffer.count {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
+        let result = pread(descriptor, rest.baseAddress, rest.count, off_t(range.lowerBound) + off_t(count))
+        if result < 0, errno == EINTR { continue }
+        if result < 0 { code = errno }
+        if result <= 0 { return }
+        count += result
+      }
+    }
+    guard code == 0 else { throw .notRead(path: path, code: code) }
+    return bytes
+  }
+
+  // MARK: Whole files
+
+  /// All of a file.
+  static func bytes(of path: String) throws(BatchError) -> [UInt8] {
+    let reader = try FileReader(path: path)
+    var bytes: [UInt8] = []
+    while true {
+      let piece = try reader.read()
+      if piece.isEmpty { return bytes }
+      bytes += piece
+    }
+  }
+
+  /// SHA-256 of a file, in lower-case hexadecimal.
+  static func sha256(of path: String) throws(BatchError) -> String {
+    let reader = try FileReader(path: path)
+    var hash = SHA256()
+    while true {
+      let piece = try reader.read()
+      if piece.isEmpty { return Hexadecimal.text(hash.finalize()) }
+      hash.update(data: piece)
+    }
+  }
+
+  /// Calls `body` for each line.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - body: Takes where the line begins in the file, its bytes without the line feed, and whether it had one.
+  /// - Throws: `BatchError.notRead`, or what `body` throws.
+  static func forEachLine(
+    of path: String, _ body: (_ start: Int64, _ line: UnsafeBufferPointer<UInt8>, _ isWhole: Bool) throws -> Void
+  ) throws {
+    let reader = try FileReader(path: path)
+    var rest: [UInt8] = []
+    var start: Int64 = 0
+    while true {
+      let piece = try reader.read()
+      let isLast = piece.isEmpty
+      // A long line may span pieces; what was searched before is not searched again.
+      var searched = rest.count
+      rest += piece
+      let used = try rest.withUnsafeBufferPointer { bytes in
+        var lineStart = 0
+        while let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+          try body(start + Int64(lineStart), UnsafeBufferPointer(rebasing: bytes[lineStart..<end]), true)
+          lineStart = end + 1
+          searched = lineStart
+        }
+        if isLast, lineStart < bytes.count {
+          try body(start + Int64(lineStart), UnsafeBufferPointer(rebasing: bytes[lineStart...]), false)
+        }
+        return lineStart
+      }
+      if isLast { return }
+      rest.removeFirst(used)
+      start += Int64(used)
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import Foundation
+import Jobs
+
+/// A job with its identity and what it is made from.
+public struct PlannedJob: Hashable, Sendable {
+  /// Its identity.
+  public var id: JobID
+  /// The job.
+  public var job: Job
+  /// What it is made from.
+  public var ingredients: JobIngredients
+}
+
+/// What concerns a run as a whole.
+public struct RunDetails: Hashable, Sendable {
+  /// The recipe as the manifest shows it.
+  public var recipe: JSONValue
+  /// The engine that makes the images.
+  public var engine: EngineDescription
+}
+
+/// `plan.jsonl`: the jobs as they stood when the run started, one a line, identity first.
+///
+/// The first line also holds `recipe` and `engine`. `ingredients` stand in the first line and in each whose differ
+/// from the line before.
+public enum FrozenPlan {
+  /// Writes the plan; one that is the same already stays as it is.
+  ///
+  /// - Parameters:
+  ///   - jobs: Every job, in order.
+  ///   - details: Recipe and engine.
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`.
+  static func write(
+    _ jobs: some Sequence<PlannedJob>, _ details: RunDetails, to folder: RunFolder, on disk: Disk
+  ) throws {
+    try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
+      var writer = JSONWriter()
+      var last: JobIngredients?
+      for planned in jobs {
+        append(
+          planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
+        last = planned.ingredients
+        if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
+      }
+      try writer.flush(file.write)
+    }
+  }
+
+  private static func append(
+    _ planned: PlannedJob, details: RunDetails?, showsIngredients: Bool, to writer: inout JSONWriter
+  ) {
+    writer.object { writer in
+      writer.member("id", planned.id.description)
+      writer.member("index", planned.job.index)
+      writer.key("axes")
+      writer.axes(planned.job.axes)
+      writer.key("parameters")
+      ParametersJSON.writeFrozen(planned.job.parameters, to: &writer)
+      if showsIngredients {
+        writer.key("ingredients")
+        writer.ingredients(planned.ingredients)
+      }
+      if let details {
+        writer.member("recipe", details.recipe)
+        writer.key("engine")
+        writer.engine(details.engine)
+      }
+    }
+    writer.endLine()
+  }
+
+  // MARK: Reading
+
+  /// Calls `body` with the identity and the place of each job, without reading the rest of its line.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - body: Takes the job's place in the plan and its identity.
+  /// - Throws: `BatchError`, or what `body` throws.
+  static func forEachID(in folder: RunFolder, _ body: (Int, JobID) throws -> Void) throws {
+    let start = Array(#"{"id":""#.utf8)
+    try forEachLine(in: folder) { number, line in
+      guard line.starts(with: start),
+        let id = JobID(String(decoding: line.dropFirst(start.count).prefix(64), as: UTF8.self))
+      else { throw damage(folder, line: number) }
+      try body(number, id)
+    }
+  }
+
+  /// Reads the plan back.
+  ///
+  /// - Parameter folder: The run.
+  /// - Returns: Every job; recipe and engine, but for a plan without jobs.
+  /// - Throws: `BatchError`.
+  public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [PlannedJob]) {
+    struct Line: Decodable {
+      var id: String
+      var index: Int
+      var axes: [AxisPosition]
+      var parameters: JobParameters
+      var ingredients: JobIngredients?
+      var engine: EngineDescription?
+    }
+    let decoder = JSONDecoder()
+    var jobs: [PlannedJob] = []
+    var details: RunDetails?
+    try forEachLine(in: folder) { number, bytes in
+      guard let line = try? decoder.decode(Line.self, from: Data(buffer: bytes)), let id = JobID(line.id),
+        let ingredients = line.ingredients ?? jobs.last?.ingredients
+      else { throw damage(folder, line: number) }
+      let job = Job(index: line.index, axes: line.axes, parameters: line.parameters)
+      jobs.append(PlannedJob(id: id, job: job, ingredients: ingredients))
+      if let engine = line.engine, let recipe = (try? JSONValue(parsing: bytes))?["recipe"] {
+        details = RunDetails(recipe: recipe, engine: engine)
+      }
+    }
+    return (details, jobs)
+  }
+
+  private static func forEachLine(in folder: RunFolder, _ body: (Int, UnsafeBufferPointer<UInt8>) throws -> Void) throws
+  {
+    var number = 0
+    do {
+      try FileReader.forEachLine(of: folder.plan) { _, line, _ in
+        try body(number, line)
+        number += 1
+      }
+    } catch BatchError.notRead(folder.plan, let code) where code == ENOENT {
+      throw BatchError.noRun(path: folder.path)
+    }
+  }
+
+  private static func damage(_ folder: RunFolder, line: Int) -> BatchError {
+    .damaged(path: folder.plan, problem: "line \(line + 1) is no job; run the recipe again to have it written anew")
+  }
+}
+
+extension JSONWriter {
+  mutating func axes(_ axes: [AxisPosition]) {
+    array { writer in
+      for axis in axes {
+        writer.object { writer in
+          writer.member("name", axis.name)
+          writer.member("value", axis.value)
+          writer.member("title", axis.title)
+        }
+      }
+    }
+  }
+
+  mutating func model(_ model: ModelIdentity) {
+    object { writer in
+      writer.member("name", model.name)
+      writer.member("path", model.path)
+      writer.member("sha256", model.sha256)
+      writer.member("family", model.family)
+    }
+  }
+
+  mutating func ingredients(_ ingredients: JobIngredients) {
+    object { writer in
+      writer.key("model")
+      writer.model(ingredients.model)
+      writer.key("vae")
+      if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
+      writer.member("vocabularySHA256", ingredients.vocabularySHA256)
+      writer.member("precision", ingredients.precision)
+      writer.member("isa", ingredients.isa)
+      writer.member("numerics", ingredients.numerics)
+    }
+  }
+
+  mutating func engine(_ engine: EngineDescription) {
+    object { writer in
+      writer.member("version", engine.version)
+      writer.member("numerics", engine.numerics)
+      writer.member("isa", engine.isa)
+      writer.member("precision", engine.precision)
+      writer.member("threads", engine.threads)
+    }
+  }
+}

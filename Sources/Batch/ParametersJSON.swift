@@ -1,0 +1,55 @@
+import Jobs
+
+/// Settings as the files of a run hold them, under the recipe's keys.
+enum ParametersJSON {
+  /// For the plan: just what `JobParameters` decodes, with where the models were found.
+  static func writeFrozen(_ parameters: JobParameters, to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.key("model")
+      write(parameters.model, to: &writer)
+      writer.key("vae")
+      if let vae = parameters.vae { write(vae, to: &writer) } else { writer.null() }
+      writeCommon(parameters, scheduler: parameters.scheduler, precision: parameters.precision.rawValue, to: &writer)
+    }
+  }
+
+  /// For the manifest: models by the recipe's names, the schedule and the precision that run.
+  static func writeResolved(_ parameters: JobParameters, _ ingredients: JobIngredients, to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.member("model", parameters.model.name)
+      writer.member("vae", parameters.vae?.name)
+      writeCommon(
+        parameters, scheduler: parameters.namedSchedule, precision: ingredients.precision, to: &writer)
+    }
+  }
+
+  private static func write(_ model: ModelReference, to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.member("name", model.name)
+      writer.member("path", model.path)
+    }
+  }
+
+  private static func writeCommon(
+    _ parameters: JobParameters, scheduler: ScheduleID, precision: String, to writer: inout JSONWriter
+  ) {
+    writer.member("prompt", parameters.prompt)
+    writer.member("negative_prompt", parameters.negativePrompt)
+    writer.member("seed", parameters.seed)
+    writer.member("steps", parameters.steps)
+    writer.member("cfg_scale", parameters.cfgScale)
+    writer.member("sampler_name", parameters.sampler.rawValue)
+    writer.member("scheduler", scheduler.rawValue)
+    writer.member("width", parameters.width)
+    writer.member("height", parameters.height)
+    writer.member("rng", parameters.rng.rawValue)
+    writer.member("clip_skip", parameters.clipSkip)
+    writer.member("eta", parameters.eta)
+    writer.member("s_churn", parameters.sChurn)
+    writer.member("s_tmin", parameters.sTmin)
+    writer.member("s_tmax", parameters.sTmax)
+    writer.member("s_noise", parameters.sNoise)
+    writer.member("precision", precision)
+    writer.member("prediction_type", parameters.predictionType.rawValue)
+  }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Jobs
+
+/// The folder of one run, and what is where in it.
+public struct RunFolder: Hashable, Sendable {
+  /// The absolute path.
+  public let path: String
+
+  /// The folder at a path, which need not exist.
+  ///
+  /// - Parameter path: Absolute, or relative to the current folder as it is now.
+  public init(_ path: String) {
+    let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    self.path = (absolute as NSString).standardizingPath
+  }
+
+  /// The pictures.
+  public var images: String { "\(path)/images" }
+  /// The run and every job, for programs to read; made from plan and journal.
+  public var manifest: String { "\(path)/manifest.json" }
+  /// Every job as it was planned when the run started, one a line.
+  public var plan: String { "\(path)/plan.jsonl" }
+  /// What has been done, one line for each image that is finished and each job that failed.
+  public var journal: String { "\(path)/journal.jsonl" }
+  /// The seeds that were drawn for -1.
+  public var seeds: String { "\(path)/seeds.json" }
+  /// When each image was made and how long it took, for people and spreadsheets.
+  public var trace: String { "\(path)/trace.tsv" }
+  /// The recipe as it took effect.
+  public var recipe: String { "\(path)/recipe.yaml" }
+  /// Held by the process that works here.
+  public var lock: String { "\(path)/run.lock" }
+
+  /// Where a file of the run is, given as the journal and the manifest name it.
+  public func file(_ relative: String) -> String { "\(path)/\(relative)" }
+
+  /// The name of a new image: its place in the written order, its seed, and the first digits of its identity.
+  ///
+  /// - Parameters:
+  ///   - job: The job.
+  ///   - id: Its identity.
+  ///   - digits: How many digits of the identity; 8 but where two images would have one name.
+  /// - Returns: The path relative to the run folder.
+  static func imageName(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
+    "images/\(Timestamp.padded(job.index, 5))-\(job.parameters.seed)-\(id.prefix(digits)).png"
+  }
+
+  /// Whether a name from the journal is one of an image, and leads nowhere else.
+  static func isImageName(_ name: String) -> Bool {
+    let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")
+  }
+}
+
+/// The draws for seeds of -1, kept so that a run that is resumed or edited has the same seeds.
+public enum SeedFile {
+  /// Reads what was kept.
+  ///
+  /// - Parameters:
+  ///   - type: What `write` was given.
+  ///   - folder: The run.
+  /// - Returns: Nothing where nothing was kept.
+  /// - Throws: `BatchError` for a file that cannot be read or holds something else.
+  public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
+    do {
+      return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
+    } catch BatchError.notRead(_, let code) where code == ENOENT {
+      return nil
+    } catch let error as DecodingError {
+      throw BatchError.damaged(
+        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to have new ones drawn")
+    }
+  }
+
+  /// Keeps draws; a file that holds the same ones stays as it is.
+  ///
+  /// - Parameters:
+  ///   - seeds: The draws.
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  public static func write(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let bytes = Array(try encoder.encode(seeds)) + [UInt8(ascii: "\n")]
+    try disk.makeFolder(folder.path)
+    try AtomicFile.write(to: folder.seeds, on: disk, keepsEqual: true) { file in try file.write(bytes) }
+  }
+}

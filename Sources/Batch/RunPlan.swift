@@ -1,0 +1,68 @@
+import Jobs
+
+/// What a run is to do.
+public struct RunPlan<Jobs: Sequence> where Jobs.Element == Job {
+  /// The jobs in written order; may be walked through more than once, and gives the same each time.
+  public var jobs: Jobs
+  /// The recipe as the manifest shows it: an object.
+  public var recipe: JSONValue
+  /// The recipe as it took effect, for `recipe.yaml`; nothing to leave that file alone.
+  public var recipeText: String?
+
+  /// A plan.
+  public init(jobs: Jobs, recipe: JSONValue, recipeText: String?) {
+    self.jobs = jobs
+    self.recipe = recipe
+    self.recipeText = recipeText
+  }
+}
+
+/// A plan whose jobs have identities: a few dozen bytes a job, so that a million fit in memory.
+struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
+  let jobs: Jobs
+  /// The identity of each job.
+  private(set) var ids: [JobID] = []
+  /// What the jobs are made from, each once, in order of first use.
+  private(set) var ingredients: [JobIngredients] = []
+  /// Which of `ingredients` each job is made from.
+  private(set) var groups: [Int32] = []
+  /// The first job with the same identity; its own place for most.
+  private(set) var firsts: [Int32] = []
+
+  /// Finds out the identities.
+  ///
+  /// - Parameters:
+  ///   - jobs: The jobs in order.
+  ///   - generator: Says what each is made from.
+  /// - Throws: What the generator throws.
+  init(_ jobs: Jobs, _ generator: some ImageGenerator) throws {
+    self.jobs = jobs
+    var knownGroups: [JobIngredients: Int32] = [:]
+    var knownIDs: [JobID: Int32] = [:]
+    for job in jobs {
+      let ingredients = try generator.ingredients(for: job.parameters)
+      let id = JobID(job.parameters, ingredients)
+      let place = Int32(ids.count)
+      if knownGroups[ingredients] == nil {
+        knownGroups[ingredients] = Int32(self.ingredients.count)
+        self.ingredients.append(ingredients)
+      }
+      groups.append(knownGroups[ingredients] ?? 0)
+      if knownIDs[id] == nil { knownIDs[id] = place }
+      firsts.append(knownIDs[id] ?? place)
+      ids.append(id)
+    }
+  }
+
+  var count: Int { ids.count }
+
+  /// Whether this is the job that makes the picture of its identity.
+  func isFirst(_ place: Int) -> Bool { Int(firsts[place]) == place }
+
+  /// Every job with its identity, in order.
+  var planned: some Sequence<PlannedJob> {
+    jobs.lazy.enumerated().map { [ids, ingredients, groups] place, job in
+      PlannedJob(id: ids[place], job: job, ingredients: ingredients[Int(groups[place])])
+    }
+  }
+}

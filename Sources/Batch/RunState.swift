@@ -1,0 +1,83 @@
+import Jobs
+
+/// Where every job of a plan stands while the run goes on.
+struct RunState<Jobs: Sequence> where Jobs.Element == Job {
+  let plan: IdentifiedPlan<Jobs>
+  /// Why the run ends with work left.
+  var stop: StopReason?
+  private(set) var imagesMade = 0
+  /// By the place of the job that makes the picture.
+  private var states: [JobState]
+  private var isTried: [Bool]
+  private var toDo: [Int]
+  private var imagesToMake = 0
+  private var stepsToMake = 0
+  private var begun = 0
+
+  init(_ plan: IdentifiedPlan<Jobs>) {
+    self.plan = plan
+    states = Array(repeating: .pending, count: plan.count)
+    isTried = Array(repeating: false, count: plan.count)
+    toDo = Array(repeating: 0, count: plan.ingredients.count)
+  }
+
+  // MARK: Before the work
+
+  /// Notes where a job stands that this run will do, unless it is done.
+  mutating func find(_ state: JobState, _ parameters: JobParameters, at place: Int) {
+    states[place] = state
+    if state == .done { return }
+    toDo[Int(plan.groups[place])] += 1
+    imagesToMake += 1
+    stepsToMake += parameters.steps
+  }
+
+  func start(in folder: RunFolder) -> RunStart {
+    RunStart(folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake)
+  }
+
+  // MARK: The work
+
+  func hasWork(_ group: Int) -> Bool { toDo[group] > 0 }
+
+  /// Whether this run has yet to make the picture of this job, which is one of this group.
+  func isToDo(_ place: Int, _ group: Int) -> Bool {
+    Int(plan.groups[place]) == group && plan.isFirst(place) && states[place] != .done && !isTried[place]
+  }
+
+  mutating func begin(_ planned: PlannedJob) -> RunningJob {
+    begun += 1
+    return RunningJob(job: planned.job, id: planned.id, number: begun, count: imagesToMake)
+  }
+
+  mutating func finish(_ state: JobState, at place: Int) {
+    states[place] = state
+    isTried[place] = true
+    toDo[Int(plan.groups[place])] -= 1
+    if state == .done { imagesMade += 1 }
+  }
+
+  /// Whether nothing is left to try.
+  var isComplete: Bool { toDo.allSatisfy { $0 == 0 } }
+
+  // MARK: After the work
+
+  func state(_ place: Int) -> JobState { states[Int(plan.firsts[place])] }
+
+  var counts: RunCounts {
+    var counts = RunCounts()
+    for place in 0..<plan.count { counts.count(state(place)) }
+    return counts
+  }
+
+  func ending(isAborted: Bool) -> RunEnding {
+    if isAborted { return .aborted }
+    if stop != nil { return .stopped }
+    return counts.failed > 0 ? .failed : .done
+  }
+
+  /// Every job in order, and where it stands.
+  var plannedWithStates: some Sequence<(PlannedJob, JobState)> {
+    plan.planned.enumerated().lazy.map { place, planned in (planned, state(place)) }
+  }
+}

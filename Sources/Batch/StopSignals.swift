@@ -1,0 +1,43 @@
+import Foundation
+import Synchronization
+
+/// The first of SIGINT, SIGTERM, SIGHUP and SIGUSR1 asks the run to stop after the current step; a second one ends the
+/// process at once.
+public enum StopSignals {
+  private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGUSR1]
+  private static let received = Atomic<Int32>(0)
+
+  /// Takes the signals over from now on. SIGHUP stays ignored where it is, as under `nohup`.
+  public static func install() {
+    // The handler must find the atomic made: making it then would not be safe inside a signal.
+    _ = received.load(ordering: .relaxed)
+    for number in numbers {
+      var old = sigaction()
+      if number == SIGHUP, sigaction(number, nil, &old) == 0,
+        unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      {
+        continue
+      }
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { number in StopSignals.receive(number) }
+      action.sa_flags = SA_RESTART
+      sigaction(number, &action, nil)
+    }
+    // A parent may have left them blocked.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in numbers { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+
+  /// Why the run should stop; nothing as long as it should not.
+  public static var request: StopReason? {
+    let number = received.load(ordering: .relaxed)
+    return number == 0 ? nil : .signal(number)
+  }
+
+  /// Runs inside the signal handler: an atomic exchange and `_exit` are all that is safe there.
+  private static func receive(_ number: Int32) {
+    if received.exchange(number, ordering: .relaxed) != 0 { _exit(number == SIGTERM ? 143 : 130) }
+  }
+}

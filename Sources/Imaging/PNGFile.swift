@@ -1,0 +1,121 @@
+import CPNG
+
+/// A PNG file: a picture, and texts under keywords.
+///
+/// Pixels go through libpng's simplified interface, which returns its errors (the full one jumps out of C functions,
+/// which Swift does not allow). It writes no texts, so those are put into its file as the chunks that they are.
+public struct PNGFile: Hashable, Sendable {
+  /// The picture.
+  public var image: RGBImage
+  /// The texts in the order of the file.
+  public var texts: [PNGText]
+
+  /// A file that holds this picture and these texts.
+  public init(image: RGBImage, texts: [PNGText] = []) {
+    self.image = image
+    self.texts = texts
+  }
+
+  /// The first text under a keyword.
+  public func text(_ keyword: String) -> String? { texts.first { $0.keyword == keyword }?.text }
+
+  // MARK: Writing
+
+  /// The bytes of the file: header, texts, pixels and end mark, nothing else.
+  ///
+  /// libpng's own choice of filters and zlib's default level make them, so the same picture gives the same bytes.
+  ///
+  /// - Returns: A PNG of 8-bit RGB.
+  /// - Throws: `ImagingError` for a keyword that PNG does not allow, or if libpng reports an error.
+  public func encoded() throws(ImagingError) -> [UInt8] {
+    let textChunks = try texts.map { text throws(ImagingError) in try text.chunk() }
+    var bytes = PNGChunk.signature
+    for chunk in try PNGChunk.all(in: try encodedPixels()) {
+      // libpng adds a note that the colours are sRGB; the webui's files have none.
+      guard ["IHDR", "IDAT", "IEND"].contains(chunk.type) else { continue }
+      chunk.append(to: &bytes)
+      if chunk.type == "IHDR" { for text in textChunks { text.append(to: &bytes) } }
+    }
+    return bytes
+  }
+
+  private func encodedPixels() throws(ImagingError) -> [UInt8] {
+    var control = Self.control()
+    defer { png_image_free(&control) }
+    control.width = png_uint_32(image.width)
+    control.height = png_uint_32(image.height)
+    control.format = Self.rgb
+    // More than deflate's worst case, a filter byte a row, and a header for each 8 KB; libpng asks for more if not.
+    var capacity = png_alloc_size_t(image.pixels.count + image.pixels.count / 8 + image.height + 4096)
+    for _ in 0..<2 {
+      var status: Int32 = 0
+      let bytes = [UInt8](unsafeUninitializedCapacity: Int(capacity)) { output, count in
+        status = png_image_write_to_memory(&control, output.baseAddress, &capacity, 0, image.pixels, 0, nil)
+        count = status == 0 ? 0 : Int(capacity)
+      }
+      if status != 0 { return bytes }
+      if Self.hasFailed(control) { break }
+    }
+    throw .notEncoded(Self.message(control))
+  }
+
+  // MARK: Reading
+
+  /// Larger pictures are refused before memory is taken for them: 2^28 pixels.
+  public static let pixelLimit = 1 << 28
+
+  /// Reads a file whole: every checksum, every pixel and every text.
+  ///
+  /// Any PNG is read: palettes, grey, 16 bits and alpha (over white) become 8-bit RGB.
+  ///
+  /// - Parameter bytes: The file.
+  /// - Throws: `ImagingError` for what is no PNG, damaged, or larger than `pixelLimit`.
+  public init(decoding bytes: [UInt8]) throws(ImagingError) {
+    let chunks = try PNGChunk.all(in: bytes)
+    texts = chunks.compactMap(PNGText.init)
+    var control = Self.control()
+    defer { png_image_free(&control) }
+    guard png_image_begin_read_from_memory(&control, bytes, bytes.count) != 0 else {
+      throw .damagedPNG(Self.message(control))
+    }
+    let (width, height) = (Int(control.width), Int(control.height))
+    guard width * height <= Self.pixelLimit else {
+      throw .tooLarge(width: width, height: height, pixelLimit: Self.pixelLimit)
+    }
+    control.format = Self.rgb
+    // Else libpng takes 16-bit values without a note of their gamma for linear light.
+    control.flags |= png_uint_32(PNG_IMAGE_FLAG_16BIT_sRGB)
+    var background = png_color(red: 255, green: 255, blue: 255)
+    var pixels = [UInt8](repeating: 0, count: width * height * 3)
+    guard png_image_finish_read(&control, &background, &pixels, 0, nil) != 0 else {
+      throw .damagedPNG(Self.message(control))
+    }
+    image = RGBImage(width: width, height: height, pixels: pixels)
+  }
+
+  /// The texts of a file, without reading its pixels.
+  ///
+  /// - Parameter bytes: The file.
+  /// - Returns: The texts in the order of the file; those that do not decompress are left out.
+  /// - Throws: `ImagingError` for what is no PNG, truncated, or has a wrong checksum.
+  public static func texts(in bytes: [UInt8]) throws(ImagingError) -> [PNGText] {
+    try PNGChunk.all(in: bytes).compactMap(PNGText.init)
+  }
+
+  // MARK: libpng
+
+  /// Three 8-bit channels, red first; the header says so by a macro that Swift does not see.
+  private static let rgb = png_uint_32(PNG_FORMAT_FLAG_COLOR)
+
+  private static func control() -> png_image {
+    var control = png_image()
+    control.version = png_uint_32(PNG_IMAGE_VERSION)
+    return control
+  }
+
+  private static func hasFailed(_ control: png_image) -> Bool { control.warning_or_error & 3 > 1 }
+
+  private static func message(_ control: png_image) -> String {
+    withUnsafeBytes(of: control.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+}

@@ -1,0 +1,122 @@
+/// The text that describes a picture in the webui's way and stands in its PNG under the keyword `parameters`.
+///
+/// Source: stable-diffusion-webui 1.10.1, as an API request is recorded there. There is no `Version`, which the webui
+/// would take for its own and change its arithmetic by; `Precision` and `Generator` stand in its place.
+public struct Infotext: Hashable, Sendable {
+  /// One key and its value; numbers are written in Python's form.
+  public struct Item: Hashable, Sendable {
+    /// What stands before the colon.
+    public var key: String
+    /// What stands after it.
+    public var value: JSONValue
+  }
+
+  /// The prompt as it was asked for.
+  public var prompt: String
+  /// The negative prompt as it was asked for.
+  public var negativePrompt: String
+  /// The settings that every picture has, and then those of this picture.
+  public var items: [Item]
+  /// Settings that the webui calls extra generation parameters; they follow `items`.
+  public var extras: [Item]
+
+  /// Describes the picture that a job makes.
+  ///
+  /// - Parameters:
+  ///   - parameters: The settings of the job.
+  ///   - ingredients: The models, and the precision that runs.
+  ///   - version: The version of this program.
+  public init(_ parameters: JobParameters, _ ingredients: JobIngredients, version: String) {
+    prompt = parameters.prompt
+    negativePrompt = parameters.negativePrompt
+    items = [
+      Item(key: "Steps", value: .integer(Int64(parameters.steps))),
+      Item(key: "Sampler", value: .string(parameters.sampler.rawValue)),
+      Item(key: "Schedule type", value: .string(parameters.namedSchedule.label)),
+      Item(key: "CFG scale", value: .number(parameters.cfgScale)),
+      Item(key: "Seed", value: .integer(parameters.seed)),
+      Item(key: "Size", value: .string("\(parameters.width)x\(parameters.height)")),
+      Item(key: "Model hash", value: .string(ingredients.model.shortHash)),
+      Item(key: "Model", value: .string(ingredients.model.name)),
+    ]
+    if let vae = ingredients.vae {
+      items.append(Item(key: "VAE hash", value: .string(vae.shortHash)))
+      items.append(Item(key: "VAE", value: .string(vae.fileName)))
+    }
+    if parameters.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(parameters.clipSkip)))) }
+    items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
+    extras = Self.samplerExtras(parameters)
+    if parameters.predictionType != .auto {
+      extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
+    }
+    extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
+    extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
+  }
+
+  private static func samplerExtras(_ parameters: JobParameters) -> [Item] {
+    var extras: [Item] = []
+    func add(_ key: String, _ value: Double, unless usual: Double, _ isRead: Bool) {
+      if isRead, value != usual { extras.append(Item(key: key, value: .number(value))) }
+    }
+    let sampler = parameters.sampler
+    add("Eta", parameters.eta, unless: 1, sampler.usesEta)
+    add("Sigma churn", parameters.sChurn, unless: 0, sampler.usesChurn)
+    add("Sigma tmin", parameters.sTmin, unless: 0, sampler.usesChurn)
+    if let sTmax = parameters.sTmax { add("Sigma tmax", sTmax, unless: .infinity, sampler.usesChurn) }
+    add("Sigma noise", parameters.sNoise, unless: 1, sampler.usesNoiseScale)
+    return extras
+  }
+
+  /// The infotext: the prompt, the negative prompt unless it is empty, and one line of settings.
+  ///
+  /// Two things are changed so that the text reads back as it was meant: lines of prompts are trimmed, and one that
+  /// begins with `Negative prompt:` begins with a small letter instead, which the tokenizer sees no difference in.
+  public var text: String {
+    var text = Self.promptLines(prompt)
+    if !negativePrompt.isEmpty { text += "\nNegative prompt: " + Self.promptLines(negativePrompt) }
+    text += "\n" + (items + extras).map(Self.text).joined(separator: ", ")
+    return String(PythonText.stripped(Substring(text).unicodeScalars))
+  }
+
+  private static func promptLines(_ prompt: String) -> String {
+    PythonText.lines(prompt).map { line in
+      let line = String(PythonText.stripped(line))
+      return line.utf8.starts(with: "Negative prompt:".utf8) ? "n" + String(line.unicodeScalars.dropFirst()) : line
+    }.joined(separator: "\n")
+  }
+
+  private static func text(_ item: Item) -> String {
+    let value = item.value.pythonText
+    return value == item.key ? item.key : "\(item.key): \(quoted(value))"
+  }
+
+  /// A value as the settings line holds it: what the line's own grammar would tear or unquote becomes a JSON string.
+  private static func quoted(_ value: String) -> String {
+    let utf8 = value.utf8
+    let isTorn = utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "\n") }
+    let isUnquoted = utf8.first == UInt8(ascii: "\"") && utf8.last == UInt8(ascii: "\"")
+    return isTorn || isUnquoted ? JSONString.quoted(value) : value
+  }
+}
+
+extension JSONValue {
+  /// The value as Python's `str` writes it.
+  fileprivate var pythonText: String {
+    switch self {
+    case .null: "None"
+    case .bool(let value): value ? "True" : "False"
+    case .integer(let value): String(value)
+    case .number(let value): PythonNumber.repr(value)
+    case .string(let text): text
+    case .array, .object: jsonText
+    }
+  }
+}
+
+extension ModelIdentity {
+  /// The name with the extension, which the webui uses for VAE files.
+  var fileName: String {
+    guard let last = path?.split(separator: "/").last else { return name }
+    return String(last)
+  }
+}

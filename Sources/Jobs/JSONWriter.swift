@@ -1,0 +1,186 @@
+/// Writes JSON as UTF-8 bytes: no white space, members in the order they are given, numbers as Python prints them.
+///
+/// What is not a finite number becomes `null`.
+public struct JSONWriter: Sendable {
+  /// What has been written and not yet been taken by `flush`.
+  public private(set) var bytes: [UInt8] = []
+  private var needsComma = false
+
+  /// A writer that has written nothing.
+  public init() {}
+
+  /// Writes an object whose members `body` writes, each as `key` and a value or by `member`.
+  public mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    try nest(open: "{", close: "}", body)
+  }
+
+  /// Writes an array whose elements `body` writes.
+  public mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    try nest(open: "[", close: "]", body)
+  }
+
+  /// Writes a member's name; its value follows.
+  public mutating func key(_ name: String) {
+    separate()
+    appendString(name)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  /// Writes text as a string.
+  public mutating func string(_ text: String) {
+    separate()
+    appendString(text)
+  }
+
+  /// Writes an integer.
+  public mutating func integer(_ value: some BinaryInteger) {
+    separate()
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  /// Writes a number, always with a fraction or an exponent.
+  public mutating func number(_ value: Double) {
+    separate()
+    bytes.append(contentsOf: (value.isFinite ? PythonNumber.repr(value) : "null").utf8)
+  }
+
+  /// Writes `true` or `false`.
+  public mutating func bool(_ value: Bool) {
+    separate()
+    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+  }
+
+  /// Writes `null`.
+  public mutating func null() {
+    separate()
+    bytes.append(contentsOf: "null".utf8)
+  }
+
+  /// Writes any value.
+  public mutating func value(_ value: JSONValue) {
+    switch value {
+    case .null: null()
+    case .bool(let value): bool(value)
+    case .integer(let value): integer(value)
+    case .number(let value): number(value)
+    case .string(let text): string(text)
+    case .array(let elements): array { writer in for element in elements { writer.value(element) } }
+    case .object(let members):
+      object { writer in
+        for member in members {
+          writer.key(member.name)
+          writer.value(member.value)
+        }
+      }
+    }
+  }
+
+  /// Writes a member that is text, or `null` for nothing.
+  public mutating func member(_ name: String, _ text: String?) {
+    key(name)
+    if let text { string(text) } else { null() }
+  }
+
+  /// Writes a member that is an integer, or `null` for nothing.
+  public mutating func member(_ name: String, _ value: (some BinaryInteger)?) {
+    key(name)
+    if let value { integer(value) } else { null() }
+  }
+
+  /// Writes a member that is a number, or `null` for nothing.
+  public mutating func member(_ name: String, _ value: Double?) {
+    key(name)
+    if let value { number(value) } else { null() }
+  }
+
+  /// Writes a member of any kind.
+  public mutating func member(_ name: String, _ value: JSONValue) {
+    key(name)
+    self.value(value)
+  }
+
+  /// Writes a line break, which JSON allows between its tokens.
+  public mutating func lineBreak() {
+    if needsComma {
+      bytes.append(UInt8(ascii: ","))
+      needsComma = false
+    }
+    bytes.append(UInt8(ascii: "\n"))
+  }
+
+  /// Ends a line of a file that holds one value a line.
+  public mutating func endLine() {
+    bytes.append(UInt8(ascii: "\n"))
+    needsComma = false
+  }
+
+  /// Hands over what has been written so far and goes on behind it, with the memory kept.
+  public mutating func flush(_ consume: ([UInt8]) throws -> Void) rethrows {
+    try consume(bytes)
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func nest(
+    open: Unicode.Scalar, close: Unicode.Scalar, _ body: (inout JSONWriter) throws -> Void
+  ) rethrows {
+    separate()
+    bytes.append(UInt8(ascii: open))
+    needsComma = false
+    try body(&self)
+    bytes.append(UInt8(ascii: close))
+    needsComma = true
+  }
+
+  private mutating func separate() {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+  }
+
+  private mutating func appendString(_ text: String) {
+    JSONString.append(text, to: &bytes)
+  }
+}
+
+/// Strings as JSON writes them, in the form of Python's `json.dumps(text, ensure_ascii=False)`.
+enum JSONString {
+  /// The quoted form of `text`: `/`, 0x7F and everything beyond ASCII stay as they are.
+  static func quoted(_ text: String) -> String {
+    var bytes: [UInt8] = []
+    append(text, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  static func append(_ text: String, to bytes: inout [UInt8]) {
+    var text = text
+    bytes.append(UInt8(ascii: "\""))
+    text.withUTF8 { utf8 in
+      var start = 0
+      for position in 0..<utf8.count {
+        let byte = utf8[position]
+        guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+        bytes.append(contentsOf: utf8[start..<position])
+        appendEscape(byte, to: &bytes)
+        start = position + 1
+      }
+      bytes.append(contentsOf: utf8[start...])
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func appendEscape(_ byte: UInt8, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\\"))
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+    case 0x08: bytes.append(UInt8(ascii: "b"))
+    case 0x09: bytes.append(UInt8(ascii: "t"))
+    case 0x0A: bytes.append(UInt8(ascii: "n"))
+    case 0x0C: bytes.append(UInt8(ascii: "f"))
+    case 0x0D: bytes.append(UInt8(ascii: "r"))
+    default:
+      bytes.append(contentsOf: "u00".utf8)
+      bytes.append(Hexadecimal.digits[Int(byte >> 4)])
+      bytes.append(Hexadecimal.digits[Int(byte & 15)])
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Crypto
+
+/// What tells one picture from another: a digest of everything that changes pixels and of nothing else.
+public struct JobID: Hashable, Sendable, CustomStringConvertible {
+  /// The digest's bytes, eight to a word, first byte highest.
+  private let words: SIMD4<UInt64>
+
+  /// The identity of the picture that these settings and these ingredients make.
+  ///
+  /// It is the SHA-256 of their canonical JSON; see `canonicalJSON`.
+  public init(_ parameters: JobParameters, _ ingredients: JobIngredients) {
+    self.init(digest: SHA256.hash(data: Self.canonicalJSON(parameters, ingredients)))
+  }
+
+  /// The identity written as 64 lower-case hexadecimal digits; nothing for other text.
+  public init?(_ hex: some StringProtocol) {
+    var words = SIMD4<UInt64>()
+    var count = 0
+    for byte in hex.utf8 {
+      guard count < 64, let digit = Hexadecimal.value(byte), !(UInt8(ascii: "A")...UInt8(ascii: "F") ~= byte) else {
+        return nil
+      }
+      words[count / 16] = words[count / 16] << 4 | UInt64(digit)
+      count += 1
+    }
+    guard count == 64 else { return nil }
+    self.words = words
+  }
+
+  private init(digest: SHA256Digest) {
+    var words = SIMD4<UInt64>()
+    for (index, byte) in digest.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
+    self.words = words
+  }
+
+  /// 64 lower-case hexadecimal digits.
+  public var description: String { prefix(64) }
+
+  /// The first digits of the identity.
+  ///
+  /// - Parameter count: How many, at most 64.
+  /// - Returns: Lower-case hexadecimal digits.
+  public func prefix(_ count: Int) -> String {
+    String(unsafeUninitializedCapacity: count) { buffer in
+      for index in 0..<count {
+        buffer[index] = Hexadecimal.digits[Int(words[index / 16] >> UInt64(60 - index % 16 * 4) & 15)]
+      }
+      return count
+    }
+  }
+
+  /// The digest is as good as random, so one word of it is enough for hash tables.
+  public func hash(into hasher: inout Hasher) { hasher.combine(words[0]) }
+}
+
+extension JobID {
+  /// What is digested: an object with sorted members, without white space, numbers as Python prints them, text raw.
+  ///
+  /// It holds neither names nor paths: models stand there by digest. Settings that the sampler does not read are
+  /// left out, so that jobs which differ in them only are one picture; the schedule is the one that runs.
+  public static func canonicalJSON(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.member("cfg_scale", parameters.cfgScale)
+      writer.member("clip_skip", parameters.clipSkip)
+      if parameters.etaMatters { writer.member("eta", parameters.eta) }
+      writer.member("height", parameters.height)
+      writer.member("isa", ingredients.isa)
+      writer.member("model", ingredients.model.sha256)
+      writer.member("model_family", ingredients.model.family)
+      writer.member("negative_prompt", parameters.negativePrompt)
+      writer.member("numerics", ingredients.numerics)
+      writer.member("precision", ingredients.precision)
+      writer.member("prediction_type", parameters.predictionType.rawValue)
+      writer.member("prompt", parameters.prompt)
+      writer.member("rng", parameters.rng.rawValue)
+      if parameters.churnMatters { writer.member("s_churn", parameters.sChurn) }
+      if parameters.noiseScaleMatters { writer.member("s_noise", parameters.sNoise) }
+      if parameters.churnMatters {
+        writer.member("s_tmax", parameters.sTmax)
+        writer.member("s_tmin", parameters.sTmin)
+      }
+      writer.member("sampler_name", parameters.sampler.rawValue)
+      writer.member("scheduler", parameters.effectiveSchedule.rawValue)
+      writer.member("seed", parameters.seed)
+      writer.member("steps", parameters.steps)
+      writer.member("vae", ingredients.vae?.sha256)
+      writer.member("vocabulary", ingredients.vocabularySHA256)
+      writer.member("width", parameters.width)
+    }
+    return writer.bytes
+  }
+}

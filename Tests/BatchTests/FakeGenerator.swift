@@ -1,0 +1,149 @@
+import Batch
+import Crypto
+import Foundation
+import Imaging
+import Jobs
+
+/// Makes pictures whose pixels are a function of the job's identity, and writes down every call.
+struct FakeGenerator: ImageGenerator {
+  struct Failure: Error, CustomStringConvertible {
+    var description: String { "the fake engine was told to fail" }
+  }
+  struct ModelFailure: InputFailure, CustomStringConvertible {
+    var description: String { "the fake model is damaged" }
+  }
+
+  /// A line is added for each call: the seed.
+  var log: String
+  var version = "1.2.3"
+  /// What a model file is called; its content stays the same.
+  var modelName = "fake"
+  var failingSeeds: Set<Int64> = []
+  var damagedModels: Set<String> = []
+  var size: Int?
+  var onProgress: @Sendable (GenerationProgress) -> Void = { _ in }
+
+  var engine: EngineDescription {
+    EngineDescription(version: version, numerics: 1, isa: "portable", precision: "fp32", threads: 2)
+  }
+
+  func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+    let digest = Hexadecimal.text(SHA256.hash(data: Array(parameters.model.name.utf8)))
+    return JobIngredients(
+      model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
+      vae: nil, vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable", numerics: 1)
+  }
+
+  mutating func generate(
+    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+  ) throws -> RGBImage {
+    let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    let line = Array("\(parameters.seed)\n".utf8)
+    _ = write(descriptor, line, line.count)
+    close(descriptor)
+    func report(_ stage: GenerationProgress) throws {
+      onProgress(stage)
+      try progress(stage)
+    }
+    try report(.loading(parameters.model.name))
+    if damagedModels.contains(parameters.model.name) { throw ModelFailure() }
+    try report(.encoding)
+    for step in 0...parameters.steps { try report(.sampling(step: step, of: parameters.steps)) }
+    if failingSeeds.contains(parameters.seed) { throw Failure() }
+    try report(.decoding)
+    return try picture(parameters)
+  }
+
+  /// What `generate` makes.
+  func picture(_ parameters: JobParameters) throws -> RGBImage {
+    let (width, height) = (size ?? parameters.width, parameters.height)
+    var pixels: [UInt8] = []
+    var block = Array(SHA256.hash(data: JobID.canonicalJSON(parameters, try ingredients(for: parameters))))
+    while pixels.count < width * height * 3 {
+      block = Array(SHA256.hash(data: block))
+      pixels += block
+    }
+    return RGBImage(width: width, height: height, pixels: Array(pixels.prefix(width * height * 3)))
+  }
+
+  /// The seeds of all calls so far, in order.
+  var calls: [Int64] {
+    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { Int64($0) }
+  }
+}
+
+/// A folder that is gone when the test is over, and what tests do in it.
+final class Workspace {
+  let path = FileManager.default.temporaryDirectory.path + "/sdbatch-test-" + UUID().uuidString
+  var folder: RunFolder { RunFolder(path + "/run") }
+  var generator: FakeGenerator { FakeGenerator(log: path + "/calls") }
+
+  init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Runs a plan in the folder.
+  @discardableResult
+  func run(
+    _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(),
+    onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+    observe: @escaping (RunEvent) -> Void = { _ in }
+  ) throws -> RunOutcome {
+    try runFake(
+      jobs, generator ?? self.generator, in: folder, on: disk, onFailure: onFailure, stopRequest: stopRequest,
+      observe: observe)
+  }
+
+  /// The manifest, by Foundation's reader.
+  func manifest() throws -> [String: Any] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.manifest))
+    return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+  }
+
+  func manifestJobs() throws -> [[String: Any]] { try manifest()["jobs"] as? [[String: Any]] ?? [] }
+
+  /// The images by name.
+  func images() throws -> [String: [UInt8]] { try Self.images(folder) }
+
+  static func images(_ folder: RunFolder) throws -> [String: [UInt8]] {
+    var images: [String: [UInt8]] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.images) {
+      images[name] = Array(try Data(contentsOf: URL(fileURLWithPath: folder.images + "/" + name)))
+    }
+    return images
+  }
+
+  func lines(_ path: String) -> [String] {
+    ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+  }
+}
+
+/// Also for tests that run in a process of their own and can bring nothing along but values.
+@discardableResult
+func runFake(
+  _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
+  onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+  observe: @escaping (RunEvent) -> Void = { _ in }
+) throws -> RunOutcome {
+  var runner = Runner(
+    generator, lock: try RunLock(folder, on: disk), on: disk, stopRequest: stopRequest, observe: observe)
+  return try runner.run(
+    RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), onFailure: onFailure)
+}
+
+/// One job for each seed, 8x16 pixels, three steps.
+func fakeJobs(_ seeds: [Int64], change: (inout JobParameters) -> Void = { _ in }) -> [Job] {
+  seeds.enumerated().map { index, seed in
+    var parameters = JobParameters()
+    parameters.prompt = "fish"
+    parameters.width = 8
+    parameters.height = 16
+    parameters.steps = 3
+    parameters.seed = seed
+    change(&parameters)
+    return Job(
+      index: index, axes: [AxisPosition(name: "seed", value: "\(seed)", title: "seed \(seed)")],
+      parameters: parameters)
+  }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Imaging
+import Testing
+
+@Suite struct PNGFileTests {
+  @Test func `files that Pillow wrote read as Pillow reads them`() throws {
+    for (name, fixture) in try PNGFixture.all() {
+      let bytes = try PNGFixture.bytes(name)
+      let file = try PNGFile(decoding: bytes)
+      #expect(file.image == fixture.image, "\(name)")
+      #expect(file.texts == [PNGText(keyword: fixture.keyword, text: fixture.text)], "\(name)")
+      #expect(try PNGFile.texts(in: bytes) == file.texts, "\(name)")
+      #expect(file.text("parameters") == fixture.text)
+      #expect(file.text("other") == nil)
+    }
+  }
+
+  @Test(arguments: ["latin1", "utf8", "empty"])
+  func `the text chunk is the one that Pillow writes, and stands between header and pixels`(name: String) throws {
+    let fixture = try #require(try PNGFixture.all()[name])
+    let text = PNGText(keyword: "parameters", text: fixture.text)
+    let ours = chunks(try PNGFile(image: fixture.image, texts: [text]).encoded())
+    let pillows = chunks(try PNGFixture.bytes(name))
+    #expect(ours.map(\.type) == pillows.map(\.type))
+    #expect(ours[0] == pillows[0])
+    #expect(ours[1] == pillows[1])
+    #expect(ours.last?.type == "IEND")
+  }
+
+  @Test func `text that Latin-1 can write is Latin-1 bytes, other text is UTF-8`() throws {
+    let image = RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
+    func chunk(_ text: String) throws -> (type: String, data: [UInt8]) {
+      chunks(try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: text)]).encoded())[1]
+    }
+    let keyword = Array("parameters".utf8)
+    #expect(try chunk("café") == ("tEXt", keyword + [0, 0x63, 0x61, 0x66, 0xE9]))
+    #expect(try chunk("日") == ("iTXt", keyword + [0, 0, 0, 0, 0, 0xE6, 0x97, 0xA5]))
+    // e and a combining accent: Swift takes it for é, but it is not what Latin-1 can write.
+    #expect(try chunk("cafe\u{301}").type == "iTXt")
+    #expect(try chunk("a\r\nb") == ("tEXt", keyword + [0, 0x61, 0x0D, 0x0A, 0x62]))
+  }
+
+  @Test(arguments: [(1, 1), (1, 300), (300, 1), (64, 64), (511, 257)])
+  func `a picture comes back from its file, and gives the same bytes each time`(width: Int, height: Int) throws {
+    var generator = SystemRandomNumberGenerator()
+    let noise = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let file = PNGFile(
+      image: RGBImage(width: width, height: height, pixels: noise),
+      texts: [PNGText(keyword: "parameters", text: "a\nb"), PNGText(keyword: "other", text: "日")])
+    let bytes = try file.encoded()
+    #expect(try PNGFile(decoding: bytes) == file)
+    #expect(try file.encoded() == bytes)
+  }
+
+  @Test func `a smooth picture is stored well below its plain size`() throws {
+    let side = 256
+    let pixels = (0..<side * side * 3).map { UInt8(($0 / 3 % side + $0 / 3 / side) / 2) }
+    let bytes = try PNGFile(image: RGBImage(width: side, height: side, pixels: pixels)).encoded()
+    #expect(bytes.count < pixels.count / 20)
+  }
+
+  @Test(arguments: ["", " a", "a ", "a\u{0}b", "a\nb", "日", String(repeating: "k", count: 80)])
+  func `a keyword that PNG does not allow is refused`(keyword: String) {
+    let file = PNGFile(
+      image: RGBImage(width: 1, height: 1, pixels: [0, 0, 0]), texts: [PNGText(keyword: keyword, text: "")])
+    #expect(throws: ImagingError.badKeyword(keyword)) { try file.encoded() }
+  }
+
+  // MARK: Damage
+
+  @Test func `a file cut anywhere is refused`() throws {
+    let bytes = try PNGFixture.bytes("utf8")
+    for length in 0..<bytes.count {
+      #expect(throws: ImagingError.self) { try PNGFile(decoding: Array(bytes[..<length])) }
+      #expect(throws: ImagingError.self) { try PNGFile.texts(in: Array(bytes[..<length])) }
+    }
+  }
+
+  @Test func `a file with any bit flipped is refused`() throws {
+    let bytes = try PNGFixture.bytes("latin1")
+    for bit in 0..<bytes.count * 8 {
+      var damaged = bytes
+      damaged[bit / 8] ^= 1 << (bit % 8)
+      #expect(throws: ImagingError.self) { try PNGFile(decoding: damaged) }
+    }
+  }
+
+  @Test func `a header that promises too much is refused before memory is taken`() throws {
+    var bytes = try PNGFixture.bytes("latin1")
+    let header: [UInt8] = [0, 0x0F, 0x42, 0x40, 0, 0x0F, 0x42, 0x40, 8, 2, 0, 0, 0]
+    bytes.replaceSubrange(8..<33, with: [0, 0, 0, 13] + Array("IHDR".utf8) + header + checksum("IHDR", header))
+    #expect(throws: ImagingError.tooLarge(width: 1_000_000, height: 1_000_000, pixelLimit: PNGFile.pixelLimit)) {
+      try PNGFile(decoding: bytes)
+    }
+  }
+
+  @Test func `pixels that are missing behind right checksums are refused`() throws {
+    let whole = try PNGFixture.bytes("latin1")
+    var bytes = Array(whole[..<33])
+    let data = try #require(chunks(whole).first { $0.type == "IDAT" }).data.dropLast(20)
+    bytes += [0, 0, 0, UInt8(data.count)] + Array("IDAT".utf8) + data + checksum("IDAT", Array(data))
+    bytes += [0, 0, 0, 0] + Array("IEND".utf8) + checksum("IEND", [])
+    #expect(throws: ImagingError.self) { try PNGFile(decoding: bytes) }
+  }
+
+  @Test func `damaged bytes at random never crash`() throws {
+    var generator = SystemRandomNumberGenerator()
+    for name in try PNGFixture.all().keys {
+      let bytes = try PNGFixture.bytes(name)
+      for _ in 0..<200 {
+        // The checksums are made right again, so that damage reaches libpng and the readers of texts.
+        var damaged = Array(bytes[..<8])
+        for (type, data) in chunks(bytes) {
+          var data = data
+          for _ in 0..<Int.random(in: 0...3, using: &generator) where !data.isEmpty {
+            data[Int.random(in: 0..<data.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+          }
+          damaged += [UInt8(data.count >> 24), UInt8(data.count >> 16 & 255), UInt8(data.count >> 8 & 255)]
+          damaged += [UInt8(data.count & 255)] + Array(type.utf8) + data + checksum(type, data)
+        }
+        _ = try? PNGFile(decoding: damaged)
+      }
+    }
+  }
+
+  /// CRC-32 as the PNG specification's appendix computes it, bit by bit.
+  private func checksum(_ type: String, _ data: [UInt8]) -> [UInt8] {
+    var value: UInt32 = .max
+    for byte in Array(type.utf8) + data {
+      value ^= UInt32(byte)
+      for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+    }
+    value = ~value
+    return [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> UInt32($0)) }
+  }
+}

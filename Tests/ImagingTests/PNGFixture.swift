@@ -1,0 +1,38 @@
+import Foundation
+import Imaging
+
+/// A PNG written by Pillow, and what Pillow reads in it; see `Tests/Fixtures/Imaging/make_fixtures.py`.
+struct PNGFixture: Decodable {
+  var width: Int
+  var height: Int
+  var pixels: [UInt8]
+  var keyword: String
+  var text: String
+
+  var image: RGBImage { RGBImage(width: width, height: height, pixels: pixels) }
+
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures/Imaging")
+
+  static func all() throws -> [String: PNGFixture] {
+    try JSONDecoder().decode(
+      [String: PNGFixture].self, from: Data(contentsOf: folder.appendingPathComponent("pixels.json")))
+  }
+
+  static func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: folder.appendingPathComponent(name + ".png")))
+  }
+}
+
+/// The chunks of a PNG as (type, data), cut without looking at checksums.
+func chunks(_ bytes: [UInt8]) -> [(type: String, data: [UInt8])] {
+  var chunks: [(String, [UInt8])] = []
+  var position = 8
+  while position + 8 <= bytes.count {
+    let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+    let type = String(decoding: bytes[position + 4..<position + 8], as: UTF8.self)
+    chunks.append((type, Array(bytes[position + 8..<position + 8 + length])))
+    position += 12 + length
+  }
+  return chunks
+}

@@ -1,0 +1,42 @@
+import Foundation
+import Jobs
+import Testing
+
+@Suite struct JSONTests {
+  @Test func `what is written reads back, by this reader and by Foundation's`() throws {
+    let value: JSONValue = [
+      "text": "\" \\ / \u{7f} \u{0} \u{1f} \n 日本 🐟 e\u{301}",
+      "numbers": [0, -1, 4_503_599_627_370_497, 1e-05, 0.1, 1e16],
+      "words": [true, false, nil], "empty": [[], [:]], "": "",
+    ]
+    #expect(try JSONValue(parsing: value.jsonText) == value)
+    let other = try #require(JSONSerialization.jsonObject(with: Data(value.jsonText.utf8)) as? [String: Any])
+    #expect(other["text"] as? String == value["text"]?.text)
+    #expect(
+      (other["numbers"] as? [NSNumber])?.map(\.doubleValue) == [0, -1, 4_503_599_627_370_497, 1e-05, 0.1, 1e16])
+  }
+
+  @Test(arguments: [
+    (#" [ 1 , -0 , 1.5e3 , "A\ud83d\udc1f\/" ] "#, #"[1,0,1500.0,"A🐟/"]"#),
+    ("18446744073709551616", "1.8446744073709552e+19"),
+    (#"{"a":1,"a":2}"#, #"{"a":1,"a":2}"#), ("1E+2", "100.0"), ("\"\u{7f}\"", "\"\u{7f}\""),
+  ])
+  func `what RFC 8259 allows is read`(text: String, written: String) throws {
+    #expect(try JSONValue(parsing: text).jsonText == written)
+  }
+
+  @Test(arguments: [
+    "", " ", "nul", "truee", "[1,]", "[1 2]", "{,}", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "-", "+1", "1.", ".5", "1e",
+    "\"",
+    "\"\\x\"", "\"\\u12g4\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\n\"", "[", "{\"a\":1", "1 2", "1e999", "NaN",
+    String(repeating: "[", count: 5000),
+  ])
+  func `what RFC 8259 does not allow is refused with its place`(text: String) {
+    #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+  }
+
+  @Test func `bytes that are not UTF-8 are refused`() {
+    let bytes: [UInt8] = [0x22, 0xC3, 0x28, 0x22]
+    #expect(throws: JSONError.self) { try bytes.withUnsafeBufferPointer { try JSONValue(parsing: $0) } }
+  }
+}
