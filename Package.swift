@@ -54,6 +54,8 @@ let package = Package(
       dependencies: [
         "Diffusion", "Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
