@@ -61,6 +61,7 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
     .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

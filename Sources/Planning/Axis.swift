@@ -1,0 +1,172 @@
+import Jobs
+
+/// One axis of a recipe: a name and what its values set.
+public struct Axis: Sendable {
+  /// The recipe key, or the name given to a long-form axis.
+  public let name: String
+  /// The key that the axis is named after.
+  public let key: RecipeKey?
+  /// How many values there are.
+  public let count: Int
+
+  /// Values in the written order; progressions stay as they are.
+  enum Run: Sendable {
+    case values([AxisValue])
+    case progression(Progression, RecipeKey)
+
+    var count: Int {
+      switch self {
+      case .values(let values): values.count
+      case .progression(let progression, _): progression.count
+      }
+    }
+  }
+
+  let position: SourcePosition
+  private(set) var runs: [Run]
+  /// Index of the first value of each run.
+  private let starts: [Int]
+
+  /// An axis of at least one value.
+  init(name: String, key: RecipeKey?, runs: [Run], position: SourcePosition) {
+    self.name = name
+    self.key = key
+    self.runs = runs
+    self.position = position
+    var starts: [Int] = []
+    var count = 0
+    for run in runs {
+      starts.append(count)
+      // Anything near the largest number is refused before a value is asked for.
+      count = count.addingReportingOverflow(run.count).overflow ? Int.max : count + run.count
+    }
+    self.starts = starts
+    self.count = count
+  }
+
+  /// The value at a place below `count`.
+  func value(at index: Int) -> AxisValue {
+    let run = starts.lastIndex { $0 <= index } ?? 0
+    switch runs[run] {
+    case .values(let values): return values[index - starts[run]]
+    case .progression(let progression, let key):
+      return AxisValue(number: progression[index - starts[run]], key: key)
+    }
+  }
+
+  /// Writes what the value at a place sets into a cell; needs no text of numbers, so it is quick.
+  func apply(_ index: Int, to draft: inout CellDraft) {
+    let run = starts.lastIndex { $0 <= index } ?? 0
+    switch runs[run] {
+    case .values(let values): draft.apply(values[index - starts[run]].settings)
+    case .progression(let progression, let key):
+      key.apply(SettingValue(progression[index - starts[run]], of: key), &draft)
+    }
+  }
+
+  /// What a job says about its place on this axis.
+  public func place(at index: Int) -> AxisPosition {
+    let value = value(at: index)
+    return AxisPosition(name: name, value: value.text, title: value.title)
+  }
+
+  /// The values that the recipe lists one by one, with their places.
+  var listed: [(index: Int, value: AxisValue)] {
+    zip(runs, starts).flatMap { run, start -> [(index: Int, value: AxisValue)] in
+      guard case .values(let values) = run else { return [] }
+      return values.enumerated().map { (start + $0.offset, $0.element) }
+    }
+  }
+
+  /// Those that excludes and includes may name by their title.
+  var named: [(index: Int, value: AxisValue)] { listed.filter(\.value.isNamed) }
+
+  /// Whether some value writes into the concern.
+  func sets(_ concern: String) -> Bool {
+    runs.contains { run in
+      switch run {
+      case .progression(_, let key): key.concern == concern
+      case .values(let values): values.contains { $0.settings.contains { $0.key.concern == concern } }
+      }
+    }
+  }
+
+  /// Whether every value sets the key.
+  func setsAlways(_ wanted: RecipeKey) -> Bool {
+    runs.allSatisfy { run in
+      switch run {
+      case .progression(_, let key): key === wanted
+      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key === wanted } }
+      }
+    }
+  }
+
+  /// Puts a number in the place of every seed of -1.
+  mutating func drawSeeds(_ draw: (_ place: String) -> Int64) {
+    for (run, start) in zip(runs.indices, starts) {
+      guard case .values(var values) = runs[run] else { continue }
+      // Most axes have none: leave their storage shared.
+      guard values.contains(where: \.hasRandomSeed) else { continue }
+      for index in values.indices {
+        let place = "\(name)[\(start + index)]"
+        values[index].drawSeed { draw(key?.kind == .seed ? place : place + ".seed") }
+      }
+      runs[run] = .values(values)
+    }
+  }
+}
+
+/// One value of an axis.
+struct AxisValue: Sendable {
+  /// As the recipe writes it.
+  var text: String
+  var title: String
+  var settings: [Setting]
+  /// Whether excludes and includes may name the value by its title: otherwise the title is just the value again, and
+  /// what a cell ends up with decides.
+  var isNamed: Bool
+
+  init(text: String, title: String, settings: [Setting], isNamed: Bool) {
+    self.text = text
+    self.title = title
+    self.settings = settings
+    self.isNamed = isNamed
+  }
+
+  /// A number of a progression, which was checked when it was read.
+  init(number: ExactDecimal, key: RecipeKey) {
+    text = number.description
+    title = text
+    isNamed = false
+    settings = [Setting(key, SettingValue(number, of: key))]
+  }
+
+  var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
+
+  /// A value that is nothing but a seed is shown by the number drawn.
+  mutating func drawSeed(_ draw: () -> Int64) {
+    guard let index = settings.firstIndex(where: \.isRandomSeed) else { return }
+    let seed = draw()
+    settings[index] = Setting(settings[index].key, .integer(seed))
+    if text == Self.randomSeed { text = "\(seed)" }
+    if title == Self.randomSeed { title = "\(seed)" }
+  }
+
+  private static let randomSeed = "-1"
+}
+
+extension Setting {
+  /// A seed that has to be drawn.
+  var isRandomSeed: Bool { key.kind == .seed && value == .integer(-1) }
+}
+
+extension SettingValue {
+  /// A number of a progression, which was checked when it was read.
+  fileprivate init(_ number: ExactDecimal, of key: RecipeKey) {
+    switch key.kind {
+    case .integer, .seed: self = .integer(number.integer ?? 0)
+    case .limit where number.digits == 0: self = .nothing
+    default: self = .number(number.number)
+    }
+  }
+}

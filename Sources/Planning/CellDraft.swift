@@ -1,0 +1,74 @@
+import Jobs
+
+/// The settings of one cell while base, axes and extra cells write into them, each over the one before.
+struct CellDraft {
+  /// Everything that one key alone decides.
+  var parameters = JobParameters()
+  var basePrompt = ""
+  var promptAppend = ""
+  var baseNegativePrompt = ""
+  var negativePromptAppend = ""
+  /// What a `scheduler` key said last.
+  private var keySchedule = ScheduleID.automatic
+  /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
+  private var nameSchedule: ScheduleID?
+  private var givenWidth: Int?
+  private var givenHeight: Int?
+  private let demoWidth: Int
+  private let demoHeight: Int
+
+  init(environment: PlanningEnvironment) {
+    demoWidth = environment.demoWidth
+    demoHeight = environment.demoHeight
+  }
+
+  var prompt: String { promptAppend.isEmpty ? basePrompt : basePrompt + promptAppend }
+
+  var negativePrompt: String {
+    negativePromptAppend.isEmpty ? baseNegativePrompt : baseNegativePrompt + negativePromptAppend
+  }
+
+  var scheduler: ScheduleID {
+    get { nameSchedule ?? keySchedule }
+    set {
+      keySchedule = newValue
+      // `automatic` asks for nothing, so the name's schedule stands, as in the webui.
+      if newValue != .automatic { nameSchedule = nil }
+    }
+  }
+
+  var sampler: (SamplerID, ScheduleID?) {
+    get { (parameters.sampler, scheduler) }
+    set {
+      parameters.sampler = newValue.0
+      nameSchedule = newValue.1
+    }
+  }
+
+  var width: Int {
+    get { givenWidth ?? (usesDemo ? demoWidth : parameters.width) }
+    set { givenWidth = newValue }
+  }
+
+  var height: Int {
+    get { givenHeight ?? (usesDemo ? demoHeight : parameters.height) }
+    set { givenHeight = newValue }
+  }
+
+  private var usesDemo: Bool { parameters.model.path == nil }
+
+  mutating func apply(_ settings: [Setting]) {
+    for setting in settings { setting.key.apply(setting.value, &self) }
+  }
+
+  /// What the cell's job gets.
+  var resolved: JobParameters {
+    var resolved = parameters
+    resolved.prompt = prompt
+    resolved.negativePrompt = negativePrompt
+    resolved.scheduler = scheduler
+    resolved.width = width
+    resolved.height = height
+    return resolved
+  }
+}

@@ -1,0 +1,125 @@
+/// One finding about a recipe, with the place it is about.
+public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
+  /// Whether the recipe can still be used.
+  public enum Severity: String, Hashable, Sendable {
+    case error
+    case warning
+  }
+
+  /// Error or warning.
+  public let severity: Severity
+  /// The place.
+  public let position: SourcePosition
+  /// What was found, what was expected and what to do.
+  public let message: String
+
+  /// A finding at a place.
+  public init(_ severity: Severity, _ message: String, at position: SourcePosition) {
+    self.severity = severity
+    self.position = position
+    self.message = message
+  }
+
+  /// `file:line:column: error: message`.
+  public var description: String { "\(position): \(severity.rawValue): \(message)" }
+}
+
+/// Where something stands: a line and column of a file, or an option of the command line.
+public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
+  /// The file as the caller named it, or the option as it was typed.
+  public let source: String
+  /// From 1; 0 when the whole source is meant.
+  public let line: Int
+  /// From 1, in Unicode scalars.
+  public let column: Int
+  /// Sorts sources: 0 for the file, then the options in the order they were typed.
+  let rank: Int
+
+  /// A line and column of a file.
+  public init(file: String, line: Int, column: Int) {
+    self.init(source: file, line: line, column: column, rank: 0)
+  }
+
+  init(source: String, line: Int, column: Int, rank: Int) {
+    self.source = source
+    self.line = line
+    self.column = column
+    self.rank = rank
+  }
+
+  /// `file:line:column`, or the source alone when the whole of it is meant.
+  public var description: String { line == 0 ? source : "\(source):\(line):\(column)" }
+
+  /// `; it already stands in line 3`, or nothing where there are no lines.
+  func lineHint(_ words: String) -> String { line == 0 ? "" : "; \(words) in line \(line)" }
+
+  static func precedes(_ a: SourcePosition, _ b: SourcePosition) -> Bool {
+    (a.rank, a.line, a.column) < (b.rank, b.line, b.column)
+  }
+}
+
+/// Everything that is wrong with a recipe, in the order of the file.
+public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
+  /// At least one error; warnings are not among them.
+  public let diagnostics: [Diagnostic]
+
+  init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
+
+  init(_ message: String, at position: SourcePosition) {
+    self.init([Diagnostic(.error, message, at: position)])
+  }
+
+  /// One line for each error.
+  public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+}
+
+/// Collects what is found while a recipe is read, so that all of it can be told at once.
+final class Findings {
+  /// A file of nothing but mistakes must not fill memory or the terminal.
+  static let limit = 1000
+
+  private var errors: [Diagnostic] = []
+  private var warnings: [Diagnostic] = []
+
+  /// Reading on would only cost time.
+  var isFull: Bool { errors.count >= Self.limit }
+
+  func error(_ message: String, at position: SourcePosition) {
+    guard !isFull else { return }
+    errors.append(Diagnostic(.error, message, at: position))
+  }
+
+  func warning(_ message: String, at position: SourcePosition) {
+    guard warnings.count < Self.limit else { return }
+    warnings.append(Diagnostic(.warning, message, at: position))
+  }
+
+  func add(_ found: [Diagnostic]) {
+    for diagnostic in found {
+      switch diagnostic.severity {
+      case .error: error(diagnostic.message, at: diagnostic.position)
+      case .warning: warning(diagnostic.message, at: diagnostic.position)
+      }
+    }
+  }
+
+  /// Ends the reading if anything was wrong; otherwise hands over the warnings in the order of the file.
+  func finish() throws(RecipeErrors) -> [Diagnostic] {
+    guard errors.isEmpty else {
+      var told = Self.sorted(errors)
+      if isFull, let last = told.last {
+        told.append(Diagnostic(.error, "found \(Self.limit) errors; there may be more", at: last.position))
+      }
+      throw RecipeErrors(told)
+    }
+    return Self.sorted(warnings)
+  }
+
+  private static func sorted(_ found: [Diagnostic]) -> [Diagnostic] {
+    found.enumerated().sorted { a, b in
+      if SourcePosition.precedes(a.element.position, b.element.position) { return true }
+      if SourcePosition.precedes(b.element.position, a.element.position) { return false }
+      return a.offset < b.offset
+    }.map(\.element)
+  }
+}

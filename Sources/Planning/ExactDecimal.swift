@@ -1,0 +1,121 @@
+/// A decimal number without rounding: `digits` × 10^-`scale`.
+package struct ExactDecimal: Equatable, Sendable {
+  package let digits: Int128
+  /// Places after the point; the last of them is not 0 unless there are none.
+  package let scale: Int
+
+  /// Reads `-12`, `0.25`, `.5`, `1e-3`, `0x10`; nothing for anything else and for more than 18 places or 19 digits.
+  package init?(_ text: String) {
+    guard CoreNumber.number(text)?.isFinite == true else { return nil }
+    if let integer = CoreNumber.integer(text) {
+      self.init(integer)
+      return
+    }
+    let parts = text.lowercased().split(separator: "e")
+    let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    let fraction = mantissa.count > 1 ? mantissa[1] : ""
+    guard var digits = Int128(String(mantissa[0] + fraction)), digits.magnitude < Self.digitLimit,
+      let exponent = parts.count > 1 ? Int(parts[1]) : 0, exponent.magnitude <= Self.scaleLimit
+    else { return nil }
+    var scale = fraction.count - exponent
+    while scale < 0 {
+      digits *= 10
+      scale += 1
+    }
+    self.init(reducing: digits, scale: scale)
+    guard self.scale <= Self.scaleLimit, self.digits.magnitude < Self.digitLimit else { return nil }
+  }
+
+  init(_ integer: Int64) { self.init(reducing: Int128(integer), scale: 0) }
+
+  /// Drops the zeros at the end of the fraction.
+  fileprivate init(reducing digits: Int128, scale: Int) {
+    var (digits, scale) = (digits, scale)
+    while scale > 0, digits % 10 == 0 {
+      digits /= 10
+      scale -= 1
+    }
+    self.digits = digits
+    self.scale = scale
+  }
+
+  /// Every number read is smaller, whatever its scale, so that no sum or difference at a common scale overflows: it is
+  /// below 10^37, and an `Int128` ends at 1.7 × 10^38.
+  fileprivate static let digitLimit = UInt128(10_000_000_000_000_000_000)
+  private static let scaleLimit = 18
+
+  /// The whole number, if it is one.
+  package var integer: Int64? { scale == 0 ? Int64(exactly: digits) : nil }
+
+  /// The nearest `Double`.
+  package var number: Double {
+    // Both are exact up to here, so the one rounding is that of the division (Clinger 1990).
+    if digits.magnitude < 1 << 53, scale <= 18 { return Double(Int64(digits)) / Self.powersOfTen[scale] }
+    return Double(description) ?? 0
+  }
+
+  private static let powersOfTen: [Double] = (0...18).map { scale in (0..<scale).reduce(1) { power, _ in power * 10 } }
+
+  /// The digits at a scale that is not smaller than its own.
+  func digits(atScale wanted: Int) -> Int128 {
+    var digits = digits
+    for _ in scale..<max(scale, wanted) { digits *= 10 }
+    return digits
+  }
+}
+
+extension ExactDecimal: CustomStringConvertible {
+  /// Without an exponent and without zeros at the end: `0.75`, `-3`.
+  package var description: String {
+    let whole = String(digits.magnitude)
+    let sign = digits < 0 ? "-" : ""
+    guard scale > 0 else { return sign + whole }
+    let padded = String(repeating: "0", count: max(0, scale + 1 - whole.count)) + whole
+    return sign + padded.dropLast(scale) + "." + padded.suffix(scale)
+  }
+}
+
+/// Numbers at equal distances, as `1, 2, ..., 8` writes them, without a list of them in memory.
+package struct Progression: Equatable, Sendable {
+  private let start: Int128
+  private let step: Int128
+  private let scale: Int
+  package let count: Int
+
+  /// Why three numbers make no progression.
+  package enum Problem: Error, Equatable {
+    /// Both numbers before the dots are the same.
+    case noStep
+    /// The last number lies on the wrong side of the second, or is it.
+    case wrongWay
+    /// The steps pass by the last number, between these two.
+    case missed(ExactDecimal, ExactDecimal)
+    /// More than 19 digits are needed from the largest number's first to the smallest step's last.
+    case tooManyDigits
+  }
+
+  /// The numbers after `first` and `second`, at the same distance, up to and with `last`.
+  package init(
+    after first: ExactDecimal, _ second: ExactDecimal, through last: ExactDecimal
+  ) throws(Problem) {
+    scale = max(first.scale, second.scale, last.scale)
+    let (a, b, c) = (first.digits(atScale: scale), second.digits(atScale: scale), last.digits(atScale: scale))
+    guard [a, b, c].allSatisfy({ $0.magnitude < ExactDecimal.digitLimit }) else { throw .tooManyDigits }
+    step = b - a
+    start = b + step
+    guard step != 0 else { throw .noStep }
+    guard (c - b).signum() == step.signum() else { throw .wrongWay }
+    let steps = (c - b) / step
+    let below = b + steps * step
+    guard below == c else {
+      throw .missed(
+        ExactDecimal(reducing: below, scale: scale), ExactDecimal(reducing: below + step, scale: scale))
+    }
+    count = Int(clamping: steps)
+  }
+
+  /// The number at a place below `count`.
+  package subscript(index: Int) -> ExactDecimal {
+    ExactDecimal(reducing: start + Int128(index) * step, scale: scale)
+  }
+}

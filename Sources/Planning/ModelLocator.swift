@@ -1,0 +1,59 @@
+import Foundation
+import Jobs
+
+/// Finds the files and folders that `model` and `vae` name.
+///
+/// A relative name is looked for beside the recipe, then in `models/` there, then in each folder of `$SDBATCH_MODELS`;
+/// in each place as it is written, then with `.safetensors` after it.
+public struct ModelLocator: Sendable {
+  /// Where relative names are looked for, in order; absolute paths.
+  public let places: [String]
+  private let environment: PlanningEnvironment
+
+  /// A locator for the names of one recipe.
+  ///
+  /// - Parameters:
+  ///   - recipePath: The recipe's file; need not exist.
+  ///   - environment: Says which other folders hold models.
+  public init(recipePath: String, environment: PlanningEnvironment) {
+    let folder = URL(fileURLWithPath: recipePath).deletingLastPathComponent().standardizedFileURL.path
+    let beside = folder == "/" ? "/models" : folder + "/models"
+    places = [folder, beside] + environment.modelFolders.map { Self.absolute(environment.expanded($0)) }
+    self.environment = environment
+  }
+
+  /// The absolute path of the model with this name; nothing if it is in none of the places.
+  public func path(of name: String) -> String? {
+    guard !name.isEmpty, !name.utf8.contains(0) else { return nil }
+    let name = environment.expanded(name)
+    let paths = name.hasPrefix("/") ? [name] : places.map { $0 + "/" + name }
+    for path in paths {
+      for candidate in [path, path + ".safetensors"] where FileManager.default.fileExists(atPath: candidate) {
+        return Self.absolute(candidate)
+      }
+    }
+    return nil
+  }
+
+  /// Where the name was looked for, for a message.
+  func placesLookedIn(for name: String) -> String {
+    let name = environment.expanded(name)
+    if name.hasPrefix("/") { return name }
+    let hint = environment.modelFolders.isEmpty ? " ($SDBATCH_MODELS may name more folders)" : ""
+    return ValueKind.list(places) + hint
+  }
+
+  /// Names of checkpoint files in the places, to propose instead of one that is not there.
+  func knownNames() -> [String] {
+    var names = ["demo"]
+    for place in places {
+      let files = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+      names += files.filter { $0.hasSuffix(".safetensors") }.sorted().prefix(1000)
+    }
+    return names
+  }
+
+  private static func absolute(_ path: String) -> String {
+    URL(fileURLWithPath: path).standardizedFileURL.path
+  }
+}

@@ -1,0 +1,49 @@
+/// Guesses which known name a mistyped one stands for.
+package enum NearestName {
+  /// The known name closest to `text`, when it is close enough to be worth proposing.
+  ///
+  /// Case, blanks, `_` and `-` do not count. A name is close when a third of its letters at most have to change
+  /// (a swap of neighbours is one change), or when `text` is a part of it.
+  package static func find(_ text: String, among names: [String]) -> String? {
+    let wanted = folded(text)
+    guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
+    var best: (name: String, distance: Int)?
+    for name in names {
+      let distance = distance(wanted, folded(name))
+      if distance < best?.distance ?? Int.max { best = (name, distance) }
+    }
+    if let best, best.distance <= max(1, wanted.count / 3) { return best.name }
+    guard wanted.count >= 3 else { return nil }
+    return names.filter { contains(folded($0), wanted) }.min { $0.count < $1.count }
+  }
+
+  /// ` (did you mean "steps"?)`, or nothing.
+  static func hint(_ text: String, among names: [String]) -> String {
+    find(text, among: names).map { " (did you mean \"\($0)\"?)" } ?? ""
+  }
+
+  private static func folded(_ text: String) -> [UInt8] {
+    text.lowercased().utf8.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "_") && $0 != UInt8(ascii: "-") }
+  }
+
+  private static func contains(_ text: [UInt8], _ part: [UInt8]) -> Bool {
+    guard text.count >= part.count else { return false }
+    return (0...(text.count - part.count)).contains { text[$0..<$0 + part.count].elementsEqual(part) }
+  }
+
+  /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
+  private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    if a.isEmpty || b.isEmpty { return max(a.count, b.count) }
+    var beforeLast = [Int](repeating: 0, count: b.count + 1)
+    var last = Array(0...b.count)
+    for i in 1...a.count {
+      var row = [Int](repeating: i, count: b.count + 1)
+      for j in 1...b.count {
+        row[j] = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1))
+        if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { row[j] = min(row[j], beforeLast[j - 2] + 1) }
+      }
+      (beforeLast, last) = (last, row)
+    }
+    return last[b.count]
+  }
+}

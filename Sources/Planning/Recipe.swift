@@ -1,0 +1,80 @@
+import Jobs
+
+/// What a recipe file says, read and checked; a `Plan` makes jobs of it.
+public struct Recipe: Sendable {
+  /// The file as the caller named it.
+  public let path: String
+  /// What every cell starts from.
+  public let base: [Setting]
+  /// Axes that are multiplied, in the written order.
+  public let grid: [Axis]
+  /// Groups of axes of equal length that advance together, in the written order.
+  public let zip: [[Axis]]
+  /// The run's folder; relative to the current folder unless it is absolute.
+  public let output: String
+  /// How the contact sheet is laid out, where the recipe says so.
+  public let sheet: SheetLayout?
+  /// Where to announce a finished run.
+  public let webhook: String?
+  /// The effective recipe as YAML: the file's own text, or with overrides what it comes to.
+  public let text: String
+  /// The effective recipe for the manifest.
+  public let json: JSONValue
+  /// What is worth a look but keeps nothing from running, in the order of the file.
+  public let warnings: [Diagnostic]
+
+  let exclude: [CellFilter]
+  let include: [ExtraCell]
+
+  /// Axes of the grid, then each zip group as one axis.
+  var groups: [[Axis]] { grid.map { [$0] } + zip }
+
+  /// How many jobs a recipe may ask for.
+  public static let jobLimit = 10_000_000
+}
+
+/// The axes that the recipe gives to the directions of a contact sheet.
+public struct SheetLayout: Hashable, Sendable {
+  /// Runs across.
+  public var x: String?
+  /// Runs down.
+  public var y: String?
+  /// Lays whole sheets side by side.
+  public var superX: String?
+  /// Lays whole sheets one below the other.
+  public var superY: String?
+  /// One page for each combination of values of these axes.
+  public var pages: [String] = []
+}
+
+/// Cells to leave out.
+struct CellFilter: Sendable {
+  /// All of them have to match.
+  var conditions: [Condition]
+  var position: SourcePosition
+
+  /// What one key or axis must be.
+  struct Condition: Sendable {
+    var name: String
+    /// The key whose resolved value is compared.
+    var key: RecipeKey?
+    /// Any of them will do.
+    var values: Set<SettingValue>
+    /// Any of them will do, as a title on the axis of this name.
+    var titles: Set<String>
+
+    func matches(_ resolved: SettingValue) -> Bool {
+      switch resolved {
+      // Only these can equal a value that is written otherwise.
+      case .sampler, .model: values.contains { $0.matches(resolved) }
+      default: values.contains(resolved)
+      }
+    }
+  }
+}
+
+/// A cell that stands beside the grid.
+struct ExtraCell: Sendable {
+  var settings: [Setting]
+  var places: [AxisPosition]
+}

@@ -1,0 +1,153 @@
+import Jobs
+
+/// One key that a recipe understands.
+///
+/// `RecipeKey.all` is the only list of them: reading, checking, axes, excludes, messages and documentation follow it.
+public final class RecipeKey: Sendable {
+  /// The name that recipes and manifests use.
+  public let name: String
+  /// Other names for the same key.
+  public let aliases: [String]
+  /// What the key holds.
+  public let kind: ValueKind
+  /// One sentence about the key.
+  public let summary: String
+
+  /// Whether only our recipes have the key: the webui's request body does not.
+  let isOurs: Bool
+  /// Keys with the same word here decide together what a cell ends up with.
+  let concern: String
+  /// Writes the key's value into a cell.
+  let apply: @Sendable (SettingValue, inout CellDraft) -> Void
+  /// What a cell ended up with, to be compared with what an exclude asks for; nothing for keys of the document.
+  let resolved: (@Sendable (CellDraft) -> SettingValue)?
+
+  /// A setting of a job.
+  private init(
+    _ name: String, aliases: [String] = [], _ kind: ValueKind, isOurs: Bool = false, concern: String? = nil,
+    _ summary: String, resolved: @escaping @Sendable (CellDraft) -> SettingValue,
+    apply: @escaping @Sendable (SettingValue, inout CellDraft) -> Void
+  ) {
+    self.name = name
+    self.aliases = aliases
+    self.kind = kind
+    self.isOurs = isOurs
+    self.concern = concern ?? name
+    self.summary = summary
+    self.apply = apply
+    self.resolved = resolved
+  }
+
+  /// A part of the document.
+  private init(document name: String, _ kind: ValueKind, isOurs: Bool = true, _ summary: String) {
+    self.name = name
+    self.aliases = []
+    self.kind = kind
+    self.isOurs = isOurs
+    self.concern = name
+    self.summary = summary
+    self.apply = { _, _ in }
+    self.resolved = nil
+  }
+
+  /// Whether the key sets something of a job, and may thus be an axis, an exclude or an include.
+  public var isSetting: Bool { resolved != nil }
+
+  /// The key with this name or alias.
+  static func named(_ name: String) -> RecipeKey? { byName[name] }
+
+  /// Names to propose where a setting of a job is expected.
+  static let settingNames = all.filter(\.isSetting).map(\.name)
+
+  private static let byName = Dictionary(
+    all.flatMap { key in ([key.name] + key.aliases).map { ($0, key) } }, uniquingKeysWith: { first, _ in first })
+
+  /// Every key, in the order of the documentation.
+  public static let all: [RecipeKey] = [
+    RecipeKey(
+      "model", .model, isOurs: true, concern: "size",
+      "The checkpoint: demo, or a file or folder beside the recipe, in models/ there or in $SDBATCH_MODELS.",
+      resolved: { .model($0.parameters.model) }, apply: { $1.parameters.model = $0.asModel ?? .demo }),
+    RecipeKey(
+      "vae", .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
+      resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
+    RecipeKey(
+      "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
+      resolved: { .text($0.prompt) }, apply: { $1.basePrompt = $0.asText }),
+    RecipeKey(
+      "prompt_append", .text, isOurs: true, concern: "prompt",
+      "Text put after the prompt; base, axes and included cells each add theirs, in this order.",
+      resolved: { .text($0.promptAppend) }, apply: { $1.promptAppend += $0.asText }),
+    RecipeKey(
+      "negative_prompt", .text, concern: "negative_prompt", "What the picture does not show.",
+      resolved: { .text($0.negativePrompt) }, apply: { $1.baseNegativePrompt = $0.asText }),
+    RecipeKey(
+      "negative_prompt_append", .text, isOurs: true, concern: "negative_prompt",
+      "Text put after the negative prompt, as prompt_append after the prompt.",
+      resolved: { .text($0.negativePromptAppend) }, apply: { $1.negativePromptAppend += $0.asText }),
+    RecipeKey(
+      "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
+      resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
+    RecipeKey(
+      "steps", .integer(1...10_000, multipleOf: 1), "Sampling steps.",
+      resolved: { .integer(Int64($0.parameters.steps)) }, apply: { $1.parameters.steps = Int($0.asInteger) }),
+    RecipeKey(
+      "cfg_scale", .number(-1000...1000), "How strongly the picture follows the prompt.",
+      resolved: { .number($0.parameters.cfgScale) }, apply: { $1.parameters.cfgScale = $0.asNumber }),
+    RecipeKey(
+      "sampler_name", aliases: ["sampler_index"], .sampler, concern: "sampler",
+      "The sampler by its webui name; an old combined name (DPM++ SDE Karras) sets the scheduler too.",
+      resolved: { .sampler($0.sampler.0, $0.sampler.1) }, apply: { $1.sampler = $0.asSampler }),
+    RecipeKey(
+      "scheduler", .schedule, concern: "sampler", "The noise schedule; automatic is the sampler's own.",
+      resolved: { .schedule($0.scheduler) }, apply: { $1.scheduler = $0.asSchedule }),
+    RecipeKey(
+      "width", .integer(8...8192, multipleOf: 8), concern: "size", "Width in pixels, a multiple of 8.",
+      resolved: { .integer(Int64($0.width)) }, apply: { $1.width = Int($0.asInteger) }),
+    RecipeKey(
+      "height", .integer(8...8192, multipleOf: 8), concern: "size", "Height in pixels, a multiple of 8.",
+      resolved: { .integer(Int64($0.height)) }, apply: { $1.height = Int($0.asInteger) }),
+    RecipeKey(
+      "rng", .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
+      "Whose random numbers the noise uses: nv is the webui on a GPU, cpu is PyTorch on a CPU.",
+      resolved: { .choice($0.parameters.rng.rawValue) },
+      apply: { $1.parameters.rng = $0.asChoice(NoiseSourceID.self) }),
+    RecipeKey(
+      "precision", .choice(PrecisionChoice.allCases.map(\.rawValue)), isOurs: true,
+      "The arithmetic; auto is the fastest that keeps quality on this machine.",
+      resolved: { .choice($0.parameters.precision.rawValue) },
+      apply: { $1.parameters.precision = $0.asChoice(PrecisionChoice.self) }),
+    RecipeKey(
+      "clip_skip", .integer(1...32, multipleOf: 1), isOurs: true,
+      "1 takes the text encoder's last layer, 2 the one before it.",
+      resolved: { .integer(Int64($0.parameters.clipSkip)) }, apply: { $1.parameters.clipSkip = Int($0.asInteger) }),
+    RecipeKey(
+      "eta", .number(0...100), "How much noise an ancestral or SDE sampler puts back.",
+      resolved: { .number($0.parameters.eta) }, apply: { $1.parameters.eta = $0.asNumber }),
+    RecipeKey(
+      "s_churn", .number(0...10_000), "Noise added at each step of Euler, Heun and DPM2.",
+      resolved: { .number($0.parameters.sChurn) }, apply: { $1.parameters.sChurn = $0.asNumber }),
+    RecipeKey(
+      "s_tmin", .number(0...10_000), "The smallest sigma that s_churn acts on.",
+      resolved: { .number($0.parameters.sTmin) }, apply: { $1.parameters.sTmin = $0.asNumber }),
+    RecipeKey(
+      "s_tmax", .limit(0...10_000), "The largest sigma that s_churn acts on; 0 or nothing means no limit.",
+      resolved: { $0.parameters.sTmax.map { .number($0) } ?? .nothing }, apply: { $1.parameters.sTmax = $0.asLimit }),
+    RecipeKey(
+      "s_noise", .number(0...100), "Scales the noise that a sampler adds.",
+      resolved: { .number($0.parameters.sNoise) }, apply: { $1.parameters.sNoise = $0.asNumber }),
+    RecipeKey(
+      "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
+      "What the network predicts, where the model's files do not say.",
+      resolved: { .choice($0.parameters.predictionType.rawValue) },
+      apply: { $1.parameters.predictionType = $0.asChoice(PredictionChoice.self) }),
+
+    RecipeKey(document: "grid", .axes, "Axes that are multiplied; the last varies fastest."),
+    RecipeKey(document: "zip", .axisGroups, "Groups of axes that advance together; each group is one more axis."),
+    RecipeKey(document: "exclude", .cells, "Cells to leave out: those whose values or titles match."),
+    RecipeKey(document: "include", .cells, "Cells to add: the base with these values, after all others."),
+    RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
+    RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),
+    RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run."),
+  ]
+}

@@ -1,0 +1,104 @@
+/// One `key=value` of the command line, which replaces what the recipe says about the key.
+struct RecipeOverride {
+  let name: String
+  let value: YAMLNode
+  let position: SourcePosition
+
+  /// Parses the text after `--set`.
+  ///
+  /// The value is YAML, except that a text key takes anything that is not one YAML scalar as it stands: prompts are
+  /// full of brackets, colons and `#`.
+  ///
+  /// - Parameters:
+  ///   - text: `key=value`.
+  ///   - rank: The option's place among the others, from 1.
+  /// - Throws: An error about the option, when it is not `key=value` or the value is not YAML.
+  init(_ text: String, rank: Int) throws(RecipeErrors) {
+    let position = SourcePosition(source: "--set " + Quoted.bounded(text), line: 0, column: 0, rank: rank)
+    guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+      throw RecipeErrors("found \(Quoted.short(text)), expected key=value", at: position)
+    }
+    self.position = position
+    name = String(text[..<equals])
+    let written = String(text[text.index(after: equals)...])
+    guard RecipeKey.named(name)?.kind == .text else {
+      value = try Self.parsed(written, at: position)
+      return
+    }
+    let parsed = try? Self.parsed(written, at: position)
+    value =
+      parsed.flatMap { Self.isWhole($0, of: written) ? $0 : nil }
+      ?? YAMLNode(.scalar(YAMLScalar(written, style: .doubleQuoted)), at: position)
+  }
+
+  private static func parsed(_ written: String, at position: SourcePosition) throws(RecipeErrors) -> YAMLNode {
+    let document = try YAMLDocument(Array(written.utf8)) { _, _ in position }
+    guard document.problems.isEmpty else { throw RecipeErrors(document.problems) }
+    return document.root ?? YAMLNode(.scalar(YAMLScalar("")), at: position)
+  }
+
+  /// Whether the scalar is all that was written, and not what a comment or a second meaning left of it.
+  private static func isWhole(_ root: YAMLNode, of written: String) -> Bool {
+    guard let scalar = root.scalar else { return false }
+    let written = written.trimmingBlanks
+    guard scalar.isQuoted else { return scalar.text == written }
+    return ["\"", "'"].contains { written.hasPrefix($0) && written.hasSuffix($0) }
+  }
+
+  /// Puts the value into a recipe and takes the key's axis and zip members out of it.
+  func apply(to root: YAMLNode) -> YAMLNode {
+    guard var entries = root.entries else { return root }
+    let entry = YAMLEntry(key: YAMLScalar(name), keyPosition: position, value: value)
+    if let index = entries.firstIndex(where: { isSame($0) }) {
+      entries[index] = entry
+      let kept = entries[...index] + entries[(index + 1)...].filter { !isSame($0) }
+      entries = Array(kept)
+    } else {
+      entries.append(entry)
+    }
+    if RecipeKey.named(name)?.isSetting == true { entries = entries.compactMap(withoutAxis) }
+    return YAMLNode(.mapping(entries), at: root.position, isFlow: root.isFlow)
+  }
+
+  private func withoutAxis(_ entry: YAMLEntry) -> YAMLEntry? {
+    var entry = entry
+    switch entry.name {
+    case "grid": return Self.replaced(&entry, by: without(entry.value))
+    case "zip":
+      guard let groups = entry.value.items else { return entry }
+      let kept = groups.compactMap(without)
+      return Self.replaced(
+        &entry,
+        by: kept.isEmpty ? nil : YAMLNode(.sequence(kept), at: entry.value.position, isFlow: entry.value.isFlow))
+    default: return entry
+    }
+  }
+
+  /// A mapping of axes without the key's; nothing when none is left.
+  private func without(_ axes: YAMLNode) -> YAMLNode? {
+    guard let entries = axes.entries, entries.contains(where: isSame) else { return axes }
+    let kept = entries.filter { !isSame($0) }
+    return kept.isEmpty ? nil : YAMLNode(.mapping(kept), at: axes.position, isFlow: axes.isFlow)
+  }
+
+  private static func replaced(_ entry: inout YAMLEntry, by value: YAMLNode?) -> YAMLEntry? {
+    guard let value else { return nil }
+    entry.value = value
+    return entry
+  }
+
+  /// Whether the entry is about the same key, under whichever of its names.
+  private func isSame(_ entry: YAMLEntry) -> Bool {
+    guard let key = RecipeKey.named(name) else { return entry.name == name }
+    return RecipeKey.named(entry.name) === key
+  }
+}
+
+extension String {
+  var trimmingBlanks: String {
+    let blanks: Set<Character> = [" ", "\t", "\n", "\r"]
+    guard let first = firstIndex(where: { !blanks.contains($0) }), let last = lastIndex(where: { !blanks.contains($0) })
+    else { return "" }
+    return String(self[first...last])
+  }
+}

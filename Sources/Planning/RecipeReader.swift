@@ -1,0 +1,278 @@
+import Foundation
+import Jobs
+
+/// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out.
+public struct RecipeReader: Sendable {
+  private let environment: PlanningEnvironment
+
+  /// A reader that looks for models where the environment says.
+  public init(environment: PlanningEnvironment) { self.environment = environment }
+
+  /// Reads a recipe file.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  /// - Returns: The recipe, with warnings.
+  /// - Throws: All errors of the file and the overrides, sorted by position.
+  public func read(path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
+    try read(text: try RecipeFile.read(path, limits: YAMLLimits()), path: path, overrides: overrides)
+  }
+
+  /// Reads the text of a recipe.
+  ///
+  /// - Parameters:
+  ///   - text: UTF-8.
+  ///   - path: What errors call the file; models are looked for beside it, and it names the default output folder.
+  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  /// - Returns: The recipe, with warnings.
+  /// - Throws: All errors of the text and the overrides, sorted by position.
+  public func read(text: [UInt8], path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
+    let whole = SourcePosition(file: path, line: 0, column: 0)
+    guard !path.hasSuffix(".jsonl") else {
+      throw RecipeErrors("found a list of requests, which is not supported by this version; write a recipe", at: whole)
+    }
+    let findings = Findings()
+    let document = try YAMLDocument(text) { SourcePosition(file: path, line: $0, column: $1) }
+    findings.add(document.problems)
+    guard let original = document.root, !original.isNull else {
+      throw RecipeErrors(
+        "found an empty file, expected a recipe, such as prompt: a red fish",
+        at: SourcePosition(file: path, line: 1, column: 1))
+    }
+    guard let entries = original.entries else {
+      throw RecipeErrors(
+        "found \(original.found), expected a mapping of recipe keys, such as prompt: a red fish", at: original.position)
+    }
+    if path.hasSuffix(".json"), !entries.contains(where: { RecipeKey.named($0.name)?.isOurs == true }) {
+      throw RecipeErrors(
+        "found a request body, which is not supported by this version; a recipe names a model or has another key of "
+          + "sdbatch", at: original.position)
+    }
+    var root = original
+    for (index, override) in overrides.enumerated() {
+      do {
+        root = try RecipeOverride(override, rank: index + 1).apply(to: root)
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    let reading = Reading(path: path, environment: environment, findings: findings)
+    let parts = reading.parts(of: root.entries ?? [])
+    let written =
+      overrides.isEmpty ? String(decoding: text, as: UTF8.self) : effectiveText(root, path, overrides, findings)
+    return Recipe(
+      path: path, base: parts.base, grid: parts.grid, zip: parts.zip,
+      output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
+      webhook: parts.webhook, text: written, json: JSONValue(root), warnings: try findings.finish(),
+      exclude: parts.exclude, include: parts.include)
+  }
+
+  private func effectiveText(
+    _ root: YAMLNode, _ path: String, _ overrides: [String], _ findings: Findings
+  ) -> String {
+    guard let text = YAMLWriter.text(of: root) else {
+      findings.error(
+        "cannot be written back with its overrides", at: SourcePosition(file: path, line: 0, column: 0))
+      return ""
+    }
+    let file = Quoted.bounded(URL(fileURLWithPath: path).lastPathComponent)
+    return "# \(file) with " + overrides.map { "--set " + Quoted.bounded($0) }.joined(separator: " ") + "\n" + text
+  }
+
+  private static func defaultOutput(_ path: String) -> String {
+    let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    return "Output/" + (name.isEmpty || name == "/" ? "recipe" : name)
+  }
+}
+
+/// Reads the top level of one recipe.
+private struct Reading {
+  let findings: Findings
+  private let values: ValueReader
+
+  init(path: String, environment: PlanningEnvironment, findings: Findings) {
+    self.findings = findings
+    values = ValueReader(locator: ModelLocator(recipePath: path, environment: environment))
+  }
+
+  struct Parts {
+    var base: [Setting] = []
+    var grid: [Axis] = []
+    var zip: [[Axis]] = []
+    var exclude: [CellFilter] = []
+    var include: [ExtraCell] = []
+    var output: String?
+    var sheet: SheetLayout?
+    var webhook: String?
+  }
+
+  func parts(of entries: [YAMLEntry]) -> Parts {
+    var parts = Parts()
+    var nodes: [String: YAMLNode] = [:]
+    let reader = KeyReader(values: values, findings: findings)
+    for entry in entries where !entry.name.hasPrefix("x-") {
+      guard let key = RecipeKey.named(entry.name) else {
+        reportUnknown(entry)
+        continue
+      }
+      if key.isSetting {
+        if let setting = reader.setting(key, of: entry, among: parts.base) { parts.base.append(setting) }
+      } else {
+        nodes[key.name] = entry.value
+      }
+    }
+    _ = reader.checkSchedules(parts.base, in: entries)
+    let broken = readAxes(nodes, &parts)
+    let axes = parts.grid + parts.zip.joined()
+    let cells = CellReader(values: values, findings: findings, axes: axes, broken: broken)
+    for (name, node) in nodes where !node.isNull {
+      switch name {
+      case "exclude": parts.exclude = cells.filters(node)
+      case "include": parts.include = cells.extras(node)
+      case "output": parts.output = text(node, of: name)
+      case "sheet": parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + broken.sorted()).layout(node)
+      case "webhook": parts.webhook = webhook(node)
+      default: break
+      }
+    }
+    checkCount(parts, at: (nodes["grid"] ?? nodes["zip"])?.position)
+    return parts
+  }
+
+  private func reportUnknown(_ entry: YAMLEntry) {
+    let names = RecipeKey.all.map(\.name)
+    var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
+    if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
+      UnsupportedNames.keys[entry.name] == nil
+    {
+      message += "; axes belong under grid"
+    }
+    findings.error(message, at: entry.keyPosition)
+  }
+
+  // MARK: Axes
+
+  /// Reads `grid` and `zip`; returns the names of axes with errors, so that nothing else is blamed for them.
+  private func readAxes(_ nodes: [String: YAMLNode], _ parts: inout Parts) -> Set<String> {
+    let reader = AxisReader(values: values, findings: findings, budget: ValueBudget())
+    var names = AxisNames()
+    if let grid = nodes["grid"], !grid.isNull { parts.grid = axes(grid, of: "grid", reader, &names) }
+    if let zip = nodes["zip"], !zip.isNull {
+      guard let groups = zip.items else {
+        let hint = zip.entries == nil ? "" : "; put - before its first key"
+        findings.error("zip: found \(zip.found), expected \(ValueKind.axisGroups.expectation)\(hint)", at: zip.position)
+        return names.broken
+      }
+      for group in groups {
+        let members = axes(group, of: "zip", reader, &names)
+        checkLengths(members)
+        if !members.isEmpty { parts.zip.append(members) }
+      }
+    }
+    warnOfOverridden(parts.grid + parts.zip.joined())
+    return names.broken
+  }
+
+  private struct AxisNames {
+    var positions: [String: SourcePosition] = [:]
+    var broken: Set<String> = []
+  }
+
+  private func axes(_ node: YAMLNode, of name: String, _ reader: AxisReader, _ names: inout AxisNames) -> [Axis] {
+    guard let entries = node.entries else {
+      findings.error(
+        "\(name): found \(node.found), expected a mapping of axes, such as seed: [1, 2]", at: node.position)
+      return []
+    }
+    if entries.isEmpty {
+      findings.warning("\(name): found no axes", at: node.position)
+    }
+    var axes: [Axis] = []
+    for entry in entries {
+      let axisName = RecipeKey.named(entry.name)?.name ?? entry.name
+      if let first = names.positions[axisName] {
+        findings.error(
+          "found a second axis \(axisName), expected one\(first.lineHint("the first stands"))", at: entry.keyPosition)
+        continue
+      }
+      names.positions[axisName] = entry.keyPosition
+      if let axis = reader.axis(entry) {
+        axes.append(axis)
+      } else {
+        names.broken.insert(axisName)
+      }
+    }
+    return axes
+  }
+
+  private func checkLengths(_ members: [Axis]) {
+    guard let first = members.first else { return }
+    for member in members.dropFirst() where member.count != first.count {
+      findings.error(
+        "zip: found \(member.count) values of \(member.name), expected \(first.count) as of \(first.name), "
+          + "because the axes of a group advance together", at: member.position)
+    }
+  }
+
+  /// An axis of a key has no effect when each value of a later one sets the same key.
+  private func warnOfOverridden(_ axes: [Axis]) {
+    for (index, axis) in axes.enumerated() {
+      guard let key = axis.key, key.kind != .text else { continue }
+      guard let later = axes[(index + 1)...].first(where: { $0.setsAlways(key) }) else { continue }
+      findings.warning(
+        "the axis \(axis.name) has no effect, because every value of \(later.name) sets \(key.name) after it",
+        at: axis.position)
+    }
+  }
+
+  /// The number of jobs by arithmetic alone: a plan of 10^12 jobs must not be tried.
+  private func checkCount(_ parts: Parts, at position: SourcePosition?) {
+    var count = parts.include.count
+    var estimate = Double(parts.include.count)
+    var product = 1
+    var isExact = true
+    var productEstimate = 1.0
+    for group in parts.grid.map({ [$0] }) + parts.zip {
+      guard let length = group.first?.count else { continue }
+      let (next, overflow) = product.multipliedReportingOverflow(by: length)
+      isExact = isExact && !overflow && length < Int.max
+      product = overflow ? Int.max : next
+      productEstimate *= Double(length)
+    }
+    let (sum, overflow) = count.addingReportingOverflow(product)
+    isExact = isExact && !overflow
+    count = sum
+    estimate += productEstimate
+    guard !isExact || count > Recipe.jobLimit, let position else { return }
+    findings.error(
+      "found \(isExact ? "\(count)" : "about \(estimate)") jobs, expected \(Recipe.jobLimit) at most; "
+        + "split the recipe or take values away", at: position)
+  }
+
+  // MARK: Texts
+
+  private func text(_ node: YAMLNode, of name: String) -> String? {
+    guard let text = node.scalar?.text else {
+      findings.error("\(name): found \(node.found), expected a path", at: node.position)
+      return nil
+    }
+    guard !text.isEmpty, !text.utf8.contains(0) else {
+      findings.error("\(name): found \(Quoted.short(text)), expected a path", at: node.position)
+      return nil
+    }
+    return text
+  }
+
+  private func webhook(_ node: YAMLNode) -> String? {
+    guard let text = node.scalar?.text else {
+      findings.error("webhook: found \(node.found), expected \(ValueKind.address.expectation)", at: node.position)
+      return nil
+    }
+    guard !text.isEmpty else { return nil }
+    findings.warning(
+      "webhook: found \(Quoted.short(text)), but this version does not send webhooks; the run goes on without",
+      at: node.position)
+    return text
+  }
+}

@@ -1,0 +1,46 @@
+/// The numbers drawn for seeds of -1, by the place in the recipe that asked: `seed` for the base, `seed[2]` for the
+/// third value of the seed axis, `style[1].seed` for the second value of an axis with a name of its own,
+/// `include[0].seed` for the first included cell.
+///
+/// Encodes as one flat object, which is the run folder's `seeds.json`.
+public struct SeedDraws: Hashable, Sendable {
+  /// What was drawn; 0...4294967293 each, as in the webui.
+  public private(set) var seeds: [String: Int64]
+
+  /// No draws yet, or those of an earlier run.
+  public init(seeds: [String: Int64] = [:]) { self.seeds = seeds }
+
+  /// The number for a place: the one of an earlier draw, else a new one.
+  ///
+  /// - Parameters:
+  ///   - place: Where the recipe says -1.
+  ///   - generator: Where new numbers come from.
+  /// - Returns: A seed from 0 on.
+  public mutating func seed(for place: String, using generator: inout some RandomNumberGenerator) -> Int64 {
+    if let seed = seeds[place] { return seed }
+    let seed = Int64.random(in: 0...4_294_967_293, using: &generator)
+    seeds[place] = seed
+    return seed
+  }
+}
+
+extension SeedDraws: Codable {
+  /// Reads the flat object; throws for a seed below 0.
+  public init(from decoder: any Decoder) throws {
+    let seeds = try decoder.singleValueContainer().decode([String: Int64].self)
+    guard let wrong = seeds.first(where: { $0.value < 0 }) else {
+      self.init(seeds: seeds)
+      return
+    }
+    throw DecodingError.dataCorrupted(
+      .init(
+        codingPath: decoder.codingPath,
+        debugDescription: "found \(wrong.value) for \(wrong.key), expected a seed from 0 on"))
+  }
+
+  /// Writes the flat object.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(seeds)
+  }
+}

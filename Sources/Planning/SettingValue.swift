@@ -1,0 +1,86 @@
+import Jobs
+
+/// A value that a recipe gives to a key, read and checked.
+public enum SettingValue: Hashable, Sendable {
+  case text(String)
+  case integer(Int64)
+  case number(Double)
+  /// The schedule is the one that an old combined name carries.
+  case sampler(SamplerID, ScheduleID?)
+  case schedule(ScheduleID)
+  case model(ModelReference)
+  case choice(String)
+  /// No VAE, or no limit.
+  case nothing
+
+  /// Whether a cell that ended up with `resolved` has what `self` asks for.
+  func matches(_ resolved: SettingValue) -> Bool {
+    switch (self, resolved) {
+    case (.sampler(let sampler, let schedule), .sampler(let found, let foundSchedule)):
+      sampler == found && (schedule == nil || schedule == foundSchedule)
+    // One model may be named in more than one way.
+    case (.model(let model), .model(let found)): model.path == found.path
+    default: self == resolved
+    }
+  }
+
+  var asText: String {
+    guard case .text(let text) = self else { mismatch("text") }
+    return text
+  }
+
+  var asInteger: Int64 {
+    guard case .integer(let integer) = self else { mismatch("a whole number") }
+    return integer
+  }
+
+  var asNumber: Double {
+    guard case .number(let number) = self else { mismatch("a number") }
+    return number
+  }
+
+  /// Nothing where the recipe says that there is no limit.
+  var asLimit: Double? {
+    self == .nothing ? nil : asNumber
+  }
+
+  var asSampler: (SamplerID, ScheduleID?) {
+    guard case .sampler(let sampler, let schedule) = self else { mismatch("a sampler") }
+    return (sampler, schedule)
+  }
+
+  var asSchedule: ScheduleID {
+    guard case .schedule(let schedule) = self else { mismatch("a schedule") }
+    return schedule
+  }
+
+  /// Nothing where the recipe asks for no VAE.
+  var asModel: ModelReference? {
+    if self == .nothing { return nil }
+    guard case .model(let model) = self else { mismatch("a model") }
+    return model
+  }
+
+  /// The choice as a value of an enumeration whose raw values were the names to choose from.
+  func asChoice<Choice: RawRepresentable<String>>(_ type: Choice.Type) -> Choice {
+    guard case .choice(let name) = self, let choice = Choice(rawValue: name) else { mismatch("one of \(type)") }
+    return choice
+  }
+
+  private func mismatch(_ expected: String) -> Never {
+    preconditionFailure("a recipe key was given \(self) where its kind reads \(expected)")
+  }
+}
+
+/// A key with the value that the recipe gives to it.
+public struct Setting: Sendable {
+  /// What is set.
+  public let key: RecipeKey
+  /// What it is set to, of the key's kind.
+  public let value: SettingValue
+
+  init(_ key: RecipeKey, _ value: SettingValue) {
+    self.key = key
+    self.value = value
+  }
+}

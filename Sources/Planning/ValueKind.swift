@@ -1,0 +1,87 @@
+/// What a recipe key holds.
+public enum ValueKind: Hashable, Sendable {
+  /// Any scalar, as its text; never split at commas.
+  case text
+  /// A whole number.
+  case integer(ClosedRange<Int64>, multipleOf: Int64)
+  /// -1 for a drawn number, or a whole number from 0 on.
+  case seed
+  /// A finite number.
+  case number(ClosedRange<Double>)
+  /// A finite number where null, 0 and `.inf` mean that there is no limit.
+  case limit(ClosedRange<Double>)
+  /// A sampler's name, new or combined with a schedule.
+  case sampler
+  /// A schedule's label or internal name.
+  case schedule
+  /// `demo`, a checkpoint file or a model folder.
+  case model
+  /// A VAE file or folder, or nothing.
+  case vae
+  /// One of these names.
+  case choice([String])
+
+  /// A mapping of axes.
+  case axes
+  /// A list of mappings of axes.
+  case axisGroups
+  /// A list of mappings of values.
+  case cells
+  /// A path.
+  case path
+  /// Which axis goes where on a contact sheet.
+  case sheet
+  /// An address, or nothing.
+  case address
+
+  /// Whether a scalar that gives an axis its values is split at commas.
+  var splitsAtCommas: Bool { self != .text }
+
+  /// Whether `...` continues a row of values.
+  var hasProgressions: Bool {
+    switch self {
+    case .integer, .seed, .number, .limit: true
+    default: false
+    }
+  }
+
+  /// Whether null says something.
+  var takesNull: Bool {
+    switch self {
+    case .text, .limit, .vae, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    default: false
+    }
+  }
+
+  /// What a message says is expected.
+  var expectation: String {
+    switch self {
+    case .text: "text"
+    case .integer(let range, let factor):
+      (factor == 1 ? "a whole number" : "a multiple of \(factor)") + " from \(range.lowerBound) to \(range.upperBound)"
+    case .seed: "-1 or a whole number from 0 to \(Int64.max)"
+    case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
+    case .limit(let range):
+      "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .sampler: "a sampler's name"
+    case .schedule: "a schedule's name"
+    case .model: "demo, a model file or a model folder"
+    case .vae: "a VAE file or folder, or nothing"
+    case .choice(let names): Self.list(names)
+    case .axes: "a mapping of axes"
+    case .axisGroups: "a list of groups, each a mapping of axes of equal length"
+    case .cells: "a list of mappings"
+    case .path: "a path"
+    case .sheet: "a mapping such as {x: cfg_scale, y: steps}"
+    case .address: "an address, or nothing"
+    }
+  }
+
+  static func list(_ names: [String]) -> String {
+    names.count < 2 ? names.joined() : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1]
+  }
+
+  private static func bound(_ value: Double) -> String {
+    value == value.rounded() && value.magnitude < 1e15 ? "\(Int64(value))" : "\(value)"
+  }
+}

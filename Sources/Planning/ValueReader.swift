@@ -1,0 +1,132 @@
+import Jobs
+
+/// Turns the text of a scalar into the value of a key.
+struct ValueReader {
+  let locator: ModelLocator
+
+  /// Why a text is no value of a key: what was found and what was expected.
+  struct Complaint: Error {
+    let message: String
+  }
+
+  /// Reads one value.
+  func value(of scalar: YAMLScalar, for key: RecipeKey) throws(Complaint) -> SettingValue {
+    let kind = key.kind
+    if scalar.isNull {
+      guard kind.takesNull else { throw unexpected(scalar, kind) }
+      return kind == .text ? .text("") : .nothing
+    }
+    switch kind {
+    case .text: return .text(scalar.text)
+    case .integer(let range, let factor): return .integer(try integer(scalar, kind, range, factor))
+    case .seed: return .integer(try integer(scalar, kind, -1...Int64.max, 1))
+    case .number(let range): return .number(try number(scalar, kind, range))
+    case .limit(let range):
+      if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .nothing }
+      return .number(try number(scalar, kind, range))
+    case .sampler: return try sampler(scalar)
+    case .schedule: return try schedule(scalar)
+    case .model: return try model(scalar)
+    case .vae: return scalar.text.isEmpty || scalar.text.lowercased() == "none" ? .nothing : try model(scalar)
+    case .choice(let names): return .choice(try choice(scalar, names))
+    case .axes, .axisGroups, .cells, .path, .sheet, .address: throw unexpected(scalar, kind)
+    }
+  }
+
+  /// Checks the numbers of a progression by its ends and its step, without going through them.
+  func check(_ progression: Progression, for key: RecipeKey) throws(Complaint) {
+    // A key's range is an interval and its multiples are evenly spaced: what holds for both ends and for two
+    // neighbours holds for all.
+    for index in Set([0, min(1, progression.count - 1), progression.count - 1]).sorted() {
+      let number = YAMLScalar(progression[index].description)
+      let value = try value(of: number, for: key)
+      if key.kind == .seed, value.asInteger < 0 {
+        throw Complaint(message: "found ... through -1, expected a row of seeds from 0 on")
+      }
+    }
+  }
+
+  private func unexpected(_ scalar: YAMLScalar, _ kind: ValueKind) -> Complaint {
+    Complaint(message: "found \(YAMLNode.found(scalar)), expected \(kind.expectation)")
+  }
+
+  // MARK: Numbers
+
+  private func integer(
+    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Int64>, _ factor: Int64
+  ) throws(Complaint) -> Int64 {
+    guard let integer = ExactDecimal(scalar.text)?.integer, range.contains(integer) else {
+      throw unexpected(scalar, kind)
+    }
+    guard integer % factor == 0 else {
+      let below = integer - integer % factor
+      let near = [below, below + factor].filter(range.contains).map { "\($0)" }
+      throw Complaint(
+        message: "found \(integer), expected \(kind.expectation); the nearest are \(near.joined(separator: " and "))")
+    }
+    return integer
+  }
+
+  private func number(
+    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Double>
+  ) throws(Complaint) -> Double {
+    guard let number = CoreNumber.number(scalar.text), range.contains(number) else { throw unexpected(scalar, kind) }
+    return number
+  }
+
+  // MARK: Names
+
+  private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }
+    let names = SamplerID.allCases.map(\.rawValue)
+    if UnsupportedNames.samplers.contains(scalar.text.lowercased()) {
+      throw Complaint(
+        message:
+          "found \(Quoted.short(scalar)), which is not supported by this version; expected \(ValueKind.list(names))")
+    }
+    // A combined name is proposed only where its plain part is not nearer.
+    let combined = SamplerID.allCases.flatMap { sampler in
+      ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }
+    }
+    let hint = NearestName.hint(scalar.text, among: names + combined)
+    let list = hint.isEmpty ? ": \(ValueKind.list(names))" : hint
+    throw Complaint(
+      message:
+        "found \(YAMLNode.found(scalar)), expected a sampler's name\(list)"
+    )
+  }
+
+  private func schedule(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if let found = ScheduleID.resolve(scalar.text) { return .schedule(found) }
+    let names = ScheduleID.allCases.map(\.rawValue)
+    let unsupported =
+      UnsupportedNames.schedules.contains(scalar.text.lowercased()) ? " which is not supported by this version," : ""
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+        + NearestName.hint(scalar.text, among: names))
+  }
+
+  private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {
+    let wanted = scalar.text.lowercased()
+    if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
+    let unsupported = UnsupportedNames.choices.contains(wanted) ? " which is not supported by this version," : ""
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+        // Of names as short as cpu and gpu the nearest is not the one that was meant.
+        + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
+  }
+
+  private func model(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if scalar.text == ModelReference.demo.name { return .model(.demo) }
+    if let path = locator.path(of: scalar.text) { return .model(ModelReference(name: scalar.text, path: path)) }
+    guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
+    throw Complaint(
+      message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "
+        + locator.placesLookedIn(for: scalar.text) + NearestName.hint(scalar.text, among: locator.knownNames()))
+  }
+}
+
+extension YAMLNode {
+  /// How a message names a scalar.
+  static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "nothing" : Quoted.short(scalar) }
+}

@@ -1,0 +1,64 @@
+/// Splits the text of one scalar into the values of an axis.
+enum ValueSplitter {
+  /// Whether the scalar continues a row of numbers.
+  static func isEllipsis(_ scalar: YAMLScalar) -> Bool { scalar.text == "..." || scalar.text == "…" }
+
+  /// `a || b` for every kind, else `a, b` for numbers and names; text without bars is one value.
+  static func pieces(of scalar: YAMLScalar, kind: ValueKind) -> [YAMLScalar] {
+    if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
+    guard kind.splitsAtCommas, scalar.text.contains(",") else { return [scalar] }
+    return scalar.text.split(separator: ",", omittingEmptySubsequences: false).map { unquoted(trimmed($0), kind: kind) }
+  }
+
+  /// A piece that starts with a quote ends with the next such quote that bars or the end follow.
+  private static func atBars(_ text: String, kind: ValueKind) -> [YAMLScalar] {
+    var pieces: [YAMLScalar] = []
+    var rest = Array(text.utf8)[...]
+    /// Quotes that nothing closes from here on: looking again would only cost time.
+    var unclosed: Set<UInt8> = []
+    while true {
+      rest = rest.drop(while: isBlank)
+      let end = quotedEnd(rest, &unclosed) ?? barsIndex(rest)
+      pieces.append(unquoted(trimmed(Substring(decoding: rest[..<end], as: UTF8.self)), kind: kind))
+      rest = rest[end...].drop(while: isBlank)
+      guard !rest.isEmpty else { return pieces }
+      rest = rest.dropFirst(2)
+    }
+  }
+
+  /// Just past the quote that closes the first piece.
+  private static func quotedEnd(_ text: ArraySlice<UInt8>, _ unclosed: inout Set<UInt8>) -> Int? {
+    guard let quote = text.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"),
+      !unclosed.contains(quote)
+    else { return nil }
+    for index in text.indices.dropFirst() where text[index] == quote {
+      let after = text[(index + 1)...].drop(while: isBlank)
+      if after.isEmpty || after.starts(with: bars) { return index + 1 }
+    }
+    unclosed.insert(quote)
+    return nil
+  }
+
+  private static func barsIndex(_ text: ArraySlice<UInt8>) -> Int {
+    text.indices.first { text[$0...].starts(with: bars) } ?? text.endIndex
+  }
+
+  private static let bars: [UInt8] = Array("||".utf8)
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+  private static func trimmed(_ text: Substring) -> Substring {
+    let bytes = text.utf8
+    guard let first = bytes.firstIndex(where: { !isBlank($0) }), let last = bytes.lastIndex(where: { !isBlank($0) })
+    else { return "" }
+    return text[first...last]
+  }
+
+  /// What stood in quotes is text; an empty piece that did not is empty text or a missing number.
+  private static func unquoted(_ piece: Substring, kind: ValueKind) -> YAMLScalar {
+    if let quote = piece.first, quote == "\"" || quote == "'", piece.count > 1, piece.last == quote {
+      return YAMLScalar(String(piece.dropFirst().dropLast()), style: .doubleQuoted)
+    }
+    return YAMLScalar(String(piece))
+  }
+}

@@ -1,0 +1,123 @@
+/// One value of a YAML document, with its place.
+///
+/// Aliases and merge keys are already resolved: what an alias stands for carries the place of its definition.
+package struct YAMLNode: Sendable {
+  package enum Content: Sendable {
+    case scalar(YAMLScalar)
+    case sequence([YAMLNode])
+    /// In the written order; no key occurs twice.
+    case mapping([YAMLEntry])
+  }
+
+  package var content: Content
+  package var position: SourcePosition
+  /// Written with brackets or braces.
+  package var isFlow: Bool
+  package var footprint: YAMLFootprint
+
+  package init(_ content: Content, at position: SourcePosition, isFlow: Bool = false) {
+    self.content = content
+    self.position = position
+    self.isFlow = isFlow
+    footprint = YAMLFootprint(of: content)
+  }
+
+  package var scalar: YAMLScalar? {
+    if case .scalar(let scalar) = content { scalar } else { nil }
+  }
+
+  package var entries: [YAMLEntry]? {
+    if case .mapping(let entries) = content { entries } else { nil }
+  }
+
+  package var items: [YAMLNode]? {
+    if case .sequence(let items) = content { items } else { nil }
+  }
+
+  /// A plain `null`, `~` or nothing at all.
+  package var isNull: Bool { scalar?.isNull ?? false }
+
+  /// How a message names the node: its text, or the kind of thing it is.
+  var found: String {
+    switch content {
+    case .scalar(let scalar): scalar.isNull ? "nothing" : Quoted.short(scalar)
+    case .sequence: "a list"
+    case .mapping: "a mapping"
+    }
+  }
+}
+
+/// One key of a mapping and its value.
+package struct YAMLEntry: Sendable {
+  package var key: YAMLScalar
+  package var keyPosition: SourcePosition
+  package var value: YAMLNode
+
+  package init(key: YAMLScalar, keyPosition: SourcePosition, value: YAMLNode) {
+    self.key = key
+    self.keyPosition = keyPosition
+    self.value = value
+  }
+
+  package var name: String { key.text }
+}
+
+/// What a node weighs once every alias below it is written out.
+package struct YAMLFootprint: Sendable {
+  package var nodes: Int
+  package var bytes: Int
+  package var depth: Int
+
+  /// Saturates nowhere: the limits are checked while a document grows, long before an `Int` is full.
+  init(of content: YAMLNode.Content) {
+    (nodes, bytes, depth) = (1, 0, 1)
+    switch content {
+    case .scalar(let scalar): bytes = scalar.text.utf8.count
+    case .sequence(let items): for item in items { add(item.footprint) }
+    case .mapping(let entries):
+      for entry in entries {
+        nodes += 1
+        bytes += entry.key.text.utf8.count
+        add(entry.value.footprint)
+      }
+    }
+  }
+
+  private mutating func add(_ child: YAMLFootprint) {
+    nodes += child.nodes
+    bytes += child.bytes
+    depth = max(depth, child.depth + 1)
+  }
+}
+
+/// Shortens text for messages.
+enum Quoted {
+  /// Numbers and such as they are, text in quotes, both on one line of bounded length.
+  static func short(_ scalar: YAMLScalar) -> String {
+    scalar.isQuoted || scalar.coreValue == .text ? short(scalar.text) : bounded(scalar.text)
+  }
+
+  /// In quotes, on one line of bounded length.
+  static func short(_ text: String) -> String { "\"" + bounded(text) + "\"" }
+
+  /// YAML takes more than line feeds for ends of lines, and some of the unassigned for no text at all.
+  private static let breaksLines: Set<Unicode.GeneralCategory> = [
+    .control, .lineSeparator, .paragraphSeparator, .unassigned,
+  ]
+
+  /// On one line of bounded length.
+  static func bounded(_ text: String) -> String {
+    let limit = 60
+    var line = ""
+    for scalar in text.unicodeScalars.prefix(limit) {
+      switch scalar {
+      case "\n": line += "\\n"
+      case "\t": line += "\\t"
+      case _ where breaksLines.contains(scalar.properties.generalCategory):
+        line += "\\u{\(String(scalar.value, radix: 16))}"
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    return text.unicodeScalars.dropFirst(limit).isEmpty ? line : line + "..."
+  }
+}

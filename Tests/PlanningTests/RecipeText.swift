@@ -1,0 +1,79 @@
+import Foundation
+import Jobs
+import Planning
+
+/// A recipe in a test: text that stands in no file.
+struct RecipeText: ExpressibleByStringLiteral {
+  var text: String
+  var overrides: [String] = []
+  var environment = PlanningEnvironment()
+  var path = "fish.yaml"
+
+  init(stringLiteral text: String) { self.text = text }
+
+  init(_ text: String, set overrides: [String] = [], environment: PlanningEnvironment = PlanningEnvironment()) {
+    self.text = text
+    self.overrides = overrides
+    self.environment = environment
+  }
+
+  func read() throws(RecipeErrors) -> Recipe {
+    try RecipeReader(environment: environment).read(text: Array(text.utf8), path: path, overrides: overrides)
+  }
+
+  func plan() throws(RecipeErrors) -> Plan {
+    var seeds = SeedDraws()
+    return try plan(seeds: &seeds)
+  }
+
+  func plan(seeds: inout SeedDraws) throws(RecipeErrors) -> Plan {
+    try Plan(recipe: try read(), environment: environment, seeds: &seeds)
+  }
+
+  /// The jobs; their number and their steps have to be what the plan says.
+  func jobs() throws(RecipeErrors) -> [Job] {
+    let plan = try plan()
+    let jobs = Array(plan.jobs)
+    precondition(plan.count == jobs.count, "the plan counts \(plan.count) jobs but makes \(jobs.count)")
+    precondition(plan.totalSteps == jobs.reduce(0) { $0 + $1.parameters.steps }, "the plan counts other steps")
+    precondition(jobs.map(\.index) == Array(jobs.indices), "the jobs are not numbered from 0 on")
+    return jobs
+  }
+
+  /// One line for each error; none for a recipe that can be planned.
+  func errors() -> [String] {
+    do {
+      _ = try plan()
+      return []
+    } catch {
+      return error.diagnostics.map(\.description)
+    }
+  }
+
+  func warnings() throws(RecipeErrors) -> [String] {
+    let plan = try plan()
+    return (plan.recipe.warnings + plan.warnings).map(\.description)
+  }
+}
+
+/// Files that an independent reader made; see `Tests/Fixtures/Planning/make_fixtures.py`.
+enum Fixture {
+  static func load<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let file = tests.appendingPathComponent("Fixtures/Planning/\(name)")
+    return try JSONDecoder().decode(type, from: try Data(contentsOf: file))
+  }
+}
+
+/// Random numbers that are the same in every run (Vigna's SplitMix64).
+struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
