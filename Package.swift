@@ -33,7 +33,7 @@ let package = Package(
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
 
-    .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
     .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
@@ -54,6 +54,9 @@ let package = Package(
       dependencies: [
         "Diffusion", "Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport"),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
