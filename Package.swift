@@ -57,6 +57,7 @@ let package = Package(
 
     .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport"),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport", crypto]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Weights", "WeightsTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
