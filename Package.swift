@@ -55,9 +55,10 @@ let package = Package(
         "Diffusion", "Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport"),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport", crypto]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Weights", "WeightsTestSupport"]),
+    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Weights", "WeightsTestSupport"], swiftSettings: optimised),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -33,13 +33,17 @@ package struct BlockStructure: Equatable, Sendable {
       default: continue
       }
     }
-    guard let lastInput = inputs.max(), let lastOutput = outputs.max() else { return nil }
-    // The last block has no downsampler: both rows are as long as the blocks together, unless something is amiss.
-    let counts = [lastInput + 1, lastOutput + 1]
-    let stride = ends.isEmpty ? max(counts[0], counts[1]) : ends.reduce(0, Self.greatestCommonDivisor)
+    guard let last = inputs.union(outputs).max() else { return nil }
+    let stride = ends.isEmpty ? last + 1 : ends.reduce(0, Self.greatestCommonDivisor)
     guard stride >= 2 else { return nil }
-    let count = counts.filter { $0.isMultiple(of: stride) }.max() ?? max(counts[0], counts[1])
-    let blockCount = (count + stride - 1) / stride
+    // Both rows are as long as the blocks together. Take the length that leaves fewest numbers missing or to spare.
+    func faults(_ blockCount: Int) -> Int {
+      [inputs, outputs].reduce(0) { faults, row in
+        let within = row.count { $0 < blockCount * stride }
+        return faults + (blockCount * stride - within) + (row.count - within)
+      }
+    }
+    let blockCount = (1...last / stride + 1).min { faults($0) < faults($1) } ?? 1
     self.blockCount = blockCount
     layersPerBlock = stride - 1
     hasAttention = (0..<blockCount).map { block in
