@@ -35,6 +35,8 @@ let package = Package(
 
     .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
+    .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
+    .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
@@ -62,6 +64,10 @@ let package = Package(
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
     .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
+    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Weights", "WeightsTestSupport"], swiftSettings: optimised),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

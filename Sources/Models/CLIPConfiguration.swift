@@ -1,0 +1,99 @@
+import Weights
+
+/// The widths and depths of a CLIP text encoder; everything else about its arithmetic is fixed.
+///
+/// The default is Stable Diffusion 1.5.
+public struct CLIPConfiguration: Hashable, Sendable {
+  /// What stands between the two layers of a block's feed-forward network.
+  public enum Activation: String, Sendable, CaseIterable {
+    /// x · sigmoid(1.702 x)
+    case quickGELU = "quick_gelu"
+    /// x · Φ(x), with the error function.
+    case gelu
+  }
+
+  /// Width of the text encoding.
+  public var width = 768
+  /// Attention heads of each layer.
+  public var headCount = 12
+  /// Transformer layers.
+  public var layerCount = 12
+  /// Width inside the feed-forward networks.
+  public var mlpWidth = 3072
+  /// Tokens that have an embedding.
+  public var vocabularySize = 49408
+  /// Tokens of a chunk, begin and end included.
+  public var positionCount = 77
+  /// The feed-forward networks' activation.
+  public var activation = Activation.quickGELU
+  /// Added to the variance in layer norms.
+  public var normEpsilon: Float = 1e-5
+
+  /// The text encoder of Stable Diffusion 1.5.
+  public init() {}
+}
+
+extension CLIPConfiguration {
+  /// Reads what the network's files tell.
+  ///
+  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  init(_ network: Checkpoint.Network) throws(WeightError) {
+    self.init()
+    let path: String
+    if let configuration = network.configuration {
+      path = configuration.path
+      try read(configuration)
+    } else {
+      path = network.store.path
+      try measure(network)
+    }
+    guard width.isMultiple(of: headCount) else {
+      throw .configuration(
+        path: path, key: "width of the text encoder", found: "\(width)",
+        expected: "a multiple of \(headCount) attention heads")
+    }
+  }
+
+  private mutating func read(_ outer: ConfigurationFile) throws(WeightError) {
+    try outer.require("model_type", in: [.string("clip_text_model"), .string("clip")])
+    var file = outer
+    // A whole CLIP keeps the text side's settings apart.
+    if case .object(let values) = outer["text_config"] { file = ConfigurationFile(path: outer.path, values: values) }
+    width = try file.integer("hidden_size", default: 512, in: NetworkLimit.channels)
+    headCount = try file.integer("num_attention_heads", default: 8, in: NetworkLimit.heads)
+    layerCount = try file.integer("num_hidden_layers", default: 12, in: NetworkLimit.textLayers)
+    mlpWidth = try file.integer("intermediate_size", default: 2048, in: NetworkLimit.channels)
+    vocabularySize = try file.integer("vocab_size", default: 49408, in: NetworkLimit.vocabulary)
+    positionCount = try file.integer("max_position_embeddings", default: 77, in: NetworkLimit.channels)
+    normEpsilon = Float(try file.positiveNumber("layer_norm_eps", default: 1e-5))
+    guard let activation = Activation(rawValue: try file.string("hidden_act", default: "quick_gelu")) else {
+      throw file.unusable("hidden_act", expected: "\"quick_gelu\" or \"gelu\"")
+    }
+    self.activation = activation
+  }
+
+  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+    let root = network.store.root
+    let path = network.store.path
+    let parts = ["layer_norm1.weight", "layer_norm2.weight", "self_attn.q_proj.weight", "mlp.fc1.weight"]
+    let last = (0..<NetworkLimit.textLayers.upperBound).last { layer in
+      parts.contains { root.contains("encoder.layers.\(layer).\($0)") }
+    }
+    guard let last else { throw .damaged(path: path, reason: "its text encoder has no layers") }
+    layerCount = last + 1
+    func inLayers(_ names: String...) -> [String] {
+      (0...last).flatMap { layer in names.map { "encoder.layers.\(layer).\($0)" } }
+    }
+    width = root.commonSize(inLayers("layer_norm1.weight", "layer_norm2.weight", "mlp.fc2.weight")) ?? width
+    mlpWidth = root.commonSize(inLayers("mlp.fc1.weight", "mlp.fc1.bias")) ?? mlpWidth
+    vocabularySize = root.commonSize(["embeddings.token_embedding.weight"]) ?? vocabularySize
+    positionCount = root.commonSize(["embeddings.position_embedding.weight"]) ?? positionCount
+    // Shapes do not tell the number of heads: all CLIPs of this family have heads 64 wide.
+    guard width > 0, width.isMultiple(of: 64) else {
+      throw .configuration(
+        path: path, key: "width of the text encoder", found: "\(width)",
+        expected: "a multiple of 64, the width of a head")
+    }
+    headCount = width / 64
+  }
+}

@@ -1,0 +1,155 @@
+import Weights
+
+/// A model's files: what networks they hold, of which sizes, and where each weight is.
+///
+/// Opening maps the files and reads headers and configurations; weights are read when layers ask for them.
+///
+///     let archive = try ModelArchive.open(path: "v1-5.safetensors")
+///     try archive.audit().check()
+///     let unet = try UNet(archive.unet.weights, archive.unet.configuration)
+public struct ModelArchive: Sendable {
+  /// One network: its sizes and its weights.
+  public struct Network<Configuration: NetworkConfiguration>: Sendable {
+    /// The sizes, decoded from a configuration file or told by shapes.
+    public let configuration: Configuration
+    /// The scope of all its weights, by diffusers names.
+    public let weights: WeightScope
+
+    init(_ configuration: Configuration, _ network: Checkpoint.Network) {
+      self.configuration = configuration
+      weights = network.store.root
+    }
+
+    /// Whether the set of tensors is complete and of the right shapes.
+    public func audit() -> WeightAudit { weights.store.audit(expecting: configuration.expectedTensors) }
+
+    /// The tensors that nobody has taken from `weights` so far; empty when the network is loaded.
+    public var untaken: [ExpectedTensor] { weights.store.untaken(of: configuration.expectedTensors) }
+  }
+
+  /// What the UNet was trained to predict.
+  public enum PredictionType: String, Sendable, CaseIterable {
+    /// The noise.
+    case epsilon
+    /// The velocity, Salimans & Ho 2022.
+    case vPrediction = "v_prediction"
+  }
+
+  /// The file or folder.
+  public let path: String
+  /// The architecture.
+  public let family: ModelFamily
+  /// How the tensors are named and spread over files.
+  public let layout: CheckpointLayout
+  /// The UNet.
+  public let unet: Network<UNetConfiguration>
+  /// The CLIP text encoder; names count from `embeddings`, `encoder` and `final_layer_norm`.
+  public let textEncoder: Network<CLIPConfiguration>
+  /// The VAE, under `decoder` and `post_quant_conv`; nothing in checkpoints that come without one.
+  public let vae: Network<VAEConfiguration>?
+  /// What a folder's `scheduler/scheduler_config.json` says; nothing when the files do not tell.
+  public let predictionType: PredictionType?
+  /// The folder of the model's own CLIP vocabulary.
+  public let tokenizerFolder: String?
+  private let files: [String]
+  private let unread: WeightAudit
+
+  /// Opens a single file or a diffusers folder.
+  ///
+  /// Throws `WeightError`: `.unreadable` and `.damaged` for the files themselves, `.unsupported` for other models, and
+  /// `.configuration` for settings that this version's arithmetic does not cover. Which tensors there are is for `audit()`.
+  public static func open(path: String) throws(WeightError) -> ModelArchive {
+    try ModelArchive(try Checkpoint.open(path: path))
+  }
+
+  /// Opens a VAE that replaces a checkpoint's own: a file in either layout, with or without `first_stage_model.` before
+  /// its names, or a diffusers folder.
+  ///
+  /// Throws as `open(path:)` does.
+  public static func openVAE(path: String) throws(WeightError) -> VAEArchive {
+    try VAEArchive(try Checkpoint.openVAE(path: path))
+  }
+
+  private init(_ checkpoint: Checkpoint) throws(WeightError) {
+    guard let unet = checkpoint.unet else {
+      throw .unreadable(path: checkpoint.path, reason: "the model has no UNet")
+    }
+    guard let textEncoder = checkpoint.textEncoder else {
+      throw .unreadable(path: checkpoint.path, reason: "the model has no text encoder, expected a whole checkpoint")
+    }
+    path = checkpoint.path
+    family = .sd1
+    layout = checkpoint.layout
+    let unetConfiguration = try UNetConfiguration(unet)
+    let textConfiguration = try CLIPConfiguration(textEncoder)
+    self.unet = Network(unetConfiguration, unet)
+    self.textEncoder = Network(textConfiguration, textEncoder)
+    // Stable Diffusion 2.x in a folder differs from 1.x in sizes alone, except that it wants another padding of prompts.
+    if textConfiguration.activation == .gelu, unetConfiguration.usesLinearProjection {
+      throw .unsupported(
+        path: path, found: "a Stable Diffusion 2.x model", advice: "use a Stable Diffusion 1.x model")
+    }
+    guard unetConfiguration.crossAttentionWidth == textConfiguration.width else {
+      throw .configuration(
+        path: path, key: "width of the UNet's cross-attention", found: "\(unetConfiguration.crossAttentionWidth)",
+        expected: "\(textConfiguration.width), the width of the text encoder")
+    }
+    if let network = checkpoint.vae {
+      let vaeConfiguration = try VAEConfiguration(network)
+      try Self.requireMatch(vaeConfiguration, unetConfiguration, path: path)
+      vae = Network(vaeConfiguration, network)
+    } else {
+      vae = nil
+    }
+    predictionType = try Self.predictionType(checkpoint.schedulerConfiguration)
+    tokenizerFolder = checkpoint.tokenizerFolder
+    files = checkpoint.files
+    unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
+  }
+
+  private static func predictionType(_ file: ConfigurationFile?) throws(WeightError) -> PredictionType? {
+    guard let file, file["prediction_type"] != nil else { return nil }
+    guard let type = PredictionType(rawValue: try file.string("prediction_type", default: nil)) else {
+      throw file.unusable(
+        "prediction_type", expected: PredictionType.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+    }
+    return type
+  }
+
+  /// Throws `WeightError.configuration` if the VAE's latents are not those of this model.
+  public func requireMatch(_ other: VAEArchive) throws(WeightError) {
+    try Self.requireMatch(other.vae.configuration, unet.configuration, path: other.path)
+  }
+
+  private static func requireMatch(
+    _ vae: VAEConfiguration, _ unet: UNetConfiguration, path: String
+  ) throws(WeightError) {
+    guard vae.latentChannels == unet.inChannels else {
+      throw .configuration(
+        path: path, key: "channels of the VAE's latent", found: "\(vae.latentChannels)",
+        expected: "\(unet.inChannels), the channels of the UNet's")
+    }
+  }
+
+  /// Finds every missing, misshapen and unread tensor of the model, from headers alone.
+  ///
+  /// With a separate VAE, leave out what is wrong with the model's own.
+  public func audit(vae choice: VAEChoice = .own) -> WeightAudit {
+    var audit = unread.merged(with: unet.audit()).merged(with: textEncoder.audit())
+    if choice == .own, let vae { audit = audit.merged(with: vae.audit()) }
+    return audit
+  }
+
+  /// Whose VAE decodes the images.
+  public enum VAEChoice: Sendable {
+    /// The model's own.
+    case own
+    /// Another one, so that nothing is asked of the model's own.
+    case separate
+  }
+
+  /// The SHA-256 of the file, or of the folder's files that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
+  public func sha256(_ cache: DigestCache) throws(WeightError) -> String {
+    files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
+  }
+}

@@ -1,0 +1,214 @@
+import Weights
+
+/// The widths and depths of a UNet; everything else about its arithmetic is fixed.
+///
+/// Lists have one value per downward block, finest resolution first; upward blocks mirror them, and the middle block goes
+/// by the last. The default is Stable Diffusion 1.5.
+public struct UNetConfiguration: Hashable, Sendable {
+  /// Channels of the latent.
+  public var inChannels = 4
+  /// Channels of the prediction.
+  public var outChannels = 4
+  /// Channels of each block.
+  public var blockOutChannels = [320, 640, 1280, 1280]
+  /// Residual layers of a downward block; upward blocks have one more.
+  public var layersPerBlock = 2
+  /// Whether a transformer follows each residual layer of the block.
+  public var hasAttention = [true, true, true, false]
+  /// Attention heads of the block's transformers.
+  public var headCounts = [8, 8, 8, 8]
+  /// Transformer blocks of each of the block's transformers.
+  public var transformerDepths = [1, 1, 1, 1]
+  /// Width of the text encoding.
+  public var crossAttentionWidth = 768
+  /// Whether transformers begin and end with a linear layer instead of a 1×1 convolution, which is the same arithmetic.
+  public var usesLinearProjection = false
+  /// Groups of all group norms.
+  public var normGroups = 32
+  /// Added to the variance in the group norms of residual layers and of the output; transformers have 1e-6.
+  public var normEpsilon: Float = 1e-5
+
+  /// The UNet of Stable Diffusion 1.5.
+  public init() {}
+
+  /// Width of the time embedding.
+  public var timeEmbeddingWidth: Int { blockOutChannels[0] * 4 }
+}
+
+extension UNetConfiguration {
+  /// Reads what the network's files tell.
+  ///
+  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover, and
+  /// `WeightError.unsupported` for UNets that want more than a latent as input.
+  init(_ network: Checkpoint.Network) throws(WeightError) {
+    self.init()
+    let path: String
+    if let configuration = network.configuration {
+      path = configuration.path
+      try read(configuration)
+    } else {
+      path = network.store.path
+      try measure(network)
+    }
+    try check(path: path)
+  }
+
+  // MARK: From a diffusers config.json
+
+  /// Values that stand for arithmetic; other values than these are other networks.
+  ///
+  /// Keys that are not listed here or read below say nothing about arithmetic in Float32, or mean nothing to the diffusers
+  /// library either, which ignores them.
+  private static let fixed: [(key: String, accepted: [JSONValue])] = [
+    ("_class_name", [.string("UNet2DConditionModel")]),
+    ("act_fn", [.string("silu"), .string("swish")]),
+    ("addition_embed_type", [.null]),
+    ("attention_type", [.string("default")]),
+    ("center_input_sample", [.boolean(false)]),
+    ("class_embed_type", [.null]),
+    ("class_embeddings_concat", [.boolean(false)]),
+    ("conv_in_kernel", [.integer(3)]),
+    ("conv_out_kernel", [.integer(3)]),
+    ("cross_attention_norm", [.null]),
+    ("downsample_padding", [.integer(1)]),
+    ("dual_cross_attention", [.boolean(false)]),
+    ("encoder_hid_dim", [.null]),
+    ("encoder_hid_dim_type", [.null]),
+    ("flip_sin_to_cos", [.boolean(true)]),
+    ("freq_shift", [.integer(0)]),
+    ("mid_block_only_cross_attention", [.null, .boolean(false)]),
+    ("mid_block_scale_factor", [.integer(1)]),
+    ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
+    ("num_class_embeds", [.null]),
+    ("resnet_out_scale_factor", [.integer(1)]),
+    ("resnet_skip_time_act", [.boolean(false)]),
+    ("resnet_time_scale_shift", [.string("default")]),
+    ("reverse_transformer_layers_per_block", [.null]),
+    ("time_cond_proj_dim", [.null]),
+    ("time_embedding_act_fn", [.null]),
+    ("time_embedding_type", [.string("positional")]),
+    ("timestep_post_act", [.null]),
+  ]
+
+  private mutating func read(_ file: ConfigurationFile) throws(WeightError) {
+    for (key, accepted) in Self.fixed { try file.require(key, in: accepted) }
+    inChannels = try file.integer("in_channels", default: 4, in: NetworkLimit.channels)
+    outChannels = try file.integer("out_channels", default: 4, in: NetworkLimit.channels)
+
+    let downTypes = try file.strings(
+      "down_block_types",
+      default: ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"])
+    guard NetworkLimit.blocks.contains(downTypes.count),
+      downTypes.allSatisfy({ $0 == "CrossAttnDownBlock2D" || $0 == "DownBlock2D" })
+    else {
+      throw file.unusable(
+        "down_block_types", expected: "CrossAttnDownBlock2D or DownBlock2D for each of up to 16 blocks")
+    }
+    let count = downTypes.count
+    hasAttention = downTypes.map { $0 == "CrossAttnDownBlock2D" }
+    let upTypes = hasAttention.reversed().map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" }
+    guard try file.strings("up_block_types", default: upTypes) == upTypes else {
+      throw file.unusable("up_block_types", expected: "the counterparts of down_block_types, \(upTypes)")
+    }
+    try file.require(
+      "only_cross_attention", in: [.boolean(false), .array(Array(repeating: .boolean(false), count: count))])
+
+    if file["block_out_channels"] != nil || count != blockOutChannels.count {
+      blockOutChannels = try file.integers("block_out_channels", default: nil, in: NetworkLimit.channels, count: count)
+    }
+    layersPerBlock = try file.sameInteger("layers_per_block", default: 2, in: NetworkLimit.layers, count: count)
+    // The library's name for the number of heads is `attention_head_dim`, by a mistake that it documents and keeps.
+    let headKey = file["num_attention_heads"] != nil ? "num_attention_heads" : "attention_head_dim"
+    headCounts = try file.integers(headKey, default: 8, in: NetworkLimit.heads, count: count)
+    transformerDepths = try file.integers(
+      "transformer_layers_per_block", default: 1, in: NetworkLimit.layers, count: count)
+    crossAttentionWidth = try file.sameInteger(
+      "cross_attention_dim", default: 1280, in: NetworkLimit.channels, count: count)
+    usesLinearProjection = try file.boolean("use_linear_projection", default: false)
+    normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
+    normEpsilon = Float(try file.positiveNumber("norm_eps", default: 1e-5))
+    try file.require("time_embedding_dim", in: [.null, .integer(timeEmbeddingWidth)])
+  }
+
+  // MARK: From the shapes of a single file
+
+  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+    let root = network.store.root
+    guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
+      throw .damaged(path: network.store.path, reason: "the blocks of its UNet cannot be told from its tensors")
+    }
+    outChannels = root.commonSize(["conv_out.weight", "conv_out.bias"]) ?? outChannels
+    inChannels = root.commonSize(["conv_in.weight"], dimension: 1) ?? outChannels
+    layersPerBlock = structure.layersPerBlock
+    hasAttention = structure.hasAttention
+    headCounts = Array(repeating: 8, count: structure.blockCount)
+
+    var channels: [Int] = []
+    for block in 0..<structure.blockCount {
+      let down = (0..<layersPerBlock).map { "down_blocks.\(block).resnets.\($0)" }
+      let up = (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).resnets.\($0)" }
+      let sizes = (down + up).flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
+      guard let size = root.commonSize(sizes) else {
+        throw .damaged(path: network.store.path, reason: "the UNet's down_blocks.\(block) has no residual layers")
+      }
+      channels.append(size)
+    }
+    blockOutChannels = channels
+
+    let midAttention = "mid_block.attentions.0"
+    let midDepth = depth(root, [midAttention])
+    var attentions = [midAttention]
+    transformerDepths = (0..<structure.blockCount).map { block in
+      guard hasAttention[block] else { return midDepth }
+      let places =
+        (0..<layersPerBlock).map { "down_blocks.\(block).attentions.\($0)" }
+        + (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).attentions.\($0)" }
+      attentions += places
+      return depth(root, places)
+    }
+    let keys = attentions.flatMap { attention in
+      ["to_k", "to_v"].map { "\(attention).transformer_blocks.0.attn2.\($0).weight" }
+    }
+    crossAttentionWidth = root.commonSize(keys, dimension: 1) ?? crossAttentionWidth
+    let projections = attentions.flatMap { ["\($0).proj_in.weight", "\($0).proj_out.weight"] }
+    let ranks = projections.compactMap { root.shape(of: $0)?.count }
+    usesLinearProjection = ranks.count { $0 == 2 } > ranks.count / 2
+  }
+
+  /// The number of transformer blocks at these places, at least one.
+  private func depth(_ root: WeightScope, _ attentions: [String]) -> Int {
+    let last = NetworkLimit.layers.last { index in
+      attentions.contains { attention in
+        ["norm1.weight", "attn1.to_q.weight", "ff.net.2.weight"].contains {
+          root.contains("\(attention).transformer_blocks.\(index).\($0)")
+        }
+      }
+    }
+    return (last ?? 0) + 1
+  }
+
+  // MARK: Either way
+
+  private func check(path: String) throws(WeightError) {
+    let extraInputs = [
+      5: "a depth-to-image model", 7: "an upscaler", 8: "an instruct-pix2pix model", 9: "an inpainting model",
+    ]
+    if inChannels != outChannels {
+      let found = extraInputs[inChannels] ?? "a model with \(inChannels) input channels for \(outChannels) of output"
+      throw .unsupported(path: path, found: found, advice: "use a text-to-image model")
+    }
+    for (block, channels) in blockOutChannels.enumerated() {
+      let name = "channels of UNet block \(block)"
+      guard NetworkLimit.channels.contains(channels), channels.isMultiple(of: normGroups) else {
+        throw .configuration(
+          path: path, key: name, found: "\(channels)", expected: "a multiple of \(normGroups), the number of groups")
+      }
+      let isAttended = hasAttention[block] || block == blockOutChannels.count - 1
+      guard !isAttended || channels.isMultiple(of: headCounts[block]) else {
+        throw .configuration(
+          path: path, key: name, found: "\(channels)",
+          expected: "a multiple of \(headCounts[block]), the number of heads")
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Weights
+
+/// The widths and depths of a VAE's decoder; everything else about its arithmetic is fixed.
+///
+/// The default is Stable Diffusion 1.5.
+public struct VAEConfiguration: Hashable, Sendable {
+  /// Channels of the latent.
+  public var latentChannels = 4
+  /// Channels of the image.
+  public var outChannels = 3
+  /// Channels at each resolution, finest first; the decoder goes through them from the last to the first.
+  public var blockOutChannels = [128, 256, 512, 512]
+  /// Residual layers of an encoder's block; the decoder's blocks have one more.
+  public var layersPerBlock = 2
+  /// Groups of all group norms, whose epsilon is 1e-6.
+  public var normGroups = 32
+  /// What latents were multiplied by for the UNet; divide by it before decoding.
+  public var scalingFactor: Float = 0.18215
+  /// Whether a 1×1 convolution of the latent precedes the decoder.
+  public var usesPostQuantConvolution = true
+  /// Whether the middle block has attention, of one head.
+  public var hasMidAttention = true
+
+  /// The VAE of Stable Diffusion 1.5.
+  public init() {}
+}
+
+extension VAEConfiguration {
+  /// Reads what the network's files tell.
+  ///
+  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  init(_ network: Checkpoint.Network) throws(WeightError) {
+    self.init()
+    let path: String
+    if let configuration = network.configuration {
+      path = configuration.path
+      try read(configuration)
+    } else {
+      path = network.store.path
+      try measure(network)
+    }
+    guard outChannels == 3 else {
+      throw .configuration(path: path, key: "out_channels", found: "\(outChannels)", expected: "3: red, green and blue")
+    }
+    for (block, channels) in blockOutChannels.enumerated() {
+      guard NetworkLimit.channels.contains(channels), channels.isMultiple(of: normGroups) else {
+        throw .configuration(
+          path: path, key: "channels of VAE block \(block)", found: "\(channels)",
+          expected: "a multiple of \(normGroups), the number of groups")
+      }
+    }
+  }
+
+  private mutating func read(_ file: ConfigurationFile) throws(WeightError) {
+    try file.require("_class_name", in: [.string("AutoencoderKL")])
+    try file.require("act_fn", in: [.string("silu"), .string("swish")])
+    try file.require("shift_factor", in: [.null, .integer(0)])
+    try file.require("latents_mean", in: [.null])
+    try file.require("latents_std", in: [.null])
+    let types = try file.strings("up_block_types", default: ["UpDecoderBlock2D"])
+    guard NetworkLimit.blocks.contains(types.count), types.allSatisfy({ $0 == "UpDecoderBlock2D" }) else {
+      throw file.unusable("up_block_types", expected: "UpDecoderBlock2D for each of up to 16 blocks")
+    }
+    blockOutChannels = try file.integers(
+      "block_out_channels", default: 64, in: NetworkLimit.channels, count: types.count)
+    layersPerBlock = try file.integer("layers_per_block", default: 1, in: NetworkLimit.layers)
+    latentChannels = try file.integer("latent_channels", default: 4, in: NetworkLimit.channels)
+    outChannels = try file.integer("out_channels", default: 3, in: NetworkLimit.channels)
+    normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
+    scalingFactor = Float(try file.positiveNumber("scaling_factor", default: 0.18215))
+    usesPostQuantConvolution = try file.boolean("use_post_quant_conv", default: true)
+    hasMidAttention = try file.boolean("mid_block_add_attention", default: true)
+  }
+
+  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+    let root = network.store.root
+    guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
+      throw .damaged(path: network.store.path, reason: "the blocks of its VAE cannot be told from its tensors")
+    }
+    layersPerBlock = structure.layersPerBlock
+    var channels: [Int] = []
+    for block in (0..<structure.blockCount).reversed() {
+      let layers = (0...layersPerBlock).map { "decoder.up_blocks.\(block).resnets.\($0)" }
+      let sizes = layers.flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
+      guard let size = root.commonSize(sizes) else {
+        throw .damaged(path: network.store.path, reason: "the VAE's decoder.up_blocks.\(block) has no residual layers")
+      }
+      channels.append(size)
+    }
+    blockOutChannels = channels
+    outChannels = root.commonSize(["decoder.conv_out.weight", "decoder.conv_out.bias"]) ?? outChannels
+    latentChannels = root.commonSize(["decoder.conv_in.weight"], dimension: 1) ?? latentChannels
+  }
+}

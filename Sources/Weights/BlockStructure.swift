@@ -1,0 +1,91 @@
+/// How many blocks and layers a network has, told by the numbers in a file's names.
+///
+/// Tensors may be missing, and there may be some that do not belong: the audit can name them only if the numbers that the
+/// rest agree on are found nevertheless.
+package struct BlockStructure: Equatable, Sendable {
+  package var blockCount: Int
+  /// Layers of a downward block; upward blocks have one more.
+  package var layersPerBlock: Int
+  /// Whether the layers of each downward block, and of its upward counterpart, have attention.
+  package var hasAttention: [Bool]
+
+  /// Looks at the names of an LDM UNet, from which the prefix has been removed; nothing if they are none.
+  init?(ldmUNet names: [Substring]) {
+    var inputs = Set<Int>()
+    var outputs = Set<Int>()
+    var attentionInputs = Set<Int>()
+    var attentionOutputs = Set<Int>()
+    // A block ends at each of these, so all are multiples of its length.
+    var ends = Set<Int>()
+    for name in names {
+      let components = name.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
+      guard components.count == 4, let number = Self.number(components[1]) else { continue }
+      let isAttention = components[2] == "1" && components[3].hasPrefix("transformer_blocks.")
+      switch components[0] {
+      case "input_blocks":
+        inputs.insert(number)
+        if isAttention { attentionInputs.insert(number) }
+        if components[2] == "0" && components[3].hasPrefix("op.") && number > 0 { ends.insert(number) }
+      case "output_blocks":
+        outputs.insert(number)
+        if isAttention { attentionOutputs.insert(number) }
+        if components[3].hasPrefix("conv.") { ends.insert(number + 1) }
+      default: continue
+      }
+    }
+    guard let last = inputs.union(outputs).max() else { return nil }
+    let stride = ends.isEmpty ? last + 1 : ends.reduce(0, Self.greatestCommonDivisor)
+    guard stride >= 2 else { return nil }
+    // Both rows are as long as the blocks together. Take the length that leaves fewest numbers missing or to spare.
+    func faults(_ blockCount: Int) -> Int {
+      [inputs, outputs].reduce(0) { faults, row in
+        let within = row.count { $0 < blockCount * stride }
+        return faults + (blockCount * stride - within) + (row.count - within)
+      }
+    }
+    let blockCount = (1...last / stride + 1).min { faults($0) < faults($1) } ?? 1
+    self.blockCount = blockCount
+    layersPerBlock = stride - 1
+    hasAttention = (0..<blockCount).map { block in
+      attentionInputs.contains { $0 > 0 && ($0 - 1) / stride == block }
+        || attentionOutputs.contains { blockCount - 1 - $0 / stride == block }
+    }
+  }
+
+  /// Looks at the names of an LDM VAE, from which the prefix has been removed; nothing if there is no decoder.
+  init?(ldmVAE names: [Substring]) {
+    self.init(upward: names, block: "decoder.up.", layer: "block")
+  }
+
+  /// Looks at the names of a diffusers VAE, from which the prefix has been removed; nothing if there is no decoder.
+  init?(diffusersVAE names: [Substring]) {
+    self.init(upward: names, block: "decoder.up_blocks.", layer: "resnets")
+  }
+
+  /// Counts upward blocks and their layers, in names like `decoder.up.3.block.2.conv1.weight`.
+  private init?(upward names: [Substring], block prefix: String, layer: String) {
+    var lastBlock = -1
+    var lastLayer = -1
+    for name in names where name.hasPrefix(prefix) {
+      let inner = name.dropFirst(prefix.count)
+      let components = inner.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
+      guard components.count > 2, let block = Self.number(components[0]) else { continue }
+      lastBlock = max(lastBlock, block)
+      if components[1] == layer, let layer = Self.number(components[2]) { lastLayer = max(lastLayer, layer) }
+    }
+    guard lastBlock >= 0, lastLayer > 0 else { return nil }
+    blockCount = lastBlock + 1
+    layersPerBlock = lastLayer
+    hasAttention = Array(repeating: false, count: blockCount)
+  }
+
+  /// A number in a name; anything beyond what networks have is no such number.
+  private static func number(_ component: Substring) -> Int? {
+    guard let number = Int(component), (0..<100).contains(number) else { return nil }
+    return number
+  }
+
+  private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+    b == 0 ? a : greatestCommonDivisor(b, a % b)
+  }
+}

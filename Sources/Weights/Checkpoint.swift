@@ -1,0 +1,110 @@
+/// A model's files, opened: which networks there are, what their tensors are called, and what their configurations say.
+///
+/// What the configurations mean is for the networks to tell.
+package struct Checkpoint: Sendable {
+  /// One network of the model.
+  package struct Network: Sendable {
+    package var store: WeightStore
+    /// What a diffusers folder says of the network; nothing in a single file, whose shapes tell.
+    package var configuration: ConfigurationFile?
+    /// What the names tell, where there is no configuration to tell it.
+    package var structure: BlockStructure?
+  }
+
+  package var path: String
+  package var layout: CheckpointLayout
+  package var unet: Network?
+  package var textEncoder: Network?
+  package var vae: Network?
+  package var schedulerConfiguration: ConfigurationFile?
+  /// The folder with the model's own CLIP vocabulary.
+  package var tokenizerFolder: String?
+  /// The files that make up the model, relative to `path`; empty for a single file.
+  package var files: [String] = []
+  /// Tensors that belong to no network and are no known leftovers.
+  package var unread: [WeightAudit.Finding] = []
+
+  /// Opens a single file or a diffusers folder.
+  package static func open(path: String) throws(WeightError) -> Checkpoint {
+    guard DiffusersFolder.isFolder(path) else { return try openFile(path: path) }
+    return try DiffusersFolder(path: path).checkpoint()
+  }
+
+  /// Opens a VAE: a file of its own in either layout, a checkpoint that has one, or a diffusers folder.
+  package static func openVAE(path: String) throws(WeightError) -> Checkpoint {
+    guard DiffusersFolder.isFolder(path) else { return try openVAEFile(path: path) }
+    return try DiffusersFolder(path: path).vaeCheckpoint()
+  }
+
+  private static func openFile(path: String) throws(WeightError) -> Checkpoint {
+    let tensors = try SafetensorsFile(path: path).tensors
+    try CheckpointLayout.requireSD1(tensors.keys, path: path)
+    var checkpoint = Checkpoint(path: path, layout: .singleFile)
+    let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix, KeyMap.ldmTextEncoderPrefix]
+    checkpoint.unread = unread(tensors, known: prefixes + KeyMap.ldmLeftovers)
+    func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
+      Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
+    }
+
+    guard let structure = BlockStructure(ldmUNet: names(tensors, under: KeyMap.ldmUNetPrefix)) else {
+      throw .damaged(path: path, reason: "the tensors under \(KeyMap.ldmUNetPrefix) do not make up a UNet")
+    }
+    checkpoint.unet = network(.ldmUNet(structure), structure)
+
+    let textNames = names(tensors, under: KeyMap.ldmTextEncoderPrefix)
+    if !textNames.isEmpty {
+      checkpoint.textEncoder = network(.textEncoder(prefix: KeyMap.ldmTextEncoderPrefix, names: textNames), nil)
+    }
+
+    let vaeNames = names(tensors, under: KeyMap.ldmVAEPrefix)
+    if !vaeNames.isEmpty {
+      guard let vae = recogniseVAE(prefix: KeyMap.ldmVAEPrefix, names: vaeNames) else {
+        throw .damaged(path: path, reason: "the tensors under \(KeyMap.ldmVAEPrefix) do not make up a VAE")
+      }
+      checkpoint.vae = network(vae.keyMap, vae.structure)
+    }
+    return checkpoint
+  }
+
+  private static func openVAEFile(path: String) throws(WeightError) -> Checkpoint {
+    let tensors = try SafetensorsFile(path: path).tensors
+    let prefix = tensors.keys.contains { $0.hasPrefix(KeyMap.ldmVAEPrefix) } ? KeyMap.ldmVAEPrefix : ""
+    guard let vae = recogniseVAE(prefix: prefix, names: names(tensors, under: prefix)) else {
+      throw .unsupported(
+        path: path, found: "a file with \(tensors.count) tensors, but without the decoder of a Stable Diffusion VAE",
+        advice: "use the VAE of a Stable Diffusion 1.x model")
+    }
+    var checkpoint = Checkpoint(path: path, layout: vae.layout)
+    if !prefix.isEmpty {
+      let others = [prefix, KeyMap.ldmUNetPrefix, "cond_stage_model.", "conditioner."]
+      checkpoint.unread = unread(tensors, known: others + KeyMap.ldmLeftovers)
+    }
+    checkpoint.vae = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: vae.keyMap), structure: vae.structure)
+    return checkpoint
+  }
+
+  /// How a VAE's tensors are called and laid out, told by `names`, from which `prefix` has been removed; nothing without
+  /// a decoder.
+  static func recogniseVAE(
+    prefix: String, names: [Substring]
+  ) -> (keyMap: KeyMap, structure: BlockStructure, layout: CheckpointLayout)? {
+    if let structure = BlockStructure(ldmVAE: names) {
+      return (.ldmVAE(prefix: prefix, structure), structure, .singleFile)
+    }
+    if let structure = BlockStructure(diffusersVAE: names) {
+      return (.diffusersVAE(prefix: prefix, names: names), structure, .diffusers)
+    }
+    return nil
+  }
+
+  /// The names that begin with `prefix`, without it.
+  private static func names(_ tensors: [String: WeightTensor], under prefix: String) -> [Substring] {
+    tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+  }
+
+  private static func unread(_ tensors: [String: WeightTensor], known: [String]) -> [WeightAudit.Finding] {
+    tensors.values.filter { tensor in !known.contains { tensor.name.hasPrefix($0) } }
+      .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+}

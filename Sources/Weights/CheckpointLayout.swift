@@ -1,0 +1,51 @@
+/// How a model's tensors are named and spread over files.
+public enum CheckpointLayout: String, Sendable, CaseIterable {
+  /// One file with the names of the original latent diffusion code, as the webui loads it.
+  case singleFile = "single file"
+  /// A folder with one subfolder per network, as the diffusers library writes it; or one of its subfolders, or a file
+  /// out of it.
+  case diffusers = "diffusers folder"
+}
+
+extension CheckpointLayout {
+  /// Models of other families, known by the beginning of any of their tensors' names.
+  private static let otherFamilies: [(beginning: String, family: String)] = [
+    ("conditioner.embedders.", "a Stable Diffusion XL model"),
+    ("cond_stage_model.model.", "a Stable Diffusion 2.x model"),
+    ("model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model"),
+    ("joint_blocks.", "a Stable Diffusion 3 model"),
+    ("model.diffusion_model.double_blocks.", "a Flux model"),
+    ("double_blocks.", "a Flux model"),
+  ]
+
+  /// What else people keep among their checkpoints, known in the same way.
+  private static let otherKinds: [(beginning: String, kind: String)] = [
+    ("lora_", "a LoRA, not a checkpoint"),
+    ("unet.down_blocks.", "a LoRA, not a checkpoint"),
+    ("control_model.", "a ControlNet, not a checkpoint"),
+    ("controlnet_", "a ControlNet, not a checkpoint"),
+    ("emb_params", "a textual inversion embedding, not a checkpoint"),
+    ("down_blocks.", "a UNet alone, not a checkpoint"),
+    ("input_blocks.", "a UNet alone, not a checkpoint"),
+    ("text_model.", "a text encoder alone, not a checkpoint"),
+    ("first_stage_model.", "a VAE alone, not a checkpoint"),
+    ("decoder.", "a VAE alone, not a checkpoint"),
+  ]
+
+  /// Throws `WeightError.unsupported` unless the names are those of an SD 1.x checkpoint in a single file.
+  static func requireSD1(_ names: some Collection<String>, path: String) throws(WeightError) {
+    func matches(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
+    let advice = "use a Stable Diffusion 1.x checkpoint"
+    if let other = otherFamilies.first(where: { matches($0.beginning) }) {
+      throw .unsupported(path: path, found: other.family, advice: advice)
+    }
+    if matches(KeyMap.ldmUNetPrefix) { return }
+    if let other = otherKinds.first(where: { matches($0.beginning) }) {
+      throw .unsupported(path: path, found: other.kind, advice: advice)
+    }
+    let example = names.min().map { ", such as \($0.abridged)" } ?? ""
+    throw .unsupported(
+      path: path, found: "a file with \(names.count) tensors\(example), and no UNet under \(KeyMap.ldmUNetPrefix)",
+      advice: advice)
+  }
+}

@@ -1,0 +1,111 @@
+/// A JSON file with settings, such as a diffusers `config.json`.
+///
+/// An absent key has its library's default; a value that cannot be used, null included, is an error that names the key.
+package struct ConfigurationFile: Sendable {
+  /// Larger files are no configurations.
+  private static let sizeLimit = 16 << 20
+
+  package let path: String
+  package let values: [String: JSONValue]
+
+  /// Settings from elsewhere; `path` is for messages.
+  package init(path: String, values: [String: JSONValue]) {
+    self.path = path
+    self.values = values
+  }
+
+  /// Reads the file at `path`.
+  package init(path: String) throws(WeightError) {
+    let file = try MappedFile(path: path)
+    guard file.bytes.count <= Self.sizeLimit else {
+      throw .damaged(path: path, reason: "it has \(file.bytes.count) bytes, too many for a configuration")
+    }
+    do throws(JSONError) {
+      var cursor = JSONCursor(file.bytes)
+      let value = try cursor.value()
+      try cursor.end()
+      guard case .object(let values) = value else { throw JSONError(reason: "an object is expected, found \(value)") }
+      self.init(path: path, values: values)
+    } catch {
+      throw .damaged(path: path, reason: "\(error)")
+    }
+  }
+
+  /// The value of `key`; nothing if it is absent or null.
+  package subscript(_ key: String) -> JSONValue? {
+    guard let value = values[key], value != .null else { return nil }
+    return value
+  }
+
+  /// An error about the value of `key`.
+  package func unusable(_ key: String, expected: String) -> WeightError {
+    .configuration(path: path, key: key, found: values[key]?.description ?? "not given", expected: expected)
+  }
+
+  /// A whole number within `range`.
+  package func integer(_ key: String, default absent: Int?, in range: ClosedRange<Int>) throws(WeightError) -> Int {
+    let value = values[key].map(\.int) ?? absent
+    guard let value, range.contains(value) else {
+      throw unusable(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// As many whole numbers as `count`: a list, or one number that stands for all.
+  package func integers(
+    _ key: String, default absent: Int?, in range: ClosedRange<Int>, count: Int
+  ) throws(WeightError) -> [Int] {
+    guard case .array(let elements) = values[key] else {
+      return Array(repeating: try integer(key, default: absent, in: range), count: count)
+    }
+    let integers = elements.compactMap(\.int).filter(range.contains)
+    guard integers.count == elements.count, integers.count == count else {
+      throw unusable(
+        key, expected: "\(count) whole numbers from \(range.lowerBound) to \(range.upperBound), one for each block")
+    }
+    return integers
+  }
+
+  /// A finite number above zero.
+  package func positiveNumber(_ key: String, default absent: Double) throws(WeightError) -> Double {
+    let value = values[key].map(\.double) ?? absent
+    guard let value, value > 0, value.isFinite else { throw unusable(key, expected: "a number above 0") }
+    return value
+  }
+
+  /// True or false.
+  package func boolean(_ key: String, default absent: Bool) throws(WeightError) -> Bool {
+    guard let value = values[key] else { return absent }
+    guard case .boolean(let boolean) = value else { throw unusable(key, expected: "true or false") }
+    return boolean
+  }
+
+  /// A text.
+  package func string(_ key: String, default absent: String?) throws(WeightError) -> String {
+    guard let value = values[key] ?? absent.map(JSONValue.string) else { throw unusable(key, expected: "a text") }
+    guard case .string(let text) = value else { throw unusable(key, expected: "a text") }
+    return text
+  }
+
+  /// A list of texts.
+  package func strings(_ key: String, default absent: [String]) throws(WeightError) -> [String] {
+    guard let value = values[key] else { return absent }
+    guard case .array(let elements) = value else { throw unusable(key, expected: "a list of texts") }
+    var strings: [String] = []
+    for case .string(let text) in elements { strings.append(text) }
+    guard strings.count == elements.count else { throw unusable(key, expected: "a list of texts") }
+    return strings
+  }
+
+  /// Throws unless `key` is absent or has one of the values that this version's arithmetic stands for.
+  ///
+  /// Numbers are compared by value, so that 1 and 1.0 are the same.
+  package func require(_ key: String, in accepted: [JSONValue]) throws(WeightError) {
+    guard let value = values[key] else { return }
+    let isAccepted = accepted.contains { $0 == value || ($0.double != nil && $0.double == value.double) }
+    if !isAccepted {
+      let expected = accepted.map(\.description).joined(separator: " or ")
+      throw unusable(key, expected: "\(expected), as this version runs no other networks")
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+
+/// A folder written by the diffusers library: `unet/`, `vae/` and `text_encoder/`, each with a `config.json` and weights
+/// in one file or several.
+struct DiffusersFolder {
+  let path: String
+
+  init(path: String) {
+    var path = path
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    self.path = path
+  }
+
+  /// Whether there is a folder at `path`.
+  static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+
+  /// The whole model.
+  func checkpoint() throws(WeightError) -> Checkpoint {
+    try requireSD1()
+    var checkpoint = Checkpoint(path: path, layout: .diffusers)
+    checkpoint.unet = try network("unet", &checkpoint.files) { _ in .diffusersUNet }
+    checkpoint.textEncoder = try network("text_encoder", &checkpoint.files) { .textEncoder(prefix: "", names: $0) }
+    if hasFolder("vae") { checkpoint.vae = try vae(in: "vae", &checkpoint.files) }
+    if hasFile("scheduler/scheduler_config.json") {
+      checkpoint.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
+      checkpoint.files.append("scheduler/scheduler_config.json")
+    }
+    if hasFolder("tokenizer") {
+      checkpoint.tokenizerFolder = "\(path)/tokenizer"
+      let vocabulary = ["merges.txt", "vocab.json", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz"]
+      checkpoint.files += vocabulary.map { "tokenizer/\($0)" }.filter(hasFile)
+    }
+    return checkpoint
+  }
+
+  /// The VAE alone: of a whole model's folder, or of a folder that is a VAE's.
+  func vaeCheckpoint() throws(WeightError) -> Checkpoint {
+    var checkpoint = Checkpoint(path: path, layout: .diffusers)
+    checkpoint.vae = try vae(in: hasFolder("vae") ? "vae" : "", &checkpoint.files)
+    return checkpoint
+  }
+
+  private func requireSD1() throws(WeightError) {
+    let advice = "use a Stable Diffusion 1.x model"
+    if hasFolder("text_encoder_2") {
+      throw .unsupported(
+        path: path, found: "a model with two text encoders, such as Stable Diffusion XL", advice: advice)
+    }
+    if hasFolder("transformer") {
+      throw .unsupported(path: path, found: "a transformer model, such as Stable Diffusion 3 or Flux", advice: advice)
+    }
+    guard hasFolder("unet"), hasFolder("text_encoder") else {
+      throw .unreadable(
+        path: path,
+        reason: "this is a folder without unet/ and text_encoder/, expected a diffusers folder or a .safetensors file")
+    }
+  }
+
+  private func vae(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {
+    let vaePath = folder.isEmpty ? path : "\(path)/\(folder)"
+    var hasDecoder = true
+    let network = try network(folder, &files) { names in
+      guard let vae = Checkpoint.recogniseVAE(prefix: "", names: names) else {
+        hasDecoder = false
+        return .diffusersVAE(prefix: "", names: names)
+      }
+      return vae.keyMap
+    }
+    guard hasDecoder else {
+      throw .unsupported(
+        path: vaePath, found: "a folder without the decoder of a Stable Diffusion VAE",
+        advice: "use the VAE of a Stable Diffusion 1.x model")
+    }
+    return network
+  }
+
+  /// Opens the network in a subfolder, noting its files.
+  private func network(
+    _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
+  ) throws(WeightError) -> Checkpoint.Network {
+    let prefix = folder.isEmpty ? "" : folder + "/"
+    guard hasFile(prefix + "config.json") else {
+      throw .unreadable(path: "\(path)/\(prefix)config.json", reason: "this file of a diffusers folder is missing")
+    }
+    files.append(prefix + "config.json")
+    let configuration = try ConfigurationFile(path: "\(path)/\(prefix)config.json")
+    var tensors: [String: WeightTensor] = [:]
+    for file in try weightFiles(prefix, &files) {
+      files.append(prefix + file)
+      let part = try SafetensorsFile(path: "\(path)/\(prefix)\(file)")
+      for (name, tensor) in part.tensors {
+        guard tensors.updateValue(tensor, forKey: name) == nil else {
+          throw .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is in another file of the model, too")
+        }
+      }
+    }
+    let store = WeightStore(
+      path: prefix.isEmpty ? path : "\(path)/\(folder)", tensors: tensors, keyMap: keyMap(tensors.keys.map { $0[...] }))
+    return Checkpoint.Network(store: store, configuration: configuration)
+  }
+
+  /// The names of the files with the weights of the network in a subfolder.
+  ///
+  /// Full precision is preferred where there are several variants.
+  private func weightFiles(_ prefix: String, _ files: inout [String]) throws(WeightError) -> [String] {
+    let stems = ["diffusion_pytorch_model", "model"]
+    for variant in ["", ".fp32", ".bf16", ".fp16"] {
+      for stem in stems {
+        let file = "\(stem)\(variant).safetensors"
+        if hasFile(prefix + file) { return [file] }
+        for index in ["\(file).index.json", "\(stem).safetensors.index\(variant).json"] where hasFile(prefix + index) {
+          files.append(prefix + index)
+          return try shards(index: "\(path)/\(prefix)\(index)")
+        }
+      }
+    }
+    let found = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(prefix)"))?.sorted() ?? []
+    if let pickle = found.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".ckpt") || $0.hasSuffix(".pt") }) {
+      throw .unsupported(
+        path: "\(path)/\(prefix)\(pickle)", found: "a PyTorch pickle", advice: "convert the model to .safetensors")
+    }
+    throw .unreadable(
+      path: "\(path)/\(prefix)", reason: "no weights are here, expected \(stems.joined(separator: " or ")).safetensors")
+  }
+
+  /// The files that an index of sharded weights names, each once.
+  private func shards(index path: String) throws(WeightError) -> [String] {
+    guard case .object(let map) = try ConfigurationFile(path: path).values["weight_map"] else {
+      throw .damaged(path: path, reason: "it has no weight_map")
+    }
+    var shards = Set<String>()
+    for value in map.values {
+      guard case .string(let file) = value, file.hasSuffix(".safetensors"), !file.contains("/") else {
+        throw .damaged(path: path, reason: "its weight_map has \(value), expected the name of a .safetensors file")
+      }
+      shards.insert(file)
+    }
+    return shards.sorted()
+  }
+
+  private func hasFolder(_ name: String) -> Bool { Self.isFolder("\(path)/\(name)") }
+
+  private func hasFile(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: "\(path)/\(name)") && !hasFolder(name)
+  }
+}

@@ -1,0 +1,35 @@
+/// Names in a folder written by the diffusers library: those of the code, but for what changed between its versions.
+extension KeyMap {
+  static let diffusersUNet = KeyMap(prefix: "", rules: [], unused: [])
+
+  /// The VAE's decoder, whose attention had other names in early versions; `names` tell which, without `prefix`.
+  static func diffusersVAE(prefix: String, names: [Substring]) -> KeyMap {
+    let attention = "decoder.mid_block.attentions.0"
+    let hasOldAttention = names.contains { $0.hasPrefix(attention + ".query.") || $0.hasPrefix(attention + ".key.") }
+    let old = [
+      KeyRule("to_q", "query"), KeyRule("to_k", "key"), KeyRule("to_v", "value"), KeyRule("to_out.0", "proj_attn"),
+    ]
+    return KeyMap(
+      prefix: prefix, rules: hasOldAttention ? [KeyRule(attention, attention, inside: old)] : [],
+      unused: vaeUnused(prefix: prefix))
+  }
+
+  /// The text encoder, in a folder or in a single file; `names` are the file's, without `prefix`.
+  ///
+  /// The transformers library wrote `text_model.` before its names up to version 4, and writes nothing since.
+  static func textEncoder(prefix: String, names: [Substring]) -> KeyMap {
+    let inner = names.contains { $0.hasPrefix("text_model.") } ? "text_model." : ""
+    return KeyMap(
+      prefix: prefix,
+      rules: ["embeddings", "encoder", "final_layer_norm"].map { KeyRule($0, inner + $0) },
+      // The numbers 0 to 76; the rest belongs to a whole CLIP, of which this is the text side.
+      unused: [
+        inner + "embeddings.position_ids", "logit_scale", "text_projection", "vision_model.", "visual_projection.",
+      ].map { prefix + $0 })
+  }
+
+  /// The encoder is for images that come from outside; the rest is left over from training.
+  static func vaeUnused(prefix: String) -> [String] {
+    ["encoder.", "quant_conv.", "loss.", "model_ema."].map { prefix + $0 }
+  }
+}

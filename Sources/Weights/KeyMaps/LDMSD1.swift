@@ -1,0 +1,83 @@
+/// Names in the single file that the webui loads: those of the original latent diffusion code (CompVis), for SD 1.x.
+///
+/// That code numbers a UNet's blocks in one row, so the numbers depend on how many layers a block has.
+extension KeyMap {
+  static let ldmUNetPrefix = "model.diffusion_model."
+  static let ldmVAEPrefix = "first_stage_model."
+  static let ldmTextEncoderPrefix = "cond_stage_model.transformer."
+
+  /// What training, other programs and averaging leave in a single file, outside of the three networks.
+  static let ldmLeftovers = [
+    "model_ema.", "betas", "alphas_cumprod", "sqrt_", "log_one_minus_alphas_cumprod", "posterior_", "logvar",
+    "lvlb_weights", "cond_stage_model.logit_scale", "cond_stage_model.text_projection", "embedding_manager.",
+  ]
+
+  static func ldmUNet(_ structure: BlockStructure) -> KeyMap {
+    var rules = [
+      KeyRule("time_embedding.linear_1", "time_embed.0"), KeyRule("time_embedding.linear_2", "time_embed.2"),
+      KeyRule("conv_in", "input_blocks.0.0"),
+      KeyRule("conv_norm_out", "out.0"), KeyRule("conv_out", "out.2"),
+      KeyRule("mid_block.resnets.0", "middle_block.0", inside: ldmUNetResnet),
+      KeyRule("mid_block.attentions.0", "middle_block.1"),
+      KeyRule("mid_block.resnets.1", "middle_block.2", inside: ldmUNetResnet),
+    ]
+    // Each block takes one number per layer and one more: for its downsampler, or for the layer that upward blocks have
+    // more than downward ones.
+    let stride = structure.layersPerBlock + 1
+    for block in 0..<structure.blockCount {
+      let down = "down_blocks.\(block)"
+      let up = "up_blocks.\(block)"
+      for layer in 0..<structure.layersPerBlock {
+        let number = stride * block + layer + 1
+        rules += [
+          KeyRule("\(down).resnets.\(layer)", "input_blocks.\(number).0", inside: ldmUNetResnet),
+          KeyRule("\(down).attentions.\(layer)", "input_blocks.\(number).1"),
+        ]
+      }
+      rules.append(KeyRule("\(down).downsamplers.0.conv", "input_blocks.\(stride * (block + 1)).0.op"))
+      for layer in 0..<stride {
+        let number = stride * block + layer
+        rules += [
+          KeyRule("\(up).resnets.\(layer)", "output_blocks.\(number).0", inside: ldmUNetResnet),
+          KeyRule("\(up).attentions.\(layer)", "output_blocks.\(number).1"),
+        ]
+      }
+      // The upsampler comes after the last layer's attention, where there is one.
+      let place = structure.hasAttention[structure.blockCount - 1 - block] ? 2 : 1
+      rules.append(KeyRule("\(up).upsamplers.0.conv", "output_blocks.\(stride * (block + 1) - 1).\(place).conv"))
+    }
+    return KeyMap(prefix: ldmUNetPrefix, rules: rules, unused: [])
+  }
+
+  private static let ldmUNetResnet = [
+    KeyRule("norm1", "in_layers.0"), KeyRule("conv1", "in_layers.2"), KeyRule("time_emb_proj", "emb_layers.1"),
+    KeyRule("norm2", "out_layers.0"), KeyRule("conv2", "out_layers.3"), KeyRule("conv_shortcut", "skip_connection"),
+  ]
+
+  /// The VAE's decoder; `prefix` is empty in files that hold a VAE alone.
+  static func ldmVAE(prefix: String, _ structure: BlockStructure) -> KeyMap {
+    var rules = [
+      KeyRule("decoder.conv_norm_out", "decoder.norm_out"),
+      KeyRule("decoder.mid_block.resnets.0", "decoder.mid.block_1", inside: ldmVAEResnet),
+      KeyRule("decoder.mid_block.attentions.0", "decoder.mid.attn_1", inside: ldmVAEAttention),
+      KeyRule("decoder.mid_block.resnets.1", "decoder.mid.block_2", inside: ldmVAEResnet),
+    ]
+    for block in 0..<structure.blockCount {
+      // Numbered by resolution, finest first, whichever way the data flows.
+      let up = "decoder.up.\(structure.blockCount - 1 - block)"
+      for layer in 0...structure.layersPerBlock {
+        rules.append(
+          KeyRule("decoder.up_blocks.\(block).resnets.\(layer)", "\(up).block.\(layer)", inside: ldmVAEResnet))
+      }
+      rules.append(KeyRule("decoder.up_blocks.\(block).upsamplers.0", "\(up).upsample"))
+    }
+    return KeyMap(prefix: prefix, rules: rules, unused: vaeUnused(prefix: prefix))
+  }
+
+  private static let ldmVAEResnet = [KeyRule("conv_shortcut", "nin_shortcut")]
+
+  private static let ldmVAEAttention = [
+    KeyRule("group_norm", "norm"), KeyRule("to_q", "q"), KeyRule("to_k", "k"), KeyRule("to_v", "v"),
+    KeyRule("to_out.0", "proj_out"),
+  ]
+}

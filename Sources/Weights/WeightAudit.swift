@@ -1,0 +1,98 @@
+/// A tensor that a network needs.
+public struct ExpectedTensor: Hashable, Sendable {
+  /// The name in code, which is the diffusers library's, counted from the network's root.
+  public var name: String
+  /// Sizes in row-major order.
+  public var shape: [Int]
+
+  /// A tensor of this name and shape.
+  public init(_ name: String, _ shape: [Int]) {
+    self.name = name
+    self.shape = shape
+  }
+}
+
+/// What is wrong with the set of tensors of a model; names are the file's own.
+public struct WeightAudit: Hashable, Sendable {
+  /// One tensor and what is wrong with it.
+  public enum Finding: Hashable, Sendable {
+    /// The network needs it, the file does not have it.
+    case missing(name: String, shape: [Int])
+    /// The file has it in another shape than the network needs.
+    case misshapen(name: String, found: [Int], expected: [Int])
+    /// The network needs weights there, the file has something else.
+    case elementType(name: String, found: String)
+    /// The file has it and nothing is known that would read it.
+    case unread(name: String, shape: [Int])
+  }
+
+  /// The file or folder that was looked at.
+  public var path: String
+  /// Missing tensors first, then misshapen, wrongly typed and unread ones, each kind in the order of names.
+  public var findings: [Finding]
+
+  /// Whether nothing is wrong.
+  public var isClean: Bool { findings.isEmpty }
+
+  package init(path: String, findings: [Finding]) {
+    self.path = path
+    self.findings = findings.sorted { ($0.rank, $0.name) < ($1.rank, $1.name) }
+  }
+
+  /// Throws `WeightError.audit` unless the audit is clean.
+  public func check() throws(WeightError) {
+    if !isClean { throw .audit(self) }
+  }
+
+  /// The findings of both, under this one's path.
+  package func merged(with other: WeightAudit) -> WeightAudit {
+    WeightAudit(path: path, findings: findings + other.findings)
+  }
+}
+
+extension WeightAudit.Finding: CustomStringConvertible {
+  /// The tensor's name in the file.
+  public var name: String {
+    switch self {
+    case .missing(let name, _), .misshapen(let name, _, _), .elementType(let name, _), .unread(let name, _): name
+    }
+  }
+
+  fileprivate var rank: Int {
+    switch self {
+    case .missing: 0
+    case .misshapen: 1
+    case .elementType: 2
+    case .unread: 3
+    }
+  }
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .missing(let name, let shape): "missing: \(name) \(shape)"
+    case .misshapen(let name, let found, let expected): "wrong shape: \(name) is \(found), expected \(expected)"
+    case .elementType(let name, let found): "wrong type: \(name) holds \(found), expected F32, F16 or BF16"
+    case .unread(let name, let shape): "not read by anything: \(name) \(shape)"
+    }
+  }
+}
+
+extension WeightAudit: CustomStringConvertible {
+  /// A summary and the first findings, a line each.
+  public var description: String {
+    let limit = 20
+    guard !isClean else { return "\(path): all tensors are as expected" }
+    func count(_ rank: Int, _ what: String) -> String? {
+      let count = findings.count { $0.rank == rank }
+      return count == 0 ? nil : "\(count) \(what)"
+    }
+    let summary = [
+      count(0, "missing"), count(1, "of a wrong shape"), count(2, "of a wrong type"), count(3, "not read by anything"),
+    ].compactMap { $0 }.joined(separator: ", ")
+    var lines = ["\(path): the tensors are not those of a model that this version runs: \(summary)"]
+    lines += findings.prefix(limit).map { "  \($0)" }
+    if findings.count > limit { lines.append("  ... and \(findings.count - limit) more") }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,75 @@
+import Synchronization
+
+/// The tensors of one network, by the names that the code uses, and a record of which were taken.
+public final class WeightStore: Sendable {
+  /// The file or folder that the network came from, for messages.
+  public let path: String
+  private let keyMap: KeyMap
+  /// By the file's names.
+  private let tensors: [String: WeightTensor]
+  private let taken = Mutex<Set<String>>([])
+
+  /// A network whose tensors are those of `tensors` that the key map's prefix selects.
+  init(path: String, tensors: [String: WeightTensor], keyMap: KeyMap) {
+    self.path = path
+    self.keyMap = keyMap
+    self.tensors = keyMap.prefix.isEmpty ? tensors : tensors.filter { $0.key.hasPrefix(keyMap.prefix) }
+  }
+
+  /// The scope in which names count from the network's root.
+  public var root: WeightScope { WeightScope(store: self, path: "") }
+
+  /// The tensor called `name` in code, if the file has it.
+  func find(_ name: String) -> WeightTensor? { tensors[keyMap.fileName(name)] }
+
+  /// The tensor called `name` in code, noted as taken; it must have `shape`.
+  func take(_ name: String, shape: [Int]) throws(WeightError) -> WeightTensor {
+    let fileName = keyMap.fileName(name)
+    guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: shape) }
+    guard Self.haveSameNumbers(tensor.shape, shape) else {
+      throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: shape)
+    }
+    guard tensor.elementType.isReadable else {
+      throw .elementType(path: path, name: fileName, found: tensor.elementType.rawValue)
+    }
+    taken.withLock { _ = $0.insert(fileName) }
+    return tensor.reshaped(shape)
+  }
+
+  /// Compares the file with what the network needs, from its header alone: no weight is read.
+  public func audit(expecting expected: [ExpectedTensor]) -> WeightAudit {
+    var findings: [WeightAudit.Finding] = []
+    var known = Set<String>()
+    for tensor in expected {
+      let fileName = keyMap.fileName(tensor.name)
+      known.insert(fileName)
+      if let finding = Self.finding(tensors[fileName], fileName: fileName, shape: tensor.shape) {
+        findings.append(finding)
+      }
+    }
+    for (fileName, tensor) in tensors where !known.contains(fileName) && !keyMap.isUnused(fileName) {
+      findings.append(.unread(name: fileName, shape: tensor.shape))
+    }
+    return WeightAudit(path: path, findings: findings)
+  }
+
+  /// What the file has, the network is expected to need, and nobody has taken; empty once it is loaded.
+  public func untaken(of expected: [ExpectedTensor]) -> [ExpectedTensor] {
+    let taken = taken.withLock { $0 }
+    return expected.filter { !taken.contains(keyMap.fileName($0.name)) }
+  }
+
+  private static func finding(_ tensor: WeightTensor?, fileName: String, shape: [Int]) -> WeightAudit.Finding? {
+    guard let tensor else { return .missing(name: fileName, shape: shape) }
+    guard haveSameNumbers(tensor.shape, shape) else {
+      return .misshapen(name: fileName, found: tensor.shape, expected: shape)
+    }
+    return tensor.elementType.isReadable ? nil : .elementType(name: fileName, found: tensor.elementType.rawValue)
+  }
+
+  /// Whether two shapes are equal, or are those of a matrix and of the 1×1 convolution with the same numbers in the same
+  /// order, between which layouts and versions differ.
+  private static func haveSameNumbers(_ a: [Int], _ b: [Int]) -> Bool {
+    a == b || (a.count == 2 && b == a + [1, 1]) || (b.count == 2 && a == b + [1, 1])
+  }
+}

@@ -1,0 +1,42 @@
+/// Conversion of stored weights to Float32, which represents every F16 and BF16 number exactly.
+///
+/// The loops are plain so that the compiler vectorises them. Each tells whether all the numbers were finite: adding one
+/// to the exponent carries into the sign bit exactly when the exponent was all ones, so the test is an `or` of sums.
+enum Widening {
+  static func float32(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    var carry: UInt32 = 0
+    for i in 0..<count {
+      let number = UInt32(littleEndian: source.loadUnaligned(fromByteOffset: 4 * i, as: UInt32.self))
+      carry |= (number & 0x7FFF_FFFF) &+ 0x0080_0000
+      destination[i] = Float(bitPattern: number)
+    }
+    return carry & 0x8000_0000 == 0
+  }
+
+  static func bfloat16(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    var carry: UInt32 = 0
+    for i in 0..<count {
+      let number = UInt32(UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))) &<< 16
+      carry |= (number & 0x7FFF_FFFF) &+ 0x0080_0000
+      destination[i] = Float(bitPattern: number)
+    }
+    return carry & 0x8000_0000 == 0
+  }
+
+  /// IEEE 754 half precision: 1 sign, 5 exponent (bias 15) and 10 fraction bits.
+  static func float16(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    var carry: UInt32 = 0
+    for i in 0..<count {
+      let half = UInt32(UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)))
+      let magnitude = half & 0x7FFF
+      carry |= magnitude &+ 0x0400
+      // Exponents move from bias 15 to bias 127; all ones stay all ones, so that NaN and infinity remain what they are.
+      let rebias: UInt32 = magnitude >= 0x7C00 ? 224 &<< 23 : 112 &<< 23
+      let normal = magnitude &<< 13 &+ rebias
+      // Denormals count units of 2^-24. Float32 has room for them as normal numbers, so flushing modes cannot touch them.
+      let denormal = (Float(Int32(bitPattern: magnitude)) * 0x1p-24).bitPattern
+      destination[i] = Float(bitPattern: (half & 0x8000) &<< 16 | (magnitude < 0x0400 ? denormal : normal))
+    }
+    return carry & 0x8000 == 0
+  }
+}
