@@ -20,54 +20,58 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
   ],
   targets: [
-    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
+    .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: [crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
     .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
-
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
+
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
-
-    .target(name: "Weights", dependencies: ["Tensors", crypto], swiftSettings: optimised),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
-    .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
-    .target(name: "Batch", dependencies: ["Planning", "Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
     .target(
-      name: "Diffusion", dependencies: ["Models", "Sampling", "Tokenization", "Imaging", "Jobs", "Weights", "Tensors"],
+      name: "Diffusion",
+      dependencies: [
+        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "Weights", "Tensors", crypto,
+      ],
       swiftSettings: optimised),
 
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Jobs",
+        "Batch", "Diffusion", "Planning", "DemoModel", "Jobs", "Tensors", "Tokenization", "Weights",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "sdbench",
-      dependencies: [
-        "Diffusion", "Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      dependencies: ["Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
     .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
-    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
+    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Weights", "WeightsTestSupport"], swiftSettings: optimised),
+      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport", "WeightsTestSupport"],
+      swiftSettings: optimised),
+    .testTarget(
+      name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
+      swiftSettings: optimised),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -43,13 +43,17 @@ public final class PanelMatrix {
     compute.pool.run(panels) { panel in
       let first = panel * width
       let present = min(width, outputs - first)
-      var destination = packed + panel * taps * inputs * width
-      for tap in 0..<taps {
-        for input in 0..<inputs {
-          let source = weights + (first * inputs + input) * taps + tap
-          for column in 0..<present { destination[column] = source[column * inputs * taps] }
-          for column in present..<width { destination[column] = 0 }
-          destination += width
+      let start = packed + panel * taps * inputs * width
+      if present < width { start.update(repeating: 0, count: taps * inputs * width) }
+      // Some inputs at a time, so that the lines that the columns share stay in the cache until they are full.
+      for block in stride(from: 0, to: inputs, by: Self.packingBlock) {
+        let end = min(block + Self.packingBlock, inputs)
+        for column in 0..<present {
+          let row = weights + (first + column) * inputs * taps
+          for tap in 0..<taps {
+            let destination = start + tap * inputs * width + column
+            for input in block..<end { destination[input * width] = row[input * taps + tap] }
+          }
         }
       }
     }
@@ -60,6 +64,8 @@ public final class PanelMatrix {
       return padded
     }
   }
+
+  private static let packingBlock = 32
 
   deinit {
     storage.deallocate()

@@ -1,0 +1,37 @@
+import Tensors
+import Weights
+
+/// A 3x3 convolution with a padding of one pixel.
+public final class Convolution2D {
+  private let matrix: PanelMatrix
+  private let step: Int
+
+  /// Reads `weight` and `bias`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - inputs: Channels that go in.
+  ///   - outputs: Channels that come out.
+  ///   - step: 1, or 2 to halve the image.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
+    let weights = try w.floats("weight", shape: [outputs, inputs, 3, 3])
+    let bias = try w.floats("bias", shape: [outputs])
+    matrix = PanelMatrix(
+      weights: weights, bias: bias, outputs: outputs, inputs: inputs, taps: 9, compute: compute)
+    self.step = step
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]` with a border.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`.
+  ///   - residual: Added to the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
+  public func forward(_ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
+    compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual)
+  }
+}

@@ -1,0 +1,29 @@
+import Tensors
+import Weights
+
+/// A table with one row for each token or position.
+public struct Embedding {
+  /// Rows of the table.
+  public let count: Int
+  /// Floats in a row.
+  public let width: Int
+  private let table: [Float]
+
+  /// Reads `weight`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - count: Rows.
+  ///   - width: Floats in a row.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, count: Int, width: Int) throws {
+    table = try w.floats("weight", shape: [count, width])
+    self.count = count
+    self.width = width
+  }
+
+  /// The row's floats.
+  ///
+  /// - Parameter row: 0 to `count - 1`.
+  public subscript(_ row: Int) -> ArraySlice<Float> { table[row * width..<(row + 1) * width] }
+}

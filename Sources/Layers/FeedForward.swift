@@ -1,0 +1,31 @@
+import Tensors
+import Weights
+
+/// The gated feed-forward layer of a UNet's transformers: Shazeer 2020, "GLU Variants", arXiv:2002.05202.
+public final class FeedForward {
+  private let expand: Linear
+  private let contract: Linear
+
+  /// Reads `net.0.proj` and `net.2`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: In and out; four times as many inside.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    expand = try Linear(w["net.0.proj"], inputs: channels, outputs: 8 * channels, compute: compute)
+    contract = try Linear(w["net.2"], inputs: 4 * channels, outputs: channels, compute: compute)
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - residual: Added to the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, residual: Tensor, _ compute: Compute) -> Tensor {
+    contract.forward(compute.geglu(expand.forward(x, compute)), residual: residual, compute)
+  }
+}

@@ -1,0 +1,38 @@
+import Tensors
+import Weights
+
+/// Group normalisation, with what follows it in the same pass.
+public struct GroupNorm {
+  private let gamma: [Float]
+  private let beta: [Float]
+  private let groups: Int
+  private let epsilon: Float
+
+  /// Reads `weight` and `bias`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: A multiple of `groups`.
+  ///   - groups: Groups of channels.
+  ///   - epsilon: Added to the variance.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, groups: Int, epsilon: Float) throws {
+    gamma = try w.floats("weight", shape: [channels])
+    beta = try w.floats("bias", shape: [channels])
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  /// Normalises, then activates.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - activation: What follows.
+  ///   - border: 1 when a 3x3 convolution reads the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, activation: Activation, border: Int, _ compute: Compute) -> Tensor {
+    compute.groupNorm(
+      x, groups: groups, gamma: gamma, beta: beta, epsilon: epsilon, activation: activation, border: border)
+  }
+}

@@ -1,0 +1,29 @@
+import Tensors
+import Weights
+
+/// Layer normalisation over the channels of every token.
+public struct LayerNorm {
+  private let gamma: [Float]
+  private let beta: [Float]
+  private let epsilon: Float
+
+  /// Reads `weight` and `bias`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: Width of a token.
+  ///   - epsilon: Added to the variance.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, epsilon: Float = 1e-5) throws {
+    gamma = try w.floats("weight", shape: [channels])
+    beta = try w.floats("bias", shape: [channels])
+    self.epsilon = epsilon
+  }
+
+  /// Normalises.
+  ///
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    compute.layerNorm(x, gamma: gamma, beta: beta, epsilon: epsilon)
+  }
+}

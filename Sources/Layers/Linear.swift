@@ -1,0 +1,34 @@
+import Tensors
+import Weights
+
+/// y = W x + b on the channels of every pixel; a 1x1 convolution is the same thing, and may be stored as one.
+public final class Linear {
+  private let matrix: PanelMatrix
+
+  /// Reads `weight` and, if the layer has one, `bias`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - inputs: Channels that go in.
+  ///   - outputs: Channels that come out.
+  ///   - hasBias: Whether a bias is expected.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, compute: Compute) throws {
+    let weights = try w.floats("weight", shape: [outputs, inputs])
+    let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
+    matrix = PanelMatrix(
+      weights: weights, bias: bias, outputs: outputs, inputs: inputs, taps: 1, compute: compute)
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]`.
+  ///   - residual: Added to the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: `[batch, height, width, outputs]`.
+  public func forward(_ x: Tensor, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
+    compute.product(x, matrix, residual: residual)
+  }
+}

@@ -1,0 +1,90 @@
+import Tensors
+import Weights
+
+/// Where a checkpoint keeps the four projections of an attention layer, and which of them have a bias.
+public struct AttentionNames: Sendable {
+  let query: String
+  let key: String
+  let value: String
+  let output: String
+  let hasInputBias: Bool
+
+  /// A UNet's transformers: `to_q`, `to_k`, `to_v` without bias, `to_out.0`.
+  public static let transformer = AttentionNames(
+    query: "to_q", key: "to_k", value: "to_v", output: "to_out.0", hasInputBias: false)
+  /// A VAE's middle block: the same names, all with a bias.
+  public static let vae = AttentionNames(
+    query: "to_q", key: "to_k", value: "to_v", output: "to_out.0", hasInputBias: true)
+  /// CLIP: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias.
+  public static let clip = AttentionNames(
+    query: "q_proj", key: "k_proj", value: "v_proj", output: "out_proj", hasInputBias: true)
+}
+
+/// Attention of every pixel or token to a sequence: its own, or the context.
+public final class MultiHeadAttention {
+  private let heads: Int
+  private let query: Linear
+  private let key: Linear
+  private let value: Linear
+  private let output: Linear
+
+  /// Reads the four projections.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: Of the pixels; a multiple of `heads`.
+  ///   - sourceChannels: Of the sequence that is attended to.
+  ///   - heads: How many heads share the channels.
+  ///   - names: Where the projections are.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(
+    _ w: WeightScope, channels: Int, sourceChannels: Int, heads: Int, names: AttentionNames, compute: Compute
+  ) throws {
+    self.heads = heads
+    let hasBias = names.hasInputBias
+    query = try Linear(w[names.query], inputs: channels, outputs: channels, hasBias: hasBias, compute: compute)
+    key = try Linear(w[names.key], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: compute)
+    value = try Linear(w[names.value], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: compute)
+    output = try Linear(w[names.output], inputs: channels, outputs: channels, compute: compute)
+  }
+
+  /// The projected, packed keys and values of every image of a sequence.
+  ///
+  /// - Parameter source: `[batch, height, width, source channels]`.
+  public func keysValues(_ source: Tensor, _ compute: Compute) -> [KeysValues] {
+    let keys = key.forward(source, compute)
+    let values = value.forward(source, compute)
+    return (0..<source.batch).map {
+      KeysValues(keys: keys, values: values, image: $0, heads: heads, compute: compute)
+    }
+  }
+
+  /// Attends to keys and values made before.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`; the queries.
+  ///   - sources: One for each image of the batch.
+  ///   - mask: Which keys a query sees.
+  ///   - residual: Added to the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(
+    _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor, _ compute: Compute
+  ) -> Tensor {
+    let attended = compute.attention(query.forward(x, compute), sources, mask: mask)
+    return output.forward(attended, residual: residual, compute)
+  }
+
+  /// Attends to itself.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - mask: Which keys a query sees.
+  ///   - residual: Added to the result.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor, _ compute: Compute) -> Tensor {
+    forward(x, keysValues(x, compute), mask: mask, residual: residual, compute)
+  }
+}

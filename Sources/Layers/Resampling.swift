@@ -1,0 +1,53 @@
+import Tensors
+import Weights
+
+/// Halves the image with a convolution of step 2.
+public final class Downsample {
+  private let conv: Convolution2D
+
+  /// Reads `conv`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: In and out.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, step: 2, compute: compute)
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Returns: `[batch, ceil(height / 2), ceil(width / 2), channels]`.
+  public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    conv.forward(compute.bordered(x), compute)
+  }
+}
+
+/// Enlarges the image by copying pixels, then smooths it with a convolution.
+public final class Upsample {
+  private let conv: Convolution2D
+
+  /// Reads `conv`.
+  ///
+  /// - Parameters:
+  ///   - w: The layer's place among the weights.
+  ///   - channels: In and out.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, compute: compute)
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - height: Of the result: twice `x`'s, or one less where the way down had rounded up.
+  ///   - width: Likewise.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: `[batch, height, width, channels]`.
+  public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
+    conv.forward(compute.resizedNearest(x, height: height, width: width, border: 1), compute)
+  }
+}

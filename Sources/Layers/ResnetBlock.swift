@@ -1,0 +1,54 @@
+import Tensors
+import Weights
+
+/// Two normalised, activated convolutions around an addition of the timestep, and a way past them.
+///
+/// Source: He et al. 2016, arXiv:1603.05027, as Ho et al. 2020, arXiv:2006.11239, use it.
+public final class ResnetBlock {
+  private let norm1: GroupNorm
+  private let conv1: Convolution2D
+  private let timeProjection: Linear?
+  private let norm2: GroupNorm
+  private let conv2: Convolution2D
+  private let shortcut: Linear?
+
+  /// Reads `norm1`, `conv1`, `time_emb_proj`, `norm2`, `conv2` and, where the width changes, `conv_shortcut`.
+  ///
+  /// - Parameters:
+  ///   - w: The block's place among the weights.
+  ///   - inputs: Channels that go in.
+  ///   - outputs: Channels that come out.
+  ///   - timeWidth: Width of the timestep embedding; nothing in a VAE.
+  ///   - groups: Of the norms.
+  ///   - epsilon: Of the norms.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(
+    _ w: WeightScope, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float, compute: Compute
+  ) throws {
+    norm1 = try GroupNorm(w["norm1"], channels: inputs, groups: groups, epsilon: epsilon)
+    conv1 = try Convolution2D(w["conv1"], inputs: inputs, outputs: outputs, compute: compute)
+    timeProjection = try timeWidth.map {
+      try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs, compute: compute)
+    }
+    norm2 = try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
+    conv2 = try Convolution2D(w["conv2"], inputs: outputs, outputs: outputs, compute: compute)
+    shortcut =
+      inputs == outputs
+      ? nil : try Linear(w["conv_shortcut"], inputs: inputs, outputs: outputs, compute: compute)
+  }
+
+  /// Applies the block.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]`.
+  ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`; nothing in a VAE.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: `[batch, height, width, outputs]`.
+  public func forward(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
+    let vector = time.flatMap { time in timeProjection?.forward(time, compute) }
+    let h = conv1.forward(norm1.forward(x, activation: .silu, border: 1, compute), vector: vector, compute)
+    let past = shortcut?.forward(x, compute) ?? x
+    return conv2.forward(norm2.forward(h, activation: .silu, border: 1, compute), residual: past, compute)
+  }
+}

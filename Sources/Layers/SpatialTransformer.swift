@@ -1,0 +1,59 @@
+import Tensors
+import Weights
+
+/// Transformer blocks over the pixels of a feature map: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent
+/// Diffusion Models", arXiv:2112.10752.
+public final class SpatialTransformer {
+  private let norm: GroupNorm
+  private let projectionIn: Linear
+  private let blocks: [TransformerBlock]
+  private let projectionOut: Linear
+
+  /// Reads `norm`, `proj_in`, `transformer_blocks` and `proj_out`.
+  ///
+  /// - Parameters:
+  ///   - w: The transformer's place among the weights.
+  ///   - channels: Of a pixel.
+  ///   - contextWidth: Of a token of the context.
+  ///   - heads: Of every attention.
+  ///   - depth: Blocks.
+  ///   - groups: Of the norm.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(
+    _ w: WeightScope, channels: Int, contextWidth: Int, heads: Int, depth: Int, groups: Int,
+    compute: Compute
+  ) throws {
+    norm = try GroupNorm(w["norm"], channels: channels, groups: groups, epsilon: 1e-6)
+    projectionIn = try Linear(
+      w["proj_in"], inputs: channels, outputs: channels, compute: compute)
+    blocks = try (0..<depth).map {
+      try TransformerBlock(
+        w["transformer_blocks.\($0)"], channels: channels, contextWidth: contextWidth, heads: heads, compute: compute)
+    }
+    projectionOut = try Linear(
+      w["proj_out"], inputs: channels, outputs: channels, compute: compute)
+  }
+
+  /// The context's keys and values for every block.
+  ///
+  /// - Parameter context: `[1, 1, tokens, context width]`.
+  public func prepare(_ context: Tensor, _ compute: Compute) -> [KeysValues] {
+    blocks.map { $0.prepare(context, compute) }
+  }
+
+  /// Applies the transformer.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - contexts: For each image of the batch, what `prepare` made of its context.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, contexts: [[KeysValues]], _ compute: Compute) -> Tensor {
+    var h = projectionIn.forward(norm.forward(x, activation: .none, border: 0, compute), compute)
+    for (index, block) in blocks.enumerated() {
+      h = block.forward(h, contexts: contexts.map { $0[index] }, compute)
+    }
+    return projectionOut.forward(h, residual: x, compute)
+  }
+}

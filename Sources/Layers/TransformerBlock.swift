@@ -1,0 +1,43 @@
+import Tensors
+import Weights
+
+/// Self-attention, attention to the context, and a feed-forward layer, each normalised first and added to what came in.
+public final class TransformerBlock {
+  private let norm1: LayerNorm
+  private let attention1: MultiHeadAttention
+  private let norm2: LayerNorm
+  private let attention2: MultiHeadAttention
+  private let norm3: LayerNorm
+  private let feedForward: FeedForward
+
+  /// Reads `norm1`, `attn1`, `norm2`, `attn2`, `norm3` and `ff`.
+  ///
+  /// - Parameters:
+  ///   - w: The block's place among the weights.
+  ///   - channels: Of a pixel.
+  ///   - contextWidth: Of a token of the context.
+  ///   - heads: Of both attentions.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, contextWidth: Int, heads: Int, compute: Compute) throws {
+    norm1 = try LayerNorm(w["norm1"], channels: channels)
+    attention1 = try MultiHeadAttention(
+      w["attn1"], channels: channels, sourceChannels: channels, heads: heads, names: .transformer, compute: compute)
+    norm2 = try LayerNorm(w["norm2"], channels: channels)
+    attention2 = try MultiHeadAttention(
+      w["attn2"], channels: channels, sourceChannels: contextWidth, heads: heads, names: .transformer, compute: compute)
+    norm3 = try LayerNorm(w["norm3"], channels: channels)
+    feedForward = try FeedForward(w["ff"], channels: channels, compute: compute)
+  }
+
+  /// The keys and values of a context, which depend on the prompt and not on the step.
+  ///
+  /// - Parameter context: `[1, 1, tokens, context width]`.
+  func prepare(_ context: Tensor, _ compute: Compute) -> KeysValues { attention2.keysValues(context, compute)[0] }
+
+  func forward(_ x: Tensor, contexts: [KeysValues], _ compute: Compute) -> Tensor {
+    let a = attention1.forward(norm1.forward(x, compute), residual: x, compute)
+    let b = attention2.forward(norm2.forward(a, compute), contexts, residual: a, compute)
+    return feedForward.forward(norm3.forward(b, compute), residual: b, compute)
+  }
+}

@@ -1,0 +1,91 @@
+import Layers
+import Tensors
+import Weights
+
+/// The text encoder: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
+/// arXiv:2103.00020.
+public final class CLIPTextModel {
+  private let tokenEmbedding: Embedding
+  private let positionEmbedding: Embedding
+  private let layers: [CLIPLayer]
+  private let finalNorm: LayerNorm
+  private let compute: Compute
+
+  /// Reads every weight of the encoder.
+  ///
+  /// - Parameters:
+  ///   - w: The text encoder's place among the weights.
+  ///   - configuration: Its widths.
+  ///   - compute: What the arithmetic runs on.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
+    self.compute = compute
+    let width = configuration.width
+    tokenEmbedding = try Embedding(
+      w["embeddings.token_embedding"], count: configuration.vocabularySize, width: width)
+    positionEmbedding = try Embedding(
+      w["embeddings.position_embedding"], count: configuration.positionCount, width: width)
+    layers = try (0..<configuration.layerCount).map {
+      try CLIPLayer(w["encoder.layers.\($0)"], configuration: configuration, compute: compute)
+    }
+    finalNorm = try LayerNorm(w["final_layer_norm"], channels: width, epsilon: configuration.normEpsilon)
+  }
+
+  /// The number of different tokens that the encoder knows.
+  public var vocabularySize: Int { tokenEmbedding.count }
+
+  /// Layers of the encoder; the largest possible clip skip.
+  public var layerCount: Int { layers.count }
+
+  /// Encodes one chunk of tokens.
+  ///
+  /// - Parameters:
+  ///   - ids: 77 tokens, the first and last of them special.
+  ///   - clipSkip: 1 takes the last layer's output, 2 the one before; the final norm follows in any case.
+  /// - Returns: `[1, 1, tokens, width]`.
+  public func forward(_ ids: [Int32], clipSkip: Int) -> Tensor {
+    var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
+    for (position, id) in ids.enumerated() {
+      let row = x.pixel(0, 0, position)
+      for (c, (token, place)) in zip(tokenEmbedding[Int(id)], positionEmbedding[position]).enumerated() {
+        row[c] = token + place
+      }
+    }
+    for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
+    return finalNorm.forward(x, compute)
+  }
+}
+
+/// Causal self-attention and a two-layer perceptron, each normalised first and added to what came in.
+private final class CLIPLayer {
+  private let norm1: LayerNorm
+  private let attention: MultiHeadAttention
+  private let norm2: LayerNorm
+  private let expand: Linear
+  private let contract: Linear
+  private let activation: CLIPConfiguration.Activation
+
+  init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
+    let width = configuration.width
+    let epsilon = configuration.normEpsilon
+    norm1 = try LayerNorm(w["layer_norm1"], channels: width, epsilon: epsilon)
+    attention = try MultiHeadAttention(
+      w["self_attn"], channels: width, sourceChannels: width, heads: configuration.headCount, names: .clip,
+      compute: compute
+    )
+    norm2 = try LayerNorm(w["layer_norm2"], channels: width, epsilon: epsilon)
+    expand = try Linear(w["mlp.fc1"], inputs: width, outputs: configuration.mlpWidth, compute: compute)
+    contract = try Linear(w["mlp.fc2"], inputs: configuration.mlpWidth, outputs: width, compute: compute)
+    activation = configuration.activation
+  }
+
+  func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    let a = attention.forward(norm1.forward(x, compute), mask: .causal, residual: x, compute)
+    let h = expand.forward(norm2.forward(a, compute), compute)
+    switch activation {
+    case .quickGELU: compute.applyQuickGELU(h)
+    case .gelu: compute.applyGELU(h)
+    }
+    return contract.forward(h, residual: a, compute)
+  }
+}

@@ -1,0 +1,104 @@
+import Layers
+import Tensors
+import Weights
+
+/// What a context becomes for the UNet: the keys and values of every cross-attention, one list for each transformer.
+///
+/// They depend on the prompt and not on the step, so they are made once a prompt.
+public struct UNetContext {
+  let keysValues: [[KeysValues]]
+}
+
+/// The network that predicts the noise in a latent: Ronneberger et al. 2015, arXiv:1505.04597, with the transformers of
+/// Rombach et al. 2022, arXiv:2112.10752.
+public final class UNet {
+  private let timeEmbedding: TimestepEmbedding
+  private let convIn: Convolution2D
+  private let down: [UNetDownBlock]
+  private let middle: UNetMiddleBlock
+  private let up: [UNetUpBlock]
+  private let normOut: GroupNorm
+  private let convOut: Convolution2D
+  private let compute: Compute
+
+  /// Reads every weight of the network.
+  ///
+  /// - Parameters:
+  ///   - w: The UNet's place among the weights.
+  ///   - configuration: Its widths.
+  ///   - compute: What the arithmetic runs on.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, configuration: UNetConfiguration, compute: Compute) throws {
+    self.compute = compute
+    let widths = configuration.blockOutChannels
+    let parts = UNetParts(configuration: configuration, compute: compute)
+    timeEmbedding = try TimestepEmbedding(
+      w["time_embedding"], waves: widths[0], width: configuration.timeEmbeddingWidth, compute: compute)
+    convIn = try Convolution2D(
+      w["conv_in"], inputs: configuration.inChannels, outputs: widths[0], compute: compute)
+
+    // Every map that a block on the way down leaves behind is met again on the way up.
+    var skips = [widths[0]]
+    var channels = widths[0]
+    down = try widths.indices.map { index in
+      let block = try UNetDownBlock(
+        w["down_blocks.\(index)"], index: index, inputs: channels, isLast: index == widths.count - 1, parts: parts)
+      channels = widths[index]
+      skips += Array(repeating: channels, count: configuration.layersPerBlock)
+      if index < widths.count - 1 { skips.append(channels) }
+      return block
+    }
+    middle = try UNetMiddleBlock(w["mid_block"], index: widths.count - 1, channels: channels, parts: parts)
+    up = try widths.indices.map { position in
+      let index = widths.count - 1 - position
+      let blockSkips = (0...configuration.layersPerBlock).map { _ in skips.removeLast() }
+      let block = try UNetUpBlock(
+        w["up_blocks.\(position)"], index: index, inputs: channels, skips: blockSkips, isLast: index == 0, parts: parts)
+      channels = widths[index]
+      return block
+    }
+    normOut = try GroupNorm(
+      w["conv_norm_out"], channels: widths[0], groups: configuration.normGroups, epsilon: configuration.normEpsilon)
+    convOut = try Convolution2D(
+      w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute)
+  }
+
+  /// Projects a context for every cross-attention.
+  ///
+  /// - Parameter context: `[1, 1, tokens, context width]`.
+  public func prepare(_ context: Tensor) -> UNetContext {
+    let transformers = down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)
+    return UNetContext(keysValues: transformers.map { $0.prepare(context, compute) })
+  }
+
+  /// Predicts the noise (or the velocity) in a batch of latents.
+  ///
+  /// - Parameters:
+  ///   - latents: `[batch, height, width, 4]`; any height and width.
+  ///   - timestep: 0 to 999; may lie between two.
+  ///   - contexts: One for each image of the batch; their lengths may differ.
+  /// - Returns: `[batch, height, width, 4]`.
+  public func forward(_ latents: Tensor, timestep: Float, contexts: [UNetContext]) -> Tensor {
+    let time = timeEmbedding.forward(timestep: timestep, compute)
+    var cursor = ContextCursor(contexts)
+    var x = convIn.forward(compute.bordered(latents), compute)
+    var skips = [x]
+    for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
+    x = middle.forward(x, time: time, &cursor, compute)
+    for block in up { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
+    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), compute)
+  }
+}
+
+/// Hands out the contexts' keys and values in the order in which the transformers run.
+struct ContextCursor {
+  private let contexts: [UNetContext]
+  private var next = 0
+
+  init(_ contexts: [UNetContext]) { self.contexts = contexts }
+
+  mutating func take() -> [[KeysValues]] {
+    defer { next += 1 }
+    return contexts.map { $0.keysValues[next] }
+  }
+}

@@ -1,0 +1,109 @@
+import Layers
+import Tensors
+import Weights
+
+/// Makes the parts that the three kinds of blocks are built from.
+struct UNetParts {
+  let configuration: UNetConfiguration
+  let compute: Compute
+
+  func resnet(_ w: WeightScope, inputs: Int, outputs: Int) throws -> ResnetBlock {
+    try ResnetBlock(
+      w, inputs: inputs, outputs: outputs, timeWidth: configuration.timeEmbeddingWidth,
+      groups: configuration.normGroups,
+      epsilon: configuration.normEpsilon, compute: compute)
+  }
+
+  /// - Parameter index: The block's level, counted from the full resolution down.
+  func transformer(_ w: WeightScope, index: Int) throws -> SpatialTransformer {
+    try SpatialTransformer(
+      w, channels: configuration.blockOutChannels[index], contextWidth: configuration.crossAttentionWidth,
+      heads: configuration.headCounts[index], depth: configuration.transformerDepths[index],
+      groups: configuration.normGroups, compute: compute)
+  }
+}
+
+/// ResNet blocks, each with a transformer after it where the level has them, then half the resolution.
+final class UNetDownBlock {
+  private let resnets: [ResnetBlock]
+  let transformers: [SpatialTransformer]
+  private let downsample: Downsample?
+
+  init(_ w: WeightScope, index: Int, inputs: Int, isLast: Bool, parts: UNetParts) throws {
+    let configuration = parts.configuration
+    let outputs = configuration.blockOutChannels[index]
+    resnets = try (0..<configuration.layersPerBlock).map {
+      try parts.resnet(w["resnets.\($0)"], inputs: $0 == 0 ? inputs : outputs, outputs: outputs)
+    }
+    transformers =
+      try configuration.hasAttention[index]
+      ? (0..<configuration.layersPerBlock).map { try parts.transformer(w["attentions.\($0)"], index: index) } : []
+    downsample = isLast ? nil : try Downsample(w["downsamplers.0"], channels: outputs, compute: parts.compute)
+  }
+
+  func forward(
+    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], _ compute: Compute
+  ) -> Tensor {
+    var x = x
+    for (index, resnet) in resnets.enumerated() {
+      x = resnet.forward(x, time: time, compute)
+      if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
+      skips.append(x)
+    }
+    if let downsample {
+      x = downsample.forward(x, compute)
+      skips.append(x)
+    }
+    return x
+  }
+}
+
+/// A transformer between two ResNet blocks, at the lowest resolution.
+final class UNetMiddleBlock {
+  private let resnet0: ResnetBlock
+  let transformer: SpatialTransformer
+  private let resnet1: ResnetBlock
+
+  init(_ w: WeightScope, index: Int, channels: Int, parts: UNetParts) throws {
+    resnet0 = try parts.resnet(w["resnets.0"], inputs: channels, outputs: channels)
+    transformer = try parts.transformer(w["attentions.0"], index: index)
+    resnet1 = try parts.resnet(w["resnets.1"], inputs: channels, outputs: channels)
+  }
+
+  func forward(_ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, _ compute: Compute) -> Tensor {
+    let h = transformer.forward(resnet0.forward(x, time: time, compute), contexts: cursor.take(), compute)
+    return resnet1.forward(h, time: time, compute)
+  }
+}
+
+/// ResNet blocks that also read what the way down left behind, transformers, then twice the resolution.
+final class UNetUpBlock {
+  private let resnets: [ResnetBlock]
+  let transformers: [SpatialTransformer]
+  private let upsample: Upsample?
+
+  init(_ w: WeightScope, index: Int, inputs: Int, skips: [Int], isLast: Bool, parts: UNetParts) throws {
+    let outputs = parts.configuration.blockOutChannels[index]
+    resnets = try skips.enumerated().map { position, skip in
+      try parts.resnet(
+        w["resnets.\(position)"], inputs: (position == 0 ? inputs : outputs) + skip, outputs: outputs)
+    }
+    transformers =
+      try parts.configuration.hasAttention[index]
+      ? skips.indices.map { try parts.transformer(w["attentions.\($0)"], index: index) } : []
+    upsample = isLast ? nil : try Upsample(w["upsamplers.0"], channels: outputs, compute: parts.compute)
+  }
+
+  func forward(
+    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], _ compute: Compute
+  ) -> Tensor {
+    var x = x
+    for (index, resnet) in resnets.enumerated() {
+      x = resnet.forward(compute.concatenatedChannels(x, skips.removeLast()), time: time, compute)
+      if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
+    }
+    guard let upsample, let skip = skips.last else { return x }
+    // The next map from the way down decides the size: it is odd where an odd size had been halved.
+    return upsample.forward(x, height: skip.height, width: skip.width, compute)
+  }
+}

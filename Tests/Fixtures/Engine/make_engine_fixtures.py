@@ -1,0 +1,194 @@
+"""Writes a small random SD 1.x model, what PyTorch makes of each of its stages, and whole images of it and of a folder.
+
+  pip install torch diffusers transformers safetensors accelerate k-diffusion torchsde torchdiffeq trampoline pillow scipy
+  python make_engine_fixtures.py . ../../../Sources/DemoModel/Resources/demo
+
+model.safetensors (single file, float16) and its tokenizer/, stages.safetensors, images/*.png, cases.json; the last cases
+are of the folder (the second argument), which is in the diffusers layout.
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from checkpoint_names import single_file
+from webui_reference import DiscreteModel, chunks, decode, encode, sample
+
+WORDS = (
+    "a the of on in and red blue green small big calm boat lake fish star house tree noise blurry painting , .".split()
+)
+
+
+def make_tokenizer(folder):
+    """A vocabulary of the words above: merges build each word letter by letter."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(b) for b in printable] + [chr(256 + n) for n in range(256 - len(printable))]
+    tokens, merges = letters + [letter + "</w>" for letter in letters], []
+    for word in WORDS:
+        for end in range(2, len(word) + 1):
+            left, right = word[: end - 1], word[end - 1] + ("</w>" if end == len(word) else "")
+            if f"{left} {right}" not in merges:
+                merges.append(f"{left} {right}")
+                tokens.append(left + right)
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    os.makedirs(folder, exist_ok=True)
+    json.dump({token: i for i, token in enumerate(tokens)}, open(folder + "/vocab.json", "w"))
+    open(folder + "/merges.txt", "w").write("#version: 0.2\n" + "\n".join(merges) + "\n")
+    return CLIPTokenizer(folder + "/vocab.json", folder + "/merges.txt"), len(tokens)
+
+
+def make_networks(vocabulary_size):
+    torch.manual_seed(20)
+    cross, plain = "CrossAttnDownBlock2D", "DownBlock2D"
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        down_block_types=(cross, cross, cross, plain),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=1,
+        cross_attention_dim=64,
+        attention_head_dim=8,
+    )
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(32, 32, 32, 32),
+        layers_per_block=1,
+        latent_channels=4,
+        sample_size=64,
+    )
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary_size,
+            hidden_size=64,
+            intermediate_size=160,
+            num_hidden_layers=3,
+            num_attention_heads=1,
+            hidden_act="quick_gelu",
+            projection_dim=64,
+            bos_token_id=vocabulary_size - 2,
+            eos_token_id=vocabulary_size - 1,
+        )
+    )
+    with torch.no_grad():
+        # Livened, so that prompt, timestep and position all matter to the picture.
+        for name, p in unet.named_parameters():
+            p.mul_(3.0 if "attn2" in name else 1.7) if p.ndim > 1 else p.add_(torch.randn_like(p) * 0.1)
+        for name, p in text.named_parameters():
+            if "embedding" in name:
+                p.copy_(torch.randn_like(p) * 0.3)
+            elif p.ndim > 1:
+                p.mul_(3.0)
+            else:
+                p.add_(torch.randn_like(p) * 0.1)
+        for name, p in vae.named_parameters():
+            if p.ndim > 1 and "decoder" in name:
+                p.mul_(1.6)
+        for network in (unet, vae, text):
+            network.half().float().eval()
+        context = text(torch.randint(0, vocabulary_size, (2, 77))).last_hidden_state
+        scale = 0.9 / unet(torch.randn(2, 4, 8, 8), torch.tensor([500.0]), context).sample.std()
+        unet.conv_out.weight.mul_(scale), unet.conv_out.bias.mul_(scale)
+        scale = 0.45 / vae.decode(torch.randn(1, 4, 8, 8) * 5).sample.std()
+        vae.decoder.conv_out.weight.mul_(scale), vae.decoder.conv_out.bias.mul_(scale)
+    for network in (unet, vae, text):
+        network.half().float()
+    return unet, vae, text
+
+
+out, folder = sys.argv[1:]
+os.makedirs(out + "/images", exist_ok=True)
+tokenizer, vocabulary_size = make_tokenizer(out)
+unet, vae, text = make_networks(vocabulary_size)
+save_file({k: t.half() for k, t in single_file(unet, vae, text).items()}, out + "/model.safetensors")
+
+prompt = "a small boat on a (calm:1.3) lake, [the star] BREAK a painting of a house"
+stages = {}
+with torch.no_grad():
+    torch.manual_seed(3)
+    ids = chunks(tokenizer, prompt)
+    stages["text.ids"] = torch.tensor([c[0] for c in ids], dtype=torch.float32)
+    stages["text.weights"] = torch.tensor([c[1] for c in ids])
+    for clip_skip in (1, 2):
+        hidden = text(torch.tensor([ids[0][0]]), output_hidden_states=True)
+        last = hidden.last_hidden_state if clip_skip == 1 else text.final_layer_norm(hidden.hidden_states[-2])
+        stages[f"text.output.{clip_skip}"] = last
+    stages["context"] = context = encode(tokenizer, text, prompt)
+    # Sizes whose halves are odd, and contexts of different lengths.
+    for name, (h, w) in (("even", (8, 8)), ("odd", (9, 13))):
+        latent = torch.randn(1, 4, h, w)
+        stages[f"unet.{name}.input"] = latent
+        stages[f"unet.{name}.output"] = unet(latent, torch.tensor([353.89038]), context).sample
+        stages[f"unet.{name}.short"] = unet(latent, torch.tensor([353.89038]), context[:, :77]).sample
+    stages["vae.input"] = latent = torch.randn(1, 4, 5, 6)
+    stages["vae.output"] = vae.decode(latent).sample
+    stages["vae.pixels"] = torch.from_numpy(decode(vae, latent * vae.config.scaling_factor).astype(np.float32))
+save_file({k: t.contiguous() for k, t in stages.items()}, out + "/stages.safetensors")
+
+base = dict(
+    prompt=prompt,
+    negative_prompt="noise, blurry",
+    seed=1234,
+    steps=6,
+    cfg_scale=7.0,
+    width=64,
+    height=64,
+    rng="cpu",
+    clip_skip=1,
+)
+cases = [
+    dict(base, sampler_name=name, rng=("cpu", "nv")[i % 2])
+    for i, name in enumerate(
+        [
+            "Euler",
+            "Euler a",
+            "Heun",
+            "DPM2",
+            "DPM2 a",
+            "LMS",
+            "DPM++ 2S a",
+            "DPM++ 2M",
+            "DPM++ SDE",
+            "DPM++ 2M SDE",
+            "DPM++ 3M SDE",
+        ]
+    )
+]
+cases += [
+    dict(base, sampler_name="DPM++ SDE", rng="nv", seed=99, steps=3),
+    dict(base, sampler_name="DPM++ 2M", scheduler="exponential", width=104, height=72),
+    dict(base, sampler_name="Euler", scheduler="polyexponential", clip_skip=2, cfg_scale=1.0),
+    dict(base, sampler_name="Heun", scheduler="karras", prompt="", negative_prompt="a big fish, " * 30, cfg_scale=3.5),
+    dict(base, sampler_name="Euler a", seed=2**32 + 7, rng="nv", prompt="((red)) fish \\(blue\\) star"),
+]
+base = dict(
+    base, prompt="a blue star on a yellow background", negative_prompt="", width=128, height=128, model="folder"
+)
+cases += [
+    dict(base, sampler_name="DPM++ 2M", steps=8, rng="nv"),
+    dict(base, sampler_name="Euler a", width=96, height=136, prompt="a (red:1.4) circle, a green tree"),
+]
+tiny = (tokenizer, text, unet, vae)
+other = (
+    CLIPTokenizer(folder + "/tokenizer/vocab.json", folder + "/tokenizer/merges.txt"),
+    CLIPTextModel.from_pretrained(folder + "/text_encoder", dtype=torch.float32).eval(),
+    UNet2DConditionModel.from_pretrained(folder + "/unet", torch_dtype=torch.float32).eval(),
+    AutoencoderKL.from_pretrained(folder + "/vae", torch_dtype=torch.float32).eval(),
+)
+for i, case in enumerate(cases):
+    tokenizer, text, unet, vae = other if "model" in case else tiny
+    settings = {k: v for k, v in case.items() if k not in ("prompt", "negative_prompt", "clip_skip", "model")}
+    contexts = [encode(tokenizer, text, case[k], case["clip_skip"]) for k in ("prompt", "negative_prompt")]
+    latent, case["calls"] = sample(DiscreteModel(unet), *contexts, **settings)
+    case["file"] = f"images/{i:02d}.png"
+    pixels = decode(vae, latent)
+    Image.fromarray(pixels).save(f"{out}/{case['file']}")
+    print(i, case["sampler_name"], case["calls"], "mean %.1f, deviation %.1f" % (pixels.mean(), pixels.std()))
+json.dump(cases, open(out + "/cases.json", "w"), indent=1)

@@ -1,0 +1,109 @@
+import Foundation
+import Models
+import Tensors
+import TestSupport
+import Testing
+import Weights
+
+/// Each network against what PyTorch makes of the same weights and inputs (`Tests/Fixtures/Engine`).
+///
+/// Both sides round every operation to 24 bits, in different orders. Through the depth of these networks the differences
+/// grow to some 1e-5 of the output's size; a wrong layer would differ by more than 1e-1.
+@Suite struct NetworkTests {
+  static let bound: Float = 5e-5
+
+  private let stages: Stages
+  private let archive: ModelArchive
+
+  init() throws {
+    stages = try Stages()
+    archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    try archive.audit().check()
+  }
+
+  @Test(arguments: Kernels.available, [1, 2])
+  func `the text encoder agrees with transformers`(kernels: Kernels, clipSkip: Int) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let network = archive.textEncoder
+    let model = try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute)
+    #expect(network.untaken.isEmpty)
+    let ids = try stages["text.ids"].prefix(77).map { Int32($0) }
+    let found = model.forward(ids, clipSkip: clipSkip).values
+    try expectClose(found, try stages["text.output.\(clipSkip)"])
+  }
+
+  @Test(arguments: Kernels.available, ["even", "odd"])
+  func `the UNet agrees with diffusers`(kernels: Kernels, size: String) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let network = archive.unet
+    let unet = try UNet(network.weights, configuration: network.configuration, compute: compute)
+    #expect(network.untaken.isEmpty)
+    let shape = try stages.shape("unet.\(size).input")
+    let input = try stages["unet.\(size).input"]
+    let latents = compute.tensor(channelsFirst: input + input, batch: 2, channels: 4, height: shape[2], width: shape[3])
+    let context = try stages["context"]
+    let width = network.configuration.crossAttentionWidth
+    // The second image of the batch has a shorter context than the first.
+    let contexts = [context, Array(context.prefix(77 * width))].map {
+      unet.prepare(compute.tensor(channelsLast: $0, width: $0.count / width, channels: width))
+    }
+    let output = unet.forward(latents, timestep: 353.89038, contexts: contexts)
+    try expectClose(output.channelsFirst(image: 0), try stages["unet.\(size).output"])
+    try expectClose(output.channelsFirst(image: 1), try stages["unet.\(size).short"])
+  }
+
+  @Test(arguments: Kernels.available)
+  func `the VAE decoder agrees with diffusers`(kernels: Kernels) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let network = try #require(archive.vae)
+    let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
+    #expect(network.untaken.isEmpty)
+    let latent = compute.tensor(
+      channelsFirst: try stages["vae.input"], batch: 1, channels: 4, height: 5, width: 6)
+    try expectClose(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
+  }
+
+  private func expectClose(_ found: [Float], _ expected: [Float]) throws {
+    try #require(found.count == expected.count)
+    let scale = expected.map(\.magnitude).max() ?? 0
+    let difference = zip(found, expected).map { ($0 - $1).magnitude }.max() ?? 0
+    #expect(difference <= Self.bound * scale, "differs by \(difference / scale) of the largest value")
+  }
+}
+
+/// The tensors that PyTorch wrote.
+struct Stages {
+  private let file: SafetensorsFile
+
+  init() throws { file = try SafetensorsFile(path: Fixtures.path("Engine/stages.safetensors")) }
+
+  subscript(_ name: String) -> [Float] {
+    get throws { try #require(file.tensors[name]).floats() }
+  }
+
+  func shape(_ name: String) throws -> [Int] { try #require(file.tensors[name]).shape }
+}
+
+extension Compute {
+  func tensor(channelsLast values: [Float], width: Int, channels: Int) -> Tensor {
+    let tensor = tensor(batch: 1, height: 1, width: width, channels: channels)
+    for (index, value) in values.enumerated() { tensor.base[index] = value }
+    return tensor
+  }
+
+  func tensor(channelsFirst values: [Float], batch: Int, channels: Int, height: Int, width: Int) -> Tensor {
+    let tensor = tensor(batch: batch, height: height, width: width, channels: channels)
+    for (index, value) in values.enumerated() {
+      let (plane, pixel) = (index / (height * width), index % (height * width))
+      tensor.pixel(plane / channels, 0, 0)[pixel * channels + plane % channels] = value
+    }
+    return tensor
+  }
+}
+
+extension Tensor {
+  func channelsFirst(image: Int) -> [Float] {
+    let start = pixel(image, 0, 0)
+    return (0..<channels).flatMap { c in (0..<height * width).map { start[$0 * channels + c] } }
+  }
+}
