@@ -30,41 +30,6 @@ public protocol ImageGenerator {
 /// An error that is no fault of one job: its model, or another input, is not usable, and the run ends.
 public protocol InputFailure: Error {}
 
-/// The engine as the manifest names it.
-public struct EngineDescription: Codable, Hashable, Sendable {
-  /// The version of this program.
-  public var version: String
-  /// Changes whenever the same input may give other pixels.
-  public var numerics: Int
-  /// The instruction set whose kernels run.
-  public var isa: String
-  /// The arithmetic that runs.
-  public var precision: String
-  /// How many threads compute.
-  public var threads: Int
-
-  /// An engine.
-  public init(version: String, numerics: Int, isa: String, precision: String, threads: Int) {
-    self.version = version
-    self.numerics = numerics
-    self.isa = isa
-    self.precision = precision
-    self.threads = threads
-  }
-}
-
-/// How far one image has come.
-public enum GenerationProgress: Hashable, Sendable {
-  /// A model is being read; its name.
-  case loading(String)
-  /// The prompts are going through the text encoder.
-  case encoding
-  /// So many sampling steps of all are done; 0 before the first.
-  case sampling(step: Int, of: Int)
-  /// The latent is being made into pixels.
-  case decoding
-}
-
 /// Thrown through a generator to end it between two steps, because the run is to stop.
 public struct StopRequested: Error, Hashable {
   /// Why.

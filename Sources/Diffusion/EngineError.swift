@@ -1,0 +1,36 @@
+/// What keeps the engine from making an image.
+public enum EngineError: Error, CustomStringConvertible {
+  /// The model that comes with the program is in none of these places.
+  case demoModelMissing([String])
+  /// The vocabulary has ids that the text encoder does not know.
+  case vocabularyTooLarge(path: String, count: Int, known: Int)
+  /// More layers are to be skipped than the text encoder has.
+  case clipSkipTooLarge(Int, layers: Int)
+  /// The checkpoint comes without a VAE, and the recipe names none.
+  case noVAE(path: String)
+  /// The VAE makes or reads other latents than the UNet.
+  case latentChannels(path: String, found: Int, expected: Int)
+  /// The network's output has become NaN or infinite.
+  case notFinite(stage: String)
+
+  /// One sentence for the user.
+  public var description: String {
+    switch self {
+    case .demoModelMissing(let places):
+      "the demo model is in none of \(places.joined(separator: ", ")); copy the folder \"demo\" beside the program"
+    case .vocabularyTooLarge(let path, let count, let known):
+      """
+      \(path): the vocabulary has \(count) tokens, but the model's text encoder knows \(known); \
+      use the vocabulary that belongs to the model
+      """
+    case .clipSkipTooLarge(let skip, let layers):
+      "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
+    case .noVAE(let path):
+      "\(path): the checkpoint has no VAE; name one with vae:"
+    case .latentChannels(let path, let found, let expected):
+      "\(path): the VAE reads latents with \(found) channels, the UNet makes \(expected); use a VAE of the same family"
+    case .notFinite(let stage):
+      "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
+    }
+  }
+}

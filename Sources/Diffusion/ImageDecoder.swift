@@ -1,0 +1,25 @@
+import Imaging
+import Models
+import Sampling
+import Tensors
+
+/// Turns the finished latent into an 8-bit image.
+struct ImageDecoder {
+  let decoder: VAEDecoder
+  /// What latents were multiplied with in training.
+  let scalingFactor: Float
+  let compute: Compute
+
+  /// Decodes and truncates to 8 bits, as the webui does.
+  ///
+  /// Throws `EngineError.notFinite` for an image with NaN in it.
+  func decode(_ latent: Latent) throws -> RGBImage {
+    var scaled = latent
+    scaled.divide(by: scalingFactor)
+    let image = decoder.forward(compute.tensor(scaled, copies: 1))
+    let values = UnsafeBufferPointer(start: image.base, count: image.count)
+    guard values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "decoded image") }
+    let pixels = values.map { UInt8(255 * min(max(($0 + 1) / 2, 0), 1)) }
+    return RGBImage(width: image.width, height: image.height, pixels: pixels)
+  }
+}

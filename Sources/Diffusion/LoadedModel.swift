@@ -1,0 +1,81 @@
+import Jobs
+import Models
+import Sampling
+import Tensors
+
+/// A checkpoint's networks with their weights in memory.
+struct LoadedModel {
+  /// What was loaded.
+  struct Key: Hashable {
+    let model: ModelReference
+    let vae: ModelReference?
+  }
+
+  let key: Key
+  let unet: UNet
+  let prompts: PromptEncoder
+  let latentChannels: Int
+  private let filePrediction: ModelArchive.PredictionType?
+  private(set) var vae: VAEDecoder
+  private(set) var scalingFactor: Float
+
+  /// Reads all weights.
+  ///
+  /// Throws `WeightError` or `EngineError`.
+  init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: Key, compute: Compute) throws {
+    let archive = model.archive
+    self.key = key
+    unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
+    let text = archive.textEncoder
+    prompts = PromptEncoder(
+      tokenizer: model.tokenizer,
+      textModel: try CLIPTextModel(text.weights, configuration: text.configuration, compute: compute), unet: unet,
+      compute: compute)
+    latentChannels = archive.unet.configuration.inChannels
+    filePrediction = archive.predictionType
+    (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
+  }
+
+  private init(_ other: LoadedModel, key: Key, vae: VAEDecoder, scalingFactor: Float) {
+    self.key = key
+    unet = other.unet
+    prompts = other.prompts
+    latentChannels = other.latentChannels
+    filePrediction = other.filePrediction
+    self.vae = vae
+    self.scalingFactor = scalingFactor
+  }
+
+  /// The same networks with another VAE.
+  func replacingVAE(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: Key, compute: Compute) throws
+    -> LoadedModel
+  {
+    let (decoder, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
+    return LoadedModel(self, key: key, vae: decoder, scalingFactor: scalingFactor)
+  }
+
+  /// What the UNet's output means: what the recipe says, else what the files say, else the noise.
+  func prediction(_ choice: PredictionChoice) -> Prediction {
+    switch choice {
+    case .epsilon: .epsilon
+    case .vPrediction: .vPrediction
+    case .auto: filePrediction == .vPrediction ? .vPrediction : .epsilon
+    }
+  }
+
+  private static func decoder(
+    _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
+  ) throws -> (VAEDecoder, Float) {
+    let latentChannels = model.archive.unet.configuration.inChannels
+    guard let network = vae?.archive.vae ?? model.archive.vae else {
+      throw EngineError.noVAE(path: model.archive.path)
+    }
+    let configuration = network.configuration
+    guard configuration.latentChannels == latentChannels, configuration.outChannels == 3 else {
+      throw EngineError.latentChannels(
+        path: vae?.archive.path ?? model.archive.path, found: configuration.latentChannels, expected: latentChannels)
+    }
+    let decoder = try VAEDecoder(network.weights, configuration: configuration, compute: compute)
+    return (decoder, configuration.scalingFactor)
+  }
+}

@@ -1,0 +1,104 @@
+import Crypto
+import DemoModel
+import Foundation
+import Jobs
+import Models
+import Tokenization
+import Weights
+
+/// Where models are, what they are made of, and what they are called: all that can be said without reading weights.
+final class ModelCatalog {
+  private let executable: String
+  private let digests: DigestCache
+  private let vocabularies: VocabularyLocator
+  private var models: [ModelReference: Model] = [:]
+  private var vaes: [ModelReference: VAE] = [:]
+
+  /// A checkpoint.
+  struct Model {
+    let archive: ModelArchive
+    let identity: ModelIdentity
+    let tokenizer: CLIPTokenizer
+    let vocabularySHA256: String
+  }
+
+  /// A VAE in files of its own.
+  struct VAE {
+    let archive: VAEArchive
+    let identity: ModelIdentity
+  }
+
+  /// A catalogue for the user with these environment variables.
+  ///
+  /// - Parameters:
+  ///   - executable: The path of the running program, near which the demo model is.
+  ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
+  init(executable: String, environment: [String: String]) {
+    self.executable = executable
+    digests = DigestCache(environment: environment)
+    vocabularies = VocabularyLocator(environment: environment)
+  }
+
+  /// The checkpoint; its files are opened, audited and hashed on the first call.
+  ///
+  /// Throws `EngineError`, `WeightError` or `TokenizationError`.
+  func model(_ reference: ModelReference, vae choice: ModelArchive.VAEChoice) throws -> Model {
+    if let model = models[reference] {
+      try model.archive.audit(vae: choice).check()
+      return model
+    }
+    let path = try reference.path ?? demoFolder()
+    let archive = try ModelArchive.open(path: path)
+    try archive.audit(vae: choice).check()
+    let vocabulary = try vocabularies.find(for: path)
+    let known = archive.textEncoder.configuration.vocabularySize
+    guard vocabulary.count <= known else {
+      throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
+    }
+    let identity = ModelIdentity(
+      name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
+      sha256: try archive.sha256(digests), family: archive.family.rawValue)
+    let model = Model(
+      archive: archive, identity: identity, tokenizer: CLIPTokenizer(vocabulary),
+      vocabularySHA256: Self.hexadecimal(SHA256.hash(data: vocabulary.canonicalBytes)))
+    models[reference] = model
+    return model
+  }
+
+  /// The separate VAE; its files are opened, audited and hashed on the first call.
+  ///
+  /// Throws `WeightError`.
+  func vae(_ reference: ModelReference) throws -> VAE {
+    if let vae = vaes[reference] { return vae }
+    let path = try reference.path ?? demoFolder()
+    let archive = try ModelArchive.openVAE(path: path)
+    try archive.audit().check()
+    let identity = ModelIdentity(
+      name: URL(fileURLWithPath: path).lastPathComponent, path: reference.path, sha256: try archive.sha256(digests),
+      family: "vae")
+    let vae = VAE(archive: archive, identity: identity)
+    vaes[reference] = vae
+    return vae
+  }
+
+  private func demoFolder() throws -> String {
+    switch DemoModel.locate(executable: executable) {
+    case .found(let folder): return folder
+    case .missing(let places): throw EngineError.demoModelMissing(places)
+    }
+  }
+
+  /// A file's name without its extension; a folder's name as it is.
+  private static func stem(_ path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return url.deletingPathExtension().lastPathComponent
+    }
+    return url.lastPathComponent
+  }
+
+  private static func hexadecimal(_ digest: SHA256.Digest) -> String {
+    digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+}
