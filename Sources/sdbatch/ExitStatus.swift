@@ -1,0 +1,62 @@
+import ArgumentParser
+import Batch
+import Diffusion
+import Glibc
+import Planning
+import Tensors
+import Tokenization
+import Weights
+
+/// The exit codes, in one place; the README explains them to users.
+enum ExitStatus: Int32, Error {
+  case done = 0
+  case internalError = 1
+  case someJobsFailed = 3
+  case unusableInput = 10
+  case folderInUse = 11
+  case notWritten = 74
+  case stopped = 75
+  case interrupted = 130
+
+  var exitCode: ExitCode { ExitCode(rawValue) }
+
+  /// What an error means for whoever started the program; nothing for errors of the command line, which have a way of
+  /// their own.
+  init?(_ error: any Error) {
+    switch error {
+    case is RecipeErrors, is any InputFailure:
+      self = .unusableInput
+    case let error as BatchError:
+      switch error {
+      case .folderInUse: self = .folderInUse
+      case .notWritten: self = .notWritten
+      case .notRead, .damaged, .noRun: self = .unusableInput
+      case .wrongSize: self = .internalError
+      }
+    case is ValidationError, is CleanExit, is ExitCode:
+      return nil
+    default:
+      // ArgumentParser's own errors are not public; they know their exit code.
+      guard SDBatch.exitCode(for: error) == .failure else { return nil }
+      self = .internalError
+    }
+  }
+
+  /// How a run ended.
+  init(_ outcome: RunOutcome) {
+    switch outcome.stop {
+    case .signal(SIGINT): self = .interrupted
+    case .signal: self = .stopped
+    case .failure: self = .someJobsFailed
+    case nil: self = outcome.counts.failed > 0 ? .someJobsFailed : .done
+    }
+  }
+
+  /// What to tell the user.
+  static func message(_ error: any Error) -> String { String(describing: error) }
+}
+
+// Errors that no other job would escape: the model, its vocabulary or this machine is the reason.
+extension WeightError: InputFailure {}
+extension TensorError: InputFailure {}
+extension EngineError: InputFailure {}

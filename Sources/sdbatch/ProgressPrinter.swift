@@ -1,0 +1,101 @@
+import Batch
+import Foundation
+import Jobs
+
+/// Tells of a run as it goes: a live line on a terminal, plain lines for a log, JSON for programs, or nothing.
+final class ProgressPrinter {
+  enum Style {
+    case live
+    case lines
+    case json
+    case quiet
+  }
+
+  private let style: Style
+  private var pace = Pace()
+  private var liveLine = ""
+
+  init(style: Style) { self.style = style }
+
+  /// Shows one event.
+  func show(_ event: RunEvent) {
+    pace.note(event)
+    switch style {
+    case .json: Console.output(RunEventJSON.value(event, pace: pace).jsonText)
+    case .live: showLive(event)
+    case .lines: showLine(event)
+    case .quiet: showFailure(event)
+    }
+  }
+
+  // MARK: A terminal
+
+  private func showLive(_ event: RunEvent) {
+    switch event {
+    case .progress(let running, let progress):
+      let count = "[\(running.number)/\(running.count)]"
+      replaceLiveLine([count, Self.stage(progress), pace.text].filter { !$0.isEmpty }.joined(separator: "  "))
+    case .started, .imageDone, .jobFailed, .finished:
+      replaceLiveLine("")
+      if let text = Self.text(event) { Console.output(text) }
+    case .jobStarted: break
+    }
+  }
+
+  private func replaceLiveLine(_ text: String) {
+    guard text != liveLine else { return }
+    liveLine = text
+    // Back to the first column, the text, and nothing after it.
+    Console.partialOutput("\r\(text)\u{1B}[K")
+  }
+
+  // MARK: A log
+
+  private func showLine(_ event: RunEvent) {
+    if case .jobFailed = event {
+      showFailure(event)
+    } else if let text = Self.text(event) {
+      Console.logger.info("\(text)")
+    } else if case .progress(_, .loading(let model)) = event {
+      Console.logger.info("loading \(model)")
+    }
+  }
+
+  private func showFailure(_ event: RunEvent) {
+    if case .jobFailed(let running, let error) = event {
+      Console.logger.error("job \(running.job.index) (\(running.id.prefix(8))) failed: \(error)")
+    }
+  }
+
+  // MARK: Texts
+
+  private static func stage(_ progress: GenerationProgress) -> String {
+    switch progress {
+    case .loading(let model): "loading \(model)"
+    case .encoding: "encoding"
+    case .sampling(let step, let steps): "step \(step)/\(steps)"
+    case .decoding: "decoding"
+    }
+  }
+
+  /// What is worth a line that stays.
+  private static func text(_ event: RunEvent) -> String? {
+    switch event {
+    case .started(let start):
+      let counts = start.counts
+      let work = start.imagesToMake == 0 ? "nothing to do" : "\(start.imagesToMake) to make, \(start.stepsToMake) steps"
+      return "\(start.folder): \(counts.total) jobs, \(counts.done) done, \(work)"
+    case .imageDone(let running, let file, let seconds):
+      return "[\(running.number)/\(running.count)] \(file)  \(Pace.seconds(seconds))"
+    case .jobFailed(let running, let error):
+      return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
+    case .finished(let outcome):
+      let counts = outcome.counts
+      let left = counts.pending > 0 ? ", \(counts.pending) to do: give the same command again to go on" : ""
+      let made = "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
+      return "\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
+    case .jobStarted, .progress:
+      return nil
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Batch
+import DemoModel
+import Foundation
+import Planning
+
+/// What the commands that read a recipe have in common.
+struct RecipeOptions: ParsableArguments {
+  @Argument(help: "The recipe, a YAML file.")
+  var recipe: String
+
+  @Option(name: .customLong("set"), help: "Replace a value, and the axis of that key: --set steps=10. May be repeated.")
+  var overrides: [String] = []
+
+  @Option(help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).")
+  var output: String?
+
+  @Option(help: "The arithmetic: auto or fp32; short for --set precision=.")
+  var precision: String?
+
+  /// Reads the recipe and tells its warnings.
+  func read() throws -> Recipe {
+    let variables = ProcessInfo.processInfo.environment
+    let environment = PlanningEnvironment(
+      variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
+    let settings = overrides + (precision.map { ["precision=\($0)"] } ?? [])
+    let recipe = try RecipeReader(environment: environment).read(path: recipe, overrides: settings)
+    for warning in recipe.warnings { Console.error("\(warning)") }
+    return recipe
+  }
+
+  func folder(_ recipe: Recipe) -> RunFolder { RunFolder(output ?? recipe.output) }
+
+  var environment: PlanningEnvironment {
+    PlanningEnvironment(
+      variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize,
+      demoHeight: DemoModel.nativeSize)
+  }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Batch
+import Diffusion
+import Foundation
+import Planning
+
+/// `sdbatch run recipe.yaml`
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Make every image of a recipe that is not there yet.",
+    discussion: """
+      Exit codes: 0 all done; 3 some jobs failed; 10 the recipe or a model is not usable; 11 another run holds the \
+      folder; 64 command line not understood; 74 output could not be written; 75 stopped by SIGTERM, SIGHUP or SIGUSR1 \
+      with work left; 130 stopped by SIGINT. Give the same command again to go on.
+      """)
+
+  @OptionGroup var options: RecipeOptions
+
+  @Flag(help: "Draw new numbers for seeds of -1.")
+  var newSeeds = false
+
+  @Option(help: "Threads to compute with (default: one for each core).")
+  var threads: Int?
+
+  @Flag(help: "Stop at the first job that fails.")
+  var failFast = false
+
+  @Flag(help: "Print one JSON object per line.")
+  var json = false
+
+  @Flag(help: "Print errors and warnings only.")
+  var quiet = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+    if json, quiet { throw ValidationError("--json and --quiet exclude each other") }
+  }
+
+  func run() throws {
+    // A reader that goes away must not end the run.
+    signal(SIGPIPE, SIG_IGN)
+    let recipe = try options.read()
+    let folder = options.folder(recipe)
+    // Planned before anything is written, so that every mistake of the recipe is told first.
+    var seeds = try storedSeeds(folder)
+    let stored = seeds
+    var plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    let engine = try Engine(
+      version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+      executable: Self.executable, environment: ProcessInfo.processInfo.environment)
+    if let first = plan.jobs.first(where: { _ in true }) { _ = try engine.ingredients(for: first.parameters) }
+
+    StopSignals.install()
+    let lock = try RunLock(folder)
+    // Another run may have drawn seeds between the first look and the lock.
+    let current = try storedSeeds(folder)
+    if current != stored {
+      seeds = current
+      plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    }
+    for warning in plan.warnings { Console.error("\(warning)") }
+    try SeedFile.write(seeds, to: folder)
+
+    let printer = ProgressPrinter(style: json ? .json : quiet ? .quiet : Console.isTerminal ? .live : .lines)
+    var runner = Runner(engine, lock: lock, observe: printer.show)
+    let outcome = try runner.run(
+      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
+    let status = ExitStatus(outcome)
+    if status != .done { throw status }
+  }
+
+  private func storedSeeds(_ folder: RunFolder) throws -> SeedDraws {
+    newSeeds ? SeedDraws() : try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+  }
+
+  /// The running program's own file; its name on the command line where the system does not tell.
+  private static var executable: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// Times the inference core; what it prints is the only source of claims about speed.
+@main
+struct SDBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sdbench",
+    abstract: "Time the inference core on this machine.",
+    discussion: "Compare figures of one run, on an otherwise idle machine. SDBATCH_ISA chooses an instruction set.",
+    subcommands: [ModelBench.self, KernelBench.self])
+}
+
+/// Options that every benchmark has.
+struct BenchOptions: ParsableArguments {
+  @Option(help: "Threads to compute with (default: one for each core).")
+  var threads: Int?
+
+  @Option(help: "Times to repeat each measurement; the median and the smallest are printed.")
+  var repeats = 3
+}

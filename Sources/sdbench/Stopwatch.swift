@@ -1,0 +1,39 @@
+import Glibc
+
+/// Wall-clock times of one thing, repeated.
+struct Stopwatch {
+  private(set) var seconds: [Double] = []
+
+  /// Runs `body` so many times and notes how long each run takes.
+  init(repeats: Int, _ body: () throws -> Void) rethrows {
+    let clock = ContinuousClock()
+    for _ in 0..<max(repeats, 1) {
+      let duration = try clock.measure(body).components
+      seconds.append(Double(duration.seconds) + Double(duration.attoseconds) * 1e-18)
+    }
+  }
+
+  var median: Double { seconds.sorted()[seconds.count / 2] }
+  var smallest: Double { seconds.min() ?? 0 }
+
+  /// "12.345 s (smallest 12.001 s)".
+  var text: String { "\(Self.text(median)) (smallest \(Self.text(smallest)))" }
+
+  static func text(_ seconds: Double) -> String {
+    seconds < 0.1 ? "\(decimals(seconds * 1e3)) ms" : "\(decimals(seconds)) s"
+  }
+
+  /// Three decimals.
+  static func decimals(_ value: Double) -> String {
+    let thousandths = Int((value * 1000).rounded())
+    let fraction = String(thousandths % 1000)
+    return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+  }
+
+  /// The process's largest resident memory so far, in MiB.
+  static var peakMemory: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
+  }
+}
