@@ -49,9 +49,7 @@ public final class MultiHeadAttention {
     output = try Linear(w[names.output], inputs: channels, outputs: channels, compute: compute)
   }
 
-  /// The projected, packed keys and values of every image of a sequence.
-  ///
-  /// - Parameter source: `[batch, height, width, source channels]`.
+  /// The projected, packed keys and values of every image of `source`, `[batch, height, width, source channels]`.
   public func keysValues(_ source: Tensor, _ compute: Compute) -> [KeysValues] {
     let keys = key.forward(source, compute)
     let values = value.forward(source, compute)

@@ -35,9 +35,7 @@ public final class SpatialTransformer {
       w["proj_out"], inputs: channels, outputs: channels, compute: compute)
   }
 
-  /// The context's keys and values for every block.
-  ///
-  /// - Parameter context: `[1, 1, tokens, context width]`.
+  /// The keys and values of a context, `[1, 1, tokens, context width]`, for every block.
   public func prepare(_ context: Tensor, _ compute: Compute) -> [KeysValues] {
     blocks.map { $0.prepare(context, compute) }
   }

@@ -30,9 +30,7 @@ public final class TransformerBlock {
     feedForward = try FeedForward(w["ff"], channels: channels, compute: compute)
   }
 
-  /// The keys and values of a context, which depend on the prompt and not on the step.
-  ///
-  /// - Parameter context: `[1, 1, tokens, context width]`.
+  /// The keys and values of a context, `[1, 1, tokens, context width]`, which depend on the prompt and not on the step.
   func prepare(_ context: Tensor, _ compute: Compute) -> KeysValues { attention2.keysValues(context, compute)[0] }
 
   func forward(_ x: Tensor, contexts: [KeysValues], _ compute: Compute) -> Tensor {

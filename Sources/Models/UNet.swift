@@ -63,9 +63,7 @@ public final class UNet {
       w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute)
   }
 
-  /// Projects a context for every cross-attention.
-  ///
-  /// - Parameter context: `[1, 1, tokens, context width]`.
+  /// Projects a context, `[1, 1, tokens, context width]`, for every cross-attention.
   public func prepare(_ context: Tensor) -> UNetContext {
     let transformers = down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)
     return UNetContext(keysValues: transformers.map { $0.prepare(context, compute) })

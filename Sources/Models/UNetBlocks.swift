@@ -14,7 +14,7 @@ struct UNetParts {
       epsilon: configuration.normEpsilon, compute: compute)
   }
 
-  /// - Parameter index: The block's level, counted from the full resolution down.
+  /// The transformer of a block at level `index`, counted from the full resolution down.
   func transformer(_ w: WeightScope, index: Int) throws -> SpatialTransformer {
     try SpatialTransformer(
       w, channels: configuration.blockOutChannels[index], contextWidth: configuration.crossAttentionWidth,

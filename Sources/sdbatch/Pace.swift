@@ -51,8 +51,9 @@ struct Pace {
     return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
   }
 
-  /// "45s", "3m12s", "5h07m".
+  /// "4.5s", "45s", "3m12s", "5h07m".
   static func duration(_ value: Double) -> String {
+    if value < 9.95 { return "\((value * 10).rounded() / 10)s" }
     let seconds = Int(value.rounded(.up))
     if seconds < 60 { return "\(seconds)s" }
     if seconds < 3600 { return "\(seconds / 60)m\(padded(seconds % 60))s" }
