@@ -43,9 +43,9 @@ public final class Engine {
   /// - Returns: The models by digest and the arithmetic that will run.
   /// - Throws: `EngineError`, `WeightError` or `TokenizationError` when the model is not usable.
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
-    let model = try catalog.model(parameters.model, vae: parameters.vae == nil ? .own : .separate)
+    let (model, vae) = try catalog.models(for: parameters)
     return JobIngredients(
-      model: model.identity, vae: try parameters.vae.map { try catalog.vae($0).identity },
+      model: model.identity, vae: vae?.identity,
       vocabularySHA256: model.vocabularySHA256, precision: engine.precision, isa: engine.isa, numerics: engine.numerics)
   }
 
@@ -90,9 +90,8 @@ public final class Engine {
   private func load(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
-    let model = try catalog.model(parameters.model, vae: parameters.vae == nil ? .own : .separate)
-    let vae = try parameters.vae.map { try catalog.vae($0) }
-    let key = LoadedModel.Key(model: parameters.model, vae: parameters.vae)
+    let (model, vae) = try catalog.models(for: parameters)
+    let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     if let loaded, loaded.key == key { return loaded }
     if loaded?.key.model != parameters.model {
       try progress(.loading(model.identity.name))

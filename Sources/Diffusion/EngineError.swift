@@ -8,8 +8,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
-  /// The VAE makes or reads other latents than the UNet.
-  case latentChannels(path: String, found: Int, expected: Int)
+  /// The VAE decodes to something other than red, green and blue.
+  case imageChannels(path: String, found: Int)
   /// The network's output has become NaN or infinite.
   case notFinite(stage: String)
 
@@ -27,8 +27,8 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
-    case .latentChannels(let path, let found, let expected):
-      "\(path): the VAE reads latents with \(found) channels, the UNet makes \(expected); use a VAE of the same family"
+    case .imageChannels(let path, let found):
+      "\(path): the VAE makes images of \(found) channels, expected 3: red, green and blue"
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }

@@ -6,12 +6,7 @@ import Tensors
 /// A checkpoint's networks with their weights in memory.
 struct LoadedModel {
   /// What was loaded.
-  struct Key: Hashable {
-    let model: ModelReference
-    let vae: ModelReference?
-  }
-
-  let key: Key
+  let key: ModelCatalog.Key
   let unet: UNet
   let prompts: PromptEncoder
   let latentChannels: Int
@@ -22,7 +17,7 @@ struct LoadedModel {
   /// Reads all weights.
   ///
   /// Throws `WeightError` or `EngineError`.
-  init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: Key, compute: Compute) throws {
+  init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws {
     let archive = model.archive
     self.key = key
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
@@ -36,7 +31,7 @@ struct LoadedModel {
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
   }
 
-  private init(_ other: LoadedModel, key: Key, vae: VAEDecoder, scalingFactor: Float) {
+  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: VAEDecoder, scalingFactor: Float) {
     self.key = key
     unet = other.unet
     prompts = other.prompts
@@ -47,7 +42,7 @@ struct LoadedModel {
   }
 
   /// The same networks with another VAE.
-  func replacingVAE(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: Key, compute: Compute) throws
+  func replacingVAE(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws
     -> LoadedModel
   {
     let (decoder, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
@@ -66,16 +61,10 @@ struct LoadedModel {
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
   ) throws -> (VAEDecoder, Float) {
-    let latentChannels = model.archive.unet.configuration.inChannels
     guard let network = vae?.archive.vae ?? model.archive.vae else {
       throw EngineError.noVAE(path: model.archive.path)
     }
-    let configuration = network.configuration
-    guard configuration.latentChannels == latentChannels, configuration.outChannels == 3 else {
-      throw EngineError.latentChannels(
-        path: vae?.archive.path ?? model.archive.path, found: configuration.latentChannels, expected: latentChannels)
-    }
-    let decoder = try VAEDecoder(network.weights, configuration: configuration, compute: compute)
-    return (decoder, configuration.scalingFactor)
+    let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
+    return (decoder, network.configuration.scalingFactor)
   }
 }

@@ -13,6 +13,13 @@ final class ModelCatalog {
   private let vocabularies: VocabularyLocator
   private var models: [ModelReference: Model] = [:]
   private var vaes: [ModelReference: VAE] = [:]
+  private var checked: [Key: (model: Model, vae: VAE?)] = [:]
+
+  /// What a job says of its models.
+  struct Key: Hashable {
+    let model: ModelReference
+    let vae: ModelReference?
+  }
 
   /// A checkpoint.
   struct Model {
@@ -39,17 +46,31 @@ final class ModelCatalog {
     vocabularies = VocabularyLocator(environment: environment)
   }
 
-  /// The checkpoint; its files are opened, audited and hashed on the first call.
+  /// The checkpoint of a job, and the VAE that replaces its own; files are opened, audited and hashed on the first call.
   ///
-  /// Throws `EngineError`, `WeightError` or `TokenizationError`.
-  func model(_ reference: ModelReference, vae choice: ModelArchive.VAEChoice) throws -> Model {
-    if let model = models[reference] {
-      try model.archive.audit(vae: choice).check()
-      return model
+  /// Throws `EngineError`, `WeightError` or `TokenizationError` for whatever would keep the job from being done.
+  func models(for parameters: JobParameters) throws -> (model: Model, vae: VAE?) {
+    let key = Key(model: parameters.model, vae: parameters.vae)
+    if let pair = checked[key] { return pair }
+    let model = try model(parameters.model)
+    let vae = try parameters.vae.map { try self.vae($0) }
+    try model.archive.audit(vae: vae == nil ? .own : .separate).check()
+    if let vae { try model.archive.requireMatch(vae.archive) }
+    guard let decoder = vae?.archive.vae ?? model.archive.vae else {
+      throw EngineError.noVAE(path: model.archive.path)
     }
+    guard decoder.configuration.outChannels == 3 else {
+      throw EngineError.imageChannels(
+        path: vae?.archive.path ?? model.archive.path, found: decoder.configuration.outChannels)
+    }
+    checked[key] = (model, vae)
+    return (model, vae)
+  }
+
+  private func model(_ reference: ModelReference) throws -> Model {
+    if let model = models[reference] { return model }
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.open(path: path)
-    try archive.audit(vae: choice).check()
     let vocabulary = try vocabularies.find(for: path)
     let known = archive.textEncoder.configuration.vocabularySize
     guard vocabulary.count <= known else {
@@ -65,10 +86,7 @@ final class ModelCatalog {
     return model
   }
 
-  /// The separate VAE; its files are opened, audited and hashed on the first call.
-  ///
-  /// Throws `WeightError`.
-  func vae(_ reference: ModelReference) throws -> VAE {
+  private func vae(_ reference: ModelReference) throws -> VAE {
     if let vae = vaes[reference] { return vae }
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.openVAE(path: path)

@@ -16,10 +16,8 @@ public final class Convolution2D {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
-    let weights = try w.floats("weight", shape: [outputs, inputs, 3, 3])
     let bias = try w.floats("bias", shape: [outputs])
-    matrix = PanelMatrix(
-      weights: weights, bias: bias, outputs: outputs, inputs: inputs, taps: 9, compute: compute)
+    matrix = try w.matrix("weight", shape: [outputs, inputs, 3, 3], bias: bias, compute: compute)
     self.step = step
   }
 

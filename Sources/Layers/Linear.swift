@@ -15,10 +15,8 @@ public final class Linear {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, compute: Compute) throws {
-    let weights = try w.floats("weight", shape: [outputs, inputs])
     let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
-    matrix = PanelMatrix(
-      weights: weights, bias: bias, outputs: outputs, inputs: inputs, taps: 1, compute: compute)
+    matrix = try w.matrix("weight", shape: [outputs, inputs], bias: bias, compute: compute)
   }
 
   /// Applies the layer.

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 /// Weights of a linear layer or a convolution, packed once at load for the product kernel.
 ///
@@ -20,18 +21,20 @@ public final class PanelMatrix {
   private let storage: UnsafeMutableRawPointer
   private let biasStorage: UnsafeMutablePointer<Float>?
 
-  /// Packs weights in PyTorch's order.
+  /// Packs weights in PyTorch's order, `[outputs, inputs, taps]`.
   ///
   /// - Parameters:
-  ///   - weights: `[outputs, inputs, taps]`, read once.
-  ///   - bias: `[outputs]`, or nothing.
   ///   - outputs: Channels that come out.
   ///   - inputs: Channels that go in.
   ///   - taps: Pixels of the kernel.
+  ///   - bias: `[outputs]`, or nothing.
   ///   - compute: The kernels to pack for, and the threads to do it.
-  public init(
-    weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, outputs: Int, inputs: Int, taps: Int, compute: Compute
-  ) {
+  ///   - read: Gives the weights of some outputs, `[range, inputs, taps]`; called from several threads at once.
+  /// - Throws: What `read` throws for the first outputs that it refuses.
+  public init<Failure>(
+    outputs: Int, inputs: Int, taps: Int, bias: [Float]?, compute: Compute,
+    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(Failure) -> Void
+  ) throws(Failure) {
     self.inputs = inputs
     self.outputs = outputs
     self.taps = taps
@@ -39,29 +42,63 @@ public final class PanelMatrix {
     panelWidth = width
     let panels = (outputs + width - 1) / width
     storage = Workspace.allocate(panels * taps * inputs * width * MemoryLayout<Float>.stride)
-    let packed = storage.assumingMemoryBound(to: Float.self)
-    compute.pool.run(panels) { panel in
-      let first = panel * width
-      let present = min(width, outputs - first)
-      let start = packed + panel * taps * inputs * width
-      if present < width { start.update(repeating: 0, count: taps * inputs * width) }
-      // Some inputs at a time, so that the lines that the columns share stay in the cache until they are full.
-      for block in stride(from: 0, to: inputs, by: Self.packingBlock) {
-        let end = min(block + Self.packingBlock, inputs)
-        for column in 0..<present {
-          let row = weights + (first + column) * inputs * taps
-          for tap in 0..<taps {
-            let destination = start + tap * inputs * width + column
-            for input in block..<end { destination[input * width] = row[input * taps + tap] }
-          }
-        }
-      }
-    }
     biasStorage = bias.map { bias in
       let padded = Workspace.allocate(panels * width * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
       padded.update(from: bias, count: outputs)
       (padded + outputs).update(repeating: 0, count: panels * width - outputs)
       return padded
+    }
+    let failure = Mutex<(panel: Int, error: Failure)?>(nil)
+    compute.pool.run(panels) { panel in
+      let rows = panel * width..<min((panel + 1) * width, outputs)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * inputs * taps) { weights in
+        guard let weights = weights.baseAddress else { return }
+        do throws(Failure) {
+          try read(rows, weights)
+          pack(weights, rows: rows.count, panel: panel)
+        } catch {
+          failure.withLock { if panel < $0?.panel ?? .max { $0 = (panel, error) } }
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+
+  private func pack(_ weights: UnsafePointer<Float>, rows: Int, panel: Int) {
+    let start = storage.assumingMemoryBound(to: Float.self) + panel * taps * inputs * panelWidth
+    if rows < panelWidth { start.update(repeating: 0, count: taps * inputs * panelWidth) }
+    // Some inputs at a time, so that the lines that the columns share stay in the cache until they are full.
+    for block in stride(from: 0, to: inputs, by: Self.packingBlock) {
+      let end = min(block + Self.packingBlock, inputs)
+      for column in 0..<rows {
+        let row = weights + column * inputs * taps
+        for tap in 0..<taps {
+          let destination = start + tap * inputs * panelWidth + column
+          for input in block..<end { destination[input * panelWidth] = row[input * taps + tap] }
+        }
+      }
+    }
+  }
+
+  /// Packs weights that are in memory already.
+  ///
+  /// - Parameters:
+  ///   - weights: `[outputs, inputs, taps]`.
+  ///   - bias: `[outputs]`, or nothing.
+  ///   - outputs: Channels that come out.
+  ///   - inputs: Channels that go in.
+  ///   - taps: Pixels of the kernel.
+  ///   - compute: The kernels to pack for, and the threads to do it.
+  public convenience init(
+    weights: [Float], bias: [Float]?, outputs: Int, inputs: Int, taps: Int, compute: Compute
+  ) {
+    self.init(outputs: outputs, inputs: inputs, taps: taps, bias: bias, compute: compute) { rows, destination in
+      let size = inputs * taps
+      weights.withUnsafeBufferPointer { weights in
+        for (index, row) in rows.enumerated() {
+          for element in 0..<size { destination[index * size + element] = weights[row * size + element] }
+        }
+      }
     }
   }
 

@@ -34,12 +34,18 @@ public final class Workspace {
     return (bytes + step - 1) / step * step
   }
 
+  /// Large pieces are asked for in pages of 2 MiB: a hundredth of the page faults, and fewer misses when weights stream by.
   static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+    let isLarge = bytes >= 2 * hugePage
     var pointer: UnsafeMutableRawPointer?
-    let status = posix_memalign(&pointer, 64, bytes)
+    let status = posix_memalign(&pointer, isLarge ? hugePage : 64, bytes)
     guard status == 0, let pointer else { preconditionFailure("out of memory: \(bytes) bytes were refused") }
+    // A system without such pages says no, and small ones do as well.
+    if isLarge { madvise(pointer, bytes, MADV_HUGEPAGE) }
     return pointer
   }
+
+  private static let hugePage = 2 << 20
 }
 
 /// A piece of a workspace, returned to it when the last user drops it.
