@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import Imaging
 import Jobs
+import JSON
 
 /// Makes pictures whose pixels are a function of the job's identity, and writes down every call.
 struct FakeGenerator: ImageGenerator {
