@@ -42,7 +42,7 @@ let package = Package(
     .target(
       name: "Diffusion",
       dependencies: [
-        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "Weights", "Tensors", crypto,
+        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "JSON", "Weights", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -57,20 +57,19 @@ let package = Package(
       name: "sdbench",
       dependencies: ["Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
-    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON"]),
-    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", crypto]),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport", "WeightsTestSupport"],
-      swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TestSupport", "CKernels"], swiftSettings: optimised),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", "TestSupport", crypto]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
       swiftSettings: optimised),
