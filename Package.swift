@@ -25,30 +25,31 @@ let package = Package(
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
+    .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
-    .target(name: "Jobs", dependencies: [crypto]),
+    .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
     .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
-    .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
+    .target(name: "Planning", dependencies: ["Jobs", "JSON", "CYAML"]),
+    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
-    .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors"], swiftSettings: optimised),
+    .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
-        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "Weights", "Tensors", crypto,
+        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "JSON", "Weights", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "DemoModel", "Jobs", "Tensors", "Tokenization", "Weights",
+        "Batch", "Diffusion", "Planning", "DemoModel", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -56,19 +57,19 @@ let package = Package(
       name: "sdbench",
       dependencies: ["Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
-    .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs"]),
-    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", crypto]),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport", "WeightsTestSupport"],
-      swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TestSupport", "CKernels"], swiftSettings: optimised),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", "TestSupport", crypto]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
       swiftSettings: optimised),

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Jobs
+import JSON
 
 /// Size and time of a file: what tells cheaply that nobody touched it.
 struct FileMark: Hashable {

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// A job with its identity and what it is made from.
 public struct PlannedJob: Hashable, Sendable {

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Imaging
 import Jobs
+import JSON
 
 /// Whether the picture that the journal tells of is still there, and still the same.
 enum ImageCheck {

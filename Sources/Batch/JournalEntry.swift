@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// A picture that is on the disk, as one line of the journal tells it.
 struct FinishedImage: Hashable {

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// How many jobs stand where; equal cells of a grid count one by one.
 public struct RunCounts: Hashable, Sendable {

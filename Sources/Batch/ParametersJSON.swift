@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 
 /// Settings as the files of a run hold them, under the recipe's keys.
 enum ParametersJSON {

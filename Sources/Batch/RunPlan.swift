@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 
 /// What a run is to do.
 public struct RunPlan<Jobs: Sequence> where Jobs.Element == Job {

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// How a run stands, from its files alone; the run may be going on, and nothing is written.
 public struct RunStatus: Hashable, Sendable {

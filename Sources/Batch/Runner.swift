@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Imaging
 import Jobs
+import JSON
 
 /// Carries out a plan in a run folder: makes the images that are not there yet, and leaves each durable before the next.
 public struct Runner<Generator: ImageGenerator> {

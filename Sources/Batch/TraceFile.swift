@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// `trace.tsv`: one line for every image that was made: when it started, seconds, identity, file.
 ///

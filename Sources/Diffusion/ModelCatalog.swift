@@ -1,6 +1,7 @@
 import Crypto
 import DemoModel
 import Foundation
+import JSON
 import Jobs
 import Models
 import Tokenization
@@ -81,7 +82,7 @@ final class ModelCatalog {
       sha256: try archive.sha256(digests), family: archive.family.rawValue)
     let model = Model(
       archive: archive, identity: identity, tokenizer: CLIPTokenizer(vocabulary),
-      vocabularySHA256: Self.hexadecimal(SHA256.hash(data: vocabulary.canonicalBytes)))
+      vocabularySHA256: Hexadecimal.text(SHA256.hash(data: vocabulary.canonicalBytes)))
     models[reference] = model
     return model
   }
@@ -114,9 +115,5 @@ final class ModelCatalog {
       return url.deletingPathExtension().lastPathComponent
     }
     return url.lastPathComponent
-  }
-
-  private static func hexadecimal(_ digest: SHA256.Digest) -> String {
-    digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// The `info` object of the webui's txt2img response, for one picture.
 public enum GenerationInfo {
   /// The object for a picture of a job, with the webui's keys in the webui's order.

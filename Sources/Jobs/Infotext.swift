@@ -1,3 +1,5 @@
+import JSON
+
 /// The text that describes a picture in the webui's way and stands in its PNG under the keyword `parameters`.
 ///
 /// Source: stable-diffusion-webui 1.10.1, as an API request is recorded there. There is no `Version`, which the webui

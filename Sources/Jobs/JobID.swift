@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 
 /// What tells one picture from another: a digest of everything that changes pixels and of nothing else.
 public struct JobID: Hashable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import JSON
+
 /// What the webui reads out of an infotext.
 ///
 /// Source: `parse_generation_parameters` of stable-diffusion-webui 1.10.1, without the styles and the defaults that it

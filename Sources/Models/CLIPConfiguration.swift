@@ -1,3 +1,4 @@
+import JSON
 import Weights
 
 /// The widths and depths of a CLIP text encoder; everything else about its arithmetic is fixed.
@@ -58,7 +59,7 @@ extension CLIPConfiguration {
     try outer.require("model_type", in: [.string("clip_text_model"), .string("clip")])
     var file = outer
     // A whole CLIP keeps the text side's settings apart.
-    if case .object(let values) = outer["text_config"] { file = ConfigurationFile(path: outer.path, values: values) }
+    if case .object(let members) = outer["text_config"] { file = ConfigurationFile(path: outer.path, members: members) }
     width = try file.integer("hidden_size", default: 512, in: NetworkLimit.channels)
     headCount = try file.integer("num_attention_heads", default: 8, in: NetworkLimit.heads)
     layerCount = try file.integer("num_hidden_layers", default: 12, in: NetworkLimit.textLayers)

@@ -1,3 +1,4 @@
+import JSON
 import Weights
 
 /// The widths and depths of a UNet; everything else about its arithmetic is fixed.
@@ -64,24 +65,24 @@ extension UNetConfiguration {
     ("act_fn", [.string("silu"), .string("swish")]),
     ("addition_embed_type", [.null]),
     ("attention_type", [.string("default")]),
-    ("center_input_sample", [.boolean(false)]),
+    ("center_input_sample", [.bool(false)]),
     ("class_embed_type", [.null]),
-    ("class_embeddings_concat", [.boolean(false)]),
+    ("class_embeddings_concat", [.bool(false)]),
     ("conv_in_kernel", [.integer(3)]),
     ("conv_out_kernel", [.integer(3)]),
     ("cross_attention_norm", [.null]),
     ("downsample_padding", [.integer(1)]),
-    ("dual_cross_attention", [.boolean(false)]),
+    ("dual_cross_attention", [.bool(false)]),
     ("encoder_hid_dim", [.null]),
     ("encoder_hid_dim_type", [.null]),
-    ("flip_sin_to_cos", [.boolean(true)]),
+    ("flip_sin_to_cos", [.bool(true)]),
     ("freq_shift", [.integer(0)]),
-    ("mid_block_only_cross_attention", [.null, .boolean(false)]),
+    ("mid_block_only_cross_attention", [.null, .bool(false)]),
     ("mid_block_scale_factor", [.integer(1)]),
     ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
     ("num_class_embeds", [.null]),
     ("resnet_out_scale_factor", [.integer(1)]),
-    ("resnet_skip_time_act", [.boolean(false)]),
+    ("resnet_skip_time_act", [.bool(false)]),
     ("resnet_time_scale_shift", [.string("default")]),
     ("reverse_transformer_layers_per_block", [.null]),
     ("time_cond_proj_dim", [.null]),
@@ -111,7 +112,7 @@ extension UNetConfiguration {
       throw file.unusable("up_block_types", expected: "the counterparts of down_block_types, \(upTypes)")
     }
     try file.require(
-      "only_cross_attention", in: [.boolean(false), .array(Array(repeating: .boolean(false), count: count))])
+      "only_cross_attention", in: [.bool(false), .array(Array(repeating: .bool(false), count: count))])
 
     if file["block_out_channels"] != nil || count != blockOutChannels.count {
       blockOutChannels = try file.integers("block_out_channels", default: nil, in: NetworkLimit.channels, count: count)
@@ -127,7 +128,7 @@ extension UNetConfiguration {
     usesLinearProjection = try file.boolean("use_linear_projection", default: false)
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     normEpsilon = Float(try file.positiveNumber("norm_eps", default: 1e-5))
-    try file.require("time_embedding_dim", in: [.null, .integer(timeEmbeddingWidth)])
+    try file.require("time_embedding_dim", in: [.null, .integer(Int64(timeEmbeddingWidth))])
   }
 
   // MARK: From the shapes of a single file

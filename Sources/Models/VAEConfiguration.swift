@@ -1,3 +1,4 @@
+import JSON
 import Weights
 
 /// The widths and depths of a VAE's decoder; everything else about its arithmetic is fixed.

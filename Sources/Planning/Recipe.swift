@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 
 /// What a recipe file says, read and checked; a `Plan` makes jobs of it.
 public struct Recipe: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 
 /// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out.
 public struct RecipeReader: Sendable {

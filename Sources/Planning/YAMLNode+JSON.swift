@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 
 extension JSONValue {
   /// A recipe's node as JSON, for the manifest: scalars of text keys stay text whatever they look like.

@@ -1,3 +1,5 @@
+import JSON
+
 /// How a model's tensors are named and spread over files.
 public enum CheckpointLayout: String, Sendable, CaseIterable {
   /// One file with the names of the original latent diffusion code, as the webui loads it.

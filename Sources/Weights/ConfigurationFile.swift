@@ -1,3 +1,5 @@
+import JSON
+
 /// A JSON file with settings, such as a diffusers `config.json`.
 ///
 /// An absent key has its library's default; a value that cannot be used, null included, is an error that names the key.
@@ -9,9 +11,9 @@ package struct ConfigurationFile: Sendable {
   package let values: [String: JSONValue]
 
   /// Settings from elsewhere; `path` is for messages.
-  package init(path: String, values: [String: JSONValue]) {
+  package init(path: String, members: [JSONMember]) {
     self.path = path
-    self.values = values
+    values = Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
   }
 
   /// Reads the file at `path`.
@@ -21,11 +23,9 @@ package struct ConfigurationFile: Sendable {
       throw .damaged(path: path, reason: "it has \(file.bytes.count) bytes, too many for a configuration")
     }
     do throws(JSONError) {
-      var cursor = JSONCursor(file.bytes)
-      let value = try cursor.value()
-      try cursor.end()
-      guard case .object(let values) = value else { throw JSONError(reason: "an object is expected, found \(value)") }
-      self.init(path: path, values: values)
+      let value = try JSONValue(parsing: file.bytes, repeatedKeys: .refused)
+      guard case .object(let members) = value else { throw JSONError(reason: "an object is expected, found \(value)") }
+      self.init(path: path, members: members)
     } catch {
       throw .damaged(path: path, reason: "\(error)")
     }
@@ -44,7 +44,7 @@ package struct ConfigurationFile: Sendable {
 
   /// A whole number within `range`.
   package func integer(_ key: String, default absent: Int?, in range: ClosedRange<Int>) throws(WeightError) -> Int {
-    let value = values[key].map(\.int) ?? absent
+    let value = values[key].map(\.wholeNumber) ?? absent
     guard let value, range.contains(value) else {
       throw unusable(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -58,7 +58,7 @@ package struct ConfigurationFile: Sendable {
     guard case .array(let elements) = values[key] else {
       return Array(repeating: try integer(key, default: absent, in: range), count: count)
     }
-    let integers = elements.compactMap(\.int).filter(range.contains)
+    let integers = elements.compactMap(\.wholeNumber).filter(range.contains)
     guard integers.count == elements.count, integers.count == count else {
       throw unusable(
         key, expected: "\(count) whole numbers from \(range.lowerBound) to \(range.upperBound), one for each block")
@@ -68,7 +68,7 @@ package struct ConfigurationFile: Sendable {
 
   /// A finite number above zero.
   package func positiveNumber(_ key: String, default absent: Double) throws(WeightError) -> Double {
-    let value = values[key].map(\.double) ?? absent
+    let value = values[key].map(\.numberValue) ?? absent
     guard let value, value > 0, value.isFinite else { throw unusable(key, expected: "a number above 0") }
     return value
   }
@@ -76,7 +76,7 @@ package struct ConfigurationFile: Sendable {
   /// True or false.
   package func boolean(_ key: String, default absent: Bool) throws(WeightError) -> Bool {
     guard let value = values[key] else { return absent }
-    guard case .boolean(let boolean) = value else { throw unusable(key, expected: "true or false") }
+    guard case .bool(let boolean) = value else { throw unusable(key, expected: "true or false") }
     return boolean
   }
 
@@ -102,10 +102,21 @@ package struct ConfigurationFile: Sendable {
   /// Numbers are compared by value, so that 1 and 1.0 are the same.
   package func require(_ key: String, in accepted: [JSONValue]) throws(WeightError) {
     guard let value = values[key] else { return }
-    let isAccepted = accepted.contains { $0 == value || ($0.double != nil && $0.double == value.double) }
+    let isAccepted = accepted.contains { $0 == value || ($0.numberValue != nil && $0.numberValue == value.numberValue) }
     if !isAccepted {
       let expected = accepted.map(\.description).joined(separator: " or ")
       throw unusable(key, expected: "\(expected), as this version runs no other networks")
+    }
+  }
+}
+
+extension JSONValue {
+  /// The whole number, also when written as `8.0`.
+  fileprivate var wholeNumber: Int? {
+    switch self {
+    case .integer(let value): Int(exactly: value)
+    case .number(let value): Int(exactly: value)
+    default: nil
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// A folder written by the diffusers library: `unet/`, `vae/` and `text_encoder/`, each with a `config.json` and weights
 /// in one file or several.
@@ -132,7 +133,7 @@ struct DiffusersFolder {
       throw .damaged(path: path, reason: "it has no weight_map")
     }
     var shards = Set<String>()
-    for value in map.values {
+    for value in map.map(\.value) {
       guard case .string(let file) = value, file.hasSuffix(".safetensors"), !file.contains("/") else {
         throw .damaged(path: path, reason: "its weight_map has \(value), expected the name of a .safetensors file")
       }

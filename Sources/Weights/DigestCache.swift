@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import JSON
 
 /// Remembers the digests of files by their path, size and time of modification, since models take seconds to read.
 ///
@@ -20,7 +21,7 @@ public struct DigestCache: Sendable {
   /// The SHA-256 of the file at `path`, remembered or computed, in lower-case hexadecimal.
   public func sha256(ofFileAt path: String) throws(WeightError) -> String {
     guard let folder, let realPath = Self.realPath(path) else { return try FileDigest.sha256(ofFileAt: path) }
-    let entryPath = folder + "/" + FileDigest.hexadecimal(SHA256.hash(data: Data(realPath.utf8)))
+    let entryPath = folder + "/" + Hexadecimal.text(SHA256.hash(data: Data(realPath.utf8)))
     if let digest = Self.remembered(entryPath, key: Self.key(realPath)) { return digest }
 
     var states: [Entry] = []

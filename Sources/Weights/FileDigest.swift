@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import JSON
 
 /// SHA-256 of files and folders, in lower-case hexadecimal.
 public enum FileDigest {
@@ -16,7 +17,7 @@ public enum FileDigest {
   public static func sha256(ofFilesByRelativePath digests: [String: String]) -> String {
     let paths = digests.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let listing = paths.map { "\(digests[$0] ?? "")  \($0)\n" }.joined()
-    return hexadecimal(SHA256.hash(data: Data(listing.utf8)))
+    return Hexadecimal.text(SHA256.hash(data: Data(listing.utf8)))
   }
 
   /// The digest of the file at `path`; `status` sees what the system says of the open file, before and after reading.
@@ -40,11 +41,6 @@ public enum FileDigest {
       hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
     if fstat(descriptor, &now) == 0 { status(now) }
-    return hexadecimal(hasher.finalize())
-  }
-
-  static func hexadecimal(_ digest: SHA256.Digest) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    return Hexadecimal.text(hasher.finalize())
   }
 }

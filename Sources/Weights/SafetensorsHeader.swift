@@ -1,3 +1,5 @@
+import JSON
+
 /// The table of contents of a safetensors file.
 struct SafetensorsHeader {
   struct Entry {

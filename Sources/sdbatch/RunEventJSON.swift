@@ -1,5 +1,6 @@
 import Batch
 import Jobs
+import JSON
 
 /// What `--json` prints: one object per line, told apart by `event`.
 enum RunEventJSON {

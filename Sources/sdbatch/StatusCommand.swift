@@ -1,5 +1,6 @@
 import ArgumentParser
 import Batch
+import JSON
 
 /// `sdbatch status DIR`
 struct StatusCommand: ParsableCommand {

@@ -3,6 +3,8 @@ import Crypto
 import Foundation
 import Imaging
 import Jobs
+import JSON
+import TestSupport
 
 /// Makes pictures whose pixels are a function of the job's identity, and writes down every call.
 struct FakeGenerator: ImageGenerator {
@@ -75,13 +77,12 @@ struct FakeGenerator: ImageGenerator {
 
 /// A folder that is gone when the test is over, and what tests do in it.
 final class Workspace {
-  let path = FileManager.default.temporaryDirectory.path + "/sdbatch-test-" + UUID().uuidString
+  private let temporaryFolder: TemporaryFolder
+  var path: String { temporaryFolder.path }
   var folder: RunFolder { RunFolder(path + "/run") }
   var generator: FakeGenerator { FakeGenerator(log: path + "/calls") }
 
-  init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  init() throws { temporaryFolder = try TemporaryFolder() }
 
   /// Runs a plan in the folder.
   @discardableResult

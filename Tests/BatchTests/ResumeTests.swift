@@ -2,6 +2,7 @@ import Batch
 import Foundation
 import Imaging
 import Jobs
+import JSON
 import Testing
 
 @Suite struct ResumeTests {

@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import Imaging
 import Jobs
+import JSON
 import Testing
 
 @Suite struct RunnerTests {

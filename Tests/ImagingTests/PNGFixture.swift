@@ -1,5 +1,5 @@
-import Foundation
 import Imaging
+import TestSupport
 
 /// A PNG written by Pillow, and what Pillow reads in it; see `Tests/Fixtures/Imaging/make_fixtures.py`.
 struct PNGFixture: Decodable {
@@ -11,17 +11,9 @@ struct PNGFixture: Decodable {
 
   var image: RGBImage { RGBImage(width: width, height: height, pixels: pixels) }
 
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Fixtures/Imaging")
+  static func all() throws -> [String: PNGFixture] { try Fixtures.decode(from: "Imaging/pixels.json") }
 
-  static func all() throws -> [String: PNGFixture] {
-    try JSONDecoder().decode(
-      [String: PNGFixture].self, from: Data(contentsOf: folder.appendingPathComponent("pixels.json")))
-  }
-
-  static func bytes(_ name: String) throws -> [UInt8] {
-    Array(try Data(contentsOf: folder.appendingPathComponent(name + ".png")))
-  }
+  static func bytes(_ name: String) throws -> [UInt8] { Array(try Fixtures.data("Imaging/\(name).png")) }
 }
 
 /// The chunks of a PNG as (type, data), cut without looking at checksums.

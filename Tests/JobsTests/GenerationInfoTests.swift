@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 import Testing
 
 @Suite struct GenerationInfoTests {

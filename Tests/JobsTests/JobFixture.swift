@@ -1,5 +1,5 @@
-import Foundation
 import Jobs
+import TestSupport
 
 /// Jobs and infotexts written by `Tests/Fixtures/Jobs/make_fixtures.py`.
 struct JobFixture: Decodable {
@@ -12,7 +12,7 @@ struct JobFixture: Decodable {
   var negative: String
   var settings: [String: String]
 
-  static func all() throws -> [JobFixture] { try decode("jobs.json") }
+  static func all() throws -> [JobFixture] { try Fixtures.decode(from: "Jobs/jobs.json") }
 }
 
 struct ParsedFixture: Decodable {
@@ -21,13 +21,7 @@ struct ParsedFixture: Decodable {
   var negative: String
   var settings: [String: String]
 
-  static func all() throws -> [ParsedFixture] { try decode("infotexts.json") }
-}
-
-private func decode<Value: Decodable>(_ name: String) throws -> Value {
-  let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  let file = folder.appendingPathComponent("Fixtures/Jobs").appendingPathComponent(name)
-  return try JSONDecoder().decode(Value.self, from: Data(contentsOf: file))
+  static func all() throws -> [ParsedFixture] { try Fixtures.decode(from: "Jobs/infotexts.json") }
 }
 
 /// Whether two texts are the same bytes; `==` on strings takes composed and decomposed letters for equal.

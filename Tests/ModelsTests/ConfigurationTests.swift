@@ -1,7 +1,7 @@
 import Foundation
+import TestSupport
 import Testing
 import Weights
-import WeightsTestSupport
 
 @testable import Models
 

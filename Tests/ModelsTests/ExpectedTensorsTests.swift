@@ -1,6 +1,6 @@
+import TestSupport
 import Testing
 import Weights
-import WeightsTestSupport
 
 @testable import Models
 

@@ -1,5 +1,6 @@
 import Jobs
 import Planning
+import TestSupport
 import Testing
 
 /// Random recipes against an expansion of its own: dictionaries of text, merged cell by cell, with no axis objects, no

@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Planning
+import TestSupport
 import Testing
 
 @Suite struct ModelLocatorTests {

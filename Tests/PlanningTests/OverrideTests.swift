@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import JSON
 import Planning
 import Testing
 

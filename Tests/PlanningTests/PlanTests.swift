@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Planning
+import TestSupport
 import Testing
 
 @Suite struct PlanTests {
@@ -196,21 +197,4 @@ import Testing
     #expect(jobs[1].axes[0].value == "7")
     #expect(try RecipeText("grid: {seed: [{title: any, value: -1}]}").jobs()[0].axes[0].title == "any")
   }
-}
-
-/// A folder of empty files that is gone when the test is.
-final class TemporaryFolder {
-  let path: String
-
-  init(_ files: [String]) throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("planning-\(UUID().uuidString)")
-    path = folder.standardizedFileURL.path
-    for file in files {
-      let url = folder.appendingPathComponent(file)
-      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data().write(to: url)
-    }
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -55,25 +55,3 @@ struct RecipeText: ExpressibleByStringLiteral {
     return (plan.recipe.warnings + plan.warnings).map(\.description)
   }
 }
-
-/// Files that an independent reader made; see `Tests/Fixtures/Planning/make_fixtures.py`.
-enum Fixture {
-  static func load<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value {
-    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    let file = tests.appendingPathComponent("Fixtures/Planning/\(name)")
-    return try JSONDecoder().decode(type, from: try Data(contentsOf: file))
-  }
-}
-
-/// Random numbers that are the same in every run (Vigna's SplitMix64).
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}

@@ -1,4 +1,5 @@
 import Planning
+import TestSupport
 import Testing
 
 @Suite struct RowTests {
@@ -11,7 +12,7 @@ import Testing
   }
 
   @Test func `rows hold the decimals that Python counts`() throws {
-    let rows = try Fixture.load("rows.json", as: [Row].self)
+    let rows = try Fixtures.decode([Row].self, from: "Planning/rows.json")
     #expect(rows.count == 120)
     for row in rows {
       let first = try #require(ExactDecimal(row.first))

@@ -1,4 +1,5 @@
 import Planning
+import TestSupport
 import Testing
 
 @Suite struct YAMLDocumentTests {
@@ -19,7 +20,7 @@ import Testing
     let entries: [[Tree]]?
   }
 
-  @Test(arguments: try Fixture.load("yaml-trees.json", as: [Case].self))
+  @Test(arguments: try Fixtures.decode([Case].self, from: "Planning/yaml-trees.json"))
   func `every node has the text, style and place that PyYAML gives it`(_ example: Case) throws {
     let document = try YAMLDocument(Array(example.text.utf8)) { SourcePosition(file: "", line: $0, column: $1) }
     #expect(document.problems.isEmpty)

@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Sampling
+import TestSupport
 
 /// A fixture of `Tests/Fixtures/Sampling`: an index in JSON and the numbers that it points into.
 struct Fixture<Index: Decodable> {
@@ -8,10 +9,8 @@ struct Fixture<Index: Decodable> {
   private let numbers: [Float]
 
   init(_ name: String, as type: Index.Type) throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Fixtures/Sampling")
-    index = try JSONDecoder().decode(type, from: Data(contentsOf: folder.appendingPathComponent("\(name).json")))
-    let bytes = try Data(contentsOf: folder.appendingPathComponent("\(name).f32"))
+    index = try Fixtures.decode(type, from: "Sampling/\(name).json")
+    let bytes = try Fixtures.data("Sampling/\(name).f32")
     numbers = bytes.withUnsafeBytes { raw in
       (0..<(raw.count / 4)).map {
         Float(bitPattern: UInt32(littleEndian: raw.load(fromByteOffset: 4 * $0, as: UInt32.self)))

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -40,7 +41,7 @@ extension Double {
   @Test(arguments: Kernels.available, convolutionShapes)
   func `a convolution agrees with the formula`(kernels: Kernels, shape: ConvolutionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix(seed: shape.inputs)
+    var random = SplitMix64(seed: shape.inputs)
     let x = compute.tensor(
       batch: shape.batch, height: shape.height, width: shape.width, channels: shape.inputs, border: 1)
     for image in 0..<shape.batch {
@@ -78,7 +79,7 @@ extension Double {
   @Test(arguments: Kernels.available, [(rows: 3, inputs: 5000, outputs: 33), (rows: 300, inputs: 20, outputs: 70)])
   func `a linear layer agrees with the formula`(kernels: Kernels, shape: (rows: Int, inputs: Int, outputs: Int)) {
     let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix(seed: shape.rows)
+    var random = SplitMix64(seed: shape.rows)
     let x = compute.tensor([shape.rows, shape.inputs], random.floats(shape.rows * shape.inputs))
     let residual = compute.tensor([shape.rows, shape.outputs], random.floats(shape.rows * shape.outputs))
     let weights = random.floats(shape.outputs * shape.inputs)
@@ -99,7 +100,7 @@ extension Double {
   @Test(arguments: Kernels.available)
   func `a group norm agrees with the formula far from zero`(kernels: Kernels) {
     let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix(seed: 5)
+    var random = SplitMix64(seed: 5)
     let (channels, groups, pixels) = (24, 3, 40 * 50)
     let x = compute.tensor(batch: 2, height: 40, width: 50, channels: channels)
     for index in 0..<x.count { x.base[index] = random.float() + 100 }
@@ -135,7 +136,7 @@ extension Double {
   func `the bits do not depend on the number of threads`(kernels: Kernels, threads: Int) {
     func run(_ threadCount: Int) -> [Float] {
       let compute = Compute(kernels: kernels, threadCount: threadCount)
-      var random = SplitMix(seed: 9)
+      var random = SplitMix64(seed: 9)
       let x = compute.tensor(batch: 1, height: 24, width: 20, channels: 48)
       for index in 0..<x.count { x.base[index] = random.float() }
       let convolution = PanelMatrix(

@@ -1,4 +1,5 @@
 import CKernels
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -41,7 +42,7 @@ import Testing
   private func product(
     _ kernels: Kernels, _ shape: ProductShape, accumulates: Bool, hasExtras: Bool
   ) -> GuardedFloats {
-    var random = SplitMix(seed: shape.k * 100 + shape.m)
+    var random = SplitMix64(seed: shape.k * 100 + shape.m)
     let stride = shape.k + 3
     let a = GuardedFloats(random.floats(shape.taps * shape.m * stride))
     let weights = random.floats(shape.taps * shape.k * shape.n)
@@ -97,7 +98,7 @@ import Testing
   @Test(arguments: Kernels.available, attentionShapes)
   func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix(seed: shape.keys)
+    var random = SplitMix64(seed: shape.keys)
     let channels = shape.heads * shape.width
     let q = compute.tensor([shape.queries, channels], random.floats(shape.queries * channels, times: 3))
     let k = compute.tensor([shape.keys, channels], random.floats(shape.keys * channels))
@@ -163,7 +164,7 @@ import Testing
   /// Means far from zero would lose digits in a sum of squares; the second pass keeps them.
   @Test(arguments: accelerated, [1, 5, 16, 40, 97])
   func `norms agree with portable C`(kernels: Kernels, channels: Int) {
-    var random = SplitMix(seed: channels)
+    var random = SplitMix64(seed: channels)
     let rows = 11
     let x = GuardedFloats(random.floats(rows * channels).map { $0 + 20 })
     let gamma = GuardedFloats(random.floats(channels))

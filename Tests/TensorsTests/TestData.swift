@@ -1,16 +1,7 @@
-/// A small generator whose numbers are the same everywhere: Steele, Lea & Flood 2014.
-struct SplitMix {
-  private var state: UInt64
+import TestSupport
 
-  init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
+extension SplitMix64 {
+  init(seed: Int) { self.init(state: UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15) }
 
   /// Between -1 and 1.
   mutating func float() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }

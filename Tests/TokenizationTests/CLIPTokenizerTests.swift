@@ -1,5 +1,6 @@
 import CZlib
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
@@ -13,7 +14,7 @@ struct CLIPTokenizerTests {
   }
 
   private func check(_ tokenizer: CLIPTokenizer, _ expected: KeyPath<Row, [Int32]>) throws {
-    for row in try Fixtures.decode([Row].self, from: "strings.json") {
+    for row in try Fixtures.decode([Row].self, from: "Tokenization/strings.json") {
       #expect(tokenizer.encode(row.text) == row[keyPath: expected], "\(String(reflecting: row.text))")
     }
   }
@@ -38,7 +39,7 @@ struct CLIPTokenizerTests {
 
   @Test func `every code point gets the reference's ids`() throws {
     let tokenizer = try Fixtures.small()
-    for block in try Fixtures.decode([Block].self, from: "sweep.json") {
+    for block in try Fixtures.decode([Block].self, from: "Tokenization/sweep.json") {
       var checksum: uLong = 0
       for scalar in (block.start..<block.start + 0x1000).compactMap(Unicode.Scalar.init) {
         let ids = tokenizer.encode("a\(scalar)b \(scalar)\(scalar)1'\(scalar)s")
@@ -71,7 +72,7 @@ struct CLIPTokenizerTests {
 
   @Test func `threads that share a tokenizer get the same ids`() async throws {
     let tokenizer = try Fixtures.small()
-    let rows = try Fixtures.decode([Row].self, from: "strings.json")
+    let rows = try Fixtures.decode([Row].self, from: "Tokenization/strings.json")
     await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<4 {
         group.addTask { rows.allSatisfy { tokenizer.encode($0.text) == $0.small } }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
@@ -54,7 +55,7 @@ struct PromptAttentionTests {
   }
 
   @Test func `random prompts part as the reference parts them`() throws {
-    for row in try Fixtures.decode([Row].self, from: "attention.json") {
+    for row in try Fixtures.decode([Row].self, from: "Tokenization/attention.json") {
       let prompt = Comment(rawValue: String(reflecting: row.prompt))
       guard let expected = row.runs else {
         #expect(throws: TokenizationError.self, prompt) { try PromptAttention(row.prompt) }

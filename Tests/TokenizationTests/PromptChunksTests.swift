@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
@@ -26,7 +27,7 @@ struct PromptChunksTests {
   }
 
   private func check(_ tokenizer: CLIPTokenizer, _ expected: KeyPath<Row, [Row.Chunk]>) throws {
-    for row in try Fixtures.decode([Row].self, from: "chunks.json") {
+    for row in try Fixtures.decode([Row].self, from: "Tokenization/chunks.json") {
       let chunks = try PromptChunks(row.prompt, tokenizer: tokenizer).chunks
       let prompt = Comment(rawValue: String(reflecting: row.prompt))
       #expect(

@@ -1,19 +1,19 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
 struct VocabularyLocatorTests {
   /// A temporary folder with `models/` and `data/`, as a user's home could look.
   private func withHome(_ body: (URL, VocabularyLocator) throws -> Void) throws {
-    try Fixtures.withTemporaryFolder { home in
+    try withTemporaryFolder { home in
       try body(home, VocabularyLocator(environment: ["XDG_DATA_HOME": home.path + "/data", "HOME": "/nowhere"]))
     }
   }
 
   private func put(_ source: String, as name: String, in folder: URL) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try FileManager.default.copyItem(
-      at: Fixtures.folder.appendingPathComponent(source), to: folder.appendingPathComponent(name))
+    try Fixtures.data("Tokenization/" + source).write(to: folder.appendingPathComponent(name))
   }
 
   @Test func `a model folder's own tokenizer is preferred to all others`() throws {
@@ -41,7 +41,7 @@ struct VocabularyLocatorTests {
       try put("shuffled/merges.txt", as: "merges.txt", in: folder)
       try put("shuffled/vocab.json", as: "vocab.json", in: folder)
       let vocabulary = try locator.find(for: home.path + "/models/fish/")
-      let expected = try Vocabulary(contentsOf: Fixtures.path("shuffled/merges.txt"))
+      let expected = try Vocabulary(contentsOf: Fixtures.path("Tokenization/shuffled/merges.txt"))
       #expect(vocabulary.canonicalBytes == expected.canonicalBytes)
     }
   }
@@ -56,7 +56,7 @@ struct VocabularyLocatorTests {
 
   @Test(arguments: [nil, "", "relative/data"])
   func `without a usable XDG_DATA_HOME the home folder's default counts`(data: String?) throws {
-    try Fixtures.withTemporaryFolder { home in
+    try withTemporaryFolder { home in
       try put("small/merges.txt", as: "merges.txt", in: home.appendingPathComponent(".local/share/sdbatch/clip"))
       var environment = ["HOME": home.path]
       environment["XDG_DATA_HOME"] = data

@@ -1,16 +1,17 @@
 import CZlib
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
 struct VocabularyTests {
   private static func text(_ name: String) throws -> String {
-    try String(contentsOf: Fixtures.folder.appendingPathComponent(name), encoding: .utf8)
+    try Fixtures.text("Tokenization/" + name)
   }
 
   /// A `tokenizer.json` with the small vocabulary, its merges as lines or as pairs.
   private static func tokenizerJSON(mergesAsPairs: Bool) throws -> Data {
-    let ids = try Fixtures.decode([String: Int].self, from: "small/vocab.json")
+    let ids = try Fixtures.decode([String: Int].self, from: "Tokenization/small/vocab.json")
     let lines = try text("small/merges.txt").split(separator: "\n").dropFirst()
     let merges: [Any] = mergesAsPairs ? lines.map { $0.split(separator: " ").map(String.init) } : lines.map(String.init)
     let model: [String: Any] = [
@@ -27,8 +28,8 @@ struct VocabularyTests {
   }
 
   @Test func `ids come from vocab_json`() throws {
-    let vocabulary = try Vocabulary(contentsOf: Fixtures.path("shuffled/merges.txt"))
-    let ids = try Fixtures.decode([String: Int32].self, from: "shuffled/vocab.json")
+    let vocabulary = try Vocabulary(contentsOf: Fixtures.path("Tokenization/shuffled/merges.txt"))
+    let ids = try Fixtures.decode([String: Int32].self, from: "Tokenization/shuffled/vocab.json")
     #expect(ids.allSatisfy { vocabulary.id(of: $0.key) == $0.value })
     #expect(vocabulary.count == ids.count)
     #expect(vocabulary.beginID == ids["<|startoftext|>"])
@@ -37,10 +38,10 @@ struct VocabularyTests {
   }
 
   @Test func `every form of one vocabulary has the same bytes and ids`() throws {
-    let reference = try Vocabulary(contentsOf: Fixtures.path("small/merges.txt"))
-    let merges = try Data(contentsOf: Fixtures.folder.appendingPathComponent("small/merges.txt"))
+    let reference = try Vocabulary(contentsOf: Fixtures.path("Tokenization/small/merges.txt"))
+    let merges = try Fixtures.data("Tokenization/small/merges.txt")
     let crlf = Data(String(decoding: merges, as: UTF8.self).replacingOccurrences(of: "\n", with: "\r\n").utf8)
-    try Fixtures.withTemporaryFolder { folder in
+    try withTemporaryFolder { folder in
       let path = { (name: String) in folder.appendingPathComponent(name).path }
       try merges.write(to: folder.appendingPathComponent("merges.txt"))
       try crlf.write(to: folder.appendingPathComponent("bpe_simple_vocab_16e6.txt"))
@@ -58,7 +59,7 @@ struct VocabularyTests {
         #expect(vocabulary.commaID == reference.commaID && vocabulary.count == reference.count)
       }
     }
-    let other = try Vocabulary(contentsOf: Fixtures.path("shuffled/merges.txt"))
+    let other = try Vocabulary(contentsOf: Fixtures.path("Tokenization/shuffled/merges.txt"))
     #expect(other.canonicalBytes != reference.canonicalBytes)
   }
 
@@ -105,7 +106,7 @@ struct VocabularyTests {
 
   @Test(arguments: damages)
   func `a damaged file is named with what was found`(damage: Damage) throws {
-    try Fixtures.withTemporaryFolder { folder in
+    try withTemporaryFolder { folder in
       try Data(damage.merges.utf8).write(to: folder.appendingPathComponent("merges.txt"))
       if let ids = damage.ids { try Data(ids.utf8).write(to: folder.appendingPathComponent("vocab.json")) }
       let error = #expect(throws: TokenizationError.self) {
@@ -118,9 +119,9 @@ struct VocabularyTests {
   }
 
   @Test func `gzip data that stops short or is altered is refused`() throws {
-    try Fixtures.withTemporaryFolder { folder in
+    try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("merges.txt.gz")
-      let merges = try Data(contentsOf: Fixtures.folder.appendingPathComponent("small/merges.txt"))
+      let merges = try Fixtures.data("Tokenization/small/merges.txt")
       Self.gzip(merges, to: file.path)
       let whole = try Data(contentsOf: file)
       for count in [11, whole.count / 2, whole.count - 9, whole.count - 4, whole.count - 1] {
@@ -136,7 +137,7 @@ struct VocabularyTests {
   }
 
   @Test func `bytes that are not UTF-8 are refused`() throws {
-    try Fixtures.withTemporaryFolder { folder in
+    try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("merges.txt")
       try Data([0x61, 0x20, 0xFF, 0x0A]).write(to: file)
       let error = #expect(throws: TokenizationError.self) { try Vocabulary(contentsOf: file.path) }
@@ -145,7 +146,7 @@ struct VocabularyTests {
   }
 
   @Test func `a folder and a missing file cannot be read`() throws {
-    try Fixtures.withTemporaryFolder { folder in
+    try withTemporaryFolder { folder in
       for path in [folder.path, folder.path + "/merges.txt"] {
         let error = #expect(throws: TokenizationError.self) { try Vocabulary(contentsOf: path) }
         guard case .unreadableFile(path, _) = error else {

@@ -1,5 +1,5 @@
+import TestSupport
 import Testing
-import WeightsTestSupport
 
 @testable import Weights
 

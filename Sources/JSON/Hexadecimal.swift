@@ -1,6 +1,7 @@
 /// Bytes written as lower-case hexadecimal digits.
 public enum Hexadecimal {
-  static let digits = Array("0123456789abcdef".utf8)
+  /// The sixteen digits as ASCII.
+  package static let digits = Array("0123456789abcdef".utf8)
 
   /// Two digits for each byte, such as a digest.
   public static func text(_ bytes: some Sequence<UInt8>) -> String {
@@ -13,7 +14,7 @@ public enum Hexadecimal {
   }
 
   /// The value of one digit in either case.
-  static func value(_ digit: UInt8) -> UInt8? {
+  package static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10

@@ -1,4 +1,4 @@
-/// Steele, Lea & Flood 2014; the same numbers in every run.
+/// A small generator whose numbers are the same in every run: Steele, Lea & Flood 2014.
 package struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A model whose names and shapes PyTorch libraries wrote down, see `Tests/Fixtures/Weights/make_fixtures.py`.
 package struct ModelFixture: Sendable {
   package static let all = ["sd15", "one-layer", "three-layers"]
@@ -20,15 +18,14 @@ package struct ModelFixture: Sendable {
     package var tensors: [Tensor] = []
   }
 
-  package static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Fixtures/Weights").path
+  package static let folder = Fixtures.path("Weights")
 
   package let name: String
   package private(set) var networks: [String: Network] = [:]
 
   package init(_ name: String) throws {
     self.name = name
-    let text = try String(contentsOfFile: "\(Self.folder)/\(name)/tensors.txt", encoding: .utf8)
+    let text = try Fixtures.text("Weights/\(name)/tensors.txt")
     var network = Network(name: "", prefix: "")
     for line in text.split(separator: "\n") {
       let words = line.split(separator: " ").map(String.init)
@@ -61,7 +58,7 @@ package struct ModelFixture: Sendable {
 
   /// The configuration that diffusers wrote for one network.
   package func configuration(_ network: String) throws -> String {
-    try String(contentsOfFile: "\(Self.folder)/\(name)/\(network).json", encoding: .utf8)
+    try Fixtures.text("Weights/\(name)/\(network).json")
   }
 
   /// Writes a diffusers folder, with numbers that are all zero; gives its path.

@@ -5,8 +5,15 @@ package final class TemporaryFolder: Sendable {
   package let path: String
 
   package init() throws {
-    path = FileManager.default.temporaryDirectory.path + "/weights-\(UUID().uuidString)"
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sdbatch-test-\(UUID().uuidString)")
+    path = folder.standardizedFileURL.path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  /// A folder with these empty files.
+  package convenience init(_ files: [String]) throws {
+    try self.init()
+    for file in files { try write(file, []) }
   }
 
   deinit {

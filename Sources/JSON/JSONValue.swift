@@ -27,13 +27,6 @@ public enum JSONValue: Hashable, Sendable {
     return value
   }
 
-  /// The value as JSON, without white space.
-  public var jsonText: String {
-    var writer = JSONWriter()
-    writer.value(self)
-    return String(decoding: writer.bytes, as: UTF8.self)
-  }
-
   /// The value of a number of either kind; nothing for other values.
   public var numberValue: Double? {
     switch self {
@@ -42,6 +35,64 @@ public enum JSONValue: Hashable, Sendable {
     default: nil
     }
   }
+
+  /// The value as JSON, without white space.
+  public var jsonText: String {
+    var writer = JSONWriter()
+    writer.value(self)
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+}
+
+extension JSONValue {
+  /// Reads one value and nothing after it but white space.
+  ///
+  /// - Parameters:
+  ///   - bytes: UTF-8.
+  ///   - repeatedKeys: What becomes of a key that stands twice in an object.
+  /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
+  public init(parsing bytes: UnsafeRawBufferPointer, repeatedKeys: JSONCursor.RepeatedKeys = .kept) throws(JSONError) {
+    var cursor = JSONCursor(bytes, repeatedKeys: repeatedKeys)
+    self = try cursor.value()
+    try cursor.end()
+  }
+
+  /// Reads one value and nothing after it but white space; repeated keys are kept.
+  ///
+  /// - Parameter bytes: UTF-8.
+  /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
+  public init(parsing bytes: UnsafeBufferPointer<UInt8>) throws(JSONError) {
+    try self.init(parsing: UnsafeRawBufferPointer(bytes))
+  }
+
+  /// Reads one value and nothing after it but white space; repeated keys are kept.
+  ///
+  /// - Parameter text: JSON.
+  /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
+  public init(parsing text: String) throws(JSONError) {
+    self = try Array(text.utf8).withUnsafeBufferPointer { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
+  }
+}
+
+extension JSONValue: CustomStringConvertible {
+  /// The value as messages show it: cut short where it is long.
+  public var description: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .string(let text): "\"\(text.abridged)\""
+    case .array(let elements):
+      "[\(elements.prefix(12).map(\.description).joined(separator: ", "))\(elements.count > 12 ? ", ..." : "")]"
+    case .object: "an object"
+    }
+  }
+}
+
+extension String {
+  /// The text, cut where it would make a message unreadable.
+  package var abridged: String { count <= 100 ? self : prefix(100) + "..." }
 }
 
 /// A name and its value in a JSON object.

@@ -1,0 +1,72 @@
+extension JSONCursor {
+  /// Reads a string and undoes its escapes.
+  public mutating func string() throws(JSONError) -> String {
+    guard take("\"") else { throw expected("a string") }
+    let start = offset
+    try skipPlain()
+    if peek == UInt8(ascii: "\"") {
+      defer { offset += 1 }
+      return try decoded(start..<offset)
+    }
+    var text = try decoded(start..<offset)
+    while !takeByte("\"") {
+      guard takeByte("\\") else { throw expected("the end of the string that starts at byte \(start - 1)") }
+      text.unicodeScalars.append(try escape())
+      let run = offset
+      try skipPlain()
+      text += try decoded(run..<offset)
+    }
+    return text
+  }
+
+  /// Steps over everything that stands for itself.
+  private mutating func skipPlain() throws(JSONError) {
+    while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+      guard byte >= 0x20 else { throw expected("an escaped control character") }
+      offset += 1
+    }
+  }
+
+  private mutating func escape() throws(JSONError) -> Unicode.Scalar {
+    let start = offset - 1
+    guard let byte = peek else { throw expected("an escape") }
+    offset += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{C}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"):
+      var code = try codeUnit()
+      if (0xD800..<0xDC00).contains(code), takeByte("\\"), takeByte("u") {
+        let low = try codeUnit()
+        guard (0xDC00..<0xE000).contains(low) else { break }
+        code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+      }
+      guard let scalar = Unicode.Scalar(code) else { break }
+      return scalar
+    default:
+      throw JSONError(offset: start, reason: "the escape is not a valid one")
+    }
+    throw JSONError(offset: start, reason: "the escape is not a valid one: half of a surrogate pair")
+  }
+
+  private mutating func codeUnit() throws(JSONError) -> UInt32 {
+    var code: UInt32 = 0
+    for _ in 0..<4 {
+      guard let digit = peek.flatMap(Hexadecimal.value) else { throw expected("a hexadecimal digit") }
+      code = code << 4 | UInt32(digit)
+      offset += 1
+    }
+    return code
+  }
+
+  private func decoded(_ range: Range<Int>) throws(JSONError) -> String {
+    guard let text = String(validating: bytes[range], as: UTF8.self) else {
+      throw JSONError(offset: range.lowerBound, reason: "the string is not valid UTF-8")
+    }
+    return text
+  }
+}

@@ -1,0 +1,66 @@
+import JSON
+import Testing
+
+struct JSONCursorTests {
+  private func strict(_ text: String) throws -> JSONValue {
+    try Array(text.utf8).withUnsafeBytes { try JSONValue(parsing: $0, repeatedKeys: .refused) }
+  }
+
+  @Test(arguments: [
+    ("[1, 2", 5, "',' or ']' is expected, found the end"), ("{\"a\" 1}", 5, "':' is expected, found '1'"),
+    ("[nul]", 1, "a JSON value is expected, found 'n'"),
+    ("[1] x", 4, "the end of the JSON text is expected, found 'x'"),
+    ("[0, 017]", 4, "a number may not begin with 0, found 017"),
+    ("\"a\tb\"", 2, "an escaped control character is expected, found the byte 9"),
+    ("[\"\\ud83d\"]", 2, "the escape is not a valid one: half of a surrogate pair"),
+    ("[1e400]", 1, "the number 1e400 is out of range"),
+    (String(repeating: "[", count: 65), 64, "values are nested more than 64 deep"),
+  ])
+  func `an error tells what was expected, what was found, and where`(text: String, offset: Int, reason: String) {
+    #expect(throws: JSONError(offset: offset, reason: reason)) { try strict(text) }
+  }
+
+  @Test(arguments: [0, 1, 6, 7, 8, 9, 40])
+  func `a repeated key is refused where it stands, among few keys and among many`(others: Int) throws {
+    let between = (0..<others).map { "\"k\($0)\":{\"a\":0}, " }.joined()
+    let text = "{\"a\":1, \(between)\"\\u0061\":2}"
+    let error = JSONError(offset: 8 + between.utf8.count, reason: "the key 'a' is repeated")
+    #expect(throws: error) { try strict(text) }
+    let lenient = try JSONValue(parsing: text)
+    #expect(lenient["a"] == 2)
+    guard case .object(let members) = lenient else { return #expect(Bool(false), "expected an object") }
+    #expect(members.map(\.name) == ["a"] + (0..<others).map { "k\($0)" } + ["a"])
+  }
+
+  @Test func `an array of objects is read without a tree`() throws {
+    var found: [String: [Int]] = [:]
+    try Array(#" {"x": [1, -2, 9223372036854775807], "y":[]} "#.utf8).withUnsafeBytes { bytes in
+      var cursor = JSONCursor(bytes)
+      try cursor.object { cursor, key throws(JSONError) in
+        var numbers: [Int] = []
+        try cursor.array { cursor throws(JSONError) in numbers.append(try cursor.integer()) }
+        found[key] = numbers
+      }
+      try cursor.end()
+    }
+    #expect(found == ["x": [1, -2, .max], "y": []])
+  }
+
+  @Test(arguments: ["1.0", "1e3", "9223372036854775808", "-9223372036854775809", "true", "\"1\"", "-"])
+  func `an integer is nothing else`(text: String) {
+    #expect(throws: JSONError.self) {
+      try Array(text.utf8).withUnsafeBytes { bytes in
+        var cursor = JSONCursor(bytes)
+        return try cursor.integer()
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("", 0, "1:1"), ("ab", 1, "1:2"), ("a\nb", 2, "2:1"), ("é🐟x", 6, "1:3"), ("a\r\nb\rc\n\nd", 8, "5:1"),
+    ("a\r\nb", 2, "2:1"),
+  ])
+  func `places are told by line and column`(text: String, offset: Int, place: String) {
+    #expect(Array(text.utf8).withUnsafeBytes { JSONPosition(offset: offset, in: $0).description } == place)
+  }
+}
