@@ -20,15 +20,24 @@ public protocol ImageGenerator {
   ///   - progress: To be called before each stage and after each sampling step; what it throws must be passed on at
   ///     once, for the run may have been asked to stop.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws; an `InputFailure` if every job with this model would fail as this one; or any
-  ///   other error, which makes this one job fail.
+  /// - Throws: What `progress` throws; an `InputFailure` that is not of one job if every job with this model would fail
+  ///   as this one; or any other error, which makes this one job fail.
   mutating func generate(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage
 }
 
-/// An error that is no fault of one job: its model, or another input, is not usable, and the run ends.
-public protocol InputFailure: Error {}
+/// An error that is the fault of an input: the run ends, for every job with this model would fail alike, unless it says
+/// that it is about one job's settings only.
+public protocol InputFailure: Error {
+  /// Whether other jobs with the same model may do well; by default they would not.
+  var isOfOneJob: Bool { get }
+}
+
+extension InputFailure {
+  /// Every job with this model would fail.
+  public var isOfOneJob: Bool { false }
+}
 
 /// Thrown through a generator to end it between two steps, because the run is to stop.
 public struct StopRequested: Error, Hashable {

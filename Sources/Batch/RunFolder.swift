@@ -64,7 +64,7 @@ public enum SeedFile {
   public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
     do {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
-    } catch BatchError.notRead(_, let code) where code == ENOENT {
+    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
     } catch let error as DecodingError {
       throw BatchError.damaged(

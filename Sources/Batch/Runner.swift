@@ -174,7 +174,7 @@ public struct Runner<Generator: ImageGenerator> {
                 id: planned.id, index: planned.job.index, started: started, seconds: clock.secondsSince, error: text)))
           state.finish(.failed, at: place)
           observe(.jobFailed(running, error: text))
-          if error is any InputFailure { throw error }
+          if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
           if failurePolicy == .stop {
             state.stop = state.isComplete ? nil : .failure
             return

@@ -12,6 +12,24 @@ enum Console {
 
   static func error(_ text: String) { write("sdbatch: " + text + "\n", to: STDERR_FILENO) }
 
+  /// Lines that begin with `file:line:column`, which editors look for at the start.
+  static func diagnostics(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+  /// How many characters fit into a line of the terminal; nothing where it does not tell.
+  static var columns: Int? {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+
+  /// Opens standard streams that the parent closed: the next file opened would take their number, and messages would
+  /// get into it.
+  static func openClosedStreams() {
+    var descriptor = open("/dev/null", O_RDWR)
+    while (STDIN_FILENO...STDERR_FILENO).contains(descriptor) { descriptor = open("/dev/null", O_RDWR) }
+    close(descriptor)
+  }
+
   private static func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
@@ -43,8 +61,7 @@ private struct LineLogHandler: LogHandler {
     if event.level >= .warning {
       Console.error("\(event.level): \(event.message)")
     } else {
-      let time = Date().formatted(.iso8601.dateSeparator(.dash).time(includingFractionalSeconds: false))
-      Console.output("\(time) \(event.message)")
+      Console.output("\(Date().formatted(.iso8601)) \(event.message)")
     }
   }
 }

@@ -56,7 +56,26 @@ enum ExitStatus: Int32, Error {
   static func message(_ error: any Error) -> String { String(describing: error) }
 }
 
-// Errors that no other job would escape: the model, its vocabulary or this machine is the reason.
+// The model, its vocabulary or this machine is the reason, which no other job would escape; or one job's settings.
 extension WeightError: InputFailure {}
 extension TensorError: InputFailure {}
-extension EngineError: InputFailure {}
+
+extension TokenizationError: InputFailure {
+  /// Prompts are of one job, vocabularies are not.
+  public var isOfOneJob: Bool {
+    switch self {
+    case .vocabularyNotFound, .unreadableFile, .damagedVocabulary: false
+    case .weightNotANumber, .weightTooLarge: true
+    }
+  }
+}
+
+extension EngineError: InputFailure {
+  /// Settings are of one job, models are not.
+  public var isOfOneJob: Bool {
+    switch self {
+    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .latentChannels: false
+    case .clipSkipTooLarge, .notFinite: true
+    }
+  }
+}

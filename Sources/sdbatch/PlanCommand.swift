@@ -13,12 +13,16 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "How many cells to show.")
   var cells = 10
 
+  func validate() throws {
+    if cells < 0 { throw ValidationError("--cells takes a number from 0 on") }
+  }
+
   func run() throws {
     let recipe = try options.read()
     let folder = options.folder(recipe)
     var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
     let plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
-    for warning in plan.warnings { Console.error("\(warning)") }
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
 
     Console.output("jobs         \(plan.count)")
     Console.output("total steps  \(plan.totalSteps)")
@@ -27,8 +31,8 @@ struct PlanCommand: ParsableCommand {
       let names = axis.members.map(\.name).joined(separator: " + ")
       Console.output("axis         \(names): \(axis.count) \(axis.count == 1 ? "value" : "values")")
     }
-    for (job, _) in zip(plan.jobs, 0..<max(cells, 0)) { Console.output(Self.line(job)) }
-    if plan.count > cells { Console.output("... and \(plan.count - max(cells, 0)) more") }
+    for (job, _) in zip(plan.jobs, 0..<cells) { Console.output(Self.line(job)) }
+    if plan.count > cells { Console.output("... and \(plan.count - cells) more") }
   }
 
   /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".

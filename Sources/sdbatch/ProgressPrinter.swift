@@ -43,7 +43,12 @@ final class ProgressPrinter {
     }
   }
 
+  /// Leaves the terminal to others.
+  func close() { replaceLiveLine("") }
+
   private func replaceLiveLine(_ text: String) {
+    // A line that wraps could not be overwritten.
+    let text = Console.columns.map { String(text.prefix($0 - 1)) } ?? text
     guard text != liveLine else { return }
     liveLine = text
     // Back to the first column, the text, and nothing after it.

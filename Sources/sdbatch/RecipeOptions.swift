@@ -18,6 +18,10 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "The arithmetic: auto or fp32; short for --set precision=.")
   var precision: String?
 
+  func validate() throws {
+    if output?.isEmpty == true { throw ValidationError("--output takes a path") }
+  }
+
   /// Reads the recipe and tells its warnings.
   func read() throws -> Recipe {
     let variables = ProcessInfo.processInfo.environment
@@ -25,7 +29,7 @@ struct RecipeOptions: ParsableArguments {
       variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
     let settings = overrides + (precision.map { ["precision=\($0)"] } ?? [])
     let recipe = try RecipeReader(environment: environment).read(path: recipe, overrides: settings)
-    for warning in recipe.warnings { Console.error("\(warning)") }
+    for warning in recipe.warnings { Console.diagnostics("\(warning)") }
     return recipe
   }
 

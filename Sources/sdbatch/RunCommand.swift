@@ -2,6 +2,7 @@ import ArgumentParser
 import Batch
 import Diffusion
 import Foundation
+import Jobs
 import Planning
 
 /// `sdbatch run recipe.yaml`
@@ -10,7 +11,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Make every image of a recipe that is not there yet.",
     discussion: """
-      Exit codes: 0 all done; 3 some jobs failed; 10 the recipe or a model is not usable; 11 another run holds the \
+      Exit codes: 0 all done; 1 internal error; 3 some jobs failed; 10 the recipe or a model is not usable; 11 another run holds the \
       folder; 64 command line not understood; 74 output could not be written; 75 stopped by SIGTERM, SIGHUP or SIGUSR1 \
       with work left; 130 stopped by SIGINT. Give the same command again to go on.
       """)
@@ -38,8 +39,9 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    // A reader that goes away must not end the run.
+    // A reader that goes away must not end the run, and a file that may grow no more is an error like a full disk.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     let recipe = try options.read()
     let folder = options.folder(recipe)
     // Planned before anything is written, so that every mistake of the recipe is told first.
@@ -49,7 +51,7 @@ struct RunCommand: ParsableCommand {
     let engine = try Engine(
       version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       executable: Self.executable, environment: ProcessInfo.processInfo.environment)
-    if let first = plan.jobs.first(where: { _ in true }) { _ = try engine.ingredients(for: first.parameters) }
+    try check(plan, engine)
 
     StopSignals.install()
     let lock = try RunLock(folder)
@@ -59,15 +61,24 @@ struct RunCommand: ParsableCommand {
       seeds = current
       plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
     }
-    for warning in plan.warnings { Console.error("\(warning)") }
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
 
     let printer = ProgressPrinter(style: json ? .json : quiet ? .quiet : Console.isTerminal ? .live : .lines)
+    defer { printer.close() }
     var runner = Runner(engine, lock: lock, observe: printer.show)
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
     let status = ExitStatus(outcome)
     if status != .done { throw status }
+  }
+
+  /// Looks at every model once, so that one that is not usable is told before anything is written.
+  private func check(_ plan: Plan, _ engine: Engine) throws {
+    var seen: Set<[ModelReference?]> = []
+    for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+      _ = try engine.ingredients(for: job.parameters)
+    }
   }
 
   private func storedSeeds(_ folder: RunFolder) throws -> SeedDraws {

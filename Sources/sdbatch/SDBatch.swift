@@ -1,4 +1,5 @@
 import ArgumentParser
+import Planning
 
 /// Offline batches of Stable Diffusion images from a recipe, on plain CPUs.
 @main
@@ -18,11 +19,15 @@ struct SDBatch: ParsableCommand {
 
   /// Parses and runs; every error leaves with the exit code that the README documents.
   static func main() {
+    Console.openClosedStreams()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch let status as ExitStatus {
       exit(withError: status.exitCode)
+    } catch let errors as RecipeErrors {
+      Console.diagnostics("\(errors)")
+      exit(withError: ExitStatus.unusableInput.exitCode)
     } catch {
       guard let status = ExitStatus(error) else { exit(withError: error) }
       Console.error(ExitStatus.message(error))

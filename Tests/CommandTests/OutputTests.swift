@@ -1,0 +1,161 @@
+import Foundation
+import Jobs
+import Testing
+
+/// What the commands print, and to whom.
+@Suite struct OutputTests {
+  // MARK: run
+
+  @Test func `--json prints one object per line for everything that happens`() throws {
+    let space = try Workspace(recipe: ExitCodeTests.oneOfThreeFails)
+    let child = try space.run("recipe.yaml", "--json", exits: 3)
+    let events = try child.outputLines.map { try JSONValue(parsing: $0) }
+    let names = events.compactMap { $0["event"]?.text }
+    #expect(names.count == events.count)
+    #expect(names.first == "started" && names.last == "finished")
+    #expect(
+      names.filter { $0 != "progress" } == [
+        "started", "job_started", "image_done", "job_started", "job_failed", "job_started", "image_done", "finished",
+      ])
+    let running = ["event", "number", "count", "index", "id"]
+    for event in events {
+      switch event["event"]?.text {
+      case "started":
+        #expect(event.names == ["event", "folder", "counts", "images_to_make", "steps_to_make"])
+        #expect(event["folder"]?.text == space.path + "/run")
+        #expect(event["images_to_make"] == 3 && event["steps_to_make"] == 3)
+      case "job_started": #expect(event.names == running)
+      case "image_done":
+        #expect(event.names == running + ["file", "seconds"])
+        #expect(space.exists("run/" + (event["file"]?.text ?? "?")))
+      case "job_failed":
+        #expect(event.names == running + ["error"])
+        #expect(event["index"] == 1 && event["error"]?.text?.contains("clip_skip is 4") == true)
+      case "progress":
+        #expect(event.names.starts(with: running + ["stage"]))
+        #expect(event.names.suffix(2) == ["seconds_per_step", "seconds_left"])
+      case "finished":
+        #expect(event.names == ["event", "folder", "counts", "images_made", "seconds", "exit_code"])
+        #expect(event["counts"] == ["total": 3, "done": 2, "failed": 1, "pending": 0])
+        #expect(event["images_made"] == 2 && event["exit_code"] == 3)
+      default: Issue.record("unknown event: \(event.jsonText)")
+      }
+    }
+    let stages = events.filter { $0["event"] == "progress" && $0["index"] == 0 }.compactMap { $0["stage"]?.text }
+    #expect(stages == ["loading", "encoding", "sampling", "sampling", "decoding"])
+  }
+
+  @Test func `--quiet says nothing as long as all is well, and tells failures`() throws {
+    let space = try Workspace()
+    let child = try space.run("recipe.yaml", "--quiet")
+    #expect(child.output.isEmpty && child.errors.isEmpty)
+    try space.write(ExitCodeTests.oneOfThreeFails, to: "recipe.yaml")
+    let failing = try space.run("recipe.yaml", "--quiet", exits: 3)
+    #expect(failing.output.isEmpty)
+    #expect(failing.errors.split(separator: "\n").count == 1 && failing.errors.contains("clip_skip is 4"))
+  }
+
+  @Test func `without a terminal there are plain lines, with the folder first and the sum last`() throws {
+    let space = try Workspace()
+    let child = try space.run("recipe.yaml")
+    #expect(child.errors.isEmpty)
+    let lines = child.outputLines
+    #expect(lines.count == 7)
+    for line in lines {
+      #expect(line.prefixMatch(of: #/20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ /#) != nil, "\(line)")
+      #expect(line.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F })
+    }
+    #expect(lines[0].hasSuffix(" \(space.path)/run: 4 jobs, 0 done, 4 to make, 16 steps"))
+    #expect(lines[1].hasSuffix(" loading model"))
+    for (index, line) in lines[2..<6].enumerated() {
+      #expect(line.contains(" [\(index + 1)/4] images/0000\(index)-\(index + 1)-"))
+    }
+    #expect(lines[6].contains(" 4 of 4 done, 0 failed (4 made in "))
+  }
+
+  @Test(arguments: ["| head -n 1", "| true", ">&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])
+  func `a run goes on when nobody listens`(redirection: String) throws {
+    let space = try Workspace()
+    let child = try space.startShell("{ \"$0\" recipe.yaml; echo $? >code; } \(redirection)")
+    _ = try child.wait()
+    #expect(try space.text("code") == "0\n")
+    #expect(try space.images().count == 4)
+    // Nothing that was meant for a closed stream has got into a file that took its number.
+    #expect(space.journal().count == 4)
+    #expect(try space.text("run/journal.jsonl").split(separator: "\n").count == 4)
+    #expect(try space.text("run/recipe.yaml") == Workspace.recipe)
+    try space.run("recipe.yaml", "--output", "undisturbed")
+    #expect(try space.images() == space.images("undisturbed"))
+  }
+
+  @Test func `warnings go to standard error and do not end the run`() throws {
+    let space = try Workspace(recipe: Workspace.recipe + "webhook: http://127.0.0.1:1/\nexclude: [{seed: 17}]\n")
+    for arguments in [["plan", "recipe.yaml"], ["run", "recipe.yaml"], ["run", "recipe.yaml", "--quiet"]] {
+      let child = try space.start([Child.program] + arguments, environment: [:])
+      #expect(try child.wait() == .exited(0))
+      let lines = child.errors.split(separator: "\n")
+      #expect(lines.count == 2)
+      #expect(lines.first?.hasPrefix("recipe.yaml:10:10: warning: webhook: ") == true, "\(child.errors)")
+      #expect(lines.last?.hasPrefix("recipe.yaml:11:") == true && child.errors.contains("warning: exclude: "))
+    }
+  }
+
+  // MARK: plan
+
+  @Test func `plan tells jobs, steps, axes and cells, and writes nothing`() throws {
+    let recipe = Workspace.recipe.replacingOccurrences(of: "steps: 4\n", with: "").replacingOccurrences(
+      of: "seed: 1, 2, ..., 4",
+      with: "seed: 1, 2, ..., 4\n  steps: [10, 20]\nzip:\n  - {cfg_scale: [1, 2], eta: [0, 1]}")
+    let space = try Workspace(recipe: recipe)
+    let before = try FileManager.default.subpathsOfDirectory(atPath: space.path)
+    let child = try space.run("plan", "recipe.yaml")
+    #expect(child.errors.isEmpty)
+    let lines = child.outputLines
+    #expect(
+      lines[..<6].map { $0.split(separator: " ", maxSplits: 1).map { $0.drop { $0 == " " } } }
+        == [
+          ["jobs", "16"], ["total", " steps  240"], ["output", "\(space.path)/run"], ["axis", "seed: 4 values"],
+          ["axis", "steps: 2 values"], ["axis", "cfg_scale + eta: 2 values"],
+        ].map { $0.map { Substring($0).drop { $0 == " " } } })
+    #expect(lines[6] == "00000  seed=1  steps=10  cfg_scale=1  eta=0  10 steps, 64x64")
+    #expect(lines[9] == "00003  seed=1  steps=20  cfg_scale=2  eta=1  20 steps, 64x64")
+    #expect(lines.count == 17 && lines[16] == "... and 6 more")
+    #expect(try space.run("plan", "recipe.yaml", "--cells", "16").outputLines.count == 22)
+    let shorter = try space.run("plan", "recipe.yaml", "--set", "seed=9", "--output", "other", "--cells", "0")
+    #expect(shorter.output.contains("jobs         4\n") && shorter.output.contains("\(space.path)/other\n"))
+    let after = try FileManager.default.subpathsOfDirectory(atPath: space.path)
+    #expect(Set(after).subtracting(before).allSatisfy { $0.hasPrefix("output-") || $0.hasPrefix("errors-") })
+  }
+
+  @Test func `a plan of a million jobs takes seconds, and one of 10^12 is refused`() throws {
+    let space = try Workspace(
+      recipe: Workspace.recipe.replacingOccurrences(of: "..., 4", with: "..., 1000\n  cfg_scale: 1, 2, ..., 1000"))
+    let clock = ContinuousClock.now
+    #expect(try space.run("plan", "recipe.yaml").output.contains("jobs         1000000\ntotal steps  4000000\n"))
+    #expect(ContinuousClock.now - clock < .seconds(20))
+    try space.write(
+      Workspace.recipe.replacingOccurrences(
+        of: "..., 4", with: "..., 1000000\n  cfg_scale: 0.001, 0.002, ..., 1000"), to: "recipe.yaml")
+    #expect(try space.run("plan", "recipe.yaml", exits: 10).errors.contains("1000000000000 jobs"))
+  }
+
+  // MARK: status
+
+  @Test func `status tells of runs that are finished, unfinished or not there`() throws {
+    let space = try Workspace()
+    #expect(try space.run("status", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
+    try space.run("recipe.yaml")
+    let times = try space.times()
+    let finished = try space.run("status", "run")
+    #expect(
+      finished.output.hasPrefix("\(space.path)/run: 4 of 4 done, 0 failed, 0 to do\nnot running\nlast activity: 20"))
+    let name = try #require(try space.images().keys.max())
+    try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
+    #expect(try space.run("status", "run").output.contains(": 3 of 4 done, 0 failed, 1 to do\n"))
+    let json = try JSONValue(parsing: space.run("status", "run", "--json").output)
+    #expect(json.names == ["folder", "counts", "running", "holder", "last_activity", "failures"])
+    #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
+    #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])
+    #expect(try space.times() == times.filter { $0.key != "images/" + name })
+  }
+}

@@ -1,0 +1,130 @@
+import Crypto
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+/// A folder to start the program in, gone when the test is over. It sees no home, cache or models but those of the test.
+final class Workspace {
+  let path = FileManager.default.temporaryDirectory.path + "/sdbatch-command-" + UUID().uuidString
+  private var childCount = 0
+
+  /// Four small pictures of the random model, which finds its vocabulary beside itself.
+  static let recipe = """
+    model: model.safetensors
+    prompt: a small boat
+    width: 64
+    height: 64
+    steps: 4
+    sampler_name: Euler a
+    grid:
+      seed: 1, 2, ..., 4
+    output: run
+
+    """
+
+  init(recipe: String? = Workspace.recipe) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    if let recipe { try write(recipe, to: "recipe.yaml") }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  // MARK: Files
+
+  func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
+
+  func write(_ data: Data, to name: String) throws { try data.write(to: URL(fileURLWithPath: path + "/" + name)) }
+
+  func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)) }
+
+  func text(_ name: String) throws -> String { String(decoding: try data(name), as: UTF8.self) }
+
+  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
+
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(atPath: path + "/" + name, withIntermediateDirectories: true)
+  }
+
+  /// The pictures of a run by name; others than pictures too, so that nothing left behind goes unseen.
+  func images(_ run: String = "run") throws -> [String: Data] {
+    var images: [String: Data] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(run)/images") {
+      images[name] = try data("\(run)/images/\(name)")
+    }
+    return images
+  }
+
+  /// When each file of a run was last written, in nanoseconds.
+  func times(_ run: String = "run") throws -> [String: Int] {
+    var times: [String: Int] = [:]
+    for name in try FileManager.default.subpathsOfDirectory(atPath: "\(path)/\(run)") {
+      var status = stat()
+      guard lstat("\(path)/\(run)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+      times[name] = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
+    }
+    return times
+  }
+
+  // MARK: The program
+
+  /// Starts the program.
+  func start(_ arguments: String..., environment: [String: String] = [:]) throws -> Child {
+    try start([Child.program] + arguments, environment: environment)
+  }
+
+  /// Starts a line of the shell, in which `"$0"` is the program.
+  func startShell(_ line: String, environment: [String: String] = [:]) throws -> Child {
+    try start(["/bin/sh", "-c", line, Child.program], environment: environment)
+  }
+
+  func start(_ arguments: [String], environment: [String: String], terminal: String? = nil) throws -> Child {
+    childCount += 1
+    let usual = [
+      "PATH": "/usr/bin:/bin", "HOME": path + "/home", "XDG_DATA_HOME": path + "/data",
+      "XDG_CACHE_HOME": path + "/cache", "SDBATCH_MODELS": Fixtures.path("Engine"), "TZ": "UTC",
+    ]
+    return try Child(
+      arguments, environment: usual.merging(environment) { $1 }, in: path,
+      streams: Child.Streams(output: terminal ?? "\(path)/output-\(childCount)", errors: "\(path)/errors-\(childCount)")
+    )
+  }
+
+  /// Runs the program to its end, which has to be this one.
+  @discardableResult
+  func run(
+    _ arguments: String..., environment: [String: String] = [:], exits code: Int32 = 0,
+    at location: SourceLocation = #_sourceLocation
+  ) throws -> Child {
+    let child = try start([Child.program] + arguments, environment: environment)
+    let end = try child.wait()
+    #expect(end == .exited(code), "\(child.output)\(child.errors)", sourceLocation: location)
+    return child
+  }
+
+  // MARK: What a run leaves
+
+  func manifest(_ run: String = "run") throws -> JSONValue { try JSONValue(parsing: text("\(run)/manifest.json")) }
+
+  func manifestJobs(_ run: String = "run") throws -> [JSONValue] { try manifest(run)["jobs"]?.elements ?? [] }
+
+  /// The whole lines of the journal; the last one may be on its way.
+  func journal(_ run: String = "run") -> [JSONValue] {
+    let lines = ((try? text("\(run)/journal.jsonl")) ?? "").split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.dropLast().compactMap { try? JSONValue(parsing: String($0)) }
+  }
+}
+
+extension JSONValue {
+  var elements: [JSONValue]? {
+    if case .array(let elements) = self { elements } else { nil }
+  }
+
+  /// The names of an object's members in the order of the file.
+  var names: [String] {
+    if case .object(let members) = self { members.map(\.name) } else { [] }
+  }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+func digest(_ bytes: some DataProtocol) -> String { Hexadecimal.text(SHA256.hash(data: bytes)) }
