@@ -74,7 +74,7 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .latentChannels: false
+    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .imageChannels: false
     case .clipSkipTooLarge, .notFinite: true
     }
   }
