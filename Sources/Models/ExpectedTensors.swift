@@ -122,7 +122,7 @@ extension VAEConfiguration: NetworkConfiguration {
     if usesPostQuantConvolution { list.convolution("post_quant_conv", latentChannels, latentChannels, kernel: 1) }
     list.convolution("decoder.conv_in", latentChannels, inner)
     list.resnet("decoder.mid_block.resnets.0", inner, inner)
-    if hasMidAttention {
+    if hasMiddleAttention {
       list.norm("decoder.mid_block.attentions.0.group_norm", inner)
       for layer in ["to_q", "to_k", "to_v", "to_out.0"] {
         list.linear("decoder.mid_block.attentions.0.\(layer)", inner, inner)

@@ -156,11 +156,11 @@ extension UNetConfiguration {
     }
     blockOutChannels = channels
 
-    let midAttention = "mid_block.attentions.0"
-    let midDepth = depth(root, [midAttention])
-    var attentions = [midAttention]
+    let middleAttention = "mid_block.attentions.0"
+    let middleDepth = depth(root, [middleAttention])
+    var attentions = [middleAttention]
     transformerDepths = (0..<structure.blockCount).map { block in
-      guard hasAttention[block] else { return midDepth }
+      guard hasAttention[block] else { return middleDepth }
       let places =
         (0..<layersPerBlock).map { "down_blocks.\(block).attentions.\($0)" }
         + (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).attentions.\($0)" }

@@ -20,7 +20,7 @@ public struct VAEConfiguration: Hashable, Sendable {
   /// Whether a 1×1 convolution of the latent precedes the decoder.
   public var usesPostQuantConvolution = true
   /// Whether the middle block has attention, of one head.
-  public var hasMidAttention = true
+  public var hasMiddleAttention = true
 
   /// The VAE of Stable Diffusion 1.5.
   public init() {}
@@ -70,7 +70,7 @@ extension VAEConfiguration {
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     scalingFactor = Float(try file.positiveNumber("scaling_factor", default: 0.18215))
     usesPostQuantConvolution = try file.boolean("use_post_quant_conv", default: true)
-    hasMidAttention = try file.boolean("mid_block_add_attention", default: true)
+    hasMiddleAttention = try file.boolean("mid_block_add_attention", default: true)
   }
 
   private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {

@@ -41,7 +41,7 @@ public final class VAEDecoder {
         w, inputs: inputs, outputs: outputs, timeWidth: nil, groups: groups, epsilon: Self.epsilon, compute: compute)
     }
     resnet0 = try resnet(middle["resnets.0"], widths[0], widths[0])
-    if configuration.hasMidAttention {
+    if configuration.hasMiddleAttention {
       let scope = middle["attentions.0"]
       attentionNorm = try GroupNorm(
         scope["group_norm"], channels: widths[0], groups: groups, epsilon: Self.epsilon)

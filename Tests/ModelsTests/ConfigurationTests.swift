@@ -135,7 +135,7 @@ struct ConfigurationTests {
       ).vae?.configuration)
     #expect(vae.scalingFactor == 0.5)
     #expect(vae.normGroups == 8)
-    #expect(!vae.usesPostQuantConvolution && !vae.hasMidAttention)
+    #expect(!vae.usesPostQuantConvolution && !vae.hasMiddleAttention)
     let names = vae.expectedTensors.map(\.name)
     #expect(!names.contains { $0.contains("post_quant_conv") || $0.contains("attentions") })
   }

@@ -1,0 +1,49 @@
+import JSON
+import Jobs
+
+/// What both the plan and the manifest hold of a job.
+extension JSONWriter {
+  mutating func axes(_ axes: [AxisPosition]) {
+    array { writer in
+      for axis in axes {
+        writer.object { writer in
+          writer.member("name", axis.name)
+          writer.member("value", axis.value)
+          writer.member("title", axis.title)
+        }
+      }
+    }
+  }
+
+  mutating func model(_ model: ModelIdentity) {
+    object { writer in
+      writer.member("name", model.name)
+      writer.member("path", model.path)
+      writer.member("sha256", model.sha256)
+      writer.member("family", model.family)
+    }
+  }
+
+  mutating func ingredients(_ ingredients: JobIngredients) {
+    object { writer in
+      writer.key("model")
+      writer.model(ingredients.model)
+      writer.key("vae")
+      if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
+      writer.member("vocabularySHA256", ingredients.vocabularySHA256)
+      writer.member("precision", ingredients.precision)
+      writer.member("isa", ingredients.isa)
+      writer.member("numerics", ingredients.numerics)
+    }
+  }
+
+  mutating func engine(_ engine: EngineDescription) {
+    object { writer in
+      writer.member("version", engine.version)
+      writer.member("numerics", engine.numerics)
+      writer.member("isa", engine.isa)
+      writer.member("precision", engine.precision)
+      writer.member("threads", engine.threads)
+    }
+  }
+}
