@@ -9,7 +9,7 @@ import Testing
     prompt: a small boat
     width: 64
     height: 64
-    steps: 6
+    steps: 12
     sampler_name: DPM++ 2M SDE
     grid:
       seed: 1, 2, ..., 8
@@ -54,7 +54,7 @@ import Testing
       let child = try space.start("recipe.yaml", "--json")
       // An image more than there are, or a step of the image after it; then up to five milliseconds.
       let marker =
-        Bool.random(using: &random) ? #""event":"image_done""# : #""step":\#(Int.random(in: 0...6, using: &random)),"#
+        Bool.random(using: &random) ? #""event":"image_done""# : #""step":\#(Int.random(in: 0...12, using: &random)),"#
       try child.wait { child.output.contains(marker) }
       usleep(UInt32.random(in: 0...5000, using: &random))
       child.kill(SIGKILL)
@@ -151,7 +151,7 @@ import Testing
   // MARK: Two at once
 
   @Test func `a second run leaves a folder that is in use, and a dead owner's lock is free`() throws {
-    let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "steps: 6", with: "steps: 100"))
+    let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "steps: 12", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
     let lock = try space.text("run/run.lock")
