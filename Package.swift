@@ -73,7 +73,7 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
       swiftSettings: optimised),
-    .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "Jobs", "TestSupport", crypto]),
+    .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
