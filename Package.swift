@@ -28,7 +28,8 @@ let package = Package(
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: [crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
-    .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
+    .target(name: "Prompts"),
+    .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
 
@@ -41,7 +42,7 @@ let package = Package(
     .target(
       name: "Diffusion",
       dependencies: [
-        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "Weights", "Tensors", crypto,
+        "Models", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Jobs", "Weights", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -60,7 +61,8 @@ let package = Package(
     .target(name: "WeightsTestSupport", path: "Tests/WeightsTestSupport", swiftSettings: optimised),
     .testTarget(name: "JobsTests", dependencies: ["Jobs"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "CZlib"]),
+    .testTarget(name: "PromptsTests", dependencies: ["Prompts"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "CZlib"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "WeightsTestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs"]),

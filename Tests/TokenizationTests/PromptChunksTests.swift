@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Prompts
 import Tokenization
 
 struct PromptChunksTests {
