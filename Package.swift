@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Weights", dependencies: [crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "CYAML"]),
+    .target(name: "Planning", dependencies: ["Jobs", "Prompts", "CYAML"]),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
