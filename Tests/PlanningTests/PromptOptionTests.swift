@@ -24,6 +24,21 @@ import Testing
     #expect(errors.count == 1 && errors[0].contains("None, Ignore, Original or No norm"))
   }
 
+  @Test func `axes may bear the names of the webui's plot, in any case`() throws {
+    let jobs = try RecipeText(
+      "grid: {CFG Scale: [5, 6], sampler: [Euler, Heun], schedule type: [Karras], Clip skip: [1, 2], RNG source: [CPU]}"
+    ).jobs()
+    #expect(jobs.map(\.parameters.cfgScale) == [5, 5, 5, 5, 6, 6, 6, 6])
+    #expect(jobs.map(\.parameters.sampler) == [.euler, .euler, .heun, .heun, .euler, .euler, .heun, .heun])
+    #expect(jobs.map(\.parameters.clipSkip) == [1, 2, 1, 2, 1, 2, 1, 2])
+    #expect(Set(jobs.map(\.parameters.scheduler)) == [.karras] && Set(jobs.map(\.parameters.rng)) == [.cpu])
+    #expect(jobs[0].axes.map(\.name) == ["cfg_scale", "sampler_name", "scheduler", "clip_skip", "rng"])
+    let sigmas = try RecipeText("grid: {Sigma churn: [1], Sigma Min: [2], Sigma max: [3], Sigma noise: [0.5]}").jobs()
+    let first = try #require(sigmas.first).parameters
+    #expect([first.sChurn, first.sTmin, first.sTmax ?? 0, first.sNoise] == [1, 2, 3, 0.5])
+    #expect(RecipeText("grid: {Steps: [1, 2], steps: [3]}").errors().count == 1)
+  }
+
   @Test func `a plan of an earlier version is read with the usual emphasis and timelines`() throws {
     let data = try JSONEncoder().encode(JobParameters())
     var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
