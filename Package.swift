@@ -29,12 +29,13 @@ let package = Package(
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
-    .target(name: "Tokenization", dependencies: ["CZlib"], swiftSettings: optimised),
+    .target(name: "Prompts"),
+    .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "Weights", dependencies: ["JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "JSON", "CYAML"]),
+    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
@@ -42,7 +43,8 @@ let package = Package(
     .target(
       name: "Diffusion",
       dependencies: [
-        "Models", "Sampling", "Tokenization", "Imaging", "DemoModel", "Jobs", "JSON", "Weights", "Tensors", crypto,
+        "Models", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Jobs", "JSON", "Weights", "Tensors",
+        crypto,
       ],
       swiftSettings: optimised),
 
@@ -61,7 +63,8 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport", "CZlib"]),
+    .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors", "TestSupport", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),

@@ -36,6 +36,8 @@ enum ParametersJSON {
   ) {
     writer.member("prompt", parameters.prompt)
     writer.member("negative_prompt", parameters.negativePrompt)
+    writer.member("emphasis", parameters.emphasis.rawValue)
+    writer.member("use_old_scheduling", .bool(parameters.timelines == .old))
     writer.member("seed", parameters.seed)
     writer.member("steps", parameters.steps)
     writer.member("cfg_scale", parameters.cfgScale)

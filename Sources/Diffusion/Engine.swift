@@ -55,26 +55,25 @@ public final class Engine {
   ///   - parameters: The settings of the job.
   ///   - progress: Called before each stage and after each sampling step; what it throws ends the image at once.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws, `EngineError`, `WeightError` or `TokenizationError`.
+  /// - Throws: What `progress` throws, `EngineError`, `WeightError`, `PromptError` or `TokenizationError`.
   public func generate(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
     let model = try load(parameters, progress: progress)
 
     try progress(.encoding)
-    let context = try model.prompts.encode(parameters.prompt, clipSkip: parameters.clipSkip)
-    // Guidance of 1 gives the negative prompt no weight: the result is the same without it.
-    let negativeContext =
-      parameters.cfgScale == 1
-      ? nil : try model.prompts.encode(parameters.negativePrompt, clipSkip: parameters.clipSkip)
-
     let denoiser = GuidedDenoiser(
-      unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType), context: context,
-      negativeContext: negativeContext, cfgScale: Float(parameters.cfgScale), compute: compute)
+      unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType),
+      conditioning: try model.prompts.conditioning(parameters), compute: compute)
     var loop = SamplingLoop(settings: SamplingSettings(parameters, channels: model.latentChannels), training: training)
     while !loop.isFinished {
       try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
-      loop.step { denoiser.denoise($0, sigma: $1) }
+      // All steps but the last make the same number of calls, so a step knows its first call without those before.
+      var call = loop.stepIndex * parameters.sampler.callsPerStep
+      loop.step { x, sigma in
+        defer { call += 1 }
+        return denoiser.denoise(x, sigma: sigma, call: call)
+      }
     }
     try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }

@@ -7,23 +7,17 @@ struct GuidedDenoiser {
   let unet: UNet
   let training: TrainingSchedule
   let prediction: Prediction
-  /// What the image shows.
-  let context: UNetContext
-  /// What guidance steers away from; nothing when `cfgScale` is 1 and it would have no weight.
-  let negativeContext: UNetContext?
-  let cfgScale: Float
+  let conditioning: Conditioning
   let compute: Compute
 
-  /// The denoised latent at `sigma`.
-  func denoise(_ x: Latent, sigma: Float) -> Latent {
+  /// The denoised latent at `sigma`; `call` counts the calls of the model for this image from 0.
+  func denoise(_ x: Latent, sigma: Float, call: Int) -> Latent {
     let timestep = training.timestep(forSigma: sigma)
-    let contexts = [context] + (negativeContext.map { [$0] } ?? [])
+    let contexts = conditioning.contexts(atCall: call)
     let input = compute.tensor(Prediction.networkInput(x, sigma: sigma), copies: contexts.count)
     let output = unet.forward(input, timestep: timestep, contexts: contexts)
-    let conditional = prediction.denoised(x, output: Latent(output, image: 0), sigma: sigma)
-    guard negativeContext != nil else { return conditional }
-    let unconditional = prediction.denoised(x, output: Latent(output, image: 1), sigma: sigma)
-    return Guidance.combine(conditional: conditional, unconditional: unconditional, cfgScale: cfgScale)
+    return conditioning.combine(
+      contexts.indices.map { prediction.denoised(x, output: Latent(output, image: $0), sigma: sigma) })
   }
 }
 

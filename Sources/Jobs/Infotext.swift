@@ -48,11 +48,21 @@ public struct Infotext: Hashable, Sendable {
     if parameters.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(parameters.clipSkip)))) }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     extras = Self.samplerExtras(parameters)
+    extras = Self.promptExtras(parameters) + extras
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
     }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
+  }
+
+  private static func promptExtras(_ parameters: JobParameters) -> [Item] {
+    var extras: [Item] = []
+    if parameters.emphasisMatters {
+      extras.append(Item(key: "Emphasis", value: .string(parameters.emphasis.rawValue)))
+    }
+    if parameters.timelinesMatter { extras.append(Item(key: "Old prompt editing timelines", value: true)) }
+    return extras
   }
 
   private static func samplerExtras(_ parameters: JobParameters) -> [Item] {

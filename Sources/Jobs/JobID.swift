@@ -64,6 +64,7 @@ extension JobID {
     writer.object { writer in
       writer.member("cfg_scale", parameters.cfgScale)
       writer.member("clip_skip", parameters.clipSkip)
+      if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
       if parameters.etaMatters { writer.member("eta", parameters.eta) }
       writer.member("height", parameters.height)
       writer.member("isa", ingredients.isa)
@@ -85,6 +86,7 @@ extension JobID {
       writer.member("scheduler", parameters.effectiveSchedule.rawValue)
       writer.member("seed", parameters.seed)
       writer.member("steps", parameters.steps)
+      if parameters.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
       writer.member("vae", ingredients.vae?.sha256)
       writer.member("vocabulary", ingredients.vocabularySHA256)
       writer.member("width", parameters.width)

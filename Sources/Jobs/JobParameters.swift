@@ -10,6 +10,10 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var prompt: String
   /// What guidance steers away from.
   public var negativePrompt: String
+  /// What the weights of both prompts do.
+  public var emphasis: EmphasisChoice
+  /// How the numbers of prompt editing are read.
+  public var timelines: PromptTimelines
   /// Seeds the noise of this image; never -1.
   public var seed: Int64
   /// Sampling steps.
@@ -46,6 +50,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
+    case emphasis
+    case timelines = "use_old_scheduling"
     case seed, steps
     case cfgScale = "cfg_scale"
     case sampler = "sampler_name"
@@ -65,6 +71,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     model = .demo
     prompt = ""
     negativePrompt = ""
+    emphasis = .original
+    timelines = .current
     seed = 0
     steps = 20
     cfgScale = 7

@@ -7,7 +7,7 @@ struct AxisReader {
   /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
   func axis(_ entry: YAMLEntry) -> Axis? {
     let name = entry.name
-    let key = RecipeKey.named(name)
+    let key = PlotLabels.key(name)
     if let key, !key.isSetting {
       findings.error(
         "found \(name) as an axis, expected a setting of a job; \(name) belongs to the top level",

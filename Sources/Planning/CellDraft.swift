@@ -1,4 +1,5 @@
 import Jobs
+import Prompts
 
 /// The settings of one cell while base, axes and extra cells write into them, each over the one before.
 struct CellDraft {
@@ -8,6 +9,8 @@ struct CellDraft {
   var promptAppend = ""
   var baseNegativePrompt = ""
   var negativePromptAppend = ""
+  /// Whether the job's prompts lose their comments.
+  var stripsComments = true
   /// What a `scheduler` key said last.
   private var keySchedule = ScheduleID.automatic
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
@@ -64,8 +67,8 @@ struct CellDraft {
   /// What the cell's job gets.
   var resolved: JobParameters {
     var resolved = parameters
-    resolved.prompt = prompt
-    resolved.negativePrompt = negativePrompt
+    resolved.prompt = stripsComments ? PromptComments.stripped(prompt) : prompt
+    resolved.negativePrompt = stripsComments ? PromptComments.stripped(negativePrompt) : negativePrompt
     resolved.scheduler = scheduler
     resolved.width = width
     resolved.height = height

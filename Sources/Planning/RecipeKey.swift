@@ -86,6 +86,21 @@ public final class RecipeKey: Sendable {
       "Text put after the negative prompt, as prompt_append after the prompt.",
       resolved: { .text($0.negativePromptAppend) }, apply: { $1.negativePromptAppend += $0.asText }),
     RecipeKey(
+      "emphasis", .choice(EmphasisChoice.allCases.map(\.rawValue)), concern: "emphasis",
+      "What the weights of both prompts do, by the webui's names.",
+      resolved: { .choice($0.parameters.emphasis.rawValue) },
+      apply: { $1.parameters.emphasis = $0.asChoice(EmphasisChoice.self) }),
+    RecipeKey(
+      "use_old_scheduling", .choice(["false", "true"]),
+      "Reads the numbers of prompt editing as the webui did before 1.6: those below 1 are parts of the whole.",
+      resolved: { .choice($0.parameters.timelines == .old ? "true" : "false") },
+      apply: { $1.parameters.timelines = $0 == .choice("true") ? .old : .current }),
+    RecipeKey(
+      "enable_prompt_comments", .choice(["true", "false"]), concern: "comments",
+      "Whether # and what follows it in a line are taken out of both prompts.",
+      resolved: { .choice($0.stripsComments ? "true" : "false") },
+      apply: { $1.stripsComments = $0 == .choice("true") }),
+    RecipeKey(
       "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
       resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
     RecipeKey(

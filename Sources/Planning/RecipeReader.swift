@@ -191,7 +191,7 @@ private struct Reading {
     }
     var axes: [Axis] = []
     for entry in entries {
-      let axisName = RecipeKey.named(entry.name)?.name ?? entry.name
+      let axisName = PlotLabels.key(entry.name)?.name ?? entry.name
       if let first = names.positions[axisName] {
         findings.error(
           "found a second axis \(axisName), expected one\(first.lineHint("the first stands"))", at: entry.keyPosition)

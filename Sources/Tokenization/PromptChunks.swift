@@ -1,3 +1,5 @@
+import Prompts
+
 /// A prompt as the text encoder takes it: chunks of 75 tokens between a begin and an end token.
 public struct PromptChunks: Hashable, Sendable {
   /// One input of the text encoder.
@@ -19,7 +21,7 @@ public struct PromptChunks: Hashable, Sendable {
   /// A `BREAK` closes a chunk. Where a chunk is full and the next token is not a comma, the tokens after the chunk's last
   /// comma move to the next chunk, if it is among the last `commaBacktrack` tokens; 0 turns that off. Throws what
   /// `PromptAttention` throws.
-  public init(_ prompt: String, tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) throws(TokenizationError) {
+  public init(_ prompt: String, tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) throws(PromptError) {
     let runs = try PromptAttention(prompt).runs
     self.init(runs: runs, tokenizer: tokenizer, commaBacktrack: commaBacktrack)
   }

@@ -6,10 +6,6 @@ public enum TokenizationError: Error, Equatable {
   case unreadableFile(path: String, reason: String)
   /// The file can be read and is no CLIP vocabulary; `line` counts from 1, for files that have lines.
   case damagedVocabulary(path: String, line: Int?, found: String, expected: String)
-  /// An emphasis such as `(word:1.1.1)` whose weight is no number; `position` counts the prompt's characters from 1.
-  case weightNotANumber(weight: String, position: Int)
-  /// Nested weights whose product is too large for 32-bit arithmetic.
-  case weightTooLarge(weight: Double, text: String)
 }
 
 extension TokenizationError: CustomStringConvertible {
@@ -28,13 +24,6 @@ extension TokenizationError: CustomStringConvertible {
     case .damagedVocabulary(let path, let line, let found, let expected):
       let place = line.map { "\(path):\($0)" } ?? path
       return "\(place): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
-    case .weightNotANumber(let weight, let position):
-      return """
-        prompt, character \(position): found the weight "\(weight)", expected a number as in (word:1.2); \
-        write \\( and \\) for brackets that are not emphasis
-        """
-    case .weightTooLarge(let weight, let text):
-      return "prompt: the weight of \"\(text)\" is \(weight), expected one below 3.4e38; use smaller weights"
     }
   }
 }

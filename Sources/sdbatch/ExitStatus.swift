@@ -60,15 +60,7 @@ enum ExitStatus: Int32, Error {
 extension WeightError: InputFailure {}
 extension TensorError: InputFailure {}
 
-extension TokenizationError: InputFailure {
-  /// Prompts are of one job, vocabularies are not.
-  public var isOfOneJob: Bool {
-    switch self {
-    case .vocabularyNotFound, .unreadableFile, .damagedVocabulary: false
-    case .weightNotANumber, .weightTooLarge: true
-    }
-  }
-}
+extension TokenizationError: InputFailure {}
 
 extension EngineError: InputFailure {
   /// Settings are of one job, models are not.

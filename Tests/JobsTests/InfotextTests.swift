@@ -93,4 +93,17 @@ import Testing
   private func words(_ prompt: String) -> [String] {
     prompt.lowercased().unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
   }
+
+  @Test func `emphasis and old timelines stand in the infotext where they matter`() {
+    var parameters = JobParameters()
+    parameters.prompt = "a (red:1.2) [fish:star:1.0]"
+    parameters.emphasis = .noNorm
+    parameters.timelines = .old
+    let settings = ParsedInfotext(Infotext(parameters, sampleIngredients, version: "1").text).settings
+    #expect(settings["Emphasis"] == "No norm")
+    #expect(settings["Old prompt editing timelines"] == "True")
+    parameters.prompt = "a red fish"
+    let plain = ParsedInfotext(Infotext(parameters, sampleIngredients, version: "1").text).settings
+    #expect(plain["Emphasis"] == nil && plain["Old prompt editing timelines"] == nil)
+  }
 }

@@ -111,4 +111,16 @@ import Testing
     #expect(taken < .seconds(10))
     print("10 000 job ids:", taken)
   }
+
+  @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {
+    func id(_ prompt: String, _ emphasis: EmphasisChoice, _ timelines: PromptTimelines) -> JobID {
+      var parameters = JobParameters()
+      (parameters.prompt, parameters.emphasis, parameters.timelines) = (prompt, emphasis, timelines)
+      return JobID(parameters, sampleIngredients)
+    }
+    #expect(id("fish", .ignore, .old) == id("fish", .original, .current))
+    #expect(id("(fish)", .original, .old) == id("(fish)", .original, .current))
+    #expect(id("(fish)", .ignore, .current) != id("(fish)", .original, .current))
+    #expect(id("[a:b:1.0]", .original, .old) != id("[a:b:1.0]", .original, .current))
+  }
 }

@@ -51,7 +51,7 @@ import Testing
     ("a # b", "a # b"), ("a\u{2028}b: c\u{FFFF}", "a\u{2028}b: c\u{FFFF}"),
   ])
   func `an override of a prompt takes what was typed`(_ typed: String, _ prompt: String) throws {
-    let text = RecipeText("prompt: x", set: ["prompt=\(typed)"])
+    let text = RecipeText("prompt: x\nenable_prompt_comments: false", set: ["prompt=\(typed)"])
     #expect(try text.jobs().first?.parameters.prompt == prompt)
     #expect(try RecipeText(try text.read().text).jobs().first?.parameters.prompt == prompt)
   }

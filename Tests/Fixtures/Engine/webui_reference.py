@@ -126,8 +126,8 @@ def attention(text):
     return runs
 
 
-def chunks(tokenizer, text, backtrack=20):
-    """Lists of 77 ids and weights."""
+def chunks(tokenizer, text, backtrack=20, runs=None):
+    """Lists of 77 ids and weights; `runs` replaces what emphasis makes of the text."""
     vocabulary = tokenizer.get_vocab()
     comma = vocabulary.get(",</w>")
     begin, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
@@ -139,7 +139,7 @@ def chunks(tokenizer, text, backtrack=20):
         finished.append(([begin] + ids + [end] * (padding + 1), [1.0] + weights + [1.0] * (padding + 1)))
         ids, weights, last_comma = [], [], -1
 
-    for run, weight in attention(text):
+    for run, weight in attention(text) if runs is None else runs:
         if run == "BREAK" and weight == -1:
             flush()
             continue
@@ -172,6 +172,26 @@ def encode(tokenizer, text_encoder, text, clip_skip=1):
         mean = z.mean()
         z = z * torch.tensor(weights)[None, :, None]
         parts.append(z * (mean / z.mean()))
+    return torch.cat(parts, 1)
+
+
+@torch.no_grad()
+def encode_schedule(tokenizer, text_encoder, texts, clip_skip=1, emphasis="Original"):
+    """The contexts of all texts of one schedule, [texts, 77 * chunks, width]: one call of the encoder a chunk."""
+    norm = getattr(text_encoder, "final_layer_norm", None) or text_encoder.text_model.final_layer_norm
+    rows = [chunks(tokenizer, text, runs=[[text, 1.0]] if emphasis == "None" else None) for text in texts]
+    empty = chunks(tokenizer, "")[0]
+    parts = []
+    for index in range(max(map(len, rows))):
+        column = [row[index] if index < len(row) else empty for row in rows]
+        output = text_encoder(torch.tensor([ids for ids, _ in column]), output_hidden_states=True)
+        z = norm(output.hidden_states[-clip_skip]) if clip_skip > 1 else output.last_hidden_state
+        if emphasis in ("Original", "No norm"):
+            mean = z.mean()
+            z = z * torch.tensor([weights for _, weights in column])[:, :, None]
+            if emphasis == "Original":
+                z = z * (mean / z.mean())
+        parts.append(z)
     return torch.cat(parts, 1)
 
 
@@ -222,6 +242,31 @@ class GuidedModel:
         return negative + (denoised - negative) * self.cfg_scale
 
 
+class ScheduledModel:
+    """Guidance by several weighted prompts that change from call to call.
+
+    prompts: one (weight, [(end, context), ...]) for each part, contexts [tokens, width]; negative: the same list alone.
+    """
+
+    def __init__(self, model, prompts, negative, cfg_scale):
+        self.inner_model, self.prompts, self.negative, self.cfg_scale, self.calls = model, prompts, negative, cfg_scale, 0
+
+    def at(self, schedule):
+        return next((context for end, context in schedule if self.calls <= end), schedule[0][1])
+
+    def __call__(self, x, sigma, **_):
+        sigma = sigma.flatten()[0]
+        contexts = [self.at(schedule) for _, schedule in self.prompts]
+        length = max(map(len, contexts))
+        contexts = [torch.cat([c] + [c[-1:]] * (length - len(c))) for c in contexts]
+        negative = self.inner_model.denoise(x, sigma, self.at(self.negative)[None])
+        result = negative.clone()
+        for (weight, _), context in zip(self.prompts, contexts):
+            result += (self.inner_model.denoise(x, sigma, context[None]) - negative) * (weight * self.cfg_scale)
+        self.calls += 1
+        return result
+
+
 # name: (function, default schedule, drops the last sigma but one, noise)
 SAMPLERS = {
     "Euler": ("sample_euler", "uniform", False, "churn"),
@@ -262,6 +307,7 @@ def sample(
     height,
     rng,
     scheduler=None,
+    guided=None,
     **options
 ):
     """The latent and the number of guided model calls."""
@@ -274,7 +320,7 @@ def sample(
 
     sigmas = schedule(model, scheduler or default_schedule, steps, drops_penultimate)
     x = draw() * sigmas[0]
-    guided = GuidedModel(model, context, negative_context, cfg_scale)
+    guided = guided or GuidedModel(model, context, negative_context, cfg_scale)
     if noise == "ancestral":
         options["noise_sampler"] = draw
     if noise == "brownian":

@@ -9,7 +9,7 @@ OUT/small/      a vocabulary trained on made-up captions; its vocab.json is what
 OUT/shuffled/   the same with ids and merges in random order, without a comma and without some bytes
 OUT/strings.json    texts with their ids in the small, the shuffled and CLIP's own vocabulary
 OUT/sweep.json      checksums of the small vocabulary's ids over blocks of 4096 code points
-OUT/attention.json  prompts with their weighted runs
+OUT/../Prompts/attention.json  prompts with their weighted runs
 OUT/chunks.json     prompts with their chunks in the small and in CLIP's own vocabulary
 """
 import json, os, random, struct, sys, tempfile, zlib
@@ -179,7 +179,7 @@ prompts = ["", "a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).", "(a: 1.5 )
 while len(prompts) < 420:
     p = "".join(rng.choice(parts) for _ in range(rng.randint(1, 14)))
     if not lone_backslash(p): prompts.append(p)
-dump("attention.json", [runs(p) for p in prompts])
+dump("../Prompts/attention.json", [runs(p) for p in prompts])
 
 # ---------- chunks ----------
 words = "red fish blue star castle mountain photograph a an and of background masterpiece quality detailed oil painting zeppelin it's café 漢字 😀 12".split()

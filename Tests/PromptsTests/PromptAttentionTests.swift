@@ -1,7 +1,7 @@
 import Foundation
+import Prompts
 import TestSupport
 import Testing
-import Tokenization
 
 struct PromptAttentionTests {
   struct Row: Decodable {
@@ -55,10 +55,10 @@ struct PromptAttentionTests {
   }
 
   @Test func `random prompts part as the reference parts them`() throws {
-    for row in try Fixtures.decode([Row].self, from: "Tokenization/attention.json") {
+    for row in try Fixtures.decode([Row].self, from: "Prompts/attention.json") {
       let prompt = Comment(rawValue: String(reflecting: row.prompt))
       guard let expected = row.runs else {
-        #expect(throws: TokenizationError.self, prompt) { try PromptAttention(row.prompt) }
+        #expect(throws: PromptError.self, prompt) { try PromptAttention(row.prompt) }
         continue
       }
       let runs = try PromptAttention(row.prompt).runs
@@ -68,7 +68,7 @@ struct PromptAttentionTests {
   }
 
   @Test func `a weight with two points is an error that says where`() {
-    let error = #expect(throws: TokenizationError.self) { try PromptAttention("a 👍🏽 (house:1.1.1), sky") }
+    let error = #expect(throws: PromptError.self) { try PromptAttention("a 👍🏽 (house:1.1.1), sky") }
     #expect(error == .weightNotANumber(weight: "1.1.1", position: 12))
     #expect(error?.description.contains("character 12") == true)
     #expect(error?.description.contains("1.1.1") == true)
@@ -80,8 +80,8 @@ struct PromptAttentionTests {
 
   @Test func `weights beyond 32 bits are refused`() {
     let huge = String(repeating: "9", count: 30)
-    #expect(throws: TokenizationError.self) { try PromptAttention("((a:\(huge)):\(huge))") }
-    #expect(throws: TokenizationError.self) { try PromptAttention("(a:\(String(repeating: "9", count: 400)))") }
+    #expect(throws: PromptError.self) { try PromptAttention("((a:\(huge)):\(huge))") }
+    #expect(throws: PromptError.self) { try PromptAttention("(a:\(String(repeating: "9", count: 400)))") }
   }
 
   @Test func `a break inside brackets is a word unless its weight comes back to -1`() throws {

@@ -27,7 +27,7 @@ public struct PromptAttention: Hashable, Sendable {
   /// Parses `prompt`.
   ///
   /// Throws `weightNotANumber` for weights such as `1.1.1`, at which the webui fails too, and `weightTooLarge`.
-  public init(_ prompt: String) throws(TokenizationError) {
+  public init(_ prompt: String) throws(PromptError) {
     var parser = AttentionParser(prompt)
     runs = try parser.parse()
     if let run = runs.first(where: { !Float($0.weight).isFinite }) {
@@ -49,7 +49,7 @@ private struct AttentionParser {
     scalars = Array(prompt.unicodeScalars)
   }
 
-  mutating func parse() throws(TokenizationError) -> [PromptAttention.Run] {
+  mutating func parse() throws(PromptError) -> [PromptAttention.Run] {
     while place < scalars.count {
       switch scalars[place] {
       case "\\": parseBackslash()
@@ -88,7 +88,7 @@ private struct AttentionParser {
   }
 
   /// `: 1.2 )` closes the innermost round bracket; without one, or in any other form, the colon is text.
-  private mutating func parseColon() throws(TokenizationError) {
+  private mutating func parseColon() throws(PromptError) {
     guard let (number, end) = weight(after: place) else {
       append(scalars[place...place])
       place += 1
@@ -99,9 +99,9 @@ private struct AttentionParser {
       place = end
       return
     }
-    guard let factor = Self.value(of: scalars[number]) else {
-      let before = String(String.UnicodeScalarView(scalars[..<number.lowerBound]))
-      throw .weightNotANumber(weight: String(String.UnicodeScalarView(scalars[number])), position: before.count + 1)
+    guard let factor = scalars[number].number else {
+      let before = String(scalars[..<number.lowerBound])
+      throw .weightNotANumber(weight: String(scalars[number]), position: before.count + 1)
     }
     multiply(from: start, by: factor)
     place = end
@@ -115,7 +115,7 @@ private struct AttentionParser {
   }
 
   private mutating func append(_ text: ArraySlice<Unicode.Scalar>, weight: Double = 1) {
-    runs.append(PromptAttention.Run(text: String(String.UnicodeScalarView(text)), weight: weight))
+    runs.append(PromptAttention.Run(text: String(text), weight: weight))
   }
 
   private mutating func multiply(from start: Int, by factor: Double) {
@@ -142,38 +142,18 @@ private struct AttentionParser {
 extension AttentionParser {
   /// The place of the number in `:`, blanks, number, blanks, `)`, and the place after it all.
   private func weight(after colon: Int) -> (number: Range<Int>, end: Int)? {
-    let start = skip(from: colon + 1, while: Self.isBlank)
+    let start = skip(from: colon + 1, while: \.isBlank)
     var end = start
     if end < scalars.count, scalars[end] == "+" || scalars[end] == "-" { end += 1 }
     let digits = end
-    end = skip(from: end) { $0 == "." || Self.digit($0) != nil }
-    let close = skip(from: end, while: Self.isBlank)
+    end = skip(from: end) { $0 == "." || $0.digit != nil }
+    let close = skip(from: end, while: \.isBlank)
     guard end > digits, close < scalars.count, scalars[close] == ")" else { return nil }
     return (start..<end, close + 1)
   }
 
   private func skip(from start: Int, while condition: (Unicode.Scalar) -> Bool) -> Int {
     scalars[start...].firstIndex { !condition($0) } ?? scalars.count
-  }
-
-  private static func value(of number: ArraySlice<Unicode.Scalar>) -> Double? {
-    var text = ""
-    for scalar in number {
-      if let digit = digit(scalar) { text += "\(digit)" } else { text.unicodeScalars.append(scalar) }
-    }
-    return Double(text)
-  }
-
-  /// The value of a decimal digit of any script, as Python's numbers take them.
-  private static func digit(_ scalar: Unicode.Scalar) -> Int? {
-    if scalar.isASCII { return ("0"..."9").contains(scalar) ? Int(scalar.value) - 48 : nil }
-    guard scalar.properties.numericType == .decimal else { return nil }
-    return scalar.properties.numericValue.map { Int($0) }
-  }
-
-  /// What Python's `\s` matches: Unicode's white space and the four information separators.
-  private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
   }
 }
 
@@ -187,28 +167,19 @@ extension AttentionParser {
     var place = start
     while place + word.count <= text.endIndex {
       let end = place + word.count
-      guard text[place..<end].elementsEqual(word), place == text.startIndex || !Self.isWord(text[place - 1]),
-        end == text.endIndex || !Self.isWord(text[end])
+      guard text[place..<end].elementsEqual(word), place == text.startIndex || !text[place - 1].isWord,
+        end == text.endIndex || !text[end].isWord
       else {
         place += 1
         continue
       }
       let before = text[start..<place]
-      let kept = before.lastIndex { !Self.isBlank($0) }.map { $0 + 1 } ?? start
+      let kept = before.lastIndex { !$0.isBlank }.map { $0 + 1 } ?? start
       append(text[start..<kept])
       append(text[place..<end], weight: -1)
-      start = text[end...].firstIndex { !Self.isBlank($0) } ?? text.endIndex
+      start = text[end...].firstIndex { !$0.isBlank } ?? text.endIndex
       place = start
     }
     append(text[start...])
-  }
-
-  /// What Python's `\w` matches.
-  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar == "_" || scalar.properties.numericType != nil { return true }
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return true
-    default: return false
-    }
   }
 }

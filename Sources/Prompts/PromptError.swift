@@ -1,0 +1,22 @@
+/// Why a prompt cannot be read.
+public enum PromptError: Error, Equatable {
+  /// An emphasis such as `(word:1.1.1)` whose weight is no number; `position` counts the prompt's characters from 1.
+  case weightNotANumber(weight: String, position: Int)
+  /// Nested weights whose product is too large for 32-bit arithmetic.
+  case weightTooLarge(weight: Double, text: String)
+}
+
+extension PromptError: CustomStringConvertible {
+  /// One message: where, what was found, what was expected, what to do.
+  public var description: String {
+    switch self {
+    case .weightNotANumber(let weight, let position):
+      return """
+        prompt, character \(position): found the weight "\(weight)", expected a number as in (word:1.2); \
+        write \\( and \\) for brackets that are not emphasis
+        """
+    case .weightTooLarge(let weight, let text):
+      return "prompt: the weight of \"\(text)\" is \(weight), expected one below 3.4e38; use smaller weights"
+    }
+  }
+}

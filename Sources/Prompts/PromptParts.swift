@@ -1,0 +1,61 @@
+/// A prompt parted at the word `AND`, each part with its weight in guidance.
+///
+/// A part may end in `: 1.2`; without that its weight is 1, also where it is the only part. Only positive prompts are
+/// parted: in negative ones the word and the number are text. Source: composable diffusion, Liu et al. 2022,
+/// arXiv:2206.01714, in the webui's syntax.
+public struct PromptParts: Hashable, Sendable {
+  /// One part.
+  public struct Part: Hashable, Sendable {
+    /// The text before the weight, without blanks at its end.
+    public var text: String
+    /// What the part's guidance is multiplied by.
+    public var weight: Double
+
+    /// A part with this weight.
+    public init(text: String, weight: Double = 1) {
+      self.text = text
+      self.weight = weight
+    }
+  }
+
+  /// The parts in order, at least one; they may be empty.
+  public let parts: [Part]
+
+  /// Parts `prompt`.
+  public init(_ prompt: String) {
+    let scalars = Array(prompt.unicodeScalars)
+    var parts: [Part] = []
+    var start = 0
+    var place = 0
+    while place + 3 <= scalars.count {
+      let end = place + 3
+      guard scalars[place] == "A", scalars[place + 1] == "N", scalars[place + 2] == "D",
+        place == 0 || !scalars[place - 1].isWord, end == scalars.count || !scalars[end].isWord
+      else {
+        place += 1
+        continue
+      }
+      parts.append(Self.part(scalars[start..<place]))
+      start = end
+      place = end
+    }
+    self.parts = parts + [Self.part(scalars[start...])]
+  }
+
+  private static func part(_ text: ArraySlice<Unicode.Scalar>) -> Part {
+    let text = trimmedAtEnd(text)
+    let digits = (text.lastIndex { $0 != "." && $0.digit == nil } ?? text.startIndex - 1) + 1
+    var start = digits
+    if start > text.startIndex, text[start - 1] == "+" || text[start - 1] == "-" { start -= 1 }
+    let before = trimmedAtEnd(text[..<start])
+    // `1.` is a number, but neither `.` nor `1.2.3` is.
+    guard before.last == ":", let weight = text[start...].number, text[digits...].count(where: { $0 == "." }) < 2,
+      text[digits...].contains(where: { $0 != "." })
+    else { return Part(text: String(text)) }
+    return Part(text: String(trimmedAtEnd(before.dropLast())), weight: weight)
+  }
+
+  private static func trimmedAtEnd(_ text: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
+    text[..<((text.lastIndex { !$0.isBlank } ?? text.startIndex - 1) + 1)]
+  }
+}
