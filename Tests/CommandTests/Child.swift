@@ -87,23 +87,24 @@ final class Child {
     if end == nil { Glibc.kill(process, signal) }
   }
 
-  /// How the process ended, after waiting for it.
+  /// How the process ended, after waiting for it; leaves the thread to other tests meanwhile.
   ///
   /// - Parameter seconds: A process that takes longer hangs.
   /// - Returns: Its exit code, or the signal that ended it.
   /// - Throws: `Failure` for a process that hangs, with what it said.
-  func wait(atMost seconds: Double = 120) throws -> End {
+  func wait(atMost seconds: Double = 120) async throws -> End {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
       if let end = poll() { return end }
       guard ContinuousClock.now < deadline else {
         throw Failure(description: "still running after \(seconds) s; it said: \(output)\(errors)")
       }
-      usleep(2000)
+      try await Task.sleep(for: .milliseconds(2))
     }
   }
 
-  /// Waits until something is true, no longer than the process runs; returns whether it came true.
+  /// Waits until something is true, no longer than the process runs; returns whether it came true. Keeps the thread, so
+  /// that no other test comes between the moment and what is to be done in it.
   @discardableResult
   func wait(until condition: () -> Bool) throws -> Bool {
     let deadline = ContinuousClock.now + .seconds(120)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ExitCodeTests {
   // MARK: 10, the recipe
 
-  @Test func `every mistake of a recipe is told at once with its place, and nothing is written`() throws {
+  @Test func `every mistake of a recipe is told at once with its place, and nothing is written`() async throws {
     let space = try Workspace(
       recipe: """
         model: model.safetensors
@@ -23,7 +23,7 @@ import Testing
         output: run
 
         """)
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.output.isEmpty)
     let lines = child.errors.split(separator: "\n").map(String.init)
     let places = ["2:1", "3:8", "4:8", "7:25", "8:14", "9:1"]
@@ -32,52 +32,54 @@ import Testing
     #expect(child.errors.contains("prompt"))
     #expect(child.errors.contains("Euler a"))
     #expect(!space.exists("run") && !space.exists("Output"))
-    for command in ["run", "plan"] { #expect(try space.run(command, "recipe.yaml", exits: 10).errors == child.errors) }
+    for command in ["run", "plan"] {
+      #expect(try await space.run(command, "recipe.yaml", exits: 10).errors == child.errors)
+    }
   }
 
-  @Test func `a mistake in --set is told with the option`() throws {
+  @Test func `a mistake in --set is told with the option`() async throws {
     let space = try Workspace()
-    let child = try space.run("recipe.yaml", "--set", "steps=0", "--set", "colour=red", exits: 10)
+    let child = try await space.run("recipe.yaml", "--set", "steps=0", "--set", "colour=red", exits: 10)
     #expect(child.errors.contains("steps") && child.errors.contains("colour"))
     #expect(!space.exists("run"))
   }
 
   @Test(arguments: ["", "- a\n", "prompt: [\n", "\u{0}", "prompt: a\ngrid: {seed: \"1, 2, ..., 1000000000000\"}\n"])
-  func `what is no recipe is an error with its place`(text: String) throws {
+  func `what is no recipe is an error with its place`(text: String) async throws {
     let space = try Workspace(recipe: text)
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.hasPrefix("recipe.yaml:"), "\(child.errors)")
     #expect(!space.exists("Output"))
   }
 
-  @Test func `a recipe that is missing or a folder is an error that names it`() throws {
+  @Test func `a recipe that is missing or a folder is an error that names it`() async throws {
     let space = try Workspace()
-    #expect(try space.run("nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
-    #expect(try space.run("plan", "nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
-    #expect(try space.run("/tmp", exits: 10).errors.contains("/tmp"))
+    #expect(try await space.run("nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
+    #expect(try await space.run("plan", "nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
+    #expect(try await space.run("/tmp", exits: 10).errors.contains("/tmp"))
   }
 
   // MARK: 10, models and other inputs
 
-  @Test func `a missing model is an error that names the places looked in`() throws {
+  @Test func `a missing model is an error that names the places looked in`() async throws {
     let space = try Workspace(recipe: "model: nothing.safetensors\noutput: run\n")
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.hasPrefix("recipe.yaml:1:8: error: "))
     #expect(child.errors.contains("nothing.safetensors") && child.errors.contains(Fixtures.path("Engine")))
     #expect(!space.exists("run"))
   }
 
   @Test(arguments: [0, 7, 5000, 4_000_000])
-  func `a truncated model is an error that names the file`(length: Int) throws {
+  func `a truncated model is an error that names the file`(length: Int) async throws {
     let space = try Workspace(recipe: Workspace.recipe)
     try space.write(try Fixtures.data("Engine/model.safetensors").prefix(length), to: "model.safetensors")
     try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains("\(space.path)/model.safetensors: the file is damaged"), "\(child.errors)")
     #expect(!space.exists("run"))
   }
 
-  @Test func `a tensor that is missing is named`() throws {
+  @Test func `a tensor that is missing is named`() async throws {
     let name = "model.diffusion_model.input_blocks.0.0.bias"
     let space = try Workspace()
     var bytes = try Fixtures.data("Engine/model.safetensors")
@@ -86,15 +88,15 @@ import Testing
     bytes.replaceSubrange(found, with: Data("\"\(name.dropLast())t\"".utf8))
     try space.write(bytes, to: "model.safetensors")
     try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains(name) && child.errors.contains("\(name.dropLast())t"), "\(child.errors)")
     #expect(!space.exists("run"))
   }
 
-  @Test func `a missing vocabulary is an error that names the places looked in and the file to get`() throws {
+  @Test func `a missing vocabulary is an error that names the places looked in and the file to get`() async throws {
     let space = try Workspace()
     try space.write(try Fixtures.data("Engine/model.safetensors"), to: "model.safetensors")
-    let child = try space.run("recipe.yaml", exits: 10)
+    let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains("\n  \(space.path)\n"))
     #expect(child.errors.contains("\n  \(space.path)/data/sdbatch/clip\n"))
     #expect(child.errors.contains("bpe_simple_vocab_16e6.txt.gz"))
@@ -104,10 +106,10 @@ import Testing
     for name in ["merges.txt", "vocab.json"] {
       try space.write(try Fixtures.data("Engine/\(name)"), to: "data/sdbatch/clip/\(name)")
     }
-    try space.run("recipe.yaml", "--set", "seed=1")
+    try await space.run("recipe.yaml", "--set", "seed=1")
   }
 
-  @Test func `a damaged model is told before anything is written, wherever it stands in the grid`() throws {
+  @Test func `a damaged model is told before anything is written, wherever it stands in the grid`() async throws {
     let space = try Workspace(
       recipe: """
         grid:
@@ -120,22 +122,22 @@ import Testing
 
         """)
     try space.write("no model", to: "broken.safetensors")
-    #expect(try space.run("recipe.yaml", exits: 10).errors.contains("broken.safetensors"))
+    #expect(try await space.run("recipe.yaml", exits: 10).errors.contains("broken.safetensors"))
     #expect(!space.exists("run"))
   }
 
-  @Test func `an instruction set that this machine lacks is an error that names those it has`() throws {
+  @Test func `an instruction set that this machine lacks is an error that names those it has`() async throws {
     let space = try Workspace()
-    let child = try space.run("recipe.yaml", environment: ["SDBATCH_ISA": "mmx"], exits: 10)
+    let child = try await space.run("recipe.yaml", environment: ["SDBATCH_ISA": "mmx"], exits: 10)
     #expect(child.errors.contains("mmx") && child.errors.contains("portable"))
     #expect(!space.exists("run"))
   }
 
-  @Test func `seeds that cannot be read are an error that names the file`() throws {
+  @Test func `seeds that cannot be read are an error that names the file`() async throws {
     let space = try Workspace()
     try space.makeFolder("run")
     try space.write("seeds", to: "run/seeds.json")
-    #expect(try space.run("recipe.yaml", exits: 10).errors.contains("run/seeds.json"))
+    #expect(try await space.run("recipe.yaml", exits: 10).errors.contains("run/seeds.json"))
   }
 
   // MARK: 3
@@ -153,10 +155,10 @@ import Testing
 
     """
 
-  @Test func `a job that fails does not keep the others from being made, and is tried again`() throws {
+  @Test func `a job that fails does not keep the others from being made, and is tried again`() async throws {
     let space = try Workspace(recipe: Self.oneOfThreeFails)
     for made in ["00000", "00002"] {
-      let child = try space.run("recipe.yaml", exits: 3)
+      let child = try await space.run("recipe.yaml", exits: 3)
       #expect(child.errors.contains("clip_skip is 4"))
       #expect(try space.images().keys.contains { $0.hasPrefix(made) })
     }
@@ -166,24 +168,24 @@ import Testing
     #expect(jobs[1]["file"] == .null && jobs[1]["sha256"] == .null && jobs[1]["info"] == .null)
     #expect(try space.manifest()["run"]?["status"] == "failed")
     #expect(space.journal().map { $0["event"]?.text } == ["done", "failed", "done", "failed"])
-    let status = try space.run("status", "run")
+    let status = try await space.run("status", "run")
     #expect(status.output.contains("2 of 3 done, 1 failed, 0 to do") && status.output.contains("clip_skip is 4"))
   }
 
-  @Test func `with --fail-fast nothing is made after a failure`() throws {
+  @Test func `with --fail-fast nothing is made after a failure`() async throws {
     let space = try Workspace(recipe: Self.oneOfThreeFails)
-    try space.run("recipe.yaml", "--fail-fast", exits: 3)
+    try await space.run("recipe.yaml", "--fail-fast", exits: 3)
     #expect(try space.manifestJobs().map { $0["status"]?.text } == ["done", "failed", "pending"])
     #expect(try space.manifest()["run"]?["status"] == "stopped")
-    try space.run("recipe.yaml", exits: 3)
+    try await space.run("recipe.yaml", exits: 3)
     #expect(try space.manifestJobs().map { $0["status"]?.text } == ["done", "failed", "done"])
   }
 
-  @Test func `a prompt whose weight is no number fails its own job only`() throws {
+  @Test func `a prompt whose weight is no number fails its own job only`() async throws {
     let recipe = Self.oneOfThreeFails.replacingOccurrences(
       of: "clip_skip: [1, 4, 2]", with: "prompt: [a, \"(b:1.1.1)\", c]")
     let space = try Workspace(recipe: recipe)
-    try space.run("recipe.yaml", exits: 3)
+    try await space.run("recipe.yaml", exits: 3)
     #expect(try space.manifestJobs().map { $0["status"]?.text } == ["done", "failed", "done"])
   }
 
@@ -195,10 +197,10 @@ import Testing
     ["recipe.yaml", "--output", ""], ["run"], ["plan"], ["plan", "recipe.yaml", "--cells", "-1"], ["status"],
     ["status", "run", "--colour"],
   ])
-  func `a command line that is not understood is told with the way it should be`(arguments: [String]) throws {
+  func `a command line that is not understood is told with the way it should be`(arguments: [String]) async throws {
     let space = try Workspace()
     let child = try space.start([Child.program] + arguments, environment: [:])
-    #expect(try child.wait() == .exited(64), "\(child.output)\(child.errors)")
+    #expect(try await child.wait() == .exited(64), "\(child.output)\(child.errors)")
     #expect(child.output.isEmpty)
     #expect(
       child.errors.hasPrefix("Error: ") && child.errors.lowercased().contains("usage: sdbatch"), "\(child.errors)")
@@ -212,31 +214,31 @@ import Testing
       ("recipe.yaml", "/recipe.yaml: Not a directory"), ("recipe.yaml/run", "/recipe.yaml: Not a directory"),
       ("/proc/run", " /proc/run: "), ("/dev/full/run", " /dev/full: Not a directory"),
     ])
-  func `an output folder that cannot be made is an error that names it`(folder: String, obstacle: String) throws {
+  func `an output folder that cannot be made is an error that names it`(folder: String, obstacle: String) async throws {
     let space = try Workspace()
-    let child = try space.run("recipe.yaml", "--output", folder, exits: 74)
+    let child = try await space.run("recipe.yaml", "--output", folder, exits: 74)
     #expect(child.errors.hasPrefix("sdbatch: cannot create the folder ") && child.errors.contains(obstacle))
     #expect(try space.text("recipe.yaml") == Workspace.recipe)
   }
 
-  @Test func `a disk that fills up ends the run, and what is published stays`() throws {
+  @Test func `a disk that fills up ends the run, and what is published stays`() async throws {
     let space = try Workspace()
     // The shell's limit on the size of files, in blocks of 512 bytes: it lets small files pass and refuses pictures.
     let child = try space.startShell("ulimit -f 8; exec \"$0\" recipe.yaml")
-    #expect(try child.wait() == .exited(74), "\(child.output)\(child.errors)")
+    #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
     #expect(child.errors.contains("run/images/") && child.errors.contains("File too large"), "\(child.errors)")
     #expect(try space.images().isEmpty)
     #expect(space.journal().isEmpty)
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     #expect(try space.images().count == 4)
   }
 
-  @Test func `a folder that is taken away during a run ends it with 74`() throws {
+  @Test func `a folder that is taken away during a run ends it with 74`() async throws {
     let space = try Workspace(recipe: Workspace.recipe.replacingOccurrences(of: "..., 4", with: "..., 40"))
     let child = try space.start("recipe.yaml")
     try child.wait { space.journal().count >= 1 }
     try FileManager.default.moveItem(atPath: space.path + "/run/images", toPath: space.path + "/taken")
-    #expect(try child.wait() == .exited(74), "\(child.output)\(child.errors)")
+    #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
     #expect(child.errors.contains("run/images"))
     #expect(try space.manifest()["run"]?["status"] == "aborted")
   }

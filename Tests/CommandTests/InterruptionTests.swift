@@ -19,16 +19,11 @@ import Testing
     """
 
   /// What an undisturbed run makes.
-  static let whole: [String: Data] = {
-    do {
-      let space = try Workspace(recipe: recipe)
-      try space.run("recipe.yaml")
-      return try space.images()
-    } catch {
-      Issue.record("\(error)")
-      return [:]
-    }
-  }()
+  static let whole = Task {
+    let space = try Workspace(recipe: recipe)
+    try await space.run("recipe.yaml")
+    return try space.images()
+  }
 
   /// Numbers that look random, the same each time.
   struct SeededGenerator: RandomNumberGenerator {
@@ -46,8 +41,9 @@ import Testing
   // MARK: SIGKILL
 
   @Test(arguments: [1, 2, 3] as [UInt64])
-  func `a run killed inside and between images repeats and loses nothing`(seed: UInt64) throws {
+  func `a run killed inside and between images repeats and loses nothing`(seed: UInt64) async throws {
     let space = try Workspace(recipe: Self.recipe)
+    let whole = try await Self.whole.value
     var random = SeededGenerator(state: seed)
     var kills = 0
     for _ in 0..<6 {
@@ -59,18 +55,18 @@ import Testing
       try child.wait { child.output.contains(marker) }
       usleep(UInt32.random(in: 0...5000, using: &random))
       child.kill(SIGKILL)
-      if try child.wait() == .killed(by: SIGKILL) { kills += 1 }
+      if try await child.wait() == .killed(by: SIGKILL) { kills += 1 }
       let after = try published(space)
       for (name, file) in before { #expect(after[name] == file, "\(name) was made again") }
-      for name in after.keys { #expect(try space.data("run/images/" + name) == Self.whole[name]) }
+      for name in after.keys { #expect(try space.data("run/images/" + name) == whole[name]) }
     }
     #expect(kills >= 3)
     let before = try published(space)
-    let child = try space.run("recipe.yaml")
+    let child = try await space.run("recipe.yaml")
     #expect(child.output.contains("8 jobs, \(before.count) done, "))
     let after = try published(space)
     for (name, file) in before { #expect(after[name] == file, "\(name) was made again") }
-    try expectWhole(space)
+    try await expectWhole(space)
   }
 
   /// The images under their final names, each with what changes when it is written again.
@@ -87,8 +83,8 @@ import Testing
   }
 
   /// The same pictures as an undisturbed run's, each once in the journal, and right in the manifest.
-  private func expectWhole(_ space: Workspace, at location: SourceLocation = #_sourceLocation) throws {
-    #expect(try space.images() == Self.whole, sourceLocation: location)
+  private func expectWhole(_ space: Workspace, at location: SourceLocation = #_sourceLocation) async throws {
+    #expect(try await space.images() == Self.whole.value, sourceLocation: location)
     let ids = space.journal().filter { $0["event"] == "done" }.compactMap { $0["id"]?.text }
     #expect(ids.count == 8 && Set(ids).count == 8, sourceLocation: location)
     let jobs = try space.manifestJobs()
@@ -105,12 +101,12 @@ import Testing
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 75), (SIGUSR1, 75), (SIGHUP, 75)] as [(Int32, Int32)])
   func `a signal ends the run after the current step, and the same command goes on`(
     signal: Int32, code: Int32
-  ) throws {
+  ) async throws {
     let space = try Workspace(recipe: Self.recipe)
     let child = try space.start("recipe.yaml")
     try child.wait { space.journal().count >= 2 }
     child.kill(signal)
-    #expect(try child.wait() == .exited(code), "\(child.output)\(child.errors)")
+    #expect(try await child.wait() == .exited(code), "\(child.output)\(child.errors)")
     let run = try #require(space.manifest()["run"])
     #expect(run["status"] == "stopped")
     let done = try #require(run["counts"]?["done"]?.integerValue)
@@ -119,12 +115,12 @@ import Testing
     #expect(child.output.contains("\(8 - done) to do: give the same command again to go on"))
     #expect(try space.manifestJobs().map { $0["status"]?.text }.count { $0 == "pending" } == 8 - Int(done))
 
-    #expect(try space.run("recipe.yaml").output.contains("8 jobs, \(done) done, \(8 - done) to make"))
-    try expectWhole(space)
+    #expect(try await space.run("recipe.yaml").output.contains("8 jobs, \(done) done, \(8 - done) to make"))
+    try await expectWhole(space)
   }
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
-  func `a second signal ends the run at once`(signal: Int32, code: Int32) throws {
+  func `a second signal ends the run at once`(signal: Int32, code: Int32) async throws {
     // The second picture's steps take long enough to send two signals within one.
     let space = try Workspace(
       recipe: Self.recipe.replacingOccurrences(of: "seed: 1, 2, ..., 8", with: "width: [64, 1536]"))
@@ -134,44 +130,45 @@ import Testing
     child.kill(signal)
     usleep(50_000)
     child.kill(signal)
-    #expect(try child.wait() == .exited(code))
+    #expect(try await child.wait() == .exited(code))
     #expect(!space.exists("run/manifest.json"))
-    let again = try space.run("recipe.yaml", "--set", "height=1024", "--set", "steps=2", "--set", "width=64")
+    let again = try await space.run("recipe.yaml", "--set", "height=1024", "--set", "steps=2", "--set", "width=64")
     #expect(again.output.contains("1 jobs, 1 done, nothing to do"))
   }
 
-  @Test func `a hang-up is no reason to stop under nohup`() throws {
+  @Test func `a hang-up is no reason to stop under nohup`() async throws {
     let space = try Workspace(recipe: Self.recipe)
     let child = try space.startShell("trap '' HUP; exec \"$0\" recipe.yaml")
     try child.wait { space.journal().count >= 1 }
     child.kill(SIGHUP)
-    #expect(try child.wait() == .exited(0))
-    try expectWhole(space)
+    #expect(try await child.wait() == .exited(0))
+    try await expectWhole(space)
   }
 
   // MARK: Two at once
 
-  @Test func `a second run leaves a folder that is in use, and a dead owner's lock is free`() throws {
+  @Test func `a second run leaves a folder that is in use, and a dead owner's lock is free`() async throws {
     let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "steps: 12", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
     let lock = try space.text("run/run.lock")
-    let second = try space.run("recipe.yaml", exits: 11)
+    let second = try await space.run("recipe.yaml", exits: 11)
     #expect(second.output.isEmpty)
     #expect(second.errors.contains("\(space.path)/run") && second.errors.contains("pid \(first.process), started "))
     #expect(try space.text("run/run.lock") == lock)
     // Looking on is allowed.
-    #expect(try space.run("status", "run").output.contains("\nrunning: host "))
-    try space.run("plan", "recipe.yaml")
-    let status = try JSONValue(parsing: space.run("status", "run", "--json").output.trimmingCharacters(in: .newlines))
+    #expect(try await space.run("status", "run").output.contains("\nrunning: host "))
+    try await space.run("plan", "recipe.yaml")
+    let status = try await JSONValue(
+      parsing: space.run("status", "run", "--json").output.trimmingCharacters(in: .newlines))
     #expect(status["running"] == true)
     #expect(status["holder"]?.text?.contains("pid \(first.process)") == true)
 
     first.kill(SIGKILL)
-    #expect(try first.wait() == .killed(by: SIGKILL))
-    #expect(try space.run("status", "run").output.contains("\nnot running\n"))
+    #expect(try await first.wait() == .killed(by: SIGKILL))
+    #expect(try await space.run("status", "run").output.contains("\nnot running\n"))
     try space.write(Self.recipe, to: "recipe.yaml")
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     #expect(try space.manifest()["run"]?["status"] == "done")
   }
 }

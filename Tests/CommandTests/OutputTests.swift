@@ -7,9 +7,9 @@ import Testing
 @Suite struct OutputTests {
   // MARK: run
 
-  @Test func `--json prints one object per line for everything that happens`() throws {
+  @Test func `--json prints one object per line for everything that happens`() async throws {
     let space = try Workspace(recipe: ExitCodeTests.oneOfThreeFails)
-    let child = try space.run("recipe.yaml", "--json", exits: 3)
+    let child = try await space.run("recipe.yaml", "--json", exits: 3)
     let events = try child.outputLines.map { try JSONValue(parsing: $0) }
     let names = events.compactMap { $0["event"]?.text }
     #expect(names.count == events.count)
@@ -46,19 +46,19 @@ import Testing
     #expect(stages == ["loading", "encoding", "sampling", "sampling", "decoding"])
   }
 
-  @Test func `--quiet says nothing as long as all is well, and tells failures`() throws {
+  @Test func `--quiet says nothing as long as all is well, and tells failures`() async throws {
     let space = try Workspace()
-    let child = try space.run("recipe.yaml", "--quiet")
+    let child = try await space.run("recipe.yaml", "--quiet")
     #expect(child.output.isEmpty && child.errors.isEmpty)
     try space.write(ExitCodeTests.oneOfThreeFails, to: "recipe.yaml")
-    let failing = try space.run("recipe.yaml", "--quiet", exits: 3)
+    let failing = try await space.run("recipe.yaml", "--quiet", exits: 3)
     #expect(failing.output.isEmpty)
     #expect(failing.errors.split(separator: "\n").count == 1 && failing.errors.contains("clip_skip is 4"))
   }
 
-  @Test func `without a terminal there are plain lines, with the folder first and the sum last`() throws {
+  @Test func `without a terminal there are plain lines, with the folder first and the sum last`() async throws {
     let space = try Workspace()
-    let child = try space.run("recipe.yaml")
+    let child = try await space.run("recipe.yaml")
     #expect(child.errors.isEmpty)
     let lines = child.outputLines
     #expect(lines.count == 7)
@@ -75,25 +75,25 @@ import Testing
   }
 
   @Test(arguments: ["| head -n 1", "| true", ">&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])
-  func `a run goes on when nobody listens`(redirection: String) throws {
+  func `a run goes on when nobody listens`(redirection: String) async throws {
     let space = try Workspace()
     let child = try space.startShell("{ \"$0\" recipe.yaml; echo $? >code; } \(redirection)")
-    _ = try child.wait()
+    _ = try await child.wait()
     #expect(try space.text("code") == "0\n")
     #expect(try space.images().count == 4)
     // Nothing that was meant for a closed stream has got into a file that took its number.
     #expect(space.journal().count == 4)
     #expect(try space.text("run/journal.jsonl").split(separator: "\n").count == 4)
     #expect(try space.text("run/recipe.yaml") == Workspace.recipe)
-    try space.run("recipe.yaml", "--output", "undisturbed")
+    try await space.run("recipe.yaml", "--output", "undisturbed")
     #expect(try space.images() == space.images("undisturbed"))
   }
 
-  @Test func `warnings go to standard error and do not end the run`() throws {
+  @Test func `warnings go to standard error and do not end the run`() async throws {
     let space = try Workspace(recipe: Workspace.recipe + "webhook: http://127.0.0.1:1/\nexclude: [{seed: 17}]\n")
     for arguments in [["plan", "recipe.yaml"], ["run", "recipe.yaml"], ["run", "recipe.yaml", "--quiet"]] {
       let child = try space.start([Child.program] + arguments, environment: [:])
-      #expect(try child.wait() == .exited(0))
+      #expect(try await child.wait() == .exited(0))
       let lines = child.errors.split(separator: "\n")
       #expect(lines.count == 2)
       #expect(lines.first?.hasPrefix("recipe.yaml:10:10: warning: webhook: ") == true, "\(child.errors)")
@@ -103,13 +103,13 @@ import Testing
 
   // MARK: plan
 
-  @Test func `plan tells jobs, steps, axes and cells, and writes nothing`() throws {
+  @Test func `plan tells jobs, steps, axes and cells, and writes nothing`() async throws {
     let recipe = Workspace.recipe.replacingOccurrences(of: "steps: 4\n", with: "").replacingOccurrences(
       of: "seed: 1, 2, ..., 4",
       with: "seed: 1, 2, ..., 4\n  steps: [10, 20]\nzip:\n  - {cfg_scale: [1, 2], eta: [0, 1]}")
     let space = try Workspace(recipe: recipe)
     let before = try FileManager.default.subpathsOfDirectory(atPath: space.path)
-    let child = try space.run("plan", "recipe.yaml")
+    let child = try await space.run("plan", "recipe.yaml")
     #expect(child.errors.isEmpty)
     let lines = child.outputLines
     #expect(
@@ -121,39 +121,39 @@ import Testing
     #expect(lines[6] == "00000  seed=1  steps=10  cfg_scale=1  eta=0  10 steps, 64x64")
     #expect(lines[9] == "00003  seed=1  steps=20  cfg_scale=2  eta=1  20 steps, 64x64")
     #expect(lines.count == 17 && lines[16] == "... and 6 more")
-    #expect(try space.run("plan", "recipe.yaml", "--cells", "16").outputLines.count == 22)
-    let shorter = try space.run("plan", "recipe.yaml", "--set", "seed=9", "--output", "other", "--cells", "0")
+    #expect(try await space.run("plan", "recipe.yaml", "--cells", "16").outputLines.count == 22)
+    let shorter = try await space.run("plan", "recipe.yaml", "--set", "seed=9", "--output", "other", "--cells", "0")
     #expect(shorter.output.contains("jobs         4\n") && shorter.output.contains("\(space.path)/other\n"))
     let after = try FileManager.default.subpathsOfDirectory(atPath: space.path)
     #expect(Set(after).subtracting(before).allSatisfy { $0.hasPrefix("output-") || $0.hasPrefix("errors-") })
   }
 
-  @Test func `a plan of a million jobs takes seconds, and one of 10^12 is refused`() throws {
+  @Test func `a plan of a million jobs takes seconds, and one of 10^12 is refused`() async throws {
     let space = try Workspace(
       recipe: Workspace.recipe.replacingOccurrences(of: "..., 4", with: "..., 1000\n  cfg_scale: 1, 2, ..., 1000"))
     let clock = ContinuousClock.now
-    #expect(try space.run("plan", "recipe.yaml").output.contains("jobs         1000000\ntotal steps  4000000\n"))
+    #expect(try await space.run("plan", "recipe.yaml").output.contains("jobs         1000000\ntotal steps  4000000\n"))
     #expect(ContinuousClock.now - clock < .seconds(20))
     try space.write(
       Workspace.recipe.replacingOccurrences(
         of: "..., 4", with: "..., 1000000\n  cfg_scale: 0.001, 0.002, ..., 1000"), to: "recipe.yaml")
-    #expect(try space.run("plan", "recipe.yaml", exits: 10).errors.contains("1000000000000 jobs"))
+    #expect(try await space.run("plan", "recipe.yaml", exits: 10).errors.contains("1000000000000 jobs"))
   }
 
   // MARK: status
 
-  @Test func `status tells of runs that are finished, unfinished or not there`() throws {
+  @Test func `status tells of runs that are finished, unfinished or not there`() async throws {
     let space = try Workspace()
-    #expect(try space.run("status", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
-    try space.run("recipe.yaml")
+    #expect(try await space.run("status", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
+    try await space.run("recipe.yaml")
     let times = try space.times()
-    let finished = try space.run("status", "run")
+    let finished = try await space.run("status", "run")
     #expect(
       finished.output.hasPrefix("\(space.path)/run: 4 of 4 done, 0 failed, 0 to do\nnot running\nlast activity: 20"))
     let name = try #require(try space.images().keys.max())
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
-    #expect(try space.run("status", "run").output.contains(": 3 of 4 done, 0 failed, 1 to do\n"))
-    let json = try JSONValue(parsing: space.run("status", "run", "--json").output)
+    #expect(try await space.run("status", "run").output.contains(": 3 of 4 done, 0 failed, 1 to do\n"))
+    let json = try await JSONValue(parsing: space.run("status", "run", "--json").output)
     #expect(json.names == ["folder", "counts", "running", "holder", "last_activity", "failures"])
     #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
     #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])

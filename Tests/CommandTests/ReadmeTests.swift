@@ -7,16 +7,16 @@ import Testing
   @Test(arguments: [
     ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["help", "run"],
   ])
-  func `help goes to standard output and fits a terminal`(arguments: [String]) throws {
+  func `help goes to standard output and fits a terminal`(arguments: [String]) async throws {
     let space = try Workspace()
     let child = try space.start([Child.program] + arguments, environment: ["COLUMNS": "80"])
-    #expect(try child.wait() == .exited(0))
+    #expect(try await child.wait() == .exited(0))
     #expect(child.output.contains("USAGE: sdbatch") && child.errors.isEmpty)
   }
 
-  @Test func `the help of run has every option that the README names, and the same exit codes`() throws {
+  @Test func `the help of run has every option that the README names, and the same exit codes`() async throws {
     let space = try Workspace()
-    let help = try space.run("run", "--help").output
+    let help = try await space.run("run", "--help").output
     let walk = try Readme.section("A recipe, walked through")
     let options = walk.matches(of: /`(--[a-z-]+)/).map { String($0.1) }
     #expect(options.count >= 8)
@@ -32,26 +32,26 @@ import Testing
     #expect(codes.split(separator: "; ").map { String($0.prefix { $0 != " " }) } == rows)
   }
 
-  @Test func `every key that the README lists is understood, and none is missing`() throws {
+  @Test func `every key that the README lists is understood, and none is missing`() async throws {
     let space = try Workspace()
     let keys = try Readme.table("key").flatMap { row in row[0].matches(of: /`([a-z_]+)`/).map { String($0.1) } }
     #expect(keys.count > 15)
     // An unknown key would be told as an error.
     let lines = keys.map { "x: {a: 1}\n".replacingOccurrences(of: "x", with: $0) }
     try space.write(lines.joined(), to: "recipe.yaml")
-    let errors = try space.run("plan", "recipe.yaml", exits: 10).errors
+    let errors = try await space.run("plan", "recipe.yaml", exits: 10).errors
     for (index, key) in keys.enumerated() {
       #expect(errors.contains("recipe.yaml:\(index + 1):\(key.count + 3): error: "), "\(key): \(errors)")
     }
     let parameters = try Workspace()
-    try parameters.run("recipe.yaml", "--set", "seed=1")
+    try await parameters.run("recipe.yaml", "--set", "seed=1")
     let names = try #require(parameters.manifestJobs().first?["parameters"]).names
     for name in names { #expect(keys.contains(name), "\(name) is not in the README") }
   }
 
-  @Test func `the README's defaults are the program's`() throws {
+  @Test func `the README's defaults are the program's`() async throws {
     let space = try Workspace(recipe: "prompt: a\nseed: 1\nsteps: 1\n")
-    try space.run("recipe.yaml", "--set", "width=64", "--set", "height=64")
+    try await space.run("recipe.yaml", "--set", "width=64", "--set", "height=64")
     let parameters = try #require(space.manifestJobs("Output/recipe").first?["parameters"])
     let rows = Dictionary(uniqueKeysWithValues: try Readme.table("key").map { ($0[0], $0[1]) })
     #expect(rows["`steps`, `cfg_scale`"] == "20, 7" && parameters["cfg_scale"]?.numberValue == 7)
@@ -61,20 +61,20 @@ import Testing
     #expect(rows["`width`, `height`"] == "512 (demo: 128)")
   }
 
-  @Test func `the README's recipe is one`() throws {
+  @Test func `the README's recipe is one`() async throws {
     let walk = try Readme.section("A recipe, walked through")
     let yaml = try #require(walk.components(separatedBy: "```yaml\n").last?.components(separatedBy: "```").first)
     let space = try Workspace(recipe: yaml)
-    let plan = try space.run("plan", "recipe.yaml", "--set", "model=demo")
+    let plan = try await space.run("plan", "recipe.yaml", "--set", "model=demo")
     #expect(plan.errors.isEmpty)
     #expect(plan.output.contains("jobs         137\n"))
   }
 
-  @Test func `--version tells the version that is in the pictures`() throws {
+  @Test func `--version tells the version that is in the pictures`() async throws {
     let space = try Workspace()
-    let version = try space.run("--version").output.trimmingCharacters(in: .newlines)
+    let version = try await space.run("--version").output.trimmingCharacters(in: .newlines)
     #expect(version.wholeMatch(of: /\d+\.\d+\.\d+/) != nil)
-    try space.run("recipe.yaml", "--set", "seed=1")
+    try await space.run("recipe.yaml", "--set", "seed=1")
     let job = try #require(space.manifestJobs().first)
     #expect(job["infotext"]?.text?.hasSuffix("Generator: sdbatch \(version)") == true)
   }

@@ -24,11 +24,11 @@ import Testing
     return (lines.joined(separator: "\n") + "\n", files)
   }
 
-  @Test func `a recipe of every case makes the pictures that PyTorch makes`() throws {
+  @Test func `a recipe of every case makes the pictures that PyTorch makes`() async throws {
     let (recipe, files) = try Self.fixtureRecipe()
     #expect(files.count > 15)
     let space = try Workspace(recipe: recipe)
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let jobs = try space.manifestJobs()
     #expect(jobs.count == files.count)
     for (job, file) in zip(jobs, files) {
@@ -45,9 +45,9 @@ import Testing
     #expect(models.map { $0["name"]?.text } == ["model", "demo"])
   }
 
-  @Test func `the manifest holds what its format promises and nothing else`() throws {
+  @Test func `the manifest holds what its format promises and nothing else`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let manifest = try space.manifest()
     #expect(manifest.names == ["schema", "run", "recipe", "models", "engine", "jobs"])
     let run = try #require(manifest["run"])
@@ -91,9 +91,9 @@ import Testing
     #expect(try Set(space.images().keys) == Set(jobs.compactMap { $0["file"]?.text?.dropFirst(7) }.map(String.init)))
   }
 
-  @Test func `what is in the folder is what the README lists`() throws {
+  @Test func `what is in the folder is what the README lists`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let listed = try #require(Readme.section("What a run leaves behind").split(separator: "\n\n").first)
     let names = try FileManager.default.contentsOfDirectory(atPath: space.path + "/run")
     for name in names { #expect(listed.contains(name), "\(name) is not in the README") }
@@ -103,21 +103,22 @@ import Testing
     #expect(try space.text("run/recipe.yaml") == Workspace.recipe)
   }
 
-  @Test func `threads, output folder and instruction set's name change nothing of the bytes`() throws {
+  @Test func `threads, output folder and instruction set's name change nothing of the bytes`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml", "--threads", "1")
-    try space.run("recipe.yaml", "--threads", "3", "--output", "elsewhere/deep")
+    try await space.run("recipe.yaml", "--threads", "1")
+    try await space.run("recipe.yaml", "--threads", "3", "--output", "elsewhere/deep")
     #expect(try space.images() == space.images("elsewhere/deep"))
     #expect(try space.manifest("elsewhere/deep")["engine"]?["threads"] == 3)
     let isa = try #require(space.manifest()["engine"]?["isa"]?.text)
-    try space.run("recipe.yaml", "--output", "named", environment: ["SDBATCH_ISA": isa])
+    try await space.run("recipe.yaml", "--output", "named", environment: ["SDBATCH_ISA": isa])
     #expect(try space.images() == space.images("named"))
   }
 
-  @Test func `the portable instruction set makes nearly the same picture under another identity`() throws {
+  @Test func `the portable instruction set makes nearly the same picture under another identity`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml", "--set", "seed=1")
-    try space.run("recipe.yaml", "--set", "seed=1", "--output", "portable", environment: ["SDBATCH_ISA": "portable"])
+    try await space.run("recipe.yaml", "--set", "seed=1")
+    try await space.run(
+      "recipe.yaml", "--set", "seed=1", "--output", "portable", environment: ["SDBATCH_ISA": "portable"])
     #expect(try space.manifest("portable")["engine"]?["isa"] == "portable")
     let images = try [space.images(), space.images("portable")].map { images in
       try PNGFile(decoding: [UInt8](#require(images.values.first))).image.pixels
@@ -129,9 +130,9 @@ import Testing
     #expect((ids[0] == ids[1]) == (isa == "portable"))
   }
 
-  @Test func `the demo model makes pictures without a word about models`() throws {
+  @Test func `the demo model makes pictures without a word about models`() async throws {
     let space = try Workspace(recipe: "prompt: a red circle\nsteps: 1\nwidth: 64\nheight: 64\nseed: 3\n")
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let job = try #require(space.manifestJobs("Output/recipe").first)
     #expect(job["parameters"]?["model"] == "demo")
     #expect(job["infotext"]?.text?.contains("Model: demo") == true)

@@ -5,11 +5,11 @@ import Testing
 
 /// Runs that were done before, in whole or in part.
 @Suite struct ResumeTests {
-  @Test func `a second run makes nothing and changes no file`() throws {
+  @Test func `a second run makes nothing and changes no file`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let (images, times) = (try space.images(), try space.times())
-    let child = try space.run("recipe.yaml")
+    let child = try await space.run("recipe.yaml")
     #expect(child.output.contains("4 jobs, 4 done, nothing to do"))
     #expect(!child.output.contains("loading"))
     #expect(try space.images() == images)
@@ -19,14 +19,14 @@ import Testing
     #expect(space.journal().count == 4)
   }
 
-  @Test func `an edited recipe makes the new cells only`() throws {
+  @Test func `an edited recipe makes the new cells only`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let images = try space.images()
     try space.write(
       Workspace.recipe.replacingOccurrences(of: "1, 2, ..., 4", with: "[9, 4, 2]\n  cfg_scale: [7, 3]"),
       to: "recipe.yaml")
-    let child = try space.run("recipe.yaml")
+    let child = try await space.run("recipe.yaml")
     #expect(child.output.contains("6 jobs, 2 done, 4 to make, 16 steps"))
     let jobs = try space.manifestJobs()
     #expect(jobs.map { $0["parameters"]?["seed"] } == [9, 9, 4, 4, 2, 2])
@@ -40,13 +40,13 @@ import Testing
 
     // The first recipe's pictures are all there still.
     try space.write(Workspace.recipe, to: "recipe.yaml")
-    #expect(try space.run("recipe.yaml").output.contains("4 jobs, 4 done, nothing to do"))
+    #expect(try await space.run("recipe.yaml").output.contains("4 jobs, 4 done, nothing to do"))
     #expect(try space.manifestJobs().count == 4)
   }
 
-  @Test func `pictures that are deleted, cut short or altered are made again, the same`() throws {
+  @Test func `pictures that are deleted, cut short or altered are made again, the same`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let images = try space.images()
     let names = images.keys.sorted()
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(names[0])")
@@ -57,42 +57,42 @@ import Testing
     // Written anew with the same bytes: a copy, not a change.
     try space.write(try #require(images[names[3]]), to: "run/images/\(names[3])")
 
-    let child = try space.run("recipe.yaml")
+    let child = try await space.run("recipe.yaml")
     #expect(child.output.contains("4 jobs, 1 done, 3 to make"))
     #expect(try space.images() == images)
     for job in try space.manifestJobs() {
       #expect(job["sha256"]?.text == digest(try space.data("run/" + (job["file"]?.text ?? ""))))
     }
-    #expect(try space.run("recipe.yaml").output.contains("nothing to do"))
+    #expect(try await space.run("recipe.yaml").output.contains("nothing to do"))
   }
 
-  @Test func `seeds of -1 are drawn once, and anew with --new-seeds`() throws {
+  @Test func `seeds of -1 are drawn once, and anew with --new-seeds`() async throws {
     let space = try Workspace(
       recipe: Workspace.recipe.replacingOccurrences(of: "1, 2, ..., 4", with: "[-1, 5, -1]")
         .replacingOccurrences(of: "steps: 4", with: "steps: 1"))
     func seeds() throws -> [Int64] {
       try space.manifestJobs().compactMap { $0["parameters"]?["seed"]?.integerValue }
     }
-    try space.run("recipe.yaml")
+    try await space.run("recipe.yaml")
     let first = try seeds()
     #expect(first.count == 3 && first[1] == 5 && first[0] != first[2] && first.allSatisfy { $0 >= 0 })
-    #expect(try space.run("recipe.yaml").output.contains("nothing to do"))
+    #expect(try await space.run("recipe.yaml").output.contains("nothing to do"))
     #expect(try seeds() == first)
-    #expect(try space.run("recipe.yaml", "--new-seeds").output.contains("3 jobs, 1 done, 2 to make"))
+    #expect(try await space.run("recipe.yaml", "--new-seeds").output.contains("3 jobs, 1 done, 2 to make"))
     let second = try seeds()
     #expect(second[1] == 5 && second[0] != first[0] && second[2] != first[2])
-    #expect(try space.run("recipe.yaml").output.contains("nothing to do"))
+    #expect(try await space.run("recipe.yaml").output.contains("nothing to do"))
     #expect(try seeds() == second)
   }
 
-  @Test func `--set replaces a value and takes away its axis, and the recipe that ran is kept`() throws {
+  @Test func `--set replaces a value and takes away its axis, and the recipe that ran is kept`() async throws {
     let space = try Workspace()
-    try space.run("recipe.yaml", "--set", "seed=77", "--set", "steps=2", "--set", "prompt=a, b: c")
+    try await space.run("recipe.yaml", "--set", "seed=77", "--set", "steps=2", "--set", "prompt=a, b: c")
     let jobs = try space.manifestJobs()
     #expect(jobs.count == 1)
     #expect(jobs[0]["parameters"]?["seed"] == 77 && jobs[0]["parameters"]?["steps"] == 2)
     #expect(jobs[0]["parameters"]?["prompt"] == "a, b: c")
-    try space.run("run/recipe.yaml", "--output", "again")
+    try await space.run("run/recipe.yaml", "--output", "again")
     #expect(try space.images() == space.images("again"))
   }
 }

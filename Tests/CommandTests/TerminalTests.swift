@@ -49,7 +49,9 @@ import Testing
     }
   }
 
-  private func watch(_ space: Workspace, _ arguments: String..., columns: UInt16 = 200) throws -> (Screen, Child.End) {
+  private func watch(_ space: Workspace, _ arguments: String..., columns: UInt16 = 200) async throws -> (
+    Screen, Child.End
+  ) {
     let screen = try Screen(columns: columns)
     // Kept open, so that what is written last can still be read after the program has gone.
     let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)
@@ -59,14 +61,14 @@ import Testing
       screen.read()
       return false
     }
-    let end = try child.wait()
+    let end = try await child.wait()
     screen.read()
     return (screen, end)
   }
 
-  @Test func `the live line shows images, step, pace and time left, and gives way to lines that stay`() throws {
+  @Test func `the live line shows images, step, pace and time left, and gives way to lines that stay`() async throws {
     let space = try Workspace()
-    let (screen, end) = try watch(space, "recipe.yaml")
+    let (screen, end) = try await watch(space, "recipe.yaml")
     #expect(end == .exited(0))
     #expect(
       screen.text.contains(/\r\[2\/4\]  step 3\/4  \d+\.\d\d s\/step  ETA \d+(\.\d)?s\u{1B}\[K/), "\(screen.text)")
@@ -80,16 +82,16 @@ import Testing
     #expect(lines.count == 7 && lines.last == "" && lines[5].hasPrefix("4 of 4 done, 0 failed (4 made in "))
   }
 
-  @Test func `a live line never wraps`() throws {
+  @Test func `a live line never wraps`() async throws {
     let space = try Workspace()
-    let (screen, end) = try watch(space, "recipe.yaml", columns: 20)
+    let (screen, end) = try await watch(space, "recipe.yaml", columns: 20)
     #expect(end == .exited(0))
     let live = screen.text.matches(of: /\r([^\r\n\u{1B}]*)\u{1B}\[K/).map { $0.1.count }
     #expect(live.count > 20)
     #expect(live.allSatisfy { $0 < 20 })
   }
 
-  @Test func `an error ends the live line before it is told`() throws {
+  @Test func `an error ends the live line before it is told`() async throws {
     let space = try Workspace(recipe: Workspace.recipe)
     let screen = try Screen(columns: 200)
     let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)
@@ -101,14 +103,14 @@ import Testing
       screen.read()
       return false
     }
-    #expect(try child.wait() == .exited(74))
+    #expect(try await child.wait() == .exited(74))
     screen.read()
     #expect(screen.lines.contains { $0.hasPrefix("sdbatch: cannot write ") }, "\(screen.text)")
     #expect(screen.text.contains("\r\u{1B}[Ksdbatch: "))
   }
 
-  @Test func `--quiet is quiet on a terminal too`() throws {
-    let (screen, end) = try watch(Workspace(), "recipe.yaml", "--quiet")
+  @Test func `--quiet is quiet on a terminal too`() async throws {
+    let (screen, end) = try await watch(Workspace(), "recipe.yaml", "--quiet")
     #expect(end == .exited(0))
     #expect(screen.text.isEmpty)
   }

@@ -96,9 +96,9 @@ final class Workspace {
   func run(
     _ arguments: String..., environment: [String: String] = [:], exits code: Int32 = 0,
     at location: SourceLocation = #_sourceLocation
-  ) throws -> Child {
+  ) async throws -> Child {
     let child = try start([Child.program] + arguments, environment: environment)
-    let end = try child.wait()
+    let end = try await child.wait()
     #expect(end == .exited(code), "\(child.output)\(child.errors)", sourceLocation: location)
     return child
   }
