@@ -92,16 +92,17 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     if let loaded, loaded.key == key { return loaded }
-    if loaded?.key.model != parameters.model {
+    let fresh: LoadedModel
+    if let present = loaded, present.key.model == parameters.model {
+      try progress(.loading(vae?.identity.name ?? model.identity.name))
+      fresh = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+    } else {
       try progress(.loading(model.identity.name))
       // The old weights go first: two full-size models need not fit at once.
       loaded = nil
-      loaded = try LoadedModel(model, vae: vae, key: key, compute: compute)
-    } else if let present = loaded {
-      try progress(.loading(vae?.identity.name ?? model.identity.name))
-      loaded = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+      fresh = try LoadedModel(model, vae: vae, key: key, compute: compute)
     }
-    guard let loaded else { preconditionFailure("a model was just loaded") }
-    return loaded
+    loaded = fresh
+    return fresh
   }
 }

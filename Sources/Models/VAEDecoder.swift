@@ -83,7 +83,11 @@ public final class VAEDecoder {
       x = attention.forward(normal, residual: x, compute)
     }
     x = resnet1.forward(x, compute)
-    for block in up { x = block.forward(x, compute) }
+    for block in up {
+      x = block.forward(x, compute)
+      // The next block works at another size: memory of this one would only add to the peak.
+      compute.workspace.trim()
+    }
     return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), compute)
   }
 }

@@ -20,7 +20,9 @@ public final class Workspace {
   /// Memory for `count` floats with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
   func buffer(_ count: Int) -> Buffer {
     let size = Self.sizeClass(max(count, 1) * MemoryLayout<Float>.stride)
-    if let pointer = free[size]?.popLast() { return Buffer(pointer, size: size, owner: self) }
+    // A free piece that is a little too large beats a new one: an image and the same image with a border share memory.
+    let fitting = free.lazy.filter { $0.key >= size && $0.key <= size + size / 4 && !$0.value.isEmpty }.map(\.key).min()
+    if let fitting, let pointer = free[fitting]?.popLast() { return Buffer(pointer, size: fitting, owner: self) }
     return Buffer(Self.allocate(size), size: size, owner: self)
   }
 
