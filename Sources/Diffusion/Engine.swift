@@ -18,7 +18,6 @@ public final class Engine {
 
   private let compute: Compute
   private let catalog: ModelCatalog
-  private let training = TrainingSchedule()
   private var loaded: LoadedModel?
 
   /// An engine for this machine.
@@ -63,18 +62,20 @@ public final class Engine {
 
     try progress(.encoding)
     let context = try model.prompts.encode(parameters.prompt, clipSkip: parameters.clipSkip)
+    let cfgScale = Float(parameters.cfgScale * parameters.sampler.guidanceFactor)
     // Guidance of 1 gives the negative prompt no weight: the result is the same without it.
     let negativeContext =
-      parameters.cfgScale == 1
+      cfgScale == 1 && !parameters.sampler.readsUnconditional
       ? nil : try model.prompts.encode(parameters.negativePrompt, clipSkip: parameters.clipSkip)
 
+    let training = TrainingSchedule(parameters)
     let denoiser = GuidedDenoiser(
       unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType), context: context,
-      negativeContext: negativeContext, cfgScale: Float(parameters.cfgScale), compute: compute)
+      negativeContext: negativeContext, cfgScale: cfgScale, skips: GuidanceSkips(parameters), compute: compute)
     var loop = SamplingLoop(settings: SamplingSettings(parameters, channels: model.latentChannels), training: training)
     while !loop.isFinished {
       try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
-      loop.step { denoiser.denoise($0, sigma: $1) }
+      loop.step(model: denoiser)
     }
     try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }

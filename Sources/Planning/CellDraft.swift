@@ -12,6 +12,7 @@ struct CellDraft {
   private var keySchedule = ScheduleID.automatic
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
   private var nameSchedule: ScheduleID?
+  private var givenEta: Double?
   private var givenWidth: Int?
   private var givenHeight: Int?
   private let demoWidth: Int
@@ -45,6 +46,15 @@ struct CellDraft {
     }
   }
 
+  /// A request's `eta` is for whatever sampler runs, and goes before the option `eta_ddim`.
+  var eta: Double {
+    get { parameters.eta }
+    set {
+      parameters.eta = newValue
+      givenEta = newValue
+    }
+  }
+
   var width: Int {
     get { givenWidth ?? (usesDemo ? demoWidth : parameters.width) }
     set { givenWidth = newValue }
@@ -67,6 +77,7 @@ struct CellDraft {
     resolved.prompt = prompt
     resolved.negativePrompt = negativePrompt
     resolved.scheduler = scheduler
+    if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
     return resolved
