@@ -8,6 +8,7 @@ struct Conditioning {
   /// One part of the prompt, between `AND`s.
   struct Part {
     let timeline: ContextTimeline
+    let weight: Float
     /// The part's weight times `cfg_scale`.
     let scale: Float
   }
@@ -16,18 +17,29 @@ struct Conditioning {
   /// What guidance steers away from; nothing where it would have no weight.
   let negative: ContextTimeline?
 
-  /// The parts' contexts, then the negative prompt's.
-  func contexts(atCall call: Int) -> [UNetContext] {
-    parts.map { $0.timeline.context(atCall: call) } + (negative.map { [$0.context(atCall: call)] } ?? [])
+  /// The parts' contexts, then the negative prompt's, unless it is skipped at this call.
+  func contexts(atCall call: Int, isSkipped: Bool) -> [UNetContext] {
+    let negative = isSkipped ? nil : negative
+    return parts.map { $0.timeline.context(atCall: call) } + (negative.map { [$0.context(atCall: call)] } ?? [])
   }
 
-  /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j where there is no negative prompt and the scales add up to 1.
+  /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j where there is no negative prompt and the scales add up to 1. Where
+  /// the negative prompt is skipped the first part stands for it, and parts have their weights alone (the webui).
   ///
   /// Source: Liu et al. 2022, "Compositional Visual Generation with Composable Diffusion Models", arXiv:2206.01714.
   ///
-  /// - Parameter outputs: One for each context, in the order of `contexts(atCall:)`.
+  /// - Parameters:
+  ///   - outputs: One for each context, in the order of `contexts(atCall:isSkipped:)`.
+  ///   - isSkipped: Whether the negative prompt was left out.
   /// - Returns: What guidance makes of them.
-  func combine(_ outputs: [Latent]) -> Latent {
+  func combine(_ outputs: [Latent], isSkipped: Bool) -> Latent {
+    if isSkipped {
+      var combined = outputs[0]
+      for (output, part) in zip(outputs, parts).dropFirst() {
+        combined.add(part.weight, output.difference(from: outputs[0]))
+      }
+      return combined
+    }
     guard negative != nil, let unconditional = outputs.last else {
       guard parts.count > 1 else { return outputs[0] }
       var sum = outputs[0]
@@ -46,12 +58,12 @@ extension PromptEncoder {
   ///
   /// Throws what `timeline` throws.
   func conditioning(_ job: JobParameters) throws -> Conditioning {
-    let calls = job.steps * job.sampler.callsPerStep
+    let calls = job.sampler.plannedCalls(steps: job.steps)
     func schedule(_ text: String) -> PromptSchedule {
       PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old)
     }
     let parts = PromptParts(job.prompt).parts
-    let scales = parts.map { $0.weight * job.cfgScale }
+    let scales = parts.map { $0.weight * job.cfgScale * job.sampler.guidanceFactor }
     let schedules = parts.map { schedule($0.text) }
     // Parts of one image have the length of the longest.
     let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
@@ -60,7 +72,7 @@ extension PromptEncoder {
     }
     // Where the scales add up to 1 the negative prompt has no weight: the result is the same without it.
     let negative: ContextTimeline?
-    if scales.reduce(0, +) == 1 {
+    if scales.reduce(0, +) == 1, !job.sampler.readsUnconditional {
       negative = nil
     } else {
       let schedule = schedule(job.negativePrompt)
@@ -69,11 +81,8 @@ extension PromptEncoder {
         emphasis: job.emphasis)
     }
     return Conditioning(
-      parts: zip(timelines, scales).map { Conditioning.Part(timeline: $0, scale: Float($1)) }, negative: negative)
+      parts: parts.indices.map {
+        Conditioning.Part(timeline: timelines[$0], weight: Float(parts[$0].weight), scale: Float(scales[$0]))
+      }, negative: negative)
   }
-}
-
-extension SamplerID {
-  /// How often the webui takes the sampler to call the model in a step; the last step may take fewer calls.
-  var callsPerStep: Int { isSecondOrder ? 2 : 1 }
 }

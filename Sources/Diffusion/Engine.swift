@@ -18,7 +18,6 @@ public final class Engine {
 
   private let compute: Compute
   private let catalog: ModelCatalog
-  private let training = TrainingSchedule()
   private var loaded: LoadedModel?
 
   /// An engine for this machine.
@@ -62,18 +61,14 @@ public final class Engine {
     let model = try load(parameters, progress: progress)
 
     try progress(.encoding)
+    let training = TrainingSchedule(parameters)
     let denoiser = GuidedDenoiser(
       unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType),
-      conditioning: try model.prompts.conditioning(parameters), compute: compute)
+      conditioning: try model.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
     var loop = SamplingLoop(settings: SamplingSettings(parameters, channels: model.latentChannels), training: training)
     while !loop.isFinished {
       try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
-      // All steps but the last make the same number of calls, so a step knows its first call without those before.
-      var call = loop.stepIndex * parameters.sampler.callsPerStep
-      loop.step { x, sigma in
-        defer { call += 1 }
-        return denoiser.denoise(x, sigma: sigma, call: call)
-      }
+      loop.step(model: denoiser)
     }
     try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }

@@ -1,23 +1,44 @@
+import Jobs
 import Models
 import Sampling
 import Tensors
 
-/// The UNet as samplers see it: noise in, image out, under classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598).
-struct GuidedDenoiser {
+/// The UNet as samplers see it: noise in, image or noise out, under classifier-free guidance (Ho & Salimans 2022,
+/// arXiv:2207.12598).
+struct GuidedDenoiser: GuidedModel {
   let unet: UNet
   let training: TrainingSchedule
   let prediction: Prediction
   let conditioning: Conditioning
+  /// Which calls leave out what guidance steers away from.
+  let skips: GuidanceSkips
   let compute: Compute
 
-  /// The denoised latent at `sigma`; `call` counts the calls of the model for this image from 0.
-  func denoise(_ x: Latent, sigma: Float, call: Int) -> Latent {
-    let timestep = training.timestep(forSigma: sigma)
-    let contexts = conditioning.contexts(atCall: call)
-    let input = compute.tensor(Prediction.networkInput(x, sigma: sigma), copies: contexts.count)
-    let output = unet.forward(input, timestep: timestep, contexts: contexts)
+  func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) -> Latent {
+    let isSkipped = skips.skips(call: call, level: sigma)
+    let outputs = outputs(
+      Prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.timestep(forSigma: sigma),
+      contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped))
     return conditioning.combine(
-      contexts.indices.map { prediction.denoised(x, output: Latent(output, image: $0), sigma: sigma) })
+      outputs.map { prediction.denoised(x, output: $0, sigma: sigma) }, isSkipped: isSkipped)
+  }
+
+  func noise(_ x: Latent, timestep: Float, call: Int) -> GuidedNoise {
+    let isSkipped = skips.skips(call: call, level: timestep)
+    let alpha = training.alphaCumprod(atTimestep: timestep)
+    let noises = outputs(
+      x, timestep: timestep, contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped)
+    ).map { prediction.noise(x, output: $0, alphaCumprod: alpha) }
+    let hasNegative = conditioning.negative != nil && !isSkipped
+    return GuidedNoise(
+      guided: conditioning.combine(noises, isSkipped: isSkipped),
+      unconditional: noises[hasNegative ? noises.count - 1 : 0])
+  }
+
+  /// What the network says with each context.
+  private func outputs(_ input: Latent, timestep: Float, contexts: [UNetContext]) -> [Latent] {
+    let output = unet.forward(compute.tensor(input, copies: contexts.count), timestep: timestep, contexts: contexts)
+    return contexts.indices.map { Latent(output, image: $0) }
   }
 }
 

@@ -4,7 +4,7 @@ import JSON
 public enum GenerationInfo {
   /// The object for a picture of a job, with the webui's keys in the webui's order.
   ///
-  /// What only other kinds of jobs have (styles, variation seeds, face restoration) has the value that it has there
+  /// What only other kinds of jobs have (styles, face restoration) has the value that it has there
   /// when it is not used; `version` is null, for it would be taken for a version of the webui.
   ///
   /// - Parameters:
@@ -28,9 +28,9 @@ public enum GenerationInfo {
       "all_negative_prompts": [.string(parameters.negativePrompt)],
       "seed": .integer(parameters.seed),
       "all_seeds": [.integer(parameters.seed)],
-      "subseed": -1,
-      "all_subseeds": [-1],
-      "subseed_strength": .number(0),
+      "subseed": .integer(parameters.subseed),
+      "all_subseeds": [.integer(parameters.subseed)],
+      "subseed_strength": .number(parameters.subseedStrength),
       "width": .integer(Int64(parameters.width)),
       "height": .integer(Int64(parameters.height)),
       "sampler_name": .string(parameters.sampler.rawValue),
@@ -43,8 +43,8 @@ public enum GenerationInfo {
       "sd_model_hash": .string(ingredients.model.shortHash),
       "sd_vae_name": ingredients.vae.map { .string($0.fileName) } ?? .null,
       "sd_vae_hash": ingredients.vae.map { .string($0.shortHash) } ?? .null,
-      "seed_resize_from_w": -1,
-      "seed_resize_from_h": -1,
+      "seed_resize_from_w": .integer(Int64(parameters.seedResizeFromW)),
+      "seed_resize_from_h": .integer(Int64(parameters.seedResizeFromH)),
       "denoising_strength": nil,
       "extra_generation_params": .object(extras),
       "index_of_first_image": 0,

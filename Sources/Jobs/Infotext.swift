@@ -45,10 +45,21 @@ public struct Infotext: Hashable, Sendable {
       items.append(Item(key: "VAE hash", value: .string(vae.shortHash)))
       items.append(Item(key: "VAE", value: .string(vae.fileName)))
     }
+    if parameters.subseedMatters {
+      items.append(Item(key: "Variation seed", value: .integer(parameters.subseed)))
+      items.append(Item(key: "Variation seed strength", value: .number(parameters.subseedStrength)))
+    }
+    if parameters.seedResizeMatters {
+      let size = "\(parameters.seedResizeFromW)x\(parameters.seedResizeFromH)"
+      items.append(Item(key: "Seed resize from", value: .string(size)))
+    }
     if parameters.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(parameters.clipSkip)))) }
+    if parameters.etaNoiseSeedDeltaMatters {
+      items.append(Item(key: "ENSD", value: .integer(parameters.etaNoiseSeedDelta)))
+    }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
-    extras = Self.samplerExtras(parameters)
-    extras = Self.promptExtras(parameters) + extras
+    extras = Self.promptExtras(parameters) + Self.scheduleExtras(parameters) + Self.samplerExtras(parameters)
+    extras += Self.guidanceExtras(parameters)
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
     }
@@ -65,6 +76,40 @@ public struct Infotext: Hashable, Sendable {
     return extras
   }
 
+  private static func scheduleExtras(_ parameters: JobParameters) -> [Item] {
+    var extras: [Item] = []
+    func add(_ key: String, _ value: JSONValue, when isRead: Bool) {
+      if isRead { extras.append(Item(key: key, value: value)) }
+    }
+    add("Downcast alphas_cumprod", true, when: parameters.useDowncastedAlphaBar)
+    add(
+      "Noise Schedule", .string(parameters.sdNoiseSchedule.rawValue), when: parameters.sdNoiseSchedule != .standard)
+    add("Discard penultimate sigma", true, when: parameters.discardMatters)
+    let hasRange = parameters.sigmaRangeMatters
+    add("Schedule min sigma", .number(parameters.sigmaMin), when: hasRange && parameters.sigmaMin != 0)
+    add("Schedule max sigma", .number(parameters.sigmaMax), when: hasRange && parameters.sigmaMax != 0)
+    add("Schedule rho", .number(parameters.rho), when: parameters.rhoMatters)
+    let isBeta = parameters.betaMatters
+    add("Beta schedule alpha", .number(parameters.betaDistAlpha), when: isBeta && parameters.betaDistAlpha != 0.6)
+    add("Beta schedule beta", .number(parameters.betaDistBeta), when: isBeta && parameters.betaDistBeta != 0.6)
+    // The webui does not record this one.
+    add("Old Karras scheduler sigmas", true, when: parameters.oldSigmasMatter)
+    add("SGM noise multiplier", true, when: parameters.sgmNoiseMultiplierMatters)
+    return extras
+  }
+
+  private static func guidanceExtras(_ parameters: JobParameters) -> [Item] {
+    var extras: [Item] = []
+    if parameters.skipEarlyCond != 0 {
+      extras.append(Item(key: "Skip Early CFG", value: .number(parameters.skipEarlyCond)))
+    }
+    if parameters.sMinUncond != 0 {
+      extras.append(Item(key: "NGMS", value: .number(parameters.sMinUncond)))
+      if parameters.sMinUncondAll { extras.append(Item(key: "NGMS all steps", value: true)) }
+    }
+    return extras
+  }
+
   private static func samplerExtras(_ parameters: JobParameters) -> [Item] {
     var extras: [Item] = []
     func add(_ key: String, _ value: Double, unless usual: Double, _ isRead: Bool) {
@@ -72,10 +117,19 @@ public struct Infotext: Hashable, Sendable {
     }
     let sampler = parameters.sampler
     add("Eta", parameters.eta, unless: 1, sampler.usesEta)
+    add("Eta DDIM", parameters.etaDDIM, unless: 0, sampler.usesEtaDDIM)
     add("Sigma churn", parameters.sChurn, unless: 0, sampler.usesChurn)
     add("Sigma tmin", parameters.sTmin, unless: 0, sampler.usesChurn)
     if let sTmax = parameters.sTmax { add("Sigma tmax", sTmax, unless: .infinity, sampler.usesChurn) }
     add("Sigma noise", parameters.sNoise, unless: 1, sampler.usesNoiseScale)
+    guard parameters.uniPCMatters else { return extras }
+    func add(_ key: String, _ value: JSONValue, unless usual: JSONValue) {
+      if value != usual { extras.append(Item(key: key, value: value)) }
+    }
+    add("UniPC variant", .string(parameters.uniPCVariant.rawValue), unless: "bh1")
+    add("UniPC skip type", .string(parameters.uniPCSkipType.rawValue), unless: "time_uniform")
+    add("UniPC order", .integer(Int64(parameters.uniPCOrder)), unless: 3)
+    add("UniPC lower order final", .bool(parameters.uniPCLowerOrderFinal), unless: true)
     return extras
   }
 

@@ -62,10 +62,17 @@ extension JobID {
   public static func canonicalJSON(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [UInt8] {
     var writer = JSONWriter()
     writer.object { writer in
+      if parameters.discardMatters { writer.member("always_discard_next_to_last_sigma", true) }
+      if parameters.betaMatters {
+        writer.member("beta_dist_alpha", parameters.betaDistAlpha)
+        writer.member("beta_dist_beta", parameters.betaDistBeta)
+      }
       writer.member("cfg_scale", parameters.cfgScale)
       writer.member("clip_skip", parameters.clipSkip)
       if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
       if parameters.etaMatters { writer.member("eta", parameters.eta) }
+      if parameters.etaDDIMMatters { writer.member("eta_ddim", parameters.etaDDIM) }
+      if parameters.etaNoiseSeedDeltaMatters { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }
       writer.member("height", parameters.height)
       writer.member("isa", ingredients.isa)
       writer.member("model", ingredients.model.sha256)
@@ -75,17 +82,47 @@ extension JobID {
       writer.member("precision", ingredients.precision)
       writer.member("prediction_type", parameters.predictionType.rawValue)
       writer.member("prompt", parameters.prompt)
+      if parameters.rhoMatters { writer.member("rho", parameters.rho) }
       writer.member("rng", parameters.rng.rawValue)
       if parameters.churnMatters { writer.member("s_churn", parameters.sChurn) }
+      if parameters.sMinUncond != 0 {
+        writer.member("s_min_uncond", parameters.sMinUncond)
+        writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
+      }
       if parameters.noiseScaleMatters { writer.member("s_noise", parameters.sNoise) }
       if parameters.churnMatters {
         writer.member("s_tmax", parameters.sTmax)
         writer.member("s_tmin", parameters.sTmin)
       }
       writer.member("sampler_name", parameters.sampler.rawValue)
-      writer.member("scheduler", parameters.effectiveSchedule.rawValue)
+      if parameters.scheduleMatters { writer.member("scheduler", parameters.effectiveSchedule.rawValue) }
+      if parameters.sdNoiseSchedule != .standard {
+        writer.member("sd_noise_schedule", parameters.sdNoiseSchedule.rawValue)
+      }
       writer.member("seed", parameters.seed)
+      if parameters.seedResizeMatters {
+        writer.member("seed_resize_from_h", parameters.seedResizeFromH)
+        writer.member("seed_resize_from_w", parameters.seedResizeFromW)
+      }
+      if parameters.sgmNoiseMultiplierMatters { writer.member("sgm_noise_multiplier", true) }
+      if parameters.sigmaRangeMatters {
+        if parameters.sigmaMax != 0 { writer.member("sigma_max", parameters.sigmaMax) }
+        if parameters.sigmaMin != 0 { writer.member("sigma_min", parameters.sigmaMin) }
+      }
+      if parameters.skipEarlyCond != 0 { writer.member("skip_early_cond", parameters.skipEarlyCond) }
       writer.member("steps", parameters.steps)
+      if parameters.subseedMatters {
+        writer.member("subseed", parameters.subseed)
+        writer.member("subseed_strength", parameters.subseedStrength)
+      }
+      if parameters.uniPCMatters {
+        writer.member("uni_pc_lower_order_final", .bool(parameters.uniPCLowerOrderFinal))
+        writer.member("uni_pc_order", parameters.uniPCOrder)
+        writer.member("uni_pc_skip_type", parameters.uniPCSkipType.rawValue)
+        writer.member("uni_pc_variant", parameters.uniPCVariant.rawValue)
+      }
+      if parameters.useDowncastedAlphaBar { writer.member("use_downcasted_alpha_bar", true) }
+      if parameters.oldSigmasMatter { writer.member("use_old_karras_scheduler_sigmas", true) }
       if parameters.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
       writer.member("vae", ingredients.vae?.sha256)
       writer.member("vocabulary", ingredients.vocabularySHA256)

@@ -47,6 +47,64 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// What the network's output means.
   public var predictionType: PredictionChoice
 
+  // MARK: Noise
+
+  /// Seeds the noise that is mixed into the first one; -1 where no strength asks for it.
+  public var subseed: Int64
+  /// How much of the subseed's noise is mixed in, 0 to 1.
+  public var subseedStrength: Double
+  /// The width in pixels of the picture whose noise is put into this one's middle; 0 or less for none.
+  public var seedResizeFromW: Int
+  /// The height that goes with `seedResizeFromW`.
+  public var seedResizeFromH: Int
+  /// Added to the seed for all noise but the first.
+  public var etaNoiseSeedDelta: Int64
+
+  // MARK: Samplers
+
+  /// What eta is for DDIM.
+  public var etaDDIM: Double
+  /// The form of UniPC's coefficients.
+  public var uniPCVariant: UniPCVariant
+  /// How UniPC spaces its steps.
+  public var uniPCSkipType: UniPCSkipType
+  /// UniPC's order, from 1 on.
+  public var uniPCOrder: Int
+  /// Whether UniPC goes down in order towards the end.
+  public var uniPCLowerOrderFinal: Bool
+
+  // MARK: Schedule
+
+  /// Whether the schedule's last value but one is dropped with every sampler.
+  public var alwaysDiscardNextToLastSigma: Bool
+  /// Whether the first noise is scaled by √(1 + σ²) rather than by σ.
+  public var sgmNoiseMultiplier: Bool
+  /// The schedule's smallest sigma; 0 for the model's.
+  public var sigmaMin: Double
+  /// The schedule's largest sigma; 0 for the model's.
+  public var sigmaMax: Double
+  /// The exponent of the Karras and polyexponential schedules; 0 for their own.
+  public var rho: Double
+  /// The first parameter of the beta schedule's distribution.
+  public var betaDistAlpha: Double
+  /// The second parameter of the beta schedule's distribution.
+  public var betaDistBeta: Double
+  /// Whether schedules run from 10 to 0.1, as in the webui's first versions.
+  public var useOldKarrasSchedulerSigmas: Bool
+  /// The noise levels that the model is taken to be trained on.
+  public var sdNoiseSchedule: TrainingNoiseChoice
+  /// Whether the training's noise levels are rounded to half precision.
+  public var useDowncastedAlphaBar: Bool
+
+  // MARK: Guidance
+
+  /// Below this sigma every other call leaves out the negative prompt.
+  public var sMinUncond: Double
+  /// Whether `sMinUncond` acts on every call.
+  public var sMinUncondAll: Bool
+  /// The first part of all calls that leaves out the negative prompt, 0 to 1.
+  public var skipEarlyCond: Double
+
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
@@ -64,6 +122,29 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case sNoise = "s_noise"
     case precision
     case predictionType = "prediction_type"
+    case subseed
+    case subseedStrength = "subseed_strength"
+    case seedResizeFromW = "seed_resize_from_w"
+    case seedResizeFromH = "seed_resize_from_h"
+    case etaNoiseSeedDelta = "eta_noise_seed_delta"
+    case etaDDIM = "eta_ddim"
+    case uniPCVariant = "uni_pc_variant"
+    case uniPCSkipType = "uni_pc_skip_type"
+    case uniPCOrder = "uni_pc_order"
+    case uniPCLowerOrderFinal = "uni_pc_lower_order_final"
+    case alwaysDiscardNextToLastSigma = "always_discard_next_to_last_sigma"
+    case sgmNoiseMultiplier = "sgm_noise_multiplier"
+    case sigmaMin = "sigma_min"
+    case sigmaMax = "sigma_max"
+    case rho
+    case betaDistAlpha = "beta_dist_alpha"
+    case betaDistBeta = "beta_dist_beta"
+    case useOldKarrasSchedulerSigmas = "use_old_karras_scheduler_sigmas"
+    case sdNoiseSchedule = "sd_noise_schedule"
+    case useDowncastedAlphaBar = "use_downcasted_alpha_bar"
+    case sMinUncond = "s_min_uncond"
+    case sMinUncondAll = "s_min_uncond_all"
+    case skipEarlyCond = "skip_early_cond"
   }
 
   /// The defaults of a recipe, with a seed that still has to be set.
@@ -88,12 +169,93 @@ public struct JobParameters: Codable, Hashable, Sendable {
     sNoise = 1
     precision = .auto
     predictionType = .auto
+    subseed = -1
+    subseedStrength = 0
+    seedResizeFromW = -1
+    seedResizeFromH = -1
+    etaNoiseSeedDelta = 0
+    etaDDIM = 0
+    uniPCVariant = .bh1
+    uniPCSkipType = .timeUniform
+    uniPCOrder = 3
+    uniPCLowerOrderFinal = true
+    alwaysDiscardNextToLastSigma = false
+    sgmNoiseMultiplier = false
+    sigmaMin = 0
+    sigmaMax = 0
+    rho = 0
+    betaDistAlpha = 0.6
+    betaDistBeta = 0.6
+    useOldKarrasSchedulerSigmas = false
+    sdNoiseSchedule = .standard
+    useDowncastedAlphaBar = false
+    sMinUncond = 0
+    sMinUncondAll = false
+    skipEarlyCond = 0
   }
 
   /// The schedule that runs, after `automatic` is resolved; `uniform` where the sampler has none of its own.
   public var effectiveSchedule: ScheduleID {
     let schedule = scheduler == .automatic ? sampler.defaultSchedule : scheduler
     return schedule == .automatic ? .uniform : schedule
+  }
+}
+
+extension JobParameters {
+  /// Reads settings; those that older plans do not know have their defaults.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init()
+    model = try container.decode(ModelReference.self, forKey: .model)
+    vae = try container.decodeIfPresent(ModelReference.self, forKey: .vae)
+    prompt = try container.decode(String.self, forKey: .prompt)
+    negativePrompt = try container.decode(String.self, forKey: .negativePrompt)
+    emphasis = try container.decodeIfPresent(EmphasisChoice.self, forKey: .emphasis) ?? emphasis
+    timelines = try container.decodeIfPresent(PromptTimelines.self, forKey: .timelines) ?? timelines
+    seed = try container.decode(Int64.self, forKey: .seed)
+    steps = try container.decode(Int.self, forKey: .steps)
+    cfgScale = try container.decode(Double.self, forKey: .cfgScale)
+    sampler = try container.decode(SamplerID.self, forKey: .sampler)
+    scheduler = try container.decode(ScheduleID.self, forKey: .scheduler)
+    width = try container.decode(Int.self, forKey: .width)
+    height = try container.decode(Int.self, forKey: .height)
+    rng = try container.decode(NoiseSourceID.self, forKey: .rng)
+    clipSkip = try container.decode(Int.self, forKey: .clipSkip)
+    eta = try container.decode(Double.self, forKey: .eta)
+    sChurn = try container.decode(Double.self, forKey: .sChurn)
+    sTmin = try container.decode(Double.self, forKey: .sTmin)
+    sTmax = try container.decodeIfPresent(Double.self, forKey: .sTmax)
+    sNoise = try container.decode(Double.self, forKey: .sNoise)
+    precision = try container.decode(PrecisionChoice.self, forKey: .precision)
+    predictionType = try container.decode(PredictionChoice.self, forKey: .predictionType)
+    subseed = try container.decodeIfPresent(Int64.self, forKey: .subseed) ?? subseed
+    subseedStrength = try container.decodeIfPresent(Double.self, forKey: .subseedStrength) ?? subseedStrength
+    seedResizeFromW = try container.decodeIfPresent(Int.self, forKey: .seedResizeFromW) ?? seedResizeFromW
+    seedResizeFromH = try container.decodeIfPresent(Int.self, forKey: .seedResizeFromH) ?? seedResizeFromH
+    etaNoiseSeedDelta = try container.decodeIfPresent(Int64.self, forKey: .etaNoiseSeedDelta) ?? etaNoiseSeedDelta
+    etaDDIM = try container.decodeIfPresent(Double.self, forKey: .etaDDIM) ?? etaDDIM
+    uniPCVariant = try container.decodeIfPresent(UniPCVariant.self, forKey: .uniPCVariant) ?? uniPCVariant
+    uniPCSkipType = try container.decodeIfPresent(UniPCSkipType.self, forKey: .uniPCSkipType) ?? uniPCSkipType
+    uniPCOrder = try container.decodeIfPresent(Int.self, forKey: .uniPCOrder) ?? uniPCOrder
+    uniPCLowerOrderFinal =
+      try container.decodeIfPresent(Bool.self, forKey: .uniPCLowerOrderFinal) ?? uniPCLowerOrderFinal
+    alwaysDiscardNextToLastSigma =
+      try container.decodeIfPresent(Bool.self, forKey: .alwaysDiscardNextToLastSigma) ?? alwaysDiscardNextToLastSigma
+    sgmNoiseMultiplier = try container.decodeIfPresent(Bool.self, forKey: .sgmNoiseMultiplier) ?? sgmNoiseMultiplier
+    sigmaMin = try container.decodeIfPresent(Double.self, forKey: .sigmaMin) ?? sigmaMin
+    sigmaMax = try container.decodeIfPresent(Double.self, forKey: .sigmaMax) ?? sigmaMax
+    rho = try container.decodeIfPresent(Double.self, forKey: .rho) ?? rho
+    betaDistAlpha = try container.decodeIfPresent(Double.self, forKey: .betaDistAlpha) ?? betaDistAlpha
+    betaDistBeta = try container.decodeIfPresent(Double.self, forKey: .betaDistBeta) ?? betaDistBeta
+    useOldKarrasSchedulerSigmas =
+      try container.decodeIfPresent(Bool.self, forKey: .useOldKarrasSchedulerSigmas) ?? useOldKarrasSchedulerSigmas
+    sdNoiseSchedule =
+      try container.decodeIfPresent(TrainingNoiseChoice.self, forKey: .sdNoiseSchedule) ?? sdNoiseSchedule
+    useDowncastedAlphaBar =
+      try container.decodeIfPresent(Bool.self, forKey: .useDowncastedAlphaBar) ?? useDowncastedAlphaBar
+    sMinUncond = try container.decodeIfPresent(Double.self, forKey: .sMinUncond) ?? sMinUncond
+    sMinUncondAll = try container.decodeIfPresent(Bool.self, forKey: .sMinUncondAll) ?? sMinUncondAll
+    skipEarlyCond = try container.decodeIfPresent(Double.self, forKey: .skipEarlyCond) ?? skipEarlyCond
   }
 }
 
@@ -135,4 +297,32 @@ public enum PredictionChoice: String, CaseIterable, Codable, Hashable, Sendable 
   case auto
   case epsilon
   case vPrediction = "v_prediction"
+}
+
+/// The noise levels that a model is taken to be trained on; the raw value is the webui's name.
+public enum TrainingNoiseChoice: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Those of Stable Diffusion.
+  case standard = "Default"
+  /// Those of Stable Diffusion, stretched so that the last one is all noise.
+  case zeroTerminalSNR = "Zero Terminal SNR"
+}
+
+/// The form of UniPC's coefficients; the raw value is the webui's name.
+public enum UniPCVariant: String, CaseIterable, Codable, Hashable, Sendable {
+  /// B(h) = h
+  case bh1
+  /// B(h) = eʰ − 1
+  case bh2
+  /// Coefficients that vary with the steps' lengths.
+  case varyCoeff = "vary_coeff"
+}
+
+/// How UniPC spaces its steps; the raw value is the webui's name.
+public enum UniPCSkipType: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Evenly in time.
+  case timeUniform = "time_uniform"
+  /// Evenly in the square root of time.
+  case timeQuadratic = "time_quadratic"
+  /// Evenly in the logarithm of the signal-to-noise ratio.
+  case logSNR
 }

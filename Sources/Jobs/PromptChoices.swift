@@ -29,17 +29,6 @@ public enum PromptTimelines: Codable, Hashable, Sendable {
   }
 }
 
-/// Plans of earlier versions lack these keys.
-extension KeyedDecodingContainer {
-  func decode(_ type: EmphasisChoice.Type, forKey key: Key) throws -> EmphasisChoice {
-    try decodeIfPresent(type, forKey: key) ?? .original
-  }
-
-  func decode(_ type: PromptTimelines.Type, forKey key: Key) throws -> PromptTimelines {
-    try decodeIfPresent(type, forKey: key) ?? .current
-  }
-}
-
 extension JobParameters {
   /// Whether some text has what emphasis could act on.
   var emphasisMatters: Bool { emphasis != .original && hasAny(of: ["(", "["]) }

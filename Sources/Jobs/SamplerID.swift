@@ -3,6 +3,7 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case dpmPP2M = "DPM++ 2M"
   case dpmPPSDE = "DPM++ SDE"
   case dpmPP2MSDE = "DPM++ 2M SDE"
+  case dpmPP2MSDEHeun = "DPM++ 2M SDE Heun"
   case dpmPP2SAncestral = "DPM++ 2S a"
   case dpmPP3MSDE = "DPM++ 3M SDE"
   case eulerAncestral = "Euler a"
@@ -11,13 +12,21 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case heun = "Heun"
   case dpm2 = "DPM2"
   case dpm2Ancestral = "DPM2 a"
+  case dpmFast = "DPM fast"
+  case dpmAdaptive = "DPM adaptive"
+  case restart = "Restart"
+  case ddim = "DDIM"
+  case ddimCFGPP = "DDIM CFG++"
+  case plms = "PLMS"
+  case uniPC = "UniPC"
+  case lcm = "LCM"
 
   /// The schedule that `automatic` stands for with this sampler (webui 1.10).
   public var defaultSchedule: ScheduleID {
     switch self {
-    case .dpmPP2M, .dpmPPSDE, .dpmPP2SAncestral, .dpm2, .dpm2Ancestral: .karras
-    case .dpmPP2MSDE, .dpmPP3MSDE: .exponential
-    case .eulerAncestral, .euler, .lms, .heun: .automatic
+    case .dpmPP2M, .dpmPPSDE, .dpmPP2SAncestral, .dpm2, .dpm2Ancestral, .restart: .karras
+    case .dpmPP2MSDE, .dpmPP2MSDEHeun, .dpmPP3MSDE: .exponential
+    default: .automatic
     }
   }
 
@@ -32,7 +41,7 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Whether the sampler calls the model twice a step.
   public var isSecondOrder: Bool {
     switch self {
-    case .dpmPPSDE, .dpmPP2SAncestral, .heun, .dpm2, .dpm2Ancestral: true
+    case .dpmPPSDE, .dpmPP2SAncestral, .heun, .dpm2, .dpm2Ancestral, .restart: true
     default: false
     }
   }
@@ -40,10 +49,29 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Whether the sampler reads `eta`.
   public var usesEta: Bool {
     switch self {
-    case .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral: true
-    case .dpmPP2M, .euler, .lms, .heun, .dpm2: false
+    case .dpmPPSDE, .dpmPP2MSDE, .dpmPP2MSDEHeun, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral,
+      .dpmFast, .dpmAdaptive:
+      true
+    default: false
     }
   }
+
+  /// Whether the sampler goes from timestep to timestep of the training and has no schedule of sigmas.
+  public var usesTimesteps: Bool {
+    switch self {
+    case .ddim, .ddimCFGPP, .plms, .uniPC: true
+    default: false
+    }
+  }
+
+  /// Whether the sampler reads what the network says without the prompt, besides guidance.
+  public var readsUnconditional: Bool { self == .ddimCFGPP }
+
+  /// What `cfg_scale` is multiplied with: the webui keeps the usual numbers for DDIM CFG++, whose own go from 0 to 1.
+  public var guidanceFactor: Double { self == .ddimCFGPP ? 1 / 12.5 : 1 }
+
+  /// Model calls of an image as the webui counts them beforehand; prompts and guidance that change on the way go by it.
+  public func plannedCalls(steps: Int) -> Int { isSecondOrder ? 2 * steps : steps }
 
   /// The sampler with this name, in any case, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
   ///

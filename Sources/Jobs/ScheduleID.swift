@@ -5,6 +5,13 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   case karras
   case exponential
   case polyexponential
+  case sgmUniform = "sgm_uniform"
+  case klOptimal = "kl_optimal"
+  case alignYourSteps = "align_your_steps"
+  case simple
+  case normal
+  case ddim
+  case beta
 
   /// The name that the webui shows and writes into infotext.
   public var label: String {
@@ -14,11 +21,35 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     case .karras: "Karras"
     case .exponential: "Exponential"
     case .polyexponential: "Polyexponential"
+    case .sgmUniform: "SGM Uniform"
+    case .klOptimal: "KL Optimal"
+    case .alignYourSteps: "Align Your Steps"
+    case .simple: "Simple"
+    case .normal: "Normal"
+    case .ddim: "DDIM"
+    case .beta: "Beta"
     }
   }
 
   /// Everything a user may call it; matched in any case.
-  public var spellings: [String] { [label, rawValue] }
+  public var spellings: [String] { self == .sgmUniform ? [label, rawValue, "SGMUniform"] : [label, rawValue] }
+
+  /// Whether the schedule runs between the smallest and the largest sigma that are asked for.
+  public var usesSigmaRange: Bool {
+    switch self {
+    case .karras, .exponential, .polyexponential, .sgmUniform, .klOptimal, .normal, .beta: true
+    case .automatic, .uniform, .alignYourSteps, .simple, .ddim: false
+    }
+  }
+
+  /// The exponent that the schedule has of its own; nothing where it has no exponent.
+  public var ownRho: Double? {
+    switch self {
+    case .karras: 7
+    case .polyexponential: 1
+    default: nil
+    }
+  }
 
   /// The schedule with this label or internal name, in any case.
   public static func resolve(_ name: String) -> ScheduleID? {

@@ -101,7 +101,7 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Puts a number in the place of every seed of -1.
+  /// Puts a number in the place of every seed and subseed of -1.
   mutating func drawSeeds(_ draw: (_ place: String) -> Int64) {
     for (run, start) in zip(runs.indices, starts) {
       guard case .values(var values) = runs[run] else { continue }
@@ -109,7 +109,7 @@ public struct Axis: Sendable {
       guard values.contains(where: \.hasRandomSeed) else { continue }
       for index in values.indices {
         let place = "\(name)[\(start + index)]"
-        values[index].drawSeed { draw(key?.kind == .seed ? place : place + ".seed") }
+        values[index].drawSeeds { key in draw(self.key === key ? place : place + "." + key.name) }
       }
       runs[run] = .values(values)
     }
@@ -144,12 +144,14 @@ struct AxisValue: Sendable {
   var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
 
   /// A value that is nothing but a seed is shown by the number drawn.
-  mutating func drawSeed(_ draw: () -> Int64) {
-    guard let index = settings.firstIndex(where: \.isRandomSeed) else { return }
-    let seed = draw()
-    settings[index] = Setting(settings[index].key, .integer(seed))
-    if text == Self.randomSeed { text = "\(seed)" }
-    if title == Self.randomSeed { title = "\(seed)" }
+  mutating func drawSeeds(_ draw: (RecipeKey) -> Int64) {
+    for index in settings.indices where settings[index].isRandomSeed {
+      let key = settings[index].key
+      let seed = draw(key)
+      settings[index] = Setting(key, .integer(seed))
+      if text == Self.randomSeed { text = "\(seed)" }
+      if title == Self.randomSeed { title = "\(seed)" }
+    }
   }
 
   private static let randomSeed = "-1"

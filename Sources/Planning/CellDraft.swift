@@ -15,6 +15,7 @@ struct CellDraft {
   private var keySchedule = ScheduleID.automatic
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
   private var nameSchedule: ScheduleID?
+  private var givenEta: Double?
   private var givenWidth: Int?
   private var givenHeight: Int?
   private let demoWidth: Int
@@ -48,6 +49,15 @@ struct CellDraft {
     }
   }
 
+  /// A request's `eta` is for whatever sampler runs, and goes before the option `eta_ddim`.
+  var eta: Double {
+    get { parameters.eta }
+    set {
+      parameters.eta = newValue
+      givenEta = newValue
+    }
+  }
+
   var width: Int {
     get { givenWidth ?? (usesDemo ? demoWidth : parameters.width) }
     set { givenWidth = newValue }
@@ -70,6 +80,7 @@ struct CellDraft {
     resolved.prompt = stripsComments ? PromptComments.stripped(prompt) : prompt
     resolved.negativePrompt = stripsComments ? PromptComments.stripped(negativePrompt) : negativePrompt
     resolved.scheduler = scheduler
+    if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
     return resolved

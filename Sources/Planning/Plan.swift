@@ -48,6 +48,9 @@ public struct Plan: Sendable {
     base.parameters.seed = -1
     base.apply(recipe.base)
     if base.parameters.seed < 0 { base.parameters.seed = seeds.seed(for: "seed", using: &generator) }
+    if base.parameters.subseed < 0, recipe.usesSubseeds {
+      base.parameters.subseed = seeds.seed(for: "subseed", using: &generator)
+    }
     self.base = base
 
     axes = recipe.groups.map { group in
@@ -59,7 +62,7 @@ public struct Plan: Sendable {
         })
     }
     extras = recipe.include.enumerated().map { index, cell in
-      cell.drawingSeed { seeds.seed(for: "include[\(index)].seed", using: &generator) }
+      cell.drawingSeeds { seeds.seed(for: "include[\(index)].\($0.name)", using: &generator) }
     }
     filters = recipe.exclude.map { [axes] in PlanFilter($0, axes: axes) }
 
@@ -94,17 +97,17 @@ public struct PlanAxis: Sendable {
 }
 
 extension ExtraCell {
-  /// Puts a drawn number in the place of a seed of -1.
-  func drawingSeed(_ draw: () -> Int64) -> ExtraCell {
+  /// Puts drawn numbers in the place of seeds and subseeds of -1.
+  func drawingSeeds(_ draw: (RecipeKey) -> Int64) -> ExtraCell {
     var cell = self
-    guard settings.contains(where: \.isRandomSeed) else { return cell }
-    let seed = draw()
     for index in settings.indices where settings[index].isRandomSeed {
-      cell.settings[index] = Setting(settings[index].key, .integer(seed))
-    }
-    for index in places.indices where places[index].name == "seed" {
-      cell.places[index].value = "\(seed)"
-      cell.places[index].title = "\(seed)"
+      let key = settings[index].key
+      let seed = draw(key)
+      cell.settings[index] = Setting(key, .integer(seed))
+      for index in places.indices where places[index].name == key.name {
+        cell.places[index].value = "\(seed)"
+        cell.places[index].title = "\(seed)"
+      }
     }
     return cell
   }

@@ -30,6 +30,14 @@ public struct Recipe: Sendable {
   /// Axes of the grid, then each zip group as one axis.
   var groups: [[Axis]] { grid.map { [$0] } + zip }
 
+  /// Whether some cell may have a subseed's noise mixed in; the others need none to be drawn.
+  var usesSubseeds: Bool {
+    let concern = "subseed_strength"
+    return base.contains { $0.key.concern == concern }
+      || groups.contains { $0.contains { $0.sets(concern) } }
+      || include.contains { $0.settings.contains { $0.key.concern == concern } }
+  }
+
   /// How many jobs a recipe may ask for.
   public static let jobLimit = 10_000_000
 }

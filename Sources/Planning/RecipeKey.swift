@@ -137,8 +137,9 @@ public final class RecipeKey: Sendable {
       "1 takes the text encoder's last layer, 2 the one before it.",
       resolved: { .integer(Int64($0.parameters.clipSkip)) }, apply: { $1.parameters.clipSkip = Int($0.asInteger) }),
     RecipeKey(
-      "eta", .number(0...100), "How much noise an ancestral or SDE sampler puts back.",
-      resolved: { .number($0.parameters.eta) }, apply: { $1.parameters.eta = $0.asNumber }),
+      "eta", .number(0...100),
+      "How much noise an ancestral or SDE sampler puts back; for DDIM it goes before eta_ddim.",
+      resolved: { .number($0.parameters.eta) }, apply: { $1.eta = $0.asNumber }),
     RecipeKey(
       "s_churn", .number(0...10_000), "Noise added at each step of Euler, Heun and DPM2.",
       resolved: { .number($0.parameters.sChurn) }, apply: { $1.parameters.sChurn = $0.asNumber }),
@@ -151,6 +152,91 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "s_noise", .number(0...100), "Scales the noise that a sampler adds.",
       resolved: { .number($0.parameters.sNoise) }, apply: { $1.parameters.sNoise = $0.asNumber }),
+    RecipeKey(
+      "subseed", .seed, "Seeds the noise that subseed_strength mixes in; -1 draws a number once.",
+      resolved: { .integer($0.parameters.subseed) }, apply: { $1.parameters.subseed = $0.asInteger }),
+    RecipeKey(
+      "subseed_strength", .number(0...1), "How much of the subseed's noise is mixed into the first noise.",
+      resolved: { .number($0.parameters.subseedStrength) }, apply: { $1.parameters.subseedStrength = $0.asNumber }),
+    RecipeKey(
+      "seed_resize_from_w", .integer(-1...8192, multipleOf: 1),
+      "Width of the picture whose noise is put into the middle; 0 or less for none.",
+      resolved: { .integer(Int64($0.parameters.seedResizeFromW)) },
+      apply: { $1.parameters.seedResizeFromW = Int($0.asInteger) }),
+    RecipeKey(
+      "seed_resize_from_h", .integer(-1...8192, multipleOf: 1), "The height that goes with seed_resize_from_w.",
+      resolved: { .integer(Int64($0.parameters.seedResizeFromH)) },
+      apply: { $1.parameters.seedResizeFromH = Int($0.asInteger) }),
+    RecipeKey(
+      "eta_noise_seed_delta", .integer(-(1 << 53)...(1 << 53), multipleOf: 1),
+      "Added to the seed for all noise but the first (ENSD).",
+      resolved: { .integer($0.parameters.etaNoiseSeedDelta) },
+      apply: { $1.parameters.etaNoiseSeedDelta = $0.asInteger }),
+    RecipeKey(
+      "eta_ddim", .number(0...1), "How much noise DDIM puts back.",
+      resolved: { .number($0.parameters.etaDDIM) }, apply: { $1.parameters.etaDDIM = $0.asNumber }),
+    RecipeKey(
+      "uni_pc_variant", .choice(UniPCVariant.allCases.map(\.rawValue)), "The form of UniPC's coefficients.",
+      resolved: { .choice($0.parameters.uniPCVariant.rawValue) },
+      apply: { $1.parameters.uniPCVariant = $0.asChoice(UniPCVariant.self) }),
+    RecipeKey(
+      "uni_pc_skip_type", .choice(UniPCSkipType.allCases.map(\.rawValue)), "How UniPC spaces its steps.",
+      resolved: { .choice($0.parameters.uniPCSkipType.rawValue) },
+      apply: { $1.parameters.uniPCSkipType = $0.asChoice(UniPCSkipType.self) }),
+    RecipeKey(
+      "uni_pc_order", .integer(1...50, multipleOf: 1), "UniPC's order, at most the steps.",
+      resolved: { .integer(Int64($0.parameters.uniPCOrder)) },
+      apply: { $1.parameters.uniPCOrder = Int($0.asInteger) }),
+    RecipeKey(
+      "uni_pc_lower_order_final", .flag, "Whether UniPC goes down in order at the end.",
+      resolved: { .flag($0.parameters.uniPCLowerOrderFinal) },
+      apply: { $1.parameters.uniPCLowerOrderFinal = $0.asFlag }),
+    RecipeKey(
+      "always_discard_next_to_last_sigma", .flag, "Drops the schedule's last sigma but one with every sampler.",
+      resolved: { .flag($0.parameters.alwaysDiscardNextToLastSigma) },
+      apply: { $1.parameters.alwaysDiscardNextToLastSigma = $0.asFlag }),
+    RecipeKey(
+      "sgm_noise_multiplier", .flag, "Scales the first noise by √(1 + σ²) rather than by σ.",
+      resolved: { .flag($0.parameters.sgmNoiseMultiplier) },
+      apply: { $1.parameters.sgmNoiseMultiplier = $0.asFlag }),
+    RecipeKey(
+      "sigma_min", .number(0...10_000), "The schedule's smallest sigma; 0 for the model's.",
+      resolved: { .number($0.parameters.sigmaMin) }, apply: { $1.parameters.sigmaMin = $0.asNumber }),
+    RecipeKey(
+      "sigma_max", .number(0...10_000), "The schedule's largest sigma; 0 for the model's.",
+      resolved: { .number($0.parameters.sigmaMax) }, apply: { $1.parameters.sigmaMax = $0.asNumber }),
+    RecipeKey(
+      "rho", .number(0...100), "The exponent of the schedules karras and polyexponential; 0 for their own.",
+      resolved: { .number($0.parameters.rho) }, apply: { $1.parameters.rho = $0.asNumber }),
+    RecipeKey(
+      "beta_dist_alpha", .number(0.01...100), "The first parameter of the schedule beta.",
+      resolved: { .number($0.parameters.betaDistAlpha) }, apply: { $1.parameters.betaDistAlpha = $0.asNumber }),
+    RecipeKey(
+      "beta_dist_beta", .number(0.01...100), "The second parameter of the schedule beta.",
+      resolved: { .number($0.parameters.betaDistBeta) }, apply: { $1.parameters.betaDistBeta = $0.asNumber }),
+    RecipeKey(
+      "use_old_karras_scheduler_sigmas", .flag, "Runs schedules from 10 to 0.1, as the webui's first versions did.",
+      resolved: { .flag($0.parameters.useOldKarrasSchedulerSigmas) },
+      apply: { $1.parameters.useOldKarrasSchedulerSigmas = $0.asFlag }),
+    RecipeKey(
+      "sd_noise_schedule", .choice(TrainingNoiseChoice.allCases.map(\.rawValue)),
+      "The noise levels that the model is taken to be trained on.",
+      resolved: { .choice($0.parameters.sdNoiseSchedule.rawValue) },
+      apply: { $1.parameters.sdNoiseSchedule = $0.asChoice(TrainingNoiseChoice.self) }),
+    RecipeKey(
+      "use_downcasted_alpha_bar", .flag, "Rounds the training's noise levels to half precision.",
+      resolved: { .flag($0.parameters.useDowncastedAlphaBar) },
+      apply: { $1.parameters.useDowncastedAlphaBar = $0.asFlag }),
+    RecipeKey(
+      "s_min_uncond", .number(0...10_000), "Below this sigma every other call leaves out the negative prompt.",
+      resolved: { .number($0.parameters.sMinUncond) }, apply: { $1.parameters.sMinUncond = $0.asNumber }),
+    RecipeKey(
+      "s_min_uncond_all", .flag, "Makes s_min_uncond act on every call.",
+      resolved: { .flag($0.parameters.sMinUncondAll) },
+      apply: { $1.parameters.sMinUncondAll = $0.asFlag }),
+    RecipeKey(
+      "skip_early_cond", .number(0...1), "The first part of all calls that leaves out the negative prompt.",
+      resolved: { .number($0.parameters.skipEarlyCond) }, apply: { $1.parameters.skipEarlyCond = $0.asNumber }),
     RecipeKey(
       "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
       "What the network predicts, where the model's files do not say.",

@@ -10,6 +10,7 @@ public enum SettingValue: Hashable, Sendable {
   case schedule(ScheduleID)
   case model(ModelReference)
   case choice(String)
+  case flag(Bool)
   /// No VAE, or no limit.
   case nothing
 
@@ -65,6 +66,11 @@ public enum SettingValue: Hashable, Sendable {
   func asChoice<Choice: RawRepresentable<String>>(_ type: Choice.Type) -> Choice {
     guard case .choice(let name) = self, let choice = Choice(rawValue: name) else { mismatch("one of \(type)") }
     return choice
+  }
+
+  var asFlag: Bool {
+    guard case .flag(let flag) = self else { mismatch("true or false") }
+    return flag
   }
 
   private func mismatch(_ expected: String) -> Never {

@@ -6,8 +6,6 @@ enum UnsupportedNames {
       "batch_size": "make more images with a seed axis under grid",
       "n_iter": "make more images with a seed axis under grid",
       "styles": "write the style's text into prompt_append",
-      "subseed": "use seed",
-      "subseed_strength": "use seed",
       "script_name": "write the script's axes under grid",
       "script_args": "write the script's axes under grid",
       "denoising_strength": "remove it, it only serves hires fix",
@@ -16,8 +14,8 @@ enum UnsupportedNames {
       "payload": "request bodies cannot be run yet, write a recipe",
     ]
     for name in [
-      "seed_resize_from_h", "seed_resize_from_w", "restore_faces", "tiling", "do_not_save_samples", "do_not_save_grid",
-      "s_min_uncond", "override_settings_restore_afterwards", "refiner_checkpoint", "refiner_switch_at",
+      "restore_faces", "tiling", "do_not_save_samples", "do_not_save_grid",
+      "override_settings_restore_afterwards", "refiner_checkpoint", "refiner_switch_at",
       "disable_extra_networks", "firstpass_image", "comments", "enable_hr", "firstphase_width", "firstphase_height",
       "hr_scale", "hr_upscaler", "hr_second_pass_steps", "hr_resize_x", "hr_resize_y", "hr_checkpoint_name",
       "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt", "force_task_id", "send_images",
@@ -26,16 +24,10 @@ enum UnsupportedNames {
     return keys
   }()
 
-  /// The webui's samplers.
-  static let samplers: Set<String> = [
-    "dpm++ 2m sde heun", "dpm fast", "dpm adaptive", "restart", "ddim", "ddim cfg++", "plms", "unipc", "lcm",
-  ]
-
-  /// The webui's schedules, by label and internal name.
+  /// Schedules of the webui's development version, by label and internal name.
   static let schedules: Set<String> = [
-    "sgm uniform", "sgm_uniform", "kl optimal", "kl_optimal", "align your steps", "align_your_steps",
     "align your steps 11", "align_your_steps_11", "align your steps 32", "align_your_steps_32", "align your steps gits",
-    "align_your_steps_gits", "simple", "normal", "ddim", "ddim_uniform", "beta", "turbo",
+    "align_your_steps_gits", "ddim_uniform", "turbo",
   ]
 
   /// Choices of other versions.

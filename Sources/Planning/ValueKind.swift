@@ -20,6 +20,8 @@ public enum ValueKind: Hashable, Sendable {
   case vae
   /// One of these names.
   case choice([String])
+  /// True or false.
+  case flag
 
   /// A mapping of axes.
   case axes
@@ -68,6 +70,7 @@ public enum ValueKind: Hashable, Sendable {
     case .model: "demo, a model file or a model folder"
     case .vae: "a VAE file or folder, or nothing"
     case .choice(let names): Self.list(names)
+    case .flag: "true or false"
     case .axes: "a mapping of axes"
     case .axisGroups: "a list of groups, each a mapping of axes of equal length"
     case .cells: "a list of mappings"

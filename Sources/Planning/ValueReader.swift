@@ -29,6 +29,7 @@ struct ValueReader {
     case .model: return try model(scalar)
     case .vae: return scalar.text.isEmpty || scalar.text.lowercased() == "none" ? .nothing : try model(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
+    case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
     case .axes, .axisGroups, .cells, .path, .sheet, .address: throw unexpected(scalar, kind)
     }
   }
@@ -79,11 +80,6 @@ struct ValueReader {
   private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
     if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }
     let names = SamplerID.allCases.map(\.rawValue)
-    if UnsupportedNames.samplers.contains(scalar.text.lowercased()) {
-      throw Complaint(
-        message:
-          "found \(Quoted.short(scalar)), which is not supported by this version; expected \(ValueKind.list(names))")
-    }
     // A combined name is proposed only where its plain part is not nearer.
     let combined = SamplerID.allCases.flatMap { sampler in
       ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }

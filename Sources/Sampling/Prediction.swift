@@ -33,4 +33,15 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     }
     return denoised
   }
+
+  /// The noise that the network's `output` for `x`, of unit variance, stands for at a timestep of this ᾱ.
+  public func noise(_ x: Latent, output: Latent, alphaCumprod: Float) -> Latent {
+    switch self {
+    case .epsilon: return output
+    case .vPrediction:
+      var noise = output
+      noise.scale(by: alphaCumprod.squareRoot(), adding: (1 - alphaCumprod).squareRoot(), x)
+      return noise
+    }
+  }
 }

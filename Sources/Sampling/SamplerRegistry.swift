@@ -3,19 +3,65 @@ import Jobs
 /// The samplers behind their names.
 enum SamplerRegistry {
   /// A new sampler, before its first step.
-  static func sampler(_ id: SamplerID, options: SamplerOptions) -> any Sampler {
-    switch id {
+  ///
+  /// - Parameters:
+  ///   - id: The sampler's name.
+  ///   - options: Each sampler takes those that it knows.
+  ///   - sigmas: The schedule.
+  ///   - steps: The steps asked for, which samplers without a schedule go by.
+  ///   - training: The noise levels that samplers without a schedule go by.
+  /// - Returns: A sampler that starts with step 0.
+  static func sampler(
+    _ id: SamplerID, options: SamplerOptions, sigmas: [Float], steps: Int, training: TrainingSchedule
+  ) -> any Sampler {
+    let (eta, sNoise) = (options.eta, options.sNoise)
+    let (low, high) = (training.sigmaMin, training.sigmaMax)
+    func timesteps() -> Timesteps { Timesteps(count: steps, training: training) }
+    return switch id {
     case .dpmPP2M: DPMPP2M()
-    case .dpmPPSDE: DPMPPSDE(eta: options.eta, sNoise: options.sNoise)
-    case .dpmPP2MSDE: DPMPP2MSDE(eta: options.eta, sNoise: options.sNoise)
-    case .dpmPP2SAncestral: DPMPP2SAncestral(eta: options.eta, sNoise: options.sNoise)
-    case .dpmPP3MSDE: DPMPP3MSDE(eta: options.eta, sNoise: options.sNoise)
-    case .eulerAncestral: EulerAncestral(eta: options.eta)
+    case .dpmPPSDE: DPMPPSDE(eta: eta, sNoise: sNoise)
+    case .dpmPP2MSDE: DPMPP2MSDE(eta: eta, sNoise: sNoise)
+    case .dpmPP2MSDEHeun: DPMPP2MSDE(eta: eta, sNoise: sNoise, isHeun: true)
+    case .dpmPP2SAncestral: DPMPP2SAncestral(eta: eta, sNoise: sNoise)
+    case .dpmPP3MSDE: DPMPP3MSDE(eta: eta, sNoise: sNoise)
+    case .eulerAncestral: EulerAncestral(eta: eta)
     case .euler: Euler(churn: Churn(options))
     case .lms: LMS()
     case .heun: Heun(churn: Churn(options))
     case .dpm2: DPM2(churn: Churn(options))
-    case .dpm2Ancestral: DPM2Ancestral(eta: options.eta, sNoise: options.sNoise)
+    case .dpm2Ancestral: DPM2Ancestral(eta: eta, sNoise: sNoise)
+    case .dpmFast: DPMFast(eta: eta, sNoise: sNoise, calls: steps, sigmaMin: low, sigmaMax: high)
+    case .dpmAdaptive: DPMAdaptive(eta: eta, sNoise: sNoise, sigmaMin: low, sigmaMax: high)
+    case .restart: Restart(sigmas: sigmas)
+    case .ddim: DDIM(eta: options.etaDDIM, isCFGPP: false, timesteps: timesteps())
+    case .ddimCFGPP: DDIM(eta: options.etaDDIM, isCFGPP: true, timesteps: timesteps())
+    case .plms: PLMS(timesteps: timesteps())
+    case .uniPC: UniPC(options: options.uniPC, steps: timesteps().steps.count, training: training)
+    case .lcm: LCM(levels: LCMLevels(training))
+    }
+  }
+
+  /// The sampler's type, to decode one that has taken steps.
+  static func type(of id: SamplerID) -> any Sampler.Type {
+    switch id {
+    case .dpmPP2M: DPMPP2M.self
+    case .dpmPPSDE: DPMPPSDE.self
+    case .dpmPP2MSDE, .dpmPP2MSDEHeun: DPMPP2MSDE.self
+    case .dpmPP2SAncestral: DPMPP2SAncestral.self
+    case .dpmPP3MSDE: DPMPP3MSDE.self
+    case .eulerAncestral: EulerAncestral.self
+    case .euler: Euler.self
+    case .lms: LMS.self
+    case .heun: Heun.self
+    case .dpm2: DPM2.self
+    case .dpm2Ancestral: DPM2Ancestral.self
+    case .dpmFast: DPMFast.self
+    case .dpmAdaptive: DPMAdaptive.self
+    case .restart: Restart.self
+    case .ddim, .ddimCFGPP: DDIM.self
+    case .plms: PLMS.self
+    case .uniPC: UniPC.self
+    case .lcm: LCM.self
     }
   }
 }

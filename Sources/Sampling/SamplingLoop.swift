@@ -5,42 +5,57 @@
 public struct SamplingLoop: Sendable {
   /// What is sampled.
   public let settings: SamplingSettings
-  /// The noise levels, falling, one more than there are steps.
+  /// The noise levels, falling; none for samplers that go by timesteps.
   public let sigmas: [Float]
-  /// The image so far, at noise level `sigmas[stepIndex]`.
+  /// The image so far.
   public private(set) var latent: Latent
   /// The next step, from 0.
   public private(set) var stepIndex = 0
+  /// Calls of the model so far.
+  public private(set) var callCount = 0
   private var sampler: any Sampler
   private var noise: any NoiseSampler
 
-  /// Steps in all.
-  public var stepCount: Int { sigmas.count - 1 }
-  /// Whether the latent is free of noise.
-  public var isFinished: Bool { stepIndex == stepCount }
+  /// Steps in all; an estimate, always above `stepIndex`, where the sampler finds its steps on the way.
+  public var stepCount: Int { sampler.stepCount(sigmas: sigmas) }
+  /// Whether the latent is the result.
+  public var isFinished: Bool { sampler.isFinished(after: stepIndex, sigmas: sigmas) }
 
-  /// The start of an image: noise at the schedule's highest sigma.
+  /// The start of an image: noise at the schedule's highest sigma, or of unit variance for samplers without sigmas.
   public init(settings: SamplingSettings, training: TrainingSchedule) {
     self.settings = settings
-    sigmas = SigmaSchedule.sigmas(
-      settings.schedule, for: settings.sampler, steps: settings.steps, training: training)
-    sampler = SamplerRegistry.sampler(settings.sampler, options: settings.options)
-    var stream = ImageNoise(seed: settings.seed, source: settings.rng, shape: settings.shape)
+    var steps = settings.steps
+    if settings.sampler.usesTimesteps {
+      sigmas = []
+      // There is no sigma to discard, but the webui asks for one timestep more all the same.
+      if settings.scheduleOptions.discardsPenultimateSigma { steps += 1 }
+    } else {
+      sigmas = SigmaSchedule.sigmas(
+        settings.schedule, for: settings.sampler, steps: steps, options: settings.scheduleOptions, training: training)
+    }
+    sampler = SamplerRegistry.sampler(
+      settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training)
+    var stream = ImageNoise(
+      seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
     latent = stream.next()
-    latent.scale(by: sigmas[0])
+    if let first = sigmas.first {
+      latent.scale(by: settings.sgmNoiseMultiplier ? (1 + first * first).squareRoot() : first)
+    }
     noise = Self.noise(sampler.noiseKind, settings: settings, sigmas: sigmas, stream: stream)
   }
 
-  /// Takes one step, which calls `denoise` once or twice; when that throws, the loop stays as it was before the step.
-  public mutating func step(denoise: Denoise) rethrows {
+  /// Takes one step, which calls the model a few times; when that throws, the loop stays as it was before the step.
+  public mutating func step<Model: GuidedModel>(model: Model) throws(Model.Failure) {
     precondition(!isFinished, "the last step of \(stepCount) is taken")
     var sampler = sampler
     var noise = noise
     var x = latent
-    try sampler.step(stepIndex, sigmas: sigmas, x: &x, noise: &noise, denoise: denoise)
+    var counted = CountedModel(model, callCount: callCount)
+    try sampler.step(stepIndex, sigmas: sigmas, x: &x, noise: &noise, model: &counted)
     self.sampler = sampler
     self.noise = noise
     latent = x
+    callCount = counted.callCount
     stepIndex += 1
   }
 
@@ -62,7 +77,7 @@ public struct SamplingLoop: Sendable {
 /// the levels it began with.
 extension SamplingLoop: Codable {
   enum CodingKeys: String, CodingKey {
-    case settings, sigmas, stepIndex, latent, sampler, drawCount
+    case settings, sigmas, stepIndex, callCount, latent, sampler, drawCount
   }
 
   /// Continues a checkpoint; throws `DecodingError` when its parts do not belong together.
@@ -72,20 +87,23 @@ extension SamplingLoop: Codable {
     sigmas = try container.decode([Float].self, forKey: .sigmas)
     stepIndex = try container.decode(Int.self, forKey: .stepIndex)
     latent = try container.decode(Latent.self, forKey: .latent)
+    callCount = try container.decode(Int.self, forKey: .callCount)
     let drawCount = try container.decode(Int.self, forKey: .drawCount)
-    guard sigmas.count > 1, (0..<sigmas.count).contains(stepIndex), latent.shape == settings.shape, drawCount >= 0
+    sampler = try Self.decodeSampler(SamplerRegistry.type(of: settings.sampler), from: container)
+    let stepCount = sampler.stepCount(sigmas: sigmas)
+    guard settings.sampler.usesTimesteps == sigmas.isEmpty, stepIndex >= 0, stepIndex <= stepCount,
+      latent.shape == settings.shape, callCount >= 0, drawCount >= 0
     else {
       throw DecodingError.dataCorruptedError(
         forKey: .stepIndex, in: container,
         debugDescription: """
-          step \(stepIndex) of \(sigmas.count - 1), \(drawCount) draws and a latent of \(latent.shape) do not continue \
-          an image of \(settings.shape)
+          step \(stepIndex) of \(stepCount), \(sigmas.count) sigmas, \(callCount) calls, \(drawCount) draws and a \
+          latent of \(latent.shape) do not continue an image of \(settings.shape)
           """)
     }
-    let fresh = SamplerRegistry.sampler(settings.sampler, options: settings.options)
-    sampler = try Self.decodeSampler(like: fresh, from: container)
     let stream = ImageNoise(
-      seed: settings.seed, source: settings.rng, shape: settings.shape, drawCount: drawCount)
+      seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation,
+      drawCount: drawCount)
     noise = Self.noise(sampler.noiseKind, settings: settings, sigmas: sigmas, stream: stream)
   }
 
@@ -95,14 +113,15 @@ extension SamplingLoop: Codable {
     try container.encode(settings, forKey: .settings)
     try container.encode(sigmas, forKey: .sigmas)
     try container.encode(stepIndex, forKey: .stepIndex)
+    try container.encode(callCount, forKey: .callCount)
     try container.encode(latent, forKey: .latent)
     try container.encode(sampler, forKey: .sampler)
     try container.encode(noise.drawCount, forKey: .drawCount)
   }
 
   private static func decodeSampler<S: Sampler>(
-    like sampler: S, from container: KeyedDecodingContainer<CodingKeys>
+    _ type: S.Type, from container: KeyedDecodingContainer<CodingKeys>
   ) throws -> any Sampler {
-    try container.decode(S.self, forKey: .sampler)
+    try container.decode(type, forKey: .sampler)
   }
 }

@@ -12,6 +12,12 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   public var options: SamplerOptions
   /// Seeds all noise of the image.
   public var seed: Int64
+  /// What the schedule may be told besides.
+  public var scheduleOptions: ScheduleOptions
+  /// Whether the first noise is scaled by √(1 + σ²) rather than by σ.
+  public var sgmNoiseMultiplier: Bool
+  /// How the first noise departs from the seed's.
+  public var variation: NoiseVariation
   /// Whose random numbers the noise uses.
   public var rng: NoiseSourceID
   /// The size of the latent.
@@ -20,13 +26,17 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   /// These settings.
   public init(
     sampler: SamplerID, schedule: ScheduleID = .automatic, steps: Int, options: SamplerOptions = SamplerOptions(),
-    seed: Int64, rng: NoiseSourceID, shape: LatentShape
+    scheduleOptions: ScheduleOptions = ScheduleOptions(), sgmNoiseMultiplier: Bool = false, seed: Int64,
+    variation: NoiseVariation = NoiseVariation(), rng: NoiseSourceID, shape: LatentShape
   ) {
     self.sampler = sampler
     self.schedule = schedule
     self.steps = steps
     self.options = options
+    self.scheduleOptions = scheduleOptions
+    self.sgmNoiseMultiplier = sgmNoiseMultiplier
     self.seed = seed
+    self.variation = variation
     self.rng = rng
     self.shape = shape
   }
@@ -36,8 +46,33 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
     self.init(
       sampler: job.sampler, schedule: job.scheduler, steps: job.steps,
       options: SamplerOptions(
-        eta: job.eta, sChurn: job.sChurn, sTmin: job.sTmin, sTmax: job.sTmax, sNoise: job.sNoise),
-      seed: job.seed, rng: job.rng,
+        eta: job.eta, sChurn: job.sChurn, sTmin: job.sTmin, sTmax: job.sTmax, sNoise: job.sNoise, etaDDIM: job.etaDDIM,
+        uniPC: UniPCOptions(
+          variant: job.uniPCVariant, skipType: job.uniPCSkipType, order: job.uniPCOrder,
+          lowerOrderFinal: job.uniPCLowerOrderFinal)),
+      scheduleOptions: ScheduleOptions(
+        discardsPenultimateSigma: job.alwaysDiscardNextToLastSigma, sigmaMin: job.sigmaMin, sigmaMax: job.sigmaMax,
+        rho: job.rho, betaAlpha: job.betaDistAlpha, betaBeta: job.betaDistBeta,
+        usesOldRange: job.useOldKarrasSchedulerSigmas),
+      sgmNoiseMultiplier: job.sgmNoiseMultiplier, seed: job.seed, variation: NoiseVariation(job), rng: job.rng,
       shape: LatentShape(channels: channels, height: job.height / 8, width: job.width / 8))
+  }
+}
+
+extension NoiseVariation {
+  /// What a job asks for.
+  init(_ job: JobParameters) {
+    self.init(
+      subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
+      resizeFrom: job.seedResizeMatters
+        ? Size(width: job.seedResizeFromW / 8, height: job.seedResizeFromH / 8) : nil,
+      seedDelta: job.etaNoiseSeedDelta)
+  }
+}
+
+extension TrainingSchedule {
+  /// The noise levels that a job takes its model to be trained on.
+  public init(_ job: JobParameters) {
+    self.init(noise: job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar)
   }
 }

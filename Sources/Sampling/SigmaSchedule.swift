@@ -3,47 +3,92 @@ import Jobs
 
 /// The noise levels that the sampler visits.
 public enum SigmaSchedule {
-  /// The falling sigmas of `steps` steps, one more than steps, the last of them 0, in single precision as PyTorch
-  /// computes them.
+  /// The falling sigmas of `steps` steps, in single precision as PyTorch computes them.
   ///
-  /// Samplers that discard the penultimate sigma get a schedule one step longer without its last sigma above 0.
-  /// `automatic` stands for the sampler's own schedule, and that for `uniform` where it has none.
+  /// There is one more than steps and the last is 0, but for `klOptimal`, which ends above 0, and `ddim`, which has a
+  /// number of its own. Where the penultimate sigma is discarded, the schedule is one step longer without its last sigma
+  /// but one. `automatic` stands for the sampler's own schedule, and that for `uniform` where it has none. The sampler LCM
+  /// has levels of its own, which take the place of the training's.
   ///
   /// Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
-  /// arXiv:2206.00364, equation 5; k-diffusion's `get_sigmas_*`; the webui's `KDiffusionSampler.get_sigmas`.
+  /// arXiv:2206.00364, equation 5; k-diffusion's `get_sigmas_*`; the webui's `KDiffusionSampler.get_sigmas`; for
+  /// `alignYourSteps` Sabour et al. 2024, arXiv:2404.14507; for `beta` Lee et al. 2024, arXiv:2407.12173.
   public static func sigmas(
-    _ schedule: ScheduleID, for sampler: SamplerID, steps: Int, training: TrainingSchedule
+    _ schedule: ScheduleID, for sampler: SamplerID, steps: Int, options: ScheduleOptions = ScheduleOptions(),
+    training: TrainingSchedule
   ) -> [Float] {
     precondition(steps > 0, "a schedule takes at least one step")
-    let discards = sampler.discardsPenultimateSigma
-    var sigmas = levels(schedule, for: sampler, count: discards ? steps + 1 : steps, training: training)
-    if discards { sigmas.removeLast() }
-    return sigmas + [0]
+    let levels: any NoiseLevels = sampler == .lcm ? LCMLevels(training) : training
+    let discards = sampler.discardsPenultimateSigma || options.discardsPenultimateSigma
+    let named = schedule == .automatic ? sampler.defaultSchedule : schedule
+    var sigmas = sigmas(named, count: discards ? steps + 1 : steps, options: options, levels: levels)
+    if discards { sigmas.remove(at: sigmas.count - 2) }
+    return sigmas
   }
 
-  /// The `count` sigmas above 0.
-  private static func levels(
-    _ schedule: ScheduleID, for sampler: SamplerID, count: Int, training: TrainingSchedule
+  /// Mostly `count` sigmas above 0, then 0.
+  private static func sigmas(
+    _ schedule: ScheduleID, count: Int, options: ScheduleOptions, levels: any NoiseLevels
   ) -> [Float] {
-    let low = Double(training.sigmaMin)
-    let high = Double(training.sigmaMax)
+    let (low, high) = options.range(of: levels)
     switch schedule {
-    case .automatic where sampler.defaultSchedule != .automatic:
-      return levels(sampler.defaultSchedule, for: sampler, count: count, training: training)
     case .automatic, .uniform:
-      let lastTimestep = Float(training.sigmas.count - 1)
-      return linspace(lastTimestep, 0, count).map(training.sigma(atTimestep:))
+      let first = levels.timestep(forSigma: levels.sigmas[levels.sigmas.count - 1])
+      let last = levels.timestep(forSigma: levels.sigmas[0])
+      return linspace(first, last, count).map(levels.sigma(atTimestep:)) + [0]
+    case .normal:
+      let (first, last) = (levels.timestep(forSigma: Float(high)), levels.timestep(forSigma: Float(low)))
+      return linspace(first, last, count).map(levels.sigma(atTimestep:)) + [0]
+    case .sgmUniform:
+      let (first, last) = (levels.timestep(forSigma: Float(high)), levels.timestep(forSigma: Float(low)))
+      return linspace(first, last, count + 1).dropLast().map(levels.sigma(atTimestep:)) + [0]
     case .karras:
-      let rho = 7.0
-      let start = pow(high, 1 / rho)
-      let span = Float(pow(low, 1 / rho) - start)
-      return linspace(0, 1, count).map { Float.pow(Float(start) + $0 * span, rho) }
+      return karras(count, low, high, rho: options.rho == 0 ? 7 : options.rho) + [0]
     case .exponential:
-      return linspace(Float(log(high)), Float(log(low)), count).map(Float.exp)
+      return linspace(Float(log(high)), Float(log(low)), count).map(Float.exp) + [0]
     case .polyexponential:
-      // The exponent rho is 1, so the ramp is used as it is.
       let span = Float(log(high) - log(low))
-      return linspace(1, 0, count).map { Float.exp($0 * span + Float(log(low))) }
+      let rho = options.rho == 0 ? 1 : options.rho
+      return linspace(1, 0, count).map { Float.exp(Float.pow($0, rho) * span + Float(log(low))) } + [0]
+    case .klOptimal:
+      let (first, last) = (Float(atan(Double(Float(high)))), Float(atan(Double(Float(low)))))
+      return (0...count).map { i in
+        let weight = Float(i) / Float(count)
+        return Float(tan(Double(weight * last + (1 - weight) * first)))
+      }
+    case .alignYourSteps:
+      return alignYourSteps(count) + [0]
+    case .simple:
+      let stride = Double(levels.sigmas.count) / Double(count)
+      return (0..<count).map { levels.sigmas[levels.sigmas.count - 1 - Int(Double($0) * stride)] } + [0]
+    case .ddim:
+      let stride = max(levels.sigmas.count / count, 1)
+      return Swift.stride(from: 1, to: levels.sigmas.count, by: stride).reversed().map { levels.sigmas[$0] } + [0]
+    case .beta:
+      let distribution = BetaDistribution(alpha: options.betaAlpha, beta: options.betaBeta)
+      return (0..<count).map { i in
+        let part = count == 1 ? 0 : Double(i) / Double(count - 1)
+        return Float(low + distribution.quantile(1 - part) * (high - low))
+      } + [0]
+    }
+  }
+
+  /// `count` sigmas from `high` to `low` whose roots of exponent `rho` are evenly spaced.
+  static func karras(_ count: Int, _ low: Double, _ high: Double, rho: Double) -> [Float] {
+    let start = pow(high, 1 / rho)
+    let span = Float(pow(low, 1 / rho) - start)
+    return linspace(0, 1, count).map { Float.pow(Float(start) + $0 * span, rho) }
+  }
+
+  /// The eleven levels that were found best for Stable Diffusion 1, log-linear between them.
+  private static func alignYourSteps(_ count: Int) -> [Float] {
+    let table = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
+    guard count != table.count else { return table.map { Float($0) } }
+    let logs = table.reversed().map { log($0) }
+    return (0..<count).reversed().map { i in
+      let place = count == 1 ? 0 : Double(i) / Double(count - 1) * 10
+      let below = min(Int(place), 9)
+      return Float(exp(logs[below] + (place - Double(below)) * (logs[below + 1] - logs[below])))
     }
   }
 
@@ -56,5 +101,44 @@ public enum SigmaSchedule {
         ? start.addingProduct(step, Float(i))
         : end.addingProduct(-step, Float(count - 1 - i))
     }
+  }
+}
+
+/// What a schedule may be told besides its name and its steps.
+public struct ScheduleOptions: Codable, Hashable, Sendable {
+  /// Whether the last sigma but one is dropped, also with samplers that do not ask for it.
+  public var discardsPenultimateSigma: Bool
+  /// The smallest sigma; 0 for the model's.
+  public var sigmaMin: Double
+  /// The largest sigma; 0 for the model's.
+  public var sigmaMax: Double
+  /// The exponent of `karras` and `polyexponential`; 0 for their own.
+  public var rho: Double
+  /// The first parameter of `beta`.
+  public var betaAlpha: Double
+  /// The second parameter of `beta`.
+  public var betaBeta: Double
+  /// Whether 0.1 and 10 take the place of the model's smallest and largest sigma.
+  public var usesOldRange: Bool
+
+  /// The webui's values, unless given.
+  public init(
+    discardsPenultimateSigma: Bool = false, sigmaMin: Double = 0, sigmaMax: Double = 0, rho: Double = 0,
+    betaAlpha: Double = 0.6, betaBeta: Double = 0.6, usesOldRange: Bool = false
+  ) {
+    self.discardsPenultimateSigma = discardsPenultimateSigma
+    self.sigmaMin = sigmaMin
+    self.sigmaMax = sigmaMax
+    self.rho = rho
+    self.betaAlpha = betaAlpha
+    self.betaBeta = betaBeta
+    self.usesOldRange = usesOldRange
+  }
+
+  /// The smallest and the largest sigma of a schedule on these levels.
+  func range(of levels: any NoiseLevels) -> (low: Double, high: Double) {
+    let low = usesOldRange ? 0.1 : Double(levels.sigmas[0])
+    let high = usesOldRange ? 10 : Double(levels.sigmas[levels.sigmas.count - 1])
+    return (sigmaMin == 0 ? low : sigmaMin, sigmaMax == 0 ? high : sigmaMax)
   }
 }

@@ -1,3 +1,5 @@
+import Jobs
+
 /// The noise levels that the network was trained on: one sigma per timestep, and the mapping between the two.
 ///
 /// Sigma is √((1 − ᾱ) / ᾱ); between two timesteps log sigma is linear, so timesteps may be fractional.
@@ -15,24 +17,41 @@ public struct TrainingSchedule: Hashable, Sendable {
   public var sigmaMax: Float { sigmas[sigmas.count - 1] }
 
   /// The 1000 timesteps of Stable Diffusion: β = linspace(√0.00085, √0.012)², ᾱ accumulated in double precision.
-  public init() {
+  ///
+  /// With a zero terminal signal-to-noise ratio √ᾱ is stretched until the last is next to 0 (Lin et al. 2023,
+  /// arXiv:2305.08891). Downcast, ᾱ and all that follows from it are in half precision, as in the webui up to 1.7.
+  public init(noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false) {
     let first = 0.00085.squareRoot()
     let last = 0.012.squareRoot()
     var product = 1.0
-    let alphas = (0..<1000).map { i in
+    var alphas: [Float] = (0..<1000).map { i in
       let rootBeta = first + (last - first) * Double(i) / 999
       product *= 1 - rootBeta * rootBeta
       return Float(product)
     }
-    self.init(alphasCumprod: alphas)
+    let round: (Float) -> Float = isDowncast ? { HalfPrecision.rounded($0) } : { $0 }
+    alphas = alphas.map(round)
+    if noise == .zeroTerminalSNR {
+      let roots = alphas.map { round($0.squareRoot()) }
+      let last = roots[999]
+      let stretch = round(roots[0] / round(roots[0] - last))
+      alphas = roots.map { root in
+        let stretched = round(round(root - last) * stretch)
+        return round(stretched * stretched)
+      }
+      alphas[999] = round(4.8973451890853435e-08)
+    }
+    self.init(alphasCumprod: alphas, round: round)
   }
 
   /// A schedule with these ᾱ, falling and between 0 and 1; at least two.
-  public init(alphasCumprod: [Float]) {
+  public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, round: { $0 }) }
+
+  private init(alphasCumprod: [Float], round: (Float) -> Float) {
     precondition(alphasCumprod.count > 1, "a training schedule takes at least two timesteps")
     self.alphasCumprod = alphasCumprod
-    sigmas = alphasCumprod.map { ((1 - $0) / $0).squareRoot() }
-    logSigmas = sigmas.map(Float.log)
+    sigmas = alphasCumprod.map { round(round(round(1 - $0) / $0).squareRoot()) }
+    logSigmas = sigmas.map { round(.log($0)) }
   }
 
   /// The fractional timestep whose noise level is `sigma`, clamped to the trained range.
@@ -53,10 +72,11 @@ public struct TrainingSchedule: Hashable, Sendable {
 
   /// The noise level of a fractional timestep in 0...(timesteps − 1).
   public func sigma(atTimestep timestep: Float) -> Float {
-    let lower = timestep.rounded(.down)
-    let weight = timestep - lower
-    let low = logSigmas[Int(lower)]
-    let high = logSigmas[Int(timestep.rounded(.up))]
-    return .exp((1 - weight) * low + weight * high)
+    LogInterpolation.sigma(logSigmas, at: timestep)
+  }
+
+  /// ᾱ of a timestep, whose fraction does not count.
+  public func alphaCumprod(atTimestep timestep: Float) -> Float {
+    alphasCumprod[min(max(Int(timestep), 0), alphasCumprod.count - 1)]
   }
 }

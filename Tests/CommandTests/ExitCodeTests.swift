@@ -224,7 +224,7 @@ import Testing
   @Test func `a disk that fills up ends the run, and what is published stays`() async throws {
     let space = try Workspace()
     // The shell's limit on the size of files, in blocks of 512 bytes: it lets small files pass and refuses pictures.
-    let child = try space.startShell("ulimit -f 8; exec \"$0\" recipe.yaml")
+    let child = try space.startShell("ulimit -f 16; exec \"$0\" recipe.yaml")
     #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
     #expect(child.errors.contains("run/images/") && child.errors.contains("File too large"), "\(child.errors)")
     #expect(try space.images().isEmpty)

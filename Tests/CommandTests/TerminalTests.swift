@@ -97,7 +97,7 @@ import Testing
     let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)
     defer { close(keeper) }
     let child = try space.start(
-      ["/bin/sh", "-c", "ulimit -f 8; exec \"$0\" recipe.yaml 2>&1", Child.program], environment: [:],
+      ["/bin/sh", "-c", "ulimit -f 16; exec \"$0\" recipe.yaml 2>&1", Child.program], environment: [:],
       terminal: screen.terminal)
     _ = try child.wait {
       screen.read()

@@ -24,6 +24,76 @@ import Testing
         """)
   }
 
+  @Test func `settings of noise, schedule and guidance stand in the webui's order`() {
+    func line(_ change: (inout JobParameters) -> Void) -> String {
+      var parameters = JobParameters()
+      parameters.prompt = "x"
+      parameters.seed = 1
+      change(&parameters)
+      let text = Infotext(parameters, sampleIngredients, version: "1").text
+      return String(text.dropFirst("x\n".count))
+    }
+    #expect(
+      line {
+        $0.sampler = .eulerAncestral
+        $0.scheduler = .karras
+        $0.subseed = 777
+        $0.subseedStrength = 0.3
+        $0.seedResizeFromW = 384
+        $0.seedResizeFromH = 256
+        $0.clipSkip = 2
+        $0.etaNoiseSeedDelta = 31337
+        $0.useDowncastedAlphaBar = true
+        $0.sdNoiseSchedule = .zeroTerminalSNR
+        $0.alwaysDiscardNextToLastSigma = true
+        $0.sigmaMin = 0.1
+        $0.sigmaMax = 12
+        $0.rho = 5
+        $0.sgmNoiseMultiplier = true
+        $0.eta = 0.5
+        $0.skipEarlyCond = 0.1
+        $0.sMinUncond = 2
+        $0.sMinUncondAll = true
+      } == """
+        Steps: 20, Sampler: Euler a, Schedule type: Karras, CFG scale: 7.0, Seed: 1, Size: 512x512, \
+        Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Variation seed: 777, Variation seed strength: 0.3, \
+        Seed resize from: 384x256, Clip skip: 2, ENSD: 31337, RNG: NV, Downcast alphas_cumprod: True, \
+        Noise Schedule: Zero Terminal SNR, Discard penultimate sigma: True, Schedule min sigma: 0.1, \
+        Schedule max sigma: 12.0, Schedule rho: 5.0, SGM noise multiplier: True, Eta: 0.5, Skip Early CFG: 0.1, \
+        NGMS: 2.0, NGMS all steps: True, Precision: fp32, Generator: sdbatch 1
+        """)
+    #expect(
+      line {
+        $0.sampler = .uniPC
+        $0.uniPCVariant = .varyCoeff
+        $0.uniPCSkipType = .logSNR
+        $0.uniPCOrder = 2
+        $0.uniPCLowerOrderFinal = false
+        $0.sigmaMin = 0.1
+        $0.etaDDIM = 1
+        $0.etaNoiseSeedDelta = 5
+      }.contains(
+        "RNG: NV, UniPC variant: vary_coeff, UniPC skip type: logSNR, UniPC order: 2, UniPC lower order final: False, P"
+      ))
+    #expect(
+      line {
+        $0.sampler = .ddim
+        $0.etaDDIM = 0.5
+      }.contains("Sampler: DDIM, Schedule type: Automatic, "))
+    #expect(
+      line {
+        $0.sampler = .ddim
+        $0.etaDDIM = 0.5
+      }.contains("RNG: NV, Eta DDIM: 0.5, P"))
+    #expect(
+      line {
+        $0.sampler = .euler
+        $0.scheduler = .beta
+        $0.betaDistAlpha = 0.5
+        $0.betaDistBeta = 0.7
+      }.contains("Schedule type: Beta, "))
+  }
+
   @Test(arguments: [
     (SamplerID.eulerAncestral, "Automatic"), (.euler, "Automatic"), (.lms, "Automatic"), (.heun, "Automatic"),
     (.dpmPP2M, "Karras"), (.dpmPP2MSDE, "Exponential"), (.dpmPP3MSDE, "Exponential"), (.dpm2, "Karras"),

@@ -37,7 +37,19 @@ import Testing
     ("prompt", { $0.prompt = "x" }), ("negative_prompt", { $0.negativePrompt = "x" }), ("seed", { $0.seed = 1 }),
     ("steps", { $0.steps = 21 }), ("cfg_scale", { $0.cfgScale = 7.5 }), ("width", { $0.width = 520 }),
     ("height", { $0.height = 520 }), ("rng", { $0.rng = .cpu }), ("clip_skip", { $0.clipSkip = 2 }),
-    ("prediction_type", { $0.predictionType = .vPrediction }), ("scheduler", { $0.scheduler = .polyexponential }),
+    ("prediction_type", { $0.predictionType = .vPrediction }),
+    ("sd_noise_schedule", { $0.sdNoiseSchedule = .zeroTerminalSNR }),
+    ("use_downcasted_alpha_bar", { $0.useDowncastedAlphaBar = true }),
+    ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
+    ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
+    (
+      "seed_resize_from",
+      {
+        $0.seedResizeFromW = 256
+        $0.seedResizeFromH = 256
+      }
+    ),
+    ("always_discard_next_to_last_sigma", { $0.alwaysDiscardNextToLastSigma = true }),
   ]
 
   @Test(arguments: SamplerID.allCases, changes.indices)
@@ -46,14 +58,17 @@ import Testing
     parameters.sampler = sampler
     let before = JobID(parameters, sampleIngredients)
     Self.changes[change].1(&parameters)
-    #expect(JobID(parameters, sampleIngredients) != before, "\(Self.changes[change].0)")
+    let isOwnAlready =
+      Self.changes[change].0 == "always_discard_next_to_last_sigma" && sampler.discardsPenultimateSigma
+    #expect((JobID(parameters, sampleIngredients) != before) == !isOwnAlready, "\(Self.changes[change].0)")
   }
 
   @Test(arguments: SamplerID.allCases)
   func `settings that the sampler does not read leave the identity alone`(sampler: SamplerID) {
     // The columns of the webui's table of samplers: those that read eta, those that churn, those that scale noise.
     let eta: Set<SamplerID> = [
-      .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral,
+      .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral, .dpmPP2MSDEHeun,
+      .dpmFast, .dpmAdaptive,
     ]
     let churn: Set<SamplerID> = [.euler, .heun, .dpm2]
     func changes(_ change: (inout JobParameters) -> Void, churning: Bool = false) -> Bool {
@@ -70,8 +85,47 @@ import Testing
     #expect(!changes { $0.sTmax = 5 })
     #expect(changes({ $0.sTmin = 0.5 }, churning: true) == churn.contains(sampler))
     #expect(changes({ $0.sTmax = 5 }, churning: true) == churn.contains(sampler))
-    #expect(changes { $0.sNoise = 1.1 } == (eta.contains(sampler) && sampler != .eulerAncestral))
+    #expect(
+      changes { $0.sNoise = 1.1 } == (eta.contains(sampler) && ![.eulerAncestral, .dpmAdaptive].contains(sampler)))
     #expect(changes({ $0.sNoise = 1.1 }, churning: true) == (sampler.usesNoiseScale))
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `schedule and noise settings change the identity where they are read`(sampler: SamplerID) {
+    func changes(_ prepare: (inout JobParameters) -> Void, then change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = JobParameters()
+      parameters.sampler = sampler
+      prepare(&parameters)
+      let before = JobID(parameters, sampleIngredients)
+      change(&parameters)
+      return JobID(parameters, sampleIngredients) != before
+    }
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool { changes({ _ in }, then: change) }
+    let hasSigmas = ![SamplerID.ddim, .ddimCFGPP, .plms, .uniPC].contains(sampler)
+    #expect(changes { $0.scheduler = .polyexponential } == hasSigmas)
+    #expect(changes { $0.sgmNoiseMultiplier = true } == hasSigmas)
+    #expect(changes({ $0.scheduler = .karras }, then: { $0.rho = 5 }) == hasSigmas)
+    #expect(!changes({ $0.scheduler = .karras }, then: { $0.rho = 7 }))
+    #expect(!changes({ $0.scheduler = .exponential }, then: { $0.rho = 5 }))
+    #expect(changes({ $0.scheduler = .karras }, then: { $0.sigmaMin = 0.1 }) == hasSigmas)
+    #expect(!changes({ $0.scheduler = .simple }, then: { $0.sigmaMin = 0.1 }))
+    #expect(changes({ $0.scheduler = .beta }, then: { $0.betaDistAlpha = 0.5 }) == hasSigmas)
+    #expect(!changes { $0.betaDistAlpha = 0.5 })
+    #expect(changes { $0.uniPCOrder = 2 } == (sampler == .uniPC))
+    #expect(changes { $0.uniPCVariant = .bh2 } == (sampler == .uniPC))
+    #expect(changes { $0.etaDDIM = 0.5 } == (sampler == .ddim || sampler == .ddimCFGPP))
+    #expect(!changes { $0.subseed = 5 })
+    #expect(changes({ $0.subseedStrength = 0.5 }, then: { $0.subseed = 5 }))
+    #expect(!changes { $0.seedResizeFromW = 256 })
+    // The shifted seed is for what is added on the way, and trees grow from the seed itself.
+    let ancestral: Set<SamplerID> = [
+      .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm,
+    ]
+    #expect(changes { $0.etaNoiseSeedDelta = 31337 } == ancestral.contains(sampler))
+    #expect(
+      changes({ $0.sChurn = 3 }, then: { $0.etaNoiseSeedDelta = 31337 })
+        == (ancestral.contains(sampler) || [.euler, .heun, .dpm2].contains(sampler)))
+    #expect(!changes { $0.skipEarlyCond = 0 })
   }
 
   @Test func `a schedule asked for by name and the sampler's own are one picture`() {

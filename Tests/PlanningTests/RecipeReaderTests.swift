@@ -107,8 +107,9 @@ import Testing
         "fish.yaml:5:8: error: steps: found 0, expected a whole number from 1 to 10000",
         #"fish.yaml:6:1: error: found the key "steps" twice, expected it once; it already stands in line 5"#,
         "fish.yaml:8:9: error: seed: found no values, expected at least one",
-        #"fish.yaml:9:23: error: scheduler: found "karas", expected automatic, uniform, karras, exponential or "#
-          + #"polyexponential (did you mean "karras"?)"#,
+        #"fish.yaml:9:23: error: scheduler: found "karas", expected automatic, uniform, karras, exponential, "#
+          + "polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim or beta "
+          + #"(did you mean "karras"?)"#,
         #"fish.yaml:10:3: error: found the unknown name "cfg_scal", expected a recipe key, or values of the form "#
           + #"{title: ..., key: ...} for an axis with a name of its own (did you mean "cfg_scale"?)"#,
         #"fish.yaml:12:18: error: found the unknown name "promt", expected a setting of a job (did you mean "prompt"?)"#,
@@ -168,8 +169,8 @@ import Testing
       "fish.yaml:1:1: error: found batch_size, which is not supported by this version; make more images with a seed axis under grid"
     ),
     (
-      "sampler_name: DDIM",
-      "fish.yaml:1:15: error: sampler_name: found \"DDIM\", which is not supported by this version; expected DPM++ 2M, DPM++ SDE, DPM++ 2M SDE, DPM++ 2S a, DPM++ 3M SDE, Euler a, Euler, LMS, Heun, DPM2 or DPM2 a"
+      "sampler_name: DDPM",
+      "fish.yaml:1:15: error: sampler_name: found \"DDPM\", expected a sampler's name (did you mean \"DDIM\"?)"
     ),
     (
       "sampler_name: DPM++ 2M Karas",
@@ -180,8 +181,8 @@ import Testing
       "fish.yaml:1:15: error: sampler_name: found a list, expected a sampler's name; several values make an axis, which belongs under grid"
     ),
     (
-      "scheduler: SGM Uniform",
-      "fish.yaml:1:12: error: scheduler: found \"SGM Uniform\", which is not supported by this version, expected automatic, uniform, karras, exponential or polyexponential (did you mean \"uniform\"?)"
+      "scheduler: Turbo",
+      "fish.yaml:1:12: error: scheduler: found \"Turbo\", which is not supported by this version, expected automatic, uniform, karras, exponential, polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim or beta"
     ),
     (
       "sampler_name: Euler\nsampler_index: Heun",

@@ -27,12 +27,6 @@ import Testing
     #expect(copy.values.map(\.bitPattern) == odd.values.map(\.bitPattern))
   }
 
-  @Test func `guidance moves from the unconditional to the conditional latent and beyond`() {
-    #expect(Guidance.combine(conditional: Self.x, unconditional: Self.y, cfgScale: 1) == Self.x)
-    #expect(Guidance.combine(conditional: Self.x, unconditional: Self.y, cfgScale: 0) == Self.y)
-    #expect(Guidance.combine(conditional: Self.x, unconditional: Self.y, cfgScale: 7).values == [-17, -20, 27, -8.5])
-  }
-
   @Test func `both predictions recover the image from what a perfect network says of it`() {
     let sigma: Float = 2
     let image = Self.x

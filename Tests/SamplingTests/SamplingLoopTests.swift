@@ -10,8 +10,9 @@ import Testing
   static func loop(_ sampler: SamplerID, _ rng: NoiseSourceID) -> SamplingLoop {
     SamplingLoop(
       settings: SamplingSettings(
-        sampler: sampler, steps: 7, options: SamplerOptions(eta: 0.9, sChurn: 2, sTmax: 5, sNoise: 1.02), seed: 77,
-        rng: rng, shape: shape),
+        sampler: sampler, steps: 7, options: SamplerOptions(eta: 0.9, sChurn: 2, sTmax: 5, sNoise: 1.02, etaDDIM: 0.4),
+        seed: 77,
+        variation: NoiseVariation(subseed: 5, subseedStrength: 0.2, seedDelta: 31337), rng: rng, shape: shape),
       training: TrainingSchedule())
   }
 
@@ -20,18 +21,18 @@ import Testing
     sampler: SamplerID, rng: NoiseSourceID
   ) throws {
     var whole = Self.loop(sampler, rng)
-    while !whole.isFinished { whole.step(denoise: toyDenoised) }
+    while !whole.isFinished { whole.step() }
     for stop in 0...whole.stepCount {
       var loop = Self.loop(sampler, rng)
-      while loop.stepIndex < stop { loop.step(denoise: toyDenoised) }
+      while loop.stepIndex < stop { loop.step() }
       var fromJSON = try JSONDecoder().decode(SamplingLoop.self, from: JSONEncoder().encode(loop))
       #expect(fromJSON.stepIndex == stop)
-      while !fromJSON.isFinished { fromJSON.step(denoise: toyDenoised) }
+      while !fromJSON.isFinished { fromJSON.step() }
       #expect(fromJSON.latent.values.map(\.bitPattern) == whole.latent.values.map(\.bitPattern), "stopped at \(stop)")
       let encoder = PropertyListEncoder()
       encoder.outputFormat = .binary
       var fromList = try PropertyListDecoder().decode(SamplingLoop.self, from: encoder.encode(loop))
-      while !fromList.isFinished { fromList.step(denoise: toyDenoised) }
+      while !fromList.isFinished { fromList.step() }
       #expect(fromList.latent.values.map(\.bitPattern) == whole.latent.values.map(\.bitPattern), "stopped at \(stop)")
     }
   }
@@ -41,21 +42,20 @@ import Testing
   @Test(arguments: SamplerID.allCases)
   func `a model that throws within a step leaves the loop at the step's start`(sampler: SamplerID) throws {
     var whole = Self.loop(sampler, .cpu)
-    while !whole.isFinished { whole.step(denoise: toyDenoised) }
+    while !whole.isFinished { whole.step() }
     for failingCall in 1...2 {
       var loop = Self.loop(sampler, .cpu)
       while !loop.isFinished {
         let before = loop.latent
         var calls = 0
         // Fails once at every step that gets so far.
-        try? loop.step { x, sigma in
+        try? loop.step { (_) throws(Interruption) in
           calls += 1
           if calls == failingCall { throw Interruption() }
-          return toyDenoised(x, sigma)
         }
         if calls == failingCall {
           #expect(loop.latent == before)
-          loop.step(denoise: toyDenoised)
+          loop.step()
         }
       }
       #expect(loop.latent == whole.latent)
@@ -64,13 +64,45 @@ import Testing
 
   @Test func `sampling starts from the first draw scaled to the highest sigma`() {
     let loop = Self.loop(.eulerAncestral, .nv)
-    var noise = ImageNoise(seed: 77, source: .nv, shape: Self.shape)
+    var noise = ImageNoise(
+      seed: 77, source: .nv, shape: Self.shape, variation: NoiseVariation(subseed: 5, subseedStrength: 0.2))
     var expected = noise.next()
     expected.scale(by: loop.sigmas[0])
     #expect((loop.sigmas[0] - 14.614642).magnitude < 2e-6)
     #expect(loop.latent == expected)
     #expect(loop.stepCount == 7)
     #expect(!loop.isFinished)
+  }
+
+  @Test func `the first noise is scaled as asked, and not at all for timesteps`() {
+    func start(_ sampler: SamplerID, sgm: Bool) -> Latent {
+      SamplingLoop(
+        settings: SamplingSettings(
+          sampler: sampler, steps: 7, sgmNoiseMultiplier: sgm, seed: 77, rng: .nv, shape: Self.shape),
+        training: TrainingSchedule()
+      ).latent
+    }
+    var noise = ImageNoise(seed: 77, source: .nv, shape: Self.shape)
+    let draw = noise.next()
+    for sampler in [SamplerID.ddim, .ddimCFGPP, .plms, .uniPC] {
+      #expect(start(sampler, sgm: false) == draw)
+      #expect(start(sampler, sgm: true) == draw)
+    }
+    var scaled = draw
+    let sigma = TrainingSchedule().sigmaMax
+    scaled.scale(by: (1 + sigma * sigma).squareRoot())
+    #expect(maxDifference(start(.euler, sgm: true).values, scaled.values) < 1e-4)
+    #expect(maxDifference(start(.euler, sgm: false).values, scaled.values) > 0.05)
+  }
+
+  @Test func `the steps of DPM adaptive are counted on the way`() {
+    var loop = Self.loop(.dpmAdaptive, .cpu)
+    while !loop.isFinished {
+      #expect(loop.stepCount > loop.stepIndex)
+      loop.step()
+    }
+    #expect(loop.stepCount == loop.stepIndex)
+    #expect(loop.callCount == 3 * loop.stepIndex)
   }
 
   @Test func `a damaged checkpoint is refused`() throws {

@@ -90,6 +90,16 @@ import Testing
       .polyexponential,
       [14.6146, 7.32488, 3.67124, 1.84003, 0.922227, 0.462222, 0.231666, 0.116111, 0.0581952, 0.0291675, 0]
     ),
+    (.normal, [14.6146, 7.83988, 4.60917, 2.91831, 1.95016, 1.34493, 0.932358, 0.624977, 0.368658, 0.0291675, 0]),
+    (.sgmUniform, [14.6146, 8.30717, 5.09241, 3.32507, 2.27973, 1.61558, 1.16286, 0.831884, 0.571189, 0.343705, 0]),
+    (
+      .klOptimal,
+      [14.6146, 4.56504, 2.63289, 1.78645, 1.29477, 0.961588, 0.711627, 0.50942, 0.335638, 0.178347, 0.0291675]
+    ),
+    (.alignYourSteps, [14.615, 6.11351, 3.56511, 2.39387, 1.64996, 1.13579, 0.742518, 0.445007, 0.169205, 0.029, 0]),
+    (.simple, [14.6146, 8.3028, 5.08776, 3.32108, 2.27646, 1.61289, 1.16058, 0.82986, 0.569285, 0.341674, 0]),
+    (.ddim, [8.39069, 5.13443, 3.34776, 2.29285, 1.62369, 1.16822, 0.835653, 0.57405, 0.346187, 0.0413145, 0]),
+    (.beta, [14.6146, 13.9278, 12.491, 10.5976, 8.44244, 6.20137, 4.0462, 2.15283, 0.716024, 0.0291675, 0]),
     (
       .karras,
       [
@@ -102,6 +112,36 @@ import Testing
     let sigmas = SigmaSchedule.sigmas(schedule, for: .euler, steps: published.count - 1, training: training)
     // Published with six digits.
     #expect(maxRelativeDifference(sigmas, published) < 5e-6)
+  }
+
+  @Test func `the DDIM schedule has a length of its own`() {
+    func count(_ steps: Int) -> Int {
+      SigmaSchedule.sigmas(.ddim, for: .euler, steps: steps, training: training).count - 1
+    }
+    #expect(count(10) == 10)
+    #expect(count(30) == 31)
+    #expect(count(7) == 8)
+  }
+
+  @Test func `eleven steps of Align Your Steps are its table`() {
+    let table: [Float] = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029, 0]
+    #expect(SigmaSchedule.sigmas(.alignYourSteps, for: .euler, steps: 11, training: training) == table)
+  }
+
+  @Test func `half precision gives the noise levels of old versions`() {
+    let half = TrainingSchedule(isDowncast: true)
+    #expect(half.sigmaMin == 0.03125)
+    #expect(half.sigmaMax == 14.609375)
+  }
+
+  @Test func `a zero terminal signal-to-noise ratio ends next to nothing`() {
+    let stretched = TrainingSchedule(noise: .zeroTerminalSNR)
+    #expect(stretched.alphasCumprod[999] == 4.8973451890853435e-08)
+    #expect((stretched.alphasCumprod[0] - training.alphasCumprod[0]).magnitude < 1e-6)
+    let root = (0.27633268 as Float).squareRoot() - (0.004660098 as Float).squareRoot()
+    let whole = (0.99914998 as Float).squareRoot()
+    let expected = root * whole / (whole - (0.004660098 as Float).squareRoot())
+    #expect((stretched.alphasCumprod[500] - expected * expected).magnitude < 1e-6)
   }
 
   @Test(arguments: SamplerID.allCases)

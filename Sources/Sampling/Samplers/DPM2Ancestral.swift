@@ -5,11 +5,11 @@ struct DPM2Ancestral: Sampler {
   let eta: Double
   let sNoise: Double
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
     let ancestral = AncestralStep(from: sigmas[i], to: sigmas[i + 1], eta: eta)
-    try DPM2.advance(&x, from: sigmas[i], to: ancestral.down, denoise: denoise)
+    try DPM2.advance(&x, from: sigmas[i], to: ancestral.down, model: &model)
     if ancestral.down > 0 {
       x.add(Float(sNoise) * ancestral.up, noise.noise(from: sigmas[i], to: sigmas[i + 1]))
     }

@@ -4,10 +4,10 @@
 struct DPMPP2M: Sampler {
   private var previousDenoised: Latent?
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
-    let denoised = try denoise(x, sigmas[i])
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
+    let denoised = try model.denoised(x, sigma: sigmas[i])
     // t = −log σ; infinite at the end, where the latent is replaced by the denoised one.
     let t = -Float.log(sigmas[i])
     let tNext = -Float.log(sigmas[i + 1])

@@ -5,11 +5,11 @@ struct DPMPP2SAncestral: Sampler {
   let eta: Double
   let sNoise: Double
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
     let sigma = sigmas[i]
-    let denoised = try denoise(x, sigma)
+    let denoised = try model.denoised(x, sigma: sigma)
     let ancestral = AncestralStep(from: sigma, to: sigmas[i + 1], eta: eta)
     if ancestral.down == 0 {
       x.add(-sigma, x.derivative(at: sigma, denoised: denoised))
@@ -22,7 +22,7 @@ struct DPMPP2SAncestral: Sampler {
       let sigmaMiddle = Float.exp(-(t + 0.5 * h))
       var halfway = x
       halfway.scale(by: sigmaMiddle / sigmaStart, adding: -.expm1(-h * 0.5), denoised)
-      let denoisedHalfway = try denoise(halfway, sigmaMiddle)
+      let denoisedHalfway = try model.denoised(halfway, sigma: sigmaMiddle)
       x.scale(by: .exp(-tNext) / sigmaStart, adding: -.expm1(-h), denoisedHalfway)
     }
     if sigmas[i + 1] > 0 {

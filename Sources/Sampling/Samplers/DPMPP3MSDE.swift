@@ -20,12 +20,12 @@ struct DPMPP3MSDE: Sampler {
 
   var noiseKind: NoiseKind { .brownian }
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
     let sigma = sigmas[i]
     let next = sigmas[i + 1]
-    let denoised = try denoise(x, sigma)
+    let denoised = try model.denoised(x, sigma: sigma)
     guard next > 0 else {
       x = denoised
       return

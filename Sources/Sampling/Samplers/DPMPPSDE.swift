@@ -8,10 +8,10 @@ struct DPMPPSDE: Sampler {
 
   var noiseKind: NoiseKind { .brownian }
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
-    let denoised = try denoise(x, sigmas[i])
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
+    let denoised = try model.denoised(x, sigma: sigmas[i])
     guard sigmas[i + 1] > 0 else {
       x.add(sigmas[i + 1] - sigmas[i], x.derivative(at: sigmas[i], denoised: denoised))
       return
@@ -23,7 +23,7 @@ struct DPMPPSDE: Sampler {
     let sigmaMiddle = Float.exp(-(t + (tNext - t) * 0.5))
     var halfway = x
     advance(&halfway, from: sigma, t: t, to: sigmaMiddle, denoised: denoised, noise: &noise)
-    let denoisedHalfway = try denoise(halfway, sigmaMiddle)
+    let denoisedHalfway = try model.denoised(halfway, sigma: sigmaMiddle)
     advance(&x, from: sigma, t: t, to: .exp(-tNext), denoised: denoisedHalfway, noise: &noise)
   }
 

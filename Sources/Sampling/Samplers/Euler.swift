@@ -4,11 +4,11 @@
 struct Euler: Sampler {
   let churn: Churn
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
     let sigma = churn.raise(&x, i, sigmas: sigmas, noise: &noise)
-    let denoised = try denoise(x, sigma)
+    let denoised = try model.denoised(x, sigma: sigma)
     x.add(sigmas[i + 1] - sigma, x.derivative(at: sigma, denoised: denoised))
   }
 }

@@ -4,11 +4,11 @@
 struct EulerAncestral: Sampler {
   let eta: Double
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
     let sigma = sigmas[i]
-    let denoised = try denoise(x, sigma)
+    let denoised = try model.denoised(x, sigma: sigma)
     let ancestral = AncestralStep(from: sigma, to: sigmas[i + 1], eta: eta)
     x.add(ancestral.down - sigma, x.derivative(at: sigma, denoised: denoised))
     if sigmas[i + 1] > 0 { x.add(ancestral.up, noise.noise(from: sigma, to: sigmas[i + 1])) }

@@ -7,10 +7,10 @@ struct LMS: Sampler {
 
   private static let order = 4
 
-  mutating func step(
-    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, denoise: Denoise
-  ) rethrows {
-    let denoised = try denoise(x, sigmas[i])
+  mutating func step<Model: GuidedModel>(
+    _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
+  ) throws(Model.Failure) {
+    let denoised = try model.denoised(x, sigma: sigmas[i])
     derivatives.insert(x.derivative(at: sigmas[i], denoised: denoised), at: 0)
     if derivatives.count > Self.order { derivatives.removeLast() }
     let nodes = (0..<derivatives.count).map { Double(sigmas[i - $0]) }

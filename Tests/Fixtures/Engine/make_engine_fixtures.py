@@ -94,6 +94,28 @@ cases += [
     dict(base, sampler_name="DPM++ 2M", steps=8, rng="nv"),
     dict(base, sampler_name="Euler a", width=96, height=136, prompt="a (red:1.4) circle, a green tree"),
 ]
+base = dict(cases[0])
+cases += [
+    dict(base, sampler_name=name, rng=("cpu", "nv")[i % 2], seed=50 + i, steps=steps)
+    for i, (name, steps) in enumerate(
+        [
+            ("DPM++ 2M SDE Heun", 6),
+            ("DPM fast", 8),
+            ("DPM adaptive", 6),
+            ("Restart", 20),
+            ("LCM", 4),
+            ("DDIM", 9),
+            ("DDIM CFG++", 7),
+            ("PLMS", 6),
+            ("UniPC", 7),
+        ]
+    )
+]
+cases += [
+    dict(base, sampler_name="Euler", scheduler="sgm_uniform"),
+    dict(base, sampler_name="DPM++ 2M SDE Heun", scheduler="beta"),
+    dict(base, sampler_name="Heun", scheduler="kl_optimal"),
+]
 tiny = (tokenizer, text, unet, vae)
 other = (
     CLIPTokenizer(folder + "/tokenizer/vocab.json", folder + "/tokenizer/merges.txt"),

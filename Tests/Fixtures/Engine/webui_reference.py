@@ -5,12 +5,14 @@ those of diffusers and transformers. What sdbatch makes is compared with what th
 """
 
 import importlib.util
+import os
 import re
 import site
 import sys
 import types
 
 import numpy as np
+import scipy.stats
 import torch
 import torchsde._brownian.brownian_interval as brownian_interval
 
@@ -33,6 +35,8 @@ def load_samplers():
 
 
 K = load_samplers()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import webui_samplers as W  # noqa: E402
 
 # ---------- noise ----------
 
@@ -218,8 +222,9 @@ class DiscreteModel:
         low, high, w = timestep.floor().long(), timestep.ceil().long(), timestep.frac()
         return ((1 - w) * self.log_sigmas[low] + w * self.log_sigmas[high]).exp()
 
-    def denoise(self, x, sigma, context):
-        out = self.unet(x / (sigma**2 + 1).sqrt(), self.timestep(sigma[None]), context, return_dict=False)[0]
+    def denoise(self, x, sigma, context, timestep=None):
+        t = self.timestep(sigma[None]) if timestep is None else timestep[None].float()
+        out = self.unet(x / (sigma**2 + 1).sqrt(), t, context, return_dict=False)[0]
         if self.prediction == "epsilon":
             return x - sigma * out
         return x / (sigma**2 + 1) - out * sigma / (sigma**2 + 1).sqrt()
@@ -230,11 +235,29 @@ class GuidedModel:
 
     def __init__(self, model, context, negative_context, cfg_scale):
         self.inner_model, self.context, self.negative_context = model, context, negative_context
-        self.cfg_scale, self.calls = cfg_scale, 0
+        self.cfg_scale, self.calls, self.is_lcm = cfg_scale, 0, False
+
+    def combined(self, output):
+        negative = output(self.negative_context)
+        return negative + (output(self.context) - negative) * self.cfg_scale
+
+    def noise(self, x, timestep):
+        """The guided noise and that of the negative prompt."""
+        self.calls += 1
+        t = torch.tensor([float(timestep)])
+        outputs = {}
+        guided = self.combined(
+            lambda c: outputs.setdefault(id(c), self.inner_model.unet(x.float(), t, c, return_dict=False)[0])
+        )
+        return guided, outputs[id(self.negative_context)]
 
     def __call__(self, x, sigma, **_):
         self.calls += 1
         sigma = sigma.flatten()[0]
+        if self.is_lcm:
+            timestep = W.lcm_timestep(sigma)
+            combined = self.combined(lambda c: self.inner_model.denoise(x, sigma, c, timestep))
+            return W.lcm_denoised(x, timestep, combined)
         denoised = self.inner_model.denoise(x, sigma, self.context)
         if self.cfg_scale == 1.0:
             return denoised
@@ -280,6 +303,15 @@ SAMPLERS = {
     "DPM++ SDE": ("sample_dpmpp_sde", "karras", False, "brownian"),
     "DPM++ 2M SDE": ("sample_dpmpp_2m_sde", "exponential", False, "brownian"),
     "DPM++ 3M SDE": ("sample_dpmpp_3m_sde", "exponential", True, "brownian"),
+    "DPM++ 2M SDE Heun": ("sample_dpmpp_2m_sde", "exponential", False, "brownian"),
+    "DPM fast": ("sample_dpm_fast", "uniform", False, "ancestral"),
+    "DPM adaptive": ("sample_dpm_adaptive", "uniform", False, "ancestral"),
+    "Restart": (W.restart, "karras", False, "own"),
+    "LCM": (W.lcm, "uniform", False, "own"),
+    "DDIM": (W.ddim, None, False, "timesteps"),
+    "DDIM CFG++": (W.TIMESTEP_SAMPLERS["DDIM CFG++"], None, False, "timesteps"),
+    "PLMS": (W.plms, None, False, "timesteps"),
+    "UniPC": (W.unipc, None, False, "timesteps"),
 }
 
 
@@ -288,6 +320,14 @@ def schedule(model, name, steps, drops_penultimate):
     low, high = model.sigmas[0].item(), model.sigmas[-1].item()
     if name == "uniform":
         sigmas = torch.cat([model.sigma(torch.linspace(999, 0, n)), torch.zeros(1)])
+    elif name == "sgm_uniform":
+        sigmas = torch.cat([model.sigma(torch.linspace(999, 0, n + 1)[:-1]), torch.zeros(1)])
+    elif name == "kl_optimal":
+        part = torch.arange(n + 1) / n
+        sigmas = torch.tan(part * torch.tensor(low).arctan() + (1 - part) * torch.tensor(high).arctan())
+    elif name == "beta":
+        points = scipy.stats.beta.ppf(1 - np.linspace(0, 1, n), 0.6, 0.6)
+        sigmas = torch.FloatTensor([*(low + points * (high - low)), 0.0])
     else:
         sigmas = getattr(K, "get_sigmas_" + name)(n, low, high)
     return torch.cat([sigmas[:-2], sigmas[-1:]]) if drops_penultimate else sigmas
@@ -318,9 +358,19 @@ def sample(
     def draw(*_):
         return source.randn(shape[1:])[None]
 
-    sigmas = schedule(model, scheduler or default_schedule, steps, drops_penultimate)
-    x = draw() * sigmas[0]
+    if sampler_name == "DDIM CFG++":
+        cfg_scale /= 12.5
     guided = guided or GuidedModel(model, context, negative_context, cfg_scale)
+    if noise == "timesteps":
+        return function(guided.noise, draw(), steps, draw, **options).float(), guided.calls
+    if sampler_name == "LCM":
+        guided.is_lcm = True
+        sigmas = torch.cat([W.lcm_sigma(torch.linspace(999, 19, steps)), torch.zeros(1)])
+    else:
+        sigmas = schedule(model, scheduler or default_schedule, steps, drops_penultimate)
+    x = draw() * sigmas[0]
+    if noise == "own":
+        return function(guided, x, sigmas, draw, **options), guided.calls
     if noise == "ancestral":
         options["noise_sampler"] = draw
     if noise == "brownian":
@@ -334,7 +384,13 @@ def sample(
             return draw if name == "randn_like" else getattr(torch, name)
 
     K.torch = Torch()
-    latent = getattr(K, function)(guided, x, sigmas, disable=True, **options)
+    levels = [sigmas]
+    if sampler_name in ("DPM fast", "DPM adaptive"):
+        levels = [model.sigmas[0].item(), model.sigmas[-1].item()] + [steps] * (sampler_name == "DPM fast")
+        options.setdefault("eta", 1.0)  # k-diffusion's own default is 0 here, the webui's 1
+    if "Heun" in sampler_name and noise == "brownian":
+        options["solver_type"] = "heun"
+    latent = getattr(K, function)(guided, x, *levels, disable=True, **options)
     K.torch = torch
     return latent, guided.calls
 

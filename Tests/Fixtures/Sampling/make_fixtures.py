@@ -30,6 +30,8 @@ def load_k_diffusion():
 
 
 K = load_k_diffusion()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import webui_samplers as W
 
 
 # Noise sources: the webui's CPU and NV generators.
@@ -137,6 +139,15 @@ SAMPLERS = {  # function, own schedule, discards the penultimate sigma, kind of 
     "Heun": ("sample_heun", "uniform", False, "churn"),
     "DPM2": ("sample_dpm_2", "karras", True, "churn"),
     "DPM2 a": ("sample_dpm_2_ancestral", "karras", True, "stream"),
+    "DPM++ 2M SDE Heun": ("sample_dpmpp_2m_sde", "exponential", False, "tree"),
+    "DPM fast": ("sample_dpm_fast", "uniform", False, "stream"),
+    "DPM adaptive": ("sample_dpm_adaptive", "uniform", False, "stream"),
+    "Restart": (W.restart, "karras", False, "webui"),
+    "LCM": (W.lcm, "uniform", False, "webui"),
+    "DDIM": (W.ddim, None, False, "timesteps"),
+    "DDIM CFG++": (W.TIMESTEP_SAMPLERS["DDIM CFG++"], None, False, "timesteps"),
+    "PLMS": (W.plms, None, False, "timesteps"),
+    "UniPC": (W.unipc, None, False, "timesteps"),
 }
 
 
@@ -147,17 +158,45 @@ def toy_denoised(x, sigma):
     return torch.from_numpy(np.float32(1.5) * u / (np.float32(1) + np.abs(u)))
 
 
+def toy_noise(x, timestep):
+    x = x.numpy()
+    guided = torch.from_numpy(np.float32(1.5) * x / (np.float32(1) + np.abs(x)) * (np.float32(0.5) + timestep / np.float32(2000)))
+    return guided, guided * 0.5
+
+
 def sample(sampler, schedule_name, steps, seed, rng, shape, options):
     function, _, discards, kind = SAMPLERS[sampler]
-    sigmas = schedule(schedule_name, steps, discards)
     source, calls = SOURCES[rng](seed), []
+
+    def draw(*_):
+        return source.randn(shape)[None]
+
+    if kind == "timesteps":
+        def model(x, timestep):
+            calls.append(np.float32(timestep))
+            return toy_noise(x.float(), calls[-1])
+
+        return torch.zeros(0), calls, function(model, draw(), steps, draw, **options)
+    if sampler == "LCM" and schedule_name == "uniform":
+        sigmas = K.append_zero(W.lcm_sigma(torch.linspace(999, 19, steps)))
+    elif sampler == "LCM":
+        sigmas = getattr(K, "get_sigmas_" + schedule_name)(steps, W.LCM_SIGMAS[0].item(), W.LCM_SIGMAS[-1].item())
+    else:
+        sigmas = schedule(schedule_name, steps, discards)
     x = source.randn(shape)[None] * sigmas[0]
 
     def model(x, sigma):
         calls.append(np.float32(sigma.flatten()[0].item()))
         return toy_denoised(x, calls[-1])
 
+    if kind == "webui":
+        def lcm_model(x, sigma):
+            return W.lcm_denoised(x, W.lcm_timestep(sigma), model(x, sigma))
+
+        return sigmas, calls, function(lcm_model if sampler == "LCM" else model, x, sigmas, draw)
     arguments = dict(options)
+    if "Heun" in sampler and kind == "tree":
+        arguments["solver_type"] = "heun"
     if kind == "tree":
         use_source_in_trees(rng)
         arguments["noise_sampler"] = K.BrownianTreeNoiseSampler(x, sigmas[sigmas > 0].min(), sigmas.max(), seed=[seed])
@@ -166,7 +205,11 @@ def sample(sampler, schedule_name, steps, seed, rng, shape, options):
     elif kind == "churn":
         torch_randn_like, torch.randn_like = torch.randn_like, lambda _: source.randn(shape)[None]
     try:
-        result = getattr(K, function)(model, x, sigmas, disable=True, **arguments)
+        if sampler in ("DPM fast", "DPM adaptive"):
+            levels = [SIGMAS[0].item(), SIGMAS[-1].item()] + ([steps] if sampler == "DPM fast" else [])
+        else:
+            levels = [sigmas]
+        result = getattr(K, function)(model, x, *levels, disable=True, **arguments)
     finally:
         if kind == "churn":
             torch.randn_like = torch_randn_like
@@ -178,6 +221,22 @@ def sampler_cases():
     others = itertools.cycle(["exponential", "polyexponential", "uniform", "karras"])
     for sampler, (_, own, _, kind) in SAMPLERS.items():
         other = next(s for s in others if s != own)
+        if kind in ("webui", "timesteps"):
+            own = own or "automatic"
+            yield sampler, own, 10, 1234, "cpu", plain, {}
+            yield sampler, own, 7, 98765, "nv", plain, {}
+            yield sampler, own, 20, 31337, "cpu", odd, {}
+            yield sampler, own, 30, 6, "cpu", odd, {}
+            yield sampler, own, 38, 7, "nv", small, {}
+            yield sampler, "exponential" if kind == "webui" else own, 24, 2 ** 32 + 5, "nv", odd, {}
+            if "DDIM" in sampler:
+                yield sampler, own, 12, 4, "cpu", plain, {"eta": 0.6}
+                yield sampler, own, 9, 5, "nv", plain, {"eta": 1.0}
+            if sampler == "UniPC":
+                for variant, skip_type, order, final in [("bh2", "time_quadratic", 2, True), ("vary_coeff", "logSNR", 3, True),
+                                                         ("bh1", "time_uniform", 1, True), ("bh1", "logSNR", 4, False), ("bh2", "time_uniform", 3, False)]:
+                    yield sampler, own, 12, 8, "cpu", odd, {"variant": variant, "skip_type": skip_type, "order": order, "lower_order_final": final}
+            continue
         yield sampler, own, 10, 1234, "cpu", plain, {}
         yield sampler, own, 7, 98765, "nv", plain, {}
         yield sampler, own, 20, 31337, "cpu", odd, {}
@@ -189,7 +248,7 @@ def sampler_cases():
             options = {"s_churn": 4.0, "s_tmin": 0.05, "s_tmax": 10.0, "s_noise": 1.05}
             yield sampler, own, 9, 4, "cpu", plain, options
             yield sampler, "karras", 6, 5, "nv", plain, {"s_churn": 100.0}
-        elif sampler == "Euler a":
+        elif sampler in ("Euler a", "DPM adaptive"):
             yield sampler, own, 9, 4, "cpu", plain, {"eta": 0.6}
             yield sampler, "karras", 6, 5, "nv", plain, {"eta": 0.0}
         elif kind:

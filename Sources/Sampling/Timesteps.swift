@@ -1,0 +1,25 @@
+/// The timesteps that samplers without sigmas visit, and what is left of the image at each.
+struct Timesteps: Codable, Sendable {
+  /// Rising; the sampler goes through them from the last to the first.
+  let steps: [Int]
+  /// ᾱ of each.
+  let alphas: [Float]
+  /// ᾱ of the one before each; the first's own for the first.
+  let previousAlphas: [Float]
+
+  /// Every n-th timestep from 1 on, n = 1000 / count rounded down: their number may differ from `count`.
+  init(count: Int, training: TrainingSchedule) {
+    let total = training.alphasCumprod.count
+    steps = stride(from: 0, to: total, by: max(total / count, 1)).map { min($0 + 1, total - 1) }
+    alphas = steps.map { training.alphasCumprod[$0] }
+    previousAlphas = [alphas[0]] + alphas.dropLast()
+  }
+
+  /// The image in `x` that the noise `e` leaves.
+  func image(_ x: Latent, _ e: Latent, at index: Int) -> Latent {
+    var image = x
+    image.add(-(1 - alphas[index]).squareRoot(), e)
+    image.divide(by: alphas[index].squareRoot())
+    return image
+  }
+}

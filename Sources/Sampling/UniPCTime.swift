@@ -1,0 +1,47 @@
+import Foundation
+import Jobs
+
+/// The continuous time of UniPC, from 1/1000 to 1: between the training's timesteps log α is linear.
+///
+/// Source: DPM-Solver's discrete `NoiseScheduleVP`, arXiv:2206.00927.
+struct UniPCTime {
+  private let logAlphas: [Double]
+
+  init(_ training: TrainingSchedule) { logAlphas = training.alphasCumprod.map { 0.5 * log(Double($0)) } }
+
+  private var total: Double { Double(logAlphas.count) }
+
+  /// The levels between so many steps.
+  func levels(_ skipType: UniPCSkipType, steps: Int) -> [UniPC.Level] {
+    let times: [Double]
+    switch skipType {
+    case .timeUniform: times = Self.spaced(1, 1 / total, steps)
+    case .timeQuadratic: times = Self.spaced(1, (1 / total).squareRoot(), steps).map { $0 * $0 }
+    case .logSNR: times = Self.spaced(level(at: 1).lambda, level(at: 1 / total).lambda, steps).map(time(forLambda:))
+    }
+    return times.map(level(at:))
+  }
+
+  private static func spaced(_ start: Double, _ end: Double, _ steps: Int) -> [Double] {
+    (0...steps).map { start + (end - start) * Double($0) / Double(steps) }
+  }
+
+  private func level(at time: Double) -> UniPC.Level {
+    // The time of the i-th timestep is (i + 1) / total; beyond the ends the outer segments go on.
+    let place = time * total - 1
+    let low = min(max(Int(place.rounded(.down)), 0), logAlphas.count - 2)
+    let logAlpha = logAlphas[low] + (place - Double(low)) * (logAlphas[low + 1] - logAlphas[low])
+    let sigma = (-expm1(2 * logAlpha)).squareRoot()
+    return UniPC.Level(
+      timestep: (time - 1 / total) * 1000, alpha: exp(logAlpha), sigma: sigma, lambda: logAlpha - log(sigma))
+  }
+
+  private func time(forLambda lambda: Double) -> Double {
+    // log α = −½ log(1 + e^(−2λ)), written so that it does not overflow.
+    let logAlpha = -0.5 * (max(0, -2 * lambda) + log1p(exp(-(2 * lambda).magnitude)))
+    let above = logAlphas.firstIndex { $0 < logAlpha } ?? logAlphas.count - 1
+    let low = min(max(above - 1, 0), logAlphas.count - 2)
+    let place = Double(low) + (logAlpha - logAlphas[low]) / (logAlphas[low + 1] - logAlphas[low])
+    return (place + 1) / total
+  }
+}
