@@ -112,19 +112,6 @@ static void add(const float *a, const float *b, size_t count, float *y) {
 
 static int supported(void) { return 1; }
 
-static void overlay(ck_table *t) {
-  t->mr = MR;
-  t->nr = NR;
-  t->product = product;
-  t->attention = attention;
-  t->moments = moments;
-  t->scale_shift = scale_shift;
-  t->layer_norm = layer_norm;
-  t->geglu = geglu;
-  t->silu = silu;
-  t->gelu = gelu;
-  t->quick_gelu = quick_gelu;
-  t->add = add;
-}
+#include "../body/overlay_body.h"
 
 const ck_isa ck_isa_portable = {"portable", supported, overlay};

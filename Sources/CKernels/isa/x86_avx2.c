@@ -15,20 +15,7 @@ enum { MR = 6, NV = 2 };
 
 static int supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-static void overlay(ck_table *t) {
-  t->mr = MR;
-  t->nr = NR;
-  t->product = product;
-  t->attention = attention;
-  t->moments = moments;
-  t->scale_shift = scale_shift;
-  t->layer_norm = layer_norm;
-  t->geglu = geglu;
-  t->silu = silu;
-  t->gelu = gelu;
-  t->quick_gelu = quick_gelu;
-  t->add = add;
-}
+#include "../body/overlay_body.h"
 #else
 static int supported(void) { return 0; }
 static void overlay(ck_table *t) { (void)t; }

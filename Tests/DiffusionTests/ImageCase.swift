@@ -1,0 +1,85 @@
+import Diffusion
+import Foundation
+import Imaging
+import Jobs
+import TestSupport
+import Testing
+
+/// One image that PyTorch made with the webui's arithmetic, and the settings it was made with.
+struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
+  let prompt: String
+  let negative_prompt: String
+  let seed: Int64
+  let steps: Int
+  let cfg_scale: Double
+  let width: Int
+  let height: Int
+  let rng: NoiseSourceID
+  let clip_skip: Int
+  let sampler_name: SamplerID
+  let scheduler: ScheduleID?
+  let emphasis: EmphasisChoice?
+  let use_old_scheduling: Bool?
+  /// Nothing for the small random model, a name for the folder that comes with the program.
+  let model: String?
+  let file: String
+
+  var testDescription: String {
+    "\(file): \(sampler_name.rawValue), \(rng.rawValue), \(width)x\(height), \(prompt.prefix(40))"
+  }
+
+  var parameters: JobParameters {
+    var parameters = JobParameters()
+    let name = model == nil ? "Engine/model.safetensors" : "../../Sources/DemoModel/Resources/demo"
+    parameters.model = ModelReference(name: name, path: Fixtures.path(name))
+    parameters.prompt = prompt
+    parameters.negativePrompt = negative_prompt
+    parameters.emphasis = emphasis ?? .original
+    parameters.timelines = use_old_scheduling == true ? .old : .current
+    parameters.seed = seed
+    parameters.steps = steps
+    parameters.cfgScale = cfg_scale
+    parameters.width = width
+    parameters.height = height
+    parameters.rng = rng
+    parameters.clipSkip = clip_skip
+    parameters.sampler = sampler_name
+    parameters.scheduler = scheduler ?? .automatic
+    return parameters
+  }
+
+  /// What PyTorch made.
+  func picture() throws -> RGBImage { try PNGFile(decoding: [UInt8](Fixtures.data("Engine/" + file))).image }
+
+  /// Makes the image and compares.
+  ///
+  /// Values on the edge between two 8-bit steps fall to either side. In DPM2 a with few steps more of them do, for there
+  /// sigma_down is a small difference of large numbers, and one unit in the last place of float32 shows.
+  func expectAgreement(_ engine: Engine) throws {
+    let image = try engine.generate(parameters) { _ in }
+    let expected = try picture()
+    #expect((image.width, image.height) == (expected.width, expected.height))
+    let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
+    let largest = differences.max() ?? 0
+    let count = differences.count { $0 > 0 }
+    #expect(
+      largest <= 1 && count * 10 < differences.count, "\(file): \(count) values differ, by at most \(largest)")
+  }
+
+  /// The cases of a file under `Tests/Fixtures/Engine`; none, and a failure, where it cannot be read.
+  static func cases(in name: String) -> [ImageCase] {
+    do {
+      return try Fixtures.decode([ImageCase].self, from: "Engine/" + name)
+    } catch {
+      Issue.record("Engine/\(name): \(error)")
+      return []
+    }
+  }
+}
+
+extension Engine {
+  /// An engine without demo model, caches or a vocabulary of the user's.
+  static func forTests(threads: Int = 2) throws -> Engine {
+    try Engine(version: "0.0.0", threads: threads, executable: "/nonexistent/sdbatch", environment: [:])
+  }
+}
