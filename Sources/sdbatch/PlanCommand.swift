@@ -20,7 +20,8 @@ struct PlanCommand: ParsableCommand {
   func run() throws {
     let recipe = try options.read()
     let folder = options.folder(recipe)
-    var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    let stored = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    var seeds = stored
     let plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
 
@@ -33,6 +34,10 @@ struct PlanCommand: ParsableCommand {
     }
     for (job, _) in zip(plan.jobs, 0..<cells) { Console.output(Self.line(job)) }
     if plan.count > cells { Console.output("... and \(plan.count - cells) more") }
+    // A place in brackets is a value of an axis, which the lines above show.
+    if seeds.seeds.keys.contains(where: { $0.contains("[") && stored.seeds[$0] == nil }) {
+      Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
+    }
   }
 
   /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".
