@@ -23,12 +23,14 @@ let package = Package(
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
-    .target(name: "Imaging", dependencies: ["CPNG", "CZlib"]),
+    .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
+    .target(name: "Sheets", dependencies: ["CFreeType", "Imaging", "Jobs"], swiftSettings: optimised),
     .target(name: "Prompts"),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
@@ -51,7 +53,7 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "DemoModel", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
+        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -63,6 +65,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "Imaging", "Jobs", "TestSupport"]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(

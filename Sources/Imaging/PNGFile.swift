@@ -73,9 +73,14 @@ public struct PNGFile: Hashable, Sendable {
   public init(decoding bytes: [UInt8]) throws(ImagingError) {
     let chunks = try PNGChunk.all(in: bytes)
     texts = chunks.compactMap(PNGText.init)
+    // libpng keeps the address from the first of its calls to the last, so the bytes have to stay where they are.
+    image = try bytes.withUnsafeBufferPointer { bytes throws(ImagingError) in try Self.pixels(of: bytes) }
+  }
+
+  private static func pixels(of bytes: UnsafeBufferPointer<UInt8>) throws(ImagingError) -> RGBImage {
     var control = Self.control()
     defer { png_image_free(&control) }
-    guard png_image_begin_read_from_memory(&control, bytes, bytes.count) != 0 else {
+    guard png_image_begin_read_from_memory(&control, bytes.baseAddress, bytes.count) != 0 else {
       throw .damagedPNG(Self.message(control))
     }
     let (width, height) = (Int(control.width), Int(control.height))
@@ -90,7 +95,7 @@ public struct PNGFile: Hashable, Sendable {
     guard png_image_finish_read(&control, &background, &pixels, 0, nil) != 0 else {
       throw .damagedPNG(Self.message(control))
     }
-    image = RGBImage(width: width, height: height, pixels: pixels)
+    return RGBImage(width: width, height: height, pixels: pixels)
   }
 
   /// The texts of a file, without reading its pixels.

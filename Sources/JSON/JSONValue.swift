@@ -36,6 +36,12 @@ public enum JSONValue: Hashable, Sendable {
     }
   }
 
+  /// The values of an array; nothing for other values.
+  public var elements: [JSONValue]? {
+    guard case .array(let elements) = self else { return nil }
+    return elements
+  }
+
   /// The value as JSON, without white space.
   public var jsonText: String {
     var writer = JSONWriter()

@@ -3,6 +3,7 @@ import Batch
 import Diffusion
 import Glibc
 import Planning
+import Sheets
 import Tensors
 import Tokenization
 import Weights
@@ -61,6 +62,8 @@ extension WeightError: InputFailure {}
 extension TensorError: InputFailure {}
 
 extension TokenizationError: InputFailure {}
+
+extension SheetError: InputFailure {}
 
 extension EngineError: InputFailure {
   /// Settings are of one job, models are not.

@@ -4,6 +4,7 @@ import Diffusion
 import Foundation
 import Jobs
 import Planning
+import Sheets
 
 /// `sdbatch run recipe.yaml`
 struct RunCommand: ParsableCommand {
@@ -26,6 +27,9 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
+
+  @Flag(help: "Make no contact sheet.")
+  var noSheet = false
 
   @Flag(help: "Print one JSON object per line.")
   var json = false
@@ -69,6 +73,7 @@ struct RunCommand: ParsableCommand {
     var runner = Runner(engine, lock: lock, observe: printer.show)
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
+    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
   }
@@ -78,6 +83,18 @@ struct RunCommand: ParsableCommand {
     var seen: Set<[ModelReference?]> = []
     for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
       _ = try engine.ingredients(for: job.parameters)
+    }
+  }
+
+  /// Lays the images out; a run whose images are all there has not failed for want of a font.
+  private func makeSheet(_ folder: RunFolder) throws {
+    do {
+      guard let pages = try ContactSheetFiles(folder: folder).refresh() else { return }
+      // A mail from cron ends with the sum.
+      guard Console.isTerminal, !json, !quiet else { return }
+      Console.output("contact sheet: \(folder.file("contact-sheet.png"))" + (pages > 1 ? " and \(pages - 1) more" : ""))
+    } catch let error as SheetError {
+      Console.error("no contact sheet: \(error)")
     }
   }
 

@@ -97,7 +97,10 @@ import Testing
     let listed = try #require(Readme.section("What a run leaves behind").split(separator: "\n\n").first)
     let names = try FileManager.default.contentsOfDirectory(atPath: space.path + "/run")
     for name in names { #expect(listed.contains(name), "\(name) is not in the README") }
-    for name in ["images", "manifest.json", "plan.jsonl", "seeds.json", "journal.jsonl", "trace.tsv", "recipe.yaml"] {
+    for name in [
+      "images", "contact-sheet.png", "manifest.json", "plan.jsonl", "seeds.json", "journal.jsonl", "trace.tsv",
+      "recipe.yaml",
+    ] {
       #expect(names.contains(name))
     }
     #expect(try space.text("run/recipe.yaml") == Workspace.recipe)

@@ -79,7 +79,8 @@ import Testing
     for (index, line) in lines.dropFirst().prefix(4).enumerated() {
       #expect(line.hasPrefix("[\(index + 1)/4] images/0000\(index)-\(index + 1)-"))
     }
-    #expect(lines.count == 7 && lines.last == "" && lines[5].hasPrefix("4 of 4 done, 0 failed (4 made in "))
+    #expect(lines.count == 8 && lines.last == "" && lines[5].hasPrefix("4 of 4 done, 0 failed (4 made in "))
+    #expect(lines[6] == "contact sheet: \(space.path)/run/contact-sheet.png")
   }
 
   @Test func `a live line never wraps`() async throws {

@@ -1,0 +1,82 @@
+import Foundation
+import Jobs
+import JSON
+
+/// The jobs of a run with what there is to see of them, from its files alone; the run may be going on.
+public struct RunPictures: Sendable {
+  /// A job of the plan.
+  public struct Picture: Sendable {
+    /// The job.
+    public var job: Job
+    /// The absolute path of its image; nothing while there is none.
+    public var path: String?
+    /// Why its last try failed.
+    public var error: String?
+    /// What the image was, or would be, made from.
+    public var infotext: String
+    /// How long the image took.
+    public var seconds: Double?
+  }
+
+  /// Every job in the order of the plan.
+  public var pictures: [Picture] = []
+  /// The recipe as the manifest shows it; null for a plan without jobs.
+  public var recipe = JSONValue.null
+
+  /// Looks into a run folder.
+  ///
+  /// - Parameter folder: The run.
+  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  public init(_ folder: RunFolder) throws {
+    let (details, jobs) = try FrozenPlan.read(folder)
+    recipe = details?.recipe ?? .null
+    let journal = try JournalIndex(path: folder.journal)
+    let reader = jobs.isEmpty || journal.end == 0 ? nil : try FileReader(path: folder.journal)
+    func entry(_ line: Range<Int64>?) throws -> JournalEntry? {
+      guard let line, let reader else { return nil }
+      return try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
+    }
+    for planned in jobs {
+      var picture = Picture(job: planned.job, infotext: "")
+      if let image = journal.images[planned.id], access(folder.file(image.file), F_OK) == 0,
+        case .done(let finished) = try entry(image.line)
+      {
+        picture.path = folder.file(image.file)
+        picture.infotext = finished.infotext
+        picture.seconds = finished.seconds
+      } else {
+        if case .failed(let failed) = try entry(journal.failures[planned.id]) { picture.error = failed.error }
+        picture.infotext =
+          Infotext(planned.job.parameters, planned.ingredients, version: details?.engine.version ?? "").text
+      }
+      pictures.append(picture)
+    }
+  }
+}
+
+/// Files that are made from others of a run and can be made again: contact sheets and the like.
+public enum DerivedFile {
+  /// Puts a file in place whole or not at all.
+  ///
+  /// - Parameters:
+  ///   - path: The file; one that is there is replaced.
+  ///   - disk: The disk.
+  ///   - body: Is given a function that takes the pieces of the file.
+  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was.
+  public static func write(
+    to path: String, on disk: Disk = Disk(), _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
+  ) throws {
+    try AtomicFile.write(to: path, on: disk) { file in try body(file.write) }
+  }
+
+  /// Whether a file is there and no older than those it is made from.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - sources: What it is made from; those that are not there do not count.
+  /// - Returns: Whether it need not be made again.
+  public static func isFresh(_ path: String, comparedWith sources: [String]) -> Bool {
+    guard let made = try? FileMark(path: path).modified else { return false }
+    return sources.allSatisfy { source in (try? FileMark(path: source).modified).map { $0 <= made } ?? true }
+  }
+}

@@ -1,0 +1,62 @@
+import Imaging
+
+/// A strip of a sheet, drawn on before it is written.
+struct Canvas {
+  /// Red, green and blue, 0...255.
+  struct Color: Hashable {
+    var red: UInt8
+    var green: UInt8
+    var blue: UInt8
+
+    static let paper = Color(red: 255, green: 255, blue: 255)
+    static let ink = Color(red: 28, green: 30, blue: 36)
+    static let faint = Color(red: 112, green: 118, blue: 130)
+    static let pending = Color(red: 236, green: 238, blue: 242)
+    static let failed = Color(red: 252, green: 226, blue: 224)
+    static let failedInk = Color(red: 150, green: 30, blue: 24)
+  }
+
+  let width: Int
+  let height: Int
+  /// `[height, width, 3]`.
+  private(set) var pixels: [UInt8]
+
+  /// A blank strip.
+  init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+    pixels = [UInt8](repeating: 255, count: width * height * 3)
+  }
+
+  /// Fills a rectangle, which lies inside.
+  mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: Color) {
+    for row in y..<y + height {
+      for column in x..<x + width { set(color, (row * self.width + column) * 3) }
+    }
+  }
+
+  /// Puts a picture, which lies inside.
+  mutating func put(_ image: RGBImage, x: Int, y: Int) {
+    for row in 0..<image.height {
+      let start = ((y + row) * width + x) * 3
+      pixels.replaceSubrange(
+        start..<start + image.width * 3, with: image.pixels[row * image.width * 3..<(row + 1) * image.width * 3])
+    }
+  }
+
+  /// Mixes a colour in; outside nothing happens.
+  mutating func blend(_ color: Color, coverage: UInt8, x: Int, y: Int) {
+    guard coverage > 0, x >= 0, x < width, y >= 0, y < height else { return }
+    let index = (y * width + x) * 3
+    let (new, old) = (Int(coverage), 255 - Int(coverage))
+    for (channel, value) in [color.red, color.green, color.blue].enumerated() {
+      pixels[index + channel] = UInt8((Int(value) * new + Int(pixels[index + channel]) * old + 127) / 255)
+    }
+  }
+
+  private mutating func set(_ color: Color, _ index: Int) {
+    pixels[index] = color.red
+    pixels[index + 1] = color.green
+    pixels[index + 2] = color.blue
+  }
+}

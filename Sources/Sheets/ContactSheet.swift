@@ -1,0 +1,140 @@
+import Foundation
+import Imaging
+import Jobs
+
+/// The pictures of a run as labelled pages, written row by row: ten thousand tiles need the memory of a row of them.
+public struct ContactSheet {
+  private let pages: [SheetPage]
+  private let typeface: Typeface
+  private let tile: (width: Int, height: Int)
+  private let texts: [PNGText]
+
+  /// Lays a sheet out; nothing is read yet.
+  ///
+  /// - Parameters:
+  ///   - cells: The jobs of the run in the recipe's order.
+  ///   - groups: The names of the axes in each zip group of the recipe.
+  ///   - recipe: Kept inside the pages, so that they can be made again.
+  ///   - options: What it is to look like.
+  /// - Throws: `SheetError`.
+  public init(
+    _ cells: [SheetCell], groups: [[String]] = [], recipe: String = "", options: SheetOptions = SheetOptions()
+  ) throws(SheetError) {
+    guard let first = cells.first else { throw .noCells("the run has no jobs") }
+    typeface = try Typeface(options.fonts)
+    let grid = try SheetGrid(cells, groups: groups, options: options)
+    let summary = SheetSummary(cells)
+    var pages: [SheetPage] = []
+    var tile = (width: 0, height: 0)
+    for side in Self.tileSides(cells, options) {
+      tile = Self.box(cells, side: side)
+      pages = try SheetComposer(
+        grid: grid, options: options, typeface: typeface, tile: tile,
+        heading: options.title.isEmpty ? summary.prompt : options.title,
+        details: (options.title.isEmpty ? [] : [summary.prompt]).appending(summary.settings)
+      ).pages()
+      if pages.count <= max(1, grid.expectedPages) { break }
+    }
+    self.pages = pages
+    self.tile = tile
+    texts =
+      [PNGText(keyword: "parameters", text: first.infotext)]
+      + (recipe.isEmpty ? [] : [PNGText(keyword: "recipe", text: recipe)])
+  }
+
+  /// How many pages there are.
+  public var pageCount: Int { pages.count }
+
+  /// The size of a page in pixels.
+  public func size(ofPage page: Int) -> (width: Int, height: Int) { (pages[page].width, pages[page].height) }
+
+  /// Writes a page as a PNG.
+  ///
+  /// A picture that cannot be read is shown as failed: the rest of the page is worth having.
+  ///
+  /// - Parameters:
+  ///   - page: From 0.
+  ///   - sink: Takes the bytes of the file, piece by piece.
+  /// - Throws: What the sink throws.
+  public func write(page: Int, to sink: @escaping ([UInt8]) throws -> Void) throws {
+    let page = pages[page]
+    let writer = try PNGRowWriter(width: page.width, height: page.height, texts: texts, sink: sink)
+    for band in page.bands where band.height > 0 {
+      var canvas = Canvas(width: page.width, height: band.height)
+      for tile in band.tiles { if let cell = tile.cell { draw(cell, x: tile.x, on: &canvas) } }
+      for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : tile.height, on: &canvas) }
+      try writer.append(canvas.pixels[...])
+    }
+  }
+
+  // MARK: Drawing
+
+  private func draw(_ cell: SheetCell, x: Int, on canvas: inout Canvas) {
+    switch cell.content {
+    case .image(let path):
+      guard let bytes = FileManager.default.contents(atPath: path),
+        let image = try? PNGFile(decoding: Array(bytes)).image
+      else { return draw("the picture cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
+      let size = Thumbnail.size(width: image.width, height: image.height, box: tile)
+      canvas.put(
+        Thumbnail.scaled(image, width: size.width, height: size.height), x: x + (tile.width - size.width) / 2,
+        y: (tile.height - size.height) / 2)
+    case .failed(let reason): draw("failed\n" + reason, cell, x: x, .failed, .failedInk, on: &canvas)
+    case .pending: draw("pending", cell, x: x, .pending, .faint, on: &canvas)
+    }
+  }
+
+  /// A tile without a picture, of the picture's shape.
+  private func draw(
+    _ text: String, _ cell: SheetCell, x: Int, _ ground: Canvas.Color, _ ink: Canvas.Color, on canvas: inout Canvas
+  ) {
+    let size = Thumbnail.size(width: cell.width, height: cell.height, box: tile)
+    let (left, top) = (x + (tile.width - size.width) / 2, (tile.height - size.height) / 2)
+    canvas.fill(x: left, y: top, width: size.width, height: size.height, ground)
+    let letters = 13
+    let lines = typeface.lines(
+      text, size: letters, width: size.width - 8, limit: max(1, (size.height - 8) / Typeface.lineHeight(size: letters)))
+    var label = SheetPage.Label(lines: lines, x: left + 4, width: size.width - 8, isCentered: true, size: letters)
+    label.color = ink
+    draw(label, height: tile.height, on: &canvas)
+  }
+
+  /// Draws lines from the top of a band, or in the middle of so many pixels.
+  private func draw(_ label: SheetPage.Label, height: Int?, on canvas: inout Canvas) {
+    let lineHeight = Typeface.lineHeight(size: label.size)
+    let top = height.map { max(0, ($0 - lineHeight * label.lines.count) / 2) } ?? 0
+    for (index, line) in label.lines.enumerated() {
+      let slack = label.isCentered ? (label.width - typeface.width(of: line, size: label.size)) / 2 : 0
+      typeface.draw(
+        line, x: label.x + slack, baseline: top + index * lineHeight + label.size, size: label.size, color: label.color,
+        on: &canvas)
+    }
+  }
+
+  // MARK: Sizes
+
+  /// The sides to try for the longest of a tile, until everything that belongs on one page fits on it.
+  private static func tileSides(_ cells: [SheetCell], _ options: SheetOptions) -> [Int] {
+    if let tile = options.tile { return [tile] }
+    let native = cells.map { max($0.width, $0.height) }.max() ?? 512
+    let sides = [512, 384, 256, 192, 128].filter { $0 < native }
+    return native <= 512 ? [native] + sides : sides
+  }
+
+  /// The smallest box that holds every picture, each at most so large.
+  private static func box(_ cells: [SheetCell], side: Int) -> (width: Int, height: Int) {
+    var box = (width: 1, height: 1)
+    for cell in cells {
+      let size = Thumbnail.size(width: cell.width, height: cell.height, box: (side, side))
+      box = (max(box.width, size.width), max(box.height, size.height))
+    }
+    return box
+  }
+}
+
+extension [String] {
+  /// The parts that say something, in lines.
+  fileprivate func appending(_ last: String) -> String {
+    (self + [last]).filter { !$0.isEmpty }.joined(separator: "\n")
+  }
+}

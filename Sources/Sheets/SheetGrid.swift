@@ -1,0 +1,116 @@
+import Jobs
+
+/// The cells of a run, each at its place on the axes of a sheet.
+struct SheetGrid {
+  /// What runs in a direction, outermost first: none or one axis for x, y and each super direction.
+  struct Directions {
+    var x: Int?
+    var y: Int?
+    var superX: Int?
+    var superY: Int?
+    var pages: [Int] = []
+  }
+
+  let axes: [SheetAxis]
+  let directions: Directions
+  /// Cells by their place on each axis.
+  private let cells: [[Int]: SheetCell]
+  /// Cells that have no place on some axis, as extra ones may, and those whose place is taken.
+  let others: [SheetCell]
+
+  init(_ cells: [SheetCell], groups: [[String]], options: SheetOptions) throws(SheetError) {
+    axes = SheetAxis.all(of: cells, groups: groups)
+    directions = try Self.directions(axes, options)
+    let numbers = axes.map { axis in
+      Dictionary(uniqueKeysWithValues: axis.places.enumerated().map { ($0.element, $0.offset) })
+    }
+    let allowed = try Self.allowed(axes, options)
+    var placed: [[Int]: SheetCell] = [:]
+    var others: [SheetCell] = []
+    for cell in cells {
+      let places = zip(axes, numbers).map { axis, numbers in axis.place(of: cell).flatMap { numbers[$0] } }
+      guard
+        zip(places, allowed).allSatisfy({ place, allowed in allowed.map { place.map($0.contains) ?? false } ?? true })
+      else { continue }
+      let coordinates = places.compactMap { $0 }
+      if coordinates.count == axes.count, placed[coordinates] == nil {
+        placed[coordinates] = cell
+      } else {
+        others.append(cell)
+      }
+    }
+    guard !(placed.isEmpty && others.isEmpty) else { throw .noCells("no cell of the run passes the filters") }
+    self.cells = placed
+    self.others = others
+  }
+
+  /// The cell at these places, one for each axis; nothing where the grid has a hole.
+  subscript(_ places: [Int]) -> SheetCell? { cells[places] }
+
+  /// All cells with a place, in the order of the recipe.
+  func ordered() -> [(places: [Int], cell: SheetCell)] {
+    cells.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { ($0.key, $0.value) }
+  }
+
+  /// The places of an axis on which some cell stands, in order.
+  func used(_ axis: Int) -> [Int] { Set(cells.keys.map { $0[axis] }).sorted() }
+
+  // MARK: Choices
+
+  private static func directions(_ axes: [SheetAxis], _ options: SheetOptions) throws(SheetError) -> Directions {
+    var free = Array(axes.indices)
+    func take(_ name: String?) throws(SheetError) -> Int? {
+      guard let name else { return nil }
+      guard let index = axes.firstIndex(where: { $0.isCalled(name) }) else {
+        throw .unknownAxis(name, known: axes.map(\.name))
+      }
+      guard free.contains(index) else { throw .axisUsedTwice(axes[index].name) }
+      free.removeAll { $0 == index }
+      return index
+    }
+    var directions = Directions()
+    directions.x = try take(options.x)
+    directions.y = try take(options.y)
+    directions.superX = try take(options.superX)
+    directions.superY = try take(options.superY)
+    for name in options.pages { if let axis = try take(name) { directions.pages.append(axis) } }
+    if directions.x == nil { directions.x = free.popLast() }
+    if directions.y == nil { directions.y = free.popLast() }
+    directions.pages = (directions.pages + free).sorted()
+    return directions
+  }
+
+  /// For each axis the places that the filters let through; nothing for all.
+  private static func allowed(_ axes: [SheetAxis], _ options: SheetOptions) throws(SheetError) -> [Set<Int>?] {
+    var allowed: [Set<Int>?] = axes.map { _ in nil }
+    for filter in options.filters {
+      guard let index = axes.firstIndex(where: { $0.isCalled(filter.axis) }) else {
+        throw .unknownAxis(filter.axis, known: axes.map(\.name))
+      }
+      let places = axes[index].places
+      let matches = places.indices.filter { place in
+        places[place].contains { $0.value == filter.value || $0.title == filter.value }
+      }
+      guard !matches.isEmpty else {
+        throw .unknownValue(
+          filter.value, axis: axes[index].name, known: places.map { $0.map(\.title).joined(separator: " + ") })
+      }
+      allowed[index, default: []].formUnion(matches)
+    }
+    return allowed
+  }
+}
+
+extension Array {
+  fileprivate subscript<Wrapped>(index: Int, default value: Wrapped) -> Wrapped where Element == Wrapped? {
+    get { self[index] ?? value }
+    set { self[index] = newValue }
+  }
+}
+
+extension SheetGrid {
+  /// Pages that a reader expects: one for each combination of the page axes, and one for cells without a place.
+  var expectedPages: Int {
+    directions.pages.reduce(1) { $0 * max(1, used($1).count) } + (others.isEmpty ? 0 : 1)
+  }
+}

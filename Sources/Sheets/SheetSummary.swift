@@ -1,0 +1,31 @@
+import Jobs
+
+/// What all cells have in common, for the title.
+struct SheetSummary {
+  /// The prompt, and the negative one if there is one; empty where cells differ.
+  let prompt: String
+  /// Settings in a line.
+  let settings: String
+
+  /// The infotext's keys that a reader of a sheet asks for.
+  private static let keys = ["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Model"]
+
+  init(_ cells: [SheetCell]) {
+    var common: [String: String]?
+    for cell in cells {
+      let text = ParsedInfotext(cell.infotext)
+      var values = text.settings
+      values["prompt"] = text.prompt
+      values["negative"] = text.negativePrompt
+      values["size"] = "\(cell.width)x\(cell.height)"
+      common = common.map { $0.filter { values[$0.key] == $0.value } } ?? values
+    }
+    let found = common ?? [:]
+    let negative = found["negative"] ?? ""
+    prompt = [found["prompt"] ?? "", negative.isEmpty ? "" : "Negative prompt: " + negative]
+      .filter { !$0.isEmpty }.joined(separator: "\n")
+    var parts = Self.keys.compactMap { key in found[key].map { "\(key): \($0)" } }
+    if let size = found["size"] { parts.append(size) }
+    settings = parts.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,71 @@
+import Batch
+import Foundation
+import JSON
+import Planning
+import Sheets
+
+/// The contact sheet of a run folder: `contact-sheet.png`, `contact-sheet-2.png` and so on.
+struct ContactSheetFiles {
+  let folder: RunFolder
+
+  /// The file of a page, from 0.
+  func path(_ page: Int) -> String { folder.file(page == 0 ? "contact-sheet.png" : "contact-sheet-\(page + 1).png") }
+
+  /// Makes the sheet as the recipe lays it out, unless nothing has happened since the last one.
+  ///
+  /// - Returns: The number of pages; nothing where there was nothing to do.
+  /// - Throws: `SheetError` or `BatchError`.
+  func refresh() throws -> Int? {
+    let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.journal, folder.recipe])
+    return isFresh ? nil : try make(SheetOptions())
+  }
+
+  /// Makes the sheet.
+  ///
+  /// - Parameter options: What it is to look like; directions that are not given are the recipe's.
+  /// - Returns: The number of pages.
+  /// - Throws: `SheetError` or `BatchError`.
+  func make(_ options: SheetOptions) throws -> Int {
+    let run = try RunPictures(folder)
+    var options = options
+    if options.x == nil, options.y == nil, options.superX == nil, options.superY == nil, options.pages.isEmpty {
+      takeLayout(run.recipe["sheet"] ?? .null, run, &options)
+    }
+    if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
+    let cells = run.pictures.map { picture in
+      SheetCell(
+        axes: picture.job.axes,
+        content: picture.path.map { .image(path: $0) } ?? picture.error.map { .failed($0) } ?? .pending,
+        width: picture.job.parameters.width, height: picture.job.parameters.height, infotext: picture.infotext,
+        seconds: picture.seconds)
+    }
+    let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }
+    let sheet = try ContactSheet(cells, groups: Self.zipGroups(run.recipe), recipe: text ?? "", options: options)
+    for page in 0..<sheet.pageCount {
+      try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }
+    }
+    // Pages of an earlier sheet that had more.
+    var page = sheet.pageCount
+    while unlink(path(page)) == 0 { page += 1 }
+    return sheet.pageCount
+  }
+
+  /// The recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
+  private func takeLayout(_ layout: JSONValue, _ run: RunPictures, _ options: inout SheetOptions) {
+    let known = Set(run.pictures.flatMap { $0.job.axes.map(\.name) })
+    func axis(_ name: JSONValue?) -> String? { name?.text.flatMap { known.contains($0) ? $0 : nil } }
+    options.x = axis(layout["x"])
+    options.y = axis(layout["y"])
+    options.superX = axis(layout["super_x"])
+    options.superY = axis(layout["super_y"])
+    options.pages = (layout["pages"]?.elements ?? layout["pages"].map { [$0] } ?? []).compactMap(axis)
+  }
+
+  /// The names of the axes in each group of the recipe's `zip`.
+  private static func zipGroups(_ recipe: JSONValue) -> [[String]] {
+    (recipe["zip"]?.elements ?? []).compactMap { group in
+      guard case .object(let members) = group, members.count > 1 else { return nil }
+      return members.map(\.name)
+    }
+  }
+}

@@ -1,0 +1,244 @@
+import Foundation
+import Imaging
+import Jobs
+import Sheets
+import TestSupport
+import Testing
+
+/// Sheets of pictures in one colour each, decoded again: where a colour is tells which picture is there.
+@Suite struct ContactSheetTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  // MARK: Making
+
+  /// A colour that no other number has, and neither text nor paper.
+  private func color(_ number: Int) -> [UInt8] { [UInt8(40 + number * 7 % 200), UInt8(number % 100 + 60), 200] }
+
+  private func position(_ name: String, _ value: String, title: String? = nil) -> AxisPosition {
+    AxisPosition(name: name, value: value, title: title ?? value)
+  }
+
+  private func cell(_ number: Int, _ axes: [AxisPosition], width: Int = 40, height: Int = 24) throws -> SheetCell {
+    let pixels = Array(repeating: color(number), count: width * height).flatMap { $0 }
+    let path = folder.path + "/\(number).png"
+    try Data(PNGFile(image: RGBImage(width: width, height: height, pixels: pixels)).encoded())
+      .write(to: URL(fileURLWithPath: path))
+    return SheetCell(
+      axes: axes, content: .image(path: path), width: width, height: height,
+      infotext: "a fish\nSteps: 4, Sampler: Euler, CFG scale: 7.0, Seed: \(number), Size: \(width)x\(height), Model: m",
+      seconds: Double(100 - number))
+  }
+
+  /// Seeds 0, 1, ... (ten at most) by scales 0, 10, ...; the number of a cell is their sum.
+  private func table(_ seeds: Int, _ scales: Int) throws -> [SheetCell] {
+    try (0..<seeds).flatMap { seed in
+      try (0..<scales).map { scale in
+        try cell(seed + scale * 10, [position("seed", "\(seed)"), position("cfg_scale", "\(scale * 10)")])
+      }
+    }
+  }
+
+  private func pages(_ sheet: ContactSheet) throws -> [PNGFile] {
+    try (0..<sheet.pageCount).map { page in
+      var file: [UInt8] = []
+      try sheet.write(page: page) { file += $0 }
+      let png = try PNGFile(decoding: file)
+      #expect((png.image.width, png.image.height) == sheet.size(ofPage: page))
+      return png
+    }
+  }
+
+  // MARK: Looking
+
+  private struct Box: Equatable {
+    var x: Int
+    var y: Int
+    var width: Int
+    var height: Int
+  }
+
+  /// The rectangle that a colour fills; nothing where the colour is not, or is no whole rectangle.
+  private func box(_ rgb: [UInt8], in image: RGBImage) -> Box? {
+    var (left, right, top, bottom, count) = (Int.max, 0, Int.max, 0, 0)
+    for y in 0..<image.height {
+      for x in 0..<image.width {
+        let index = (y * image.width + x) * 3
+        guard image.pixels[index] == rgb[0], image.pixels[index + 1] == rgb[1], image.pixels[index + 2] == rgb[2]
+        else { continue }
+        (left, right, top, bottom, count) = (min(left, x), max(right, x), min(top, y), max(bottom, y), count + 1)
+      }
+    }
+    guard count > 0, count == (right - left + 1) * (bottom - top + 1) else { return nil }
+    return Box(x: left, y: top, width: right - left + 1, height: bottom - top + 1)
+  }
+
+  private func box(_ number: Int, in image: RGBImage) -> Box? { box(color(number), in: image) }
+
+  // MARK: Tables
+
+  @Test func `the last axis runs across, the one before down, and every picture is whole`() throws {
+    let sheet = try ContactSheet(table(3, 4))
+    let page = try pages(sheet)
+    #expect(page.count == 1)
+    for seed in 0..<3 {
+      for scale in 0..<4 {
+        let box = try #require(self.box(seed + scale * 10, in: page[0].image))
+        #expect((box.width, box.height) == (40, 24))
+        if scale > 0 {
+          let left = try #require(self.box(seed + (scale - 1) * 10, in: page[0].image))
+          #expect(left.y == box.y && left.x + 40 < box.x)
+        }
+        if seed > 0 {
+          let above = try #require(self.box(seed - 1 + scale * 10, in: page[0].image))
+          #expect(above.x == box.x && above.y + 24 < box.y)
+        }
+      }
+    }
+  }
+
+  @Test func `directions can be chosen by name, and an axis without one has a page for each value`() throws {
+    let cells = try (0..<2).flatMap { model in
+      try table(2, 2).map { cell in
+        var cell = cell
+        cell.axes.insert(position("model", "\(model)"), at: 0)
+        return cell
+      }
+    }
+    #expect(try ContactSheet(cells).pageCount == 2)
+    var options = SheetOptions()
+    (options.x, options.superX) = ("SEED", "model")
+    let sheet = try ContactSheet(cells, options: options)
+    #expect(sheet.pageCount == 1)
+    options = SheetOptions()
+    (options.x, options.y) = ("seed", "cfg_scale")
+    options.filters = [SheetOptions.Filter(axis: "model", value: "1")]
+    let image = try #require(pages(ContactSheet(cells, options: options)).first).image
+    let (first, second) = (try #require(box(0, in: image)), try #require(box(1, in: image)))
+    #expect(first.y == second.y && first.x < second.x)
+  }
+
+  @Test func `holes stay paper, and what is missing says why`() throws {
+    var cells = try table(2, 2)
+    cells[1].content = .pending
+    cells[2].content = .failed("no memory")
+    cells.removeLast()
+    let image = try #require(pages(ContactSheet(cells)).first).image
+    let first = try #require(box(0, in: image))
+    func ground(_ x: Int, _ y: Int) -> [UInt8] {
+      let index = (y * image.width + x) * 3
+      return Array(image.pixels[index..<index + 3])
+    }
+    let (right, below) = (first.x + 40 + 6, first.y + 24 + 6)
+    #expect(ground(right + 1, first.y + 1) == [236, 238, 242])
+    #expect(ground(first.x + 1, below + 1) == [252, 226, 224])
+    for y in below..<below + 24 { for x in right..<right + 40 { #expect(ground(x, y) == [255, 255, 255]) } }
+  }
+
+  @Test func `axes that advance together are one axis`() throws {
+    let cells = try (0..<3).map { index in
+      try cell(
+        index, [position("steps", "\(index / 2)"), position("sampler_name", ["Euler", "Heun", "Euler"][index])])
+    }
+    let image = try #require(pages(ContactSheet(cells, groups: [["steps", "sampler_name"]])).first).image
+    for index in 0..<3 { #expect(box(index, in: image) != nil) }
+  }
+
+  @Test func `a cell without a place in the grid is shown after it`() throws {
+    let cells = try table(2, 2) + [cell(77, [position("seed", "9")])]
+    let pages = try pages(ContactSheet(cells))
+    #expect(pages.count == 2)
+    #expect(box(77, in: pages[0].image) == nil)
+    #expect(box(77, in: pages[1].image) != nil)
+  }
+
+  @Test func `pictures of several sizes keep their proportions in a common box`() throws {
+    let cells = try [
+      cell(0, [position("size", "a")], width: 40, height: 80), cell(1, [position("size", "b")], width: 120, height: 30),
+      cell(2, [position("size", "c")], width: 16, height: 16),
+    ]
+    var options = SheetOptions()
+    (options.tile, options.columns) = (60, 3)
+    let image = try #require(pages(ContactSheet(cells, options: options)).first).image
+    let boxes = try (0..<3).map { try #require(box($0, in: image)) }
+    #expect(boxes.map { [$0.width, $0.height] } == [[30, 60], [60, 15], [16, 16]])
+    for box in boxes { #expect(abs(2 * (box.y - boxes[0].y) + box.height - boxes[0].height) <= 1) }
+  }
+
+  @Test(arguments: ["seed", "cfg_scale"])
+  func `what does not fit on a page goes on to the next, between rows or between columns`(across: String) throws {
+    var options = SheetOptions()
+    (options.x, options.sideLimit) = (across, 640)
+    let pages = try pages(ContactSheet(table(10, 20), options: options))
+    #expect(pages.count > 1)
+    for page in pages { #expect(page.image.width <= 640 && page.image.height <= 640) }
+    for number in 0..<200 { #expect(pages.count { box(number, in: $0.image) != nil } == 1, "\(number)") }
+  }
+
+  @Test func `one axis wraps, in the written order or the fastest first`() throws {
+    let cells = try (0..<6).map { try cell($0, [position("seed", "\($0)")]) }
+    var options = SheetOptions()
+    options.columns = 4
+    var image = try #require(pages(ContactSheet(cells, options: options)).first).image
+    let (third, fourth) = (try #require(box(3, in: image)), try #require(box(4, in: image)))
+    #expect(fourth.y > third.y && fourth.x < third.x)
+    options.order = .seconds
+    image = try #require(pages(ContactSheet(cells, options: options)).first).image
+    #expect(try #require(box(5, in: image)).x < (try #require(box(4, in: image)).x))
+  }
+
+  @Test func `the infotext of the first picture and the recipe are inside`() throws {
+    let cells = try table(1, 1)
+    let page = try #require(pages(ContactSheet(cells, recipe: "prompt: a fish\n")).first)
+    #expect(page.text("parameters") == cells[0].infotext)
+    #expect(page.text("recipe") == "prompt: a fish\n")
+  }
+
+  @Test func `a picture that cannot be read is shown as that, and the rest is there`() throws {
+    let cells = try table(1, 2)
+    try Data("no picture".utf8).write(to: URL(fileURLWithPath: folder.path + "/0.png"))
+    let image = try #require(pages(ContactSheet(cells)).first).image
+    #expect(box(0, in: image) == nil)
+    #expect(box(10, in: image) != nil)
+  }
+
+  // MARK: Labels
+
+  @Test func `labels in other scripts are drawn, each its own way`() throws {
+    func picture(_ title: String) throws -> RGBImage {
+      try #require(pages(ContactSheet([cell(0, [position("style", "x", title: title)])])).first).image
+    }
+    let drawn = try ["a", "б", "ψ", "ש", "ع", "é"].map(picture)
+    #expect(Set(drawn).count == drawn.count)
+  }
+
+  @Test func `a label of a thousand letters leaves the picture where it is`() throws {
+    let cells = try [cell(0, [position("style", "x", title: String(repeating: "long ", count: 200))])]
+    let sheet = try ContactSheet(cells)
+    #expect(sheet.size(ofPage: 0).width < 1000 && sheet.size(ofPage: 0).height < 400)
+    #expect(try box(0, in: pages(sheet)[0].image) != nil)
+  }
+
+  // MARK: Errors
+
+  @Test func `what cannot be shown is told with what there is`() throws {
+    let cells = try table(2, 2)
+    var options = SheetOptions()
+    options.x = "sampler"
+    #expect(throws: SheetError.unknownAxis("sampler", known: ["seed", "cfg_scale"])) {
+      try ContactSheet(cells, options: options)
+    }
+    (options.x, options.y) = ("seed", "seed")
+    #expect(throws: SheetError.axisUsedTwice("seed")) { try ContactSheet(cells, options: options) }
+    options = SheetOptions()
+    options.filters = [SheetOptions.Filter(axis: "seed", value: "5")]
+    #expect(throws: SheetError.unknownValue("5", axis: "seed", known: ["0", "1"])) {
+      try ContactSheet(cells, options: options)
+    }
+    options = SheetOptions()
+    options.fonts = ["/nonexistent.ttf"]
+    #expect(throws: SheetError.noFont(["/nonexistent.ttf"])) { try ContactSheet(cells, options: options) }
+    #expect(throws: SheetError.noCells("the run has no jobs")) { try ContactSheet([]) }
+  }
+}
