@@ -51,7 +51,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "DemoModel", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
+        "Batch", "Diffusion", "Planning", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
+        crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
