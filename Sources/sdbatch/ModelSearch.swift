@@ -44,11 +44,17 @@ struct ModelSearch {
       vaes = candidates(wanted)
     }
     var found: [String] = []
+    var isTrying = false
     for model in models {
       for vae in vaes {
         var parameters = settings.parameters
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
         let isExpected = model.isExpected && vae?.isExpected ?? true
+        if !isExpected, !isTrying {
+          // Files are hashed whole the first time, which may take a while.
+          Console.error("note: no model of the right name has the hash of the text; looking at the others")
+          isTrying = true
+        }
         do {
           let ingredients = try engine.ingredients(for: parameters)
           var others = [ingredients.model].filter { !isSame($0, settings.model) }
@@ -99,12 +105,7 @@ struct ModelSearch {
 
   /// What the manifest of a run says, if the picture lies in the run's `images/`.
   private func manifestModels(_ wanted: InfotextSettings.NamedModel) -> [ModelReference] {
-    let folder = URL(fileURLWithPath: picture.path).standardizedFileURL.deletingLastPathComponent()
-    guard let hash = wanted.hash, folder.lastPathComponent == "images",
-      let data = try? Data(contentsOf: folder.deletingLastPathComponent().appendingPathComponent("manifest.json")),
-      let manifest = try? JSONValue(parsing: String(decoding: data, as: UTF8.self)),
-      case .array(let models) = manifest["models"]
-    else { return [] }
+    guard let hash = wanted.hash, case .array(let models) = picture.manifest?["models"] else { return [] }
     return models.compactMap { model in
       guard model["sha256"]?.text?.hasPrefix(hash) == true, let name = model["name"]?.text else { return nil }
       guard let path = model["path"]?.text else { return .demo }

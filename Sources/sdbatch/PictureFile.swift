@@ -13,6 +13,15 @@ struct PictureFile {
   let infotext: ParsedInfotext
   let settings: InfotextSettings
 
+  /// The manifest of the run that the picture lies in; nothing where it lies elsewhere.
+  var manifest: JSONValue? {
+    let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+    guard folder.lastPathComponent == "images",
+      let data = try? Data(contentsOf: folder.deletingLastPathComponent().appendingPathComponent("manifest.json"))
+    else { return nil }
+    return try? JSONValue(parsing: String(decoding: data, as: UTF8.self))
+  }
+
   /// The keyword of the webui's text.
   private static let keyword = "parameters"
 

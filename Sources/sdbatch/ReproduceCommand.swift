@@ -63,7 +63,19 @@ struct ReproduceCommand: ParsableCommand {
       json
         ? value(comparison, ingredients).jsonText
         : "\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
+    explain(comparison, picture, ingredients)
     if comparison != .equal(count: picture.image.pixels.count) { throw ExitStatus.someJobsFailed }
+  }
+
+  /// What a difference may come from.
+  private func explain(_ comparison: PictureComparison, _ picture: PictureFile, _ ingredients: JobIngredients) {
+    guard case .different = comparison else { return }
+    if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
+      Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
+    }
+    if let program = picture.settings.program, program != "sdbatch \(SDBatch.version)" {
+      Console.error("note: it was made by \(program), whose arithmetic may differ in the last bits")
+    }
   }
 
   /// The settings as a recipe would give them: with every value checked, and models that were found.

@@ -77,6 +77,22 @@ import Testing
     #expect(several.errors.contains("2 images"))
   }
 
+  @Test func `a difference is explained by the instruction set of the run`() async throws {
+    let space = try Workspace()
+    let portable = ["SDBATCH_ISA": "portable"]
+    try await space.run("recipe.yaml", "--set", "seed=1", environment: portable)
+    let file = "run/images/" + (try #require(space.images().keys.first))
+    #expect(try await space.run("reproduce", file, environment: portable).output.contains("(portable, fp32)"))
+    let child = try space.start("reproduce", file)
+    let end = try await child.wait()
+    // A machine may have nothing but the portable kernels.
+    if child.output.contains("different") {
+      #expect(end == .exited(3) && child.errors.contains("its run computed on portable"))
+    } else {
+      #expect(end == .exited(0) && child.errors.isEmpty)
+    }
+  }
+
   @Test func `the model is found by the manifest, by its name, or by its hash under another name`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml", "--set", "seed=1")

@@ -22,6 +22,19 @@ import Testing
     }
   }
 
+  @Test func `the settings drawn at random leave no setting out`() {
+    var random = RandomParameters(seed: 1)
+    var values: [String: Set<String>] = [:]
+    for _ in 0..<100 {
+      for child in Mirror(reflecting: random.next(.euler)).children {
+        values[child.label ?? "", default: []].insert("\(child.value)")
+      }
+    }
+    // Models stand in the text by name and hash; what precision runs is an ingredient.
+    let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
+    #expect(fixed == ["model", "precision", "sampler", "vae"])
+  }
+
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
   func `models come back by name and hash, whatever they are called`(vae: String?) {
     for name in ["v1-5", "Model", "512x768", "we:ird, name", "\"quoted\"", "True", "1e5"] {
