@@ -3,22 +3,27 @@ import JSON
 /// The values of an infotext while they are taken out of it, with what is to be said of them.
 struct InfotextValues {
   private let infotext: ParsedInfotext
+  /// The last value of each key.
+  private let values: [String: String]
   private var taken: Set<String> = []
   private var remarks: [InfotextSettings.Remark] = []
 
-  init(_ infotext: ParsedInfotext) { self.infotext = infotext }
+  init(_ infotext: ParsedInfotext) {
+    self.infotext = infotext
+    values = Dictionary(infotext.items.map { ($0.key, $0.value) }) { $1 }
+  }
 
   // MARK: Values
 
   /// The value of a key; nothing where there is none. Each key that is asked for counts as understood.
   mutating func take(_ key: String) -> String? {
     taken.insert(key)
-    guard let value = infotext.value(of: key), !value.isEmpty else { return nil }
+    guard let value = values[key], !value.isEmpty else { return nil }
     return value
   }
 
   /// Whether the text has the key, whatever its value.
-  func has(_ key: String) -> Bool { infotext.value(of: key) != nil }
+  func has(_ key: String) -> Bool { values[key] != nil }
 
   mutating func read(_ key: String, into target: inout Int, isNeeded: Bool = false) {
     read(key, "a whole number", into: &target, isNeeded: isNeeded) { Self.integer($0).flatMap(Int.init(exactly:)) }
@@ -102,7 +107,7 @@ struct InfotextValues {
     }
     var seen: Set<String> = []
     for item in infotext.items where !taken.contains(item.key) && seen.insert(item.key).inserted {
-      let value = infotext.value(of: item.key) ?? ""
+      let value = values[item.key] ?? ""
       switch InfotextKeyMeaning(item.key, value: value) {
       case .none: break
       case .unsupported(let what):
