@@ -62,6 +62,8 @@ struct ModelSearch {
           if others.isEmpty { return parameters }
           if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
         } catch {
+          // The one file that there is, is not usable.
+          if models.count == 1, vaes.count == 1, isExpected { throw error }
           if isExpected { found.append("\(error)") }
         }
       }

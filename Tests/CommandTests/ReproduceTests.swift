@@ -38,7 +38,7 @@ import Testing
         - {sampler_name: UniPC, uni_pc_variant: bh2, uni_pc_order: 2, uni_pc_skip_type: logSNR, skip_early_cond: 0.3}
         - {sampler_name: LCM, scheduler: simple, cfg_scale: 1.5, negative_prompt: "Negative prompt: x\\n#y", enable_prompt_comments: false}
         - {sampler_name: Euler, scheduler: kl_optimal, vae: model.safetensors, emphasis: None, s_min_uncond: 3}
-        - {sampler_name: Euler, model: demo, scheduler: ddim, prompt: "", precision: fp32}
+        - {sampler_name: Euler, scheduler: ddim, prompt: "", precision: fp32, rng: cpu, seed: 0}
     """
 
   @Test func `every image of a mixed grid is made again, bit for bit`() async throws {
@@ -120,8 +120,15 @@ import Testing
     #expect(
       try await space.run("reproduce", "moved.png", environment: nowhere, exits: 10).errors
         .contains("\(space.path)/model.safetensors"))
-    let demo = try await space.run("reproduce", "moved.png", "--model", "demo", exits: 10)
-    #expect(demo.errors.contains("found demo, whose hash is "))
+    // The same network but for the last bit of a weight.
+    var bytes = try Fixtures.data("Engine/model.safetensors")
+    bytes[bytes.count - 2] ^= 1
+    try space.write(bytes, to: "other.safetensors")
+    let unread = try await space.run("reproduce", "moved.png", "--model", "other.safetensors", exits: 10)
+    #expect(unread.errors.contains("other.safetensors: no CLIP vocabulary found"))
+    try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
+    let other = try await space.run("reproduce", "moved.png", "--model", "other.safetensors", exits: 10)
+    #expect(other.errors.contains("other.safetensors, whose hash is \(digest(bytes).prefix(10))"))
     let none = try await space.run("reproduce", "moved.png", "--model", "nothing", exits: 10)
     #expect(none.errors.contains("--model: found \"nothing\", expected a file or folder"))
   }
