@@ -53,7 +53,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Jobs", "JSON", "Tensors", "Tokenization", "Weights",
+        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization",
+        "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -77,7 +78,8 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
-      name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
+      name: "DiffusionTests",
+      dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "Sampling", "Tensors", "TestSupport"],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
   ],

@@ -43,6 +43,14 @@ public struct ModelLocator: Sendable {
     return ValueKind.list(places) + hint
   }
 
+  /// The absolute paths of all checkpoint files in the places, in order.
+  public func checkpointPaths() -> [String] {
+    places.flatMap { place in
+      let files = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+      return files.filter { $0.hasSuffix(".safetensors") }.sorted().prefix(1000).map { place + "/" + $0 }
+    }
+  }
+
   /// Names of checkpoint files in the places, to propose instead of one that is not there.
   func knownNames() -> [String] {
     var names = ["demo"]

@@ -1,5 +1,24 @@
 import Batch
 import Diffusion
+import Foundation
 
 // The runner does not know the engine, nor the engine the runner: here they meet.
 extension Engine: ImageGenerator {}
+
+extension Engine {
+  /// An engine for a command of this program.
+  ///
+  /// - Parameter threads: How many to compute with; nothing for one for each core.
+  /// - Returns: An engine that finds models where the program's own file and the environment say.
+  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
+  static func forCommand(threads: Int?) throws -> Engine {
+    try Engine(
+      version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+      executable: executable, environment: ProcessInfo.processInfo.environment)
+  }
+
+  /// The running program's own file; its name on the command line where the system does not tell.
+  private static var executable: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  }
+}

@@ -24,9 +24,6 @@ struct RecipeOptions: ParsableArguments {
 
   /// Reads the recipe and tells its warnings.
   func read() throws -> Recipe {
-    let variables = ProcessInfo.processInfo.environment
-    let environment = PlanningEnvironment(
-      variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
     let settings = overrides + (precision.map { ["precision=\($0)"] } ?? [])
     let recipe = try RecipeReader(environment: environment).read(path: recipe, overrides: settings)
     for warning in recipe.warnings { Console.diagnostics("\(warning)") }
@@ -35,7 +32,12 @@ struct RecipeOptions: ParsableArguments {
 
   func folder(_ recipe: Recipe) -> RunFolder { RunFolder(output ?? recipe.output) }
 
-  var environment: PlanningEnvironment {
+  var environment: PlanningEnvironment { .ofProcess }
+}
+
+extension PlanningEnvironment {
+  /// What this process finds.
+  static var ofProcess: PlanningEnvironment {
     PlanningEnvironment(
       variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize,
       demoHeight: DemoModel.nativeSize)

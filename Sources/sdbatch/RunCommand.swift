@@ -52,9 +52,7 @@ struct RunCommand: ParsableCommand {
     var seeds = try storedSeeds(folder)
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
-    let engine = try Engine(
-      version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-      executable: Self.executable, environment: ProcessInfo.processInfo.environment)
+    let engine = try Engine.forCommand(threads: threads)
     try check(plan, engine)
 
     StopSignals.install()
@@ -100,10 +98,5 @@ struct RunCommand: ParsableCommand {
 
   private func storedSeeds(_ folder: RunFolder) throws -> SeedDraws {
     newSeeds ? SeedDraws() : try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
-  }
-
-  /// The running program's own file; its name on the command line where the system does not tell.
-  private static var executable: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
   }
 }

@@ -14,7 +14,10 @@ struct SDBatch: ParsableCommand {
       an interruption, or after editing the recipe, give the same command again.
       """,
     version: version,
-    subcommands: [RunCommand.self, PlanCommand.self, StatusCommand.self, SheetCommand.self],
+    subcommands: [
+      RunCommand.self, PlanCommand.self, StatusCommand.self, SheetCommand.self, InspectCommand.self,
+      ReproduceCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Parses and runs; every error leaves with the exit code that the README documents.

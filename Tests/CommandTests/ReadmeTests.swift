@@ -6,6 +6,7 @@ import Testing
 @Suite struct ReadmeTests {
   @Test(arguments: [
     ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["help", "run"],
+    ["inspect", "--help"], ["reproduce", "--help"],
   ])
   func `help goes to standard output and fits a terminal`(arguments: [String]) async throws {
     let space = try Workspace()

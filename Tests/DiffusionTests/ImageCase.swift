@@ -20,6 +20,11 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let scheduler: ScheduleID?
   let emphasis: EmphasisChoice?
   let use_old_scheduling: Bool?
+  let sd_noise_schedule: TrainingNoiseChoice?
+  let prediction_type: PredictionChoice?
+  let s_min_uncond: Double?
+  let s_min_uncond_all: Bool?
+  let skip_early_cond: Double?
   /// Nothing for the small random model, a name for the folder that comes with the program.
   let model: String?
   let file: String
@@ -45,6 +50,11 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     parameters.clipSkip = clip_skip
     parameters.sampler = sampler_name
     parameters.scheduler = scheduler ?? .automatic
+    parameters.sdNoiseSchedule = sd_noise_schedule ?? .standard
+    parameters.predictionType = prediction_type ?? .auto
+    parameters.sMinUncond = s_min_uncond ?? 0
+    parameters.sMinUncondAll = s_min_uncond_all ?? false
+    parameters.skipEarlyCond = skip_early_cond ?? 0
     return parameters
   }
 

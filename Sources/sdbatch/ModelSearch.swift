@@ -1,0 +1,141 @@
+import Crypto
+import Diffusion
+import Foundation
+import JSON
+import Jobs
+import Planning
+
+/// Finds the models that a picture was made with, by the names and hashes in its text.
+struct ModelSearch {
+  private let picture: PictureFile
+  private let locators: [ModelLocator]
+  private let engine: Engine
+
+  /// Looks beside the picture and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
+  /// picture's run found them.
+  init(picture: PictureFile, environment: PlanningEnvironment, engine: Engine) {
+    self.picture = picture
+    self.engine = engine
+    let current = FileManager.default.currentDirectoryPath + "/."
+    locators = [picture.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
+  }
+
+  /// A file that may be the one.
+  private struct Candidate {
+    var reference: ModelReference
+    /// Whether name or place say that it is the one; others are tried for their hash.
+    var isExpected: Bool
+  }
+
+  /// The picture's settings with the models that were found.
+  ///
+  /// - Parameters:
+  ///   - model: The checkpoint, where the user names it.
+  ///   - vae: The VAE, where the user names it.
+  /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
+  /// - Throws: `PictureError.noModel` where there is none with the text's name and hash.
+  func parameters(model: String?, vae: String?) throws -> JobParameters {
+    let settings = picture.settings
+    let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
+    var vaes: [Candidate?] = [nil]
+    if let vae {
+      vaes = [try given(vae, "--vae")]
+    } else if let wanted = settings.vae {
+      vaes = candidates(wanted)
+    }
+    var found: [String] = []
+    var isTrying = false
+    for model in models {
+      for vae in vaes {
+        var parameters = settings.parameters
+        (parameters.model, parameters.vae) = (model.reference, vae?.reference)
+        let isExpected = model.isExpected && vae?.isExpected ?? true
+        if !isExpected, !isTrying {
+          // Files are hashed whole the first time, which may take a while.
+          Console.error("note: no model of the right name has the hash of the text; looking at the others")
+          isTrying = true
+        }
+        do {
+          let ingredients = try engine.ingredients(for: parameters)
+          var others = [ingredients.model].filter { !isSame($0, settings.model) }
+          if let vae = ingredients.vae, let wanted = settings.vae, !isSame(vae, wanted) { others.append(vae) }
+          if others.isEmpty { return parameters }
+          if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
+        } catch {
+          // The one file that there is, is not usable.
+          if models.count == 1, vaes.count == 1, isExpected { throw error }
+          if isExpected { found.append("\(error)") }
+        }
+      }
+    }
+    // With no file to try it is the VAE that is missing.
+    let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
+    throw PictureError.noModel(
+      path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
+      places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
+      option: vaes.isEmpty ? "--vae" : "--model")
+  }
+
+  // MARK: Candidates
+
+  private func given(_ name: String, _ option: String) throws -> Candidate {
+    // The user's own paths are relative to the current folder.
+    if let path = locators.reversed().lazy.compactMap({ $0.path(of: name) }).first {
+      return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
+    }
+    guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
+    throw PictureError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+  }
+
+  /// What the picture's run had; what has the name; then all checkpoints, for it may have been renamed.
+  private func candidates(_ wanted: InfotextSettings.NamedModel) -> [Candidate] {
+    var expected = manifestModels(wanted)
+    if wanted.name == ModelReference.demo.name { expected.append(.demo) }
+    if let name = wanted.name {
+      expected += locators.compactMap { $0.path(of: name) }.map { ModelReference(name: name, path: $0) }
+    }
+    var others: [ModelReference] = []
+    if wanted.hash != nil {
+      others = locators.flatMap { $0.checkpointPaths() }.map { ModelReference(name: $0, path: $0) }
+    }
+    let all =
+      expected.map { Candidate(reference: $0, isExpected: true) }
+      + others.map { Candidate(reference: $0, isExpected: false) }
+    var paths: Set<String?> = []
+    return all.filter { paths.insert($0.reference.path).inserted }
+  }
+
+  /// What the manifest of a run says, if the picture lies in the run's `images/`.
+  private func manifestModels(_ wanted: InfotextSettings.NamedModel) -> [ModelReference] {
+    guard let hash = wanted.hash, case .array(let models) = picture.manifest?["models"] else { return [] }
+    return models.compactMap { model in
+      guard model["sha256"]?.text?.hasPrefix(hash) == true, let name = model["name"]?.text else { return nil }
+      guard let path = model["path"]?.text else { return .demo }
+      return FileManager.default.fileExists(atPath: path) ? ModelReference(name: name, path: path) : nil
+    }
+  }
+
+  // MARK: Hashes
+
+  /// Whether a model has the hash of the text; a text without one is content with the name.
+  private func isSame(_ identity: ModelIdentity, _ wanted: InfotextSettings.NamedModel) -> Bool {
+    guard let hash = wanted.hash else { return true }
+    if identity.sha256.hasPrefix(hash) { return true }
+    return hash.count == 8 && identity.path.flatMap(Self.oldHash) == hash
+  }
+
+  /// The webui's hash before 2023: of 64 KB in the file.
+  private static func oldHash(_ path: String) -> String? {
+    guard let file = FileHandle(forReadingAtPath: path), (try? file.seek(toOffset: 0x100000)) != nil else { return nil }
+    let bytes = (try? file.read(upToCount: 0x10000)) ?? Data()
+    return String(Hexadecimal.text(SHA256.hash(data: bytes)).prefix(8))
+  }
+
+  private static func text(_ model: InfotextSettings.NamedModel) -> String {
+    [model.name.map { "\"\($0)\"" }, model.hash.map { "[\($0)]" }].compactMap { $0 }.joined(separator: " ")
+  }
+
+  private static func unique(_ texts: [String]) -> [String] {
+    texts.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}

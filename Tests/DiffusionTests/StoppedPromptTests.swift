@@ -1,0 +1,62 @@
+import Foundation
+import Jobs
+import Sampling
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Diffusion
+
+/// Prompts and guidance that change from call to call, stopped between two steps and continued by a fresh engine.
+@Suite struct StoppedPromptTests {
+  @Test(arguments: [
+    SamplerID.euler, .dpm2Ancestral, .dpmPPSDE, .dpmPP3MSDE, .restart, .ddim, .plms, .uniPC, .dpmAdaptive, .lcm,
+  ])
+  func `an image that is stopped inside a scheduled prompt goes on to the same latent`(sampler: SamplerID) throws {
+    var job = JobParameters()
+    job.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    job.prompt = "a [red|blue] [fish:star:0.5] AND [boat:a (green:1.4) tree:3]:0.7"
+    job.negativePrompt = "[noise:blurry:4]"
+    job.sampler = sampler
+    job.steps = sampler == .restart ? 20 : 7
+    job.seed = 12
+    (job.width, job.height) = (40, 48)
+    job.rng = .cpu
+    job.sMinUncond = sampler.usesTimesteps ? 400 : 2
+    job.skipEarlyCond = 0.2
+
+    let whole = try Sampled(job)
+    var checkpoints: [Data] = []
+    var loop = whole.loop
+    while !loop.isFinished {
+      checkpoints.append(try JSONEncoder().encode(loop))
+      loop.step(model: whole.denoiser)
+    }
+    #expect(checkpoints.count > 3)
+    let fresh = try Sampled(job)
+    for index in [1, checkpoints.count / 2, checkpoints.count - 1] {
+      var continued = try JSONDecoder().decode(SamplingLoop.self, from: checkpoints[index])
+      while !continued.isFinished { continued.step(model: fresh.denoiser) }
+      #expect(continued.latent.values.map(\.bitPattern) == loop.latent.values.map(\.bitPattern))
+      #expect(continued.callCount == loop.callCount)
+    }
+  }
+
+  /// A job's sampling as the engine begins it.
+  private struct Sampled {
+    let denoiser: GuidedDenoiser
+    let loop: SamplingLoop
+
+    init(_ job: JobParameters) throws {
+      let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
+      let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
+      let model = try LoadedModel(
+        catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(model: job.model, vae: nil), compute: compute)
+      let training = TrainingSchedule(job)
+      denoiser = GuidedDenoiser(
+        unet: model.unet, training: training, prediction: .epsilon,
+        conditioning: try model.prompts.conditioning(job), skips: GuidanceSkips(job), compute: compute)
+      loop = SamplingLoop(settings: SamplingSettings(job, channels: model.latentChannels), training: training)
+    }
+  }
+}
