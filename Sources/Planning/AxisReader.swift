@@ -15,6 +15,11 @@ struct AxisReader {
       return nil
     }
     if key == nil, !hasLongForm(entry.value) {
+      if let refusal = PlotLabels.refusal(name) {
+        findings.error(
+          "found \(name) as an axis, which is not supported by this version; \(refusal)", at: entry.keyPosition)
+        return nil
+      }
       findings.error(
         KeyReader.unknown(
           name,
@@ -89,7 +94,7 @@ struct AxisReader {
         if let progression = progression(after: last, through: end, at: node.position, name: name, key: key) {
           if !listed.isEmpty { runs.append(.values(listed)) }
           listed = []
-          runs.append(.progression(progression, key))
+          runs.append(.row(ProgressionRow(key: key, numbers: progression)))
           last = [progression[progression.count - 1]]
         } else {
           isSound = false
@@ -97,6 +102,22 @@ struct AxisReader {
         }
         index += 2
         continue
+      }
+      if let key, key.kind.hasProgressions, let scalar = node.scalar {
+        switch range(scalar.text, at: node.position, name: name, key: key) {
+        case .success(let row?):
+          if !listed.isEmpty { runs.append(.values(listed)) }
+          listed = []
+          runs.append(.row(row))
+          last = []
+          index += 1
+          continue
+        case .success(nil): break
+        case .failure:
+          isSound = false
+          index += 1
+          continue
+        }
       }
       if let value = value(node, name: name, key: key) { listed.append(value) } else { isSound = false }
       if let number = node.scalar.flatMap({ ExactDecimal($0.text) }) {
@@ -130,7 +151,7 @@ struct AxisReader {
     do {
       let progression = try Progression(after: last[0], last[1], through: number)
       do {
-        try values.check(progression, for: key)
+        try values.check(ProgressionRow(key: key, numbers: progression), for: key)
       } catch {
         findings.error("\(name): in \(row): \(error.message)", at: end?.position ?? position)
         return nil
@@ -147,6 +168,35 @@ struct AxisReader {
         }
       findings.error("\(name): in \(row): \(why)", at: end?.position ?? position)
       return nil
+    }
+  }
+
+  private struct Told: Error {}
+
+  /// A range in the form of the webui's plot; nothing when the text is something else.
+  private func range(
+    _ text: String, at position: SourcePosition, name: String, key: RecipeKey
+  ) -> Result<RangeRow?, Told> {
+    func fail(_ message: String) -> Result<RangeRow?, Told> {
+      findings.error("\(name): in \(Quoted.bounded(text)): \(message)", at: position)
+      return .failure(Told())
+    }
+    let isWhole =
+      switch key.kind {
+      case .integer, .seed: true
+      default: false
+      }
+    do {
+      guard let range = try PlotRange.read(text, isWhole: isWhole) else { return .success(nil) }
+      let row = RangeRow(key: key, range: range)
+      do {
+        try values.check(row, for: key)
+      } catch {
+        return fail(error.message)
+      }
+      return .success(row)
+    } catch {
+      return fail(error.message)
     }
   }
 
@@ -262,7 +312,11 @@ final class ValueBudget {
 
   /// Whether the text's values are still within the limit.
   func take(_ text: String) -> Bool {
-    left -= 1 + text.utf8.lazy.filter { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "|") }.count
+    left -=
+      1
+      + text.utf8.lazy.filter {
+        $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "|") || $0 == UInt8(ascii: "\n")
+      }.count
     return left >= 0
   }
 }

@@ -16,6 +16,8 @@ struct CellDraft {
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
   private var nameSchedule: ScheduleID?
   private var givenEta: Double?
+  /// The option `eta_ancestral`.
+  var ancestralEta: Double?
   private var givenWidth: Int?
   private var givenHeight: Int?
   private let demoWidth: Int
@@ -49,13 +51,10 @@ struct CellDraft {
     }
   }
 
-  /// A request's `eta` is for whatever sampler runs, and goes before the option `eta_ddim`.
+  /// A request's `eta` is for whatever sampler runs, and goes before the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
-    get { parameters.eta }
-    set {
-      parameters.eta = newValue
-      givenEta = newValue
-    }
+    get { givenEta ?? ancestralEta ?? parameters.eta }
+    set { givenEta = newValue }
   }
 
   var width: Int {
@@ -80,6 +79,7 @@ struct CellDraft {
     resolved.prompt = stripsComments ? PromptComments.stripped(prompt) : prompt
     resolved.negativePrompt = stripsComments ? PromptComments.stripped(negativePrompt) : negativePrompt
     resolved.scheduler = scheduler
+    resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height

@@ -70,8 +70,8 @@ struct KeyReader {
 
   /// What to say of a name that is no key: that it will be one, or which one it resembles.
   static func unknown(_ name: String, expected: String, names: [String]) -> String {
-    if let advice = UnsupportedNames.keys[name] {
-      return "found \(name), which is not supported by this version; \(advice)"
+    if let refusal = UnsupportedNames.keys[name] {
+      return "found \(name), which is not supported by this version; \(refusal.reason)"
     }
     let hint = NearestName.hint(name, among: names)
     let comma =

@@ -65,11 +65,11 @@ public final class RecipeKey: Sendable {
   /// Every key, in the order of the documentation.
   public static let all: [RecipeKey] = [
     RecipeKey(
-      "model", .model, isOurs: true, concern: "size",
+      "model", aliases: ["sd_model_checkpoint"], .model, isOurs: true, concern: "size",
       "The checkpoint: demo, or a file or folder beside the recipe, in models/ there or in $SDBATCH_MODELS.",
       resolved: { .model($0.parameters.model) }, apply: { $1.parameters.model = $0.asModel ?? .demo }),
     RecipeKey(
-      "vae", .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
+      "vae", aliases: ["sd_vae"], .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
       resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
     RecipeKey(
       "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
@@ -114,7 +114,8 @@ public final class RecipeKey: Sendable {
       "The sampler by its webui name; an old combined name (DPM++ SDE Karras) sets the scheduler too.",
       resolved: { .sampler($0.sampler.0, $0.sampler.1) }, apply: { $1.sampler = $0.asSampler }),
     RecipeKey(
-      "scheduler", .schedule, concern: "sampler", "The noise schedule; automatic is the sampler's own.",
+      "scheduler", aliases: ["k_sched_type"], .schedule, concern: "sampler",
+      "The noise schedule; automatic is the sampler's own.",
       resolved: { .schedule($0.scheduler) }, apply: { $1.scheduler = $0.asSchedule }),
     RecipeKey(
       "width", .integer(8...8192, multipleOf: 8), concern: "size", "Width in pixels, a multiple of 8.",
@@ -123,7 +124,7 @@ public final class RecipeKey: Sendable {
       "height", .integer(8...8192, multipleOf: 8), concern: "size", "Height in pixels, a multiple of 8.",
       resolved: { .integer(Int64($0.height)) }, apply: { $1.height = Int($0.asInteger) }),
     RecipeKey(
-      "rng", .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
+      "rng", aliases: ["randn_source"], .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
       "Whose random numbers the noise uses: nv is the webui on a GPU, cpu is PyTorch on a CPU.",
       resolved: { .choice($0.parameters.rng.rawValue) },
       apply: { $1.parameters.rng = $0.asChoice(NoiseSourceID.self) }),
@@ -133,13 +134,17 @@ public final class RecipeKey: Sendable {
       resolved: { .choice($0.parameters.precision.rawValue) },
       apply: { $1.parameters.precision = $0.asChoice(PrecisionChoice.self) }),
     RecipeKey(
-      "clip_skip", .integer(1...32, multipleOf: 1), isOurs: true,
+      "clip_skip", aliases: ["CLIP_stop_at_last_layers"], .integer(1...32, multipleOf: 1), isOurs: true,
       "1 takes the text encoder's last layer, 2 the one before it.",
       resolved: { .integer(Int64($0.parameters.clipSkip)) }, apply: { $1.parameters.clipSkip = Int($0.asInteger) }),
     RecipeKey(
       "eta", .number(0...100),
       "How much noise an ancestral or SDE sampler puts back; for DDIM it goes before eta_ddim.",
-      resolved: { .number($0.parameters.eta) }, apply: { $1.eta = $0.asNumber }),
+      resolved: { .number($0.eta) }, apply: { $1.eta = $0.asNumber }),
+    RecipeKey(
+      "eta_ancestral", .number(0...100), concern: "eta",
+      "What eta is for all samplers but DDIM, where eta does not say.",
+      resolved: { .number($0.eta) }, apply: { $1.ancestralEta = $0.asNumber }),
     RecipeKey(
       "s_churn", .number(0...10_000), "Noise added at each step of Euler, Heun and DPM2.",
       resolved: { .number($0.parameters.sChurn) }, apply: { $1.parameters.sChurn = $0.asNumber }),
@@ -227,6 +232,10 @@ public final class RecipeKey: Sendable {
       "use_downcasted_alpha_bar", .flag, "Rounds the training's noise levels to half precision.",
       resolved: { .flag($0.parameters.useDowncastedAlphaBar) },
       apply: { $1.parameters.useDowncastedAlphaBar = $0.asFlag }),
+    RecipeKey(
+      "enable_quantization", .flag, "Tells the network of whole timesteps only.",
+      resolved: { .flag($0.parameters.enableQuantization) },
+      apply: { $1.parameters.enableQuantization = $0.asFlag }),
     RecipeKey(
       "s_min_uncond", .number(0...10_000), "Below this sigma every other call leaves out the negative prompt.",
       resolved: { .number($0.parameters.sMinUncond) }, apply: { $1.parameters.sMinUncond = $0.asNumber }),

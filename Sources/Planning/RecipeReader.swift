@@ -114,6 +114,7 @@ private struct Reading {
     let reader = KeyReader(values: values, findings: findings)
     for entry in entries where !entry.name.hasPrefix("x-") {
       guard let key = RecipeKey.named(entry.name) else {
+        if UnsupportedNames.keys[entry.name]?.allows(entry.value) == true { continue }
         reportUnknown(entry)
         continue
       }

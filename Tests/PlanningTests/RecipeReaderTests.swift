@@ -93,7 +93,7 @@ import Testing
         - {}
       include: {steps: 5}
       enable_hr: true
-      rng: gpu
+      rng: tpu
       precision: bf16
       """
     ).errors()
@@ -122,8 +122,8 @@ import Testing
           + #"(did you mean "style"?)"#,
         "fish.yaml:22:5: error: found an empty mapping, which would leave out every cell; expected {key: value}",
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
-        "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; remove it",
-        #"fish.yaml:25:6: error: rng: found "gpu", expected nv or cpu"#,
+        "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; there is no hires fix yet, remove it",
+        #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
         #"fish.yaml:26:12: error: precision: found "bf16", which is not supported by this version, expected auto or fp32"#,
       ])
   }
