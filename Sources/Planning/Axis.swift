@@ -76,8 +76,31 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Those that excludes and includes may name by their title.
-  var named: [(index: Int, value: AxisValue)] { listed.filter(\.value.isNamed) }
+  /// Those that excludes and includes may name by their title, unless there are too many of them.
+  var named: [(index: Int, value: AxisValue)] {
+    var named = listed.filter(\.value.isNamed)
+    for (run, start) in zip(runs, starts) {
+      guard case .row(let row) = run, row.isNamed, row.count <= 5000 else { continue }
+      named += (0..<row.count).map { (start + $0, row.value(at: $0)) }
+    }
+    return named
+  }
+
+  /// The row that all values stand in, if they stand in one.
+  var onlyRow: (any AxisRow)? {
+    guard runs.count == 1, case .row(let row) = runs[0] else { return nil }
+    return row
+  }
+
+  /// Whether some value sets the key.
+  func setsKey(_ wanted: RecipeKey) -> Bool {
+    runs.contains { run in
+      switch run {
+      case .row(let row): row.key == wanted
+      case .values(let values): values.contains { $0.settings.contains { $0.key == wanted } }
+      }
+    }
+  }
 
   /// Whether some value writes into the concern.
   func sets(_ concern: String) -> Bool {
@@ -93,8 +116,8 @@ public struct Axis: Sendable {
   func setsAlways(_ wanted: RecipeKey) -> Bool {
     runs.allSatisfy { run in
       switch run {
-      case .row(let row): row.key === wanted
-      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key === wanted } }
+      case .row(let row): row.key == wanted
+      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key == wanted } }
       }
     }
   }
@@ -107,7 +130,7 @@ public struct Axis: Sendable {
       guard values.contains(where: \.hasRandomSeed) else { continue }
       for index in values.indices {
         let place = "\(name)[\(start + index)]"
-        values[index].drawSeeds { key in draw(self.key === key ? place : place + "." + key.name) }
+        values[index].drawSeeds { key in draw(self.key == key ? place : place + "." + key.name) }
       }
       runs[run] = .values(values)
     }

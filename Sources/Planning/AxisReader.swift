@@ -3,11 +3,19 @@ struct AxisReader {
   let values: ValueReader
   let findings: Findings
   let budget: ValueBudget
+  let prompts: PromptAxisReader
+  let wildcards: WildcardShelf
 
   /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
   func axis(_ entry: YAMLEntry) -> Axis? {
     let name = entry.name
     let key = PlotLabels.key(name)
+    if let (kind, name) = PromptAxis.named(name) { return prompts.axis(kind, called: name, entry) }
+    if let wildcard = key?.wildcard, let key, entry.value.isNull {
+      return wildcards.entries(of: wildcard, at: entry.keyPosition).map { entries in
+        Axis(name: name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: entry.keyPosition)
+      }
+    }
     if let key, !key.isSetting {
       findings.error(
         "found \(name) as an axis, expected a setting of a job; \(name) belongs to the top level",
@@ -205,6 +213,12 @@ struct AxisReader {
   private func value(_ node: YAMLNode, name: String, key: RecipeKey?) -> AxisValue? {
     switch node.content {
     case .mapping(let entries): return longValue(entries, at: node.position, name: name, key: key)
+    case .sequence(let items) where key?.kind == .styles:
+      guard let key,
+        let setting = KeyReader.styles(key, items, named: name, at: node.position, values, findings)
+      else { return nil }
+      let text = Self.text(node, key)
+      return AxisValue(text: text, title: text, settings: [setting], isNamed: false)
     case .sequence:
       findings.error("\(name): found a list within the list, expected a value", at: node.position)
       return nil
@@ -260,7 +274,7 @@ struct AxisReader {
           continue
         }
         settings.append(setting)
-        value = entry.value.scalar.map { Self.text($0, key) }
+        value = Self.text(entry.value, key)
         title = title ?? entry.value.scalar.map { Self.title($0, key) }
       default:
         guard let setting = reader.setting(of: entry, among: settings, or: ["title", "value"]) else {
@@ -268,16 +282,23 @@ struct AxisReader {
           continue
         }
         settings.append(setting)
-        written.append("\(entry.name): \(entry.value.scalar?.text ?? "")")
+        written.append("\(entry.name): \(entry.value.scalar?.text ?? Self.text(entry.value, setting.key))")
       }
     }
-    guard isSound, reader.checkSchedules(settings, in: entries) else { return nil }
+    guard isSound, reader.checkTogether(settings, in: entries) else { return nil }
     let text = value ?? (written.isEmpty ? title ?? "" : written.joined(separator: ", "))
     return AxisValue(text: text, title: title ?? text, settings: settings, isNamed: isNamed || key == nil)
   }
 
   static func text(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {
     scalar.isNull ? key.kind == .text ? "" : "none" : scalar.text
+  }
+
+  /// The text of a scalar, or those of a list with commas between them.
+  static func text(_ node: YAMLNode, _ key: RecipeKey) -> String {
+    if let scalar = node.scalar { return text(scalar, key) }
+    let names = (node.items ?? []).map { $0.scalar?.text ?? "" }
+    return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
   /// Models are shown by their file's name.

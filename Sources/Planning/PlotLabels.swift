@@ -6,6 +6,9 @@ enum PlotLabels {
     RecipeKey.named(name) ?? keys[name.lowercased()].flatMap(RecipeKey.named)
   }
 
+  /// What an axis of this name is called here.
+  static func axisName(_ name: String) -> String { key(name)?.name ?? PromptAxis.named(name)?.name ?? name }
+
   /// Why there is no such axis, where the webui has one.
   static func refusal(_ name: String) -> String? { refusals[name.lowercased()] }
 
@@ -19,7 +22,8 @@ enum PlotLabels {
     "sigma max": "s_tmax", "sigma noise": "s_noise", "schedule type": "scheduler", "schedule min sigma": "sigma_min",
     "schedule max sigma": "sigma_max", "schedule rho": "rho", "beta schedule alpha": "beta_dist_alpha",
     "beta schedule beta": "beta_dist_beta", "eta": "eta", "clip skip": "clip_skip", "vae": "vae",
-    "unipc order": "uni_pc_order", "always discard next-to-last sigma": "always_discard_next_to_last_sigma",
+    "unipc order": "uni_pc_order", "styles": "styles_append", "size": "size",
+    "always discard next-to-last sigma": "always_discard_next_to_last_sigma",
     "sgm noise multiplier": "sgm_noise_multiplier", "rng source": "rng",
   ]
 

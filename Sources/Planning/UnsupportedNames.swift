@@ -27,7 +27,6 @@ enum UnsupportedNames {
     var keys: [String: Refusal] = [
       "batch_size": Refusal(reason: "make more images with a seed axis under grid", harmless: ["1"]),
       "n_iter": Refusal(reason: "make more images with a seed axis under grid", harmless: ["1"]),
-      "styles": Refusal(reason: "write the style's text into prompt_append"),
       "script_name": Refusal(reason: "write the script's axes under grid", harmless: ["", "none"]),
       "script_args": Refusal(reason: "write the script's axes under grid"),
       "alwayson_scripts": Refusal(reason: "there are no scripts here, remove it"),

@@ -1,8 +1,12 @@
 import Jobs
+import Prompts
 
 /// Turns the text of a scalar into the value of a key.
 struct ValueReader {
   let locator: ModelLocator
+  let styles: StyleShelf
+  /// Where texts with wildcards stand.
+  let mentions: WildcardMentions
 
   /// Why a text is no value of a key: what was found and what was expected.
   struct Complaint: Error {
@@ -28,9 +32,11 @@ struct ValueReader {
     case .schedule: return try schedule(scalar)
     case .model: return try model(scalar)
     case .vae: return try vae(scalar)
+    case .styles: return .styles(try styles(named: names(scalar)))
+    case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
-    case .axes, .axisGroups, .cells, .path, .sheet, .address: throw unexpected(scalar, kind)
+    case .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
   }
 
@@ -78,7 +84,35 @@ struct ValueReader {
     return number
   }
 
+  /// As `512x768`, in any case and with blanks.
+  private func size(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
+    guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
+      throw unexpected(scalar, .size)
+    }
+    func side(_ text: Substring, _ key: RecipeKey) throws(Complaint) -> Int {
+      Int(try value(of: YAMLScalar(String(text).trimmingBlanks), for: key).asInteger)
+    }
+    return .size(try side(numbers[0], width), try side(numbers[1], height))
+  }
+
   // MARK: Names
+
+  /// One name, where there is a style of just this name, else names with commas between them.
+  private func names(_ scalar: YAMLScalar) -> [String] {
+    if (try? styles.style(scalar.text)) != nil { return [scalar.text] }
+    guard let rows = try? CSVText.rows(scalar.text) else { return [scalar.text] }
+    return rows.flatMap(\.fields).map(\.trimmingBlanks).filter { !$0.isEmpty }
+  }
+
+  /// The styles of these names, without `None`.
+  func styles(named names: [String]) throws(Complaint) -> [PromptStyle] {
+    var found: [PromptStyle] = []
+    for name in names {
+      if let style = try styles.style(name) { found.append(style) }
+    }
+    return found
+  }
 
   private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
     if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }

@@ -7,6 +7,10 @@ enum ValueSplitter {
   static func pieces(of scalar: YAMLScalar, kind: ValueKind) -> [YAMLScalar] {
     if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
     guard kind.splitsAtCommas else { return [scalar] }
+    if kind == .styles, let rows = try? CSVText.rows(scalar.text) {
+      let fields = rows.flatMap(\.fields)
+      return fields.isEmpty ? [scalar] : fields.map { YAMLScalar($0.trimmingBlanks) }
+    }
     // A block of lines ends with a line feed.
     let text = trimmed(Substring(scalar.text))
     guard text.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\n") }) else { return [scalar] }
