@@ -52,15 +52,15 @@ struct CellDraft {
 
   /// Both prompts after edits and styles, as wildcards are looked for in them; comments are gone, unless they stay.
   ///
-  /// - Parameter report: Is told of each edit that cannot be made, which is left out.
+  /// - Parameter report: Is told of each edit that cannot be made, and of the prompt as it was then.
   /// - Returns: The prompts.
-  func templates(report: (PlacedEdit, PromptEdit.Problem) -> Void = { _, _ in }) -> PromptPair {
+  func templates(report: (PlacedEdit, PromptEdit.Problem, _ prompt: String) -> Void = { _, _, _ in }) -> PromptPair {
     var pair = PromptPair(prompt: prompt, negativePrompt: negativePrompt)
     for placed in edits {
       do {
         try placed.edit.apply(to: &pair.prompt, &pair.negativePrompt)
       } catch {
-        report(placed, error)
+        report(placed, error, pair.prompt)
       }
     }
     for list in [styles, stylesAppend] {

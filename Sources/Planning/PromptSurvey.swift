@@ -14,6 +14,7 @@ struct PromptSurvey {
     var message: String
   }
 
+  /// Texts that were told of, by where they are looked for: one prompt without is enough.
   private var told: Set<Complaint> = []
 
   /// Looks at every cell of the grid in which the prompts differ.
@@ -48,27 +49,24 @@ struct PromptSurvey {
   ///
   /// - Returns: Its wildcards that nothing stands for yet.
   mutating func look(at draft: CellDraft) -> [String] {
-    let pair = draft.templates { placed, problem in
+    let pair = draft.templates { placed, problem, prompt in
       guard case .missing(let text) = problem else { return }
       let expected =
         switch placed.edit {
         case .replace: "the prompt or the negative prompt"
         case .order: "the prompt"
         }
-      note(
+      let isNew = told.insert(Complaint(position: placed.position, message: text)).inserted
+      guard isNew, complaints.count < Findings.limit else { return }
+      complaints.append(
         Complaint(
           position: placed.position,
-          message: "found no \(Quoted.short(text)) in \(Quoted.short(draft.prompt)), expected it in \(expected)"))
+          message: "found no \(Quoted.short(text)) in \(Quoted.short(prompt)), expected it in \(expected)"))
     }
     let names = Wildcard.names(in: pair.prompt) + Wildcard.names(in: pair.negativePrompt)
     used.formUnion(names)
     var left: [String] = []
     for name in names where draft.wildcards[name] == nil && !left.contains(name) { left.append(name) }
     return left
-  }
-
-  private mutating func note(_ complaint: Complaint) {
-    guard complaints.count < Findings.limit, told.insert(complaint).inserted else { return }
-    complaints.append(complaint)
   }
 }
