@@ -6,6 +6,7 @@ struct PromptSurvey {
   private(set) var open: [String] = []
   /// Every wildcard that occurs.
   private(set) var used: Set<String> = []
+  private var isOpen: Set<String> = []
   /// Edits that cannot be made: where they stand, and what to say.
   private(set) var complaints: [Complaint] = []
 
@@ -41,7 +42,7 @@ struct PromptSurvey {
     while cells.advance() {
       let draft = cells.draft
       if filters.contains(where: { $0.matches(draft, at: cells.indices) }) { continue }
-      open += look(at: draft).filter { !open.contains($0) }
+      for name in look(at: draft) where isOpen.insert(name).inserted { open.append(name) }
     }
   }
 
@@ -65,8 +66,7 @@ struct PromptSurvey {
     }
     let names = Wildcard.names(in: pair.prompt) + Wildcard.names(in: pair.negativePrompt)
     used.formUnion(names)
-    var left: [String] = []
-    for name in names where draft.wildcards[name] == nil && !left.contains(name) { left.append(name) }
-    return left
+    var seen: Set<String> = []
+    return names.filter { draft.wildcards[$0] == nil && seen.insert($0).inserted }
   }
 }

@@ -154,6 +154,11 @@ private struct Reading {
   }
 
   private func reportUnknown(_ entry: YAMLEntry) {
+    if let (_, name) = PromptAxis.named(entry.name) {
+      findings.error(
+        "found \(entry.name) here, expected it under grid, because \(name) is an axis", at: entry.keyPosition)
+      return
+    }
     let names = RecipeKey.all.map(\.name)
     var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
     if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
@@ -277,9 +282,9 @@ private struct Reading {
     for index in parts.include.indices {
       var draft = base
       draft.apply(parts.include[index].settings)
-      parts.include[index].wildcards = survey.look(at: draft).compactMap(axis)
+      parts.include[index].wildcards = axes(of: survey.look(at: draft))
     }
-    parts.wildcards = survey.open.compactMap(axis)
+    parts.wildcards = axes(of: survey.open)
     for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
     for key in named {
       guard let name = key.wildcard, !survey.used.contains(name) else { continue }
@@ -291,7 +296,18 @@ private struct Reading {
     _ = checkCount(parts, at: position ?? place)
   }
 
-  /// The axis of a wildcard that nothing stands for.
+  /// The axes of wildcards that nothing stands for.
+  private func axes(of wildcards: [String]) -> [Axis] {
+    let limit = 100
+    guard wildcards.count <= limit else {
+      findings.error(
+        "found \(wildcards.count) wildcards, expected \(limit) at most",
+        at: values.mentions.position(of: wildcards[limit]) ?? whole)
+      return []
+    }
+    return wildcards.compactMap(axis)
+  }
+
   private func axis(of wildcard: String) -> Axis? {
     let position = values.mentions.position(of: wildcard) ?? whole
     guard let entries = wildcards.entries(of: wildcard, at: position) else { return nil }

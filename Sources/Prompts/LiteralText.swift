@@ -2,16 +2,27 @@
 extension String {
   /// Where the text first occurs at a place or behind it; an empty one occurs everywhere.
   func firstPlace(of text: String, from start: String.Index? = nil) -> Range<String.Index>? {
-    let bytes = Array(text.utf8)
-    var place = start ?? startIndex
-    while true {
-      let rest = utf8[place...]
-      if rest.starts(with: bytes) { return place..<utf8.index(place, offsetBy: bytes.count) }
-      guard let first = bytes.first, !rest.isEmpty,
-        let next = utf8[utf8.index(after: place)...].firstIndex(of: first)
-      else { return nil }
-      place = next
+    let from = start.map { utf8.distance(from: startIndex, to: $0) } ?? 0
+    var (whole, wanted) = (self, text)
+    let found = whole.withUTF8 { whole in
+      wanted.withUTF8 { wanted in Self.place(of: wanted, in: whole, from: from) }
     }
+    return found.map { place in
+      let start = utf8.index(startIndex, offsetBy: place)
+      return start..<utf8.index(start, offsetBy: text.utf8.count)
+    }
+  }
+
+  private static func place(
+    of wanted: UnsafeBufferPointer<UInt8>, in whole: UnsafeBufferPointer<UInt8>, from: Int
+  ) -> Int? {
+    guard let first = wanted.first else { return from }
+    var place = from
+    while place + wanted.count <= whole.count {
+      if whole[place] == first, (1..<wanted.count).allSatisfy({ whole[place + $0] == wanted[$0] }) { return place }
+      place += 1
+    }
+    return nil
   }
 
   /// The text with every occurrence of another, which is not empty, replaced.

@@ -17,10 +17,11 @@ public enum Wildcard {
   public static func names(in text: String) -> [String] {
     guard mayHave(text) else { return [] }
     var names: [String] = []
+    var seen: Set<String> = []
     let scalars = Array(text.unicodeScalars)
     var rest = scalars[...]
     while let found = next(in: rest, of: scalars) {
-      if !names.contains(found.name) { names.append(found.name) }
+      if seen.insert(found.name).inserted { names.append(found.name) }
       rest = scalars[found.range.upperBound...]
     }
     return names

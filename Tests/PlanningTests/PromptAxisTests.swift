@@ -64,6 +64,10 @@ import Testing
       RecipeText("prompt: a\ngrid: {prompt_sr: ['', c]}").errors().first?.contains("the text to look for") == true)
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: 'a, \"b'}").errors().first?.contains("nothing closes") == true)
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: []}").errors().count == 1)
+    #expect(
+      RecipeText("prompt: a\nPrompt S/R: [a, b]").errors() == [
+        "fish.yaml:2:1: error: found Prompt S/R here, expected it under grid, because prompt_sr is an axis"
+      ])
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: {a: b}}").errors().count == 1)
     // Cells that are left out need not have it.
     #expect(RecipeText("grid: {prompt: [cat, dog], prompt_sr: [cat, x]}\nexclude: [{prompt: dog}]").errors().isEmpty)

@@ -115,6 +115,12 @@ import Testing
     #expect(recipe("prompt: __x__\n__x__: __colour__").errors().first?.contains("expected text without") == true)
   }
 
+  @Test func `a prompt of nothing but wildcards ends in one error`() {
+    let many = (0..<20_000).map { "__w\($0)__" }.joined(separator: " ")
+    let errors = recipe("prompt: \(many)").errors()
+    #expect(errors.count == 1 && errors[0].hasSuffix(":1:9: error: found 20000 wildcards, expected 100 at most"))
+  }
+
   @Test func `a wildcard that no prompt has is a warning`() throws {
     #expect(
       try recipe("prompt: a\ngrid: {__colour__: }").warnings() == [
