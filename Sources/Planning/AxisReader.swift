@@ -189,13 +189,8 @@ struct AxisReader {
       findings.error("\(name): in \(Quoted.bounded(text)): \(message)", at: position)
       return .failure(Told())
     }
-    let isWhole =
-      switch key.kind {
-      case .integer, .seed: true
-      default: false
-      }
     do {
-      guard let range = try PlotRange.read(text, isWhole: isWhole) else { return .success(nil) }
+      guard let range = try PlotRange.read(text, isWhole: key.kind.isWhole) else { return .success(nil) }
       let row = RangeRow(key: key, range: range)
       do {
         try values.check(row, for: key)

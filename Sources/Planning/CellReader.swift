@@ -50,7 +50,9 @@ struct CellReader {
         continue
       }
       do {
-        condition.values.insert(try values.value(of: scalar, for: key))
+        for scalar in try numbers(scalar, for: key) {
+          condition.values.insert(try values.value(of: scalar, for: key))
+        }
       } catch {
         guard !isTitle, !broken.contains(key.name) else { continue }
         findings.error("\(entry.name): \(error.message)", at: position)
@@ -58,6 +60,20 @@ struct CellReader {
       }
     }
     return condition
+  }
+
+  /// The numbers of a range in the form of the webui's plot, or the value as it is.
+  private func numbers(_ scalar: YAMLScalar, for key: RecipeKey) throws(ValueReader.Complaint) -> [YAMLScalar] {
+    guard key.kind.hasProgressions else { return [scalar] }
+    do throws(PlotRange.Complaint) {
+      guard let range = try PlotRange.read(scalar.text, isWhole: key.kind.isWhole) else { return [scalar] }
+      guard range.count <= ValueBudget.limit else {
+        throw PlotRange.Complaint(message: "found \(range.count) numbers, expected \(ValueBudget.limit) at most")
+      }
+      return (0..<range.count).map { YAMLScalar(range.text(at: $0)) }
+    } catch {
+      throw ValueReader.Complaint(message: "in \(Quoted.bounded(scalar.text)): \(error.message)")
+    }
   }
 
   /// One value, several with bars or commas between them, or a list: any of them will do.

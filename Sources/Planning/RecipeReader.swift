@@ -59,7 +59,7 @@ public struct RecipeReader: Sendable {
       }
     }
     let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
-    let parts = reading.parts(of: root.entries ?? [])
+    let parts = reading.parts()
     let written =
       overrides.isEmpty ? String(decoding: text, as: UTF8.self) : effectiveText(root, path, overrides, findings)
     return Recipe(
@@ -94,11 +94,13 @@ private struct Reading {
   private let values: ValueReader
   private let wildcards: WildcardShelf
   private let whole: SourcePosition
+  private let entries: [YAMLEntry]
 
   init(of entries: [YAMLEntry], path: String, environment: PlanningEnvironment, findings: Findings) {
     self.findings = findings
     self.environment = environment
     whole = SourcePosition(file: path, line: 0, column: 0)
+    self.entries = entries
     let locator = ModelLocator(recipePath: path, environment: environment)
     let styles = StyleShelf(entries.first { $0.name == "styles_file" }, locator: locator, findings: findings)
     values = ValueReader(locator: locator, styles: styles, mentions: WildcardMentions())
@@ -117,7 +119,7 @@ private struct Reading {
     var webhook: String?
   }
 
-  func parts(of entries: [YAMLEntry]) -> Parts {
+  func parts() -> Parts {
     var parts = Parts()
     var nodes: [String: YAMLNode] = [:]
     let reader = KeyReader(values: values, findings: findings)
@@ -275,6 +277,8 @@ private struct Reading {
       + groups.joined().compactMap(\.key)
       .filter { $0.wildcard != nil }
     guard edits || values.mentions.mayHaveWildcards || !named.isEmpty else { return }
+    // Groups of unequal length were told of, and have no cells to look at.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
     var survey = PromptSurvey()
@@ -288,9 +292,9 @@ private struct Reading {
     for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
     for key in named {
       guard let name = key.wildcard, !survey.used.contains(name) else { continue }
-      let axis = groups.joined().first { $0.key == key }
-      findings.warning(
-        "\(key.name): found no prompt with this wildcard, so it has no effect", at: axis?.position ?? whole)
+      let place =
+        groups.joined().first { $0.key == key }?.position ?? entries.first { $0.name == key.name }?.keyPosition
+      findings.warning("\(key.name): found no prompt with this wildcard, so it has no effect", at: place ?? whole)
     }
     let place = parts.wildcards.first?.position ?? parts.include.lazy.compactMap(\.wildcards.first?.position).first
     _ = checkCount(parts, at: position ?? place)

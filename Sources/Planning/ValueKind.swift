@@ -53,6 +53,14 @@ public enum ValueKind: Hashable, Sendable {
     }
   }
 
+  /// Whether a number has to be whole.
+  var isWhole: Bool {
+    switch self {
+    case .integer, .seed: true
+    default: false
+    }
+  }
+
   /// Whether null says something.
   var takesNull: Bool {
     switch self {

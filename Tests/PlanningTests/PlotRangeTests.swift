@@ -64,6 +64,16 @@ import Testing
     #expect(RecipeText("grid: {\(axis)}").errors() == ["fish.yaml:1:\(column): error: " + message])
   }
 
+  @Test func `an exclude may name a range`() throws {
+    let jobs = try RecipeText("grid: {steps: 1-9, eta: [0, 1]}\nexclude: [{steps: '2-7, 9', eta: 0-1 (+1)}]").jobs()
+    #expect(jobs.map(\.parameters.steps) == [1, 1, 8, 8])
+    #expect(
+      RecipeText("exclude: [{steps: 1-5 (-1)}, {seed: 0-999999}]").errors() == [
+        "fish.yaml:1:19: error: steps: in 1-5 (-1): the step -1 leads away from 5, expected one of the other sign",
+        "fish.yaml:1:37: error: seed: in 0-999999: found 1000000 numbers, expected 250000 at most",
+      ])
+  }
+
   @Test func `a range of millions is counted without being listed`() throws {
     let plan = try RecipeText("grid: {seed: '0-9999999 (+10)', cfg_scale: '1-2 [10]'}").plan()
     #expect(plan.count == 10_000_000)

@@ -73,6 +73,16 @@ import Testing
     #expect(RecipeText("grid: {prompt: [cat, dog], prompt_sr: [cat, x]}\nexclude: [{prompt: dog}]").errors().isEmpty)
   }
 
+  @Test func `groups of unequal length are told of, and nothing else is made of them`() {
+    let errors = RecipeText("prompt: a_b\nzip: [{prompt_sr: [a, b, c], prompt: [a, b]}]").errors()
+    #expect(errors.count == 1 && errors[0].contains("zip: found 2 values of prompt, expected 3"))
+  }
+
+  @Test func `prompt S/R advances together with seeds in a group of zip`() throws {
+    let jobs = try RecipeText("prompt: a fish\nzip: [{Prompt S/R: [fish, cat], seed: 7-8}]").jobs()
+    #expect(jobs.map(\.parameters.prompt) == ["a fish", "a cat"] && jobs.map(\.parameters.seed) == [7, 8])
+  }
+
   @Test func `excludes and includes name values by title, sheets the axis`() throws {
     let text = RecipeText(
       """

@@ -126,6 +126,7 @@ import Testing
       try recipe("prompt: a\ngrid: {__colour__: }").warnings() == [
         "\(folder("fish.yaml")):2:8: warning: __colour__: found no prompt with this wildcard, so it has no effect"
       ])
+    #expect(try recipe("prompt: a\n__x__: b").warnings().first?.contains("fish.yaml:2:1: warning: __x__: ") == true)
   }
 
   @Test func `lists by the thousand make a plan of a million that is not listed, and no more than the limit`() throws {
