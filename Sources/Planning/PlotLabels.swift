@@ -12,10 +12,8 @@ enum PlotLabels {
   /// Why there is no such axis, where the webui has one.
   static func refusal(_ name: String) -> String? { refusals[name.lowercased()] }
 
-  /// Every name of the webui's plot, those that are refused too, in lower case.
-  package static let all = keys.keys.sorted() + refusals.keys.sorted()
-
-  private static let keys = [
+  /// Names of keys by the plot's labels in lower case.
+  static let keys = [
     "seed": "seed", "var. seed": "subseed", "var. strength": "subseed_strength", "steps": "steps",
     "cfg scale": "cfg_scale", "sampler": "sampler_name", "checkpoint name": "model",
     "negative guidance minimum sigma": "s_min_uncond", "sigma churn": "s_churn", "sigma min": "s_tmin",

@@ -51,6 +51,12 @@ enum UnsupportedNames {
         reason: "images are always written to the run's folder, remove it", harmless: ["false"]),
       "do_not_save_grid": Refusal(reason: "remove it, and sheet too for no contact sheet", harmless: ["false"]),
       "samples_format": Refusal(reason: "images are always PNG, remove it", harmless: ["png"]),
+      "save_txt": Refusal(reason: "the infotext is in the image and in manifest.json, remove it", harmless: ["false"]),
+      "return_grid": Refusal(reason: "remove it, and sheet too for no contact sheet", harmless: ["true"]),
+      "save_to_dirs": Refusal(reason: "output names the folder, remove it"),
+      "img_max_size_mp": Refusal(reason: "contact sheets may be of any size, remove it"),
+      "export_for_4chan": Refusal(reason: "images are never written a second time, remove it", harmless: ["false"]),
+      "sd_vae_decode_method": Refusal(reason: "images are always decoded by the VAE, remove it", harmless: ["full"]),
       "memory_limit": Refusal(reason: "memory is not limited yet, remove it"),
       "no_dpmpp_sde_batch_determinism": Refusal(
         reason: "a picture's noise comes from its own seed here and never from its neighbours in a batch, remove it",
