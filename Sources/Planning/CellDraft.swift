@@ -19,6 +19,8 @@ struct CellDraft {
   var edits: [PlacedEdit] = []
   var styles: [PromptStyle] = []
   var stylesAppend: [PromptStyle] = []
+  /// Whether wildcards stand for anything but themselves.
+  var hasWildcards = true
   /// What wildcards stand for, by name.
   var wildcards: [String: String] = [:]
   /// What a `scheduler` key said last.
@@ -76,7 +78,7 @@ struct CellDraft {
   /// Both prompts as the job has them.
   var finalPrompts: PromptPair {
     var pair = templates()
-    guard !wildcards.isEmpty else { return pair }
+    guard hasWildcards, !wildcards.isEmpty else { return pair }
     pair.prompt = Wildcard.replaced(in: pair.prompt, by: wildcards)
     pair.negativePrompt = Wildcard.replaced(in: pair.negativePrompt, by: wildcards)
     if stripsComments { pair.stripComments() }

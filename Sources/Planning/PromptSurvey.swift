@@ -64,6 +64,7 @@ struct PromptSurvey {
           position: placed.position,
           message: "found no \(Quoted.short(text)) in \(Quoted.short(prompt)), expected it in \(expected)"))
     }
+    guard draft.hasWildcards else { return [] }
     let names = Wildcard.names(in: pair.prompt) + Wildcard.names(in: pair.negativePrompt)
     used.formUnion(names)
     var seen: Set<String> = []

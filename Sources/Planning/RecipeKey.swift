@@ -159,6 +159,10 @@ public final class RecipeKey: Sendable {
       resolved: { .choice($0.stripsComments ? "true" : "false") },
       apply: { $1.stripsComments = $0 == .choice("true") }),
     RecipeKey(
+      "enable_wildcards", .flag, isOurs: true, concern: "prompt",
+      "Whether __name__ in a prompt stands for an entry of a list, or for itself.",
+      resolved: { .flag($0.hasWildcards) }, apply: { $1.hasWildcards = $0.asFlag }),
+    RecipeKey(
       "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
       resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
     RecipeKey(

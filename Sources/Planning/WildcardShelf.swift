@@ -55,7 +55,8 @@ final class WildcardShelf {
     guard let path = paths.first(where: ModelLocator.isFile) else {
       return fail(
         "found no \(Quoted.bounded(name)).txt in \(ValueKind.list(folders)); expected a file with one entry a line, or "
-          + "what the wildcard stands for as the value of a key \(Quoted.bounded(Wildcard.text(name)))")
+          + "what the wildcard stands for as the value of a key \(Quoted.bounded(Wildcard.text(name))), or "
+          + "enable_wildcards: false")
     }
     let text: String
     do {

@@ -63,6 +63,11 @@ import Testing
     #expect(try prompts("prompt: __colour__ __x__\ngrid: {__x__: [1, 2], __colour__: }")[1] == "blue 1")
     #expect(try prompts("prompt: __colour__\n__colour__: pink") == ["pink"])
     #expect(try prompts("prompt: __hm__\n__hm__: __hm__") == ["__hm__"])
+    #expect(try prompts("prompt: __hm__ __colour__\nenable_wildcards: false") == ["__hm__ __colour__"])
+    #expect(
+      try prompts("prompt: __colour__\n__colour__: red\ngrid: {enable_wildcards: [false, true]}") == [
+        "__colour__", "red",
+      ])
     let set = RecipeText("prompt: __x__\ngrid: {__x__: [1, 2]}", set: ["__x__=[3], 4"])
     #expect(try set.jobs().map(\.parameters.prompt) == ["[3], 4"])
     #expect(
@@ -103,7 +108,7 @@ import Testing
       recipe("steps: 0\nprompt: a __color__\ngrid:\n  prompt_append: [' b', __empty__]").errors() == [
         "\(path):1:8: error: steps: found 0, expected a whole number from 1 to 10000",
         "\(path):2:9: error: __color__: found no color.txt in \(places); expected a file with one entry a line, or what "
-          + "the wildcard stands for as the value of a key __color__",
+          + "the wildcard stands for as the value of a key __color__, or enable_wildcards: false",
         "\(path):4:25: error: __empty__: found no entry in \(folder("wildcards/empty.txt")), expected one a line",
       ])
     let nested = recipe("prompt: __lost__").errors()
