@@ -73,7 +73,7 @@ let package = Package(
       name: "TensorsTests", dependencies: ["Tensors", "TestSupport", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "Prompts", "TestSupport"]),
     .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", "TestSupport", crypto]),
     .testTarget(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),

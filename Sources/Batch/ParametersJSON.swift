@@ -74,6 +74,7 @@ enum ParametersJSON {
     writer.member("use_old_karras_scheduler_sigmas", .bool(parameters.useOldKarrasSchedulerSigmas))
     writer.member("sd_noise_schedule", parameters.sdNoiseSchedule.rawValue)
     writer.member("use_downcasted_alpha_bar", .bool(parameters.useDowncastedAlphaBar))
+    writer.member("enable_quantization", .bool(parameters.enableQuantization))
     writer.member("s_min_uncond", parameters.sMinUncond)
     writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
     writer.member("skip_early_cond", parameters.skipEarlyCond)

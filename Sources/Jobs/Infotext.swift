@@ -94,6 +94,8 @@ public struct Infotext: Hashable, Sendable {
     add("Beta schedule beta", .number(parameters.betaDistBeta), when: isBeta && parameters.betaDistBeta != 0.6)
     // The webui does not record this one.
     add("Old Karras scheduler sigmas", true, when: parameters.oldSigmasMatter)
+    // Nor this one.
+    add("Quantized timesteps", true, when: parameters.quantizationMatters)
     add("SGM noise multiplier", true, when: parameters.sgmNoiseMultiplierMatters)
     return extras
   }

@@ -146,6 +146,7 @@ public struct InfotextSettings: Hashable, Sendable {
   private mutating func readSchedule(_ values: inout InfotextValues) {
     values.readChoice("Noise Schedule", into: &parameters.sdNoiseSchedule)
     values.read("Downcast alphas_cumprod", into: &parameters.useDowncastedAlphaBar)
+    values.read("Quantized timesteps", into: &parameters.enableQuantization)
     values.read("Discard penultimate sigma", into: &parameters.alwaysDiscardNextToLastSigma)
     values.read("Schedule min sigma", into: &parameters.sigmaMin)
     values.read("Schedule max sigma", into: &parameters.sigmaMax)

@@ -70,6 +70,7 @@ extension JobID {
       writer.member("cfg_scale", parameters.cfgScale)
       writer.member("clip_skip", parameters.clipSkip)
       if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
+      if parameters.quantizationMatters { writer.member("enable_quantization", true) }
       if parameters.etaMatters { writer.member("eta", parameters.eta) }
       if parameters.etaDDIMMatters { writer.member("eta_ddim", parameters.etaDDIM) }
       if parameters.etaNoiseSeedDeltaMatters { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }

@@ -95,6 +95,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var sdNoiseSchedule: TrainingNoiseChoice
   /// Whether the training's noise levels are rounded to half precision.
   public var useDowncastedAlphaBar: Bool
+  /// Whether the network is only told of whole timesteps, the nearest to each sigma.
+  public var enableQuantization: Bool
 
   // MARK: Guidance
 
@@ -142,6 +144,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case useOldKarrasSchedulerSigmas = "use_old_karras_scheduler_sigmas"
     case sdNoiseSchedule = "sd_noise_schedule"
     case useDowncastedAlphaBar = "use_downcasted_alpha_bar"
+    case enableQuantization = "enable_quantization"
     case sMinUncond = "s_min_uncond"
     case sMinUncondAll = "s_min_uncond_all"
     case skipEarlyCond = "skip_early_cond"
@@ -189,6 +192,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     useOldKarrasSchedulerSigmas = false
     sdNoiseSchedule = .standard
     useDowncastedAlphaBar = false
+    enableQuantization = false
     sMinUncond = 0
     sMinUncondAll = false
     skipEarlyCond = 0
@@ -253,6 +257,7 @@ extension JobParameters {
       try container.decodeIfPresent(TrainingNoiseChoice.self, forKey: .sdNoiseSchedule) ?? sdNoiseSchedule
     useDowncastedAlphaBar =
       try container.decodeIfPresent(Bool.self, forKey: .useDowncastedAlphaBar) ?? useDowncastedAlphaBar
+    enableQuantization = try container.decodeIfPresent(Bool.self, forKey: .enableQuantization) ?? enableQuantization
     sMinUncond = try container.decodeIfPresent(Double.self, forKey: .sMinUncond) ?? sMinUncond
     sMinUncondAll = try container.decodeIfPresent(Bool.self, forKey: .sMinUncondAll) ?? sMinUncondAll
     skipEarlyCond = try container.decodeIfPresent(Double.self, forKey: .skipEarlyCond) ?? skipEarlyCond

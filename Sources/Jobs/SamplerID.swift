@@ -73,7 +73,34 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Model calls of an image as the webui counts them beforehand; prompts and guidance that change on the way go by it.
   public func plannedCalls(steps: Int) -> Int { isSecondOrder ? 2 * steps : steps }
 
-  /// The sampler with this name, in any case, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
+  /// Other names of the sampler in the webui's API; before 1.9 those of combined names ended in `_ka` or `_exp`.
+  public var aliases: [String] {
+    switch self {
+    case .dpmPP2M: ["k_dpmpp_2m"]
+    case .dpmPPSDE: ["k_dpmpp_sde"]
+    case .dpmPP2MSDE: ["k_dpmpp_2m_sde"]
+    case .dpmPP2MSDEHeun: ["k_dpmpp_2m_sde_heun"]
+    case .dpmPP2SAncestral: ["k_dpmpp_2s_a"]
+    case .dpmPP3MSDE: ["k_dpmpp_3m_sde"]
+    case .eulerAncestral: ["k_euler_a", "k_euler_ancestral"]
+    case .euler: ["k_euler"]
+    case .lms: ["k_lms"]
+    case .heun: ["k_heun"]
+    case .dpm2: ["k_dpm_2"]
+    case .dpm2Ancestral: ["k_dpm_2_a"]
+    case .dpmFast: ["k_dpm_fast"]
+    case .dpmAdaptive: ["k_dpm_ad"]
+    case .restart: ["restart"]
+    case .ddim: ["ddim"]
+    case .ddimCFGPP: ["ddim_cfgpp"]
+    case .plms: ["plms"]
+    case .uniPC: ["unipc"]
+    case .lcm: ["k_lcm"]
+    }
+  }
+
+  /// The sampler with this name or alias, in any case, and the schedule that an old combined name ("DPM++ SDE Karras",
+  /// "k_dpmpp_sde_ka") carries.
   ///
   /// - Parameter name: What a recipe or a request says.
   /// - Returns: Nothing when neither the whole name nor the name without a schedule's spelling is known.
@@ -86,6 +113,12 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
         if let sampler = allCases.first(where: { $0.rawValue.lowercased() == stem }) { return (sampler, schedule) }
       }
     }
+    if let sampler = aliased(wanted) { return (sampler, nil) }
+    for (ending, schedule) in [("_ka", ScheduleID.karras), ("_exp", .exponential)] where wanted.hasSuffix(ending) {
+      if let sampler = aliased(String(wanted.dropLast(ending.count))) { return (sampler, schedule) }
+    }
     return nil
   }
+
+  private static func aliased(_ name: String) -> SamplerID? { allCases.first { $0.aliases.contains(name) } }
 }

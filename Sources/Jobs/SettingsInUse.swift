@@ -58,6 +58,9 @@ extension JobParameters {
 
   var scheduleMatters: Bool { !sampler.usesTimesteps }
 
+  /// LCM has whole timesteps of its own.
+  var quantizationMatters: Bool { enableQuantization && scheduleMatters && sampler != .lcm }
+
   var discardMatters: Bool { alwaysDiscardNextToLastSigma && !sampler.discardsPenultimateSigma }
 
   var sgmNoiseMultiplierMatters: Bool { sgmNoiseMultiplier && scheduleMatters }

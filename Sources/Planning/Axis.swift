@@ -9,15 +9,15 @@ public struct Axis: Sendable {
   /// How many values there are.
   public let count: Int
 
-  /// Values in the written order; progressions stay as they are.
+  /// Values in the written order; rows stay as they are.
   enum Run: Sendable {
     case values([AxisValue])
-    case progression(Progression, RecipeKey)
+    case row(any AxisRow)
 
     var count: Int {
       switch self {
       case .values(let values): values.count
-      case .progression(let progression, _): progression.count
+      case .row(let row): row.count
       }
     }
   }
@@ -49,8 +49,7 @@ public struct Axis: Sendable {
     let run = starts.lastIndex { $0 <= index } ?? 0
     switch runs[run] {
     case .values(let values): return values[index - starts[run]]
-    case .progression(let progression, let key):
-      return AxisValue(number: progression[index - starts[run]], key: key)
+    case .row(let row): return row.value(at: index - starts[run])
     }
   }
 
@@ -59,8 +58,7 @@ public struct Axis: Sendable {
     let run = starts.lastIndex { $0 <= index } ?? 0
     switch runs[run] {
     case .values(let values): draft.apply(values[index - starts[run]].settings)
-    case .progression(let progression, let key):
-      key.apply(SettingValue(progression[index - starts[run]], of: key), &draft)
+    case .row(let row): row.key.apply(row.setting(at: index - starts[run]), &draft)
     }
   }
 
@@ -78,14 +76,37 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Those that excludes and includes may name by their title.
-  var named: [(index: Int, value: AxisValue)] { listed.filter(\.value.isNamed) }
+  /// Those that excludes and includes may name by their title, unless there are too many of them.
+  var named: [(index: Int, value: AxisValue)] {
+    var named = listed.filter(\.value.isNamed)
+    for (run, start) in zip(runs, starts) {
+      guard case .row(let row) = run, row.isNamed, row.count <= 5000 else { continue }
+      named += (0..<row.count).map { (start + $0, row.value(at: $0)) }
+    }
+    return named
+  }
+
+  /// The row that all values stand in, if they stand in one.
+  var onlyRow: (any AxisRow)? {
+    guard runs.count == 1, case .row(let row) = runs[0] else { return nil }
+    return row
+  }
+
+  /// Whether some value sets the key.
+  func setsKey(_ wanted: RecipeKey) -> Bool {
+    runs.contains { run in
+      switch run {
+      case .row(let row): row.key == wanted
+      case .values(let values): values.contains { $0.settings.contains { $0.key == wanted } }
+      }
+    }
+  }
 
   /// Whether some value writes into the concern.
   func sets(_ concern: String) -> Bool {
     runs.contains { run in
       switch run {
-      case .progression(_, let key): key.concern == concern
+      case .row(let row): row.key.concern == concern
       case .values(let values): values.contains { $0.settings.contains { $0.key.concern == concern } }
       }
     }
@@ -95,8 +116,8 @@ public struct Axis: Sendable {
   func setsAlways(_ wanted: RecipeKey) -> Bool {
     runs.allSatisfy { run in
       switch run {
-      case .progression(_, let key): key === wanted
-      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key === wanted } }
+      case .row(let row): row.key == wanted
+      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key == wanted } }
       }
     }
   }
@@ -109,7 +130,7 @@ public struct Axis: Sendable {
       guard values.contains(where: \.hasRandomSeed) else { continue }
       for index in values.indices {
         let place = "\(name)[\(start + index)]"
-        values[index].drawSeeds { key in draw(self.key === key ? place : place + "." + key.name) }
+        values[index].drawSeeds { key in draw(self.key == key ? place : place + "." + key.name) }
       }
       runs[run] = .values(values)
     }
@@ -133,14 +154,6 @@ struct AxisValue: Sendable {
     self.isNamed = isNamed
   }
 
-  /// A number of a progression, which was checked when it was read.
-  init(number: ExactDecimal, key: RecipeKey) {
-    text = number.description
-    title = text
-    isNamed = false
-    settings = [Setting(key, SettingValue(number, of: key))]
-  }
-
   var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
 
   /// A value that is nothing but a seed is shown by the number drawn.
@@ -160,15 +173,4 @@ struct AxisValue: Sendable {
 extension Setting {
   /// A seed that has to be drawn.
   var isRandomSeed: Bool { key.kind == .seed && value == .integer(-1) }
-}
-
-extension SettingValue {
-  /// A number of a progression, which was checked when it was read.
-  fileprivate init(_ number: ExactDecimal, of key: RecipeKey) {
-    switch key.kind {
-    case .integer, .seed: self = .integer(number.integer ?? 0)
-    case .limit where number.digits == 0: self = .nothing
-    default: self = .number(number.number)
-    }
-  }
 }

@@ -3,11 +3,19 @@ struct AxisReader {
   let values: ValueReader
   let findings: Findings
   let budget: ValueBudget
+  let prompts: PromptAxisReader
+  let wildcards: WildcardShelf
 
   /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
   func axis(_ entry: YAMLEntry) -> Axis? {
     let name = entry.name
     let key = PlotLabels.key(name)
+    if let (kind, name) = PromptAxis.named(name) { return prompts.axis(kind, called: name, entry) }
+    if let wildcard = key?.wildcard, let key, entry.value.isNull {
+      return wildcards.entries(of: wildcard, at: entry.keyPosition).map { entries in
+        Axis(name: name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: entry.keyPosition)
+      }
+    }
     if let key, !key.isSetting {
       findings.error(
         "found \(name) as an axis, expected a setting of a job; \(name) belongs to the top level",
@@ -15,6 +23,11 @@ struct AxisReader {
       return nil
     }
     if key == nil, !hasLongForm(entry.value) {
+      if let refusal = PlotLabels.refusal(name) {
+        findings.error(
+          "found \(name) as an axis, which is not supported by this version; \(refusal)", at: entry.keyPosition)
+        return nil
+      }
       findings.error(
         KeyReader.unknown(
           name,
@@ -89,7 +102,7 @@ struct AxisReader {
         if let progression = progression(after: last, through: end, at: node.position, name: name, key: key) {
           if !listed.isEmpty { runs.append(.values(listed)) }
           listed = []
-          runs.append(.progression(progression, key))
+          runs.append(.row(ProgressionRow(key: key, numbers: progression)))
           last = [progression[progression.count - 1]]
         } else {
           isSound = false
@@ -97,6 +110,22 @@ struct AxisReader {
         }
         index += 2
         continue
+      }
+      if let key, key.kind.hasProgressions, let scalar = node.scalar {
+        switch range(scalar.text, at: node.position, name: name, key: key) {
+        case .success(let row?):
+          if !listed.isEmpty { runs.append(.values(listed)) }
+          listed = []
+          runs.append(.row(row))
+          last = []
+          index += 1
+          continue
+        case .success(nil): break
+        case .failure:
+          isSound = false
+          index += 1
+          continue
+        }
       }
       if let value = value(node, name: name, key: key) { listed.append(value) } else { isSound = false }
       if let number = node.scalar.flatMap({ ExactDecimal($0.text) }) {
@@ -130,7 +159,7 @@ struct AxisReader {
     do {
       let progression = try Progression(after: last[0], last[1], through: number)
       do {
-        try values.check(progression, for: key)
+        try values.check(ProgressionRow(key: key, numbers: progression), for: key)
       } catch {
         findings.error("\(name): in \(row): \(error.message)", at: end?.position ?? position)
         return nil
@@ -150,11 +179,41 @@ struct AxisReader {
     }
   }
 
+  private struct Told: Error {}
+
+  /// A range in the form of the webui's plot; nothing when the text is something else.
+  private func range(
+    _ text: String, at position: SourcePosition, name: String, key: RecipeKey
+  ) -> Result<RangeRow?, Told> {
+    func fail(_ message: String) -> Result<RangeRow?, Told> {
+      findings.error("\(name): in \(Quoted.bounded(text)): \(message)", at: position)
+      return .failure(Told())
+    }
+    do {
+      guard let range = try PlotRange.read(text, isWhole: key.kind.isWhole) else { return .success(nil) }
+      let row = RangeRow(key: key, range: range)
+      do {
+        try values.check(row, for: key)
+      } catch {
+        return fail(error.message)
+      }
+      return .success(row)
+    } catch {
+      return fail(error.message)
+    }
+  }
+
   // MARK: Values
 
   private func value(_ node: YAMLNode, name: String, key: RecipeKey?) -> AxisValue? {
     switch node.content {
     case .mapping(let entries): return longValue(entries, at: node.position, name: name, key: key)
+    case .sequence(let items) where key?.kind == .styles:
+      guard let key,
+        let setting = KeyReader.styles(key, items, named: name, at: node.position, values, findings)
+      else { return nil }
+      let text = Self.text(node, key)
+      return AxisValue(text: text, title: text, settings: [setting], isNamed: false)
     case .sequence:
       findings.error("\(name): found a list within the list, expected a value", at: node.position)
       return nil
@@ -210,7 +269,7 @@ struct AxisReader {
           continue
         }
         settings.append(setting)
-        value = entry.value.scalar.map { Self.text($0, key) }
+        value = Self.text(entry.value, key)
         title = title ?? entry.value.scalar.map { Self.title($0, key) }
       default:
         guard let setting = reader.setting(of: entry, among: settings, or: ["title", "value"]) else {
@@ -218,16 +277,23 @@ struct AxisReader {
           continue
         }
         settings.append(setting)
-        written.append("\(entry.name): \(entry.value.scalar?.text ?? "")")
+        written.append("\(entry.name): \(entry.value.scalar?.text ?? Self.text(entry.value, setting.key))")
       }
     }
-    guard isSound, reader.checkSchedules(settings, in: entries) else { return nil }
+    guard isSound, reader.checkTogether(settings, in: entries) else { return nil }
     let text = value ?? (written.isEmpty ? title ?? "" : written.joined(separator: ", "))
     return AxisValue(text: text, title: title ?? text, settings: settings, isNamed: isNamed || key == nil)
   }
 
   static func text(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {
     scalar.isNull ? key.kind == .text ? "" : "none" : scalar.text
+  }
+
+  /// The text of a scalar, or those of a list with commas between them.
+  static func text(_ node: YAMLNode, _ key: RecipeKey) -> String {
+    if let scalar = node.scalar { return text(scalar, key) }
+    let names = (node.items ?? []).map { $0.scalar?.text ?? "" }
+    return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
   /// Models are shown by their file's name.
@@ -262,7 +328,11 @@ final class ValueBudget {
 
   /// Whether the text's values are still within the limit.
   func take(_ text: String) -> Bool {
-    left -= 1 + text.utf8.lazy.filter { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "|") }.count
+    left -=
+      1
+      + text.utf8.lazy.filter {
+        $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "|") || $0 == UInt8(ascii: "\n")
+      }.count
     return left >= 0
   }
 }

@@ -11,11 +11,25 @@ struct CellDraft {
   var negativePromptAppend = ""
   /// Whether the job's prompts lose their comments.
   var stripsComments = true
+  /// Takes the place of the base prompt.
+  var matrix: MatrixCombination?
+  /// Takes the place of the base negative prompt.
+  var negativeMatrix: MatrixCombination?
+  /// Applied to both prompts, in this order.
+  var edits: [PlacedEdit] = []
+  var styles: [PromptStyle] = []
+  var stylesAppend: [PromptStyle] = []
+  /// Whether wildcards stand for anything but themselves.
+  var hasWildcards = true
+  /// What wildcards stand for, by name.
+  var wildcards: [String: String] = [:]
   /// What a `scheduler` key said last.
   private var keySchedule = ScheduleID.automatic
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
   private var nameSchedule: ScheduleID?
   private var givenEta: Double?
+  /// The option `eta_ancestral`.
+  var ancestralEta: Double?
   private var givenWidth: Int?
   private var givenHeight: Int?
   private let demoWidth: Int
@@ -26,10 +40,49 @@ struct CellDraft {
     demoHeight = environment.demoHeight
   }
 
-  var prompt: String { promptAppend.isEmpty ? basePrompt : basePrompt + promptAppend }
+  /// Before edits, styles and wildcards.
+  var prompt: String {
+    let base = matrix.map { $0.matrix.prompt($0.number, own: basePrompt) } ?? basePrompt
+    return promptAppend.isEmpty ? base : base + promptAppend
+  }
 
+  /// Before edits, styles and wildcards.
   var negativePrompt: String {
-    negativePromptAppend.isEmpty ? baseNegativePrompt : baseNegativePrompt + negativePromptAppend
+    let base = negativeMatrix.map { $0.matrix.prompt($0.number, own: baseNegativePrompt) } ?? baseNegativePrompt
+    return negativePromptAppend.isEmpty ? base : base + negativePromptAppend
+  }
+
+  /// Both prompts after edits and styles, as wildcards are looked for in them; comments are gone, unless they stay.
+  ///
+  /// - Parameter report: Is told of each edit that cannot be made, and of the prompt as it was then.
+  /// - Returns: The prompts.
+  func templates(report: (PlacedEdit, PromptEdit.Problem, _ prompt: String) -> Void = { _, _, _ in }) -> PromptPair {
+    var pair = PromptPair(prompt: prompt, negativePrompt: negativePrompt)
+    for placed in edits {
+      do {
+        try placed.edit.apply(to: &pair.prompt, &pair.negativePrompt)
+      } catch {
+        report(placed, error, pair.prompt)
+      }
+    }
+    for list in [styles, stylesAppend] {
+      for style in list {
+        pair.prompt = PromptStyle.merged(style.prompt, into: pair.prompt)
+        pair.negativePrompt = PromptStyle.merged(style.negativePrompt, into: pair.negativePrompt)
+      }
+    }
+    if stripsComments { pair.stripComments() }
+    return pair
+  }
+
+  /// Both prompts as the job has them.
+  var finalPrompts: PromptPair {
+    var pair = templates()
+    guard hasWildcards, !wildcards.isEmpty else { return pair }
+    pair.prompt = Wildcard.replaced(in: pair.prompt, by: wildcards)
+    pair.negativePrompt = Wildcard.replaced(in: pair.negativePrompt, by: wildcards)
+    if stripsComments { pair.stripComments() }
+    return pair
   }
 
   var scheduler: ScheduleID {
@@ -49,13 +102,10 @@ struct CellDraft {
     }
   }
 
-  /// A request's `eta` is for whatever sampler runs, and goes before the option `eta_ddim`.
+  /// A request's `eta` is for whatever sampler runs, and goes before the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
-    get { parameters.eta }
-    set {
-      parameters.eta = newValue
-      givenEta = newValue
-    }
+    get { givenEta ?? ancestralEta ?? parameters.eta }
+    set { givenEta = newValue }
   }
 
   var width: Int {
@@ -77,12 +127,37 @@ struct CellDraft {
   /// What the cell's job gets.
   var resolved: JobParameters {
     var resolved = parameters
-    resolved.prompt = stripsComments ? PromptComments.stripped(prompt) : prompt
-    resolved.negativePrompt = stripsComments ? PromptComments.stripped(negativePrompt) : negativePrompt
+    let prompts = finalPrompts
+    resolved.prompt = prompts.prompt
+    resolved.negativePrompt = prompts.negativePrompt
     resolved.scheduler = scheduler
+    resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
     return resolved
   }
+}
+
+/// What a picture shows, and what it does not show.
+struct PromptPair {
+  var prompt: String
+  var negativePrompt: String
+
+  mutating func stripComments() {
+    prompt = PromptComments.stripped(prompt)
+    negativePrompt = PromptComments.stripped(negativePrompt)
+  }
+}
+
+/// A change of the prompts, and the axis that makes it.
+struct PlacedEdit {
+  var edit: PromptEdit
+  var position: SourcePosition
+}
+
+/// One combination of a matrix.
+struct MatrixCombination {
+  var matrix: PromptMatrix
+  var number: Int
 }

@@ -35,7 +35,7 @@ struct CellReader {
 
   private func condition(_ entry: YAMLEntry) -> CellFilter.Condition? {
     guard let (key, titles) = target(of: entry) else { return nil }
-    var condition = CellFilter.Condition(name: key?.name ?? entry.name, key: key, values: [], titles: [])
+    var condition = CellFilter.Condition(name: PlotLabels.axisName(entry.name), key: key, values: [], titles: [])
     guard let scalars = scalars(entry, kind: key?.kind ?? .text) else { return nil }
     for (scalar, position) in scalars {
       let isTitle = titles[scalar.text] != nil
@@ -50,7 +50,9 @@ struct CellReader {
         continue
       }
       do {
-        condition.values.insert(try values.value(of: scalar, for: key))
+        for scalar in try numbers(scalar, for: key) {
+          condition.values.insert(try values.value(of: scalar, for: key))
+        }
       } catch {
         guard !isTitle, !broken.contains(key.name) else { continue }
         findings.error("\(entry.name): \(error.message)", at: position)
@@ -58,6 +60,20 @@ struct CellReader {
       }
     }
     return condition
+  }
+
+  /// The numbers of a range in the form of the webui's plot, or the value as it is.
+  private func numbers(_ scalar: YAMLScalar, for key: RecipeKey) throws(ValueReader.Complaint) -> [YAMLScalar] {
+    guard key.kind.hasProgressions else { return [scalar] }
+    do throws(PlotRange.Complaint) {
+      guard let range = try PlotRange.read(scalar.text, isWhole: key.kind.isWhole) else { return [scalar] }
+      guard range.count <= ValueBudget.limit else {
+        throw PlotRange.Complaint(message: "found \(range.count) numbers, expected \(ValueBudget.limit) at most")
+      }
+      return (0..<range.count).map { YAMLScalar(range.text(at: $0)) }
+    } catch {
+      throw ValueReader.Complaint(message: "in \(Quoted.bounded(scalar.text)): \(error.message)")
+    }
   }
 
   /// One value, several with bars or commas between them, or a list: any of them will do.
@@ -89,10 +105,10 @@ struct CellReader {
         }
         if let value = entry.value.scalar.flatMap({ titles[$0.text] }) {
           cell.settings += value.settings
-          cell.places.append(AxisPosition(name: key?.name ?? entry.name, value: value.text, title: value.title))
+          cell.places.append(AxisPosition(name: PlotLabels.axisName(entry.name), value: value.text, title: value.title))
         } else if let key, let setting = reader.setting(key, of: entry, among: cell.settings) {
           cell.settings.append(setting)
-          let text = entry.value.scalar.map { AxisReader.text($0, key) } ?? ""
+          let text = AxisReader.text(entry.value, key)
           let title = entry.value.scalar.map { AxisReader.title($0, key) } ?? text
           cell.places.append(AxisPosition(name: key.name, value: text, title: title))
         } else {
@@ -105,7 +121,7 @@ struct CellReader {
           isSound = false
         }
       }
-      return isSound && reader.checkSchedules(cell.settings, in: entries) ? cell : nil
+      return isSound && reader.checkTogether(cell.settings, in: entries) ? cell : nil
     }
   }
 
@@ -128,10 +144,10 @@ struct CellReader {
 
   /// The key that an entry names and the titles of the axis that it names; both where an axis bears a key's name.
   private func target(of entry: YAMLEntry) -> (RecipeKey?, [String: AxisValue])? {
-    let key = RecipeKey.named(entry.name)
-    let axis = titles[key?.name ?? entry.name]
+    let key = PlotLabels.key(entry.name)
+    let axis = titles[PlotLabels.axisName(entry.name)]
     if key?.isSetting == true || (key == nil && axis != nil) { return (key, axis ?? [:]) }
-    guard !broken.contains(entry.name) else { return nil }
+    guard !broken.contains(PlotLabels.axisName(entry.name)) else { return nil }
     findings.error(
       KeyReader.unknown(
         entry.name, expected: "a setting of a job or an axis",

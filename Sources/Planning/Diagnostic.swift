@@ -32,8 +32,11 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   public let line: Int
   /// From 1, in Unicode scalars.
   public let column: Int
-  /// Sorts sources: 0 for the file, then the options in the order they were typed.
+  /// Sorts sources: 0 for the file, then the options in the order they were typed, then `besides`.
   let rank: Int
+
+  /// The rank of files that a recipe names.
+  static let besides = Int.max
 
   /// A line and column of a file.
   public init(file: String, line: Int, column: Int) {
@@ -54,7 +57,8 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   func lineHint(_ words: String) -> String { line == 0 ? "" : "; \(words) in line \(line)" }
 
   static func precedes(_ a: SourcePosition, _ b: SourcePosition) -> Bool {
-    (a.rank, a.line, a.column) < (b.rank, b.line, b.column)
+    if a.rank == besides, b.rank == besides, a.source != b.source { return a.source < b.source }
+    return (a.rank, a.line, a.column) < (b.rank, b.line, b.column)
   }
 }
 

@@ -75,6 +75,53 @@ extension ExactDecimal: CustomStringConvertible {
   }
 }
 
+/// A number of numbers that divide the way from one to another evenly, both of them included.
+package struct EvenNumbers: Equatable, Sendable {
+  private let start: Int128
+  private let length: Int128
+  private let scale: Int
+  package let count: Int
+  /// Whether what is behind the point is cut off.
+  private let isWhole: Bool
+
+  /// `count` numbers from `first` to `last`, at least one; nothing when more than 19 digits are needed.
+  package init?(from first: ExactDecimal, to last: ExactDecimal, count: Int, isWhole: Bool) {
+    guard count > 0, count <= Self.limit else { return nil }
+    scale = max(first.scale, last.scale)
+    start = first.digits(atScale: scale)
+    length = last.digits(atScale: scale) - start
+    guard start.magnitude < ExactDecimal.digitLimit, length.magnitude < 2 * ExactDecimal.digitLimit else { return nil }
+    self.count = count
+    self.isWhole = isWhole
+  }
+
+  package static let limit = 1_000_000_000
+
+  /// The number at a place below `count`, without an exponent: exact where it ends after 18 places at most.
+  package subscript(index: Int) -> String {
+    // start + length · index / (count − 1), over a common denominator: below 10^30, and an Int128 ends at 10^38.
+    let parts = Int128(max(count - 1, 1))
+    let numerator = start * parts + length * Int128(index)
+    var unit: Int128 = 1
+    for _ in 0..<scale { unit *= 10 }
+    if isWhole { return "\(numerator / parts / unit)" }
+    if numerator % parts == 0 { return ExactDecimal(reducing: numerator / parts, scale: scale).description }
+    var (scaled, places) = (numerator, scale)
+    while places < 18, scaled.magnitude < 1 << 120 {
+      scaled *= 10
+      places += 1
+      if scaled % parts == 0 { return ExactDecimal(reducing: scaled / parts, scale: places).description }
+    }
+    return Self.shortest(scaled / parts, places)
+  }
+
+  /// The shortest text of the double that is nearest to `digits` × 10^-`places`.
+  private static func shortest(_ digits: Int128, _ places: Int) -> String {
+    let number = Double("\(digits)e-\(places)") ?? 0
+    return ExactDecimal("\(number)")?.description ?? "\(number)"
+  }
+}
+
 /// Numbers at equal distances, as `1, 2, ..., 8` writes them, without a list of them in memory.
 package struct Progression: Equatable, Sendable {
   private let start: Int128
@@ -112,6 +159,18 @@ package struct Progression: Equatable, Sendable {
         ExactDecimal(reducing: below, scale: scale), ExactDecimal(reducing: below + step, scale: scale))
     }
     count = Int(clamping: steps)
+  }
+
+  /// The numbers from `first` on at a distance, none beyond `last`.
+  package init(from first: ExactDecimal, through last: ExactDecimal, by distance: ExactDecimal) throws(Problem) {
+    scale = max(first.scale, last.scale, distance.scale)
+    let (a, b, c) = (first.digits(atScale: scale), last.digits(atScale: scale), distance.digits(atScale: scale))
+    guard [a, b, c].allSatisfy({ $0.magnitude < ExactDecimal.digitLimit }) else { throw .tooManyDigits }
+    start = a
+    step = c
+    guard step != 0 else { throw .noStep }
+    guard a == b || (b - a).signum() == step.signum() else { throw .wrongWay }
+    count = Int(clamping: (b - a) / step + 1)
   }
 
   /// The number at a place below `count`.

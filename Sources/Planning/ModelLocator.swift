@@ -51,6 +51,35 @@ public struct ModelLocator: Sendable {
     }
   }
 
+  /// The absolute path of the file with exactly this name; nothing if it is in none of the places.
+  func file(_ name: String) -> String? {
+    let name = environment.expanded(name)
+    let paths = name.hasPrefix("/") ? [name] : places.map { $0 + "/" + name }
+    return paths.first(where: Self.isFile).map(Self.absolute)
+  }
+
+  /// The files whose names match a pattern of the shell in its last part, of the first place that has any, by name.
+  func files(like pattern: String) -> [String] {
+    let pattern = environment.expanded(pattern)
+    let parts = pattern.split(separator: "/", omittingEmptySubsequences: false)
+    let folder = parts.dropLast().joined(separator: "/")
+    let folders = pattern.hasPrefix("/") ? [folder + "/"] : places.map { folder.isEmpty ? $0 : $0 + "/" + folder }
+    for folder in folders {
+      let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+        fnmatch(String(parts[parts.count - 1]), $0, FNM_PERIOD) == 0
+      }
+      let paths = names.sorted().map { Self.absolute(folder + "/" + $0) }.filter(Self.isFile)
+      if !paths.isEmpty { return paths }
+    }
+    return []
+  }
+
+  /// Whether there is something to read: a file, a pipe or a link to one, but no folder.
+  static func isFile(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
+  }
+
   /// Names of checkpoint files in the places, to propose instead of one that is not there.
   func knownNames() -> [String] {
     var names = ["demo"]

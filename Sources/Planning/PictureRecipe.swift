@@ -1,5 +1,6 @@
 import Jobs
 import JSON
+import Prompts
 
 /// A recipe for one picture, written from its settings.
 ///
@@ -64,6 +65,8 @@ extension CellDraft {
     baseNegativePrompt = parameters.negativePrompt
     // Settings have no comments any more: a # that is left is meant.
     stripsComments = !(parameters.prompt + parameters.negativePrompt).unicodeScalars.contains("#")
+    // Nor have they wildcards: a __name__ that is left is meant.
+    hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
     scheduler = parameters.scheduler
     width = parameters.width
     height = parameters.height
@@ -79,7 +82,8 @@ extension SettingValue {
     case .choice("true"): true
     case .choice("false"): false
     case .nothing: nil
-    case .text, .sampler, .schedule, .model, .choice: .string(scalar.text)
+    case .styles(let styles): .array(styles.map { .string($0.name) })
+    case .text, .sampler, .schedule, .model, .choice, .size, .edit, .combination: .string(scalar.text)
     }
   }
 
@@ -95,6 +99,9 @@ extension SettingValue {
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
+    case .size(let width, let height): YAMLScalar("\(width)x\(height)")
+    // Settings have prompts with these done, so that no key has such a value.
+    case .styles, .edit, .combination: YAMLScalar("")
     case .nothing: YAMLScalar("")
     }
   }

@@ -140,8 +140,8 @@ struct PlanFilter: Sendable {
   func matches(_ draft: CellDraft, at indices: [Int]) -> Bool {
     conditions.allSatisfy { item in
       if let axis = item.axis, item.titled.contains(indices[axis]) { return true }
-      guard let resolved = item.condition.key?.resolved else { return false }
-      return item.condition.matches(resolved(draft))
+      guard let key = item.condition.key else { return false }
+      return [key.resolved, key.written].contains { $0.map { item.condition.matches($0(draft)) } ?? false }
     }
   }
 

@@ -15,6 +15,8 @@ public struct PlanJobs: Sequence, Sendable {
     private let plan: Plan
     private var cells: CellWalk
     private var extra = 0
+    /// The walk over the wildcards of the included cell at hand.
+    private var extraCells: CellWalk?
     private var index = 0
     /// For each axis what the current job says about its place there.
     private var places: [[AxisPosition]]
@@ -39,18 +41,33 @@ public struct PlanJobs: Sequence, Sendable {
         stale = places.count
         return job(places.flatMap { $0 }, draft)
       }
-      guard extra < plan.extras.count else { return nil }
-      let cell = plan.extras[extra]
-      extra += 1
-      var draft = plan.base
-      draft.apply(cell.settings)
-      return job(cell.places, draft)
+      while extra < plan.extras.count {
+        let cell = plan.extras[extra]
+        if extraCells == nil { extraCells = cell.walk(from: plan.base) }
+        if extraCells?.advance() == true, let cells = extraCells {
+          let wildcards = zip(cell.wildcards, cells.indices).map { $0.place(at: $1) }
+          return job(cell.places + wildcards, cells.draft)
+        }
+        extraCells = nil
+        extra += 1
+      }
+      return nil
     }
 
     private mutating func job(_ places: [AxisPosition], _ draft: CellDraft) -> Job {
       defer { index += 1 }
       return Job(index: index, axes: places, parameters: draft.resolved)
     }
+  }
+}
+
+extension ExtraCell {
+  /// A walk over what the cell's wildcards stand for; one cell without them.
+  func walk(from base: CellDraft) -> CellWalk {
+    var draft = base
+    draft.apply(settings)
+    let axes = wildcards.map { PlanAxis(members: [$0]) }
+    return CellWalk(base: draft, axes: axes, moving: Array(axes.indices))
   }
 }
 
@@ -70,11 +87,12 @@ struct CellWalk {
     case fresh, walking, finished
   }
 
-  init(base: CellDraft, axes: [PlanAxis], moving: [Int]) {
+  /// A walk whose axes start at these places, where those that do not move stay.
+  init(base: CellDraft, axes: [PlanAxis], moving: [Int], from start: [Int]? = nil) {
     self.axes = axes
     self.moving = moving
     drafts = Array(repeating: base, count: axes.count + 1)
-    indices = Array(repeating: 0, count: axes.count)
+    indices = start ?? Array(repeating: 0, count: axes.count)
   }
 
   /// The current cell.
@@ -139,8 +157,8 @@ struct Census {
     for cell in extras {
       var draft = base
       draft.apply(cell.settings)
-      count += 1
-      steps += draft.parameters.steps
+      count += cell.count
+      steps += cell.count * draft.parameters.steps
     }
   }
 }

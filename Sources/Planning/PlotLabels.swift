@@ -6,10 +6,37 @@ enum PlotLabels {
     RecipeKey.named(name) ?? keys[name.lowercased()].flatMap(RecipeKey.named)
   }
 
-  private static let keys = [
-    "seed": "seed", "steps": "steps", "cfg scale": "cfg_scale", "sampler": "sampler_name",
-    "checkpoint name": "model", "sigma churn": "s_churn", "sigma min": "s_tmin", "sigma max": "s_tmax",
-    "sigma noise": "s_noise", "schedule type": "scheduler", "eta": "eta", "clip skip": "clip_skip", "vae": "vae",
-    "rng source": "rng",
+  /// What an axis of this name is called here.
+  static func axisName(_ name: String) -> String { key(name)?.name ?? PromptAxis.named(name)?.name ?? name }
+
+  /// Why there is no such axis, where the webui has one.
+  static func refusal(_ name: String) -> String? { refusals[name.lowercased()] }
+
+  /// Names of keys by the plot's labels in lower case.
+  static let keys = [
+    "seed": "seed", "var. seed": "subseed", "var. strength": "subseed_strength", "steps": "steps",
+    "cfg scale": "cfg_scale", "sampler": "sampler_name", "checkpoint name": "model",
+    "negative guidance minimum sigma": "s_min_uncond", "sigma churn": "s_churn", "sigma min": "s_tmin",
+    "sigma max": "s_tmax", "sigma noise": "s_noise", "schedule type": "scheduler", "schedule min sigma": "sigma_min",
+    "schedule max sigma": "sigma_max", "schedule rho": "rho", "beta schedule alpha": "beta_dist_alpha",
+    "beta schedule beta": "beta_dist_beta", "eta": "eta", "clip skip": "clip_skip", "vae": "vae",
+    "unipc order": "uni_pc_order", "styles": "styles_append", "size": "size",
+    "always discard next-to-last sigma": "always_discard_next_to_last_sigma",
+    "sgm noise multiplier": "sgm_noise_multiplier", "rng source": "rng",
   ]
+
+  private static let refusals: [String: String] = {
+    let noHires = "this version has no hires fix"
+    let noStart = "it only serves pictures that start from another, which this version does not make"
+    let noRefiner = "this version runs one checkpoint for all steps of a picture"
+    let noMerging = "this version merges no tokens"
+    return [
+      "nothing": "leave the axis out", "hires steps": noHires, "hires sampler": noHires, "hires upscaler": noHires,
+      "denoising": noHires, "extra noise": noHires, "initial noise multiplier": noStart, "image cfg scale": noStart,
+      "cond. image mask weight": noStart, "face restore": "this version has no networks for faces",
+      "token merging ratio": noMerging, "token merging ratio high-res": noMerging, "refiner checkpoint": noRefiner,
+      "refiner switch at": noRefiner,
+      "fp8 mode": "weights keep the precision of their file; precision sets the arithmetic",
+    ]
+  }()
 }

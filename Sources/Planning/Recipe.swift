@@ -11,6 +11,8 @@ public struct Recipe: Sendable {
   public let grid: [Axis]
   /// Groups of axes of equal length that advance together, in the written order.
   public let zip: [[Axis]]
+  /// One axis for each wildcard of the prompts that nothing else stands for, in the order in which they occur.
+  public let wildcards: [Axis]
   /// The run's folder; relative to the current folder unless it is absolute.
   public let output: String
   /// How the contact sheet is laid out, where the recipe says so.
@@ -27,8 +29,8 @@ public struct Recipe: Sendable {
   let exclude: [CellFilter]
   let include: [ExtraCell]
 
-  /// Axes of the grid, then each zip group as one axis.
-  var groups: [[Axis]] { grid.map { [$0] } + zip }
+  /// Axes of the grid, then each zip group as one axis, then those of wildcards.
+  var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }
 
   /// Whether some cell may have a subseed's noise mixed in; the others need none to be drawn.
   var usesSubseeds: Bool {
@@ -86,4 +88,14 @@ struct CellFilter: Sendable {
 struct ExtraCell: Sendable {
   var settings: [Setting]
   var places: [AxisPosition]
+  /// Axes of the wildcards that are left in its prompts; the cell stands for all their values.
+  var wildcards: [Axis] = []
+
+  /// How many cells it comes to; `Int.max` where an `Int` is too small.
+  var count: Int {
+    wildcards.reduce(1) { count, axis in
+      let (product, overflow) = count.multipliedReportingOverflow(by: axis.count)
+      return overflow ? Int.max : product
+    }
+  }
 }

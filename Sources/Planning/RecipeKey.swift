@@ -1,4 +1,5 @@
 import Jobs
+import Prompts
 
 /// One key that a recipe understands.
 ///
@@ -21,11 +22,16 @@ public final class RecipeKey: Sendable {
   let apply: @Sendable (SettingValue, inout CellDraft) -> Void
   /// What a cell ended up with, to be compared with what an exclude asks for; nothing for keys of the document.
   let resolved: (@Sendable (CellDraft) -> SettingValue)?
+  /// What a cell had before something else was made of it, which excludes may ask for as well.
+  let written: (@Sendable (CellDraft) -> SettingValue)?
+  /// The name of the wildcard that the key sets.
+  let wildcard: String?
 
   /// A setting of a job.
   private init(
     _ name: String, aliases: [String] = [], _ kind: ValueKind, isOurs: Bool = false, concern: String? = nil,
     _ summary: String, resolved: @escaping @Sendable (CellDraft) -> SettingValue,
+    written: (@Sendable (CellDraft) -> SettingValue)? = nil,
     apply: @escaping @Sendable (SettingValue, inout CellDraft) -> Void
   ) {
     self.name = name
@@ -36,6 +42,8 @@ public final class RecipeKey: Sendable {
     self.summary = summary
     self.apply = apply
     self.resolved = resolved
+    self.written = written
+    wildcard = nil
   }
 
   /// A part of the document.
@@ -48,13 +56,54 @@ public final class RecipeKey: Sendable {
     self.summary = summary
     self.apply = { _, _ in }
     self.resolved = nil
+    written = nil
+    wildcard = nil
   }
+
+  /// What a prompt's wildcard stands for; by default only where nothing else says it.
+  init(wildcard: String, isDefault: Bool = false) {
+    name = Wildcard.text(wildcard)
+    aliases = []
+    kind = .text
+    self.wildcard = wildcard
+    isOurs = true
+    concern = "prompt"
+    summary = "What the wildcard stands for."
+    apply = { value, draft in
+      if !isDefault || draft.wildcards[wildcard] == nil { draft.wildcards[wildcard] = value.asText }
+    }
+    resolved = { .text($0.wildcards[wildcard] ?? "") }
+    written = nil
+  }
+
+  /// Part of an axis that no other place may name.
+  private init(axis name: String, apply: @escaping @Sendable (SettingValue, inout CellDraft) -> Void) {
+    self.name = name
+    aliases = []
+    kind = .text
+    wildcard = nil
+    isOurs = true
+    concern = "prompt"
+    summary = "What an axis does with the prompts."
+    self.apply = apply
+    resolved = nil
+    written = nil
+  }
+
+  /// One more change of the prompts.
+  static let promptEdit = RecipeKey(axis: "prompt edit") { $1.edits.append($0.asEdit) }
+  /// The combination of a prompt matrix.
+  static let promptMatrix = RecipeKey(axis: "prompt matrix") { $1.matrix = $0.asCombination }
+  /// The combination of a matrix of the negative prompt.
+  static let negativePromptMatrix = RecipeKey(axis: "negative prompt matrix") { $1.negativeMatrix = $0.asCombination }
 
   /// Whether the key sets something of a job, and may thus be an axis, an exclude or an include.
   public var isSetting: Bool { resolved != nil }
 
-  /// The key with this name or alias.
-  static func named(_ name: String) -> RecipeKey? { byName[name] }
+  /// The key with this name or alias, or the wildcard of this name.
+  static func named(_ name: String) -> RecipeKey? {
+    byName[name] ?? Wildcard.name(name).map { RecipeKey(wildcard: $0) }
+  }
 
   /// Names to propose where a setting of a job is expected.
   static let settingNames = all.filter(\.isSetting).map(\.name)
@@ -65,26 +114,35 @@ public final class RecipeKey: Sendable {
   /// Every key, in the order of the documentation.
   public static let all: [RecipeKey] = [
     RecipeKey(
-      "model", .model, isOurs: true, concern: "size",
+      "model", aliases: ["sd_model_checkpoint"], .model, isOurs: true, concern: "size",
       "The checkpoint: demo, or a file or folder beside the recipe, in models/ there or in $SDBATCH_MODELS.",
       resolved: { .model($0.parameters.model) }, apply: { $1.parameters.model = $0.asModel ?? .demo }),
     RecipeKey(
-      "vae", .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
+      "vae", aliases: ["sd_vae"], .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
       resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
     RecipeKey(
       "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
-      resolved: { .text($0.prompt) }, apply: { $1.basePrompt = $0.asText }),
+      resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
+      apply: { $1.basePrompt = $0.asText }),
     RecipeKey(
       "prompt_append", .text, isOurs: true, concern: "prompt",
       "Text put after the prompt; base, axes and included cells each add theirs, in this order.",
       resolved: { .text($0.promptAppend) }, apply: { $1.promptAppend += $0.asText }),
     RecipeKey(
-      "negative_prompt", .text, concern: "negative_prompt", "What the picture does not show.",
-      resolved: { .text($0.negativePrompt) }, apply: { $1.baseNegativePrompt = $0.asText }),
+      "negative_prompt", .text, concern: "prompt", "What the picture does not show.",
+      resolved: { .text($0.finalPrompts.negativePrompt) }, written: { .text($0.negativePrompt) },
+      apply: { $1.baseNegativePrompt = $0.asText }),
     RecipeKey(
-      "negative_prompt_append", .text, isOurs: true, concern: "negative_prompt",
+      "negative_prompt_append", .text, isOurs: true, concern: "prompt",
       "Text put after the negative prompt, as prompt_append after the prompt.",
       resolved: { .text($0.negativePromptAppend) }, apply: { $1.negativePromptAppend += $0.asText }),
+    RecipeKey(
+      "styles", .styles, concern: "prompt", "Styles of the webui's file, applied to both prompts in this order.",
+      resolved: { .styles($0.styles) }, apply: { $1.styles = $0.asStyles }),
+    RecipeKey(
+      "styles_append", .styles, isOurs: true, concern: "prompt",
+      "More styles; base, axes and included cells each add theirs, in this order.",
+      resolved: { .styles($0.stylesAppend) }, apply: { $1.stylesAppend += $0.asStyles }),
     RecipeKey(
       "emphasis", .choice(EmphasisChoice.allCases.map(\.rawValue)), concern: "emphasis",
       "What the weights of both prompts do, by the webui's names.",
@@ -96,10 +154,14 @@ public final class RecipeKey: Sendable {
       resolved: { .choice($0.parameters.timelines == .old ? "true" : "false") },
       apply: { $1.parameters.timelines = $0 == .choice("true") ? .old : .current }),
     RecipeKey(
-      "enable_prompt_comments", .choice(["true", "false"]), concern: "comments",
+      "enable_prompt_comments", .choice(["true", "false"]), concern: "prompt",
       "Whether # and what follows it in a line are taken out of both prompts.",
       resolved: { .choice($0.stripsComments ? "true" : "false") },
       apply: { $1.stripsComments = $0 == .choice("true") }),
+    RecipeKey(
+      "enable_wildcards", .flag, isOurs: true, concern: "prompt",
+      "Whether __name__ in a prompt stands for an entry of a list, or for itself.",
+      resolved: { .flag($0.hasWildcards) }, apply: { $1.hasWildcards = $0.asFlag }),
     RecipeKey(
       "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
       resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
@@ -114,7 +176,8 @@ public final class RecipeKey: Sendable {
       "The sampler by its webui name; an old combined name (DPM++ SDE Karras) sets the scheduler too.",
       resolved: { .sampler($0.sampler.0, $0.sampler.1) }, apply: { $1.sampler = $0.asSampler }),
     RecipeKey(
-      "scheduler", .schedule, concern: "sampler", "The noise schedule; automatic is the sampler's own.",
+      "scheduler", aliases: ["k_sched_type"], .schedule, concern: "sampler",
+      "The noise schedule; automatic is the sampler's own.",
       resolved: { .schedule($0.scheduler) }, apply: { $1.scheduler = $0.asSchedule }),
     RecipeKey(
       "width", .integer(8...8192, multipleOf: 8), concern: "size", "Width in pixels, a multiple of 8.",
@@ -123,7 +186,14 @@ public final class RecipeKey: Sendable {
       "height", .integer(8...8192, multipleOf: 8), concern: "size", "Height in pixels, a multiple of 8.",
       resolved: { .integer(Int64($0.height)) }, apply: { $1.height = Int($0.asInteger) }),
     RecipeKey(
-      "rng", .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
+      "size", .size, isOurs: true, concern: "size", "Width and height together, such as 512x768.",
+      resolved: { .size($0.width, $0.height) },
+      apply: {
+        let size = $0.asSize
+        ($1.width, $1.height) = (size.width, size.height)
+      }),
+    RecipeKey(
+      "rng", aliases: ["randn_source"], .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
       "Whose random numbers the noise uses: nv is the webui on a GPU, cpu is PyTorch on a CPU.",
       resolved: { .choice($0.parameters.rng.rawValue) },
       apply: { $1.parameters.rng = $0.asChoice(NoiseSourceID.self) }),
@@ -133,13 +203,17 @@ public final class RecipeKey: Sendable {
       resolved: { .choice($0.parameters.precision.rawValue) },
       apply: { $1.parameters.precision = $0.asChoice(PrecisionChoice.self) }),
     RecipeKey(
-      "clip_skip", .integer(1...32, multipleOf: 1), isOurs: true,
+      "clip_skip", aliases: ["CLIP_stop_at_last_layers"], .integer(1...32, multipleOf: 1), isOurs: true,
       "1 takes the text encoder's last layer, 2 the one before it.",
       resolved: { .integer(Int64($0.parameters.clipSkip)) }, apply: { $1.parameters.clipSkip = Int($0.asInteger) }),
     RecipeKey(
       "eta", .number(0...100),
       "How much noise an ancestral or SDE sampler puts back; for DDIM it goes before eta_ddim.",
-      resolved: { .number($0.parameters.eta) }, apply: { $1.eta = $0.asNumber }),
+      resolved: { .number($0.eta) }, apply: { $1.eta = $0.asNumber }),
+    RecipeKey(
+      "eta_ancestral", .number(0...100), concern: "eta",
+      "What eta is for all samplers but DDIM, where eta does not say.",
+      resolved: { .number($0.eta) }, apply: { $1.ancestralEta = $0.asNumber }),
     RecipeKey(
       "s_churn", .number(0...10_000), "Noise added at each step of Euler, Heun and DPM2.",
       resolved: { .number($0.parameters.sChurn) }, apply: { $1.parameters.sChurn = $0.asNumber }),
@@ -228,6 +302,10 @@ public final class RecipeKey: Sendable {
       resolved: { .flag($0.parameters.useDowncastedAlphaBar) },
       apply: { $1.parameters.useDowncastedAlphaBar = $0.asFlag }),
     RecipeKey(
+      "enable_quantization", .flag, "Tells the network of whole timesteps only.",
+      resolved: { .flag($0.parameters.enableQuantization) },
+      apply: { $1.parameters.enableQuantization = $0.asFlag }),
+    RecipeKey(
       "s_min_uncond", .number(0...10_000), "Below this sigma every other call leaves out the negative prompt.",
       resolved: { .number($0.parameters.sMinUncond) }, apply: { $1.parameters.sMinUncond = $0.asNumber }),
     RecipeKey(
@@ -247,8 +325,14 @@ public final class RecipeKey: Sendable {
     RecipeKey(document: "zip", .axisGroups, "Groups of axes that advance together; each group is one more axis."),
     RecipeKey(document: "exclude", .cells, "Cells to leave out: those whose values or titles match."),
     RecipeKey(document: "include", .cells, "Cells to add: the base with these values, after all others."),
+    RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv beside the recipe."),
     RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
     RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),
     RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run."),
   ]
+}
+
+extension RecipeKey: Equatable {
+  /// Whether both are the key of this name.
+  public static func == (a: RecipeKey, b: RecipeKey) -> Bool { a === b || a.name == b.name }
 }

@@ -90,7 +90,9 @@ struct RecipeOverride {
   /// Whether the entry is about the same key, under whichever of its names.
   private func isSame(_ entry: YAMLEntry) -> Bool {
     guard let key = RecipeKey.named(name) else { return entry.name == name }
-    return RecipeKey.named(entry.name) === key
+    // A size takes the place of both of its sides.
+    if key.name == "size", ["width", "height"].contains(entry.name) { return true }
+    return RecipeKey.named(entry.name) == key
   }
 }
 

@@ -58,12 +58,12 @@ public struct RecipeReader: Sendable {
         findings.add(error.diagnostics)
       }
     }
-    let reading = Reading(path: path, environment: environment, findings: findings)
-    let parts = reading.parts(of: root.entries ?? [])
+    let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
+    let parts = reading.parts()
     let written =
       overrides.isEmpty ? String(decoding: text, as: UTF8.self) : effectiveText(root, path, overrides, findings)
     return Recipe(
-      path: path, base: parts.base, grid: parts.grid, zip: parts.zip,
+      path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
       output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
       webhook: parts.webhook, text: written, json: JSONValue(root), warnings: try findings.finish(),
       exclude: parts.exclude, include: parts.include)
@@ -90,11 +90,21 @@ public struct RecipeReader: Sendable {
 /// Reads the top level of one recipe.
 private struct Reading {
   let findings: Findings
+  private let environment: PlanningEnvironment
   private let values: ValueReader
+  private let wildcards: WildcardShelf
+  private let whole: SourcePosition
+  private let entries: [YAMLEntry]
 
-  init(path: String, environment: PlanningEnvironment, findings: Findings) {
+  init(of entries: [YAMLEntry], path: String, environment: PlanningEnvironment, findings: Findings) {
     self.findings = findings
-    values = ValueReader(locator: ModelLocator(recipePath: path, environment: environment))
+    self.environment = environment
+    whole = SourcePosition(file: path, line: 0, column: 0)
+    self.entries = entries
+    let locator = ModelLocator(recipePath: path, environment: environment)
+    let styles = StyleShelf(entries.first { $0.name == "styles_file" }, locator: locator, findings: findings)
+    values = ValueReader(locator: locator, styles: styles, mentions: WildcardMentions())
+    wildcards = WildcardShelf(locator: locator, findings: findings)
   }
 
   struct Parts {
@@ -103,17 +113,19 @@ private struct Reading {
     var zip: [[Axis]] = []
     var exclude: [CellFilter] = []
     var include: [ExtraCell] = []
+    var wildcards: [Axis] = []
     var output: String?
     var sheet: SheetLayout?
     var webhook: String?
   }
 
-  func parts(of entries: [YAMLEntry]) -> Parts {
+  func parts() -> Parts {
     var parts = Parts()
     var nodes: [String: YAMLNode] = [:]
     let reader = KeyReader(values: values, findings: findings)
     for entry in entries where !entry.name.hasPrefix("x-") {
       guard let key = RecipeKey.named(entry.name) else {
+        if UnsupportedNames.keys[entry.name]?.allows(entry.value) == true { continue }
         reportUnknown(entry)
         continue
       }
@@ -123,25 +135,32 @@ private struct Reading {
         nodes[key.name] = entry.value
       }
     }
-    _ = reader.checkSchedules(parts.base, in: entries)
+    _ = reader.checkTogether(parts.base, in: entries)
     let broken = readAxes(nodes, &parts)
-    let axes = parts.grid + parts.zip.joined()
-    let cells = CellReader(values: values, findings: findings, axes: axes, broken: broken)
+    let cells = CellReader(
+      values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
+    if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
+    if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
+    let place = (nodes["grid"] ?? nodes["zip"])?.position
+    if checkCount(parts, at: place), broken.isEmpty { readWildcards(&parts, at: place) }
+    let axes = parts.grid + parts.zip.joined() + parts.wildcards
     for (name, node) in nodes where !node.isNull {
       switch name {
-      case "exclude": parts.exclude = cells.filters(node)
-      case "include": parts.include = cells.extras(node)
       case "output": parts.output = text(node, of: name)
       case "sheet": parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + broken.sorted()).layout(node)
       case "webhook": parts.webhook = webhook(node)
       default: break
       }
     }
-    checkCount(parts, at: (nodes["grid"] ?? nodes["zip"])?.position)
     return parts
   }
 
   private func reportUnknown(_ entry: YAMLEntry) {
+    if let (_, name) = PromptAxis.named(entry.name) {
+      findings.error(
+        "found \(entry.name) here, expected it under grid, because \(name) is an axis", at: entry.keyPosition)
+      return
+    }
     let names = RecipeKey.all.map(\.name)
     var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
     if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
@@ -156,7 +175,12 @@ private struct Reading {
 
   /// Reads `grid` and `zip`; returns the names of axes with errors, so that nothing else is blamed for them.
   private func readAxes(_ nodes: [String: YAMLNode], _ parts: inout Parts) -> Set<String> {
-    let reader = AxisReader(values: values, findings: findings, budget: ValueBudget())
+    let budget = ValueBudget()
+    func own(_ name: String) -> String? { parts.base.first { $0.key.name == name }?.value.asText }
+    let prompts = PromptAxisReader(
+      findings: findings, budget: budget, mentions: values.mentions, basePrompt: own("prompt"),
+      baseNegativePrompt: own("negative_prompt"))
+    let reader = AxisReader(values: values, findings: findings, budget: budget, prompts: prompts, wildcards: wildcards)
     var names = AxisNames()
     if let grid = nodes["grid"], !grid.isNull { parts.grid = axes(grid, of: "grid", reader, &names) }
     if let zip = nodes["zip"], !zip.isNull {
@@ -172,6 +196,7 @@ private struct Reading {
       }
     }
     warnOfOverridden(parts.grid + parts.zip.joined())
+    warnOfMatrices(parts.grid + parts.zip.joined())
     return names.broken
   }
 
@@ -191,7 +216,7 @@ private struct Reading {
     }
     var axes: [Axis] = []
     for entry in entries {
-      let axisName = PlotLabels.key(entry.name)?.name ?? entry.name
+      let axisName = PlotLabels.axisName(entry.name)
       if let first = names.positions[axisName] {
         findings.error(
           "found a second axis \(axisName), expected one\(first.lineHint("the first stands"))", at: entry.keyPosition)
@@ -227,14 +252,89 @@ private struct Reading {
     }
   }
 
+  /// A prompt matrix with a fixed part of its own takes the place of the prompt.
+  private func warnOfMatrices(_ axes: [Axis]) {
+    for matrix in axes {
+      guard let row = matrix.onlyRow as? MatrixRow, row.matrix.fixed != nil else { continue }
+      let name = row.key == .promptMatrix ? "prompt" : "negative_prompt"
+      for axis in axes {
+        guard let key = RecipeKey.named(name), axis.setsKey(key) else { continue }
+        findings.warning(
+          "the axis \(axis.name) sets \(name) to no effect, because \(matrix.name) has a fixed part of its own",
+          at: axis.position)
+      }
+    }
+  }
+
+  // MARK: Prompts
+
+  /// Makes axes of the wildcards that are left in the prompts, and tells of edits that find nothing to change.
+  private func readWildcards(_ parts: inout Parts, at position: SourcePosition?) {
+    let groups = parts.grid.map { [$0] } + parts.zip
+    let edits = groups.joined().contains { $0.setsKey(.promptEdit) }
+    let named =
+      parts.base.filter { $0.key.wildcard != nil }.map(\.key)
+      + groups.joined().compactMap(\.key)
+      .filter { $0.wildcard != nil }
+    guard edits || values.mentions.mayHaveWildcards || !named.isEmpty else { return }
+    // Groups of unequal length were told of, and have no cells to look at.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
+    var base = CellDraft(environment: environment)
+    base.apply(parts.base)
+    var survey = PromptSurvey()
+    survey.walk(base, groups, parts.exclude)
+    for index in parts.include.indices {
+      var draft = base
+      draft.apply(parts.include[index].settings)
+      parts.include[index].wildcards = axes(of: survey.look(at: draft))
+    }
+    parts.wildcards = axes(of: survey.open)
+    for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
+    for key in named {
+      guard let name = key.wildcard, !survey.used.contains(name) else { continue }
+      let place =
+        groups.joined().first { $0.key == key }?.position ?? entries.first { $0.name == key.name }?.keyPosition
+      findings.warning("\(key.name): found no prompt with this wildcard, so it has no effect", at: place ?? whole)
+    }
+    let place = parts.wildcards.first?.position ?? parts.include.lazy.compactMap(\.wildcards.first?.position).first
+    _ = checkCount(parts, at: position ?? place)
+  }
+
+  /// The axes of wildcards that nothing stands for.
+  private func axes(of wildcards: [String]) -> [Axis] {
+    let limit = 100
+    guard wildcards.count <= limit else {
+      findings.error(
+        "found \(wildcards.count) wildcards, expected \(limit) at most",
+        at: values.mentions.position(of: wildcards[limit]) ?? whole)
+      return []
+    }
+    return wildcards.compactMap(axis)
+  }
+
+  private func axis(of wildcard: String) -> Axis? {
+    let position = values.mentions.position(of: wildcard) ?? whole
+    guard let entries = wildcards.entries(of: wildcard, at: position) else { return nil }
+    let key = RecipeKey(wildcard: wildcard, isDefault: true)
+    return Axis(name: key.name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: position)
+  }
+
   /// The number of jobs by arithmetic alone: a plan of 10^12 jobs must not be tried.
-  private func checkCount(_ parts: Parts, at position: SourcePosition?) {
-    var count = parts.include.count
-    var estimate = Double(parts.include.count)
+  ///
+  /// - Returns: Whether it is within the limit.
+  private func checkCount(_ parts: Parts, at position: SourcePosition?) -> Bool {
+    var count = 0
+    var estimate = 0.0
     var product = 1
     var isExact = true
     var productEstimate = 1.0
-    for group in parts.grid.map({ [$0] }) + parts.zip {
+    for cell in parts.include {
+      let (sum, overflow) = count.addingReportingOverflow(cell.count)
+      isExact = isExact && !overflow && cell.count < Int.max
+      count = overflow ? Int.max : sum
+      estimate += Double(cell.count)
+    }
+    for group in parts.grid.map({ [$0] }) + parts.zip + parts.wildcards.map({ [$0] }) {
       guard let length = group.first?.count else { continue }
       let (next, overflow) = product.multipliedReportingOverflow(by: length)
       isExact = isExact && !overflow && length < Int.max
@@ -245,10 +345,11 @@ private struct Reading {
     isExact = isExact && !overflow
     count = sum
     estimate += productEstimate
-    guard !isExact || count > Recipe.jobLimit, let position else { return }
+    guard !isExact || count > Recipe.jobLimit, let position else { return true }
     findings.error(
       "found \(isExact ? "\(count)" : "about \(estimate)") jobs, expected \(Recipe.jobLimit) at most; "
         + "split the recipe or take values away", at: position)
+    return false
   }
 
   // MARK: Texts

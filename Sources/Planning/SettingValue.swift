@@ -1,4 +1,5 @@
 import Jobs
+import Prompts
 
 /// A value that a recipe gives to a key, read and checked.
 public enum SettingValue: Hashable, Sendable {
@@ -11,6 +12,13 @@ public enum SettingValue: Hashable, Sendable {
   case model(ModelReference)
   case choice(String)
   case flag(Bool)
+  case styles([PromptStyle])
+  /// In pixels.
+  case size(_ width: Int, _ height: Int)
+  /// A change of the prompts, and the axis that makes it.
+  case edit(PromptEdit, SourcePosition)
+  /// A combination of a matrix, by its number.
+  case combination(PromptMatrix, Int)
   /// No VAE, or no limit.
   case nothing
 
@@ -71,6 +79,27 @@ public enum SettingValue: Hashable, Sendable {
   var asFlag: Bool {
     guard case .flag(let flag) = self else { mismatch("true or false") }
     return flag
+  }
+
+  var asStyles: [PromptStyle] {
+    if self == .nothing { return [] }
+    guard case .styles(let styles) = self else { mismatch("styles") }
+    return styles
+  }
+
+  var asSize: (width: Int, height: Int) {
+    guard case .size(let width, let height) = self else { mismatch("a size") }
+    return (width, height)
+  }
+
+  var asEdit: PlacedEdit {
+    guard case .edit(let edit, let position) = self else { mismatch("an edit") }
+    return PlacedEdit(edit: edit, position: position)
+  }
+
+  var asCombination: MatrixCombination {
+    guard case .combination(let matrix, let number) = self else { mismatch("a combination") }
+    return MatrixCombination(matrix: matrix, number: number)
   }
 
   private func mismatch(_ expected: String) -> Never {

@@ -38,8 +38,8 @@ struct SheetReader {
       findings.error("\(direction): found \(node.found), expected the name of an axis", at: node.position)
       return nil
     }
-    let key = RecipeKey.named(text)
-    let name = key?.name ?? text
+    let key = PlotLabels.key(text)
+    let name = PlotLabels.axisName(text)
     guard axes.contains(name) else {
       if key?.isSetting == true {
         // As after --set, which takes an axis away.

@@ -18,6 +18,10 @@ public enum ValueKind: Hashable, Sendable {
   case model
   /// A VAE file or folder, or nothing.
   case vae
+  /// Names of styles with commas between them, or a list of them.
+  case styles
+  /// Width and height in pixels with an x between them.
+  case size
   /// One of these names.
   case choice([String])
   /// True or false.
@@ -31,6 +35,8 @@ public enum ValueKind: Hashable, Sendable {
   case cells
   /// A path.
   case path
+  /// A path or pattern of file names, or a list of them.
+  case files
   /// Which axis goes where on a contact sheet.
   case sheet
   /// An address, or nothing.
@@ -47,10 +53,18 @@ public enum ValueKind: Hashable, Sendable {
     }
   }
 
+  /// Whether a number has to be whole.
+  var isWhole: Bool {
+    switch self {
+    case .integer, .seed: true
+    default: false
+    }
+  }
+
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .limit, .vae, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    case .text, .limit, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
     default: false
     }
   }
@@ -69,6 +83,9 @@ public enum ValueKind: Hashable, Sendable {
     case .schedule: "a schedule's name"
     case .model: "demo, a model file or a model folder"
     case .vae: "a VAE file or folder, or nothing"
+    case .styles: "names of styles"
+    case .size: "width and height, such as 512x768"
+    case .files: "a path or a list of paths"
     case .choice(let names): Self.list(names)
     case .flag: "true or false"
     case .axes: "a mapping of axes"

@@ -1,8 +1,12 @@
 import Jobs
+import Prompts
 
 /// Turns the text of a scalar into the value of a key.
 struct ValueReader {
   let locator: ModelLocator
+  let styles: StyleShelf
+  /// Where texts with wildcards stand.
+  let mentions: WildcardMentions
 
   /// Why a text is no value of a key: what was found and what was expected.
   struct Complaint: Error {
@@ -27,22 +31,27 @@ struct ValueReader {
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
     case .model: return try model(scalar)
-    case .vae: return scalar.text.isEmpty || scalar.text.lowercased() == "none" ? .nothing : try model(scalar)
+    case .vae: return try vae(scalar)
+    case .styles: return .styles(try styles(named: names(scalar)))
+    case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
-    case .axes, .axisGroups, .cells, .path, .sheet, .address: throw unexpected(scalar, kind)
+    case .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
   }
 
-  /// Checks the numbers of a progression by its ends and its step, without going through them.
-  func check(_ progression: Progression, for key: RecipeKey) throws(Complaint) {
+  /// Checks the numbers of a row by its ends and its step, without going through them unless they are cut to whole ones.
+  func check(_ row: some AxisRow, for key: RecipeKey) throws(Complaint) {
     // A key's range is an interval and its multiples are evenly spaced: what holds for both ends and for two
     // neighbours holds for all.
-    for index in Set([0, min(1, progression.count - 1), progression.count - 1]).sorted() {
-      let number = YAMLScalar(progression[index].description)
-      let value = try value(of: number, for: key)
+    var places = Set([0, min(1, row.count - 1), row.count - 1]).sorted()
+    if case .integer(_, let factor) = key.kind, factor > 1, row is RangeRow, row.count <= Recipe.jobLimit {
+      places = Array(0..<row.count)
+    }
+    for index in places {
+      let value = try value(of: YAMLScalar(row.text(at: index)), for: key)
       if key.kind == .seed, value.asInteger < 0 {
-        throw Complaint(message: "found ... through -1, expected a row of seeds from 0 on")
+        throw Complaint(message: "found a row through -1, expected a row of seeds from 0 on")
       }
     }
   }
@@ -75,7 +84,35 @@ struct ValueReader {
     return number
   }
 
+  /// As `512x768`, in any case and with blanks.
+  private func size(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
+    guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
+      throw unexpected(scalar, .size)
+    }
+    func side(_ text: Substring, _ key: RecipeKey) throws(Complaint) -> Int {
+      Int(try value(of: YAMLScalar(String(text).trimmingBlanks), for: key).asInteger)
+    }
+    return .size(try side(numbers[0], width), try side(numbers[1], height))
+  }
+
   // MARK: Names
+
+  /// One name, where there is a style of just this name, else names with commas between them.
+  private func names(_ scalar: YAMLScalar) -> [String] {
+    if (try? styles.style(scalar.text)) != nil { return [scalar.text] }
+    guard let rows = try? CSVText.rows(scalar.text) else { return [scalar.text] }
+    return rows.flatMap(\.fields).map(\.trimmingBlanks).filter { !$0.isEmpty }
+  }
+
+  /// The styles of these names, without `None`.
+  func styles(named names: [String]) throws(Complaint) -> [PromptStyle] {
+    var found: [PromptStyle] = []
+    for name in names {
+      if let style = try styles.style(name) { found.append(style) }
+    }
+    return found
+  }
 
   private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
     if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }
@@ -105,11 +142,18 @@ struct ValueReader {
   private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {
     let wanted = scalar.text.lowercased()
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
+    // The numbers of the webui's GPU are those of its NV.
+    if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
     let unsupported = UnsupportedNames.choices.contains(wanted) ? " which is not supported by this version," : ""
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
         // Of names as short as cpu and gpu the nearest is not the one that was meant.
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
+  }
+
+  /// The webui's words for no VAE of its own, and for one that it finds itself, mean the checkpoint's own.
+  private func vae(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
   }
 
   private func model(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {

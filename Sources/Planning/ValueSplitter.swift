@@ -3,11 +3,19 @@ enum ValueSplitter {
   /// Whether the scalar continues a row of numbers.
   static func isEllipsis(_ scalar: YAMLScalar) -> Bool { scalar.text == "..." || scalar.text == "…" }
 
-  /// `a || b` for every kind, else `a, b` for numbers and names; text without bars is one value.
+  /// `a || b` for every kind, else `a, b` or lines for numbers and names; text without bars is one value.
   static func pieces(of scalar: YAMLScalar, kind: ValueKind) -> [YAMLScalar] {
     if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
-    guard kind.splitsAtCommas, scalar.text.contains(",") else { return [scalar] }
-    return scalar.text.split(separator: ",", omittingEmptySubsequences: false).map { unquoted(trimmed($0), kind: kind) }
+    guard kind.splitsAtCommas else { return [scalar] }
+    if kind == .styles, let rows = try? CSVText.rows(scalar.text) {
+      let fields = rows.flatMap(\.fields)
+      return fields.isEmpty ? [scalar] : fields.map { YAMLScalar($0.trimmingBlanks) }
+    }
+    // A block of lines ends with a line feed.
+    let text = trimmed(Substring(scalar.text))
+    guard text.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\n") }) else { return [scalar] }
+    return text.split(omittingEmptySubsequences: false) { $0 == "," || $0.isNewline }
+      .map { unquoted(trimmed($0), kind: kind) }
   }
 
   /// A piece that starts with a quote ends with the next such quote that bars or the end follow.

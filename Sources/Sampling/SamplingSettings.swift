@@ -73,6 +73,6 @@ extension NoiseVariation {
 extension TrainingSchedule {
   /// The noise levels that a job takes its model to be trained on.
   public init(_ job: JobParameters) {
-    self.init(noise: job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar)
+    self.init(noise: job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar, isQuantized: job.enableQuantization)
   }
 }

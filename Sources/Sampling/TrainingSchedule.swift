@@ -10,6 +10,8 @@ public struct TrainingSchedule: Hashable, Sendable {
   /// Sigma of every timestep, rising.
   public let sigmas: [Float]
   private let logSigmas: [Float]
+  /// Whether noise levels only have whole timesteps.
+  private let isQuantized: Bool
 
   /// The smallest sigma of the training.
   public var sigmaMin: Float { sigmas[0] }
@@ -20,7 +22,9 @@ public struct TrainingSchedule: Hashable, Sendable {
   ///
   /// With a zero terminal signal-to-noise ratio √ᾱ is stretched until the last is next to 0 (Lin et al. 2023,
   /// arXiv:2305.08891). Downcast, ᾱ and all that follows from it are in half precision, as in the webui up to 1.7.
-  public init(noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false) {
+  ///
+  /// Quantized, a noise level has the timestep of the nearest sigma, as with the webui's `enable_quantization`.
+  public init(noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false, isQuantized: Bool = false) {
     let first = 0.00085.squareRoot()
     let last = 0.012.squareRoot()
     var product = 1.0
@@ -41,20 +45,21 @@ public struct TrainingSchedule: Hashable, Sendable {
       }
       alphas[999] = round(4.8973451890853435e-08)
     }
-    self.init(alphasCumprod: alphas, round: round)
+    self.init(alphasCumprod: alphas, isQuantized: isQuantized, round: round)
   }
 
   /// A schedule with these ᾱ, falling and between 0 and 1; at least two.
-  public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, round: { $0 }) }
+  public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, isQuantized: false, round: { $0 }) }
 
-  private init(alphasCumprod: [Float], round: (Float) -> Float) {
+  private init(alphasCumprod: [Float], isQuantized: Bool, round: (Float) -> Float) {
     precondition(alphasCumprod.count > 1, "a training schedule takes at least two timesteps")
     self.alphasCumprod = alphasCumprod
+    self.isQuantized = isQuantized
     sigmas = alphasCumprod.map { round(round(round(1 - $0) / $0).squareRoot()) }
     logSigmas = sigmas.map { round(.log($0)) }
   }
 
-  /// The fractional timestep whose noise level is `sigma`, clamped to the trained range.
+  /// The timestep whose noise level is `sigma`, clamped to the trained range; fractional unless it is quantized.
   public func timestep(forSigma sigma: Float) -> Float {
     let logSigma = Float.log(sigma)
     // The first timestep whose log sigma is above; the one before it starts the segment.
@@ -65,6 +70,11 @@ public struct TrainingSchedule: Hashable, Sendable {
       if logSigmas[middle] <= logSigma { below = middle + 1 } else { above = middle }
     }
     let low = min(max(below - 1, 0), logSigmas.count - 2)
+    if isQuantized {
+      // Of two that are equally near, the webui takes the first.
+      let isFirst = (logSigma - logSigmas[low]).magnitude <= (logSigma - logSigmas[low + 1]).magnitude
+      return Float(isFirst ? low : low + 1)
+    }
     let weight = (logSigmas[low] - logSigma) / (logSigmas[low] - logSigmas[low + 1])
     let clamped = min(max(weight, 0), 1)
     return (1 - clamped) * Float(low) + clamped * Float(low + 1)

@@ -71,6 +71,19 @@ import Testing
     #expect(plan.output.contains("jobs         137\n"))
   }
 
+  @Test func `the README's recipe of lists is one, with the files that it speaks of`() async throws {
+    let section = try Readme.section("Prompts from lists")
+    let yaml = try #require(section.components(separatedBy: "```yaml\n").last?.components(separatedBy: "```").first)
+    let space = try Workspace(recipe: yaml)
+    try space.makeFolder("wildcards")
+    try space.write("red\nblue\n", to: "wildcards/sky.txt")
+    try space.write("name,prompt,negative_prompt\nink,ink,\nframe,frame,\n", to: "styles.csv")
+    let plan = try await space.run("plan", "recipe.yaml", "--set", "model=demo")
+    #expect(plan.errors.isEmpty)
+    // Three texts, two orders, four choices, 3 5 7 9 and five from 0 to 1, two sizes, two skies.
+    #expect(plan.output.contains("jobs         \(3 * 2 * 4 * 9 * 2 * 2)\n"))
+  }
+
   @Test func `--version tells the version that is in the pictures`() async throws {
     let space = try Workspace()
     let version = try await space.run("--version").output.trimmingCharacters(in: .newlines)

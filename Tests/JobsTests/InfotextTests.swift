@@ -49,6 +49,7 @@ import Testing
         $0.sigmaMin = 0.1
         $0.sigmaMax = 12
         $0.rho = 5
+        $0.enableQuantization = true
         $0.sgmNoiseMultiplier = true
         $0.eta = 0.5
         $0.skipEarlyCond = 0.1
@@ -59,7 +60,7 @@ import Testing
         Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Variation seed: 777, Variation seed strength: 0.3, \
         Seed resize from: 384x256, Clip skip: 2, ENSD: 31337, RNG: NV, Downcast alphas_cumprod: True, \
         Noise Schedule: Zero Terminal SNR, Discard penultimate sigma: True, Schedule min sigma: 0.1, \
-        Schedule max sigma: 12.0, Schedule rho: 5.0, SGM noise multiplier: True, Eta: 0.5, Skip Early CFG: 0.1, \
+        Schedule max sigma: 12.0, Schedule rho: 5.0, Quantized timesteps: True, SGM noise multiplier: True, Eta: 0.5, Skip Early CFG: 0.1, \
         NGMS: 2.0, NGMS all steps: True, Precision: fp32, Generator: sdbatch 1
         """)
     #expect(

@@ -111,6 +111,7 @@ import Testing
     #expect(!changes({ $0.scheduler = .simple }, then: { $0.sigmaMin = 0.1 }))
     #expect(changes({ $0.scheduler = .beta }, then: { $0.betaDistAlpha = 0.5 }) == hasSigmas)
     #expect(!changes { $0.betaDistAlpha = 0.5 })
+    #expect(changes { $0.enableQuantization = true } == (hasSigmas && sampler != .lcm))
     #expect(changes { $0.uniPCOrder = 2 } == (sampler == .uniPC))
     #expect(changes { $0.uniPCVariant = .bh2 } == (sampler == .uniPC))
     #expect(changes { $0.etaDDIM = 0.5 } == (sampler == .ddim || sampler == .ddimCFGPP))

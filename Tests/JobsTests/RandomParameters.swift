@@ -54,6 +54,7 @@ struct RandomParameters {
     parameters.useOldKarrasSchedulerSigmas = pick([true, false])
     parameters.sdNoiseSchedule = pick(TrainingNoiseChoice.allCases)
     parameters.useDowncastedAlphaBar = pick([true, false])
+    parameters.enableQuantization = pick([true, false])
     parameters.sMinUncond = pick([0, number(0, 15)])
     parameters.sMinUncondAll = pick([true, false])
     parameters.skipEarlyCond = pick([0, number(0, 1)])

@@ -30,13 +30,14 @@ import Testing
     (parameters.sigmaMin, parameters.sigmaMax, parameters.rho) = (0.1, 11, 5)
     (parameters.betaDistAlpha, parameters.betaDistBeta) = (0.5, 0.7)
     (parameters.useOldKarrasSchedulerSigmas, parameters.useDowncastedAlphaBar) = (true, true)
+    parameters.enableQuantization = true
     parameters.sdNoiseSchedule = .zeroTerminalSNR
     (parameters.sMinUncond, parameters.sMinUncondAll, parameters.skipEarlyCond) = (3, true, 0.25)
     #expect(try job(PictureRecipe(parameters)) == parameters)
   }
 
   @Test(arguments: [
-    "", "~", "null", "#", "# all", "a\u{7F}\u{85}b", "\u{FEFF}x", "trailing \n", "  leading", "'", "\"", "e\u{301}",
+    "", "~", "null", "__animal__ and __x__", "#", "# all", "a\u{7F}\u{85}b", "\u{FEFF}x", "trailing \n", "  leading", "'", "\"", "e\u{301}",
   ])
   func `a prompt of any text comes back`(prompt: String) throws {
     var parameters = JobParameters()

@@ -93,7 +93,7 @@ import Testing
         - {}
       include: {steps: 5}
       enable_hr: true
-      rng: gpu
+      rng: tpu
       precision: bf16
       """
     ).errors()
@@ -113,7 +113,8 @@ import Testing
         #"fish.yaml:10:3: error: found the unknown name "cfg_scal", expected a recipe key, or values of the form "#
           + #"{title: ..., key: ...} for an axis with a name of its own (did you mean "cfg_scale"?)"#,
         #"fish.yaml:12:18: error: found the unknown name "promt", expected a setting of a job (did you mean "prompt"?)"#,
-        #"fish.yaml:13:7: error: style: found "oil", expected {title: ..., key: ...}, because style is no recipe key"#,
+        #"fish.yaml:13:7: error: style: found "oil", expected {title: ..., key: ...}, because style is no recipe key "#
+          + #"(did you mean "styles"?)"#,
         "fish.yaml:14:3: error: found output as an axis, expected a setting of a job; output belongs to the top level",
         "fish.yaml:17:5: error: zip: found 3 values of s_noise, expected 2 as of eta, "
           + "because the axes of a group advance together",
@@ -122,8 +123,8 @@ import Testing
           + #"(did you mean "style"?)"#,
         "fish.yaml:22:5: error: found an empty mapping, which would leave out every cell; expected {key: value}",
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
-        "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; remove it",
-        #"fish.yaml:25:6: error: rng: found "gpu", expected nv or cpu"#,
+        "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; there is no hires fix yet, remove it",
+        #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
         #"fish.yaml:26:12: error: precision: found "bf16", which is not supported by this version, expected auto or fp32"#,
       ])
   }
@@ -252,7 +253,7 @@ import Testing
     ),
     (
       "styles: [{title: a}]",
-      "fish.yaml:1:1: error: found styles, which is not supported by this version; write the style's text into prompt_append"
+      "fish.yaml:1:10: error: styles: found a mapping, expected the name of a style"
     ),
     (
       "medium: [{title: a}]",

@@ -39,6 +39,24 @@ import Testing
     #expect((training.sigmaMin - 0.0291675348).magnitude < 2e-9)
     #expect((training.sigmaMax - 14.6146421).magnitude < 1e-6)
     #expect((training.timestep(forSigma: 1) - 353.89038).magnitude < 1e-4)
+    let quantized = TrainingSchedule(isQuantized: true)
+    #expect(quantized.timestep(forSigma: 1) == 354)
+    // k-diffusion's definition: the index of the smallest distance in the logarithm, the first of equal ones.
+    let logs = training.sigmas.map(Float.log)
+    for sigma in stride(from: Float(0.02), to: 16, by: 0.0137) {
+      let distances = logs.map { (Float.log(sigma) - $0).magnitude }
+      let nearest = distances.firstIndex(of: distances.min() ?? 0) ?? -1
+      #expect(quantized.timestep(forSigma: sigma) == Float(nearest))
+    }
+    var job = JobParameters()
+    #expect(TrainingSchedule(job) == training)
+    job.enableQuantization = true
+    #expect(TrainingSchedule(job) == quantized)
+    // Each level has its own timestep, and so has everything beyond the ends.
+    for index in [0, 1, 500, 998, 999] {
+      #expect(quantized.timestep(forSigma: quantized.sigmas[index]) == Float(index))
+    }
+    #expect(quantized.timestep(forSigma: 0.001) == 0 && quantized.timestep(forSigma: 100) == 999)
     #expect((training.sigma(atTimestep: 500.5) - 1.6209832).magnitude < 1e-6)
   }
 

@@ -1,0 +1,63 @@
+/// Values of an axis that are made when they are asked for, so that a row may be long.
+protocol AxisRow: Sendable {
+  /// What every value sets.
+  var key: RecipeKey { get }
+  /// How many values there are; at least one.
+  var count: Int { get }
+  /// Whether excludes and includes may name a value by its title.
+  var isNamed: Bool { get }
+  /// The value at a place below `count` as the recipe would write it, which is its title too.
+  func text(at index: Int) -> String
+  /// What the value at a place below `count` sets its key to.
+  func setting(at index: Int) -> SettingValue
+}
+
+extension AxisRow {
+  func value(at index: Int) -> AxisValue {
+    let text = text(at: index)
+    return AxisValue(text: text, title: text, settings: [Setting(key, setting(at: index))], isNamed: isNamed)
+  }
+}
+
+/// `1, 2, ..., 8`, or what of it follows the two numbers that it is read from. All were checked when it was read.
+struct ProgressionRow: AxisRow {
+  let key: RecipeKey
+  let numbers: Progression
+
+  var count: Int { numbers.count }
+  var isNamed: Bool { false }
+
+  func text(at index: Int) -> String { numbers[index].description }
+
+  func setting(at index: Int) -> SettingValue { SettingValue(numbers[index], of: key) }
+}
+
+/// `1-5 (+2)` or `0-1 [5]`, checked when it was read.
+struct RangeRow: AxisRow {
+  let key: RecipeKey
+  let range: PlotRange
+
+  var count: Int { range.count }
+  var isNamed: Bool { false }
+
+  func text(at index: Int) -> String { range.text(at: index) }
+
+  func setting(at index: Int) -> SettingValue {
+    switch range {
+    case .steps(let numbers): SettingValue(numbers[index], of: key)
+    case .even(let numbers):
+      ExactDecimal(numbers[index]).map { SettingValue($0, of: key) } ?? .number(Double(numbers[index]) ?? 0)
+    }
+  }
+}
+
+extension SettingValue {
+  /// A number of a row, which was checked when it was read.
+  init(_ number: ExactDecimal, of key: RecipeKey) {
+    switch key.kind {
+    case .integer, .seed: self = .integer(number.integer ?? 0)
+    case .limit where number.digits == 0: self = .nothing
+    default: self = .number(number.number)
+    }
+  }
+}

@@ -1,0 +1,201 @@
+import Prompts
+
+/// The axes that change prompts rather than set a key: those of the webui's plot, and its prompt matrix.
+enum PromptAxis: String, CaseIterable {
+  case replace = "prompt_sr"
+  case order = "prompt_order"
+  case matrix = "prompt_matrix"
+  case negativeMatrix = "negative_prompt_matrix"
+
+  /// What the webui calls it.
+  private var label: String {
+    switch self {
+    case .replace: "Prompt S/R"
+    case .order: "Prompt order"
+    case .matrix: "Prompt matrix"
+    case .negativeMatrix: "Negative prompt matrix"
+    }
+  }
+
+  /// The kind of an axis by its name, in any case, and what the axis is called here.
+  ///
+  /// There may be several of one kind, told apart by what follows the name and a blank: `Prompt S/R colours`.
+  static func named(_ name: String) -> (kind: PromptAxis, name: String)? {
+    let wanted = name.lowercased()
+    for kind in allCases {
+      for spelling in [kind.rawValue, kind.label.lowercased()] {
+        if wanted == spelling { return (kind, kind.rawValue) }
+        guard wanted.hasPrefix(spelling + " ") else { continue }
+        return (kind, kind.rawValue + " " + String(name.dropFirst(spelling.count)).trimmingBlanks)
+      }
+    }
+    return nil
+  }
+}
+
+/// Reads the values of axes that change prompts.
+struct PromptAxisReader {
+  let findings: Findings
+  let budget: ValueBudget
+  /// Where texts with wildcards stand.
+  let mentions: WildcardMentions
+  /// The recipe's own prompts, which a matrix without a text takes apart.
+  let basePrompt: String?
+  let baseNegativePrompt: String?
+
+  /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
+  func axis(_ kind: PromptAxis, called name: String, _ entry: YAMLEntry) -> Axis? {
+    let run: Axis.Run? =
+      switch kind {
+      case .replace: replacements(entry)
+      case .order: orders(entry)
+      case .matrix: matrix(entry, of: "prompt", basePrompt, key: .promptMatrix)
+      case .negativeMatrix: matrix(entry, of: "negative_prompt", baseNegativePrompt, key: .negativePromptMatrix)
+      }
+    return run.map { Axis(name: name, key: nil, runs: [$0], position: entry.keyPosition) }
+  }
+
+  // MARK: Plot
+
+  private func replacements(_ entry: YAMLEntry) -> Axis.Run? {
+    guard let texts = texts(of: entry), let first = texts.first else { return nil }
+    guard !first.isEmpty else {
+      findings.error(
+        "\(entry.name): found nothing as the first value, expected the text to look for", at: entry.value.position)
+      return nil
+    }
+    return .values(
+      texts.map { text in
+        let edit = PromptEdit.replace(first, by: text)
+        return AxisValue(
+          text: text, title: text, settings: [Setting(.promptEdit, .edit(edit, entry.value.position))], isNamed: true)
+      })
+  }
+
+  private func orders(_ entry: YAMLEntry) -> Axis.Run? {
+    guard let texts = texts(of: entry) else { return nil }
+    guard !texts.contains("") else {
+      findings.error("\(entry.name): found an empty value, expected parts of the prompt", at: entry.value.position)
+      return nil
+    }
+    return .row(OrderRow(texts: texts, position: entry.value.position))
+  }
+
+  /// A list, texts with bars between them, or as the webui has it: with commas or ends of lines between them, in double
+  /// quotes where they hold such.
+  private func texts(of entry: YAMLEntry) -> [String]? {
+    func fail(_ message: String, _ position: SourcePosition? = nil) -> [String]? {
+      findings.error("\(entry.name): \(message)", at: position ?? entry.value.position)
+      return nil
+    }
+    var texts: [String] = []
+    switch entry.value.content {
+    case .mapping: return fail("found a mapping, expected a list of texts")
+    case .sequence(let items):
+      for item in items {
+        guard let scalar = item.scalar else { return fail("found \(item.found), expected text", item.position) }
+        texts.append(scalar.isNull ? "" : scalar.text)
+        mentions.note(texts[texts.count - 1], at: item.position)
+      }
+    case .scalar(let scalar):
+      guard budget.take(scalar.text) else {
+        return fail("found too many values, expected \(ValueBudget.limit) at most in one recipe")
+      }
+      if scalar.isNull { break }
+      mentions.note(scalar.text, at: entry.value.position)
+      if scalar.text.contains("||") {
+        texts = ValueSplitter.pieces(of: scalar, kind: .text).map(\.text)
+      } else {
+        do {
+          texts = try CSVText.rows(scalar.text).flatMap(\.fields).map(\.trimmingBlanks)
+        } catch {
+          return fail("found a quote that nothing closes, expected one at the end of the value")
+        }
+      }
+    }
+    return texts.isEmpty ? fail("found no values, expected at least one") : texts
+  }
+
+  // MARK: Matrix
+
+  private func matrix(_ entry: YAMLEntry, of prompt: String, _ own: String?, key: RecipeKey) -> Axis.Run? {
+    var value = entry.value
+    var putsAtStart = false
+    var delimiter = ", "
+    var isSound = true
+    for option in entry.value.entries ?? [] {
+      let text = option.value.scalar?.text.lowercased()
+      switch (option.name, text) {
+      case (prompt, _): value = option.value
+      case ("put_at_start", "true"): putsAtStart = true
+      case ("put_at_start", "false"): break
+      case ("variations_delimiter", "comma"): break
+      case ("variations_delimiter", "space"): delimiter = " "
+      case ("put_at_start", _), ("variations_delimiter", _):
+        let expected = option.name == "put_at_start" ? "true or false" : "comma or space"
+        findings.error("\(option.name): found \(option.value.found), expected \(expected)", at: option.value.position)
+        isSound = false
+      case ("different_seeds", _):
+        findings.error(
+          "found different_seeds, which is not supported by this version; a seed axis in one group of zip with this one "
+            + "gives each picture its own", at: option.keyPosition)
+        isSound = false
+      default:
+        let names = [prompt, "put_at_start", "variations_delimiter"]
+        findings.error(
+          KeyReader.unknown(option.name, expected: ValueKind.list(names), names: names), at: option.keyPosition)
+        isSound = false
+      }
+    }
+    if value.entries != nil { value = YAMLNode(.scalar(YAMLScalar("")), at: entry.value.position) }
+    guard isSound, let parts = parts(of: value, entry.name, prompt, own) else { return nil }
+    var matrix = PromptMatrix(parts)
+    matrix.putsAtStart = putsAtStart
+    matrix.delimiter = delimiter
+    return .row(MatrixRow(key: key, matrix: matrix))
+  }
+
+  private func parts(of value: YAMLNode, _ name: String, _ prompt: String, _ own: String?) -> [String]? {
+    func fail(_ message: String, _ position: SourcePosition? = nil) -> [String]? {
+      findings.error("\(name): \(message)", at: position ?? value.position)
+      return nil
+    }
+    switch value.content {
+    case .mapping: return fail("found a mapping, expected text such as a|b|c")
+    case .sequence(let items):
+      var parts: [String] = []
+      for item in items {
+        guard let scalar = item.scalar else { return fail("found \(item.found), expected text", item.position) }
+        parts.append(scalar.isNull ? "" : scalar.text)
+        mentions.note(parts[parts.count - 1], at: item.position)
+      }
+      return parts.count > 1 ? parts : fail("found less than two parts, expected the fixed one and others")
+    case .scalar(let scalar):
+      if scalar.isNull || scalar.text.isEmpty {
+        let parts = PromptMatrix.split(own ?? "")
+        return parts.count > 1 ? parts : fail("found no | in the recipe's \(prompt), expected parts such as a|b|c")
+      }
+      mentions.note(scalar.text, at: value.position)
+      let parts = PromptMatrix.split(scalar.text)
+      return parts.count > 1 ? parts : fail("found \(Quoted.short(scalar)), expected parts such as a|b|c")
+    }
+  }
+}
+
+/// Where the recipe's texts with wildcards stand.
+final class WildcardMentions {
+  private var places: [(text: String, position: SourcePosition)] = []
+
+  /// Notes a text that may hold wildcards.
+  func note(_ text: String, at position: SourcePosition) {
+    if text.utf8.contains(UInt8(ascii: "_")) { places.append((text, position)) }
+  }
+
+  /// Whether some text has an underscore, without which there is no wildcard.
+  var mayHaveWildcards: Bool { !places.isEmpty }
+
+  /// Where a wildcard stands; nothing where it is made of more than one text.
+  func position(of name: String) -> SourcePosition? {
+    places.first { Wildcard.names(in: $0.text).contains(name) }?.position
+  }
+}

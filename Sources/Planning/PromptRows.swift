@@ -1,0 +1,51 @@
+import Prompts
+
+/// Every order of some texts ("Prompt order"), in the order of Python's `itertools.permutations`.
+struct OrderRow: AxisRow {
+  /// At least one.
+  let texts: [String]
+  let position: SourcePosition
+
+  var key: RecipeKey { .promptEdit }
+  var isNamed: Bool { true }
+  /// A factorial; `Int.max` where an `Int` is too small.
+  var count: Int {
+    (1...texts.count).reduce(1) { count, factor in
+      let (product, overflow) = count.multipliedReportingOverflow(by: factor)
+      return overflow ? Int.max : product
+    }
+  }
+
+  func text(at index: Int) -> String { order(index).joined(separator: ", ") }
+
+  func setting(at index: Int) -> SettingValue { .edit(.order(order(index)), position) }
+
+  /// The digits of the index in the factorial number system choose among the texts that are left.
+  private func order(_ index: Int) -> [String] {
+    var digits: [Int] = []
+    var rest = index
+    for base in 1...texts.count {
+      digits.append(rest % base)
+      rest /= base
+    }
+    var left = texts
+    return digits.reversed().map { left.remove(at: $0) }
+  }
+}
+
+/// Every combination of a prompt matrix.
+struct MatrixRow: AxisRow {
+  /// That of the prompt, or of the negative prompt.
+  let key: RecipeKey
+  let matrix: PromptMatrix
+
+  var count: Int { matrix.count }
+  var isNamed: Bool { true }
+
+  func text(at index: Int) -> String {
+    let chosen = matrix.chosen(index)
+    return chosen.isEmpty ? "none" : chosen.joined(separator: ", ")
+  }
+
+  func setting(at index: Int) -> SettingValue { .combination(matrix, index) }
+}

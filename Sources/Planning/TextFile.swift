@@ -1,0 +1,52 @@
+import Foundation
+
+/// The bytes of a file that a person wrote.
+enum TextFile {
+  /// Why there are none.
+  enum Problem: Error {
+    /// The system's words.
+    case unreadable(String)
+    case tooLarge
+  }
+
+  /// Reads a file, but never more than a limit: it might be a device without end.
+  static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
+    guard let file = fopen(path, "rb") else { throw .unreadable(reason()) }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 64 << 10)
+    var count = 0
+    while true {
+      let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
+      guard read > 0 else { break }
+      count += read
+      guard count <= limit else { throw .tooLarge }
+      if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
+    }
+    guard ferror(file) == 0 else { throw .unreadable(reason()) }
+    return Array(bytes[..<count])
+  }
+
+  /// Reads a file that a recipe names: UTF-8, a byte order mark left out.
+  ///
+  /// - Throws: What is wrong with the file, about the whole of it.
+  static func readText(_ path: String, expected: String) throws(RecipeErrors) -> String {
+    let limit = 16 << 20
+    let position = SourcePosition(source: path, line: 0, column: 0, rank: SourcePosition.besides)
+    let bytes: [UInt8]
+    do {
+      bytes = try read(path, limit: limit)
+    } catch {
+      switch error {
+      case .unreadable(let reason): throw RecipeErrors("cannot be read (\(reason)), expected \(expected)", at: position)
+      case .tooLarge: throw RecipeErrors("found more than \(limit) bytes, expected \(expected)", at: position)
+      }
+    }
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    guard let text = String(validating: bytes.starts(with: mark) ? bytes[3...] : bytes[...], as: UTF8.self) else {
+      throw RecipeErrors("found bytes that are no UTF-8, expected \(expected) in UTF-8", at: position)
+    }
+    return text
+  }
+
+  private static func reason() -> String { String(cString: strerror(errno)) }
+}
