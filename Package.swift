@@ -24,6 +24,7 @@ let package = Package(
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CCrashNotes"),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
@@ -36,7 +37,7 @@ let package = Package(
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
-    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", crypto]),
+    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),

@@ -32,6 +32,12 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     stepsToMake += parameters.steps
   }
 
+  /// Notes where a job stands that this run leaves alone.
+  mutating func leave(_ state: JobState, at place: Int) {
+    states[place] = state
+    isTried[place] = true
+  }
+
   func start(in folder: RunFolder) -> RunStart {
     RunStart(folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake)
   }

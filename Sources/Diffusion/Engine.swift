@@ -52,33 +52,51 @@ public final class Engine {
   ///
   /// - Parameters:
   ///   - parameters: The settings of the job.
-  ///   - progress: Called before each stage and after each sampling step; what it throws ends the image at once.
+  ///   - state: Where to go on, as an earlier call for the same image gave it to `progress`; nothing for the start. The
+  ///     image is the same, bit for bit.
+  ///   - progress: Called before each stage and after each sampling step, with the state from sampling on; what it throws
+  ///     ends the image at once.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws, `EngineError`, `WeightError`, `PromptError` or `TokenizationError`.
+  /// - Throws: What `progress` throws, `UnusableState` before anything is told, `EngineError`, `WeightError`,
+  ///   `PromptError` or `TokenizationError`.
   public func generate(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let model = try load(parameters, progress: progress)
-
-    try progress(.encoding)
+    let (model, _) = try catalog.models(for: parameters)
+    let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters)
-    let denoiser = GuidedDenoiser(
-      unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType),
-      conditioning: try model.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
-    var loop = SamplingLoop(settings: SamplingSettings(parameters, channels: model.latentChannels), training: training)
-    while !loop.isFinished {
-      try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
-      loop.step(model: denoiser)
+    var loop =
+      try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
+      ?? SamplingLoop(settings: settings, training: training)
+    let networks = try load(parameters) { try progress($0, nil) }
+
+    if !loop.isFinished {
+      try progress(.encoding, nil)
+      let denoiser = GuidedDenoiser(
+        unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
+        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+      while !loop.isFinished {
+        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+        try loop.step(model: denoiser)
+      }
     }
-    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
+    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
 
-    try progress(.decoding)
+    try progress(.decoding, loop.state)
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }
-    return try ImageDecoder(decoder: model.vae, scalingFactor: model.scalingFactor, compute: compute)
+    return try ImageDecoder(decoder: networks.vae, scalingFactor: networks.scalingFactor, compute: compute)
       .decode(loop.latent)
+  }
+
+  /// Makes one image from its start; see `generate(_:resuming:progress:)`.
+  public func generate(
+    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+  ) throws -> RGBImage {
+    try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
   }
 
   private func load(
