@@ -21,24 +21,31 @@ static atomic_flag entered = ATOMIC_FLAG_INIT;
 static char id[ID_SIZE + 1];
 
 // Only what POSIX calls async-signal-safe, and atomics.
-static void note(int number) {
+static void note(int number, siginfo_t *info, void *context) {
   // Threads that fault together: the first writes and ends the process, the others wait for that.
   if (atomic_flag_test_and_set(&entered))
     for (;;) pause();
+  int index = 0;
+  while (index + 1 < COUNT && fatal[index].number != number) index++;
   int descriptor = atomic_load(&file);
   if (descriptor >= 0) {
-    const char *name = " SIG\n";
-    for (int i = 0; i < COUNT; i++)
-      if (fatal[i].number == number) name = fatal[i].name;
     // In one piece, so that processes that share the file do not mix their lines.
     char line[ID_SIZE + 16];
-    size_t id_size = strlen(id), name_size = strlen(name);
+    size_t id_size = strlen(id), name_size = strlen(fatal[index].name);
     memcpy(line, id, id_size);
-    memcpy(line + id_size, name, name_size);
+    memcpy(line + id_size, fatal[index].name, name_size);
     while (write(descriptor, line, id_size + name_size) < 0 && errno == EINTR) {}
   }
-  // Whatever was there before, most often the end of the process, gets the signal when this function returns.
-  for (int i = 0; i < COUNT; i++) sigaction(fatal[i].number, &previous[i], NULL);
+  // From here on every fault ends the process, one in the handler that was there before as well.
+  for (int i = 0; i < COUNT; i++) signal(fatal[i].number, SIG_DFL);
+  // That one, such as the backtrace of the Swift runtime, may count on a fault that comes again when it returns; a signal
+  // that was sent does not, so the process is ended here.
+  const struct sigaction *before = &previous[index];
+  if (before->sa_flags & SA_SIGINFO)
+    before->sa_sigaction(number, info, context);
+  else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
+    before->sa_handler(number);
+  signal(number, SIG_DFL);
   raise(number);
 }
 
@@ -53,9 +60,9 @@ void crash_notes_install(void) {
   }
   struct sigaction action;
   memset(&action, 0, sizeof action);
-  action.sa_handler = note;
-  action.sa_flags = SA_ONSTACK;
-  sigfillset(&action.sa_mask);
+  action.sa_sigaction = note;
+  action.sa_flags = SA_ONSTACK | SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
   // A parent may have left them blocked.
   sigset_t numbers;
   sigemptyset(&numbers);
