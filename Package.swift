@@ -75,7 +75,7 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
-      name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "TestSupport"],
+      name: "DiffusionTests", dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "Weights", "TestSupport"],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
   ],

@@ -66,11 +66,15 @@ public final class Engine {
     let (model, _) = try catalog.models(for: parameters)
     let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters)
-    var loop =
-      try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
-      ?? SamplingLoop(settings: settings, training: training)
+    let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
     let networks = try load(parameters) { try progress($0, nil) }
 
+    let memory = networks.vae.leastMemory(width: parameters.width, height: parameters.height)
+    guard compute.workspace.hasRoom(for: memory) else {
+      throw EngineError.outOfMemory(bytes: memory, width: parameters.width, height: parameters.height)
+    }
+
+    var loop = earlier ?? SamplingLoop(settings: settings, training: training)
     if !loop.isFinished {
       try progress(.encoding, nil)
       let denoiser = GuidedDenoiser(
@@ -105,17 +109,26 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     if let loaded, loaded.key == key { return loaded }
-    let fresh: LoadedModel
+    // What is read now must be what the digest is of.
+    func requireUnchanged() throws {
+      try model.archive.requireUnchanged()
+      try vae?.archive.requireUnchanged()
+    }
+    let fresh: Result<LoadedModel, any Error>
     if let present = loaded, present.key.model == parameters.model {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
-      fresh = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+      try requireUnchanged()
+      fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }
     } else {
       try progress(.loading(model.identity.name))
       // The old weights go first: two full-size models need not fit at once.
       loaded = nil
-      fresh = try LoadedModel(model, vae: vae, key: key, compute: compute)
+      try requireUnchanged()
+      fresh = Result { try LoadedModel(model, vae: vae, key: key, compute: compute) }
     }
-    loaded = fresh
-    return fresh
+    // A fault of a file that is being written is none of the model.
+    try requireUnchanged()
+    loaded = try fresh.get()
+    return try fresh.get()
   }
 }

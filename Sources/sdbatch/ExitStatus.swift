@@ -91,7 +91,7 @@ extension EngineError: InputFailure {
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .noVAE, .imageChannels: false
-    case .clipSkipTooLarge, .notFinite: true
+    case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }
 }

@@ -125,7 +125,9 @@ import Testing
   }
 
   @Test func `a run stops at the time of day that it was given`() async throws {
-    let space = try Workspace(recipe: Self.recipe(.heun).replacingOccurrences(of: "seed: 31", with: "grid: {seed: \"1, 2, ..., 3000\"}"))
+    let space = try Workspace(
+      recipe: Self.recipe(.heun).replacingOccurrences(
+        of: "seed: 31", with: "grid: {seed: \"1, 2, ..., 3000\"}"))
     var soon = time(nil) + 8
     var fields = tm()
     gmtime_r(&soon, &fields)
