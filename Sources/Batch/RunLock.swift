@@ -49,13 +49,21 @@ public final class RunLock {
     do {
       var isTold = false
       while try !take(descriptor, LOCK_EX, path: folder.lock) {
-        // `status` holds the lock for an instant to see whether it is free, and must not turn a run away.
         let waited = ContinuousClock.now - started
-        if waited >= max(patience, .milliseconds(200)) {
+        // `status` shares the lock for an instant to see whether it is free, and must not turn a run away, however long
+        // the system lets it sleep meanwhile.
+        if try take(descriptor, LOCK_SH, path: folder.lock) {
+          flock(descriptor, LOCK_UN)
+          if waited < max(patience, .seconds(60)) {
+            usleep(1000)
+            continue
+          }
+        }
+        if waited >= patience {
           throw BatchError.folderInUse(path: folder.path, owner: owner(of: folder))
         }
         if let reason = stopRequest() { throw StopRequested(reason) }
-        if waited > .milliseconds(200), !isTold {
+        if !isTold {
           isTold = true
           isWaiting(owner(of: folder))
         }
