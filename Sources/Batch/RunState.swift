@@ -78,7 +78,8 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   func ending(isAborted: Bool) -> RunEnding {
     if isAborted { return .aborted }
-    if stop != nil { return .stopped }
+    // Without a reason to stop: the run was to do failed jobs only.
+    if stop != nil || counts.pending > 0 { return .stopped }
     return counts.failed > 0 ? .failed : .done
   }
 

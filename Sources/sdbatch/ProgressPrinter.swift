@@ -113,7 +113,9 @@ final class ProgressPrinter {
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
       let counts = outcome.counts
-      let left = counts.pending > 0 ? ", \(counts.pending) to do: give the same command again to go on" : ""
+      let advice =
+        outcome.stop == nil ? "give the command without --only-failed" : "give the same command again to go on"
+      let left = counts.pending > 0 ? ", \(counts.pending) to do: \(advice)" : ""
       let made = "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
       let stop = outcome.stop.map { "stopped by \($0.text): " } ?? ""
       return "\(stop)\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"

@@ -127,6 +127,7 @@ import Testing
     let outcome = try space.run(fakeJobs([1, 2, 3]), only: .failed)
     #expect(outcome.counts == RunCounts(done: 2, pending: 1))
     #expect(outcome.stop == nil)
+    #expect((try space.manifest()["run"] as? [String: Any])?["status"] as? String == "stopped")
     #expect(space.generator.calls == [1, 2, 2])
     #expect(try space.run(fakeJobs([1, 2, 3]), only: .failed).imagesMade == 0)
     #expect(try space.run(fakeJobs([1, 2, 3])).counts == RunCounts(done: 3))
