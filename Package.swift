@@ -25,6 +25,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CCrashNotes"),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
@@ -38,7 +39,7 @@ let package = Package(
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
-    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", crypto]),
+    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
@@ -79,7 +80,7 @@ let package = Package(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
-      dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "Sampling", "Tensors", "TestSupport"],
+      dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "Sampling", "Tensors", "Weights", "TestSupport"],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
   ],

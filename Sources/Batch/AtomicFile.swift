@@ -2,7 +2,7 @@ import Foundation
 
 /// A file that is there whole or not at all, at any instant and after a power cut.
 ///
-/// Temporary file in the same folder -> write -> fsync -> rename -> fsync of the folder.
+/// Temporary file in the same folder -> write -> fsync -> close -> rename -> fsync of the folder.
 enum AtomicFile {
   /// Takes the pieces of a file on its way.
   struct Pieces {
@@ -47,14 +47,14 @@ enum AtomicFile {
     do {
       try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
       if keepsEqual, isEqual(temporary, path as String) {
-        close(descriptor)
         isOpen = false
+        try disk.close(descriptor, path: temporary)
         try disk.remove(temporary)
         return try FileMark(path: path as String)
       }
       try disk.synchronise(descriptor, path: temporary)
-      close(descriptor)
       isOpen = false
+      try disk.close(descriptor, path: temporary)
       try disk.rename(temporary, to: path as String)
     } catch {
       if isOpen { close(descriptor) }
@@ -74,14 +74,21 @@ enum AtomicFile {
   ///   - disk: The disk.
   /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
   static func removeTemporaries(in folder: String, on disk: Disk) throws {
+    for name in try names(in: folder) where name.hasPrefix(".") && name.hasSuffix(temporarySuffix) {
+      try disk.remove("\(folder)/\(name)")
+    }
+  }
+
+  /// What is in a folder, in no order.
+  static func names(in folder: String) throws -> [String] {
     guard let stream = opendir(folder) else { throw BatchError.notRead(path: folder, code: errno) }
+    defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name.hasPrefix("."), name.hasSuffix(temporarySuffix) { names.append(name) }
+      names.append(
+        withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
     }
-    closedir(stream)
-    for name in names { try disk.remove("\(folder)/\(name)") }
+    return names
   }
 
   private static func isEqual(_ path: String, _ other: String) -> Bool {

@@ -10,6 +10,8 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
   case notRead(path: String, code: Int32)
   /// A file of the run folder does not hold what this program writes there.
   case damaged(path: String, problem: String)
+  /// The run folder was removed or replaced while the run went on.
+  case folderLost(path: String)
   /// The folder holds no run.
   case noRun(path: String)
   /// The generator made an image of another size than the job's.
@@ -23,6 +25,8 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
     case .notWritten(let path, let action, let code): "cannot \(action.rawValue) \(path): \(Self.text(code))"
     case .notRead(let path, let code): "cannot read \(path): \(Self.text(code))"
     case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
+    case .folderLost(let path):
+      "\(path) was removed or replaced while the run went on; what is there now was left alone: start the run again"
     case .noRun(let path): "\(path) holds no run: there is no plan.jsonl in it"
     case .wrongSize(let found, let expected): "the image came out as \(found), expected \(expected)"
     }

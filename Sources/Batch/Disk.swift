@@ -10,6 +10,7 @@ public struct Disk: Sendable {
     case create = "create"
     case write = "write to"
     case synchronise = "bring to the disk"
+    case close = "finish writing"
     case rename = "put in place"
     case synchroniseFolder = "bring to the disk the folder"
     case truncate = "cut the unfinished last line of"
@@ -21,8 +22,14 @@ public struct Disk: Sendable {
   public struct Step: Hashable, Sendable {
     /// What is about to happen.
     public var action: Action
-    /// To which file or folder.
+    /// To which file or folder; for `rename`, what it is called afterwards.
     public var path: String
+    /// For `rename`, what the file is called before.
+    public var oldPath: String?
+    /// For `write`, all that is to be written.
+    public var bytes: [UInt8] = []
+    /// The open file, where there is one.
+    public var descriptor: Int32?
   }
 
   private let beforeStep: (@Sendable (Step) throws -> Void)?
@@ -52,7 +59,7 @@ public struct Disk: Sendable {
 
   /// Writes all the bytes, however often the system has to be asked.
   func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
-    try step(.write, path) {
+    try step(Step(action: .write, path: path, bytes: bytes, descriptor: descriptor)) {
       bytes.withUnsafeBytes { bytes in
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -67,15 +74,26 @@ public struct Disk: Sendable {
   }
 
   func synchronise(_ descriptor: Int32, path: String) throws {
-    try step(.synchronise, path) { fsync(descriptor) }
+    try step(Step(action: .synchronise, path: path, descriptor: descriptor)) { fsync(descriptor) }
+  }
+
+  /// Closes a file, whatever happens: some file systems tell only now that a write has failed.
+  func close(_ descriptor: Int32, path: String) throws {
+    var isOpen = true
+    defer { if isOpen { Glibc.close(descriptor) } }
+    try step(Step(action: .close, path: path, descriptor: descriptor)) {
+      isOpen = false
+      // Once interrupted, the file is closed all the same.
+      return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : -1
+    }
   }
 
   func truncate(_ descriptor: Int32, to length: Int64, path: String) throws {
-    try step(.truncate, path) { ftruncate(descriptor, off_t(length)) }
+    try step(Step(action: .truncate, path: path, descriptor: descriptor)) { ftruncate(descriptor, off_t(length)) }
   }
 
   func rename(_ path: String, to newPath: String) throws {
-    try step(.rename, newPath) { Glibc.rename(path, newPath) }
+    try step(Step(action: .rename, path: newPath, oldPath: path)) { Glibc.rename(path, newPath) }
   }
 
   func remove(_ path: String) throws {
@@ -87,7 +105,7 @@ public struct Disk: Sendable {
     try step(.synchroniseFolder, path) {
       let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { return -1 }
-      defer { close(descriptor) }
+      defer { Glibc.close(descriptor) }
       // Some network file systems do not know how, and have nothing to do either.
       return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1
     }
@@ -103,12 +121,17 @@ public struct Disk: Sendable {
   /// - Throws: `BatchError.notWritten`, or what the observer throws.
   @discardableResult
   func step(_ action: Action, _ path: String, _ body: () -> Int32) throws -> Int32 {
-    try beforeStep?(Step(action: action, path: path))
+    try step(Step(action: action, path: path), body)
+  }
+
+  @discardableResult
+  private func step(_ step: Step, _ body: () -> Int32) throws -> Int32 {
+    try beforeStep?(step)
     while true {
       let result = body()
       if result >= 0 { return result }
       let code = errno
-      if code != EINTR { throw BatchError.notWritten(path: path, action: action, code: code) }
+      if code != EINTR { throw BatchError.notWritten(path: step.path, action: step.action, code: code) }
     }
   }
 }

@@ -17,13 +17,16 @@ public protocol ImageGenerator {
   ///
   /// - Parameters:
   ///   - parameters: The settings of the job.
-  ///   - progress: To be called before each stage and after each sampling step; what it throws must be passed on at
-  ///     once, for the run may have been asked to stop.
+  ///   - state: What an earlier call for the same job told `progress`, to go on from there; nothing for the start. The
+  ///     image has to be the same.
+  ///   - progress: To be called before each stage and after each sampling step, with the state wherever the image could go
+  ///     on from there; what it throws must be passed on at once, for the run may have been asked to stop.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws; an `InputFailure` that is not of one job if every job with this model would fail
-  ///   as this one; or any other error, which makes this one job fail.
+  /// - Throws: What `progress` throws; `UnusableState` if there is no going on from `state`; an `InputFailure` that is not
+  ///   of one job if every job with this model would fail as this one; or any other error, which makes this one job fail.
   mutating func generate(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage
 }
 
@@ -54,4 +57,8 @@ public enum StopReason: Hashable, Sendable {
   case signal(Int32)
   /// A job failed, and the run was to go no further.
   case failure
+  /// The time of day has come.
+  case until
+  /// The time that the run was given is over.
+  case maxTime
 }

@@ -8,6 +8,12 @@ public enum RunEvent: Sendable {
   case jobStarted(RunningJob)
   /// A job has come further.
   case progress(RunningJob, GenerationProgress)
+  /// An image goes on where an earlier run left it, after so many sampling steps.
+  case resumed(RunningJob, step: Int)
+  /// What an earlier run left of an image is of no use, for this reason; the image is begun anew.
+  case checkpointIgnored(RunningJob, reason: String)
+  /// A job that ended the process again and again counts as failed, and is not tried.
+  case jobQuarantined(Job, JobID, error: String)
   /// An image is on the disk and in the journal.
   case imageDone(RunningJob, file: String, seconds: Double)
   /// A job ended in an error, which is in the journal.

@@ -26,6 +26,10 @@ public struct RunFolder: Hashable, Sendable {
   public var seeds: String { "\(path)/seeds.json" }
   /// When each image was made and how long it took, for people and spreadsheets.
   public var trace: String { "\(path)/trace.tsv" }
+  /// Images on their way, one file for each.
+  public var checkpoints: String { "\(path)/checkpoints" }
+  /// Which jobs ended the process by a fatal signal; gone where none did.
+  public var crashes: String { "\(path)/crashes.log" }
   /// The recipe as it took effect.
   public var recipe: String { "\(path)/recipe.yaml" }
   /// Held by the process that works here.

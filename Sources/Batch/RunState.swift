@@ -32,6 +32,12 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     stepsToMake += parameters.steps
   }
 
+  /// Notes where a job stands that this run leaves alone.
+  mutating func leave(_ state: JobState, at place: Int) {
+    states[place] = state
+    isTried[place] = true
+  }
+
   func start(in folder: RunFolder) -> RunStart {
     RunStart(folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake)
   }
@@ -72,7 +78,8 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   func ending(isAborted: Bool) -> RunEnding {
     if isAborted { return .aborted }
-    if stop != nil { return .stopped }
+    // Without a reason to stop: the run was to do failed jobs only.
+    if stop != nil || counts.pending > 0 { return .stopped }
     return counts.failed > 0 ? .failed : .done
   }
 

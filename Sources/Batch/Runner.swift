@@ -14,9 +14,18 @@ public struct Runner<Generator: ImageGenerator> {
     case stop
   }
 
+  /// Which jobs to do.
+  public enum Selection: Sendable {
+    /// All whose image is not there.
+    case unfinished
+    /// Those whose last try ended in an error.
+    case failed
+  }
+
   private var generator: Generator
   private let lock: RunLock
   private let disk: Disk
+  private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
   private let observe: (RunEvent) -> Void
 
@@ -26,34 +35,40 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - generator: Makes the images.
   ///   - lock: The right to work in the folder, which the runner keeps.
   ///   - disk: The disk.
+  ///   - checkpointInterval: How much work on an image may be lost, at most; zero for one step.
   ///   - stopRequest: Asked before every step; the run ends when it gives a reason.
   ///   - observe: Told of everything that happens.
   public init(
-    _ generator: Generator, lock: RunLock, on disk: Disk = Disk(),
+    _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
     stopRequest: @escaping () -> StopReason? = { StopSignals.request }, observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
     self.generator = generator
     self.lock = lock
     self.disk = disk
+    self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
     self.observe = observe
   }
 
   private var folder: RunFolder { lock.folder }
+  private var checkpoints: CheckpointFolder { CheckpointFolder(folder: folder, disk: disk) }
 
   /// Makes every image of the plan that is not there yet.
   ///
   /// An image is there if the journal says so and the file has the size and time noted, or else the right digest. Jobs
-  /// that failed before are tried again. Jobs of one model are done together, otherwise in written order.
+  /// that failed before are tried again, unless they ended the process twice. Jobs of one model are done together,
+  /// otherwise in written order.
   ///
   /// - Parameters:
   ///   - plan: What to do.
+  ///   - selection: Which jobs to do.
   ///   - failurePolicy: What to do when a job fails.
   /// - Returns: Where all jobs stand.
   /// - Throws: What the generator says of an unusable model, or `BatchError` when the folder cannot be written. What
   ///   was published by then stays, and so does what the journal says of it.
   public mutating func run(
-    _ plan: RunPlan<some Sequence<Job>>, onFailure failurePolicy: FailurePolicy = .goOn
+    _ plan: RunPlan<some Sequence<Job>>, only selection: Selection = .unfinished,
+    onFailure failurePolicy: FailurePolicy = .goOn
   ) throws -> RunOutcome {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
@@ -62,12 +77,16 @@ public struct Runner<Generator: ImageGenerator> {
     try prepare(identified, details, recipeText: plan.recipeText)
     let journal = try Journal(folder, on: disk)
     var state = RunState(identified)
-    try findImages(&state, journal)
+    let crashes = try CrashLog(folder)
+    let quarantined = try findImages(&state, journal, crashes, selection)
+    try pruneCheckpoints(state)
     observe(.started(state.start(in: folder)))
+    for (job, id, error) in quarantined { observe(.jobQuarantined(job, id, error: error)) }
 
     var failure: (any Error)?
     do {
-      try work(&state, journal, failurePolicy)
+      if !state.isComplete { try work(&state, journal, crashes, failurePolicy) }
+      try CrashWatch.tidy(folder, on: disk)
     } catch {
       failure = error
     }
@@ -75,6 +94,7 @@ public struct Runner<Generator: ImageGenerator> {
       details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
       counts: state.counts, ingredients: identified.ingredients)
     do {
+      try lock.check()
       try manifest.write(state.plannedWithStates, to: folder, journal: journal, on: disk)
     } catch {
       throw failure ?? error
@@ -93,6 +113,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ identified: IdentifiedPlan<some Sequence<Job>>, _ details: RunDetails, recipeText: String?
   ) throws {
     try disk.makeFolder(folder.images)
+    try disk.makeFolder(folder.checkpoints)
     try AtomicFile.removeTemporaries(in: folder.path, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
     if let recipeText {
@@ -104,15 +125,40 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   /// Finds out which images are there, and brings the journal up to date with what is seen.
-  private func findImages(_ state: inout RunState<some Sequence<Job>>, _ journal: Journal) throws {
+  ///
+  /// Returns the jobs that are not to be tried again.
+  private func findImages(
+    _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ selection: Selection
+  ) throws -> [(Job, JobID, error: String)] {
     var news: [JournalEntry] = []
+    var quarantined: [(Job, JobID, error: String)] = []
     for (place, planned) in state.plan.planned.enumerated() where state.plan.isFirst(place) {
       let (found, entry) = try find(planned, journal)
-      state.find(found, planned.job.parameters, at: place)
       if let entry { news.append(entry) }
+      if found != .done, let verdict = crashes.verdict(planned.id) {
+        state.leave(.failed, at: place)
+        quarantined.append((planned.job, planned.id, verdict))
+        if try journal.failure(planned.id)?.error != verdict {
+          news.append(
+            .failed(
+              FailedJob(id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)))
+        }
+      } else if selection == .failed, found == .pending {
+        state.leave(found, at: place)
+      } else {
+        state.find(found, planned.job.parameters, at: place)
+      }
     }
     for entry in news { try journal.append(entry, isDurable: false) }
     if !news.isEmpty { try journal.synchronise() }
+    return quarantined
+  }
+
+  /// Removes the checkpoints of jobs that are done or that the plan does not have.
+  private func pruneCheckpoints(_ state: RunState<some Sequence<Job>>) throws {
+    try checkpoints.prune { found in
+      Set(state.plan.ids.enumerated().lazy.filter { found.contains($1) && state.state($0) != .done }.map(\.1))
+    }
   }
 
   /// Where a job stands, and what the journal does not know of it yet.
@@ -139,28 +185,37 @@ public struct Runner<Generator: ImageGenerator> {
   // MARK: The work
 
   private mutating func work(
-    _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ failurePolicy: FailurePolicy
+    _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
     let trace = try TraceFile(folder, on: disk)
+    let watch = try CrashWatch(folder, on: disk)
     for group in state.plan.ingredients.indices where state.hasWork(group) {
       for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, group) {
         if let reason = stopRequest() {
           state.stop = reason
           return
         }
+        try lock.check()
         let running = state.begin(planned)
         observe(.jobStarted(running))
         let started = Timestamp.now()
-        let clock = ContinuousClock.now
+        let keeper = CheckpointKeeper(
+          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval)
         do {
-          let image = try generate(running)
-          let file = fileName(planned, journal, taken: names)
-          let finished = try publish(image, planned, file, started, clock)
+          let hasCrashed = !crashes.signals(planned.id).isEmpty
+          let finished = try watch.watch(planned.id) {
+            let image = try generate(running, keeper, hasCrashed: hasCrashed)
+            try lock.check()
+            let file = fileName(planned, journal, taken: names)
+            return try publish(image, planned, file, started, keeper)
+          }
           try journal.append(.done(finished))
           state.finish(.done, at: place)
+          try keeper.discard()
+          if hasCrashed { try watch.forgive(planned.id) }
           try trace.append(finished)
-          observe(.imageDone(running, file: file, seconds: clock.secondsSince))
+          observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
         } catch let request as StopRequested {
           state.stop = request.reason
           return
@@ -171,10 +226,12 @@ public struct Runner<Generator: ImageGenerator> {
           try journal.append(
             .failed(
               FailedJob(
-                id: planned.id, index: planned.job.index, started: started, seconds: clock.secondsSince, error: text)))
+                id: planned.id, index: planned.job.index, started: started, seconds: keeper.seconds, error: text)))
           state.finish(.failed, at: place)
           observe(.jobFailed(running, error: text))
           if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
+          // Whatever led to the error may be in there.
+          try keeper.discard()
           if failurePolicy == .stop {
             state.stop = state.isComplete ? nil : .failure
             return
@@ -184,12 +241,43 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  private mutating func generate(_ running: RunningJob) throws -> RGBImage {
+  /// Makes the image, from where an earlier run left it if that can be; not if it ended the process there.
+  private mutating func generate(
+    _ running: RunningJob, _ keeper: CheckpointKeeper, hasCrashed: Bool
+  ) throws -> RGBImage {
+    do {
+      if let earlier = try keeper.earlier() {
+        if hasCrashed { throw UnusableState("the program crashed in this image") }
+        return try attempt(running, keeper, from: earlier)
+      }
+    } catch let fault as Checkpoint.Fault {
+      try begin(running, anew: keeper, reason: fault.description)
+    } catch let fault as UnusableState {
+      try begin(running, anew: keeper, reason: fault.description)
+    }
+    return try attempt(running, keeper, from: nil)
+  }
+
+  private func begin(_ running: RunningJob, anew keeper: CheckpointKeeper, reason: String) throws {
+    observe(.checkpointIgnored(running, reason: reason))
+    try keeper.discard()
+  }
+
+  private mutating func attempt(
+    _ running: RunningJob, _ keeper: CheckpointKeeper, from earlier: Checkpoint?
+  ) throws -> RGBImage {
     let parameters = running.job.parameters
     let (observe, stopRequest) = (observe, stopRequest)
-    let image = try generator.generate(parameters) { progress in
+    var isToldOf = earlier == nil
+    let image = try generator.generate(parameters, resuming: earlier?.state) { progress, state in
+      if !isToldOf, let state {
+        isToldOf = true
+        observe(.resumed(running, step: state.step))
+      }
       observe(.progress(running, progress))
-      if let reason = stopRequest() { throw StopRequested(reason) }
+      let reason = stopRequest()
+      try keeper.note(state, progress, isStopping: reason != nil)
+      if let reason { throw StopRequested(reason) }
     }
     guard image.width == parameters.width, image.height == parameters.height else {
       throw BatchError.wrongSize(
@@ -206,7 +294,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private func publish(
-    _ image: RGBImage, _ planned: PlannedJob, _ file: String, _ started: Timestamp, _ clock: ContinuousClock.Instant
+    _ image: RGBImage, _ planned: PlannedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
     let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
@@ -214,7 +302,7 @@ public struct Runner<Generator: ImageGenerator> {
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: image.pixels)), started: started, seconds: clock.secondsSince,
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: image.pixels)), started: started, seconds: keeper.seconds,
       infotext: infotext)
   }
 
@@ -227,13 +315,5 @@ extension BatchError {
   /// Whether the error says something of one job only, and not of the run folder.
   fileprivate var isOfOneJob: Bool {
     if case .wrongSize = self { true } else { false }
-  }
-}
-
-extension ContinuousClock.Instant {
-  /// How long ago this was, to the millisecond.
-  fileprivate var secondsSince: Double {
-    let components = (ContinuousClock.now - self).components
-    return Double(components.seconds) + Double(components.attoseconds / 1_000_000_000_000_000) / 1000
   }
 }

@@ -6,9 +6,22 @@ import Synchronization
 public enum StopSignals {
   private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGUSR1]
   private static let received = Atomic<Int32>(0)
+  private static let isWorking = Atomic<Bool>(false)
 
   /// Takes the signals over from now on. SIGHUP stays ignored where it is, as under `nohup`.
   public static func install() {
+    isWorking.store(true, ordering: .relaxed)
+    takeOver()
+  }
+
+  /// Until `install`, one signal ends the process at once: there is nothing to finish or to keep yet. The exit codes are
+  /// those of a run that was stopped.
+  public static func installBeforeWork() {
+    isWorking.store(false, ordering: .relaxed)
+    takeOver()
+  }
+
+  private static func takeOver() {
     // The handler must find the atomic made: making it then would not be safe inside a signal.
     _ = received.load(ordering: .relaxed)
     for number in numbers {
@@ -36,8 +49,9 @@ public enum StopSignals {
     return number == 0 ? nil : .signal(number)
   }
 
-  /// Runs inside the signal handler: an atomic exchange and `_exit` are all that is safe there.
+  /// Runs inside the signal handler: atomics and `_exit` are all that is safe there.
   private static func receive(_ number: Int32) {
+    if !isWorking.load(ordering: .relaxed) { _exit(number == SIGINT ? 130 : 75) }
     if received.exchange(number, ordering: .relaxed) != 0 { _exit(number == SIGTERM ? 143 : 130) }
   }
 }

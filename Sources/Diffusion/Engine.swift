@@ -52,33 +52,55 @@ public final class Engine {
   ///
   /// - Parameters:
   ///   - parameters: The settings of the job.
-  ///   - progress: Called before each stage and after each sampling step; what it throws ends the image at once.
+  ///   - state: Where to go on, as an earlier call for the same image gave it to `progress`; nothing for the start. The
+  ///     image is the same, bit for bit.
+  ///   - progress: Called before each stage and after each sampling step, with the state from sampling on; what it throws
+  ///     ends the image at once.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws, `EngineError`, `WeightError`, `PromptError` or `TokenizationError`.
+  /// - Throws: What `progress` throws, `UnusableState` before anything is told, `EngineError`, `WeightError`,
+  ///   `PromptError` or `TokenizationError`.
   public func generate(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let model = try load(parameters, progress: progress)
-
-    try progress(.encoding)
+    let (model, _) = try catalog.models(for: parameters)
+    let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters)
-    let denoiser = GuidedDenoiser(
-      unet: model.unet, training: training, prediction: model.prediction(parameters.predictionType),
-      conditioning: try model.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
-    var loop = SamplingLoop(settings: SamplingSettings(parameters, channels: model.latentChannels), training: training)
-    while !loop.isFinished {
-      try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
-      loop.step(model: denoiser)
+    let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
+    let networks = try load(parameters) { try progress($0, nil) }
+
+    let memory = networks.vae.leastMemory(width: parameters.width, height: parameters.height)
+    guard compute.workspace.hasRoom(for: memory) else {
+      throw EngineError.outOfMemory(bytes: memory, width: parameters.width, height: parameters.height)
     }
-    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount))
+
+    var loop = earlier ?? SamplingLoop(settings: settings, training: training)
+    if !loop.isFinished {
+      try progress(.encoding, nil)
+      let denoiser = GuidedDenoiser(
+        unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
+        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+      while !loop.isFinished {
+        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+        try loop.step(model: denoiser)
+      }
+    }
+    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
 
-    try progress(.decoding)
+    try progress(.decoding, loop.state)
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }
-    return try ImageDecoder(decoder: model.vae, scalingFactor: model.scalingFactor, compute: compute)
+    return try ImageDecoder(decoder: networks.vae, scalingFactor: networks.scalingFactor, compute: compute)
       .decode(loop.latent)
+  }
+
+  /// Makes one image from its start; see `generate(_:resuming:progress:)`.
+  public func generate(
+    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+  ) throws -> RGBImage {
+    try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
   }
 
   private func load(
@@ -87,17 +109,26 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     if let loaded, loaded.key == key { return loaded }
-    let fresh: LoadedModel
+    // What is read now must be what the digest is of.
+    func requireUnchanged() throws {
+      try model.archive.requireUnchanged()
+      try vae?.archive.requireUnchanged()
+    }
+    let fresh: Result<LoadedModel, any Error>
     if let present = loaded, present.key.model == parameters.model {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
-      fresh = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+      try requireUnchanged()
+      fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }
     } else {
       try progress(.loading(model.identity.name))
       // The old weights go first: two full-size models need not fit at once.
       loaded = nil
-      fresh = try LoadedModel(model, vae: vae, key: key, compute: compute)
+      try requireUnchanged()
+      fresh = Result { try LoadedModel(model, vae: vae, key: key, compute: compute) }
     }
-    loaded = fresh
-    return fresh
+    // A fault of a file that is being written is none of the model.
+    try requireUnchanged()
+    loaded = try fresh.get()
+    return try fresh.get()
   }
 }

@@ -10,6 +10,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case noVAE(path: String)
   /// The VAE decodes to something other than red, green and blue.
   case imageChannels(path: String, found: Int)
+  /// The system refuses the memory that an image of this size takes.
+  case outOfMemory(bytes: Int, width: Int, height: Int)
   /// The network's output has become NaN or infinite.
   case notFinite(stage: String)
 
@@ -29,6 +31,11 @@ public enum EngineError: Error, CustomStringConvertible {
       "\(path): the checkpoint has no VAE; name one with vae:"
     case .imageChannels(let path, let found):
       "\(path): the VAE makes images of \(found) channels, expected 3: red, green and blue"
+    case .outOfMemory(let bytes, let width, let height):
+      """
+      out of memory: \(width)x\(height) pixels take at least \((bytes + (1 << 20) - 1) >> 20) MiB besides the model, which \
+      the system refuses; make smaller images
+      """
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }

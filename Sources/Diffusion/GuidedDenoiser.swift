@@ -14,20 +14,20 @@ struct GuidedDenoiser: GuidedModel {
   let skips: GuidanceSkips
   let compute: Compute
 
-  func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) -> Latent {
+  func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
     let isSkipped = skips.skips(call: call, level: sigma)
-    let outputs = outputs(
-      Prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.timestep(forSigma: sigma),
+    let outputs = try outputs(
+      Prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.timestep(forSigma: sigma), call: call,
       contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped))
     return conditioning.combine(
       outputs.map { prediction.denoised(x, output: $0, sigma: sigma) }, isSkipped: isSkipped)
   }
 
-  func noise(_ x: Latent, timestep: Float, call: Int) -> GuidedNoise {
+  func noise(_ x: Latent, timestep: Float, call: Int) throws(EngineError) -> GuidedNoise {
     let isSkipped = skips.skips(call: call, level: timestep)
     let alpha = training.alphaCumprod(atTimestep: timestep)
-    let noises = outputs(
-      x, timestep: timestep, contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped)
+    let noises = try outputs(
+      x, timestep: timestep, call: call, contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped)
     ).map { prediction.noise(x, output: $0, alphaCumprod: alpha) }
     let hasNegative = conditioning.negative != nil && !isSkipped
     return GuidedNoise(
@@ -36,8 +36,15 @@ struct GuidedDenoiser: GuidedModel {
   }
 
   /// What the network says with each context.
-  private func outputs(_ input: Latent, timestep: Float, contexts: [UNetContext]) -> [Latent] {
+  ///
+  /// Throws `EngineError.notFinite` at once: what follows could only be noise, and some samplers would never end.
+  private func outputs(
+    _ input: Latent, timestep: Float, call: Int, contexts: [UNetContext]
+  ) throws(EngineError) -> [Latent] {
     let output = unet.forward(compute.tensor(input, copies: contexts.count), timestep: timestep, contexts: contexts)
+    guard UnsafeBufferPointer(start: output.base, count: output.count).allSatisfy(\.isFinite) else {
+      throw .notFinite(stage: "network's output in call \(call + 1)")
+    }
     return contexts.indices.map { Latent(output, image: $0) }
   }
 }

@@ -131,6 +131,13 @@ public struct ModelArchive: Sendable {
     }
   }
 
+  /// Throws `WeightError.changed` if a file was written to since the model was opened, see `WeightStore.requireUnchanged()`.
+  public func requireUnchanged() throws(WeightError) {
+    try unet.weights.store.requireUnchanged()
+    try textEncoder.weights.store.requireUnchanged()
+    try vae?.weights.store.requireUnchanged()
+  }
+
   /// Finds every missing, misshapen and unread tensor of the model, from headers alone.
   ///
   /// With a separate VAE, leave out what is wrong with the model's own.

@@ -25,6 +25,9 @@ public struct VAEArchive: Sendable {
   /// Finds every missing, misshapen and unread tensor, from headers alone.
   public func audit() -> WeightAudit { unread.merged(with: vae.audit()) }
 
+  /// Throws `WeightError.changed` if a file was written to since the VAE was opened.
+  public func requireUnchanged() throws(WeightError) { try vae.weights.store.requireUnchanged() }
+
   /// The SHA-256 of the file, or of the folder's files that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
   public func sha256(_ cache: DigestCache) throws(WeightError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)

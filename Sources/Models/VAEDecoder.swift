@@ -15,6 +15,8 @@ public final class VAEDecoder {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
+  /// Channels at the image's own size: of the block that works there, and of what goes into it.
+  private let lastWidths: (own: Int, before: Int)
 
   /// Reads every weight of the decoder.
   ///
@@ -26,6 +28,7 @@ public final class VAEDecoder {
   public init(_ w: WeightScope, configuration: VAEConfiguration, compute: Compute) throws {
     self.compute = compute
     let widths = Array(configuration.blockOutChannels.reversed())
+    lastWidths = (widths[widths.count - 1], widths[max(widths.count - 2, 0)])
     let groups = configuration.normGroups
     let decoder = w["decoder"]
     let middle = decoder["mid_block"]
@@ -69,6 +72,17 @@ public final class VAEDecoder {
   }
 
   private static let epsilon: Float = 1e-6
+
+  /// Bytes that decoding an image takes at the least: what goes into the last block's first convolution, before and after
+  /// its norm, and what comes out of it.
+  ///
+  /// - Parameters:
+  ///   - width: In pixels.
+  ///   - height: In pixels.
+  /// - Returns: A lower bound.
+  public func leastMemory(width: Int, height: Int) -> Int {
+    width * height * (2 * lastWidths.before + lastWidths.own) * MemoryLayout<Float>.stride
+  }
 
   /// Decodes one latent.
   ///

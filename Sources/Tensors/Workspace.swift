@@ -17,6 +17,15 @@ public final class Workspace {
     free = [:]
   }
 
+  /// Whether the system would give so many bytes; asked before the work, for in the midst of it there is no way back.
+  public func hasRoom(for bytes: Int) -> Bool {
+    guard let start = mmap(nil, max(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      start != MAP_FAILED
+    else { return false }
+    munmap(start, max(bytes, 1))
+    return true
+  }
+
   /// Memory for `count` floats with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
   func buffer(_ count: Int) -> Buffer {
     let size = Self.sizeClass(max(count, 1) * MemoryLayout<Float>.stride)

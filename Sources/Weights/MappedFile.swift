@@ -2,18 +2,40 @@ import Foundation
 
 /// A file's bytes, mapped into memory for reading.
 ///
-/// A file that another process shortens while it is mapped ends this process when the lost pages are read: the size is
-/// checked once, when the file is opened.
+/// A file that another process shortens while it is mapped ends this process when the lost pages are read:
+/// `requireUnchanged` finds that out before.
 // Sendable because the mapping is read-only and stays at its place until the last reference goes.
 final class MappedFile: @unchecked Sendable {
   let path: String
   let bytes: UnsafeRawBufferPointer
+  private let state: State
+
+  /// What tells a file that was written to.
+  private struct State: Equatable {
+    var device: UInt
+    var number: UInt
+    var size: Int
+    /// Since 1970.
+    var nanoseconds: Int
+
+    init(_ status: stat) {
+      device = UInt(status.st_dev)
+      number = UInt(status.st_ino)
+      size = Int(status.st_size)
+      nanoseconds = Int(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)
+    }
+
+    func isSameFile(_ other: State) -> Bool { device == other.device && number == other.number }
+  }
 
   /// Maps the whole of the regular file at `path`.
   init(path: String) throws(WeightError) {
     self.path = path
     let (descriptor, size) = try Self.open(path)
     defer { close(descriptor) }
+    var status = stat()
+    fstat(descriptor, &status)
+    state = State(status)
     guard size > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
       return
@@ -26,6 +48,16 @@ final class MappedFile: @unchecked Sendable {
 
   deinit {
     if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+  }
+
+  /// Throws `WeightError.changed` if the file was written to since it was opened.
+  ///
+  /// A file that was removed, or replaced by another of its name, is still the same in here.
+  func requireUnchanged() throws(WeightError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
+    let now = State(status)
+    if now.isSameFile(state), now != state { throw .changed(path: path) }
   }
 
   /// Tells the system that these bytes are not needed in memory for now; reading them again reads the file again.

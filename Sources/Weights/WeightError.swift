@@ -16,6 +16,8 @@ public enum WeightError: Error, Equatable, Sendable {
   case elementType(path: String, name: String, found: String)
   /// A weight is NaN or infinite; `index` counts elements in row-major order.
   case notFinite(path: String, name: String, index: Int, value: String)
+  /// The file was written to while it was in use.
+  case changed(path: String)
   /// Everything that is wrong with the set of tensors of a model.
   case audit(WeightAudit)
 }
@@ -41,6 +43,8 @@ extension WeightError: CustomStringConvertible {
     case .notFinite(let path, let name, let index, let value):
       "\(path): the tensor \(name) holds \(value) at index \(index), expected finite weights; the file was saved from a"
         + " broken model"
+    case .changed(let path):
+      "\(path): the file was changed while it was in use; run again when it is whole"
     case .audit(let audit):
       audit.description
     }

@@ -19,6 +19,14 @@ public final class WeightStore: Sendable {
   /// The scope in which names count from the network's root.
   public var root: WeightScope { WeightScope(store: self, path: "") }
 
+  /// Throws `WeightError.changed` if a file of the network was written to since it was opened: its weights are then not
+  /// those of the digest.
+  public func requireUnchanged() throws(WeightError) {
+    var files: [ObjectIdentifier: MappedFile] = [:]
+    for tensor in tensors.values { files[ObjectIdentifier(tensor.file)] = tensor.file }
+    for file in files.values { try file.requireUnchanged() }
+  }
+
   /// The tensor called `name` in code, if the file has it.
   func find(_ name: String) -> WeightTensor? { tensors[keyMap.fileName(name)] }
 

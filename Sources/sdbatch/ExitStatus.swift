@@ -30,10 +30,11 @@ enum ExitStatus: Int32, Error {
     case let error as BatchError:
       switch error {
       case .folderInUse: self = .folderInUse
-      case .notWritten: self = .notWritten
+      case .notWritten, .folderLost: self = .notWritten
       case .notRead, .damaged, .noRun: self = .unusableInput
       case .wrongSize: self = .internalError
       }
+    case let stop as StopRequested: self.init(stop.reason)
     case is ValidationError, is CleanExit, is ExitCode:
       return nil
     default:
@@ -45,16 +46,39 @@ enum ExitStatus: Int32, Error {
 
   /// How a run ended.
   init(_ outcome: RunOutcome) {
-    switch outcome.stop {
+    self = outcome.stop.map { ExitStatus($0) } ?? (outcome.counts.failed > 0 ? .someJobsFailed : .done)
+  }
+
+  /// Why a run ended with work left.
+  init(_ reason: StopReason) {
+    switch reason {
     case .signal(SIGINT): self = .interrupted
-    case .signal: self = .stopped
+    case .signal, .until, .maxTime: self = .stopped
     case .failure: self = .someJobsFailed
-    case nil: self = outcome.counts.failed > 0 ? .someJobsFailed : .done
     }
   }
 
   /// What to tell the user.
-  static func message(_ error: any Error) -> String { String(describing: error) }
+  static func message(_ error: any Error) -> String {
+    if let stop = error as? StopRequested { return "stopped by \(stop.reason.text) before the work began" }
+    return String(describing: error)
+  }
+}
+
+extension StopReason {
+  /// What asked for the end.
+  var text: String {
+    switch self {
+    case .signal(SIGINT): "SIGINT"
+    case .signal(SIGTERM): "SIGTERM"
+    case .signal(SIGHUP): "SIGHUP"
+    case .signal(SIGUSR1): "SIGUSR1"
+    case .signal(let number): "signal \(number)"
+    case .failure: "--fail-fast"
+    case .until: "--until"
+    case .maxTime: "--max-time"
+    }
+  }
 }
 
 // The model, its vocabulary or this machine is the reason, which no other job would escape; or one job's settings.
@@ -70,7 +94,7 @@ extension EngineError: InputFailure {
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .noVAE, .imageChannels: false
-    case .clipSkipTooLarge, .notFinite: true
+    case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }
 }

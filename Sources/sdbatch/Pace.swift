@@ -35,12 +35,16 @@ struct Pace {
       stepsOfImage = step
       stepsDone += new
       stepsLeft -= new
+    case .resumed(_, let step):
+      // Taken by an earlier run, in no time of this one.
+      stepsLeft -= step
+      stepsOfImage = step
     case .imageDone:
       stepsOfImage = 0
     case .jobFailed(let running, _):
       stepsLeft -= running.job.parameters.steps - stepsOfImage
       stepsOfImage = 0
-    case .jobStarted, .progress, .finished:
+    case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
       break
     }
   }

@@ -21,6 +21,10 @@ final class ProgressPrinter {
   /// Shows one event.
   func show(_ event: RunEvent) {
     pace.note(event)
+    if let text = Self.warning(event) {
+      if style == .live { replaceLiveLine("") }
+      Console.logger.warning("\(text)")
+    }
     switch style {
     case .json: Console.output(RunEventJSON.value(event, pace: pace).jsonText)
     case .live: showLive(event)
@@ -36,10 +40,10 @@ final class ProgressPrinter {
     case .progress(let running, let progress):
       let count = "[\(running.number)/\(running.count)]"
       replaceLiveLine([count, Self.stage(progress), pace.text].filter { !$0.isEmpty }.joined(separator: "  "))
-    case .started, .imageDone, .jobFailed, .finished:
+    case .started, .resumed, .imageDone, .jobFailed, .finished:
       replaceLiveLine("")
       if let text = Self.text(event) { Console.output(text) }
-    case .jobStarted: break
+    case .jobStarted, .checkpointIgnored, .jobQuarantined: break
     }
   }
 
@@ -84,6 +88,16 @@ final class ProgressPrinter {
     }
   }
 
+  /// What goes to standard error, whatever is told elsewhere.
+  private static func warning(_ event: RunEvent) -> String? {
+    switch event {
+    case .checkpointIgnored(let running, let reason):
+      "job \(running.job.index) (\(running.id.prefix(8))) is begun anew, its checkpoint is of no use: \(reason)"
+    case .jobQuarantined(let job, let id, let error): "job \(job.index) (\(id.prefix(8))) counts as failed: \(error)"
+    default: nil
+    }
+  }
+
   /// What is worth a line that stays.
   private static func text(_ event: RunEvent) -> String? {
     switch event {
@@ -91,16 +105,21 @@ final class ProgressPrinter {
       let counts = start.counts
       let work = start.imagesToMake == 0 ? "nothing to do" : "\(start.imagesToMake) to make, \(start.stepsToMake) steps"
       return "\(start.folder): \(counts.total) jobs, \(counts.done) done, \(work)"
+    case .resumed(let running, let step):
+      return "[\(running.number)/\(running.count)] job \(running.job.index) goes on after step \(step)"
     case .imageDone(let running, let file, let seconds):
       return "[\(running.number)/\(running.count)] \(file)  \(Pace.seconds(seconds))"
     case .jobFailed(let running, let error):
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
       let counts = outcome.counts
-      let left = counts.pending > 0 ? ", \(counts.pending) to do: give the same command again to go on" : ""
+      let advice =
+        outcome.stop == nil ? "give the command without --only-failed" : "give the same command again to go on"
+      let left = counts.pending > 0 ? ", \(counts.pending) to do: \(advice)" : ""
       let made = "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
-      return "\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
-    case .jobStarted, .progress:
+      let stop = outcome.stop.map { "stopped by \($0.text): " } ?? ""
+      return "\(stop)\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
+    case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined:
       return nil
     }
   }

@@ -13,8 +13,8 @@ struct RunCommand: ParsableCommand {
     abstract: "Make every image of a recipe that is not there yet.",
     discussion: """
       Exit codes: 0 all done; 1 internal error; 3 some jobs failed; 10 the recipe or a model is not usable; 11 another run holds the \
-      folder; 64 command line not understood; 74 output could not be written; 75 stopped by SIGTERM, SIGHUP or SIGUSR1 \
-      with work left; 130 stopped by SIGINT. Give the same command again to go on.
+      folder; 64 command line not understood; 74 output could not be written; 75 stopped by SIGTERM, SIGHUP, \
+      SIGUSR1, --until or --max-time with work left; 130 stopped by SIGINT. Give the same command again to go on.
       """)
 
   @OptionGroup var options: RecipeOptions
@@ -31,6 +31,23 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Make no contact sheet.")
   var noSheet = false
 
+  @Flag(help: "Do only the jobs whose last try failed.")
+  var onlyFailed = false
+
+  @Option(help: ArgumentHelp("Stop at this time of day, the next time that the clock shows it.", valueName: "HH:MM"))
+  var until: TimeOfDay?
+
+  @Option(help: ArgumentHelp("Stop after so long: 7h, 90m, 1h30m, 45s.", valueName: "time"))
+  var maxTime: TimeSpan?
+
+  @Option(help: ArgumentHelp("Wait so long for another run to leave the folder.", valueName: "time"))
+  var lockWait: TimeSpan?
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep an unfinished image on the disk so often (default: 30s); 0 for after every step.", valueName: "time"))
+  var checkpointEvery: TimeSpan?
+
   @Flag(help: "Print one JSON object per line.")
   var json = false
 
@@ -43,6 +60,9 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    let stopTime = StopTime(until: until, maxTime: maxTime?.duration)
+    StopSignals.installBeforeWork()
+    CrashSignals.install()
     // A reader that goes away must not end the run, and a file that may grow no more is an error like a full disk.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
@@ -53,10 +73,14 @@ struct RunCommand: ParsableCommand {
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
-    try check(plan, engine)
+    try check(plan, engine, stopTime)
 
+    let lock = try RunLock(
+      folder, patience: lockWait?.duration ?? .zero, stopRequest: { stopTime.request },
+      isWaiting: { owner in if !quiet { Console.error("waiting for another run to leave \(folder.path) (\(owner))") } })
+    // To the end, the contact sheet included.
+    defer { withExtendedLifetime(lock) {} }
     StopSignals.install()
-    let lock = try RunLock(folder)
     // Another run may have drawn seeds between the first look and the lock.
     let current = try storedSeeds(folder)
     if current != stored {
@@ -68,18 +92,23 @@ struct RunCommand: ParsableCommand {
 
     let printer = ProgressPrinter(style: json ? .json : quiet ? .quiet : Console.isTerminal ? .live : .lines)
     defer { printer.close() }
-    var runner = Runner(engine, lock: lock, observe: printer.show)
+    var runner = Runner(
+      engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+      stopRequest: { StopSignals.request ?? stopTime.request }, observe: printer.show)
     let outcome = try runner.run(
-      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
+      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
+      onFailure: failFast ? .stop : .goOn)
     if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
-  private func check(_ plan: Plan, _ engine: Engine) throws {
+  private func check(_ plan: Plan, _ engine: Engine, _ stopTime: StopTime) throws {
     var seen: Set<[ModelReference?]> = []
     for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+      // Models that are new here take long to read.
+      if let reason = stopTime.request { throw StopRequested(reason) }
       _ = try engine.ingredients(for: job.parameters)
     }
   }

@@ -21,6 +21,13 @@ enum RunEventJSON {
         fields(running) + fields(progress) + [
           ("seconds_per_step", number(pace.secondsPerStep)), ("seconds_left", number(pace.secondsLeft)),
         ])
+    case .resumed(let running, let step): object("resumed", fields(running) + [("step", integer(step))])
+    case .checkpointIgnored(let running, let reason):
+      object("checkpoint_ignored", fields(running) + [("reason", .string(reason))])
+    case .jobQuarantined(let job, let id, let error):
+      object(
+        "job_quarantined",
+        [("index", integer(job.index)), ("id", .string(id.description)), ("error", .string(error))])
     case .imageDone(let running, let file, let seconds):
       object("image_done", fields(running) + [("file", .string(file)), ("seconds", .number(seconds))])
     case .jobFailed(let running, let error):
@@ -31,6 +38,7 @@ enum RunEventJSON {
         [
           ("folder", .string(outcome.folder)), ("counts", value(outcome.counts)),
           ("images_made", integer(outcome.imagesMade)), ("seconds", .number(outcome.seconds)),
+          ("stopped_by", outcome.stop.map { .string($0.text) } ?? .null),
           ("exit_code", integer(Int(ExitStatus(outcome).rawValue))),
         ])
     }

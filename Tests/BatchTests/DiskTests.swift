@@ -11,13 +11,25 @@ import Testing
     try space.run(fakeJobs([1, 2]), on: Disk { step in steps.withLock { $0.append(step) } })
     let taken = steps.withLock { $0 }
     let names = try space.images().keys.sorted()
-    let first = try #require(taken.firstIndex { $0.path.contains(names[0]) })
+    let first = try #require(taken.firstIndex { $0.path.hasPrefix(space.folder.checkpoints + "/.") })
+    var checkpoints: [String: String] = [:]
+    for job in try space.manifestJobs() {
+      let file = try #require(job["file"] as? String)
+      let id = try #require(job["id"] as? String)
+      checkpoints[String(file.dropFirst("images/".count))] = id + ".checkpoint"
+    }
     let expected = names.flatMap { name in
-      let temporary = "images/.\(name).\(getpid()).tmp"
+      // The finished latent, the image, its line; only then is the latent let go.
+      let latent = checkpoints[name] ?? ""
       return [
-        "create \(temporary)", "write to \(temporary)", "bring to the disk \(temporary)", "put in place images/\(name)",
+        "create checkpoints/.\(latent).\(getpid()).tmp", "write to checkpoints/.\(latent).\(getpid()).tmp",
+        "bring to the disk checkpoints/.\(latent).\(getpid()).tmp",
+        "finish writing checkpoints/.\(latent).\(getpid()).tmp", "put in place checkpoints/\(latent)",
+        "bring to the disk the folder checkpoints", "create images/.\(name).\(getpid()).tmp",
+        "write to images/.\(name).\(getpid()).tmp", "bring to the disk images/.\(name).\(getpid()).tmp",
+        "finish writing images/.\(name).\(getpid()).tmp", "put in place images/\(name)",
         "bring to the disk the folder images", "write to journal.jsonl", "bring to the disk journal.jsonl",
-        "write to trace.tsv",
+        "remove checkpoints/\(latent)", "write to trace.tsv",
       ]
     }
     let found = taken[first...].prefix(expected.count).map { step in

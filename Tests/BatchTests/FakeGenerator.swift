@@ -6,7 +6,8 @@ import Jobs
 import JSON
 import TestSupport
 
-/// Makes pictures whose pixels are a function of the job's identity, and writes down every call.
+/// Makes pictures whose pixels are a function of the job's identity and of every step that was taken, and writes down every
+/// call and step.
 struct FakeGenerator: ImageGenerator {
   struct Failure: Error, CustomStringConvertible {
     var description: String { "the fake engine was told to fail" }
@@ -23,10 +24,12 @@ struct FakeGenerator: ImageGenerator {
   var failingSeeds: Set<Int64> = []
   var damagedModels: Set<String> = []
   var size: Int?
+  var numerics = 1
+  var refusesStates = false
   var onProgress: @Sendable (GenerationProgress) -> Void = { _ in }
 
   var engine: EngineDescription {
-    EngineDescription(version: version, numerics: 1, isa: "portable", precision: "fp32", threads: 2)
+    EngineDescription(version: version, numerics: numerics, isa: "portable", precision: "fp32", threads: 2)
   }
 
   func ingredients(for parameters: JobParameters) throws -> JobIngredients {
@@ -37,30 +40,50 @@ struct FakeGenerator: ImageGenerator {
   }
 
   mutating func generate(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, resuming earlier: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    let line = Array("\(parameters.seed)\n".utf8)
-    _ = write(descriptor, line, line.count)
-    close(descriptor)
-    func report(_ stage: GenerationProgress) throws {
-      onProgress(stage)
-      try progress(stage)
+    var (latent, step) = (try start(parameters), 0)
+    if let earlier {
+      guard !refusesStates, earlier.count == 33 else { throw UnusableState("the fake engine was told to refuse it") }
+      (latent, step) = (Array(earlier.dropLast()), Int(earlier[32]))
     }
+    note("\(parameters.seed)", in: log)
+    func report(_ stage: GenerationProgress, _ state: GenerationState? = nil) throws {
+      onProgress(stage)
+      try progress(stage, state)
+    }
+    func state() -> GenerationState { GenerationState(step: step) { [latent, step] in latent + [UInt8(step)] } }
     try report(.loading(parameters.model.name))
     if damagedModels.contains(parameters.model.name) { throw ModelFailure() }
     try report(.encoding)
-    for step in 0...parameters.steps { try report(.sampling(step: step, of: parameters.steps)) }
+    while step < parameters.steps {
+      try report(.sampling(step: step, of: parameters.steps), state())
+      latent = Array(SHA256.hash(data: latent))
+      step += 1
+      note("\(parameters.seed)", in: log + "-steps")
+    }
+    try report(.sampling(step: step, of: parameters.steps), state())
     if failingSeeds.contains(parameters.seed) { throw Failure() }
-    try report(.decoding)
-    return try picture(parameters)
+    try report(.decoding, state())
+    return picture(parameters, latent)
   }
 
-  /// What `generate` makes.
-  func picture(_ parameters: JobParameters) throws -> RGBImage {
+  private func note(_ text: String, in path: String) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    let line = Array("\(text)\n".utf8)
+    _ = write(descriptor, line, line.count)
+    close(descriptor)
+  }
+
+  private func start(_ parameters: JobParameters) throws -> [UInt8] {
+    Array(SHA256.hash(data: JobID.canonicalJSON(parameters, try ingredients(for: parameters))))
+  }
+
+  private func picture(_ parameters: JobParameters, _ latent: [UInt8]) -> RGBImage {
     let (width, height) = (size ?? parameters.width, parameters.height)
     var pixels: [UInt8] = []
-    var block = Array(SHA256.hash(data: JobID.canonicalJSON(parameters, try ingredients(for: parameters))))
+    var block = latent
     while pixels.count < width * height * 3 {
       block = Array(SHA256.hash(data: block))
       pixels += block
@@ -68,9 +91,21 @@ struct FakeGenerator: ImageGenerator {
     return RGBImage(width: width, height: height, pixels: Array(pixels.prefix(width * height * 3)))
   }
 
+  /// What `generate` makes.
+  func picture(_ parameters: JobParameters) throws -> RGBImage {
+    var latent = try start(parameters)
+    for _ in 0..<parameters.steps { latent = Array(SHA256.hash(data: latent)) }
+    return picture(parameters, latent)
+  }
+
+  /// The seeds of all steps so far, in order.
+  var steps: [Int64] { Self.numbers(in: log + "-steps") }
+
   /// The seeds of all calls so far, in order.
-  var calls: [Int64] {
-    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+  var calls: [Int64] { Self.numbers(in: log) }
+
+  private static func numbers(in path: String) -> [Int64] {
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
     return text.split(separator: "\n").compactMap { Int64($0) }
   }
 }
@@ -87,13 +122,14 @@ final class Workspace {
   /// Runs a plan in the folder.
   @discardableResult
   func run(
-    _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(),
-    onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+    _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(), every interval: Duration = .seconds(30),
+    only: Runner<FakeGenerator>.Selection = .unfinished, onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn,
+    stopRequest: @escaping () -> StopReason? = { nil },
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) throws -> RunOutcome {
     try runFake(
-      jobs, generator ?? self.generator, in: folder, on: disk, onFailure: onFailure, stopRequest: stopRequest,
-      observe: observe)
+      jobs, generator ?? self.generator, in: folder, on: disk, every: interval, only: only, onFailure: onFailure,
+      stopRequest: stopRequest, observe: observe)
   }
 
   /// The manifest, by Foundation's reader.
@@ -124,13 +160,16 @@ final class Workspace {
 @discardableResult
 func runFake(
   _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
+  every interval: Duration = .seconds(30), only: Runner<FakeGenerator>.Selection = .unfinished,
   onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
-    generator, lock: try RunLock(folder, on: disk), on: disk, stopRequest: stopRequest, observe: observe)
+    generator, lock: try RunLock(folder, on: disk), on: disk, checkpointInterval: interval, stopRequest: stopRequest,
+    observe: observe)
   return try runner.run(
-    RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), onFailure: onFailure)
+    RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,
+    onFailure: onFailure)
 }
 
 /// One job for each seed, 8x16 pixels, three steps.

@@ -32,6 +32,15 @@ import Testing
     }
   }
 
+  @Test(arguments: [[SIGINT, 130], [SIGTERM, 75], [SIGHUP, 75], [SIGUSR1, 75]])
+  func `before the work begins one signal is enough`(numbers: [Int32]) async {
+    // The signal and the exit code.
+    await #expect(processExitsWith: .exitCode(numbers[1])) { [numbers = numbers as [Int32]] in
+      StopSignals.installBeforeWork()
+      raise(numbers[0])
+    }
+  }
+
   @Test func `a hang-up that is ignored stays ignored`() async {
     await #expect(processExitsWith: .exitCode(75)) {
       signal(SIGHUP, SIG_IGN)

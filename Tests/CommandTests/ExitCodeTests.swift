@@ -194,7 +194,10 @@ import Testing
   @Test(arguments: [
     [], ["--colour", "recipe.yaml"], ["recipe.yaml", "another.yaml"], ["recipe.yaml", "--threads"],
     ["recipe.yaml", "--threads", "many"], ["recipe.yaml", "--threads", "0"], ["recipe.yaml", "--json", "--quiet"],
-    ["recipe.yaml", "--output", ""], ["run"], ["plan"], ["plan", "recipe.yaml", "--cells", "-1"], ["status"],
+    ["recipe.yaml", "--output", ""], ["recipe.yaml", "--until", "25:00"], ["recipe.yaml", "--max-time", "soon"],
+    ["recipe.yaml", "--max-time", "-1"], ["recipe.yaml", "--lock-wait", "1h30"], ["recipe.yaml", "--lock-wait", ""],
+    ["recipe.yaml", "--checkpoint-every", "1w"], ["recipe.yaml", "--until"], ["run"], ["plan"],
+    ["plan", "recipe.yaml", "--cells", "-1"], ["status"],
     ["status", "run", "--colour"],
   ])
   func `a command line that is not understood is told with the way it should be`(arguments: [String]) async throws {
@@ -231,6 +234,41 @@ import Testing
     #expect(space.journal().isEmpty)
     try await space.run("recipe.yaml")
     #expect(try space.images().count == 4)
+  }
+
+  @Test func `a run folder that is deleted or replaced during a run ends it with 74, and is left alone`() async throws {
+    let recipe = Workspace.recipe.replacingOccurrences(of: "..., 4", with: "..., 40")
+    let space = try Workspace(recipe: recipe)
+    let child = try space.start("recipe.yaml")
+    try child.wait { space.journal().count >= 1 }
+    child.kill(SIGSTOP)
+    try FileManager.default.removeItem(atPath: space.path + "/run")
+    try await space.run("recipe.yaml", "--set", "seed=1")
+    let times = try space.times()
+    child.kill(SIGCONT)
+    #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
+    // In whatever it was at: a step on the disk finds nothing, or the run sees that the folder is not its own.
+    #expect(child.errors.contains("\(space.path)/run"))
+    #expect(try space.times() == times)
+    try await space.run("recipe.yaml")
+    #expect(try space.images().count == 40)
+  }
+
+  @Test func `a folder that may only be read ends the run with 74`() async throws {
+    let space = try Workspace()
+    try await space.run("recipe.yaml", "--set", "seed=1")
+    let images = try space.images()
+    // Root may write wherever permissions forbid it, but not to a file system that is read-only; without root the
+    // permissions do.
+    guard geteuid() != 0 else { return }
+    for folder in ["run/images", "run/checkpoints", "run"] {
+      chmod("\(space.path)/\(folder)", 0o555)
+      let child = try await space.run("recipe.yaml", exits: 74)
+      #expect(child.errors.hasPrefix("sdbatch: cannot ") && child.errors.contains("Permission denied"))
+      chmod("\(space.path)/\(folder)", 0o755)
+      #expect(try space.images() == images)
+    }
+    try await space.run("recipe.yaml")
   }
 
   @Test func `a folder that is taken away during a run ends it with 74`() async throws {

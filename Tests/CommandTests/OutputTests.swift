@@ -36,7 +36,7 @@ import Testing
         #expect(event.names.starts(with: running + ["stage"]))
         #expect(event.names.suffix(2) == ["seconds_per_step", "seconds_left"])
       case "finished":
-        #expect(event.names == ["event", "folder", "counts", "images_made", "seconds", "exit_code"])
+        #expect(event.names == ["event", "folder", "counts", "images_made", "seconds", "stopped_by", "exit_code"])
         #expect(event["counts"] == ["total": 3, "done": 2, "failed": 1, "pending": 0])
         #expect(event["images_made"] == 2 && event["exit_code"] == 3)
       default: Issue.record("unknown event: \(event.jsonText)")

@@ -30,13 +30,13 @@ import Testing
     var loop = whole.loop
     while !loop.isFinished {
       checkpoints.append(try JSONEncoder().encode(loop))
-      loop.step(model: whole.denoiser)
+      try loop.step(model: whole.denoiser)
     }
     #expect(checkpoints.count > 3)
     let fresh = try Sampled(job)
     for index in [1, checkpoints.count / 2, checkpoints.count - 1] {
       var continued = try JSONDecoder().decode(SamplingLoop.self, from: checkpoints[index])
-      while !continued.isFinished { continued.step(model: fresh.denoiser) }
+      while !continued.isFinished { try continued.step(model: fresh.denoiser) }
       #expect(continued.latent.values.map(\.bitPattern) == loop.latent.values.map(\.bitPattern))
       #expect(continued.callCount == loop.callCount)
     }

@@ -29,7 +29,12 @@ struct DPMAdaptive: Sampler {
     t = DPMSolver.t(sigmaMax)
   }
 
-  private var stepsLeft: Int { t < end - 1e-5 ? max(Int(((end - t) / h).rounded(.up)), 1) : 0 }
+  private var stepsLeft: Int {
+    guard t < end - 1e-5 else { return 0 }
+    // An attempt that was far off leaves a length so short that the estimate fits no integer.
+    let estimate = ((end - t) / h).rounded(.up)
+    return estimate < 1_000_000 ? max(Int(estimate), 1) : 1_000_000
+  }
 
   func stepCount(sigmas: [Float]) -> Int { stepsTaken + stepsLeft }
 

@@ -1,0 +1,29 @@
+import Foundation
+import Jobs
+import Sampling
+
+/// The loop as the bytes of a checkpoint: a binary property list, in which latents are raw numbers.
+extension SamplingLoop {
+  /// The loop as it is now; whoever holds it may take its bytes later.
+  var state: GenerationState {
+    GenerationState(step: stepIndex) {
+      let encoder = PropertyListEncoder()
+      encoder.outputFormat = .binary
+      return [UInt8](try encoder.encode(self))
+    }
+  }
+
+  /// Continues from bytes of `state`; throws `UnusableState` if they are not, or of another image.
+  init(bytes: [UInt8], continuing settings: SamplingSettings) throws {
+    do {
+      self = try PropertyListDecoder().decode(SamplingLoop.self, from: Data(bytes))
+    } catch {
+      throw UnusableState("it cannot be read by this version")
+    }
+    // What else the settings say may differ where the sampler does not read it, without making another image.
+    let found = self.settings
+    guard found.sampler == settings.sampler, found.steps == settings.steps, found.seed == settings.seed,
+      found.rng == settings.rng, found.shape == settings.shape
+    else { throw UnusableState("it is of an image with other settings") }
+  }
+}

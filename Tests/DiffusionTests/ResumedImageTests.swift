@@ -1,0 +1,117 @@
+import Diffusion
+import Foundation
+import Imaging
+import Jobs
+import TestSupport
+import Testing
+
+/// Images of the real engine that are interrupted between any two steps.
+@Suite struct ResumedImageTests {
+  /// An image whose prompts change on the way, with everything that draws noise turned on.
+  static func parameters(_ sampler: SamplerID, rng: NoiseSourceID = .nv) -> JobParameters {
+    var parameters = JobParameters()
+    parameters.model = ModelReference(
+      name: "Engine/model.safetensors", path: Fixtures.path("Engine/model.safetensors"))
+    parameters.prompt = "a small [boat:(red bird:1.3):0.5] AND a [fish|dog|cat]:0.6"
+    parameters.negativePrompt = "a [big:dark:3] house"
+    parameters.seed = 41
+    parameters.steps = 5
+    parameters.cfgScale = 6
+    parameters.width = 64
+    parameters.height = 72
+    parameters.rng = rng
+    parameters.sampler = sampler
+    parameters.eta = 0.9
+    parameters.etaDDIM = 0.4
+    parameters.sChurn = 2
+    parameters.sNoise = 1.02
+    parameters.sMinUncond = 1
+    return parameters
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `an image that is taken up after any step is the same, to the last byte`(sampler: SamplerID) throws {
+    let parameters = Self.parameters(sampler, rng: sampler.rawValue.count % 2 == 0 ? .nv : .cpu)
+    var states: [(step: Int, bytes: [UInt8])] = []
+    let engine = try Engine.forTests()
+    let whole = try engine.generate(parameters, resuming: nil) { progress, state in
+      if progress == .decoding { #expect(state?.step == states.last?.step) }
+      if let state { states.append((state.step, try state.encoded())) }
+    }
+    // Every step, the last of them once more before decoding.
+    #expect(states.map(\.step) == Array(0..<states.count - 1) + [states.count - 2])
+    #expect(states.count > 3)
+    let other = try Engine.forTests(threads: 1)
+    for (step, bytes) in states {
+      var stages: [GenerationProgress] = []
+      let image = try other.generate(parameters, resuming: bytes) { progress, _ in stages.append(progress) }
+      #expect(image == whole, "after step \(step)")
+      guard case .sampling(step, let count)? = stages.first(where: { if case .sampling = $0 { true } else { false } })
+      else {
+        Issue.record("no step after \(step)")
+        continue
+      }
+      // What is finished is not even encoded again.
+      #expect(stages.contains(.encoding) == (step < states.count - 2))
+      #expect(count >= step)
+    }
+  }
+
+  @Test func `an image that is taken up again and again is the same`() throws {
+    for sampler in [SamplerID.dpmAdaptive, .dpmPP3MSDE, .uniPC, .plms, .restart] {
+      let parameters = Self.parameters(sampler)
+      let engine = try Engine.forTests()
+      let whole = try engine.generate(parameters) { _ in }
+      struct Stop: Error {}
+      var last: (step: Int, bytes: [UInt8])?
+      var image: RGBImage?
+      while image == nil {
+        do {
+          image = try engine.generate(parameters, resuming: last?.bytes) { _, state in
+            guard let state, state.step > last?.step ?? 0 else { return }
+            last = (state.step, try state.encoded())
+            throw Stop()
+          }
+        } catch is Stop {}
+      }
+      #expect(image == whole, "\(sampler.rawValue)")
+    }
+  }
+
+  @Test func `a state is raw numbers: as many bytes as a few latents`() throws {
+    for sampler in SamplerID.allCases {
+      var parameters = Self.parameters(sampler)
+      parameters.steps = 6
+      (parameters.width, parameters.height) = (128, 128)
+      var largest = 0
+      _ = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+        largest = max(largest, try state?.encoded().count ?? 0)
+      }
+      let latent = 4 * 16 * 16 * 4
+      #expect(largest >= latent && largest < 5 * latent + 16384, "\(sampler.rawValue): \(largest)")
+    }
+  }
+
+  @Test func `a state of another image, or none at all, is refused before anything is done`() throws {
+    let engine = try Engine.forTests()
+    var state: [UInt8] = []
+    _ = try engine.generate(Self.parameters(.euler), resuming: nil) { _, given in
+      if let given, given.step == 2 { state = try given.encoded() }
+    }
+    var others = [Self.parameters(.heun), Self.parameters(.euler, rng: .cpu)]
+    for _ in 0..<3 { others.append(Self.parameters(.euler)) }
+    others[2].seed = 42
+    others[3].steps = 6
+    others[4].width = 128
+    for parameters in others {
+      #expect(throws: UnusableState.self) {
+        try engine.generate(parameters, resuming: state) { progress, _ in Issue.record("\(progress)") }
+      }
+    }
+    for bytes in [[], [1, 2, 3], Array(state.dropLast(9)), Array("bplist00".utf8)] {
+      #expect(throws: UnusableState.self) {
+        try engine.generate(Self.parameters(.euler), resuming: bytes) { progress, _ in Issue.record("\(progress)") }
+      }
+    }
+  }
+}

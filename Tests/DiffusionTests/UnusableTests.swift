@@ -1,0 +1,82 @@
+import Diffusion
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+import Weights
+
+/// Images that cannot be made, and models that are taken away.
+@Suite struct UnusableTests {
+  /// A model of the tests' own that may be spoilt.
+  private func copy(_ folder: TemporaryFolder) throws -> JobParameters {
+    try folder.write("model.safetensors", Fixtures.data("Engine/model.safetensors"))
+    try folder.write("merges.txt", Fixtures.data("Engine/merges.txt"))
+    var parameters = ResumedImageTests.parameters(.euler)
+    parameters.model = ModelReference(name: "model.safetensors", path: folder("model.safetensors"))
+    return parameters
+  }
+
+  enum Change: CaseIterable {
+    case written, touched, shortened
+  }
+
+  @Test(arguments: Change.allCases)
+  func `a model that is written to before it is loaded is refused, and told by name`(change: Change) throws {
+    let folder = try TemporaryFolder()
+    let parameters = try copy(folder)
+    let engine = try Engine.forTests()
+    _ = try engine.ingredients(for: parameters)
+    let path = folder("model.safetensors")
+    switch change {
+    case .written:
+      let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+      try file.seek(toOffset: 200_000)
+      try file.write(contentsOf: Data([1, 2, 3]))
+      try file.close()
+    case .touched:
+      try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
+    case .shortened: truncate(path, 200_000)
+    }
+    #expect(throws: WeightError.changed(path: path)) { try engine.generate(parameters) { _ in } }
+  }
+
+  @Test(arguments: [false, true])
+  func `a model that is removed or replaced is used as it was`(isReplaced: Bool) throws {
+    let folder = try TemporaryFolder()
+    let parameters = try copy(folder)
+    let engine = try Engine.forTests()
+    _ = try engine.ingredients(for: parameters)
+    unlink(folder("model.safetensors"))
+    if isReplaced { try folder.write("model.safetensors", "something else") }
+    let image = try engine.generate(parameters) { _ in }
+    #expect(image == (try Engine.forTests().generate(ResumedImageTests.parameters(.euler)) { _ in }))
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `a network whose output is not a number ends the image at once`(sampler: SamplerID) throws {
+    var parameters = ResumedImageTests.parameters(sampler)
+    // The first call's result overflows, and what the network makes of it in the next is not a number.
+    parameters.cfgScale = 3e38
+    var last = 0
+    let error = #expect(throws: EngineError.self) {
+      try Engine.forTests().generate(parameters) { progress in
+        if case .sampling(let step, _) = progress { last = step }
+      }
+    }
+    #expect(error?.description.contains("NaN or infinite") == true)
+    #expect(last <= 2)
+  }
+
+  @Test func `an image that takes more memory than there is fails before any work`() throws {
+    var parameters = ResumedImageTests.parameters(.euler)
+    (parameters.width, parameters.height) = (1 << 17, 1 << 17)
+    let engine = try Engine.forTests()
+    _ = try engine.generate(ResumedImageTests.parameters(.euler)) { _ in }
+    var stages: [GenerationProgress] = []
+    // 2^34 pixels of more than 100 bytes each.
+    parameters.seed = 1
+    let error = #expect(throws: EngineError.self) { try engine.generate(parameters) { stages.append($0) } }
+    #expect(error?.description.hasPrefix("out of memory: 131072x131072 pixels take at least ") == true)
+    #expect(stages.isEmpty)
+  }
+}
