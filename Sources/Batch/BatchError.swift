@@ -12,6 +12,8 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
   case damaged(path: String, problem: String)
   /// The folder holds no run.
   case noRun(path: String)
+  /// No job of a run goes by this name, or several do.
+  case noJob(name: String, problem: String)
   /// The generator made an image of another size than the job's.
   case wrongSize(found: String, expected: String)
 
@@ -24,6 +26,7 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
     case .notRead(let path, let code): "cannot read \(path): \(Self.text(code))"
     case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
     case .noRun(let path): "\(path) holds no run: there is no plan.jsonl in it"
+    case .noJob(let name, let problem): "\(name): \(problem)"
     case .wrongSize(let found, let expected): "the image came out as \(found), expected \(expected)"
     }
   }

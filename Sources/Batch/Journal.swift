@@ -20,7 +20,12 @@ struct JournalIndex {
   private(set) var hasTornLine = false
 
   /// Reads a journal; a missing one is empty, and lines that are damaged are passed over.
-  init(path: String) throws {
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - observe: Told of each whole line before it counts: its bytes, and what it says if it says something.
+  /// - Throws: `BatchError.notRead`, or what `observe` throws.
+  init(path: String, observe: (UnsafeBufferPointer<UInt8>, JournalEntry?) throws -> Void = { _, _ in }) throws {
     do {
       try FileReader.forEachLine(of: path) { start, line, isWhole in
         let range = start..<(start + Int64(line.count))
@@ -28,7 +33,9 @@ struct JournalIndex {
           hasTornLine = true
           return
         }
-        if let entry = JournalEntry(line: line) { note(entry, at: range) } else { end = range.upperBound + 1 }
+        let entry = JournalEntry(line: line)
+        try observe(line, entry)
+        if let entry { note(entry, at: range) } else { end = range.upperBound + 1 }
       }
     } catch BatchError.notRead(_, let code) where code == ENOENT {}
   }
@@ -40,14 +47,51 @@ struct JournalIndex {
       images[image.id] = Image(file: image.file, mark: image.mark, line: range)
       failures[image.id] = nil
     case .failed(let job): failures[job.id] = range
+    case .requeued(let job):
+      images[job.id] = nil
+      failures[job.id] = nil
     }
     end = range.upperBound + 1
   }
 }
 
+/// Where the lines about pictures can be had.
+protocol JournalLines {
+  /// The line about a picture that was finished.
+  func image(_ id: JobID) throws -> FinishedImage?
+  /// The line about a job that failed and has not been finished since.
+  func failure(_ id: JobID) throws -> FailedJob?
+}
+
+/// A journal that is only looked at.
+struct JournalReader: JournalLines {
+  let index: JournalIndex
+  private let reader: FileReader?
+
+  /// The journal of a run, which may be missing, with what was read of it.
+  init(_ folder: RunFolder, _ index: JournalIndex) {
+    self.index = index
+    reader = try? FileReader(path: folder.journal)
+  }
+
+  func image(_ id: JobID) throws -> FinishedImage? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
+    return image
+  }
+
+  func failure(_ id: JobID) throws -> FailedJob? {
+    guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
+    return job
+  }
+
+  private func entry(at line: Range<Int64>) throws -> JournalEntry? {
+    try reader?.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
+  }
+}
+
 /// The journal of a run: one line for every image that is on the disk and every job that failed, written after the
 /// fact and durable before anything else happens.
-final class Journal {
+final class Journal: JournalLines {
   private(set) var index: JournalIndex
   private let path: String
   private let disk: Disk
@@ -99,13 +143,11 @@ final class Journal {
   /// Waits until all lines are on the disk.
   func synchronise() throws { try disk.synchronise(descriptor, path: path) }
 
-  /// The line about a picture that was finished.
   func image(_ id: JobID) throws -> FinishedImage? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
     return image
   }
 
-  /// The line about a job that failed and has not been finished since.
   func failure(_ id: JobID) throws -> FailedJob? {
     guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
     return job

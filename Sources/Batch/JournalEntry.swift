@@ -19,6 +19,8 @@ struct FinishedImage: Hashable {
   var seconds: Double?
   /// The text inside the file.
   var infotext: String
+  /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
+  var identity: JSONValue?
 }
 
 /// A job that ended in an error.
@@ -30,10 +32,30 @@ struct FailedJob: Hashable {
   var error: String
 }
 
+/// A job whose picture turned out to be damaged, so that the next run makes it again.
+struct RequeuedJob: Hashable {
+  var id: JobID
+  var index: Int
+  /// When the damage was found.
+  var started: Timestamp
+  /// What was wrong with the picture.
+  var reason: String
+}
+
 /// One line of the journal.
 enum JournalEntry: Hashable {
   case done(FinishedImage)
   case failed(FailedJob)
+  case requeued(RequeuedJob)
+
+  /// The picture that the line is about.
+  var id: JobID {
+    switch self {
+    case .done(let image): image.id
+    case .failed(let job): job.id
+    case .requeued(let job): job.id
+    }
+  }
 
   /// The line, with its line feed.
   var line: [UInt8] {
@@ -52,6 +74,7 @@ enum JournalEntry: Hashable {
         writer.member("started", image.started.iso)
         writer.member("seconds", image.seconds)
         writer.member("infotext", image.infotext)
+        if let identity = image.identity { writer.member("identity", identity) }
       case .failed(let job):
         writer.member("event", "failed")
         writer.member("id", job.id.description)
@@ -59,6 +82,12 @@ enum JournalEntry: Hashable {
         writer.member("started", job.started.iso)
         writer.member("seconds", job.seconds)
         writer.member("error", job.error)
+      case .requeued(let job):
+        writer.member("event", "requeued")
+        writer.member("id", job.id.description)
+        writer.member("index", job.index)
+        writer.member("started", job.started.iso)
+        writer.member("reason", job.reason)
       }
     }
     writer.endLine()
@@ -79,10 +108,14 @@ enum JournalEntry: Hashable {
       self = .done(
         FinishedImage(
           id: id, index: Int(index), file: file, mark: FileMark(size: size, modified: modified), sha256: sha256,
-          pixelsSHA256: pixelsSHA256, started: started, seconds: line["seconds"]?.numberValue, infotext: infotext))
+          pixelsSHA256: pixelsSHA256, started: started, seconds: line["seconds"]?.numberValue, infotext: infotext,
+          identity: line["identity"]))
     case "failed":
       guard let error = line["error"]?.text, let seconds = line["seconds"]?.numberValue else { return nil }
       self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
+    case "requeued":
+      guard let reason = line["reason"]?.text else { return nil }
+      self = .requeued(RequeuedJob(id: id, index: Int(index), started: started, reason: reason))
     default: return nil
     }
   }

@@ -142,7 +142,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(folder, on: disk)
+    let trace = try TraceFile(folder, engine: generator.engine, on: disk)
     for group in state.plan.ingredients.indices where state.hasWork(group) {
       for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, group) {
         if let reason = stopRequest() {
@@ -153,13 +153,14 @@ public struct Runner<Generator: ImageGenerator> {
         observe(.jobStarted(running))
         let started = Timestamp.now()
         let clock = ContinuousClock.now
+        trace.begin()
         do {
-          let image = try generate(running)
+          let image = try generate(running, trace)
           let file = fileName(planned, journal, taken: names)
           let finished = try publish(image, planned, file, started, clock)
           try journal.append(.done(finished))
           state.finish(.done, at: place)
-          try trace.append(finished)
+          try trace.append(finished, planned)
           observe(.imageDone(running, file: file, seconds: clock.secondsSince))
         } catch let request as StopRequested {
           state.stop = request.reason
@@ -184,10 +185,11 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  private mutating func generate(_ running: RunningJob) throws -> RGBImage {
+  private mutating func generate(_ running: RunningJob, _ trace: TraceFile) throws -> RGBImage {
     let parameters = running.job.parameters
     let (observe, stopRequest) = (observe, stopRequest)
     let image = try generator.generate(parameters) { progress in
+      trace.note(progress)
       observe(.progress(running, progress))
       if let reason = stopRequest() { throw StopRequested(reason) }
     }
@@ -215,7 +217,7 @@ public struct Runner<Generator: ImageGenerator> {
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
       pixelsSHA256: Hexadecimal.text(SHA256.hash(data: image.pixels)), started: started, seconds: clock.secondsSince,
-      infotext: infotext)
+      infotext: infotext, identity: planned.identity)
   }
 
   private func infotext(_ planned: PlannedJob) -> String {

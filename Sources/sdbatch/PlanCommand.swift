@@ -22,7 +22,7 @@ struct PlanCommand: ParsableCommand {
     let folder = options.folder(recipe)
     let stored = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
     var seeds = stored
-    let plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    let plan = try Plan(recipe: recipe, environment: RecipeOptions.environment, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
 
     Console.output("jobs         \(plan.count)")

@@ -9,11 +9,13 @@ final class ProgressPrinter {
     case live
     case lines
     case json
+    /// One line at the end, and failures.
+    case summary
     case quiet
   }
 
   private let style: Style
-  private var pace = Pace()
+  private(set) var pace = Pace()
   private var liveLine = ""
 
   init(style: Style) { self.style = style }
@@ -25,6 +27,9 @@ final class ProgressPrinter {
     case .json: Console.output(RunEventJSON.value(event, pace: pace).jsonText)
     case .live: showLive(event)
     case .lines: showLine(event)
+    case .summary:
+      showFailure(event)
+      if case .finished(let outcome) = event { Console.logger.info("\(outcome.folder): \(Self.text(outcome))") }
     case .quiet: showFailure(event)
     }
   }
@@ -96,12 +101,17 @@ final class ProgressPrinter {
     case .jobFailed(let running, let error):
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
-      let counts = outcome.counts
-      let left = counts.pending > 0 ? ", \(counts.pending) to do: give the same command again to go on" : ""
-      let made = "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
-      return "\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
+      return text(outcome)
     case .jobStarted, .progress:
       return nil
     }
+  }
+
+  private static func text(_ outcome: RunOutcome) -> String {
+    let counts = outcome.counts
+    let left = counts.pending > 0 ? ", \(counts.pending) to do: give the same command again to go on" : ""
+    let isIdle = outcome.imagesMade == 0 && counts.done == counts.total
+    let made = isIdle ? "nothing to do" : "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
+    return "\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
   }
 }

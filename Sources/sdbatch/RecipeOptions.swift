@@ -24,20 +24,19 @@ struct RecipeOptions: ParsableArguments {
 
   /// Reads the recipe and tells its warnings.
   func read() throws -> Recipe {
-    let variables = ProcessInfo.processInfo.environment
-    let environment = PlanningEnvironment(
-      variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
-    let settings = overrides + (precision.map { ["precision=\($0)"] } ?? [])
-    let recipe = try RecipeReader(environment: environment).read(path: recipe, overrides: settings)
+    try Self.read(recipe, overrides: overrides + (precision.map { ["precision=\($0)"] } ?? []))
+  }
+
+  /// Reads a recipe and tells its warnings.
+  static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
+    let recipe = try RecipeReader(environment: environment).read(path: path, overrides: overrides)
     for warning in recipe.warnings { Console.diagnostics("\(warning)") }
     return recipe
   }
 
   func folder(_ recipe: Recipe) -> RunFolder { RunFolder(output ?? recipe.output) }
 
-  var environment: PlanningEnvironment {
-    PlanningEnvironment(
-      variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize,
-      demoHeight: DemoModel.nativeSize)
-  }
+  /// What recipes are read with, taken once: a run that goes past midnight stays one run.
+  static let environment = PlanningEnvironment(
+    variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
 }

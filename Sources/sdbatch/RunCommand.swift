@@ -30,24 +30,35 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print one JSON object per line.")
   var json = false
 
+  @Flag(help: "Print one line at the end, and errors: fit for a cron mail.")
+  var summary = false
+
   @Flag(help: "Print errors and warnings only.")
   var quiet = false
 
+  @Option(help: "How far to let other processes go first, 0 to 19.")
+  var nice: Int?
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
-    if json, quiet { throw ValidationError("--json and --quiet exclude each other") }
+    if [json, quiet, summary].count(where: { $0 }) > 1 {
+      throw ValidationError("--json, --quiet and --summary exclude each other")
+    }
+    if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
   }
 
   func run() throws {
     // A reader that goes away must not end the run, and a file that may grow no more is an error like a full disk.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    // Before there are other threads: those to come have the niceness of the one that makes them.
+    if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
     let recipe = try options.read()
     let folder = options.folder(recipe)
     // Planned before anything is written, so that every mistake of the recipe is told first.
     var seeds = try storedSeeds(folder)
     let stored = seeds
-    var plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    var plan = try Plan(recipe: recipe, environment: RecipeOptions.environment, seeds: &seeds)
     let engine = try Engine(
       version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       executable: Self.executable, environment: ProcessInfo.processInfo.environment)
@@ -59,18 +70,33 @@ struct RunCommand: ParsableCommand {
     let current = try storedSeeds(folder)
     if current != stored {
       seeds = current
-      plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+      plan = try Plan(recipe: recipe, environment: RecipeOptions.environment, seeds: &seeds)
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
 
-    let printer = ProgressPrinter(style: json ? .json : quiet ? .quiet : Console.isTerminal ? .live : .lines)
-    defer { printer.close() }
-    var runner = Runner(engine, lock: lock, observe: printer.show)
+    let printer = ProgressPrinter(style: style)
+    let progress = ProgressFile(folder)
+    defer {
+      printer.close()
+      progress.close()
+    }
+    func observe(_ event: RunEvent) {
+      printer.show(event)
+      progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
+    }
+    var runner = Runner(engine, lock: lock, observe: observe)
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
     let status = ExitStatus(outcome)
     if status != .done { throw status }
+  }
+
+  private var style: ProgressPrinter.Style {
+    if json { return .json }
+    if quiet { return .quiet }
+    if summary { return .summary }
+    return Console.isTerminal ? .live : .lines
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
@@ -86,7 +112,7 @@ struct RunCommand: ParsableCommand {
   }
 
   /// The running program's own file; its name on the command line where the system does not tell.
-  private static var executable: String {
+  static var executable: String {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
   }
 }

@@ -153,7 +153,10 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
     #expect(try await space.run("status", "run").output.contains(": 3 of 4 done, 0 failed, 1 to do\n"))
     let json = try await JSONValue(parsing: space.run("status", "run", "--json").output)
-    #expect(json.names == ["folder", "counts", "running", "holder", "last_activity", "failures"])
+    #expect(
+      json.names == [
+        "folder", "counts", "running", "holder", "last_activity", "current", "failures", "failure_reasons",
+      ])
     #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
     #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])
     #expect(try space.times() == times.filter { $0.key != "images/" + name })

@@ -5,7 +5,8 @@ import Testing
 /// The README and the help against the program.
 @Suite struct ReadmeTests {
   @Test(arguments: [
-    ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["help", "run"],
+    ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["verify", "--help"],
+    ["why", "--help"], ["help", "run"],
   ])
   func `help goes to standard output and fits a terminal`(arguments: [String]) async throws {
     let space = try Workspace()
@@ -59,6 +60,13 @@ import Testing
     #expect(rows["`rng`"] == parameters["rng"]?.text)
     #expect(rows["`model`, `vae`"]?.hasPrefix("`\(parameters["model"]?.text ?? "?")`") == true)
     #expect(rows["`width`, `height`"] == "512 (demo: 128)")
+  }
+
+  @Test func `the columns of trace.tsv are those that the README explains`() async throws {
+    let space = try Workspace()
+    try await space.run("recipe.yaml")
+    let names = try Readme.table("column").flatMap { row in row[0].matches(of: /`([a-z_]+)`/).map { String($0.1) } }
+    #expect(try space.text("run/trace.tsv").split(separator: "\n")[0] == names.joined(separator: "\t"))
   }
 
   @Test func `the README's recipe is one`() async throws {
