@@ -101,7 +101,8 @@ public final class RecipeKey: Sendable {
       resolved: { .choice($0.stripsComments ? "true" : "false") },
       apply: { $1.stripsComments = $0 == .choice("true") }),
     RecipeKey(
-      "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
+      "seed", .seed,
+      "Seeds the noise; -1 draws a number once, which the run folder keeps; nightly 16 adds 16 new ones each date.",
       resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
     RecipeKey(
       "steps", .integer(1...10_000, multipleOf: 1), "Sampling steps.",

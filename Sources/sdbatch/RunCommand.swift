@@ -108,7 +108,8 @@ struct RunCommand: ParsableCommand {
   }
 
   private func storedSeeds(_ folder: RunFolder) throws -> SeedDraws {
-    newSeeds ? SeedDraws() : try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    if newSeeds { return ((try? SeedFile.read(SeedDraws.self, from: folder)) ?? nil)?.nights ?? SeedDraws() }
+    return try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
   }
 
   /// The running program's own file; its name on the command line where the system does not tell.
