@@ -6,7 +6,7 @@ enum PlotLabels {
     RecipeKey.named(name) ?? keys[name.lowercased()].flatMap(RecipeKey.named)
   }
 
-  private static let keys = [
+  static let keys = [
     "seed": "seed", "steps": "steps", "cfg scale": "cfg_scale", "sampler": "sampler_name",
     "checkpoint name": "model", "sigma churn": "s_churn", "sigma min": "s_tmin", "sigma max": "s_tmax",
     "sigma noise": "s_noise", "schedule type": "scheduler", "eta": "eta", "clip skip": "clip_skip", "vae": "vae",

@@ -80,6 +80,9 @@ struct RunCommand: ParsableCommand {
     defer {
       printer.close()
       progress.close()
+      var costs = CostBook(environment: ProcessInfo.processInfo.environment)
+      costs.learn(from: folder)
+      costs.save()
     }
     func observe(_ event: RunEvent) {
       printer.show(event)

@@ -14,7 +14,9 @@ struct SDBatch: ParsableCommand {
       an interruption, or after editing the recipe, give the same command again.
       """,
     version: version,
-    subcommands: [RunCommand.self, PlanCommand.self, StatusCommand.self, VerifyCommand.self, WhyCommand.self],
+    subcommands: [
+      RunCommand.self, PlanCommand.self, StatusCommand.self, VerifyCommand.self, WhyCommand.self, SchemaCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Parses and runs; every error leaves with the exit code that the README documents.

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ReadmeTests {
   @Test(arguments: [
     ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["verify", "--help"],
-    ["why", "--help"], ["help", "run"],
+    ["why", "--help"], ["schema", "--help"], ["help", "run"],
   ])
   func `help goes to standard output and fits a terminal`(arguments: [String]) async throws {
     let space = try Workspace()
