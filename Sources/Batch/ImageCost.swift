@@ -152,17 +152,21 @@ public struct CostBook: Sendable {
     costs[kind] = (cost, String(measured))
   }
 
-  /// Calls `body` with each line of a table, by the names of its columns.
+  /// Calls `body` with the last lines of a table, by the names of its columns; a long table is not read whole.
   private static func forEachRow(of path: String, _ body: ([String: Substring]) -> Void) {
-    var names: [String] = []
-    try? FileReader.forEachLine(of: path) { _, line, isWhole in
-      guard isWhole else { return }
+    guard let size = try? FileMark(path: path).size, let reader = try? FileReader(path: path),
+      let head = try? reader.read(0..<min(size, 4096)), let end = head.firstIndex(of: UInt8(ascii: "\n"))
+    else { return }
+    let names = String(decoding: head[..<end], as: UTF8.self).split(separator: "\t").map(String.init)
+    let start = max(Int64(end) + 1, size - (256 << 10))
+    guard start < size, let bytes = try? reader.read(start..<size) else { return }
+    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What stands before the first line feed may be half a line, and so is what follows the last.
+    if start > Int64(end) + 1, !lines.isEmpty { lines.removeFirst() }
+    for line in lines.dropLast() {
       let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
-      if names.isEmpty {
-        names = fields.map(String.init)
-      } else if fields.count == names.count {
-        body(Dictionary(zip(names, fields), uniquingKeysWith: { $1 }))
-      }
+      guard fields.count == names.count else { continue }
+      body(Dictionary(zip(names, fields), uniquingKeysWith: { $1 }))
     }
   }
 

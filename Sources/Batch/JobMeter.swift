@@ -26,9 +26,9 @@ struct JobMeter {
 }
 
 /// The most memory that this process has held, as Linux counts it.
-enum PeakMemory {
+package enum PeakMemory {
   /// Starts counting anew; where the system does not let it, the count goes back to the start of the process.
-  static func reset() {
+  package static func reset() {
     let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     _ = write(descriptor, "5", 1)
@@ -36,9 +36,9 @@ enum PeakMemory {
   }
 
   /// In bytes; nothing where the system does not tell.
-  static var bytes: Int64? {
-    guard let status = try? FileReader.bytes(of: "/proc/self/status") else { return nil }
-    let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    return line?.split { $0 == " " || $0 == "\t" }.dropFirst().first.flatMap { Int64($0) }.map { $0 << 10 }
+  package static var bytes: Int64? {
+    var usage = rusage()
+    guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0, usage.ru_maxrss > 0 else { return nil }
+    return Int64(usage.ru_maxrss) << 10
   }
 }

@@ -81,9 +81,13 @@ public struct JobReasons {
     self.folder = folder
     guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
     var requeued: [JobID: RequeuedJob] = [:]
-    index = try JournalIndex(path: folder.journal) { _, entry in
-      guard let entry else { return }
-      if case .requeued(let job) = entry { requeued[entry.id] = job } else { requeued[entry.id] = nil }
+    index = try JournalIndex(path: folder.journal) { bytes, line in
+      guard let line else { return }
+      if case .requeued = line.event, case .requeued(let job)? = JournalEntry(line: bytes) {
+        requeued[line.id] = job
+      } else if !requeued.isEmpty {
+        requeued[line.id] = nil
+      }
     }
     self.requeued = requeued
     journal = JournalReader(folder, index)
@@ -192,7 +196,7 @@ public struct JobReasons {
     guard !wanted.isEmpty else { return }
     var best: [Int: (weight: Int, line: Int64)] = [:]
     for (id, image) in index.images where access(folder.file(image.file), F_OK) == 0 {
-      guard let made = Self.identity(try journal.image(id)?.identity) else { continue }
+      guard let made = Self.identity(try journal.identity(id)) else { continue }
       for (place, identity) in wanted {
         let weight = Self.weight(made, identity)
         // Of those equally near the latest.

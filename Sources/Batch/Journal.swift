@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Jobs
 
 /// What the journal says of every picture: where its last line of either kind is, and what a look at the disk needs.
@@ -25,7 +26,7 @@ struct JournalIndex {
   ///   - path: The file.
   ///   - observe: Told of each whole line before it counts: its bytes, and what it says if it says something.
   /// - Throws: `BatchError.notRead`, or what `observe` throws.
-  init(path: String, observe: (UnsafeBufferPointer<UInt8>, JournalEntry?) throws -> Void = { _, _ in }) throws {
+  init(path: String, observe: (UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _ in }) throws {
     do {
       try FileReader.forEachLine(of: path) { start, line, isWhole in
         let range = start..<(start + Int64(line.count))
@@ -33,7 +34,7 @@ struct JournalIndex {
           hasTornLine = true
           return
         }
-        let entry = JournalEntry(line: line)
+        let entry = JournalLine(line: line)
         try observe(line, entry)
         if let entry { note(entry, at: range) } else { end = range.upperBound + 1 }
       }
@@ -41,15 +42,15 @@ struct JournalIndex {
   }
 
   /// Takes a line in; it counts for more than all before it.
-  mutating func note(_ entry: JournalEntry, at range: Range<Int64>) {
-    switch entry {
-    case .done(let image):
-      images[image.id] = Image(file: image.file, mark: image.mark, line: range)
-      failures[image.id] = nil
-    case .failed(let job): failures[job.id] = range
-    case .requeued(let job):
-      images[job.id] = nil
-      failures[job.id] = nil
+  mutating func note(_ line: JournalLine, at range: Range<Int64>) {
+    switch line.event {
+    case .done(let file, let mark):
+      images[line.id] = Image(file: file, mark: mark, line: range)
+      failures[line.id] = nil
+    case .failed: failures[line.id] = range
+    case .requeued:
+      images[line.id] = nil
+      failures[line.id] = nil
     }
     end = range.upperBound + 1
   }
@@ -84,8 +85,16 @@ struct JournalReader: JournalLines {
     return job
   }
 
-  private func entry(at line: Range<Int64>) throws -> JournalEntry? {
-    try reader?.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
+  /// What the identity of a picture is made of, where the journal says so.
+  func identity(_ id: JobID) throws -> JSONValue? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
+      return nil
+    }
+    return image.identity
+  }
+
+  private func entry(at line: Range<Int64>, hasIdentity: Bool = false) throws -> JournalEntry? {
+    try reader?.read(line).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
   }
 }
 
@@ -137,7 +146,7 @@ final class Journal: JournalLines {
       throw error
     }
     if isDurable { try synchronise() }
-    index.note(entry, at: index.end..<(index.end + Int64(line.count) - 1))
+    index.note(JournalLine(entry), at: index.end..<(index.end + Int64(line.count) - 1))
   }
 
   /// Waits until all lines are on the disk.

@@ -181,7 +181,7 @@ private struct JournalAudit {
   private var last: [JobID: Int] = [:]
   private var owners: [String: JobID] = [:]
 
-  mutating func note(_ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalEntry?) {
+  mutating func note(_ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
     defer { line += 1 }
     let name = "journal.jsonl, line \(line + 1)"
     guard let entry else {
@@ -197,15 +197,15 @@ private struct JournalAudit {
       add(.duplicate, name, "stands there twice", "it does no harm; --repair takes it out")
     }
     last[entry.id] = digest
-    guard case .done(let image) = entry else { return }
-    if let owner = owners[image.file], owner != image.id {
+    guard case .done(let file, _) = entry.event else { return }
+    if let owner = owners[file], owner != entry.id {
       findings.append(
         Finding(
-          kind: .duplicate, file: image.file, id: image.id.description,
-          problem: "is named for two pictures, \(owner.prefix(8)) and \(image.id.prefix(8))",
+          kind: .duplicate, file: file, id: entry.id.description,
+          problem: "is named for two pictures, \(owner.prefix(8)) and \(entry.id.prefix(8))",
           remedy: "the one that is not in it is made again under a name of its own"))
     }
-    owners[image.file] = image.id
+    owners[file] = entry.id
   }
 
   private mutating func add(_ kind: Finding.Kind, _ name: String, _ problem: String, _ remedy: String) {

@@ -77,15 +77,15 @@ struct RunCommand: ParsableCommand {
 
     let printer = ProgressPrinter(style: style)
     let progress = ProgressFile(folder)
+    var madeImages = false
     defer {
       printer.close()
       progress.close()
-      var costs = CostBook(environment: ProcessInfo.processInfo.environment)
-      costs.learn(from: folder)
-      costs.save()
+      if madeImages { Self.learnCosts(folder) }
     }
     func observe(_ event: RunEvent) {
       printer.show(event)
+      if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
     }
     var runner = Runner(engine, lock: lock, observe: observe)
@@ -93,6 +93,13 @@ struct RunCommand: ParsableCommand {
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), onFailure: failFast ? .stop : .goOn)
     let status = ExitStatus(outcome)
     if status != .done { throw status }
+  }
+
+  /// Keeps what the images took, for the estimates of `plan`.
+  private static func learnCosts(_ folder: RunFolder) {
+    var costs = CostBook(environment: ProcessInfo.processInfo.environment)
+    costs.learn(from: folder)
+    costs.save()
   }
 
   private var style: ProgressPrinter.Style {

@@ -79,4 +79,18 @@ import Testing
     let cost = try #require(book.cost(of: kind))
     #expect(cost.secondsPerStep >= 0 && cost.otherSeconds >= 0 && cost.fileBytes ?? 0 > 0)
   }
+
+  @Test func `of a long trace the end is what counts`() throws {
+    let space = try Workspace()
+    try trace(
+      space, Array(repeating: ("Heun", 10, 0.5, 5), count: 20_000) + Array(repeating: ("Euler", 10, 0.25, 3), count: 20)
+    )
+    let file = try #require(fopen(space.folder.trace, "a"))
+    fputs("2026-01-01T00:00:09.000Z\thalf a li", file)
+    fclose(file)
+    var book = CostBook(environment: [:])
+    book.learn(from: space.folder)
+    #expect(try book.cost(of: kind(.euler, space))?.secondsPerStep == 0.25)
+    #expect(try book.cost(of: kind(.heun, space))?.otherSeconds == 0)
+  }
 }
