@@ -17,12 +17,15 @@ extension Verification {
     if !uselessLines.isEmpty { try rewriteJournal(on: disk) }
     // Cuts off a torn line.
     let journal = try Journal(run, on: disk)
+    // A file that two pictures claim may be the right one of the other.
+    let places = places
+    let soundFiles = Set(index.images.filter { places[$0.key]?.isSound == true }.values.map(\.file))
     for number in findings.indices {
       let finding = findings[number]
       switch finding.kind {
       case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable:
         guard let place = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
-        try disk.remove(run.file(finding.file))
+        if !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
         try journal.append(
           .requeued(RequeuedJob(id: id, index: place, started: .now(), reason: finding.problem)), isDurable: false)
         findings[number].remedy = "its job is to do again"

@@ -44,6 +44,7 @@ public struct Verification {
     index = try JournalIndex(path: folder.journal) { audit.note($0, $1) }
     uselessLines = audit.uselessLines
     if !isLive {
+      audit.noteOwners(index.images)
       if index.hasTornLine { audit.noteTornLine() }
       findings += audit.findings
     }
@@ -179,7 +180,6 @@ private struct JournalAudit {
   private var line = 0
   /// The last line about each picture, by its digest.
   private var last: [JobID: Int] = [:]
-  private var owners: [String: JobID] = [:]
 
   mutating func note(_ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
     defer { line += 1 }
@@ -197,20 +197,24 @@ private struct JournalAudit {
       add(.duplicate, name, "stands there twice", "it does no harm; --repair takes it out")
     }
     last[entry.id] = digest
-    guard case .done(let file, _) = entry.event else { return }
-    if let owner = owners[file], owner != entry.id {
-      findings.append(
-        Finding(
-          kind: .duplicate, file: file, id: entry.id.description,
-          problem: "is named for two pictures, \(owner.prefix(8)) and \(entry.id.prefix(8))",
-          remedy: "the one that is not in it is made again under a name of its own"))
-    }
-    owners[file] = entry.id
   }
 
   private mutating func add(_ kind: Finding.Kind, _ name: String, _ problem: String, _ remedy: String) {
     uselessLines.insert(line)
     findings.append(Finding(kind: kind, file: name, problem: problem, remedy: remedy))
+  }
+
+  /// Two pictures cannot be in one file.
+  mutating func noteOwners(_ images: [JobID: JournalIndex.Image]) {
+    var owners: [String: JobID] = [:]
+    for (id, image) in images.sorted(by: { $0.value.line.lowerBound < $1.value.line.lowerBound }) {
+      guard let owner = owners.updateValue(id, forKey: image.file) else { continue }
+      findings.append(
+        Finding(
+          kind: .duplicate, file: image.file, id: id.description,
+          problem: "is named for two pictures, \(owner.prefix(8)) and \(id.prefix(8))",
+          remedy: "the one that is not in it is made again under a name of its own"))
+    }
   }
 
   mutating func noteTornLine() {
