@@ -61,7 +61,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "sdbench",
-      dependencies: ["Models", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Batch", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),

@@ -74,13 +74,14 @@ enum AtomicFile {
   ///   - disk: The disk.
   /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
   static func removeTemporaries(in folder: String, on disk: Disk) throws {
-    for name in try names(in: folder) where name.hasPrefix(".") && name.hasSuffix(temporarySuffix) {
-      try disk.remove("\(folder)/\(name)")
-    }
+    for name in try names(in: folder) where isTemporary(name) { try disk.remove("\(folder)/\(name)") }
   }
 
-  /// What is in a folder, in no order.
-  static func names(in folder: String) throws -> [String] {
+  /// Whether a file of this name is one on its way, or what a killed run left of one.
+  static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(temporarySuffix) }
+
+  /// The names of all that is in a folder, in no order.
+  static func names(in folder: String) throws(BatchError) -> [String] {
     guard let stream = opendir(folder) else { throw BatchError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []
@@ -88,7 +89,7 @@ enum AtomicFile {
       names.append(
         withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
     }
-    return names
+    return names.filter { $0 != "." && $0 != ".." }
   }
 
   private static func isEqual(_ path: String, _ other: String) -> Bool {

@@ -133,3 +133,31 @@ final class FileReader {
     }
   }
 }
+
+/// Reads a file line by line, as the caller asks for them.
+final class LineReader {
+  private let reader: FileReader
+  private var piece: [UInt8] = []
+  private var place = 0
+
+  init(path: String) throws(BatchError) { reader = try FileReader(path: path) }
+
+  /// The next line without its line feed; nothing after the last.
+  func next() throws(BatchError) -> [UInt8]? {
+    var line: [UInt8] = []
+    while true {
+      if place == piece.count {
+        piece = try reader.read()
+        place = 0
+        if piece.isEmpty { return line.isEmpty ? nil : line }
+      }
+      if let end = piece[place...].firstIndex(of: UInt8(ascii: "\n")) {
+        line += piece[place..<end]
+        place = end + 1
+        return line
+      }
+      line += piece[place...]
+      place = piece.count
+    }
+  }
+}

@@ -10,6 +10,18 @@ public struct PlannedJob: Hashable, Sendable {
   public var job: Job
   /// What it is made from.
   public var ingredients: JobIngredients
+
+  /// A job with this identity.
+  public init(id: JobID, job: Job, ingredients: JobIngredients) {
+    self.id = id
+    self.job = job
+    self.ingredients = ingredients
+  }
+
+  /// All that the identity is made of, as an object with sorted members.
+  public var identity: JSONValue? {
+    JobID.canonicalJSON(job.parameters, ingredients).withUnsafeBufferPointer { try? JSONValue(parsing: $0) }
+  }
 }
 
 /// What concerns a run as a whole.
@@ -96,6 +108,24 @@ public enum FrozenPlan {
   /// - Returns: Every job; recipe and engine, but for a plan without jobs.
   /// - Throws: `BatchError`.
   public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [PlannedJob]) {
+    var jobs: [PlannedJob] = []
+    var details: RunDetails?
+    try forEachJob(in: folder) { job, found in
+      jobs.append(job)
+      if let found { details = found }
+    }
+    return (details, jobs)
+  }
+
+  /// Reads the plan back, one job at a time.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - body: Takes each job; with the first recipe and engine.
+  /// - Throws: `BatchError`, or what `body` throws.
+  public static func forEachJob(
+    in folder: RunFolder, _ body: (_ job: PlannedJob, _ details: RunDetails?) throws -> Void
+  ) throws {
     struct Line: Decodable {
       var id: String
       var index: Int
@@ -105,19 +135,19 @@ public enum FrozenPlan {
       var engine: EngineDescription?
     }
     let decoder = JSONDecoder()
-    var jobs: [PlannedJob] = []
-    var details: RunDetails?
+    var last: JobIngredients?
     try forEachLine(in: folder) { number, bytes in
       guard let line = try? decoder.decode(Line.self, from: Data(buffer: bytes)), let id = JobID(line.id),
-        let ingredients = line.ingredients ?? jobs.last?.ingredients
+        let ingredients = line.ingredients ?? last
       else { throw damage(folder, line: number) }
-      let job = Job(index: line.index, axes: line.axes, parameters: line.parameters)
-      jobs.append(PlannedJob(id: id, job: job, ingredients: ingredients))
+      last = ingredients
+      var details: RunDetails?
       if let engine = line.engine, let recipe = (try? JSONValue(parsing: bytes))?["recipe"] {
         details = RunDetails(recipe: recipe, engine: engine)
       }
+      let job = Job(index: line.index, axes: line.axes, parameters: line.parameters)
+      try body(PlannedJob(id: id, job: job, ingredients: ingredients), details)
     }
-    return (details, jobs)
   }
 
   private static func forEachLine(in folder: RunFolder, _ body: (Int, UnsafeBufferPointer<UInt8>) throws -> Void) throws

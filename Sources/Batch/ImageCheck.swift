@@ -55,6 +55,7 @@ enum ImageCheck {
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
       pixelsSHA256: Hexadecimal.text(SHA256.hash(data: picture.image.pixels)),
-      started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: infotext)
+      started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: infotext,
+      identity: planned.identity)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Jobs
 
 /// What the journal says of every picture: where its last line of either kind is, and what a look at the disk needs.
@@ -20,7 +21,12 @@ struct JournalIndex {
   private(set) var hasTornLine = false
 
   /// Reads a journal; a missing one is empty, and lines that are damaged are passed over.
-  init(path: String) throws {
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - observe: Told of each whole line before it counts: its bytes, and what it says if it says something.
+  /// - Throws: `BatchError.notRead`, or what `observe` throws.
+  init(path: String, observe: (UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _ in }) throws {
     do {
       try FileReader.forEachLine(of: path) { start, line, isWhole in
         let range = start..<(start + Int64(line.count))
@@ -28,26 +34,73 @@ struct JournalIndex {
           hasTornLine = true
           return
         }
-        if let entry = JournalEntry(line: line) { note(entry, at: range) } else { end = range.upperBound + 1 }
+        let entry = JournalLine(line: line)
+        try observe(line, entry)
+        if let entry { note(entry, at: range) } else { end = range.upperBound + 1 }
       }
     } catch BatchError.notRead(_, let code) where code == ENOENT {}
   }
 
   /// Takes a line in; it counts for more than all before it.
-  mutating func note(_ entry: JournalEntry, at range: Range<Int64>) {
-    switch entry {
-    case .done(let image):
-      images[image.id] = Image(file: image.file, mark: image.mark, line: range)
-      failures[image.id] = nil
-    case .failed(let job): failures[job.id] = range
+  mutating func note(_ line: JournalLine, at range: Range<Int64>) {
+    switch line.event {
+    case .done(let file, let mark):
+      images[line.id] = Image(file: file, mark: mark, line: range)
+      failures[line.id] = nil
+    case .failed: failures[line.id] = range
+    case .requeued:
+      images[line.id] = nil
+      failures[line.id] = nil
     }
     end = range.upperBound + 1
   }
 }
 
+/// Where the lines about pictures can be had.
+protocol JournalLines {
+  /// The line about a picture that was finished.
+  func image(_ id: JobID) throws -> FinishedImage?
+  /// The line about a job that failed and has not been finished since.
+  func failure(_ id: JobID) throws -> FailedJob?
+}
+
+/// A journal that is only looked at.
+struct JournalReader: JournalLines {
+  let index: JournalIndex
+  private let reader: FileReader?
+
+  /// The journal of a run, which may be missing, with what was read of it.
+  init(_ folder: RunFolder, _ index: JournalIndex) {
+    self.index = index
+    reader = try? FileReader(path: folder.journal)
+  }
+
+  func image(_ id: JobID) throws -> FinishedImage? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
+    return image
+  }
+
+  func failure(_ id: JobID) throws -> FailedJob? {
+    guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
+    return job
+  }
+
+  /// What the identity of a picture is made of, where the journal says so.
+  func identity(_ id: JobID) throws -> JSONValue? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
+      return nil
+    }
+    return image.identity
+  }
+
+  private func entry(at line: Range<Int64>, hasIdentity: Bool = false) throws -> JournalEntry? {
+    try reader?.read(line).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
+  }
+}
+
 /// The journal of a run: one line for every image that is on the disk and every job that failed, written after the
 /// fact and durable before anything else happens.
-final class Journal {
+final class Journal: JournalLines {
   private(set) var index: JournalIndex
   private let path: String
   private let disk: Disk
@@ -93,19 +146,17 @@ final class Journal {
       throw error
     }
     if isDurable { try synchronise() }
-    index.note(entry, at: index.end..<(index.end + Int64(line.count) - 1))
+    index.note(JournalLine(entry), at: index.end..<(index.end + Int64(line.count) - 1))
   }
 
   /// Waits until all lines are on the disk.
   func synchronise() throws { try disk.synchronise(descriptor, path: path) }
 
-  /// The line about a picture that was finished.
   func image(_ id: JobID) throws -> FinishedImage? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
     return image
   }
 
-  /// The line about a job that failed and has not been finished since.
   func failure(_ id: JobID) throws -> FailedJob? {
     guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
     return job

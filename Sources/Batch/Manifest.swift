@@ -68,6 +68,16 @@ struct Manifest {
   func write(
     _ jobs: some Sequence<(PlannedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
   ) throws {
+    try write(to: folder, on: disk) { append in
+      for (planned, state) in jobs { try append(planned, state, journal) }
+    }
+  }
+
+  /// Writes the file, one job a line, with the jobs that `body` hands over one by one.
+  func write(
+    to folder: RunFolder, on disk: Disk,
+    jobs body: ((PlannedJob, JobState, any JournalLines) throws -> Void) throws -> Void
+  ) throws {
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
       try writer.object { writer in
@@ -75,9 +85,9 @@ struct Manifest {
         writer.lineBreak()
         writer.key("jobs")
         try writer.array { writer in
-          for (planned, state) in jobs {
+          try body { planned, state, journal in
             writer.lineBreak()
-            try append(planned, state, journal: journal, to: &writer)
+            try Self.append(planned, state, journal: journal, version: details.engine.version, to: &writer)
             if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
           }
           writer.endLine()
@@ -89,7 +99,7 @@ struct Manifest {
     }
   }
 
-  private func writeHead(to writer: inout JSONWriter) {
+  func writeHead(to writer: inout JSONWriter) {
     writer.lineBreak()
     writer.member("schema", 1)
     writer.lineBreak()
@@ -117,12 +127,15 @@ struct Manifest {
     writer.engine(details.engine)
   }
 
-  private func append(_ planned: PlannedJob, _ state: JobState, journal: Journal, to writer: inout JSONWriter) throws {
+  /// Writes the object of one job.
+  static func append(
+    _ planned: PlannedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
+  ) throws {
     let (parameters, ingredients) = (planned.job.parameters, planned.ingredients)
     let image = state == .done ? try journal.image(planned.id) : nil
     let failure = state == .failed ? try journal.failure(planned.id) : nil
     // A picture that another run made may carry an older text; the manifest shows what is in the file.
-    let infotext = image?.infotext ?? Infotext(parameters, ingredients, version: details.engine.version).text
+    let infotext = image?.infotext ?? Infotext(parameters, ingredients, version: version).text
     writer.object { writer in
       writer.member("id", planned.id.description)
       writer.member("index", planned.job.index)
@@ -139,7 +152,7 @@ struct Manifest {
       if let image {
         writer.value(
           GenerationInfo.json(
-            parameters, ingredients, infotext: infotext, version: details.engine.version,
+            parameters, ingredients, infotext: infotext, version: version,
             timestamp: image.started.compactLocal))
       } else {
         writer.null()

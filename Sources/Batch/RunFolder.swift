@@ -16,6 +16,8 @@ public struct RunFolder: Hashable, Sendable {
 
   /// The pictures.
   public var images: String { "\(path)/images" }
+  /// Small copies of the pictures.
+  var thumbnails: String { "\(path)/thumbs" }
   /// The run and every job, for programs to read; made from plan and journal.
   public var manifest: String { "\(path)/manifest.json" }
   /// Every job as it was planned when the run started, one a line.
@@ -24,12 +26,14 @@ public struct RunFolder: Hashable, Sendable {
   public var journal: String { "\(path)/journal.jsonl" }
   /// The seeds that were drawn for -1.
   public var seeds: String { "\(path)/seeds.json" }
-  /// When each image was made and how long it took, for people and spreadsheets.
+  /// When each image was made, how long it took and how much memory, for people and spreadsheets.
   public var trace: String { "\(path)/trace.tsv" }
   /// Images on their way, one file for each.
   public var checkpoints: String { "\(path)/checkpoints" }
   /// Which jobs ended the process by a fatal signal; gone where none did.
   public var crashes: String { "\(path)/crashes.log" }
+  /// How far the image at work has come; there only while the run goes on.
+  public var progress: String { "\(path)/progress.json" }
   /// The recipe as it took effect.
   public var recipe: String { "\(path)/recipe.yaml" }
   /// Held by the process that works here.

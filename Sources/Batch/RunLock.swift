@@ -89,6 +89,17 @@ public final class RunLock {
       && open.st_ino == named.st_ino
   }
 
+  /// Takes the lock of a run that is there.
+  ///
+  /// - Parameters:
+  ///   - folder: The run folder.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
+  public convenience init(existing folder: RunFolder, on disk: Disk = Disk()) throws {
+    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    try self.init(folder, on: disk)
+  }
+
   deinit { close(descriptor) }
 
   /// Who holds the folder: what the process wrote into the lock; nothing if it is free.

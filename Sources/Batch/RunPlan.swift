@@ -60,9 +60,9 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
   /// Whether this is the job that makes the picture of its identity.
   func isFirst(_ place: Int) -> Bool { Int(firsts[place]) == place }
 
-  /// Every job with its identity, in order.
+  /// Every job with its identity, in order; made one by one, for a list of them would fill the memory.
   var planned: some Sequence<PlannedJob> {
-    jobs.lazy.enumerated().map { [ids, ingredients, groups] place, job in
+    jobs.enumerated().lazy.map { [ids, ingredients, groups] place, job in
       PlannedJob(id: ids[place], job: job, ingredients: ingredients[Int(groups[place])])
     }
   }

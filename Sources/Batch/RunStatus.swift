@@ -22,7 +22,9 @@ public struct RunStatus: Hashable, Sendable {
   public var holder: String?
   /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
   public var lastActivity: String?
-  /// The jobs that failed last, newest first, five at most.
+  /// The image at work and how long all will take; nothing if nobody is at work, or has not begun with an image.
+  public var current: CurrentImage?
+  /// The jobs whose last try failed, newest first.
   public var failures: [Failure]
 
   /// Looks into a run folder.
@@ -40,6 +42,7 @@ public struct RunStatus: Hashable, Sendable {
     }
     self.counts = counts
     holder = RunLock.holder(of: folder)
+    current = holder.flatMap { ProgressFile.read(folder, holder: $0) }
     lastActivity = [folder.journal, folder.plan].compactMap { try? FileMark(path: $0).modified }.max().map {
       Timestamp(milliseconds: $0 / 1_000_000).iso
     }
@@ -61,7 +64,7 @@ public struct RunStatus: Hashable, Sendable {
     let newest = journal.failures.filter { places[$0.key] != nil }.values.sorted { $0.lowerBound > $1.lowerBound }
     if newest.isEmpty { return [] }
     let reader = try FileReader(path: folder.journal)
-    return try newest.prefix(5).compactMap { line in
+    return try newest.compactMap { line in
       let entry = try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
       guard case .failed(let job) = entry, let place = places[job.id] else { return nil }
       return Failure(index: place, id: job.id.description, error: job.error)
@@ -77,10 +80,17 @@ public struct RunStatus: Hashable, Sendable {
       lines.append("not running")
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
-    for failure in failures {
+    for failure in failures.prefix(5) {
       lines.append("failed: job \(Timestamp.padded(failure.index, 5)) (\(failure.id.prefix(8))): \(failure.error)")
     }
+    if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
     return lines.joined(separator: "\n")
+  }
+
+  /// How many jobs failed with which message, most first.
+  private var reasons: [(error: String, count: Int)] {
+    Dictionary(grouping: failures, by: \.error).map { ($0.key, $0.value.count) }
+      .sorted { ($1.count, $0.error) < ($0.count, $1.error) }
   }
 
   /// An object for programs.
@@ -94,8 +104,11 @@ public struct RunStatus: Hashable, Sendable {
       "running": .bool(holder != nil),
       "holder": holder.map { .string($0) } ?? .null,
       "last_activity": lastActivity.map { .string($0) } ?? .null,
+      "current": current.map(\.json) ?? .null,
       "failures": .array(
         failures.map { ["index": .integer(Int64($0.index)), "id": .string($0.id), "error": .string($0.error)] }),
+      "failure_reasons": .array(
+        reasons.map { ["error": .string($0.error), "count": .integer(Int64($0.count))] }),
     ]
   }
 }

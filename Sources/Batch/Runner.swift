@@ -188,7 +188,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(folder, on: disk)
+    let trace = try TraceFile(folder, engine: generator.engine, on: disk)
     let watch = try CrashWatch(folder, on: disk)
     for group in state.plan.ingredients.indices where state.hasWork(group) {
       for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, group) {
@@ -200,12 +200,13 @@ public struct Runner<Generator: ImageGenerator> {
         let running = state.begin(planned)
         observe(.jobStarted(running))
         let started = Timestamp.now()
+        trace.begin()
         let keeper = CheckpointKeeper(
           planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval)
         do {
           let hasCrashed = !crashes.signals(planned.id).isEmpty
           let finished = try watch.watch(planned.id) {
-            let image = try generate(running, keeper, hasCrashed: hasCrashed)
+            let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
             try lock.check()
             let file = fileName(planned, journal, taken: names)
             return try publish(image, planned, file, started, keeper)
@@ -214,7 +215,7 @@ public struct Runner<Generator: ImageGenerator> {
           state.finish(.done, at: place)
           try keeper.discard()
           if hasCrashed { try watch.forgive(planned.id) }
-          try trace.append(finished)
+          try trace.append(finished, planned)
           observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
         } catch let request as StopRequested {
           state.stop = request.reason
@@ -243,19 +244,19 @@ public struct Runner<Generator: ImageGenerator> {
 
   /// Makes the image, from where an earlier run left it if that can be; not if it ended the process there.
   private mutating func generate(
-    _ running: RunningJob, _ keeper: CheckpointKeeper, hasCrashed: Bool
+    _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, hasCrashed: Bool
   ) throws -> RGBImage {
     do {
       if let earlier = try keeper.earlier() {
         if hasCrashed { throw UnusableState("the program crashed in this image") }
-        return try attempt(running, keeper, from: earlier)
+        return try attempt(running, keeper, trace, from: earlier)
       }
     } catch let fault as Checkpoint.Fault {
       try begin(running, anew: keeper, reason: fault.description)
     } catch let fault as UnusableState {
       try begin(running, anew: keeper, reason: fault.description)
     }
-    return try attempt(running, keeper, from: nil)
+    return try attempt(running, keeper, trace, from: nil)
   }
 
   private func begin(_ running: RunningJob, anew keeper: CheckpointKeeper, reason: String) throws {
@@ -264,7 +265,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private mutating func attempt(
-    _ running: RunningJob, _ keeper: CheckpointKeeper, from earlier: Checkpoint?
+    _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, from earlier: Checkpoint?
   ) throws -> RGBImage {
     let parameters = running.job.parameters
     let (observe, stopRequest) = (observe, stopRequest)
@@ -274,6 +275,7 @@ public struct Runner<Generator: ImageGenerator> {
         isToldOf = true
         observe(.resumed(running, step: state.step))
       }
+      trace.note(progress)
       observe(.progress(running, progress))
       let reason = stopRequest()
       try keeper.note(state, progress, isStopping: reason != nil)
@@ -303,7 +305,7 @@ public struct Runner<Generator: ImageGenerator> {
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
       pixelsSHA256: Hexadecimal.text(SHA256.hash(data: image.pixels)), started: started, seconds: keeper.seconds,
-      infotext: infotext)
+      infotext: infotext, identity: planned.identity)
   }
 
   private func infotext(_ planned: PlannedJob) -> String {

@@ -7,6 +7,8 @@ public enum PythonNumber {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
     if value == 0 { return value.sign == .minus ? "-0.0" : "0.0" }
+    // Where neither Swift nor Python writes an exponent, both write the same.
+    if value.magnitude >= 1e-4, value.magnitude < 1e15 { return value.description }
     let (digits, exponent) = shortestDigits(value.magnitude)
     let sign = value < 0 ? "-" : ""
     if exponent < -4 || exponent >= 16 {

@@ -14,7 +14,10 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The identity written as 64 lower-case hexadecimal digits; nothing for other text.
-  public init?(_ hex: some StringProtocol) {
+  public init?(_ hex: some StringProtocol) { self.init(String(hex)) }
+
+  /// The identity written as 64 lower-case hexadecimal digits; nothing for other text.
+  public init?(_ hex: String) {
     var words = SIMD4<UInt64>()
     var count = 0
     for byte in hex.utf8 {

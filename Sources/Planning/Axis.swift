@@ -23,6 +23,8 @@ public struct Axis: Sendable {
   }
 
   let position: SourcePosition
+  /// How many seeds each date adds, for the axis of a nightly series.
+  var seedsPerNight: Int?
   private(set) var runs: [Run]
   /// Index of the first value of each run.
   private let starts: [Int]
@@ -120,6 +122,14 @@ public struct Axis: Sendable {
       case .values(let values): values.allSatisfy { $0.settings.contains { $0.key == wanted } }
       }
     }
+  }
+
+  /// The axis with these seeds in the place of its values.
+  func holding(_ seeds: [Int64], of key: RecipeKey) -> Axis {
+    let values = seeds.map { seed in
+      AxisValue(text: "\(seed)", title: "\(seed)", settings: [Setting(key, .integer(seed))], isNamed: false)
+    }
+    return Axis(name: name, key: key, runs: [.values(values)], position: position)
   }
 
   /// Puts a number in the place of every seed and subseed of -1.

@@ -35,6 +35,9 @@ struct AxisReader {
             + "a name of its own", names: RecipeKey.settingNames), at: entry.keyPosition)
       return nil
     }
+    if let key, key.name == "seed", let scalar = entry.value.scalar, NightlySeries.isMeant(scalar) {
+      return nightly(scalar, key, entry)
+    }
     guard let runs = runs(of: entry.value, name: name, key: key) else { return nil }
     guard runs.contains(where: { $0.count > 0 }) else {
       findings.error("\(name): found no values, expected at least one", at: entry.value.position)
@@ -43,6 +46,17 @@ struct AxisReader {
     let axis = Axis(name: key?.name ?? name, key: key, runs: runs, position: entry.keyPosition)
     warnOfRepeats(axis, at: entry.value.position)
     return axis
+  }
+
+  /// The axis of a nightly series.
+  func nightly(_ scalar: YAMLScalar, _ key: RecipeKey, _ entry: YAMLEntry) -> Axis? {
+    guard let count = NightlySeries.count(scalar) else {
+      findings.error(
+        "\(entry.name): found \(Quoted.short(scalar.text)), expected \(NightlySeries.expectation)",
+        at: entry.value.position)
+      return nil
+    }
+    return NightlySeries.axis(count, key: key, at: entry.keyPosition)
   }
 
   private func hasLongForm(_ node: YAMLNode) -> Bool {

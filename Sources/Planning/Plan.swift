@@ -56,6 +56,10 @@ public struct Plan: Sendable {
     axes = recipe.groups.map { group in
       PlanAxis(
         members: group.map { member in
+          if let count = member.seedsPerNight, let key = member.key {
+            return member.holding(
+              seeds.nightlySeeds(count, today: environment.today, using: &generator), of: key)
+          }
           var member = member
           member.drawSeeds { seeds.seed(for: $0, using: &generator) }
           return member

@@ -8,9 +8,15 @@ public struct PlanningEnvironment: Sendable {
   public var demoWidth: Int
   /// The size that the model inside the package was trained for, in pixels.
   public var demoHeight: Int
+  /// The date on which nightly series are to have their seeds.
+  public var today: LocalDate
 
-  /// An environment with these folders and sizes.
-  public init(modelFolders: [String] = [], homeFolder: String? = nil, demoWidth: Int = 512, demoHeight: Int = 512) {
+  /// An environment with these folders, sizes and date.
+  public init(
+    modelFolders: [String] = [], homeFolder: String? = nil, demoWidth: Int = 512, demoHeight: Int = 512,
+    today: LocalDate = .today
+  ) {
+    self.today = today
     self.modelFolders = modelFolders
     self.homeFolder = homeFolder
     self.demoWidth = demoWidth

@@ -8,7 +8,7 @@ enum PromptAxis: String, CaseIterable {
   case negativeMatrix = "negative_prompt_matrix"
 
   /// What the webui calls it.
-  private var label: String {
+  var label: String {
     switch self {
     case .replace: "Prompt S/R"
     case .order: "Prompt order"

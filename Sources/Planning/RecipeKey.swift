@@ -163,7 +163,8 @@ public final class RecipeKey: Sendable {
       "Whether __name__ in a prompt stands for an entry of a list, or for itself.",
       resolved: { .flag($0.hasWildcards) }, apply: { $1.hasWildcards = $0.asFlag }),
     RecipeKey(
-      "seed", .seed, "Seeds the noise; -1 draws a number once, which the run folder keeps.",
+      "seed", .seed,
+      "Seeds the noise; -1 draws a number once, which the run folder keeps; nightly 16 adds 16 new ones each date.",
       resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
     RecipeKey(
       "steps", .integer(1...10_000, multipleOf: 1), "Sampling steps.",

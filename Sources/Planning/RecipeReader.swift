@@ -122,6 +122,7 @@ private struct Reading {
   func parts() -> Parts {
     var parts = Parts()
     var nodes: [String: YAMLNode] = [:]
+    var series: YAMLEntry?
     let reader = KeyReader(values: values, findings: findings)
     for entry in entries where !entry.name.hasPrefix("x-") {
       guard let key = RecipeKey.named(entry.name) else {
@@ -129,14 +130,16 @@ private struct Reading {
         reportUnknown(entry)
         continue
       }
-      if key.isSetting {
+      if key.name == "seed", let scalar = entry.value.scalar, NightlySeries.isMeant(scalar) {
+        series = entry
+      } else if key.isSetting {
         if let setting = reader.setting(key, of: entry, among: parts.base) { parts.base.append(setting) }
       } else {
         nodes[key.name] = entry.value
       }
     }
     _ = reader.checkTogether(parts.base, in: entries)
-    let broken = readAxes(nodes, &parts)
+    let broken = readAxes(nodes, series, &parts)
     let cells = CellReader(
       values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
     if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
@@ -174,7 +177,7 @@ private struct Reading {
   // MARK: Axes
 
   /// Reads `grid` and `zip`; returns the names of axes with errors, so that nothing else is blamed for them.
-  private func readAxes(_ nodes: [String: YAMLNode], _ parts: inout Parts) -> Set<String> {
+  private func readAxes(_ nodes: [String: YAMLNode], _ series: YAMLEntry?, _ parts: inout Parts) -> Set<String> {
     let budget = ValueBudget()
     func own(_ name: String) -> String? { parts.base.first { $0.key.name == name }?.value.asText }
     let prompts = PromptAxisReader(
@@ -191,13 +194,29 @@ private struct Reading {
       }
       for group in groups {
         let members = axes(group, of: "zip", reader, &names)
+        for member in members where member.seedsPerNight != nil {
+          findings.error(
+            "\(member.name): found a nightly series in zip, expected it at the top level or under grid, because it "
+              + "grows from night to night", at: member.position)
+        }
         checkLengths(members)
         if !members.isEmpty { parts.zip.append(members) }
       }
     }
+    if let series { addSeries(series, reader, names, &parts) }
     warnOfOverridden(parts.grid + parts.zip.joined())
     warnOfMatrices(parts.grid + parts.zip.joined())
     return names.broken
+  }
+
+  /// A nightly series at the top level is the first axis: whole nights follow each other.
+  private func addSeries(_ entry: YAMLEntry, _ reader: AxisReader, _ names: AxisNames, _ parts: inout Parts) {
+    guard names.positions["seed"] == nil else {
+      findings.error(
+        "seed: found a nightly series beside an axis seed, expected one of them", at: entry.value.position)
+      return
+    }
+    if let axis = reader.axis(entry) { parts.grid.insert(axis, at: 0) }
   }
 
   private struct AxisNames {

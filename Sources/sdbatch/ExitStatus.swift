@@ -19,6 +19,9 @@ enum ExitStatus: Int32, Error {
   case stopped = 75
   case interrupted = 130
 
+  /// `verify` found something that is not as it should be.
+  static let difference = ExitStatus.someJobsFailed
+
   var exitCode: ExitCode { ExitCode(rawValue) }
 
   /// What an error means for whoever started the program; nothing for errors of the command line, which have a way of
@@ -31,7 +34,7 @@ enum ExitStatus: Int32, Error {
       switch error {
       case .folderInUse: self = .folderInUse
       case .notWritten, .folderLost: self = .notWritten
-      case .notRead, .damaged, .noRun: self = .unusableInput
+      case .notRead, .damaged, .noRun, .noJob: self = .unusableInput
       case .wrongSize: self = .internalError
       }
     case let stop as StopRequested: self.init(stop.reason)

@@ -1,20 +1,35 @@
 import ArgumentParser
 import Batch
+import Diffusion
+import Foundation
+import JSON
 import Jobs
 import Planning
 
 /// `sdbatch plan recipe.yaml`
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Show what a recipe comes to: jobs, steps and the first cells. Makes nothing.")
+    commandName: "plan",
+    abstract: "Show what a recipe comes to: jobs, steps, time, memory, disk and the first cells. Makes nothing.",
+    discussion: """
+      Time and memory are estimated from what images of the same model, size and arithmetic took on this machine, in \
+      this folder or in runs before; without such images they are unknown.
+      """)
 
   @OptionGroup var options: RecipeOptions
 
   @Option(help: "How many cells to show.")
   var cells = 10
 
+  @Option(help: "Threads that the run will have (default: one for each core).")
+  var threads: Int?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
   func validate() throws {
     if cells < 0 { throw ValidationError("--cells takes a number from 0 on") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
   }
 
   func run() throws {
@@ -22,23 +37,51 @@ struct PlanCommand: ParsableCommand {
     let folder = options.folder(recipe)
     let stored = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
     var seeds = stored
-    let plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
-
+    let engine = try Engine.forCommand(threads: threads)
+    let estimate = try PlanEstimate(plan, in: folder, engine)
+    // A place in brackets is a value of an axis, which the cells show.
+    let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
+    if json {
+      Console.output(value(plan, folder, estimate, hasExamples: hasExamples).jsonText)
+      return
+    }
     Console.output("jobs         \(plan.count)")
     Console.output("total steps  \(plan.totalSteps)")
     Console.output("output       \(folder.path)")
+    for line in estimate.lines { Console.output(line) }
     for axis in plan.axes {
-      let names = axis.members.map(\.name).joined(separator: " + ")
-      Console.output("axis         \(names): \(axis.count) \(axis.count == 1 ? "value" : "values")")
+      Console.output("axis         \(Self.name(axis)): \(axis.count) \(axis.count == 1 ? "value" : "values")")
     }
     for (job, _) in zip(plan.jobs, 0..<cells) { Console.output(Self.line(job)) }
     if plan.count > cells { Console.output("... and \(plan.count - cells) more") }
-    // A place in brackets is a value of an axis, which the lines above show.
-    if seeds.seeds.keys.contains(where: { $0.contains("[") && stored.seeds[$0] == nil }) {
-      Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
-    }
+    if hasExamples { Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.") }
   }
+
+  private func value(_ plan: Plan, _ folder: RunFolder, _ estimate: PlanEstimate, hasExamples: Bool) -> JSONValue {
+    let cells = zip(plan.jobs, 0..<cells).map { job, _ -> JSONValue in
+      let axes = job.axes.map { axis -> JSONValue in
+        ["name": .string(axis.name), "value": .string(axis.value), "title": .string(axis.title)]
+      }
+      let parameters = job.parameters
+      return [
+        "index": .integer(Int64(job.index)), "axes": .array(axes), "seed": .integer(parameters.seed),
+        "steps": .integer(Int64(parameters.steps)), "width": .integer(Int64(parameters.width)),
+        "height": .integer(Int64(parameters.height)),
+      ]
+    }
+    return [
+      "jobs": .integer(Int64(plan.count)), "total_steps": .integer(Int64(plan.totalSteps)),
+      "output": .string(folder.path),
+      "axes": .array(
+        plan.axes.map { ["name": .string(Self.name($0)), "count": .integer(Int64($0.count))] }),
+      "estimate": estimate.json, "seeds_are_examples": .bool(hasExamples), "cells": .array(cells),
+    ]
+  }
+
+  /// "cfg_scale + eta" for axes that advance together.
+  private static func name(_ axis: PlanAxis) -> String { axis.members.map(\.name).joined(separator: " + ") }
 
   /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".
   private static func line(_ job: Job) -> String {

@@ -9,11 +9,13 @@ final class ProgressPrinter {
     case live
     case lines
     case json
+    /// One line at the end, and failures.
+    case summary
     case quiet
   }
 
   private let style: Style
-  private var pace = Pace()
+  private(set) var pace = Pace()
   private var liveLine = ""
 
   init(style: Style) { self.style = style }
@@ -29,6 +31,9 @@ final class ProgressPrinter {
     case .json: Console.output(RunEventJSON.value(event, pace: pace).jsonText)
     case .live: showLive(event)
     case .lines: showLine(event)
+    case .summary:
+      showFailure(event)
+      if case .finished(let outcome) = event { Console.logger.info("\(outcome.folder): \(Self.text(outcome))") }
     case .quiet: showFailure(event)
     }
   }
@@ -112,15 +117,19 @@ final class ProgressPrinter {
     case .jobFailed(let running, let error):
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
-      let counts = outcome.counts
-      let advice =
-        outcome.stop == nil ? "give the command without --only-failed" : "give the same command again to go on"
-      let left = counts.pending > 0 ? ", \(counts.pending) to do: \(advice)" : ""
-      let made = "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
-      let stop = outcome.stop.map { "stopped by \($0.text): " } ?? ""
-      return "\(stop)\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
+      return text(outcome)
     case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined:
       return nil
     }
+  }
+
+  private static func text(_ outcome: RunOutcome) -> String {
+    let counts = outcome.counts
+    let advice = outcome.stop == nil ? "give the command without --only-failed" : "give the same command again to go on"
+    let left = counts.pending > 0 ? ", \(counts.pending) to do: \(advice)" : ""
+    let isIdle = outcome.imagesMade == 0 && counts.done == counts.total
+    let made = isIdle ? "nothing to do" : "\(outcome.imagesMade) made in \(Pace.duration(outcome.seconds))"
+    let stop = outcome.stop.map { "stopped by \($0.text): " } ?? ""
+    return "\(stop)\(counts.done) of \(counts.total) done, \(counts.failed) failed\(left) (\(made))"
   }
 }

@@ -24,22 +24,22 @@ struct RecipeOptions: ParsableArguments {
 
   /// Reads the recipe and tells its warnings.
   func read() throws -> Recipe {
-    let settings = overrides + (precision.map { ["precision=\($0)"] } ?? [])
-    let recipe = try RecipeReader(environment: environment).read(path: recipe, overrides: settings)
+    try Self.read(recipe, overrides: overrides + (precision.map { ["precision=\($0)"] } ?? []))
+  }
+
+  /// Reads a recipe and tells its warnings.
+  static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
+    let recipe = try RecipeReader(environment: .ofProcess).read(path: path, overrides: overrides)
     for warning in recipe.warnings { Console.diagnostics("\(warning)") }
     return recipe
   }
 
   func folder(_ recipe: Recipe) -> RunFolder { RunFolder(output ?? recipe.output) }
 
-  var environment: PlanningEnvironment { .ofProcess }
 }
 
 extension PlanningEnvironment {
-  /// What this process finds.
-  static var ofProcess: PlanningEnvironment {
-    PlanningEnvironment(
-      variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize,
-      demoHeight: DemoModel.nativeSize)
-  }
+  /// What this process finds, taken once: a run that goes past midnight stays one run.
+  static let ofProcess = PlanningEnvironment(
+    variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
 }

@@ -51,12 +51,21 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print one JSON object per line.")
   var json = false
 
+  @Flag(help: "Print one line at the end, and errors: fit for a cron mail.")
+  var summary = false
+
   @Flag(help: "Print errors and warnings only.")
   var quiet = false
 
+  @Option(help: "How far to let other processes go first, 0 to 19.")
+  var nice: Int?
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
-    if json, quiet { throw ValidationError("--json and --quiet exclude each other") }
+    if [json, quiet, summary].count(where: { $0 }) > 1 {
+      throw ValidationError("--json, --quiet and --summary exclude each other")
+    }
+    if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
   }
 
   func run() throws {
@@ -66,12 +75,14 @@ struct RunCommand: ParsableCommand {
     // A reader that goes away must not end the run, and a file that may grow no more is an error like a full disk.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    // Before there are other threads: those to come have the niceness of the one that makes them.
+    if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
     let recipe = try options.read()
     let folder = options.folder(recipe)
     // Planned before anything is written, so that every mistake of the recipe is told first.
     var seeds = try storedSeeds(folder)
     let stored = seeds
-    var plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+    var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
     try check(plan, engine, stopTime)
 
@@ -85,22 +96,47 @@ struct RunCommand: ParsableCommand {
     let current = try storedSeeds(folder)
     if current != stored {
       seeds = current
-      plan = try Plan(recipe: recipe, environment: options.environment, seeds: &seeds)
+      plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
 
-    let printer = ProgressPrinter(style: json ? .json : quiet ? .quiet : Console.isTerminal ? .live : .lines)
-    defer { printer.close() }
+    let printer = ProgressPrinter(style: style)
+    let progress = ProgressFile(folder)
+    var madeImages = false
+    defer {
+      printer.close()
+      progress.close()
+      if madeImages { Self.learnCosts(folder) }
+    }
+    func observe(_ event: RunEvent) {
+      printer.show(event)
+      if case .imageDone = event { madeImages = true }
+      progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
+    }
     var runner = Runner(
       engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-      stopRequest: { StopSignals.request ?? stopTime.request }, observe: printer.show)
+      stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
     if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
+  }
+
+  /// Keeps what the images took, for the estimates of `plan`.
+  private static func learnCosts(_ folder: RunFolder) {
+    var costs = CostBook(environment: ProcessInfo.processInfo.environment)
+    costs.learn(from: folder)
+    costs.save()
+  }
+
+  private var style: ProgressPrinter.Style {
+    if json { return .json }
+    if quiet { return .quiet }
+    if summary { return .summary }
+    return Console.isTerminal ? .live : .lines
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
@@ -126,6 +162,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private func storedSeeds(_ folder: RunFolder) throws -> SeedDraws {
-    newSeeds ? SeedDraws() : try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    if newSeeds { return ((try? SeedFile.read(SeedDraws.self, from: folder)) ?? nil)?.nights ?? SeedDraws() }
+    return try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
   }
 }

@@ -32,7 +32,7 @@ import Testing
     let space = try Workspace()
     let lock = try RunLock(space.folder)
     let folder = space.folder
-    let waiter = Task.detached { try RunLock(folder, patience: .seconds(3000)).folder }
+    let waiter = Task.detached { try RunLock(folder, patience: .seconds(300)).folder }
     try await Task.sleep(for: .milliseconds(400))
     withExtendedLifetime(lock) {}
     // Its last use was above, so the lock is given back here at the latest.

@@ -27,8 +27,7 @@ import Testing
     }
     #expect(try String(contentsOfFile: space.folder.recipe, encoding: .utf8) == "prompt: fish\n")
     let trace = space.lines(space.folder.trace).map { $0.split(separator: "\t").map(String.init) }
-    #expect(trace.map(\.count) == [4, 4])
-    #expect(trace.map(\.last) == (try space.manifestJobs()).map { $0["file"] as? String })
+    #expect(trace.map(\.last).dropFirst() == (try space.manifestJobs()).map { $0["file"] as? String }[...])
   }
 
   @Test func `the manifest holds what its readers are promised`() throws {

@@ -112,20 +112,68 @@ import Testing
     let child = try await space.run("plan", "recipe.yaml")
     #expect(child.errors.isEmpty)
     let lines = child.outputLines
+    let words = lines.map { $0.split(separator: " ").joined(separator: " ") }
+    #expect(words[..<3] == ["jobs 16", "total steps 240", "output \(space.path)/run"])
+    #expect(words[7..<10] == ["axis seed: 4 values", "axis steps: 2 values", "axis cfg_scale + eta: 2 values"])
     #expect(
-      lines[..<6].map { $0.split(separator: " ", maxSplits: 1).map { $0.drop { $0 == " " } } }
-        == [
-          ["jobs", "16"], ["total", " steps  240"], ["output", "\(space.path)/run"], ["axis", "seed: 4 values"],
-          ["axis", "steps: 2 values"], ["axis", "cfg_scale + eta: 2 values"],
-        ].map { $0.map { Substring($0).drop { $0 == " " } } })
-    #expect(lines[6] == "00000  seed=1  steps=10  cfg_scale=1  eta=0  10 steps, 64x64")
-    #expect(lines[9] == "00003  seed=1  steps=20  cfg_scale=2  eta=1  20 steps, 64x64")
-    #expect(lines.count == 17 && lines[16] == "... and 6 more")
-    #expect(try await space.run("plan", "recipe.yaml", "--cells", "16").outputLines.count == 22)
+      lines[3..<5] == [
+        "to make      16 images, 240 steps",
+        "time         unknown: they are of a model, size and arithmetic that was not measured on this machine yet",
+      ])
+    #expect(lines[5] == "memory       unknown" && lines[6].hasPrefix("disk         at most "))
+    #expect(lines[10] == "00000  seed=1  steps=10  cfg_scale=1  eta=0  10 steps, 64x64")
+    #expect(lines[13] == "00003  seed=1  steps=20  cfg_scale=2  eta=1  20 steps, 64x64")
+    #expect(lines.count == 21 && lines[20] == "... and 6 more")
+    #expect(try await space.run("plan", "recipe.yaml", "--cells", "16").outputLines.count == 26)
     let shorter = try await space.run("plan", "recipe.yaml", "--set", "seed=9", "--output", "other", "--cells", "0")
     #expect(shorter.output.contains("jobs         4\n") && shorter.output.contains("\(space.path)/other\n"))
     let after = try FileManager.default.subpathsOfDirectory(atPath: space.path)
-    #expect(Set(after).subtracting(before).allSatisfy { $0.hasPrefix("output-") || $0.hasPrefix("errors-") })
+    #expect(
+      Set(after).subtracting(before).allSatisfy { ["output-", "errors-", "cache"].contains(where: $0.hasPrefix) })
+  }
+
+  @Test func `plan tells what is left, and what earlier images of this machine say it will take`() async throws {
+    let space = try Workspace()
+    func estimate(_ arguments: String...) async throws -> JSONValue {
+      let child = try space.start([Child.program, "plan", "recipe.yaml", "--json"] + arguments, environment: [:])
+      #expect(try await child.wait() == .exited(0))
+      let json = try JSONValue(parsing: child.output)
+      #expect(
+        json.names == ["jobs", "total_steps", "output", "axes", "estimate", "seeds_are_examples", "cells"])
+      return try #require(json["estimate"])
+    }
+    let before = try await estimate()
+    #expect(before["images_to_make"] == 4 && before["images_unmeasured"] == 4 && before["steps_to_make"] == 16)
+    #expect(before["seconds"] == .null && before["memory_bytes"] == .null && before["disk_is_upper_bound"] == true)
+    try await space.run("recipe.yaml", "--threads", "2", "--set", "seed=1")
+
+    // What was made is there; what is left is of the same kind.
+    let after = try await estimate("--threads", "2")
+    #expect(after["images_done"] == 1 && after["images_to_make"] == 3 && after["images_unmeasured"] == 0)
+    let row = try #require(space.text("run/trace.tsv").split(separator: "\n").last).split(
+      separator: "\t", omittingEmptySubsequences: false)
+    let seconds = try #require(Double(row[1]))
+    let expected = try #require(after["seconds"]?.numberValue)
+    #expect(abs(expected - 3 * seconds) <= 0.001 + seconds / 100, "\(expected) of \(seconds)")
+    #expect(after["memory_bytes"]?.integerValue == Int64(row[7]).map { $0 << 20 })
+    #expect(after["disk_is_upper_bound"] == false)
+
+    // Another folder knows it from the cache, other samplers by their calls; other sizes and threads are unknown.
+    let elsewhere = try await estimate("--output", "elsewhere", "--threads", "2")
+    #expect(elsewhere["images_to_make"] == 4 && elsewhere["images_unmeasured"] == 0)
+    let heun = try await estimate("--output", "elsewhere", "--threads", "2", "--set", "sampler_name=Heun")
+    #expect(try #require(heun["seconds"]?.numberValue) >= #require(elsewhere["seconds"]?.numberValue))
+    for other in [["--set", "width=72"], ["--threads", "3"], ["--set", "sampler_name=DPM adaptive"]] {
+      let child = try space.start(
+        [Child.program, "plan", "recipe.yaml", "--output", "elsewhere", "--json", "--threads", "2"] + other,
+        environment: [:])
+      #expect(try await child.wait() == .exited(0))
+      let json = try JSONValue(parsing: child.output)
+      #expect(json["estimate"]?["images_unmeasured"] == 4 && json["estimate"]?["seconds"] == .null, "\(other)")
+    }
+    #expect(
+      try await space.run("plan", "recipe.yaml", "--threads", "2").output.contains("; 1 are there\ntime         about ")
+    )
   }
 
   @Test(.timeLimit(.minutes(5)))
@@ -153,7 +201,10 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
     #expect(try await space.run("status", "run").output.contains(": 3 of 4 done, 0 failed, 1 to do\n"))
     let json = try await JSONValue(parsing: space.run("status", "run", "--json").output)
-    #expect(json.names == ["folder", "counts", "running", "holder", "last_activity", "failures"])
+    #expect(
+      json.names == [
+        "folder", "counts", "running", "holder", "last_activity", "current", "failures", "failure_reasons",
+      ])
     #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
     #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])
     #expect(try space.times() == times.filter { $0.key != "images/" + name })

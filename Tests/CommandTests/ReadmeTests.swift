@@ -5,8 +5,9 @@ import Testing
 /// The README and the help against the program.
 @Suite struct ReadmeTests {
   @Test(arguments: [
-    ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["help", "run"],
-    ["inspect", "--help"], ["reproduce", "--help"],
+    ["--help"], ["help"], ["run", "--help"], ["plan", "--help"], ["status", "--help"], ["sheet", "--help"],
+    ["verify", "--help"], ["why", "--help"], ["inspect", "--help"], ["reproduce", "--help"], ["schema", "--help"],
+    ["help", "run"],
   ])
   func `help goes to standard output and fits a terminal`(arguments: [String]) async throws {
     let space = try Workspace()
@@ -60,6 +61,13 @@ import Testing
     #expect(rows["`rng`"] == parameters["rng"]?.text)
     #expect(rows["`model`, `vae`"]?.hasPrefix("`\(parameters["model"]?.text ?? "?")`") == true)
     #expect(rows["`width`, `height`"] == "512 (demo: 128)")
+  }
+
+  @Test func `the columns of trace.tsv are those that the README explains`() async throws {
+    let space = try Workspace()
+    try await space.run("recipe.yaml")
+    let names = try Readme.table("column").flatMap { row in row[0].matches(of: /`([a-z_]+)`/).map { String($0.1) } }
+    #expect(try space.text("run/trace.tsv").split(separator: "\n")[0] == names.joined(separator: "\t"))
   }
 
   @Test func `the README's recipe is one`() async throws {

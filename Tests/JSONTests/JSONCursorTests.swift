@@ -63,4 +63,39 @@ struct JSONCursorTests {
   func `places are told by line and column`(text: String, offset: Int, place: String) {
     #expect(Array(text.utf8).withUnsafeBytes { JSONPosition(offset: offset, in: $0).description } == place)
   }
+
+  @Test(arguments: [
+    "0", "-1.5e3", "true", "null", "\"\"", "\"a\\\"b\\\\\"", "[]", "{}", "[1, [2, {\"a\": \"]}\"}], \"[\"]",
+    "{\"a\\\"\": [{}, [\"\\\\\"]]}",
+    " \n{\"k\": \"日本\"}", "\"\\u005b\"",
+  ])
+  func `a value that is skipped ends where it ends when it is read`(text: String) throws {
+    try Array("\(text), 7".utf8).withUnsafeBytes { bytes in
+      var (reader, skipper) = (JSONCursor(bytes), JSONCursor(bytes))
+      _ = try reader.value()
+      try skipper.skip()
+      #expect(skipper.offset == reader.offset)
+    }
+  }
+
+  @Test(arguments: ["", "\"", "\"a\\", "[", "{\"a\": 1", "[\"]", "tru", "[[]"])
+  func `a value that does not end cannot be skipped`(text: String) {
+    #expect(throws: JSONError.self) {
+      try Array(text.utf8).withUnsafeBytes { bytes in
+        var cursor = JSONCursor(bytes)
+        try cursor.skip()
+      }
+    }
+  }
+
+  /// What Python prints.
+  @Test(arguments: [
+    (1e-4, "0.0001"), (0.00012345678901234567, "0.00012345678901234567"), (999_999_999_999_999.9, "999999999999999.9"),
+    (0x1p49 + 0.5, "562949953421312.5"), (1e15, "1000000000000000.0"), (123456.789e3, "123456789.0"),
+    (0.1 + 0.2, "0.30000000000000004"), (9.999999999999999e-05, "9.999999999999999e-05"), (7, "7.0"),
+    (1e14, "100000000000000.0"), (-2.5e-4, "-0.00025"), (0x1p53, "9007199254740992.0"), (1e16, "1e+16"),
+  ])
+  func `numbers are written as Python writes them, at the ends of every form`(number: Double, text: String) {
+    #expect(PythonNumber.repr(number) == text)
+  }
 }

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Batch
+import Foundation
+import Imaging
+import JSON
+import Jobs
+import Planning
+
+/// Times what a run does besides making pictures, with an engine that makes none worth looking at.
+struct RunBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Time planning, resuming, status, verify and why of a run of many jobs.",
+    discussion: """
+      Pictures are 8x8 and take no time, so the first run shows what publishing costs on the disk of the folder. Peak \
+      memory is that of each part alone, with what the process held before it.
+      """)
+
+  @Option(help: "How many jobs.")
+  var jobs = 100_000
+
+  @Option(help: "An empty folder to work in (default: one that is removed at the end).")
+  var folder: String?
+
+  func run() throws {
+    let path = folder ?? FileManager.default.temporaryDirectory.path + "/sdbench-" + UUID().uuidString
+    defer { if folder == nil { try? FileManager.default.removeItem(atPath: path) } }
+    let recipe = """
+      prompt: a red fish and a blue star on a white background, highly detailed, studio light
+      negative_prompt: blurry, low quality
+      width: 8
+      height: 8
+      grid: {seed: "1, 2, ..., \(jobs)"}
+      output: \(path)
+      """
+    let environment = PlanningEnvironment()
+    let read = try RecipeReader(environment: environment).read(text: Array(recipe.utf8), path: "bench.yaml")
+    let plan = try part("plan") {
+      var seeds = SeedDraws()
+      let plan = try Plan(recipe: read, environment: environment, seeds: &seeds)
+      for _ in plan.jobs {}
+      return plan
+    }
+    let run = RunFolder(path)
+    let work = RunPlan(jobs: plan.jobs, recipe: read.json, recipeText: read.text)
+    for name in ["first run", "run with nothing to do"] {
+      try part(name) {
+        var runner = Runner(BlankGenerator(), lock: try RunLock(run))
+        _ = try runner.run(work)
+      }
+    }
+    try part("status") { _ = try RunStatus(run) }
+    try part("verify") {
+      let verification = try Verification(run)
+      if !verification.isClean { throw ValidationError("verify found \(verification.findings.count) differences") }
+    }
+    try part("why") { _ = try JobReasons(run).reasons(FrozenPlan.read(run).jobs) }
+    let images = try FileManager.default.contentsOfDirectory(atPath: run.images).sorted()
+    for name in images.prefix(images.count / 2) { unlink(run.images + "/" + name) }
+    try part("resume with half to do") {
+      var runner = Runner(BlankGenerator(), lock: try RunLock(run))
+      _ = try runner.run(work)
+    }
+  }
+
+  /// Does something, and prints how long it took and how much memory.
+  @discardableResult
+  private func part<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    PeakMemory.reset()
+    let start = ContinuousClock.now
+    let processor = clock()
+    let result = try body()
+    let seconds = start.duration(to: .now) / .seconds(1)
+    let busy = Double(clock() - processor) / 1_000_000
+    let memory = PeakMemory.bytes.map { "\($0 >> 20) MiB" } ?? "unknown"
+    let padded = name + String(repeating: " ", count: max(0, 24 - name.count))
+    print("\(padded) \((seconds * 100).rounded() / 100) s, processor \((busy * 100).rounded() / 100) s, \(memory)")
+    return result
+  }
+}
+
+/// Makes grey pictures at once.
+private struct BlankGenerator: ImageGenerator {
+  let engine = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
+
+  func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+    let digest = String(repeating: "0", count: 64)
+    return JobIngredients(
+      model: ModelIdentity(name: "blank", path: nil, sha256: digest, family: "sd1"), vae: nil, vocabularySHA256: digest,
+      precision: engine.precision, isa: engine.isa, numerics: engine.numerics)
+  }
+
+  mutating func generate(
+    _ parameters: JobParameters, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> RGBImage {
+    try progress(.sampling(step: 0, of: 1), nil)
+    let count = parameters.width * parameters.height * 3
+    return RGBImage(
+      width: parameters.width, height: parameters.height,
+      pixels: Array(repeating: UInt8(truncatingIfNeeded: parameters.seed), count: count))
+  }
+}
