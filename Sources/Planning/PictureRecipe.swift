@@ -21,7 +21,7 @@ public struct PictureRecipe: Sendable {
     let usual = CellDraft(environment: PlanningEnvironment())
     let draft = CellDraft(parameters)
     entries = RecipeKey.all.compactMap { key in
-      guard let resolved = key.resolved else { return nil }
+      guard !key.isCombined, let resolved = key.resolved else { return nil }
       let value = resolved(draft)
       if case .model(let model) = value, model.path == nil, model.name.isEmpty { return nil }
       return Self.usual.contains(key.name) || value != resolved(usual) ? (key, value) : nil
@@ -38,7 +38,7 @@ public struct PictureRecipe: Sendable {
     let draft = CellDraft(parameters)
     return .object(
       RecipeKey.all.compactMap { key in
-        guard let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
+        guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -53,6 +53,16 @@ public struct PictureRecipe: Sendable {
             key: YAMLScalar(key.name), keyPosition: nowhere, value: YAMLNode(.scalar(value.scalar), at: nowhere))
         }), at: nowhere)
     return YAMLWriter.text(of: root) ?? ""
+  }
+}
+
+extension RecipeKey {
+  /// Whether other keys say the same: width and height, and the prompts with styles in them.
+  fileprivate var isCombined: Bool {
+    switch kind {
+    case .size, .styles: true
+    default: false
+    }
   }
 }
 

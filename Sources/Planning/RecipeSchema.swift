@@ -44,6 +44,7 @@ public enum RecipeSchema {
     case .cells: schema = nullOr(["type": "array", "items": reference(key.name)])
     case .sheet: schema = nullOr(sheet)
     case .path: schema = nullOr(["type": ["string", "number", "boolean"], "minLength": 1])
+    case .files: schema = key.schema
     case .address: schema = nullOr(["type": ["string", "number", "boolean"]])
     default:
       schema = key.name == "seed" ? ["anyOf": [reference("value.seed"), nightly]] : reference("value." + key.name)

@@ -165,7 +165,8 @@ func runFake(
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
-    generator, lock: try RunLock(folder, on: disk), on: disk, checkpointInterval: interval, stopRequest: stopRequest,
+    generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
+    stopRequest: stopRequest,
     observe: observe)
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,

@@ -45,7 +45,7 @@ import Testing
     try space.run(fakeJobs([1]))
     truncate(space.folder.images + "/" + (try #require(try space.images().keys.first)), 20)
     do {
-      let lock = try RunLock(space.folder)
+      let lock = try RunLock(space.folder, patience: .seconds(300))
       var verification = try Verification(space.folder, lock: lock)
       try verification.repair(lock)
     }

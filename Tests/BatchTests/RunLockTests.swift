@@ -14,7 +14,7 @@ import Testing
     #expect(error?.description.contains(holder) == true)
     lock = nil
     #expect(RunLock.holder(of: space.folder) == nil)
-    _ = try RunLock(space.folder)
+    _ = try RunLock(space.folder, patience: .seconds(300))
   }
 
   @Test func `a killed run leaves its folder free`() async throws {
@@ -25,7 +25,7 @@ import Testing
     }
     #expect(access(space.folder.lock, F_OK) == 0)
     #expect(RunLock.holder(of: space.folder) == nil)
-    _ = try RunLock(space.folder)
+    _ = try RunLock(space.folder, patience: .seconds(300))
   }
 
   @Test func `a patient run waits for the one before it`() async throws {
@@ -58,7 +58,7 @@ import Testing
   func `what is written in a lock that nobody holds is no owner`(text: String) throws {
     // As a reboot, a power cut or a copy of the folder leaves it; process 1 is always there.
     let space = try Workspace()
-    _ = try RunLock(space.folder)
+    _ = try RunLock(space.folder, patience: .seconds(300))
     try Data(text.utf8).write(to: URL(fileURLWithPath: space.folder.lock))
     #expect(RunLock.holder(of: space.folder) == nil)
     let lock = try RunLock(space.folder)
@@ -66,7 +66,7 @@ import Testing
     // A copy of a folder that is in use is free.
     try FileManager.default.copyItem(atPath: space.folder.path, toPath: space.path + "/copy")
     #expect(RunLock.holder(of: RunFolder(space.path + "/copy")) == nil)
-    _ = try RunLock(RunFolder(space.path + "/copy"))
+    _ = try RunLock(RunFolder(space.path + "/copy"), patience: .seconds(300))
     withExtendedLifetime(lock) {}
   }
 
@@ -94,10 +94,10 @@ import Testing
 
   @Test func `looking whether a run goes on does not turn a run away`() async throws {
     let space = try Workspace()
-    _ = try RunLock(space.folder)
+    _ = try RunLock(space.folder, patience: .seconds(300))
     let folder = space.folder
     let looker = Task.detached { while !Task.isCancelled { _ = RunLock.holder(of: folder) } }
-    for _ in 0..<200 { _ = try RunLock(folder) }
+    for _ in 0..<200 { _ = try RunLock(folder, patience: .seconds(300)) }
     looker.cancel()
   }
 }

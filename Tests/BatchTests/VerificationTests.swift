@@ -104,7 +104,7 @@ import Testing
     generator.failingSeeds = [3]
     if !isSeen { #expect(try space.run(fakeJobs([1, 2, 3]), generator).imagesMade == 0) }
     do {
-      let lock = try RunLock(space.folder)
+      let lock = try RunLock(space.folder, patience: .seconds(300))
       verification = try Verification(space.folder, lock: lock)
       try verification.repair(lock)
     }
@@ -173,7 +173,7 @@ import Testing
         "leftover .manifest.json.9.tmp", "leftover \(temporary)", "orphan images/mine.png",
       ])
     do {
-      let lock = try RunLock(space.folder)
+      let lock = try RunLock(space.folder, patience: .seconds(300))
       verification = try Verification(space.folder, lock: lock)
       try verification.repair(lock)
     }
@@ -206,7 +206,7 @@ import Testing
       bytes = Array("\(lines[0])\n\(lines[1].replacingOccurrences(of: files[1], with: files[0]))\n".utf8)
     }
     do {
-      let lock = try RunLock(space.folder)
+      let lock = try RunLock(space.folder, patience: .seconds(300))
       var verification = try Verification(space.folder, lock: lock)
       #expect(verification.findings.contains { $0.kind == .digest || $0.kind == .size })
       try verification.repair(lock)
@@ -239,7 +239,7 @@ import Testing
       let findings = try verified(space).findings
       #expect(findings.map(\.kind) == [.manifest])
       #expect(findings.first?.problem.hasPrefix(problem) == true, "\(findings.map(\.text))")
-      let lock = try RunLock(space.folder)
+      let lock = try RunLock(space.folder, patience: .seconds(300))
       var verification = try Verification(space.folder, lock: lock)
       try verification.repair(lock)
       #expect(try Verification(space.folder, lock: lock).isClean)
@@ -257,7 +257,7 @@ import Testing
     let space = try space()
     let before = try space.manifest()
     unlink(space.folder.manifest)
-    let lock = try RunLock(space.folder)
+    let lock = try RunLock(space.folder, patience: .seconds(300))
     var verification = try Verification(space.folder, lock: lock)
     try verification.repair(lock)
     let after = try space.manifest()
@@ -285,7 +285,7 @@ import Testing
     try rewrite(space.folder.file("images/\(names[2])")) { $0.removeLast() }
     #expect(try verified(space).findings.map(\.index) == [nil])
 
-    let lock = try RunLock(space.folder)
+    let lock = try RunLock(space.folder, patience: .seconds(300))
     verification = try Verification(space.folder, lock: lock)
     #expect(
       try verification.prune(lock) == ["images/\(names[0])", "images/\(names[2])", "thumbs/\(thumbnails[0])"])
@@ -313,7 +313,7 @@ import Testing
     let space = try space()
     let lines = space.lines(space.folder.plan)
     try Data("\(lines[0])\n{\"id\"\n".utf8).write(to: URL(fileURLWithPath: space.folder.plan))
-    let lock = try RunLock(space.folder)
+    let lock = try RunLock(space.folder, patience: .seconds(300))
     var verification = try Verification(space.folder, lock: lock)
     #expect(verification.findings.contains { $0.kind == .plan && $0.problem.contains("line 2") })
     #expect(throws: BatchError.self) { try verification.prune(lock) }

@@ -37,7 +37,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "~", "null", "__animal__ and __x__", "#", "# all", "a\u{7F}\u{85}b", "\u{FEFF}x", "trailing \n", "  leading", "'", "\"", "e\u{301}",
+    "", "~", "null", "__animal__ and __x__", "#", "# all", "a\u{7F}\u{85}b", "\u{FEFF}x", "trailing \n", "  leading",
+    "'", "\"", "e\u{301}",
   ])
   func `a prompt of any text comes back`(prompt: String) throws {
     var parameters = JobParameters()

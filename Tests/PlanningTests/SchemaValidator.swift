@@ -44,6 +44,8 @@ struct SchemaValidator {
       return try Self.matches(text, wanted.text ?? "")
     case "items": return try value.items?.allSatisfy { try accepts($0, wanted) } ?? true
     case "minItems": return value.items.map { $0.count >= Int(wanted.integerValue ?? 0) } ?? true
+    case "maxItems": return value.items.map { $0.count <= Int(wanted.integerValue ?? 0) } ?? true
+    case "maxProperties": return value.members.map { $0.count <= Int(wanted.integerValue ?? 0) } ?? true
     case "minProperties": return value.members.map { $0.count >= Int(wanted.integerValue ?? 0) } ?? true
     case "required":
       return value.members.map { members in
