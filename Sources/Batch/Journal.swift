@@ -58,10 +58,29 @@ struct JournalIndex {
 
 /// Where the lines about pictures can be had.
 protocol JournalLines {
+  /// Where the lines are.
+  var index: JournalIndex { get }
+
+  /// What a line says; nothing for one that is damaged.
+  func entry(at line: Range<Int64>, hasIdentity: Bool) throws -> JournalEntry?
+}
+
+extension JournalLines {
   /// The line about a picture that was finished.
-  func image(_ id: JobID) throws -> FinishedImage?
+  func image(_ id: JobID) throws -> FinishedImage? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: false) else {
+      return nil
+    }
+    return image
+  }
+
   /// The line about a job that failed and has not been finished since.
-  func failure(_ id: JobID) throws -> FailedJob?
+  func failure(_ id: JobID) throws -> FailedJob? {
+    guard let line = index.failures[id], case .failed(let job) = try entry(at: line, hasIdentity: false) else {
+      return nil
+    }
+    return job
+  }
 }
 
 /// A journal that is only looked at.
@@ -75,16 +94,6 @@ struct JournalReader: JournalLines {
     reader = try? FileReader(path: folder.journal)
   }
 
-  func image(_ id: JobID) throws -> FinishedImage? {
-    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
-    return image
-  }
-
-  func failure(_ id: JobID) throws -> FailedJob? {
-    guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
-    return job
-  }
-
   /// What the identity of a picture is made of, where the journal says so.
   func identity(_ id: JobID) throws -> JSONValue? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
@@ -93,7 +102,7 @@ struct JournalReader: JournalLines {
     return image.identity
   }
 
-  private func entry(at line: Range<Int64>, hasIdentity: Bool = false) throws -> JournalEntry? {
+  func entry(at line: Range<Int64>, hasIdentity: Bool) throws -> JournalEntry? {
     try reader?.read(line).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
   }
 }
@@ -152,17 +161,7 @@ final class Journal: JournalLines {
   /// Waits until all lines are on the disk.
   func synchronise() throws { try disk.synchronise(descriptor, path: path) }
 
-  func image(_ id: JobID) throws -> FinishedImage? {
-    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line) else { return nil }
-    return image
-  }
-
-  func failure(_ id: JobID) throws -> FailedJob? {
-    guard let line = index.failures[id], case .failed(let job) = try entry(at: line) else { return nil }
-    return job
-  }
-
-  private func entry(at line: Range<Int64>) throws -> JournalEntry? {
-    try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
+  func entry(at line: Range<Int64>, hasIdentity: Bool) throws -> JournalEntry? {
+    try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
   }
 }

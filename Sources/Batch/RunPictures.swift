@@ -30,22 +30,15 @@ public struct RunPictures: Sendable {
   public init(_ folder: RunFolder) throws {
     let (details, jobs) = try FrozenPlan.read(folder)
     recipe = details?.recipe ?? .null
-    let journal = try JournalIndex(path: folder.journal)
-    let reader = jobs.isEmpty || journal.end == 0 ? nil : try FileReader(path: folder.journal)
-    func entry(_ line: Range<Int64>?) throws -> JournalEntry? {
-      guard let line, let reader else { return nil }
-      return try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
-    }
+    let journal = JournalReader(folder, try JournalIndex(path: folder.journal))
     for planned in jobs {
       var picture = Picture(job: planned.job, infotext: "")
-      if let image = journal.images[planned.id], access(folder.file(image.file), F_OK) == 0,
-        case .done(let finished) = try entry(image.line)
-      {
+      if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {
         picture.path = folder.file(image.file)
-        picture.infotext = finished.infotext
-        picture.seconds = finished.seconds
+        picture.infotext = image.infotext
+        picture.seconds = image.seconds
       } else {
-        if case .failed(let failed) = try entry(journal.failures[planned.id]) { picture.error = failed.error }
+        picture.error = try journal.failure(planned.id)?.error
         picture.infotext =
           Infotext(planned.job.parameters, planned.ingredients, version: details?.engine.version ?? "").text
       }
