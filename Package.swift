@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "CCrashNotes"),
 
     .target(name: "JSON", swiftSettings: optimised),
-    .target(name: "DemoModel", resources: [.copy("Resources/demo")]),
+    .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
     .target(name: "Sheets", dependencies: ["CFreeType", "Imaging", "Jobs"], swiftSettings: optimised),

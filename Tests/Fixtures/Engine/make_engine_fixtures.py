@@ -123,11 +123,13 @@ other = (
     UNet2DConditionModel.from_pretrained(folder + "/unet", torch_dtype=torch.float32).eval(),
     AutoencoderKL.from_pretrained(folder + "/vae", torch_dtype=torch.float32).eval(),
 )
+with open(folder + "/scheduler/scheduler_config.json") as file:
+    prediction = json.load(file)["prediction_type"]
 for i, case in enumerate(cases):
     tokenizer, text, unet, vae = other if "model" in case else tiny
     settings = {k: v for k, v in case.items() if k not in ("prompt", "negative_prompt", "clip_skip", "model")}
     contexts = [encode(tokenizer, text, case[k], case["clip_skip"]) for k in ("prompt", "negative_prompt")]
-    latent, case["calls"] = sample(DiscreteModel(unet), *contexts, **settings)
+    latent, case["calls"] = sample(DiscreteModel(unet, prediction if "model" in case else "epsilon"), *contexts, **settings)
     case["file"] = f"images/{i:02d}.png"
     pixels = decode(vae, latent)
     Image.fromarray(pixels).save(f"{out}/{case['file']}")
