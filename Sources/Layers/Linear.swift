@@ -24,9 +24,12 @@ public final class Linear {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - residual: Added to the result.
+  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, outputs]`.
-  public func forward(_ x: Tensor, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
-    compute.product(x, matrix, residual: residual)
+  public func forward(
+    _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+  ) -> Tensor {
+    compute.product(x, matrix, residual: residual, as: elementType)
   }
 }
