@@ -37,7 +37,7 @@ package struct Checkpoint: Sendable {
   }
 
   private static func openFile(path: String) throws(WeightError) -> Checkpoint {
-    let tensors = try SafetensorsFile(path: path).tensors
+    let tensors = try TensorFile(path: path).tensors
     try CheckpointLayout.requireSD1(tensors.keys, path: path)
     var checkpoint = Checkpoint(path: path, layout: .singleFile)
     let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix, KeyMap.ldmTextEncoderPrefix]
@@ -67,7 +67,7 @@ package struct Checkpoint: Sendable {
   }
 
   private static func openVAEFile(path: String) throws(WeightError) -> Checkpoint {
-    let tensors = try SafetensorsFile(path: path).tensors
+    let tensors = try TensorFile(path: path).tensors
     let prefix = tensors.keys.contains { $0.hasPrefix(KeyMap.ldmVAEPrefix) } ? KeyMap.ldmVAEPrefix : ""
     guard let vae = recogniseVAE(prefix: prefix, names: names(tensors, under: prefix)) else {
       throw .unsupported(
