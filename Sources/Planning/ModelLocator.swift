@@ -31,7 +31,8 @@ public struct ModelLocator: Sendable {
     let name = environment.expanded(name)
     let paths = name.hasPrefix("/") ? [name] : places.map { $0 + "/" + name }
     for path in paths {
-      for candidate in [path] + Self.endings.map({ path + $0 }) where FileManager.default.fileExists(atPath: candidate) {
+      for candidate in [path] + Self.endings.map({ path + $0 }) where FileManager.default.fileExists(atPath: candidate)
+      {
         return Self.absolute(candidate)
       }
     }

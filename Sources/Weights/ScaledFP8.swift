@@ -11,7 +11,9 @@ enum ScaledFP8 {
       let layer = name.dropLast("weight".count)
       for scaleName in ["\(layer)scale_weight", "\(layer)weight_scale"] {
         // A row of scales, one per output, stays where it is and is told as unread.
-        guard let scale = tensors[scaleName], scale.elementCount == 1, let number = try? scale.floats().first else { continue }
+        guard let scale = tensors[scaleName], scale.elementCount == 1, let number = try? scale.floats().first else {
+          continue
+        }
         scaled[name] = tensor.scaled(by: number)
         scaled[scaleName] = nil
         for unused in ["scale_input", "input_scale", "comfy_quant"] { scaled["\(layer)\(unused)"] = nil }

@@ -157,7 +157,9 @@ public struct WeightTensor: Sendable {
       }
       var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
       for at in 0..<elements.count {
-        for byte in 0..<size { buffer[at * size + byte] = source.load(fromByteOffset: offset * size + byte, as: UInt8.self) }
+        for byte in 0..<size {
+          buffer[at * size + byte] = source.load(fromByteOffset: offset * size + byte, as: UInt8.self)
+        }
         var dimension = shape.count - 1
         while dimension >= 0 {
           index[dimension] += 1
@@ -198,7 +200,8 @@ public struct WeightTensor: Sendable {
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     if let strides, let base = file.bytes.baseAddress, elementCount > 0 {
-      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: elementCount * elementType.block.bytes, alignment: 16)
+      let count = elementCount * elementType.block.bytes
+      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
       defer { copy.deallocate() }
       gather(0..<elementCount, of: base + byteRange.lowerBound, strides: strides) {
         copy.copyMemory(from: UnsafeRawBufferPointer(start: $0, count: copy.count))

@@ -47,7 +47,8 @@ enum Widening {
   }
 
   /// FP8 with 1 sign, 5 exponent (bias 15) and 2 fraction bits: the upper half of a half precision number.
-  static func float8E5M2(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+  static func float8E5M2(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool
+  {
     var carry: UInt8 = 0
     for i in 0..<count {
       let bits = source.load(fromByteOffset: i, as: UInt8.self)
@@ -59,7 +60,8 @@ enum Widening {
 
   /// FP8 with 1 sign, 4 exponent (bias 7) and 3 fraction bits, without infinities; all ones are NaN (OCP's E4M3, PyTorch's
   /// `float8_e4m3fn`).
-  static func float8E4M3(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+  static func float8E4M3(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool
+  {
     var carry: UInt8 = 0
     for i in 0..<count {
       let bits = source.load(fromByteOffset: i, as: UInt8.self)

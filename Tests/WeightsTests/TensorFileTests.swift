@@ -13,7 +13,9 @@ struct TensorFileTests {
     ("quantised.gguf", .gguf),
   ]
 
-  static func open(_ file: String) throws -> TensorFile { try TensorFile(path: Fixtures.path("Weights/containers/\(file)")) }
+  static func open(_ file: String) throws -> TensorFile {
+    try TensorFile(path: Fixtures.path("Weights/containers/\(file)"))
+  }
 
   /// What the library that wrote a file makes of its tensors: shapes, and the bits of the numbers in Float32.
   static func expected(_ file: String) throws -> [String: (shape: [Int], bits: [UInt32])] {
@@ -56,7 +58,8 @@ struct TensorFileTests {
         try part.withUnsafeMutableBufferPointer { buffer in
           try tensor.read(elements: start..<end, into: try #require(buffer.baseAddress))
         }
-        #expect(part.prefix(end - start).map(\.bitPattern) == Array(whole[start..<end]), "\(tensor.name) \(start)..<\(end)")
+        #expect(
+          part.prefix(end - start).map(\.bitPattern) == Array(whole[start..<end]), "\(tensor.name) \(start)..<\(end)")
       }
     }
   }

@@ -43,7 +43,10 @@ struct GGUFFile {
     guard version.byteSwapped != 2, version.byteSwapped != 3 else {
       throw GGUFError("it was written on a big-endian machine, which is not supported")
     }
-    guard version == 2 || version == 3 else { throw GGUFError("it has the version \(version) of GGUF, expected 2 or 3") }
+    guard version == 2 || version == 3 else {
+      throw GGUFError("it has the version \(version) of GGUF, expected 2 or 3")
+    }
+    // A tensor has at least a name's length, dimensions, type and offset; a value a name's length, type and a byte.
     let tensorCount = try cursor.count(ofAtLeast: 24, "tensors")
     let valueCount = try cursor.count(ofAtLeast: 13, "values")
 
@@ -75,7 +78,7 @@ struct GGUFFile {
       guard entry.offset >= covered else { throw broken("overlaps another") }
       let size = file.bytes.count - dataStart
       guard entry.offset <= size, entry.byteCount <= size - entry.offset else {
-        throw broken("ends beyond the file: \(entry.byteCount) bytes from \(entry.offset) of \(max(size, 0)) bytes of data")
+        throw broken("of \(entry.byteCount) bytes from \(entry.offset) ends beyond the \(max(size, 0)) bytes of data")
       }
       covered = entry.offset + entry.byteCount
       let start = dataStart + entry.offset

@@ -34,7 +34,9 @@ struct PickleNames {
     case .object(let place):
       // The state of a `torch.nn.ParameterDict`, as the first textual inversions were saved.
       guard case .dictionary(let state) = pickle.objects[place].state else { return nil }
-      let parameters = pickle.dictionaries[state].last { if case .string("_parameters") = $0.key { true } else { false } }
+      let parameters = pickle.dictionaries[state].last {
+        if case .string("_parameters") = $0.key { true } else { false }
+      }
       guard case .dictionary(let inner) = parameters?.value else { return nil }
       return pickle.dictionaries[inner]
     default: return nil

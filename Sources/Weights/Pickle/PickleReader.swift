@@ -30,6 +30,7 @@ struct PickleReader {
   /// - Parameters:
   ///   - bytes: The file from the pickle's first byte on, or the pickle alone.
   ///   - base: The place of its first byte in the file.
+  /// - Returns: What it describes.
   /// - Throws: `PickleError`.
   static func read(_ bytes: UnsafeRawBufferPointer, base: Int = 0) throws(PickleError) -> Pickle {
     var reader = PickleReader(
@@ -46,7 +47,9 @@ struct PickleReader {
   private mutating func run(isWhole: Bool) throws(PickleError) {
     for _ in 0..<Self.instructionLimit {
       guard at < bytes.count else {
-        guard isWhole else { throw .refused("its pickle has more than \(Self.byteLimit >> 20) MiB, far more than a model's") }
+        guard isWhole else {
+          throw .refused("its pickle has more than \(Self.byteLimit >> 20) MiB, far more than a model's")
+        }
         throw .damaged("its pickle ends without a STOP, after \(at) bytes")
       }
       let code = bytes[at]
@@ -270,7 +273,9 @@ struct PickleReader {
   }
 
   private mutating func recall(_ index: Int) throws(PickleError) {
-    guard let value = memo[index] else { throw .damaged("its pickle asks for the value \(index), which it has not kept") }
+    guard let value = memo[index] else {
+      throw .damaged("its pickle asks for the value \(index), which it has not kept")
+    }
     stack.append(value)
   }
 
@@ -368,7 +373,9 @@ struct PickleReader {
   }
 
   /// The arguments of a dictionary's class: nothing, a list of pairs or a dictionary, after what defaults are made by.
-  private mutating func pairs(of arguments: [PickleValue]) throws(PickleError) -> [(key: PickleValue, value: PickleValue)] {
+  private mutating func pairs(of arguments: [PickleValue]) throws(PickleError) -> [(
+    key: PickleValue, value: PickleValue
+  )] {
     var pairs: [(key: PickleValue, value: PickleValue)] = []
     for argument in arguments {
       switch argument {
@@ -436,7 +443,8 @@ struct PickleReader {
     }
     var storage = Pickle.Storage(key: key, elementType: type, count: count)
     if values.count > 5, let view = sequence(values[5]) {
-      guard view.count == 3, case .integer(let offset) = view[1], case .integer(let count) = view[2], offset >= 0, count >= 0
+      guard view.count == 3, case .integer(let offset) = view[1], offset >= 0, case .integer(let count) = view[2],
+        count >= 0
       else { throw .damaged("its pickle has a view of the storage \(key.abridged) that cannot be read") }
       storage.viewOffset = offset
       storage.count = count

@@ -100,7 +100,7 @@ struct TorchFile {
         throw .damaged("it has a storage that no tensor is of")
       }
       guard at <= bytes.count - 8 else { throw .damaged("it ends before its storage '\(key.abridged)'") }
-      let count = Int(truncatingIfNeeded: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+      let count = Int(Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int64.self)))
       at += 8
       let (size, overflow) = count.multipliedReportingOverflow(by: type?.block.bytes ?? 1)
       guard count >= 0, !overflow, size <= bytes.count - at else {
@@ -163,7 +163,8 @@ struct TorchFile {
     }
     guard !isOverflown, count == 0 || last < claimed / size else {
       throw damaged(
-        "of the shape \(tensor.shape) reaches beyond its storage '\(storage.key.abridged)' of \(claimed / size) elements")
+        "of the shape \(tensor.shape) reaches beyond its storage '\(storage.key.abridged)' of \(claimed / size) elements"
+      )
     }
     // Rows that are the same numbers again and again would need more memory than the file has.
     guard count <= max(placeCount, 1 << 16) else {

@@ -36,8 +36,11 @@ struct ZipArchive {
       at = end
     }
     var covered = 0
-    for (name, range) in entries.filter({ !$0.value.isEmpty }).sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
-      guard range.lowerBound >= covered else { throw .damaged("the entry '\(name.abridged)' of its archive overlaps another") }
+    let inOrder = entries.filter { !$0.value.isEmpty }.sorted { $0.value.lowerBound < $1.value.lowerBound }
+    for (name, range) in inOrder {
+      guard range.lowerBound >= covered else {
+        throw .damaged("the entry '\(name.abridged)' of its archive overlaps another")
+      }
       covered = range.upperBound
     }
   }
