@@ -6,6 +6,8 @@ public final class Compute {
   public let pool: WorkerPool
   /// Where activations live.
   public let workspace: Workspace
+  /// Counts what layers take; off unless it is turned on.
+  public let profiler: Profiler
   /// What activations and packed weights are, where nothing else is said.
   public let elementType: ElementType
 
@@ -17,19 +19,23 @@ public final class Compute {
   ///   - elementType: What activations and packed weights are.
   public convenience init(kernels: Kernels, threadCount: Int, elementType: ElementType = .fp32) {
     self.init(
-      kernels: kernels, pool: WorkerPool(threadCount: threadCount), workspace: Workspace(), elementType: elementType)
+      kernels: kernels, pool: WorkerPool(threadCount: threadCount), workspace: Workspace(), profiler: Profiler(),
+      elementType: elementType)
   }
 
-  private init(kernels: Kernels, pool: WorkerPool, workspace: Workspace, elementType: ElementType) {
+  private init(
+    kernels: Kernels, pool: WorkerPool, workspace: Workspace, profiler: Profiler, elementType: ElementType
+  ) {
     self.kernels = kernels
     self.pool = pool
     self.workspace = workspace
+    self.profiler = profiler
     self.elementType = elementType
   }
 
   /// The same kernels, threads and memory for numbers of another type.
   public func with(_ elementType: ElementType) -> Compute {
-    Compute(kernels: kernels, pool: pool, workspace: workspace, elementType: elementType)
+    Compute(kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, elementType: elementType)
   }
 
   /// A tensor in this workspace, with any content.

@@ -38,7 +38,8 @@ extension Compute {
       }
     }
     let y = tensor(
-      batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border, elementType: x.elementType)
+      batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border,
+      elementType: x.elementType)
     let activates: Int32 = activation == .silu ? 1 : 0
     scale.withUnsafeBufferPointer { scale in
       shift.withUnsafeBufferPointer { shift in

@@ -22,7 +22,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Draw new numbers for seeds of -1.")
   var newSeeds = false
 
-  @Option(help: "Threads to compute with (default: one for each core).")
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Stop at the first job that fails.")
@@ -56,6 +56,9 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Print errors and warnings only.")
   var quiet = false
+
+  @Flag(help: "Write what each layer took, in time and arithmetic, to profile.tsv in the run's folder.")
+  var profile = false
 
   @Option(help: "How far to let other processes go first, 0 to 19.")
   var nice: Int?
@@ -117,12 +120,25 @@ struct RunCommand: ParsableCommand {
     var runner = Runner(
       engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
       stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    engine.profiler.isOn = profile
+    // Also of a run that fails: what it did took its time all the same.
+    defer { if profile { Self.writeProfile(engine, folder) } }
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
     if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
+  }
+
+  /// Writes where the time went; a run is no worse for want of it.
+  private static func writeProfile(_ engine: Engine, _ folder: RunFolder) {
+    guard !engine.profiler.rows.isEmpty else { return }
+    do {
+      try ProfileFile.write(ProfileTable(engine.profiler).rows, to: folder)
+    } catch {
+      Console.error("no profile: \(error)")
+    }
   }
 
   /// Keeps what the images took, for the estimates of `plan`.

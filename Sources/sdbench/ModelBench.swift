@@ -17,7 +17,7 @@ struct ModelBench: ParsableCommand {
   @OptionGroup var options: BenchOptions
 
   func run() throws {
-    let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = options.threads ?? ProcessorAllotment().threads
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     print("\(compute.kernels.name), \(compute.pool.threadCount) threads, fp32, \(size)x\(size)")
 

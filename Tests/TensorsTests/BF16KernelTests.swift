@@ -108,7 +108,7 @@ import Testing
     // Every exponent and sign, with halves, their neighbours, and what carries into the next binade.
     var values: [Float] = []
     for high in stride(from: UInt32(0), to: 0x10000, by: 0x55) {
-      for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32] { values.append(Float(bitPattern: high << 16 | low)) }
+      values += ([0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32]).map { Float(bitPattern: high << 16 | $0) }
     }
     let found = Guarded<UInt16>(count: values.count)
     let again = GuardedFloats(count: values.count)
