@@ -28,6 +28,13 @@ struct FileMark: Hashable {
   }
 }
 
+extension FileMark {
+  /// Whether nothing was written for so long.
+  func isOlder(thanSeconds seconds: Int64) -> Bool {
+    Timestamp.now().milliseconds - modified / 1_000_000 > seconds * 1000
+  }
+}
+
 /// Reads a file from its beginning, a piece at a time.
 final class FileReader {
   private let path: String

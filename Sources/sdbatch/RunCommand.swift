@@ -25,6 +25,11 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Threads to compute with (default: one for each core).")
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Do one part of the plan, counted from 0, while other processes do the others.", valueName: "i/N"))
+  var shard: Shard?
+
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
 
@@ -66,6 +71,10 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("--json, --quiet and --summary exclude each other")
     }
     if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
+    if shard != nil {
+      if newSeeds { throw ValidationError("--shard and --new-seeds exclude each other: all shards share the seeds") }
+      if lockWait != nil { throw ValidationError("--shard and --lock-wait exclude each other: a shard takes no lock") }
+    }
   }
 
   func run() throws {
