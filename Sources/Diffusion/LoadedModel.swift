@@ -21,11 +21,13 @@ struct LoadedModel {
     let archive = model.archive
     self.key = key
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
-    let text = archive.textEncoder
-    prompts = PromptEncoder(
-      tokenizer: model.tokenizer,
-      textModel: try CLIPTextModel(text.weights, configuration: text.configuration, compute: compute), unet: unet,
-      compute: compute)
+    let encoders = try zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
+      TextEncoder(
+        role: role,
+        model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute),
+        compute: compute)
+    }
+    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: compute)
     latentChannels = archive.unet.configuration.inChannels
     filePrediction = archive.predictionType
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)

@@ -73,13 +73,13 @@ final class ModelCatalog {
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.open(path: path)
     let vocabulary = try vocabularies.find(for: path)
-    let known = archive.textEncoder.configuration.vocabularySize
+    let known = archive.textEncoders.map(\.configuration.vocabularySize).min() ?? 0
     guard vocabulary.count <= known else {
       throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
     }
     let identity = ModelIdentity(
       name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
-      sha256: try archive.sha256(digests), family: archive.family.rawValue)
+      sha256: try archive.sha256(digests), family: archive.family.name)
     let model = Model(
       archive: archive, identity: identity, tokenizer: CLIPTokenizer(vocabulary),
       vocabularySHA256: Hexadecimal.text(SHA256.hash(data: vocabulary.canonicalBytes)))

@@ -25,7 +25,7 @@ public final class Convolution2D {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border.
-  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`, or one for each image.
   ///   - residual: Added to the result.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.

@@ -42,7 +42,7 @@ public final class ResnetBlock {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
-  ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`; nothing in a VAE.
+  ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`, or one for each image; nothing in a VAE.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {

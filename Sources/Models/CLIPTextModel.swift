@@ -41,9 +41,10 @@ public final class CLIPTextModel {
   ///
   /// - Parameters:
   ///   - ids: 77 tokens, the first and last of them special.
-  ///   - clipSkip: 1 takes the last layer's output, 2 the one before; the final norm follows in any case.
+  ///   - clipSkip: 1 takes the last layer's output, 2 the one before, up to `layerCount`.
+  ///   - isNormed: Whether the final norm follows.
   /// - Returns: `[1, 1, tokens, width]`.
-  public func forward(_ ids: [Int32], clipSkip: Int) -> Tensor {
+  public func forward(_ ids: [Int32], clipSkip: Int, isNormed: Bool = true) -> Tensor {
     var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
     for (position, id) in ids.enumerated() {
       let row = x.pixel(0, 0, position)
@@ -52,7 +53,7 @@ public final class CLIPTextModel {
       }
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
-    return finalNorm.forward(x, compute)
+    return isNormed ? finalNorm.forward(x, compute) : x
   }
 }
 

@@ -43,14 +43,15 @@ public struct ModelArchive: Sendable {
   public let layout: CheckpointLayout
   /// The UNet.
   public let unet: Network<UNetConfiguration>
-  /// The CLIP text encoder; names count from `embeddings`, `encoder` and `final_layer_norm`.
-  public let textEncoder: Network<CLIPConfiguration>
+  /// The CLIP text encoders, in the order of the family's; names count from `embeddings`, `encoder` and
+  /// `final_layer_norm`.
+  public let textEncoders: [Network<CLIPConfiguration>]
   /// The VAE, under `decoder` and `post_quant_conv`; nothing in checkpoints that come without one.
   public let vae: Network<VAEConfiguration>?
   /// What a folder's `scheduler/scheduler_config.json` says; nothing when the files do not tell.
   public let predictionType: PredictionType?
-  /// The folder of the model's own CLIP vocabulary.
-  public let tokenizerFolder: String?
+  /// The folders of the model's own CLIP vocabulary, one for each text encoder that has one.
+  public let tokenizerFolders: [String]
   private let files: [String]
   private let unread: WeightAudit
 
@@ -74,25 +75,30 @@ public struct ModelArchive: Sendable {
     guard let unet = checkpoint.unet else {
       throw .unreadable(path: checkpoint.path, reason: "the model has no UNet")
     }
-    guard let textEncoder = checkpoint.textEncoder else {
-      throw .unreadable(path: checkpoint.path, reason: "the model has no text encoder, expected a whole checkpoint")
+    guard let family = checkpoint.family else {
+      throw .unreadable(path: checkpoint.path, reason: "this is a VAE alone, expected a whole checkpoint")
     }
     path = checkpoint.path
-    family = .sd1
+    self.family = family
     layout = checkpoint.layout
     let unetConfiguration = try UNetConfiguration(unet)
-    let textConfiguration = try CLIPConfiguration(textEncoder)
     self.unet = Network(unetConfiguration, unet)
-    self.textEncoder = Network(textConfiguration, textEncoder)
+    var textEncoders: [Network<CLIPConfiguration>] = []
+    for network in checkpoint.textEncoders {
+      textEncoders.append(Network(try CLIPConfiguration(network), network))
+    }
+    self.textEncoders = textEncoders
     // Stable Diffusion 2.x in a folder differs from 1.x in sizes alone, except that it wants another padding of prompts.
-    if textConfiguration.activation == .gelu, unetConfiguration.usesLinearProjection {
+    if textEncoders.contains(where: { $0.configuration.activation == .gelu }), unetConfiguration.usesLinearProjection {
       throw .unsupported(
         path: path, found: "a Stable Diffusion 2.x model", advice: "use a Stable Diffusion 1.x model")
     }
-    guard unetConfiguration.crossAttentionWidth == textConfiguration.width else {
+    let textWidths = textEncoders.map(\.configuration.width)
+    guard unetConfiguration.crossAttentionWidth == textWidths.reduce(0, +) else {
       throw .configuration(
         path: path, key: "width of the UNet's cross-attention", found: "\(unetConfiguration.crossAttentionWidth)",
-        expected: "\(textConfiguration.width), the width of the text encoder")
+        expected: textWidths.map(String.init).joined(separator: " + ")
+          + ", the width of the text encoder\(textWidths.count > 1 ? "s together" : "")")
     }
     if let network = checkpoint.vae {
       let vaeConfiguration = try VAEConfiguration(network)
@@ -102,7 +108,7 @@ public struct ModelArchive: Sendable {
       vae = nil
     }
     predictionType = try Self.predictionType(checkpoint.schedulerConfiguration)
-    tokenizerFolder = checkpoint.tokenizerFolder
+    tokenizerFolders = checkpoint.tokenizerFolders
     files = checkpoint.files
     unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
   }
@@ -134,7 +140,7 @@ public struct ModelArchive: Sendable {
   /// Throws `WeightError.changed` if a file was written to since the model was opened, see `WeightStore.requireUnchanged()`.
   public func requireUnchanged() throws(WeightError) {
     try unet.weights.store.requireUnchanged()
-    try textEncoder.weights.store.requireUnchanged()
+    for textEncoder in textEncoders { try textEncoder.weights.store.requireUnchanged() }
     try vae?.weights.store.requireUnchanged()
   }
 
@@ -142,7 +148,8 @@ public struct ModelArchive: Sendable {
   ///
   /// With a separate VAE, leave out what is wrong with the model's own.
   public func audit(vae choice: VAEChoice = .own) -> WeightAudit {
-    var audit = unread.merged(with: unet.audit()).merged(with: textEncoder.audit())
+    var audit = unread.merged(with: unet.audit())
+    for textEncoder in textEncoders { audit = audit.merged(with: textEncoder.audit()) }
     if choice == .own, let vae { audit = audit.merged(with: vae.audit()) }
     return audit
   }

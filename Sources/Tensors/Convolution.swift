@@ -7,13 +7,14 @@ extension Compute {
   ///   - x: `[batch, height, width, inputs]` with a border.
   ///   - matrix: With nine taps, row by row.
   ///   - step: 1, or 2 for every other pixel of every other row.
-  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`, or one for each image.
   ///   - residual: Added to the result; of the result's shape.
   /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
   public func convolution3x3(
     _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, vector: Tensor? = nil, residual: Tensor? = nil
   ) -> Tensor {
     precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
+    precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     let y = tensor(
       batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step, channels: matrix.outputs
     )
@@ -60,7 +61,7 @@ extension Compute {
       call.out_stride = y.channels
       call.accumulate = taps.lowerBound > 0 ? 1 : 0
       if taps.upperBound == 9 {
-        call.bias = bias.map { UnsafePointer($0.base + column) } ?? matrix.bias(panel)
+        call.bias = bias.map { UnsafePointer($0.pixel($0.batch == 1 ? 0 : image, 0, 0) + column) } ?? matrix.bias(panel)
         if let residual {
           call.residual = UnsafePointer(residual.pixel(image, row, columns.lowerBound) + column)
           call.residual_stride = residual.channels

@@ -120,12 +120,16 @@ public final class PanelMatrix {
     biasStorage.map { UnsafePointer($0 + panel * panelWidth) }
   }
 
-  /// The bias plus one more vector, padded to whole panels.
-  func bias(plus vector: Tensor, _ compute: Compute) -> Tensor {
-    precondition(vector.count == outputs, "the vector has one value for each output")
-    let sum = compute.tensor(batch: 1, height: 1, width: 1, channels: panels * panelWidth)
-    for output in 0..<outputs { sum.base[output] = vector.base[output] + (biasStorage?[output] ?? 0) }
-    (sum.base + outputs).update(repeating: 0, count: sum.channels - outputs)
-    return sum
+  /// The bias plus each of some more vectors, `[count, 1, 1, outputs]`, padded to whole panels.
+  func bias(plus vectors: Tensor, _ compute: Compute) -> Tensor {
+    precondition(vectors.count == vectors.batch * outputs, "a vector has one value for each output")
+    let sums = compute.tensor(batch: vectors.batch, height: 1, width: 1, channels: panels * panelWidth)
+    for index in 0..<vectors.batch {
+      let vector = vectors.pixel(index, 0, 0)
+      let sum = sums.pixel(index, 0, 0)
+      for output in 0..<outputs { sum[output] = vector[output] + (biasStorage?[output] ?? 0) }
+      (sum + outputs).update(repeating: 0, count: sums.channels - outputs)
+    }
+    return sums
   }
 }

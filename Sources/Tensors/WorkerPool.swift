@@ -1,10 +1,13 @@
+import CKernels
 import Glibc
 import Synchronization
 
 /// Threads of our own that share the parts of one piece of arithmetic at a time.
 ///
-/// Which thread computes which part is left to chance, and so must never matter: a part writes only its own outputs,
-/// and its sums do not depend on how the work was cut.
+/// Each thread begins with a run of neighbouring parts that the count alone decides, so that it meets again the rows and
+/// the weights that it touched before: they are in its caches, and on a large machine in its memory. Who is done takes
+/// over parts of others. So which thread computes which part is left to chance, and must never matter: a part writes only
+/// its own outputs, and its sums do not depend on how the work was cut.
 public final class WorkerPool: Sendable {
   /// Threads that work, the caller's among them.
   public let threadCount: Int
@@ -15,11 +18,12 @@ public final class WorkerPool: Sendable {
   ///
   /// - Parameter threadCount: At least 1.
   public init(threadCount: Int) {
-    let shared = SharedWork()
+    let wanted = max(threadCount, 1)
+    let shared = SharedWork(threads: wanted)
     var started: [pthread_t] = []
-    for _ in 1..<max(threadCount, 1) {
+    for index in 1..<wanted {
       var thread = pthread_t()
-      let argument = Unmanaged.passRetained(shared)
+      let argument = Unmanaged.passRetained(Worker(index: index, shared: shared))
       let status = pthread_create(&thread, nil, workerMain, argument.toOpaque())
       guard status == 0 else {
         // The machine grants no more threads: what has started is enough to be correct.
@@ -48,103 +52,192 @@ public final class WorkerPool: Sendable {
       for part in 0..<count { body(part) }
       return
     }
-    withoutActuallyEscaping(body) { body in
-      shared.start(count: count, workers: threads.count, body: body)
-      shared.help(body)
-      shared.finish()
-    }
+    precondition(count <= Share.limit, "a piece of work has at most \(Share.limit) parts")
+    withoutActuallyEscaping(body) { shared.run(count, $0) }
   }
 }
 
-/// What the threads share: the current piece of work, and how they wait for the next.
+/// What the threads share: the current piece of work, what is left of it, and how they wait.
 ///
-/// `body` and `count` are written by the caller of `start` before `generation` rises (releasing), read by workers after they
-/// see it (acquiring), and not touched again until every worker has left (`busy` is 0).
+/// `body` and `count` are written before the shares are filled (releasing), and read by whoever has taken a part out of a
+/// share (acquiring). They are not written again until every part is done, so a thread that comes late finds empty shares
+/// and touches nothing, and nobody waits for it.
 private final class SharedWork: @unchecked Sendable {
+  private let shares: UnsafeMutableBufferPointer<Share>
+  /// Rises with every piece of work.
   private let generation = Atomic<Int>(0)
-  private let next = Atomic<Int>(0)
-  private let busy = Atomic<Int>(0)
+  private let done = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let callerSleeps = Atomic<Bool>(false)
   private let stopped = Atomic<Bool>(false)
   private var body: ((Int) -> Void)?
   private var count = 0
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let began = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let ended = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  /// Turns of a waiting loop before a thread sleeps.
+  private let spins: Int
 
-  /// Turns of the waiting loop before a thread sleeps: some tens of microseconds, about the gap between two layers.
-  private static let spins = 4000
+  /// Some fifty microseconds: longer than most gaps between two layers, and less than going to sleep and waking up costs.
+  private static let patience = 1500
 
-  init() {
+  init(threads: Int) {
+    // Threads that must take turns on the processors only keep them from those that have work.
+    spins = threads <= ProcessorAllotment().threads ? Self.patience : 1
+    shares = .allocate(capacity: threads)
+    for index in 0..<threads { shares.initializeElement(at: index, to: Share()) }
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(changed, nil)
+    pthread_cond_init(began, nil)
+    pthread_cond_init(ended, nil)
   }
 
   deinit {
-    pthread_cond_destroy(changed)
+    shares.deinitialize().deallocate()
+    pthread_cond_destroy(began)
+    pthread_cond_destroy(ended)
     pthread_mutex_destroy(mutex)
-    changed.deallocate()
+    began.deallocate()
+    ended.deallocate()
     mutex.deallocate()
   }
 
-  func start(count: Int, workers: Int, body: @escaping (Int) -> Void) {
+  // MARK: The caller
+
+  func run(_ count: Int, _ body: @escaping (Int) -> Void) {
     self.body = body
     self.count = count
-    next.store(0, ordering: .relaxed)
-    busy.store(workers, ordering: .relaxed)
-    advance()
+    done.store(0, ordering: .relaxed)
+    for index in shares.indices {
+      shares[index].fill(count * index / shares.count..<count * (index + 1) / shares.count)
+    }
+    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    // Whoever sleeps from now on has seen the new generation first.
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+      pthread_mutex_lock(mutex)
+      pthread_cond_broadcast(began)
+      pthread_mutex_unlock(mutex)
+    }
+    help(0)
+    awaitEnd()
+    self.body = nil
   }
 
-  func stop() {
-    stopped.store(true, ordering: .releasing)
-    advance()
-  }
-
-  private func advance() {
+  private func awaitEnd() {
+    for _ in 0..<spins {
+      if done.load(ordering: .acquiring) == count { return }
+      ck_pause()
+    }
     pthread_mutex_lock(mutex)
-    generation.wrappingAdd(1, ordering: .releasing)
-    pthread_cond_broadcast(changed)
+    callerSleeps.store(true, ordering: .sequentiallyConsistent)
+    while done.load(ordering: .sequentiallyConsistent) < count { pthread_cond_wait(ended, mutex) }
+    callerSleeps.store(false, ordering: .relaxed)
     pthread_mutex_unlock(mutex)
   }
 
-  func help(_ body: (Int) -> Void) {
-    while true {
-      let part = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      if part >= count { return }
-      body(part)
+  func stop() {
+    stopped.store(true, ordering: .sequentiallyConsistent)
+    pthread_mutex_lock(mutex)
+    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    pthread_cond_broadcast(began)
+    pthread_mutex_unlock(mutex)
+  }
+
+  // MARK: All threads
+
+  /// Computes the thread's own share from its start, then what is left of the others' from their ends.
+  private func help(_ index: Int) {
+    while let part = shares[index].takeFirst() { compute(part) }
+    for distance in 1..<shares.count {
+      let other = (index + distance) % shares.count
+      while let part = shares[other].takeLast() { compute(part) }
     }
   }
 
-  func finish() {
-    var turns = 0
-    while busy.load(ordering: .acquiring) > 0 {
-      turns += 1
-      if turns > Self.spins { sched_yield() }
-    }
-    body = nil
+  private func compute(_ part: Int) {
+    let count = count
+    call(part)
+    guard done.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue == count,
+      callerSleeps.load(ordering: .sequentiallyConsistent)
+    else { return }
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(ended)
+    pthread_mutex_unlock(mutex)
   }
 
-  func work() {
+  /// A function of its own, so that no thread holds on to `body` when the part counts as done.
+  @inline(never) private func call(_ part: Int) { body?(part) }
+
+  // MARK: The workers
+
+  func work(_ index: Int) {
     var seen = 0
     while true {
       seen = awaitGeneration(after: seen)
       if stopped.load(ordering: .acquiring) { return }
-      if let body { help(body) }
-      busy.wrappingSubtract(1, ordering: .releasing)
+      help(index)
     }
   }
 
   private func awaitGeneration(after seen: Int) -> Int {
-    for _ in 0..<Self.spins {
+    for _ in 0..<spins {
       let current = generation.load(ordering: .acquiring)
       if current != seen { return current }
+      ck_pause()
     }
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while generation.load(ordering: .acquiring) == seen { pthread_cond_wait(changed, mutex) }
+    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.wrappingSubtract(1, ordering: .relaxed) }
+    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(began, mutex) }
     return generation.load(ordering: .acquiring)
   }
 }
 
+/// The parts that are left of one thread's share, in one word, on a cache line of its own and the next, which some
+/// processors fetch with it.
+private struct Share: ~Copyable {
+  /// The first part that is left, and above it the end.
+  private let word = Atomic<UInt64>(0)
+  private let padding: (SIMD8<UInt64>, SIMD4<UInt64>, SIMD2<UInt64>, UInt64) = (.zero, .zero, .zero, 0)
+
+  /// Parts that a word can count.
+  static let limit = 1 << 31
+
+  func fill(_ parts: Range<Int>) {
+    word.store(UInt64(parts.upperBound) << 32 | UInt64(parts.lowerBound), ordering: .releasing)
+  }
+
+  func takeFirst() -> Int? { take { ($0 + 1, Int($0 & 0xFFFF_FFFF)) } }
+
+  func takeLast() -> Int? { take { ($0 - 1 << 32, Int($0 >> 32) - 1) } }
+
+  @inline(__always) private func take(_ change: (UInt64) -> (UInt64, Int)) -> Int? {
+    var current = word.load(ordering: .acquiring)
+    while current & 0xFFFF_FFFF < current >> 32 {
+      let (next, part) = change(current)
+      let (exchanged, original) = word.weakCompareExchange(
+        expected: current, desired: next, ordering: .acquiringAndReleasing)
+      if exchanged { return part }
+      current = original
+    }
+    return nil
+  }
+}
+
+/// What a thread is started with.
+private final class Worker {
+  let index: Int
+  let shared: SharedWork
+
+  init(index: Int, shared: SharedWork) {
+    self.index = index
+    self.shared = shared
+  }
+}
+
 private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  if let argument { Unmanaged<SharedWork>.fromOpaque(argument).takeRetainedValue().work() }
+  guard let argument else { return nil }
+  let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
+  worker.shared.work(worker.index)
   return nil
 }

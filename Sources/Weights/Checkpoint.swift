@@ -13,12 +13,15 @@ package struct Checkpoint: Sendable {
 
   package var path: String
   package var layout: CheckpointLayout
+  /// Nothing for a VAE alone.
+  package var family: ModelFamily?
   package var unet: Network?
-  package var textEncoder: Network?
+  /// In the order of the family's.
+  package var textEncoders: [Network] = []
   package var vae: Network?
   package var schedulerConfiguration: ConfigurationFile?
-  /// The folder with the model's own CLIP vocabulary.
-  package var tokenizerFolder: String?
+  /// The folders with the model's own CLIP vocabulary, one for each text encoder that has one.
+  package var tokenizerFolders: [String] = []
   /// The files that make up the model, relative to `path`; empty for a single file.
   package var files: [String] = []
   /// Tensors that belong to no network and are no known leftovers.
@@ -38,9 +41,9 @@ package struct Checkpoint: Sendable {
 
   private static func openFile(path: String) throws(WeightError) -> Checkpoint {
     let tensors = try SafetensorsFile(path: path).tensors
-    try CheckpointLayout.requireSD1(tensors.keys, path: path)
-    var checkpoint = Checkpoint(path: path, layout: .singleFile)
-    let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix, KeyMap.ldmTextEncoderPrefix]
+    let family = try CheckpointLayout.family(tensors.keys, path: path)
+    var checkpoint = Checkpoint(path: path, layout: .singleFile, family: family)
+    let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix] + family.textEncoders.map(\.prefix)
     checkpoint.unread = unread(tensors, known: prefixes + KeyMap.ldmLeftovers)
     func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
       Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
@@ -51,9 +54,13 @@ package struct Checkpoint: Sendable {
     }
     checkpoint.unet = network(.ldmUNet(structure), structure)
 
-    let textNames = names(tensors, under: KeyMap.ldmTextEncoderPrefix)
-    if !textNames.isEmpty {
-      checkpoint.textEncoder = network(.textEncoder(prefix: KeyMap.ldmTextEncoderPrefix, names: textNames), nil)
+    for encoder in family.textEncoders {
+      let textNames = names(tensors, under: encoder.prefix)
+      guard !textNames.isEmpty else {
+        throw .unreadable(
+          path: path, reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint")
+      }
+      checkpoint.textEncoders.append(network(.textEncoder(prefix: encoder.prefix, names: textNames), nil))
     }
 
     let vaeNames = names(tensors, under: KeyMap.ldmVAEPrefix)

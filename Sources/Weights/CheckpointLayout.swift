@@ -34,14 +34,16 @@ extension CheckpointLayout {
     ("decoder.", "a VAE alone, not a checkpoint"),
   ]
 
-  /// Throws `WeightError.unsupported` unless the names are those of an SD 1.x checkpoint in a single file.
-  static func requireSD1(_ names: some Collection<String>, path: String) throws(WeightError) {
+  /// The family of the checkpoint in a single file whose tensors have these names.
+  ///
+  /// Throws `WeightError.unsupported` for everything else.
+  static func family(_ names: some Collection<String>, path: String) throws(WeightError) -> ModelFamily {
     func matches(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
     let advice = "use a Stable Diffusion 1.x checkpoint"
     if let other = otherFamilies.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.family, advice: advice)
     }
-    if matches(KeyMap.ldmUNetPrefix) { return }
+    if matches(KeyMap.ldmUNetPrefix) { return .sd1 }
     if let other = otherKinds.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.kind, advice: advice)
     }

@@ -20,19 +20,22 @@ struct DiffusersFolder {
 
   /// The whole model.
   func checkpoint() throws(WeightError) -> Checkpoint {
-    try requireSD1()
-    var checkpoint = Checkpoint(path: path, layout: .diffusers)
+    let family = try family()
+    var checkpoint = Checkpoint(path: path, layout: .diffusers, family: family)
     checkpoint.unet = try network("unet", &checkpoint.files) { _ in .diffusersUNet }
-    checkpoint.textEncoder = try network("text_encoder", &checkpoint.files) { .textEncoder(prefix: "", names: $0) }
+    for encoder in family.textEncoders {
+      checkpoint.textEncoders.append(
+        try network(encoder.folder, &checkpoint.files) { .textEncoder(prefix: "", names: $0) })
+    }
     if hasFolder("vae") { checkpoint.vae = try vae(in: "vae", &checkpoint.files) }
     if hasFile("scheduler/scheduler_config.json") {
       checkpoint.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
       checkpoint.files.append("scheduler/scheduler_config.json")
     }
-    if hasFolder("tokenizer") {
-      checkpoint.tokenizerFolder = "\(path)/tokenizer"
+    for folder in family.textEncoders.map(\.tokenizerFolder) where hasFolder(folder) {
+      checkpoint.tokenizerFolders.append("\(path)/\(folder)")
       let vocabulary = ["merges.txt", "vocab.json", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz"]
-      checkpoint.files += vocabulary.map { "tokenizer/\($0)" }.filter(hasFile)
+      checkpoint.files += vocabulary.map { "\(folder)/\($0)" }.filter(hasFile)
     }
     return checkpoint
   }
@@ -44,7 +47,8 @@ struct DiffusersFolder {
     return checkpoint
   }
 
-  private func requireSD1() throws(WeightError) {
+  /// Throws `WeightError.unsupported` for models of other families.
+  private func family() throws(WeightError) -> ModelFamily {
     let advice = "use a Stable Diffusion 1.x model"
     if hasFolder("text_encoder_2") {
       throw .unsupported(
@@ -58,6 +62,7 @@ struct DiffusersFolder {
         path: path,
         reason: "this is a folder without unet/ and text_encoder/, expected a diffusers folder or a .safetensors file")
     }
+    return .sd1
   }
 
   private func vae(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {

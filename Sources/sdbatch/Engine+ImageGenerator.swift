@@ -1,6 +1,7 @@
 import Batch
 import Diffusion
 import Foundation
+import Tensors
 
 // The runner does not know the engine, nor the engine the runner: here they meet.
 extension Engine: ImageGenerator {}
@@ -8,12 +9,12 @@ extension Engine: ImageGenerator {}
 extension Engine {
   /// An engine for a command of this program.
   ///
-  /// - Parameter threads: How many to compute with; nothing for one for each core.
+  /// - Parameter threads: How many to compute with; nothing for as many as this process may keep busy.
   /// - Returns: An engine that finds models where the program's own file and the environment say.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
   static func forCommand(threads: Int?) throws -> Engine {
     try Engine(
-      version: SDBatch.version, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+      version: SDBatch.version, threads: threads ?? ProcessorAllotment().threads,
       executable: executable, environment: ProcessInfo.processInfo.environment)
   }
 

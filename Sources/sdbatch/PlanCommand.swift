@@ -21,7 +21,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "How many cells to show.")
   var cells = 10
 
-  @Option(help: "Threads that the run will have (default: one for each core).")
+  @Option(help: "Threads that the run will have (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Print one JSON object.")

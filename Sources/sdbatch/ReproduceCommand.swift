@@ -31,7 +31,7 @@ struct ReproduceCommand: ParsableCommand {
   @Option(name: .customLong("set"), help: "Change a setting first: --set rng=cpu. May be repeated.")
   var overrides: [String] = []
 
-  @Option(help: "Threads to compute with (default: one for each core).")
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Print one JSON object.")

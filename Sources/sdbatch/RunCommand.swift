@@ -22,7 +22,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Draw new numbers for seeds of -1.")
   var newSeeds = false
 
-  @Option(help: "Threads to compute with (default: one for each core).")
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Option(

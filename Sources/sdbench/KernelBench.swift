@@ -34,7 +34,7 @@ struct KernelBench: ParsableCommand {
   ]
 
   func run() throws {
-    let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = options.threads ?? ProcessorAllotment().threads
     for kernels in Kernels.available {
       print("\(kernels.name), \(threads) threads")
       let compute = Compute(kernels: kernels, threadCount: threads)

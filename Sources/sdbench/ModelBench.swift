@@ -17,7 +17,7 @@ struct ModelBench: ParsableCommand {
   @OptionGroup var options: BenchOptions
 
   func run() throws {
-    let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = options.threads ?? ProcessorAllotment().threads
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     print("\(compute.kernels.name), \(compute.pool.threadCount) threads, fp32, \(size)x\(size)")
 
@@ -27,7 +27,7 @@ struct ModelBench: ParsableCommand {
     let loading = try Stopwatch(repeats: 1) {
       networks = (
         try CLIPTextModel(
-          archive.textEncoder.weights, configuration: archive.textEncoder.configuration, compute: compute),
+          archive.textEncoders[0].weights, configuration: archive.textEncoders[0].configuration, compute: compute),
         try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute),
         try archive.vae.map { try VAEDecoder($0.weights, configuration: $0.configuration, compute: compute) }
       )
@@ -35,7 +35,7 @@ struct ModelBench: ParsableCommand {
     guard let (text, unet, vae) = networks else { return }
     print("load           \(loading.text)   peak \(Stopwatch.peakMemory) MiB")
 
-    let ids = [Int32](repeating: 0, count: archive.textEncoder.configuration.positionCount)
+    let ids = [Int32](repeating: 0, count: archive.textEncoders[0].configuration.positionCount)
     let encoding = Stopwatch(repeats: options.repeats) { _ = text.forward(ids, clipSkip: 1) }
     print("text encoding  \(encoding.text)")
 

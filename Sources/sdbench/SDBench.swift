@@ -12,7 +12,7 @@ struct SDBench: ParsableCommand {
 
 /// Options that every benchmark has.
 struct BenchOptions: ParsableArguments {
-  @Option(help: "Threads to compute with (default: one for each core).")
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Option(help: "Times to repeat each measurement; the median and the smallest are printed.")

@@ -1,6 +1,7 @@
 import DemoModel
 import Diffusion
 import Foundation
+import Imaging
 import Jobs
 import TestSupport
 import Testing
@@ -21,6 +22,16 @@ import Testing
     let busy = try Engine.forTests(threads: 3)
     _ = try busy.generate(cases[12].parameters) { _ in }
     #expect(try busy.generate(cases[1].parameters) { _ in } == first)
+  }
+
+  @Test func `the file of an image has the same bytes for 1, 2, 3 and 7 threads`() throws {
+    for testCase in [Self.cases[1], Self.cases[6]] {
+      let files = try [1, 2, 3, 7].map { threads in
+        try PNGFile(image: try Engine.forTests(threads: threads).generate(testCase.parameters) { _ in }, texts: [])
+          .encoded()
+      }
+      #expect(Set(files).count == 1, "\(testCase)")
+    }
   }
 
   @Test func `progress is told before each stage and can end the image`() throws {

@@ -107,8 +107,8 @@ struct ConfigurationTests {
 
   @Test func `numbers and switches that the arithmetic knows are taken over`() throws {
     let text = try archive("text_encoder", ["hidden_act": "\"gelu\"", "layer_norm_eps": "1e-6"])
-    #expect(text.textEncoder.configuration.activation == .gelu)
-    #expect(text.textEncoder.configuration.normEpsilon == 1e-6)
+    #expect(text.textEncoders[0].configuration.activation == .gelu)
+    #expect(text.textEncoders[0].configuration.normEpsilon == 1e-6)
 
     // Together with linear projections this activation would be that of Stable Diffusion 2.x.
     _ = try archive("text_encoder", [:])
@@ -165,7 +165,7 @@ struct ConfigurationTests {
     #expect(archive.unet.configuration == unet)
     var text = CLIPConfiguration()
     (text.width, text.mlpWidth, text.headCount) = (1280, 2048, 8)
-    #expect(archive.textEncoder.configuration == text)
+    #expect(archive.textEncoders[0].configuration == text)
     var vae = VAEConfiguration()
     (vae.blockOutChannels, vae.layersPerBlock) = ([64], 1)
     #expect(archive.vae?.configuration == vae)
@@ -176,7 +176,7 @@ struct ConfigurationTests {
     try folder.write(
       "model/text_encoder/config.json", #"{"model_type":"clip","hidden_size":7,"text_config":\#(inner)}"#)
     #expect(
-      try ModelArchive.open(path: path).textEncoder.configuration == Configurations.all["one-layer"]?.text)
+      try ModelArchive.open(path: path).textEncoders[0].configuration == Configurations.all["one-layer"]?.text)
   }
 
   @Test(arguments: ["", "[]", "{", "{\"a\":1,\"a\":2}", "{} {}", "{\"x\": NaN}", "\u{FEFF}{}"])

@@ -37,7 +37,7 @@ struct ModelArchiveTests {
     let expected = try #require(Configurations.all[name])
     #expect(archive.unet.configuration == expected.unet)
     #expect(archive.vae?.configuration == expected.vae)
-    #expect(archive.textEncoder.configuration == expected.text)
+    #expect(archive.textEncoders[0].configuration == expected.text)
   }
 
   @Test(arguments: ModelFixture.all)
@@ -49,18 +49,18 @@ struct ModelArchiveTests {
     #expect(archive.layout == .singleFile)
     #expect(archive.family == .sd1)
     #expect(archive.predictionType == nil)
-    #expect(archive.tokenizerFolder == nil)
+    #expect(archive.tokenizerFolders.isEmpty)
     try expectConfigurations(archive, name)
     #expect(archive.audit().description == "\(path): all tensors are as expected")
     let vae = try #require(archive.vae)
     try expectAll(fixture, "unet", in: archive.unet.weights) { "model.diffusion_model." + $0.singleName }
     try expectAll(fixture, "vae", in: vae.weights) { "first_stage_model." + $0.singleName }
-    try expectAll(fixture, "text_encoder", in: archive.textEncoder.weights) {
+    try expectAll(fixture, "text_encoder", in: archive.textEncoders[0].weights) {
       "cond_stage_model.transformer." + $0.singleName
     }
     #expect(archive.unet.untaken.isEmpty)
     #expect(vae.untaken.isEmpty)
-    #expect(archive.textEncoder.untaken.isEmpty)
+    #expect(archive.textEncoders[0].untaken.isEmpty)
   }
 
   @Test(arguments: ModelFixture.all)
@@ -73,14 +73,14 @@ struct ModelArchiveTests {
     let archive = try ModelArchive.open(path: path + "/")
     #expect(archive.layout == .diffusers)
     #expect(archive.predictionType == .vPrediction)
-    #expect(archive.tokenizerFolder == "\(path)/tokenizer")
+    #expect(archive.tokenizerFolders == ["\(path)/tokenizer"])
     try expectConfigurations(archive, name)
     #expect(archive.audit().isClean)
     let vae = try #require(archive.vae)
     try expectAll(fixture, "unet", in: archive.unet.weights) { $0.name }
     try expectAll(fixture, "vae", in: vae.weights) { $0.name }
-    try expectAll(fixture, "text_encoder", in: archive.textEncoder.weights) { $0.name }
-    #expect(archive.unet.untaken.isEmpty && vae.untaken.isEmpty && archive.textEncoder.untaken.isEmpty)
+    try expectAll(fixture, "text_encoder", in: archive.textEncoders[0].weights) { $0.name }
+    #expect(archive.unet.untaken.isEmpty && vae.untaken.isEmpty && archive.textEncoders[0].untaken.isEmpty)
   }
 
   @Test func `the text encoder is found with and without its prefix, in both layouts`() throws {
@@ -95,7 +95,7 @@ struct ModelArchiveTests {
     let single = try ModelArchive.open(path: try folder.write("bare.safetensors", bare + [positions]))
     #expect(single.audit().isClean)
     let names = ["embeddings.token_embedding.weight", "encoder.layers.0.mlp.fc1.bias", "final_layer_norm.weight"]
-    for name in names { #expect(single.textEncoder.weights.contains(name)) }
+    for name in names { #expect(single.textEncoders[0].weights.contains(name)) }
 
     let path = try fixture.writeFolder(to: folder, as: "prefixed")
     let prefixed = fixture.diffusers("text_encoder").map { tensor in
@@ -108,7 +108,7 @@ struct ModelArchiveTests {
     try folder.write("prefixed/text_encoder/model.safetensors", prefixed + extras)
     let archive = try ModelArchive.open(path: path)
     #expect(archive.audit().isClean)
-    for name in names { #expect(archive.textEncoder.weights.contains(name)) }
+    for name in names { #expect(archive.textEncoders[0].weights.contains(name)) }
   }
 
   @Test func `the VAE's attention is found by its old names and as convolutions`() throws {

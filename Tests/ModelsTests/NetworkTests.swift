@@ -24,7 +24,7 @@ import Weights
   @Test(arguments: Kernels.available, [1, 2])
   func `the text encoder agrees with transformers`(kernels: Kernels, clipSkip: Int) throws {
     let compute = Compute(kernels: kernels, threadCount: 2)
-    let network = archive.textEncoder
+    let network = archive.textEncoders[0]
     let model = try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute)
     #expect(network.untaken.isEmpty)
     let ids = try stages["text.ids"].prefix(77).map { Int32($0) }

@@ -90,4 +90,13 @@ const char *ck_isa_name(size_t index);
 /// Whether SDBATCH_ISA is set to a name that this build does not know or this machine lacks.
 int ck_isa_refused(void);
 
+/// Tells the processor that a loop waits, so that it spends less on it.
+static inline void ck_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 #endif

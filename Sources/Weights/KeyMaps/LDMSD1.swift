@@ -4,7 +4,6 @@
 extension KeyMap {
   static let ldmUNetPrefix = "model.diffusion_model."
   static let ldmVAEPrefix = "first_stage_model."
-  static let ldmTextEncoderPrefix = "cond_stage_model.transformer."
 
   /// What training, other programs and averaging leave in a single file, outside of the three networks.
   static let ldmLeftovers = [

@@ -1,0 +1,40 @@
+import Tensors
+
+/// What text encoders make of a text, for the UNet.
+struct TextEncoding {
+  /// The chunks' tokens one after the other: `[1, 1, 77 * chunks, width]`.
+  let tokens: Tensor
+}
+
+extension TextEncoding {
+  /// The encodings of one text by several encoders, token beside token.
+  init(joining encodings: [TextEncoding], _ compute: Compute) {
+    guard encodings.count > 1 else {
+      self = encodings[0]
+      return
+    }
+    let parts = encodings.map(\.tokens)
+    let length = parts[0].width
+    let tokens = compute.tensor(
+      batch: 1, height: 1, width: length, channels: parts.reduce(0) { $0 + $1.channels })
+    for position in 0..<length {
+      var place = tokens.pixel(0, 0, position)
+      for part in parts {
+        place.update(from: part.pixel(0, 0, position), count: part.channels)
+        place += part.channels
+      }
+    }
+    self.init(tokens: tokens)
+  }
+
+  /// The tokens with the last one repeated, as the webui makes parts of a prompt equally long.
+  func lengthened(to length: Int, _ compute: Compute) -> TextEncoding {
+    guard tokens.width < length else { return self }
+    let longer = compute.tensor(batch: 1, height: 1, width: length, channels: tokens.channels)
+    for position in 0..<length {
+      let source = tokens.pixel(0, 0, min(position, tokens.width - 1))
+      longer.pixel(0, 0, position).update(from: source, count: tokens.channels)
+    }
+    return TextEncoding(tokens: longer)
+  }
+}
