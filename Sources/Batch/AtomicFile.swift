@@ -44,6 +44,7 @@ enum AtomicFile {
     let temporary = temporaryName(path as String, on: disk)
     let descriptor = try disk.open(temporary, flags: O_CREAT | O_TRUNC)
     var isOpen = true
+    let mark: FileMark
     do {
       try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
       if keepsEqual, isEqual(temporary, path as String) {
@@ -53,6 +54,8 @@ enum AtomicFile {
         return try FileMark(path: path as String)
       }
       try disk.synchronise(descriptor, path: temporary)
+      // Now, for another shard may replace or remove the file as soon as it is in place.
+      mark = try FileMark(path: temporary)
       isOpen = false
       try disk.close(descriptor, path: temporary)
       try disk.rename(temporary, to: path as String)
@@ -62,7 +65,7 @@ enum AtomicFile {
       throw error
     }
     try disk.synchroniseFolder(folder)
-    return try FileMark(path: path as String)
+    return mark
   }
 
   /// Puts bytes in place unless the file is there already: of several processes, on whatever machines, the first wins.

@@ -23,7 +23,9 @@ struct CrashLog {
 
   /// Reads the files; missing ones are empty.
   init(_ folder: RunFolder) throws {
-    let found = ((try? AtomicFile.names(in: folder.path)) ?? []).filter { $0.hasPrefix("crashes") && $0.hasSuffix(".log") }
+    let found = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
+      $0.hasPrefix("crashes") && $0.hasSuffix(".log")
+    }
     names = found.sorted()
     for name in names {
       do {

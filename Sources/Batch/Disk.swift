@@ -115,7 +115,8 @@ public struct Disk: Sendable {
       if errno == EEXIST {
         // A network may have lost the answer to a request that was carried out.
         var (own, other) = (stat(), stat())
-        isFree = stat(path, &own) == 0 && stat(newPath, &other) == 0 && own.st_dev == other.st_dev
+        isFree =
+          stat(path, &own) == 0 && stat(newPath, &other) == 0 && own.st_dev == other.st_dev
           && own.st_ino == other.st_ino
         return 0
       }

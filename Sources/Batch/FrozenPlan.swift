@@ -67,6 +67,27 @@ public enum FrozenPlan {
     try writer.flush(file.write)
   }
 
+  /// Writes the plan of a run that is not to begin yet, with the recipe: all shards then work on it.
+  ///
+  /// - Parameters:
+  ///   - plan: What the run is to do.
+  ///   - generator: Says what each job is made from.
+  ///   - lock: The right to write in the folder.
+  ///   - disk: The disk.
+  /// - Throws: What the generator throws, or `BatchError.notWritten`.
+  public static func freeze(
+    _ plan: RunPlan<some Sequence<Job>>, _ generator: some ImageGenerator, _ lock: RunLock, on disk: Disk = Disk()
+  ) throws {
+    let identified = try IdentifiedPlan(plan.jobs, generator)
+    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    if let text = plan.recipeText {
+      try AtomicFile.write(to: lock.folder.recipe, on: disk, keepsEqual: true) { file in
+        try file.write(Array(text.utf8))
+      }
+    }
+    try write(identified.planned, details, to: lock.folder, on: disk)
+  }
+
   /// Writes the plan unless there is one, and makes sure that the one that is there asks for the same pictures.
   ///
   /// - Parameters:

@@ -63,6 +63,7 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
   /// By place, whether a shard makes the picture of the first job with the same identity.
   ///
   /// - Parameter shard: Nothing for a run that makes all.
+  /// - Returns: A value for each place.
   func places(of shard: Shard?) -> [Bool] {
     guard let shard else { return Array(repeating: true, count: count) }
     // In the order of the work: jobs of one model follow each other.

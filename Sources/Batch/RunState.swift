@@ -54,7 +54,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   /// Whether this run has yet to make the picture of this job, which is one of this group.
   func isToDo(_ place: Int, _ group: Int) -> Bool {
-    Int(plan.groups[place]) == group && plan.isFirst(place) && states[place] != .done && !isTried[place]
+    Int(plan.groups[place]) == group && isOwn(place) && states[place] != .done && !isTried[place]
   }
 
   mutating func begin(_ planned: PlannedJob) -> RunningJob {

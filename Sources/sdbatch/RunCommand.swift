@@ -88,12 +88,23 @@ struct RunCommand: ParsableCommand {
     if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
     let recipe = try options.read()
     let folder = options.folder(recipe)
+    let outcome =
+      if let shard {
+        try runShard(shard, of: recipe, in: folder, stopTime)
+      } else {
+        try runWhole(recipe, in: folder, stopTime)
+      }
+    let status = ExitStatus(outcome)
+    if status != .done { throw status }
+  }
+
+  private func runWhole(_ recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime) throws -> RunOutcome {
     // Planned before anything is written, so that every mistake of the recipe is told first.
     var seeds = try storedSeeds(folder)
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
-    try check(plan, engine, stopTime)
+    try check(plan.jobs, engine, stopTime)
 
     let lock = try RunLock(
       folder, patience: lockWait?.duration ?? .zero, stopRequest: { stopTime.request },
@@ -109,9 +120,37 @@ struct RunCommand: ParsableCommand {
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
+    let outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
+      Runner(
+        engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+        stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    }
+    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
+    return outcome
+  }
 
+  private func runShard(
+    _ shard: Shard, of recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime
+  ) throws -> RunOutcome {
+    let engine = try Engine.forCommand(threads: threads)
+    let plan = try SharedPlan(recipe, in: folder)
+    try check(plan.jobs, engine, stopTime)
+    StopSignals.install()
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
+    return try perform(plan.jobs, of: recipe, in: folder) { observe in
+      Runner(
+        engine, shard: shard, in: folder, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+        stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    }
+  }
+
+  /// Does the work, and tells of it as it goes.
+  private func perform(
+    _ jobs: some Sequence<Job>, of recipe: Recipe, in folder: RunFolder,
+    runner makeRunner: (_ observe: @escaping (RunEvent) -> Void) -> Runner<Engine>
+  ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
-    let progress = ProgressFile(folder)
+    let progress = ProgressFile(folder, shard: shard)
     var madeImages = false
     defer {
       printer.close()
@@ -123,15 +162,10 @@ struct RunCommand: ParsableCommand {
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
     }
-    var runner = Runner(
-      engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-      stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
-    let outcome = try runner.run(
-      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
+    var runner = makeRunner(observe)
+    return try runner.run(
+      RunPlan(jobs: jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
-    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
-    let status = ExitStatus(outcome)
-    if status != .done { throw status }
   }
 
   /// Keeps what the images took, for the estimates of `plan`.
@@ -149,9 +183,9 @@ struct RunCommand: ParsableCommand {
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
-  private func check(_ plan: Plan, _ engine: Engine, _ stopTime: StopTime) throws {
+  private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
     var seen: Set<[ModelReference?]> = []
-    for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+    for job in jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
       _ = try engine.ingredients(for: job.parameters)
