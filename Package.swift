@@ -83,7 +83,9 @@ let package = Package(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
-      dependencies: ["Diffusion", "DemoModel", "Imaging", "Jobs", "Sampling", "Tensors", "Weights", "TestSupport"],
+      dependencies: [
+        "Diffusion", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights", "TestSupport",
+      ],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
   ],

@@ -31,6 +31,8 @@ public struct RunFolder: Hashable, Sendable {
   public var seeds: String { "\(path)/seeds.json" }
   /// When each image was made, how long it took and how much memory, for people and spreadsheets.
   public var trace: String { "\(path)/trace.tsv" }
+  /// What each layer took, of a run that was asked to count it.
+  public var profile: String { "\(path)/profile.tsv" }
   /// Images on their way, one file for each.
   public var checkpoints: String { "\(path)/checkpoints" }
   /// Which jobs ended the process by a fatal signal; gone where none did.

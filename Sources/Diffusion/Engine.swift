@@ -36,6 +36,9 @@ public final class Engine {
       threads: compute.pool.threadCount)
   }
 
+  /// Counts what each layer takes, once it is turned on.
+  public var profiler: Profiler { compute.profiler }
+
   /// What besides its settings decides the pixels of a job; reads no weights, and is cheap after a model's first time.
   ///
   /// - Parameter parameters: The settings of a job.
@@ -67,6 +70,9 @@ public final class Engine {
     let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters)
     let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
+    let profiler = compute.profiler
+    profiler.begin("loading")
+    defer { profiler.begin(nil) }
     let networks = try load(parameters) { try progress($0, nil) }
 
     let memory = networks.vae.leastMemory(width: parameters.width, height: parameters.height)
@@ -77,9 +83,11 @@ public final class Engine {
     var loop = earlier ?? SamplingLoop(settings: settings, training: training)
     if !loop.isFinished {
       try progress(.encoding, nil)
+      profiler.begin("encoding")
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
         conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+      profiler.begin("sampling")
       while !loop.isFinished {
         try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
         try loop.step(model: denoiser)
@@ -89,6 +97,7 @@ public final class Engine {
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
 
     try progress(.decoding, loop.state)
+    profiler.begin("decoding")
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }

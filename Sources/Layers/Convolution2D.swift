@@ -3,6 +3,7 @@ import Weights
 
 /// A 3x3 convolution with a padding of one pixel.
 public final class Convolution2D {
+  private let name: String
   private let matrix: PanelMatrix
   private let step: Int
 
@@ -16,6 +17,7 @@ public final class Convolution2D {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
+    name = w.path
     let bias = try w.floats("bias", shape: [outputs])
     matrix = try w.matrix("weight", shape: [outputs, inputs, 3, 3], bias: bias, compute: compute)
     self.step = step
@@ -30,6 +32,8 @@ public final class Convolution2D {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
   public func forward(_ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
-    compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual)
+    compute.measured(name, .convolution, x, operationsPerPixel: 18 * Double(matrix.inputs * matrix.outputs)) {
+      compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual)
+    }
   }
 }

@@ -3,6 +3,7 @@ import Weights
 
 /// The gated feed-forward layer of a UNet's transformers: Shazeer 2020, "GLU Variants", arXiv:2002.05202.
 public final class FeedForward {
+  private let name: String
   private let expand: Linear
   private let contract: Linear
 
@@ -14,6 +15,7 @@ public final class FeedForward {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    name = w.path
     expand = try Linear(w["net.0.proj"], inputs: channels, outputs: 8 * channels, compute: compute)
     contract = try Linear(w["net.2"], inputs: 4 * channels, outputs: channels, compute: compute)
   }
@@ -26,6 +28,8 @@ public final class FeedForward {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, residual: Tensor, _ compute: Compute) -> Tensor {
-    contract.forward(compute.geglu(expand.forward(x, compute)), residual: residual, compute)
+    let expanded = expand.forward(x, compute)
+    let gated = compute.measured(name, .activation, expanded) { compute.geglu(expanded) }
+    return contract.forward(gated, residual: residual, compute)
   }
 }

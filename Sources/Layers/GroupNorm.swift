@@ -3,6 +3,7 @@ import Weights
 
 /// Group normalisation, with what follows it in the same pass.
 public struct GroupNorm {
+  private let name: String
   private let gamma: [Float]
   private let beta: [Float]
   private let groups: Int
@@ -17,6 +18,7 @@ public struct GroupNorm {
   ///   - epsilon: Added to the variance.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, groups: Int, epsilon: Float) throws {
+    name = w.path
     gamma = try w.floats("weight", shape: [channels])
     beta = try w.floats("bias", shape: [channels])
     self.groups = groups
@@ -32,7 +34,9 @@ public struct GroupNorm {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, activation: Activation, border: Int, _ compute: Compute) -> Tensor {
-    compute.groupNorm(
-      x, groups: groups, gamma: gamma, beta: beta, epsilon: epsilon, activation: activation, border: border)
+    compute.measured(name, .groupNorm, x) {
+      compute.groupNorm(
+        x, groups: groups, gamma: gamma, beta: beta, epsilon: epsilon, activation: activation, border: border)
+    }
   }
 }

@@ -3,6 +3,7 @@ import Weights
 
 /// Layer normalisation over the channels of every token.
 public struct LayerNorm {
+  private let name: String
   private let gamma: [Float]
   private let beta: [Float]
   private let epsilon: Float
@@ -15,6 +16,7 @@ public struct LayerNorm {
   ///   - epsilon: Added to the variance.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, epsilon: Float = 1e-5) throws {
+    name = w.path
     gamma = try w.floats("weight", shape: [channels])
     beta = try w.floats("bias", shape: [channels])
     self.epsilon = epsilon
@@ -24,6 +26,8 @@ public struct LayerNorm {
   ///
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.layerNorm(x, gamma: gamma, beta: beta, epsilon: epsilon)
+    compute.measured(name, .layerNorm, x) {
+      compute.layerNorm(x, gamma: gamma, beta: beta, epsilon: epsilon)
+    }
   }
 }

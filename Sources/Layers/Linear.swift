@@ -3,6 +3,7 @@ import Weights
 
 /// y = W x + b on the channels of every pixel; a 1x1 convolution is the same thing, and may be stored as one.
 public final class Linear {
+  private let name: String
   private let matrix: PanelMatrix
 
   /// Reads `weight` and, if the layer has one, `bias`.
@@ -15,6 +16,7 @@ public final class Linear {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, compute: Compute) throws {
+    name = w.path
     let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
     matrix = try w.matrix("weight", shape: [outputs, inputs], bias: bias, compute: compute)
   }
@@ -27,6 +29,8 @@ public final class Linear {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(_ x: Tensor, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
-    compute.product(x, matrix, residual: residual)
+    compute.measured(name, .linear, x, operationsPerPixel: 2 * Double(matrix.inputs * matrix.outputs)) {
+      compute.product(x, matrix, residual: residual)
+    }
   }
 }

@@ -22,6 +22,7 @@ public struct AttentionNames: Sendable {
 
 /// Attention of every pixel or token to a sequence: its own, or the context.
 public final class MultiHeadAttention {
+  private let name: String
   private let heads: Int
   private let query: Linear
   private let key: Linear
@@ -41,6 +42,7 @@ public final class MultiHeadAttention {
   public init(
     _ w: WeightScope, channels: Int, sourceChannels: Int, heads: Int, names: AttentionNames, compute: Compute
   ) throws {
+    name = w.path
     self.heads = heads
     let hasBias = names.hasInputBias
     query = try Linear(w[names.query], inputs: channels, outputs: channels, hasBias: hasBias, compute: compute)
@@ -53,8 +55,8 @@ public final class MultiHeadAttention {
   public func keysValues(_ source: Tensor, _ compute: Compute) -> [KeysValues] {
     let keys = key.forward(source, compute)
     let values = value.forward(source, compute)
-    return (0..<source.batch).map {
-      KeysValues(keys: keys, values: values, image: $0, heads: heads, compute: compute)
+    return compute.measuredPacking(name, source) {
+      (0..<source.batch).map { KeysValues(keys: keys, values: values, image: $0, heads: heads, compute: compute) }
     }
   }
 
@@ -70,7 +72,11 @@ public final class MultiHeadAttention {
   public func forward(
     _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor, _ compute: Compute
   ) -> Tensor {
-    let attended = compute.attention(query.forward(x, compute), sources, mask: mask)
+    let q = query.forward(x, compute)
+    let keyCount = Double(sources.reduce(0) { $0 + $1.count }) / Double(sources.count)
+    let attended = compute.measured(name, .attention, q, operationsPerPixel: 4 * keyCount * Double(q.channels)) {
+      compute.attention(q, sources, mask: mask)
+    }
     return output.forward(attended, residual: residual, compute)
   }
 

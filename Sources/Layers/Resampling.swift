@@ -3,6 +3,7 @@ import Weights
 
 /// Halves the image with a convolution of step 2.
 public final class Downsample {
+  private let name: String
   private let conv: Convolution2D
 
   /// Reads `conv`.
@@ -13,6 +14,7 @@ public final class Downsample {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    name = w.path
     conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, step: 2, compute: compute)
   }
 
@@ -20,12 +22,13 @@ public final class Downsample {
   ///
   /// - Returns: `[batch, ceil(height / 2), ceil(width / 2), channels]`.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
-    conv.forward(compute.bordered(x), compute)
+    conv.forward(compute.measured(name, .copy, x) { compute.bordered(x) }, compute)
   }
 }
 
 /// Enlarges the image by copying pixels, then smooths it with a convolution.
 public final class Upsample {
+  private let name: String
   private let conv: Convolution2D
 
   /// Reads `conv`.
@@ -36,6 +39,7 @@ public final class Upsample {
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    name = w.path
     conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, compute: compute)
   }
 
@@ -48,6 +52,9 @@ public final class Upsample {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
-    conv.forward(compute.resizedNearest(x, height: height, width: width, border: 1), compute)
+    let enlarged = compute.measured(name, .copy, x) {
+      compute.resizedNearest(x, height: height, width: width, border: 1)
+    }
+    return conv.forward(enlarged, compute)
   }
 }

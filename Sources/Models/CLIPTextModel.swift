@@ -59,6 +59,7 @@ public final class CLIPTextModel {
 
 /// Causal self-attention and a two-layer perceptron, each normalised first and added to what came in.
 private final class CLIPLayer {
+  private let name: String
   private let norm1: LayerNorm
   private let attention: MultiHeadAttention
   private let norm2: LayerNorm
@@ -67,6 +68,7 @@ private final class CLIPLayer {
   private let activation: CLIPConfiguration.Activation
 
   init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
+    name = w.path
     let width = configuration.width
     let epsilon = configuration.normEpsilon
     norm1 = try LayerNorm(w["layer_norm1"], channels: width, epsilon: epsilon)
@@ -83,10 +85,13 @@ private final class CLIPLayer {
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let a = attention.forward(norm1.forward(x, compute), mask: .causal, residual: x, compute)
     let h = expand.forward(norm2.forward(a, compute), compute)
-    switch activation {
-    case .quickGELU: compute.applyQuickGELU(h)
-    case .gelu: compute.applyGELU(h)
+    let active = compute.measured(name, .activation, h) {
+      switch activation {
+      case .quickGELU: compute.applyQuickGELU(h)
+      case .gelu: compute.applyGELU(h)
+      }
+      return h
     }
-    return contract.forward(h, residual: a, compute)
+    return contract.forward(active, residual: a, compute)
   }
 }

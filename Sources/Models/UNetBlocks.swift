@@ -78,11 +78,13 @@ final class UNetMiddleBlock {
 
 /// ResNet blocks that also read what the way down left behind, transformers, then twice the resolution.
 final class UNetUpBlock {
+  private let name: String
   private let resnets: [ResnetBlock]
   let transformers: [SpatialTransformer]
   private let upsample: Upsample?
 
   init(_ w: WeightScope, index: Int, inputs: Int, skips: [Int], isLast: Bool, parts: UNetParts) throws {
+    name = w.path
     let outputs = parts.configuration.blockOutChannels[index]
     resnets = try skips.enumerated().map { position, skip in
       try parts.resnet(
@@ -99,7 +101,9 @@ final class UNetUpBlock {
   ) -> Tensor {
     var x = x
     for (index, resnet) in resnets.enumerated() {
-      x = resnet.forward(compute.concatenatedChannels(x, skips.removeLast()), time: time, compute)
+      let skip = skips.removeLast()
+      let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
+      x = resnet.forward(joined, time: time, compute)
       if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
     }
     guard let upsample, let skip = skips.last else { return x }

@@ -4,7 +4,8 @@ import CKernels
 ///
 /// For cross-attention they depend on the prompt alone, so they are packed once a prompt and kept.
 public final class KeysValues {
-  let count: Int
+  /// How many tokens there are.
+  public let count: Int
   let heads: Int
   let headWidth: Int
   private let panelWidth: Int

@@ -6,6 +6,8 @@ public final class Compute {
   public let pool: WorkerPool
   /// Where activations live.
   public let workspace = Workspace()
+  /// Counts what layers take; off unless it is turned on.
+  public let profiler = Profiler()
 
   /// Kernels on as many threads.
   ///

@@ -62,6 +62,9 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print errors and warnings only.")
   var quiet = false
 
+  @Flag(help: "Write what each layer took, in time and arithmetic, to profile.tsv in the run's folder.")
+  var profile = false
+
   @Option(help: "How far to let other processes go first, 0 to 19.")
   var nice: Int?
 
@@ -73,6 +76,7 @@ struct RunCommand: ParsableCommand {
     if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
     if shard != nil {
       if newSeeds { throw ValidationError("--shard and --new-seeds exclude each other: all shards share the seeds") }
+      if profile { throw ValidationError("--shard and --profile exclude each other") }
       if lockWait != nil { throw ValidationError("--shard and --lock-wait exclude each other: a shard takes no lock") }
     }
   }
@@ -120,6 +124,9 @@ struct RunCommand: ParsableCommand {
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
+    engine.profiler.isOn = profile
+    // Also of a run that fails: what it did took its time all the same.
+    defer { if profile { Self.writeProfile(engine, folder) } }
     let outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
       Runner(
         engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
@@ -166,6 +173,16 @@ struct RunCommand: ParsableCommand {
     return try runner.run(
       RunPlan(jobs: jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
+  }
+
+  /// Writes where the time went; a run is no worse for want of it.
+  private static func writeProfile(_ engine: Engine, _ folder: RunFolder) {
+    guard !engine.profiler.rows.isEmpty else { return }
+    do {
+      try ProfileFile.write(ProfileTable(engine.profiler).rows, to: folder)
+    } catch {
+      Console.error("no profile: \(error)")
+    }
   }
 
   /// Keeps what the images took, for the estimates of `plan`.

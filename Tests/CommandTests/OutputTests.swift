@@ -46,6 +46,24 @@ import Testing
     #expect(stages == ["loading", "encoding", "sampling", "sampling", "decoding"])
   }
 
+  @Test func `--profile writes a table of where the time went, and no run without it does`() async throws {
+    let space = try Workspace()
+    try await space.run("recipe.yaml", "--set", "seed=1", "--quiet")
+    #expect(!space.exists("run/profile.tsv"))
+    try await space.run("recipe.yaml", "--quiet", "--profile")
+    let lines = try space.text("run/profile.tsv").split(separator: "\n").map {
+      $0.split(separator: "\t", omittingEmptySubsequences: false)
+    }
+    #expect(lines[0] == ["stage", "layer", "kind", "shape", "calls", "seconds", "share", "gflops_per_second"])
+    #expect(lines.allSatisfy { $0.count == 8 } && lines.count > 50)
+    let shares = lines.dropFirst().compactMap { Double($0[6]) }
+    #expect(shares.count == lines.count - 1 && abs(shares.reduce(0, +) - 1) < 0.001)
+    let seconds = lines.dropFirst().compactMap { Double($0[5]) }
+    #expect(seconds == seconds.sorted(by: >))
+    // Three pictures of four steps; the fourth was there.
+    #expect(lines.contains { $0[0] == "sampling" && $0[1] == "conv_in" && $0[4] == "12" })
+  }
+
   @Test func `--quiet says nothing as long as all is well, and tells failures`() async throws {
     let space = try Workspace()
     let child = try await space.run("recipe.yaml", "--quiet")
