@@ -55,7 +55,7 @@ enum AtomicFile {
       }
       try disk.synchronise(descriptor, path: temporary)
       // Now, for another shard may replace or remove the file as soon as it is in place.
-      mark = try FileMark(path: temporary)
+      mark = FileMark(descriptor: descriptor)
       isOpen = false
       try disk.close(descriptor, path: temporary)
       try disk.rename(temporary, to: path as String)

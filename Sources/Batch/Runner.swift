@@ -253,12 +253,12 @@ public struct Runner<Generator: ImageGenerator> {
         let started = Timestamp.now()
         trace.begin()
         let keeper = CheckpointKeeper(
-          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval)
+          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
+          beforeWriting: tenancy.check)
         do {
           let hasCrashed = !crashes.signals(planned.id).isEmpty
           let finished = try watch.watch(planned.id) {
             let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
-            try tenancy.check()
             let file = fileName(planned, journal, taken: names)
             return try publish(image, planned, file, started, keeper)
           }
@@ -351,6 +351,8 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
     let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
+    // The folder may have been replaced while the image was made.
+    try tenancy.check()
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
