@@ -97,8 +97,8 @@ typedef struct {
 } ck_bf16_attention;
 
 /// Queries per call of `attention_bf16`, and keys per block: scores and weights stay in the nearest caches.
-#define CK_BF16_ATTENTION_ROWS 64
-#define CK_BF16_ATTENTION_KEYS 128
+#define CK_BF16_ATTENTION_ROWS 32
+#define CK_BF16_ATTENTION_KEYS 512
 #define CK_BF16_ATTENTION_SCRATCH(width) (CK_BF16_ATTENTION_ROWS * (CK_BF16_ATTENTION_KEYS * 3 / 2 + (width)))
 
 typedef struct {

@@ -33,6 +33,8 @@ static inline vf v_scale2(vf x, vf n) {
   __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(exponent));
 }
+// An exponent that v_scale2 takes. The bound comes first, so that what is not a number stays so.
+static inline vf v_bounded_exponent(vf n) { return _mm256_max_ps(_mm256_set1_ps(-126.0f), n); }
 static inline float v_sum(vf a) {
   __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   h = _mm_add_ps(h, _mm_movehl_ps(h, h));
