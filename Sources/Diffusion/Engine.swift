@@ -18,6 +18,7 @@ public final class Engine {
 
   private let compute: Compute
   private let catalog: ModelCatalog
+  private let evaluationMemory: EvaluationMemory?
   private var loaded: LoadedModel?
 
   /// An engine for this machine.
@@ -27,14 +28,21 @@ public final class Engine {
   ///   - threads: How many to compute with.
   ///   - executable: The path of the running program, near which the demo model is.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
+  ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
-  public init(version: String, threads: Int, executable: String, environment: [String: String]) throws {
+  public init(
+    version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true
+  ) throws {
+    evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
     engine = EngineDescription(
       version: version, numerics: Self.numerics, isa: compute.kernels.name, precision: "fp32",
       threads: compute.pool.threadCount)
   }
+
+  /// How often images asked the network so far; none are counted where no work is saved.
+  public var evaluations: NetworkEvaluations { evaluationMemory?.evaluations ?? NetworkEvaluations() }
 
   /// Counts what each layer takes, once it is turned on.
   public var profiler: Profiler { compute.profiler }
@@ -86,7 +94,9 @@ public final class Engine {
       profiler.begin("encoding")
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
-        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters),
+        memory: evaluationMemory,
+        compute: compute)
       profiler.begin("sampling")
       while !loop.isFinished {
         try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)

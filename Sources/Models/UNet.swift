@@ -6,7 +6,17 @@ import Weights
 ///
 /// They depend on the prompt and not on the step, so they are made once a prompt.
 public struct UNetContext {
+  /// Tells one context from all others that this process has made, even when it is gone.
+  public final class Identity: Hashable, Sendable {
+    /// Whether both are the same object.
+    public static func == (a: Identity, b: Identity) -> Bool { a === b }
+    /// By the object's place.
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+  }
+
   let keysValues: [[KeysValues]]
+  /// Who holds it may compare contexts without keeping their memory.
+  public let identity = Identity()
 }
 
 /// The network that predicts the noise in a latent: Ronneberger et al. 2015, arXiv:1505.04597, with the transformers of
@@ -72,7 +82,8 @@ public final class UNet {
   /// Predicts the noise (or the velocity) in a batch of latents.
   ///
   /// - Parameters:
-  ///   - latents: `[batch, height, width, 4]`; any height and width.
+  ///   - latents: `[batch, height, width, 4]`; any height and width. A single latent stands for a batch of equal ones: what
+  ///     comes before the first cross-attention is then computed once, with the same result.
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch; their lengths may differ.
   /// - Returns: `[batch, height, width, 4]`.
@@ -80,6 +91,8 @@ public final class UNet {
     let time = timeEmbedding.forward(timestep: timestep, compute)
     var cursor = ContextCursor(contexts)
     var x = convIn.forward(compute.bordered(latents), compute)
+    // A timestep of its own for each image makes them differ from here on.
+    if time.batch > x.batch { x = compute.repeated(x, time.batch) }
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
     x = middle.forward(x, time: time, &cursor, compute)

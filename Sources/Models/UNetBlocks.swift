@@ -101,7 +101,7 @@ final class UNetUpBlock {
   ) -> Tensor {
     var x = x
     for (index, resnet) in resnets.enumerated() {
-      let skip = skips.removeLast()
+      let skip = compute.repeated(skips.removeLast(), x.batch)
       let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
       x = resnet.forward(joined, time: time, compute)
       if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
