@@ -92,14 +92,18 @@ public final class Engine {
     if !loop.isFinished {
       try progress(.encoding, nil)
       profiler.begin("encoding")
+      let featureCache = FeatureCache(interval: parameters.featureCache)
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
         conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters),
-        memory: evaluationMemory,
+        memory: evaluationMemory, featureCache: featureCache,
         compute: compute)
       profiler.begin("sampling")
+      // With a feature cache there is only going on from where everything is computed.
+      var state = loop.state
       while !loop.isFinished {
-        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+        if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
+        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
         try loop.step(model: denoiser)
       }
     }

@@ -14,6 +14,8 @@ struct GuidedDenoiser: GuidedModel {
   let skips: GuidanceSkips
   /// Answers to first calls; nothing to ask the network every time, with the same result.
   let memory: EvaluationMemory?
+  /// What deep layers said; nothing where they are always computed.
+  let featureCache: FeatureCache?
   let compute: Compute
 
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
@@ -43,6 +45,11 @@ struct GuidedDenoiser: GuidedModel {
   private func outputs(
     _ input: Latent, timestep: Float, call: Int, contexts: [UNetContext]
   ) throws(EngineError) -> [Latent] {
+    if let featureCache {
+      let hasNegative = conditioning.negative != nil && contexts.count > conditioning.parts.count
+      let places = Array(conditioning.parts.indices) + (hasNegative ? [FeatureCache.negative] : [])
+      return try answers(input, timestep, call: call, contexts: contexts, places: places, featureCache)
+    }
     guard let memory else {
       return try answers(input, copies: contexts.count, timestep, call: call, contexts: contexts)
     }
@@ -68,13 +75,31 @@ struct GuidedDenoiser: GuidedModel {
   }
 
   private func answers(
+    _ input: Latent, _ timestep: Float, call: Int, contexts: [UNetContext], places: [Int], _ cache: FeatureCache
+  ) throws(EngineError) -> [Latent] {
+    let latent = compute.tensor(input, copies: 1)
+    if let features = cache.features(of: places, atCall: call) {
+      return try latents(
+        unet.forward(latent, timestep: timestep, contexts: contexts, reusing: features), count: contexts.count,
+        call: call)
+    }
+    let (output, features) = unet.forwardKeepingFeatures(latent, timestep: timestep, contexts: contexts)
+    cache.keep(features, of: places)
+    return try latents(output, count: contexts.count, call: call)
+  }
+
+  private func answers(
     _ input: Latent, copies: Int, _ timestep: Float, call: Int, contexts: [UNetContext]
   ) throws(EngineError) -> [Latent] {
     let output = unet.forward(compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts)
+    return try latents(output, count: contexts.count, call: call)
+  }
+
+  private func latents(_ output: Tensor, count: Int, call: Int) throws(EngineError) -> [Latent] {
     guard UnsafeBufferPointer(start: output.base, count: output.count).allSatisfy(\.isFinite) else {
       throw .notFinite(stage: "network's output in call \(call + 1)")
     }
-    return contexts.indices.map { Latent(output, image: $0) }
+    return (0..<count).map { Latent(output, image: $0) }
   }
 }
 

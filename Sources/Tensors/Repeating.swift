@@ -15,4 +15,31 @@ extension Compute {
     }
     return y
   }
+  /// One image of a batch by itself.
+  ///
+  /// - Parameters:
+  ///   - image: Which.
+  ///   - x: `[batch, height, width, channels]` without a border.
+  /// - Returns: `[1, height, width, channels]`.
+  public func image(_ image: Int, of x: Tensor) -> Tensor {
+    let y = tensor(batch: 1, height: x.height, width: x.width, channels: x.channels)
+    let rowLength = x.width * x.channels
+    pool.run(x.height) { row in y.pixel(0, row, 0).update(from: x.pixel(image, row, 0), count: rowLength) }
+    return y
+  }
+
+  /// Single images of one size as a batch.
+  ///
+  /// - Parameter images: At least one, each `[1, height, width, channels]` without a border.
+  /// - Returns: `[count, height, width, channels]`.
+  public func stacked(_ images: [Tensor]) -> Tensor {
+    let first = images[0]
+    let y = tensor(batch: images.count, height: first.height, width: first.width, channels: first.channels)
+    let rowLength = first.width * first.channels
+    pool.run(images.count * first.height) { row in
+      let (image, row) = (row / first.height, row % first.height)
+      y.pixel(image, row, 0).update(from: images[image].pixel(0, row, 0), count: rowLength)
+    }
+    return y
+  }
 }

@@ -34,9 +34,12 @@ struct KernelBench: ParsableCommand {
   ]
 
   func run() throws {
-    let threads = options.threads ?? ProcessorAllotment().threads
+    let threads = options.threadCount
+    let peaks = MachinePeaks(threads: threads)
+    var report = BenchReport(options)
     for kernels in Kernels.available {
-      print("\(kernels.name), \(threads) threads")
+      report.begin(kernels.name)
+      let peak = peaks.rate(isa: kernels.name, precision: "fp32")
       let compute = Compute(kernels: kernels, threadCount: threads)
       let reference = Compute(kernels: Kernels.available[0], threadCount: threads)
       for shape in Self.shapes {
@@ -47,16 +50,17 @@ struct KernelBench: ParsableCommand {
         let scale = expected.values.map(\.magnitude).max() ?? 0
         let difference = zip(found.values, expected.values).map { ($0 - $1).magnitude }.max() ?? 0
         guard difference <= 1e-5 * scale else {
-          print("  \(shape.name): differs from portable C by \(difference / scale); not timed")
+          report.add(shape.name, note: "differs from portable C by \(difference / scale): not timed")
           continue
         }
         let run = output(shape, compute)
         _ = run()
         let watch = Stopwatch(repeats: options.repeats) { _ = run() }
-        let rate = Int(shape.gigaflops / watch.median)
-        print("  \(shape.name): \(watch.text), \(rate) GFLOP/s")
+        let rate = shape.gigaflops * 1e9 / watch.median
+        report.add(shape.name, time: watch, rate: rate, share: peak.map { rate / $0 })
       }
     }
+    report.finish()
   }
 
   private func output(_ shape: Shape, _ compute: Compute) -> () -> Tensor {
