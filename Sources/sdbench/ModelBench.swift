@@ -24,20 +24,30 @@ struct ModelBench: ParsableCommand {
   @Option(help: "Steps of the whole image; 0 to leave it out.")
   var steps = 4
 
+  @Option(help: "The arithmetic: fp32 or bf16; may be given again (default: all).")
+  var precision: [String] = ElementType.allCases.map(\.rawValue)
+
   @OptionGroup var options: BenchOptions
 
   func run() throws {
     var report = BenchReport(options)
-    report.begin("\(try Kernels.forThisMachine().name), fp32, \(size)x\(size)")
-    try benchNetworks(&report)
-    if steps > 0 { try benchImage(&report) }
+    for name in precision {
+      guard let type = ElementType(rawValue: name), let choice = PrecisionChoice(rawValue: name) else {
+        let known = ElementType.allCases.map(\.rawValue).joined(separator: " or ")
+        throw ValidationError("--precision is \"\(name)\", expected \(known)")
+      }
+      report.begin("\(try Kernels.forThisMachine().name), \(name), \(size)x\(size)")
+      try benchNetworks(&report, type)
+      if steps > 0 { try benchImage(&report, choice) }
+    }
     report.finish()
   }
 
   // MARK: The networks by themselves
 
-  private func benchNetworks(_ report: inout BenchReport) throws {
-    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: options.threadCount)
+  private func benchNetworks(_ report: inout BenchReport, _ type: ElementType) throws {
+    let compute = Compute(
+      kernels: try Kernels.forThisMachine(), threadCount: options.threadCount, elementType: type)
     let archive = try ModelArchive.open(path: model)
     try archive.audit().check()
     PeakMemory.reset()
@@ -69,18 +79,20 @@ struct ModelBench: ParsableCommand {
   }
 
   private func latent(_ channels: Int, _ compute: Compute) -> Tensor {
-    let latent = compute.tensor(batch: 1, height: size / 8, width: size / 8, channels: channels)
+    let latent = compute.tensor(
+      batch: 1, height: size / 8, width: size / 8, channels: channels, elementType: .fp32)
     for index in 0..<latent.count { latent.base[index] = Float(index % 7) - 3 }
     return latent
   }
 
   // MARK: A whole image
 
-  private func benchImage(_ report: inout BenchReport) throws {
+  private func benchImage(_ report: inout BenchReport, _ precision: PrecisionChoice) throws {
     var parameters = JobParameters()
     parameters.model = ModelReference(name: model, path: URL(fileURLWithPath: model).path)
     parameters.prompt = "a lighthouse in a storm, oil painting"
     parameters.negativePrompt = "blurry"
+    parameters.precision = precision
     (parameters.width, parameters.height, parameters.steps, parameters.seed) = (size, size, steps, 1)
     // Hashes the model, once and for all.
     _ = try engine().ingredients(for: parameters)

@@ -1,0 +1,13 @@
+// Every kernel, for the vector that the including file has chosen, in both kinds of numbers.
+#include "math_body.h"
+#include "convert_body.h"
+#include "element_fp32.h"
+#include "norm_body.h"
+#include "pointwise_body.h"
+#include "product_body.h"
+#include "attention_body.h"
+#include "element_bf16.h"
+#include "norm_body.h"
+#include "pointwise_body.h"
+#include "bf16_product_body.h"
+#include "bf16_attention_body.h"
