@@ -11,7 +11,7 @@ import Tensors
 /// arithmetic spreads over its own.
 public final class Engine {
   /// Raised whenever the same input may give other pixels than before.
-  public static let numerics = 1
+  public static let numerics = 2
 
   /// What this engine is, for the manifest; its precision is what `auto` means here.
   public let engine: EngineDescription
