@@ -19,7 +19,10 @@ public final class Convolution2D {
   public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
     name = w.path
     let bias = try w.floats("bias", shape: [outputs])
-    matrix = try w.matrix("weight", shape: [outputs, inputs, 3, 3], bias: bias, compute: compute)
+    let algorithm = ConvolutionAlgorithm.of(
+      inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
+    matrix = try w.matrix(
+      "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
     self.step = step
   }
 

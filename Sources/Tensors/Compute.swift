@@ -10,6 +10,8 @@ public final class Compute {
   public let profiler: Profiler
   /// What activations and packed weights are, where nothing else is said.
   public let elementType: ElementType
+  /// How much memory the weights of models loaded from now on may take.
+  public var packing = WeightPacking.fast
 
   /// Kernels on as many threads.
   ///
@@ -35,7 +37,10 @@ public final class Compute {
 
   /// The same kernels, threads and memory for numbers of another type.
   public func with(_ elementType: ElementType) -> Compute {
-    Compute(kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, elementType: elementType)
+    let other = Compute(
+      kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, elementType: elementType)
+    other.packing = packing
+    return other
   }
 
   /// A tensor in this workspace, with any content.

@@ -1,7 +1,8 @@
 import CKernels
 
 extension Compute {
-  /// A 3x3 convolution: nine products whose rows are runs of neighbouring pixels.
+  /// A 3x3 convolution in the way that the matrix is packed for: here nine products whose rows are runs of neighbouring
+  /// pixels.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
@@ -19,6 +20,10 @@ extension Compute {
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     precondition(x.elementType == matrix.elementType, "the matrix holds other numbers than the tensor")
     let wanted = elementType ?? x.elementType
+    if matrix.algorithm != .direct {
+      precondition(step == 1, "the matrix is packed for a step of 1")
+      return converted(winogradConvolution(x, matrix, vector: vector, residual: residual), to: wanted)
+    }
     // Sums in bf16 go to either type; those in fp32 are narrowed afterwards.
     let y = tensor(
       batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step,

@@ -11,6 +11,9 @@ static void overlay_bf16(ck_table *t) {
   t->gelu_bf16 = gelu_bf16;
   t->quick_gelu_bf16 = quick_gelu_bf16;
   t->add_bf16 = add_bf16;
+  t->winograd_input_bf16 = winograd_input_bf16;
+  t->winograd_output_bf16 = winograd_output_bf16;
+  t->winograd_weights_bf16 = winograd_weights_bf16;
   t->widen = widen;
   t->narrow = narrow;
 }
@@ -29,6 +32,9 @@ static void overlay(ck_table *t) {
   t->gelu = gelu;
   t->quick_gelu = quick_gelu;
   t->add = add;
+  t->winograd_input = winograd_input;
+  t->winograd_output = winograd_output;
+  t->winograd_weights = winograd_weights;
   overlay_bf16(t);
 }
 #endif

@@ -101,6 +101,48 @@ typedef struct {
 #define CK_BF16_ATTENTION_KEYS 512
 #define CK_BF16_ATTENTION_SCRATCH(width) (CK_BF16_ATTENTION_ROWS * (CK_BF16_ATTENTION_KEYS * 3 / 2 + (width)))
 
+/// The windows of a run of neighbouring tiles in one row of tiles, for Winograd's convolution F(tile x tile, 3 x 3): Lavin &
+/// Gray 2016, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
+///
+/// A tile of results needs a window of side = tile + 2 pixels each way, which becomes side * side positions; a convolution
+/// is one product over the channels for each position. `x` and `v` hold the slot's numbers.
+typedef struct {
+  int tile;                ///< 2 or 4
+  size_t tiles;            ///< in the run; the windows start `tile` pixels apart
+  size_t channels;
+  const void *x;           ///< [rows][columns][channels]: the first window's first pixel
+  size_t row_stride;       ///< between rows of `x`; its pixels lie side by side
+  size_t rows, columns;    ///< pixels from `x` on that may be read, as far as the windows reach; those past them count as zeros
+  void *v;                 ///< [side * side][tiles][channels]
+  size_t position_stride;  ///< between positions of `v`
+} ck_winograd_input;
+
+/// The sums of such a run back to pixels, plus bias and residual. `residual` and `out` hold the slot's numbers.
+typedef struct {
+  int tile;                ///< 2 or 4
+  size_t tiles;            ///< in the run
+  size_t n;                ///< columns, 1...nr
+  const float *sums;       ///< [side * side][tiles][nr]
+  size_t position_stride;  ///< between positions of `sums`
+  const float *bias;       ///< [nr] or null
+  const void *residual;    ///< laid out as `out`, or null; may be `out`'s own memory
+  size_t residual_stride;  ///< between pixels
+  size_t residual_row_stride;
+  void *out;               ///< the first tile's first pixel, [n]
+  size_t out_stride;       ///< between pixels
+  size_t out_row_stride;
+  size_t rows, columns;    ///< pixels from `out` on that the image has; the others are not written
+} ck_winograd_output;
+
+/// Taps to the positions' panels, which hold the slot's numbers: pairs of inputs in bfloat16.
+typedef struct {
+  int tile;                ///< 2 or 4
+  size_t inputs;
+  const float *taps;       ///< [inputs][9][nr]
+  void *panel;             ///< [side * side][inputs][nr], or [side * side][ceil(inputs / 2)][nr][2]
+  size_t position_stride;  ///< between positions of `panel`
+} ck_winograd_weights;
+
 typedef struct {
   const char *name;  ///< of the last instruction set that overlaid a slot
   size_t mr;         ///< rows of `product`'s register tile; other row counts work, these are fastest
@@ -127,6 +169,9 @@ typedef struct {
   void (*quick_gelu)(const float *x, size_t count, float *y);
   /// y[i] = a[i] + b[i]; `y` may be either.
   void (*add)(const float *a, const float *b, size_t count, float *y);
+  void (*winograd_input)(const ck_winograd_input *);
+  void (*winograd_output)(const ck_winograd_output *);
+  void (*winograd_weights)(const ck_winograd_weights *);
 
   /// The same for bfloat16.
   void (*product_bf16)(const ck_bf16_product *);
@@ -141,6 +186,9 @@ typedef struct {
   void (*gelu_bf16)(const uint16_t *x, size_t count, uint16_t *y);
   void (*quick_gelu_bf16)(const uint16_t *x, size_t count, uint16_t *y);
   void (*add_bf16)(const uint16_t *a, const uint16_t *b, size_t count, uint16_t *y);
+  void (*winograd_input_bf16)(const ck_winograd_input *);
+  void (*winograd_output_bf16)(const ck_winograd_output *);
+  void (*winograd_weights_bf16)(const ck_winograd_weights *);
   /// From bfloat16 to float32, exactly.
   void (*widen)(const uint16_t *x, size_t count, float *y);
   /// From float32 to the nearest bfloat16, to even in the middle; numbers below the normal ones may become zero.

@@ -253,6 +253,116 @@ static void add_bf16(const uint16_t *a, const uint16_t *b, size_t count, uint16_
   for (size_t i = 0; i < count; i++) y[i] = narrowed(widened(a[i]) + widened(b[i]));
 }
 
+// Winograd's three matrices for F(2, 3) at the points 0, 1, -1 and for F(4, 3) at 0, a, -a, b, -b; infinity comes last.
+// body/winograd_math.h says why these.
+enum { SIDE = 6 };
+#define A 0.625f
+#define B 1.5f
+#define A2 (A * A)
+#define B2 (B * B)
+#define SHARE_A (1 / (2 * A2 * (A2 - B2)))
+#define SHARE_B (1 / (2 * B2 * (B2 - A2)))
+static const float window2[SIDE][SIDE] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
+static const float taps2[SIDE][SIDE] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+static const float results2[SIDE][SIDE] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
+static const float window4[SIDE][SIDE] = {{A2 * B2, 0, -A2 - B2, 0, 1, 0}, {0, -A * B2, -B2, A, 1, 0}, {0, A * B2, -B2, -A, 1, 0},
+                                          {0, -B * A2, -A2, B, 1, 0},      {0, B * A2, -A2, -B, 1, 0}, {0, A2 * B2, 0, -A2 - B2, 0, 1}};
+static const float taps4[SIDE][SIDE] = {{1 / (A2 * B2), 0, 0},
+                                        {SHARE_A, A * SHARE_A, A2 * SHARE_A},
+                                        {SHARE_A, -A * SHARE_A, A2 * SHARE_A},
+                                        {SHARE_B, B * SHARE_B, B2 * SHARE_B},
+                                        {SHARE_B, -B * SHARE_B, B2 * SHARE_B},
+                                        {0, 0, 1}};
+static const float results4[SIDE][SIDE] = {
+  {1, 1, 1, 1, 1, 0}, {0, A, -A, B, -B, 0}, {0, A2, A2, B2, B2, 0}, {0, A2 * A, -A2 * A, B2 * B, -B2 * B, 1}};
+
+// y = matrix x matrix^T for x[size][size], y[rows][rows].
+static void two_sided(const float matrix[SIDE][SIDE], size_t rows, size_t size, const float x[SIDE][SIDE], float y[SIDE][SIDE]) {
+  float half[SIDE][SIDE];
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < size; j++) {
+      half[i][j] = 0;
+      for (size_t k = 0; k < size; k++) half[i][j] += matrix[i][k] * x[k][j];
+    }
+  }
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < rows; j++) {
+      y[i][j] = 0;
+      for (size_t k = 0; k < size; k++) y[i][j] += matrix[j][k] * half[i][k];
+    }
+  }
+}
+
+static float number_at(const void *numbers, size_t index, int is16) {
+  return is16 ? widened(((const uint16_t *)numbers)[index]) : ((const float *)numbers)[index];
+}
+
+static void set_number(void *numbers, size_t index, float value, int is16) {
+  if (is16) ((uint16_t *)numbers)[index] = narrowed(value);
+  else ((float *)numbers)[index] = value;
+}
+
+static void window_positions(const ck_winograd_input *p, int is16) {
+  const size_t tile = (size_t)p->tile, side = tile + 2;
+  for (size_t t = 0; t < p->tiles; t++) {
+    for (size_t c = 0; c < p->channels; c++) {
+      float window[SIDE][SIDE], v[SIDE][SIDE];
+      for (size_t i = 0; i < side; i++) {
+        for (size_t j = 0; j < side; j++) {
+          int exists = i < p->rows && t * tile + j < p->columns;
+          window[i][j] = exists ? number_at(p->x, i * p->row_stride + (t * tile + j) * p->channels + c, is16) : 0;
+        }
+      }
+      two_sided(tile == 4 ? window4 : window2, side, side, window, v);
+      for (size_t i = 0; i < side * side; i++) {
+        set_number(p->v, i * p->position_stride + t * p->channels + c, v[i / side][i % side], is16);
+      }
+    }
+  }
+}
+
+static void position_results(const ck_winograd_output *p, int is16) {
+  const size_t tile = (size_t)p->tile, side = tile + 2;
+  for (size_t t = 0; t < p->tiles; t++) {
+    for (size_t n = 0; n < p->n; n++) {
+      float sums[SIDE][SIDE], y[SIDE][SIDE];
+      for (size_t i = 0; i < side * side; i++) sums[i / side][i % side] = p->sums[i * p->position_stride + t * NR + n];
+      two_sided(tile == 4 ? results4 : results2, tile, side, sums, y);
+      for (size_t i = 0; i < tile && i < p->rows; i++) {
+        for (size_t j = 0; j < tile && t * tile + j < p->columns; j++) {
+          float value = y[i][j] + (p->bias ? p->bias[n] : 0);
+          size_t column = t * tile + j;
+          if (p->residual) value += number_at(p->residual, i * p->residual_row_stride + column * p->residual_stride + n, is16);
+          set_number(p->out, i * p->out_row_stride + column * p->out_stride + n, value, is16);
+        }
+      }
+    }
+  }
+}
+
+static void tap_positions(const ck_winograd_weights *p, int is16) {
+  const size_t side = (size_t)p->tile + 2;
+  for (size_t input = 0; input < p->inputs; input++) {
+    for (size_t n = 0; n < NR; n++) {
+      float g[SIDE][SIDE], u[SIDE][SIDE];
+      for (size_t i = 0; i < 9; i++) g[i / 3][i % 3] = p->taps[(input * 9 + i) * NR + n];
+      two_sided(p->tile == 4 ? taps4 : taps2, side, 3, g, u);
+      for (size_t i = 0; i < side * side; i++) {
+        size_t at = is16 ? (input / 2 * NR + n) * 2 + input % 2 : input * NR + n;
+        set_number(p->panel, i * p->position_stride + at, u[i / side][i % side], is16);
+        if (is16 && input + 1 == p->inputs && input % 2 == 0) set_number(p->panel, i * p->position_stride + at + 1, 0, 1);
+      }
+    }
+  }
+}
+
+static void winograd_input(const ck_winograd_input *p) { window_positions(p, 0); }
+static void winograd_output(const ck_winograd_output *p) { position_results(p, 0); }
+static void winograd_weights(const ck_winograd_weights *p) { tap_positions(p, 0); }
+static void winograd_input_bf16(const ck_winograd_input *p) { window_positions(p, 1); }
+static void winograd_output_bf16(const ck_winograd_output *p) { position_results(p, 1); }
+static void winograd_weights_bf16(const ck_winograd_weights *p) { tap_positions(p, 1); }
+
 static int supported(void) { return 1; }
 
 #include "../body/overlay_body.h"

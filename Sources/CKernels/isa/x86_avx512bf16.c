@@ -18,6 +18,9 @@
 enum { MR16 = 8, NV = 2, NR = NV * VL };
 #include "../body/bf16_product_body.h"
 #include "../body/bf16_attention_body.h"
+#include "../body/winograd_math.h"
+#include "../body/winograd_body.h"
+#include "../body/bf16_winograd_weights_body.h"
 #pragma clang attribute pop
 
 static int supported(void) { return __builtin_cpu_supports("avx512bf16") && ck_isa_avx512.supported(); }

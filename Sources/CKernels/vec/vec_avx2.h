@@ -83,3 +83,8 @@ static inline vf v_even(vp x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 
 static inline vf v_odd(vp x) { return _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32((int)0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  __m256i above = _mm256_slli_epi32(_mm256_cvtepu16_epi32(v_narrow(odd)), 16);
+  _mm256_storeu_si256((__m256i *)p, _mm256_or_si256(_mm256_cvtepu16_epi32(v_narrow(even)), above));
+}

@@ -68,3 +68,8 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
 }
 static inline vp v_load_pairs(const uint16_t *p) { return _mm512_load_si512(p); }
 static inline vp v_set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  __m512i above = _mm512_slli_epi32(_mm512_cvtepu16_epi32(v_narrow(odd)), 16);
+  _mm512_storeu_si512(p, _mm512_or_si512(_mm512_cvtepu16_epi32(v_narrow(even)), above));
+}
