@@ -75,3 +75,8 @@ static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16))
 static inline vf v_odd(vp x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
+  vst1q_u16(p, vreinterpretq_u16_u32(vorrq_u32(vmovl_u16(v_narrow(even)), above)));
+}
