@@ -32,6 +32,15 @@ let package = Package(
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
     .target(name: "Sheets", dependencies: ["CFreeType", "Imaging", "Jobs"], swiftSettings: optimised),
+    .target(
+      name: "WebPage", dependencies: ["Sheets", "Jobs", "JSON", crypto],
+      // Inside the program, so that a copy of it makes pages too.
+      resources: [
+        .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
+        .embedInCode("Resources/run.js"), .embedInCode("Resources/view.js"), .embedInCode("Resources/arrangement.js"),
+        .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
+        .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
+      ]),
     .target(name: "Prompts"),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
@@ -54,8 +63,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization",
-        "Weights", crypto,
+        "Batch", "Diffusion", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
+        "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -71,6 +80,7 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "Imaging", "Jobs", "TestSupport"]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Jobs", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(

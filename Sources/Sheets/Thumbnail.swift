@@ -3,9 +3,9 @@ import Imaging
 
 /// Makes pictures smaller: each new pixel is the mean of the area that it covers, in linear light, so that fine bright
 /// lines keep their brightness.
-enum Thumbnail {
+package enum Thumbnail {
   /// The size of a picture that is to fit in a box, with its proportions; never larger than it is.
-  static func size(width: Int, height: Int, box: (width: Int, height: Int)) -> (width: Int, height: Int) {
+  package static func size(width: Int, height: Int, box: (width: Int, height: Int)) -> (width: Int, height: Int) {
     let scale = min(1, Double(box.width) / Double(width), Double(box.height) / Double(height))
     return (
       max(1, min(box.width, Int((Double(width) * scale).rounded()))),
@@ -14,7 +14,7 @@ enum Thumbnail {
   }
 
   /// A picture at a smaller size; the very same values at its own.
-  static func scaled(_ image: RGBImage, width: Int, height: Int) -> RGBImage {
+  package static func scaled(_ image: RGBImage, width: Int, height: Int) -> RGBImage {
     if image.width == width, image.height == height { return image }
     let across = spans(image.width, width)
     let down = spans(image.height, height)

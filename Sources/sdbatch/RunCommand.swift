@@ -28,7 +28,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
 
-  @Flag(help: "Make no contact sheet.")
+  @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
@@ -106,6 +106,7 @@ struct RunCommand: ParsableCommand {
 
     let printer = ProgressPrinter(style: style)
     let progress = ProgressFile(folder)
+    let page = noSheet ? nil : LivePage(folder)
     var madeImages = false
     defer {
       printer.close()
@@ -116,6 +117,7 @@ struct RunCommand: ParsableCommand {
       printer.show(event)
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
+      page?.note(event)
     }
     var runner = Runner(
       engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
@@ -126,7 +128,12 @@ struct RunCommand: ParsableCommand {
     let outcome = try runner.run(
       RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
-    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
+    if !noSheet {
+      let isComplete = outcome.counts.pending == 0
+      if isComplete { try makeSheet(folder) }
+      // One that is asked to stop is to stop.
+      try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
+    }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
   }
