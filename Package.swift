@@ -23,7 +23,9 @@ let package = Package(
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
+    // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
+    .systemLibrary(
+      name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
 
@@ -31,7 +33,7 @@ let package = Package(
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
-    .target(name: "Sheets", dependencies: ["CFreeType", "Imaging", "Jobs"], swiftSettings: optimised),
+    .target(name: "Sheets", dependencies: ["CText", "Imaging", "Jobs"], swiftSettings: optimised),
     .target(
       name: "WebPage", dependencies: ["Sheets", "Jobs", "JSON", crypto],
       // Inside the program, so that a copy of it makes pages too.
@@ -79,7 +81,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
-    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "Imaging", "Jobs", "TestSupport"]),
+    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Jobs", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Jobs", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),

@@ -125,9 +125,16 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
-    let outcome = try runner.run(
-      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
-      onFailure: failFast ? .stop : .goOn)
+    let outcome: RunOutcome
+    do {
+      outcome = try runner.run(
+        RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text),
+        only: onlyFailed ? .failed : .unfinished, onFailure: failFast ? .stop : .goOn)
+    } catch {
+      // Nobody is at work any more, which the page should say if it can.
+      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
+      throw error
+    }
     if !noSheet {
       let isComplete = outcome.counts.pending == 0
       if isComplete { try makeSheet(folder) }

@@ -31,25 +31,28 @@ struct ThumbnailFiles {
     try Disk().makeFolder(folder.thumbnails)
     let start = ContinuousClock.now
     var made: Set<String> = []
+    var missing: [String] = []
     for picture in large {
       guard let path = picture.path else { continue }
-      let name = (path as NSString).lastPathComponent
-      let copy = "\(folder.thumbnails)/\(name)"
-      if DerivedFile.isFresh(copy, comparedWith: [path]) {
-        made.insert(name)
-      } else if patience.map({ start.duration(to: .now) < $0 }) ?? true, let file = Self.small(path) {
-        try DerivedFile.write(to: copy) { sink in try sink(file) }
-        made.insert(name)
+      if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
+        made.insert((path as NSString).lastPathComponent)
+      } else {
+        missing.append(path)
+      }
+    }
+    // A few at a time, for each batch may be the last.
+    while !missing.isEmpty, patience.map({ start.duration(to: .now) < $0 }) ?? true {
+      let batch = Array(missing.prefix(16))
+      missing.removeFirst(batch.count)
+      let copies = Thumbnail.concurrently(batch.count) { Thumbnail.read(batch[$0], box: (Self.side, Self.side)) }
+      for (path, image) in zip(batch, copies) {
+        guard let image, let file = try? PNGFile(image: image).encoded() else { continue }
+        try DerivedFile.write(to: copy(of: path)) { sink in try sink(file) }
+        made.insert((path as NSString).lastPathComponent)
       }
     }
     return made
   }
 
-  private static func small(_ path: String) -> [UInt8]? {
-    guard let bytes = FileManager.default.contents(atPath: path),
-      let image = try? PNGFile(decoding: Array(bytes)).image
-    else { return nil }
-    let size = Thumbnail.size(width: image.width, height: image.height, box: (side, side))
-    return try? PNGFile(image: Thumbnail.scaled(image, width: size.width, height: size.height)).encoded()
-  }
+  private func copy(of path: String) -> String { "\(folder.thumbnails)/\((path as NSString).lastPathComponent)" }
 }

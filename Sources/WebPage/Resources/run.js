@@ -61,7 +61,7 @@ class Run {
   label(cell, axes = this.axes.map((_, axis) => axis)) {
     const parts = axes
       .filter(axis => cell.at[axis] !== null && cell.at[axis] !== undefined)
-      .map(axis => this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", "));
+      .map(axis => apart(this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", ")));
     return parts.join(" · ") || `job ${cell.index}`;
   }
 
@@ -74,4 +74,9 @@ class Run {
 
   // A size in words.
   size(cell) { return `${cell.width}×${cell.height}`; }
+}
+
+// A text among others: one that runs from right to left, or has marks of direction, leaves its neighbours where they are.
+function apart(text) {
+  return /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/.test(text) ? `\u2068${text}\u2069` : text;
 }
