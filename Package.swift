@@ -28,6 +28,7 @@ let package = Package(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
+    .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
@@ -73,7 +74,7 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Batch", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors",
+        "Batch", "Diffusion", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

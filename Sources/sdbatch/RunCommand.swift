@@ -25,6 +25,11 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Do one part of the plan, counted from 0, while other processes do the others.", valueName: "i/N"))
+  var shard: Shard?
+
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
 
@@ -69,6 +74,11 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("--json, --quiet and --summary exclude each other")
     }
     if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
+    if shard != nil {
+      if newSeeds { throw ValidationError("--shard and --new-seeds exclude each other: all shards share the seeds") }
+      if profile { throw ValidationError("--shard and --profile exclude each other") }
+      if lockWait != nil { throw ValidationError("--shard and --lock-wait exclude each other: a shard takes no lock") }
+    }
   }
 
   func run() throws {
@@ -82,12 +92,23 @@ struct RunCommand: ParsableCommand {
     if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
     let recipe = try options.read()
     let folder = options.folder(recipe)
+    let outcome =
+      if let shard {
+        try runShard(shard, of: recipe, in: folder, stopTime)
+      } else {
+        try runWhole(recipe, in: folder, stopTime)
+      }
+    let status = ExitStatus(outcome)
+    if status != .done { throw status }
+  }
+
+  private func runWhole(_ recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime) throws -> RunOutcome {
     // Planned before anything is written, so that every mistake of the recipe is told first.
     var seeds = try storedSeeds(folder)
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
-    try check(plan, engine, stopTime)
+    try check(plan.jobs, engine, stopTime)
 
     let lock = try RunLock(
       folder, patience: lockWait?.duration ?? .zero, stopRequest: { stopTime.request },
@@ -103,10 +124,53 @@ struct RunCommand: ParsableCommand {
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
+    engine.profiler.isOn = profile
+    // Also of a run that fails: what it did took its time all the same.
+    defer { if profile { Self.writeProfile(engine, folder) } }
+    let outcome: RunOutcome
+    do {
+      outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
+        Runner(
+          engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+          stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+      }
+    } catch {
+      // Nobody is at work any more, which the page should say if it can.
+      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
+      throw error
+    }
+    if noSheet { return outcome }
+    let isComplete = outcome.counts.pending == 0
+    if isComplete { try makeSheet(folder) }
+    // A run that is asked to stop is to stop.
+    try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
+    return outcome
+  }
 
+  private func runShard(
+    _ shard: Shard, of recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime
+  ) throws -> RunOutcome {
+    let engine = try Engine.forCommand(threads: threads)
+    let plan = try SharedPlan(recipe, in: folder)
+    try check(plan.jobs, engine, stopTime)
+    StopSignals.install()
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
+    return try perform(plan.jobs, of: recipe, in: folder) { observe in
+      Runner(
+        engine, shard: shard, in: folder, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+        stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    }
+  }
+
+  /// Does the work, and tells of it as it goes.
+  private func perform(
+    _ jobs: some Sequence<Job>, of recipe: Recipe, in folder: RunFolder,
+    runner makeRunner: (_ observe: @escaping (RunEvent) -> Void) -> Runner<Engine>
+  ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
-    let progress = ProgressFile(folder)
-    let page = noSheet ? nil : LivePage(folder)
+    let progress = ProgressFile(folder, shard: shard)
+    // Shards are looked at together, by `sheet`.
+    let page = noSheet || shard != nil ? nil : LivePage(folder)
     var madeImages = false
     defer {
       printer.close()
@@ -119,30 +183,10 @@ struct RunCommand: ParsableCommand {
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
       page?.note(event)
     }
-    var runner = Runner(
-      engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-      stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
-    engine.profiler.isOn = profile
-    // Also of a run that fails: what it did took its time all the same.
-    defer { if profile { Self.writeProfile(engine, folder) } }
-    let outcome: RunOutcome
-    do {
-      outcome = try runner.run(
-        RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text),
-        only: onlyFailed ? .failed : .unfinished, onFailure: failFast ? .stop : .goOn)
-    } catch {
-      // Nobody is at work any more, which the page should say if it can.
-      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
-      throw error
-    }
-    if !noSheet {
-      let isComplete = outcome.counts.pending == 0
-      if isComplete { try makeSheet(folder) }
-      // One that is asked to stop is to stop.
-      try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
-    }
-    let status = ExitStatus(outcome)
-    if status != .done { throw status }
+    var runner = makeRunner(observe)
+    return try runner.run(
+      RunPlan(jobs: jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
+      onFailure: failFast ? .stop : .goOn)
   }
 
   /// Writes where the time went; a run is no worse for want of it.
@@ -170,9 +214,9 @@ struct RunCommand: ParsableCommand {
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
-  private func check(_ plan: Plan, _ engine: Engine, _ stopTime: StopTime) throws {
+  private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
     var seen: Set<[ModelReference?]> = []
-    for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+    for job in jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
       _ = try engine.ingredients(for: job.parameters)

@@ -15,7 +15,7 @@ struct RunPageFiles {
   /// - Parameter patience: How long to make small pictures; nothing for as long as it takes.
   /// - Throws: `BatchError`.
   func refresh(patience: Duration?) throws {
-    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.journal, folder.recipe]), !saysRunning {
+    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe] + folder.journals), !saysRunning {
       return
     }
     try make(SheetOptions(), isRunning: false, patience: patience)
