@@ -129,10 +129,12 @@ class Browser:
         return self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
 
     def click(self, selector):
-        """Clicks as a mouse does: what is covered or out of sight cannot be clicked."""
+        """Clicks as a mouse does, on what is there or comes: what is covered or out of sight cannot be clicked."""
+        self.wait("document.querySelector(arguments[0]) !== null", selector)
         self._call("POST", f"/element/{self.element(selector)}/click", {})
 
     def hover(self, selector):
+        """Moves the mouse to the middle of an element."""
         self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
             "actions": [{"type": "pointerMove", "duration": 10, "origin": {ELEMENT: self.element(selector)}, "x": 0, "y": 0}]}]})
 
