@@ -101,7 +101,7 @@ public struct Runner<Generator: ImageGenerator> {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
     let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.engine))
     try prepare(identified, details, recipeText: plan.recipeText)
     let journal = try tenancy.journal(on: disk)
     var state = RunState(identified, shard: tenancy.shard)
