@@ -84,7 +84,8 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights", "TestSupport",
+        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights",
+        "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
