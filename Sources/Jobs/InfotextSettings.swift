@@ -106,6 +106,7 @@ public struct InfotextSettings: Hashable, Sendable {
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     values.readChoice("Precision", into: &parameters.precision)
     values.readChoice("Prediction type", into: &parameters.predictionType)
+    values.read("Feature cache", into: &parameters.featureCache)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {

@@ -12,8 +12,8 @@ public protocol LatentDecoder: AnyObject {
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, channels]`, divided by the scaling factor of the decoder's files.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]`, about -1 to 1.
+  /// - Parameter latent: `[1, height, width, channels]` in floats, divided by the scaling factor of the decoder's files.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
   func forward(_ latent: Tensor) -> Tensor
 }
 

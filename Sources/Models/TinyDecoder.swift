@@ -25,6 +25,8 @@ public final class TinyDecoder: LatentDecoder {
   ///   - compute: What the arithmetic runs on.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: TinyDecoderConfiguration, compute: Compute) throws {
+    // It costs so little that nothing is won by less than floats.
+    let compute = compute.with(.fp32)
     self.compute = compute
     let width = configuration.width
     self.width = width
@@ -49,8 +51,8 @@ public final class TinyDecoder: LatentDecoder {
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, channels]`, as the UNet has it.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]`, about -1 to 1.
+  /// - Parameter latent: `[1, height, width, channels]` in floats, as the UNet has it.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
   public func forward(_ latent: Tensor) -> Tensor {
     let squashed = compute.tensor(like: latent)
     squashed.base.update(from: latent.base, count: latent.count)
