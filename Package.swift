@@ -55,9 +55,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Models", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
-        "Tokenization",
-        "Weights", crypto,
+        "Batch", "Diffusion", "Models", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Prompts",
+        "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -86,7 +85,7 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights",
+        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Prompts", "Sampling", "Tensors", "Weights",
         "TestSupport",
       ],
       swiftSettings: optimised),
