@@ -26,6 +26,7 @@ let package = Package(
     .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
+    .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
@@ -54,7 +55,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization",
+        "Batch", "Diffusion", "Models", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
+        "Tokenization",
         "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -62,14 +64,14 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Batch", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors",
+        "Batch", "Diffusion", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "Imaging", "Jobs", "TestSupport"]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
@@ -84,7 +86,8 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights", "TestSupport",
+        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights",
+        "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),

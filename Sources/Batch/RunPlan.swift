@@ -57,6 +57,17 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
 
   var count: Int { ids.count }
 
+  /// An engine with the precisions that these jobs run in, of several one after the other: `bf16, fp32`.
+  func engine(_ engine: EngineDescription) -> EngineDescription {
+    var engine = engine
+    var precisions: [String] = []
+    for ingredients in ingredients where !precisions.contains(ingredients.precision) {
+      precisions.append(ingredients.precision)
+    }
+    if !precisions.isEmpty { engine.precision = precisions.joined(separator: ", ") }
+    return engine
+  }
+
   /// Whether this is the job that makes the picture of its identity.
   func isFirst(_ place: Int) -> Bool { Int(firsts[place]) == place }
 

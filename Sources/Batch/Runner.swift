@@ -101,7 +101,7 @@ public struct Runner<Generator: ImageGenerator> {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
     let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.engine))
     try prepare(identified, details, recipeText: plan.recipeText)
     let journal = try tenancy.journal(on: disk)
     var state = RunState(identified, shard: tenancy.shard)
@@ -251,7 +251,7 @@ public struct Runner<Generator: ImageGenerator> {
         let running = state.begin(planned)
         observe(.jobStarted(running))
         let started = Timestamp.now()
-        trace.begin()
+        trace.begin(generator.evaluations)
         let keeper = CheckpointKeeper(
           planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
           beforeWriting: tenancy.check)
@@ -266,7 +266,7 @@ public struct Runner<Generator: ImageGenerator> {
           state.finish(.done, at: place)
           try keeper.discard()
           if hasCrashed { try watch.forgive(planned.id) }
-          try trace.append(finished, planned)
+          try trace.append(finished, planned, generator.evaluations)
           observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
         } catch let request as StopRequested {
           state.stop = request.reason

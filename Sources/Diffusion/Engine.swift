@@ -11,13 +11,14 @@ import Tensors
 /// arithmetic spreads over its own.
 public final class Engine {
   /// Raised whenever the same input may give other pixels than before.
-  public static let numerics = 1
+  public static let numerics = 2
 
-  /// What this engine is, for the manifest.
+  /// What this engine is, for the manifest; its precision is what `auto` means here.
   public let engine: EngineDescription
 
   private let compute: Compute
   private let catalog: ModelCatalog
+  private let evaluationMemory: EvaluationMemory?
   private var loaded: LoadedModel?
 
   /// An engine for this machine.
@@ -27,14 +28,22 @@ public final class Engine {
   ///   - threads: How many to compute with.
   ///   - executable: The path of the running program, near which the demo model is.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
+  ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
-  public init(version: String, threads: Int, executable: String, environment: [String: String]) throws {
+  public init(
+    version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true
+  ) throws {
+    evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
     engine = EngineDescription(
-      version: version, numerics: Self.numerics, isa: compute.kernels.name, precision: "fp32",
+      version: version, numerics: Self.numerics, isa: compute.kernels.name,
+      precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
   }
+
+  /// How often images asked the network so far; none are counted where no work is saved.
+  public var evaluations: NetworkEvaluations { evaluationMemory?.evaluations ?? NetworkEvaluations() }
 
   /// Counts what each layer takes, once it is turned on.
   public var profiler: Profiler { compute.profiler }
@@ -48,7 +57,8 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     return JobIngredients(
       model: model.identity, vae: vae?.identity,
-      vocabularySHA256: model.vocabularySHA256, precision: engine.precision, isa: engine.isa, numerics: engine.numerics)
+      vocabularySHA256: model.vocabularySHA256, precision: elementType(parameters.precision).rawValue, isa: engine.isa,
+      numerics: engine.numerics)
   }
 
   /// Makes one image.
@@ -84,12 +94,18 @@ public final class Engine {
     if !loop.isFinished {
       try progress(.encoding, nil)
       profiler.begin("encoding")
+      let featureCache = FeatureCache(interval: parameters.featureCache)
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
-        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters),
+        memory: evaluationMemory, featureCache: featureCache,
+        compute: compute)
       profiler.begin("sampling")
+      // With a feature cache there is only going on from where everything is computed.
+      var state = loop.state
       while !loop.isFinished {
-        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+        if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
+        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
         try loop.step(model: denoiser)
       }
     }
@@ -112,19 +128,30 @@ public final class Engine {
     try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
   }
 
+  /// What a choice of precision comes to with these kernels.
+  private func elementType(_ choice: PrecisionChoice) -> ElementType {
+    switch choice {
+    case .auto: compute.kernels.fastestElementType
+    case .fp32: .fp32
+    case .bf16: .bf16
+    }
+  }
+
   private func load(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    if let loaded, loaded.key == key { return loaded }
+    let elementType = elementType(parameters.precision)
+    if let loaded, loaded.key == key, loaded.elementType == elementType { return loaded }
+    let compute = compute.with(elementType)
     // What is read now must be what the digest is of.
     func requireUnchanged() throws {
       try model.archive.requireUnchanged()
       try vae?.archive.requireUnchanged()
     }
     let fresh: Result<LoadedModel, any Error>
-    if let present = loaded, present.key.model == parameters.model {
+    if let present = loaded, present.key.model == parameters.model, present.elementType == elementType {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
       try requireUnchanged()
       fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }

@@ -7,11 +7,13 @@ import Tensors
 struct LoadedModel {
   /// What was loaded.
   let key: ModelCatalog.Key
+  /// What the UNet and the VAE compute in; the text encoders, a hundredth of the work, stay in `fp32`.
+  let elementType: ElementType
   let unet: UNet
   let prompts: PromptEncoder
   let latentChannels: Int
   private let filePrediction: ModelArchive.PredictionType?
-  private(set) var vae: VAEDecoder
+  private(set) var vae: any LatentDecoder
   private(set) var scalingFactor: Float
 
   /// Reads all weights.
@@ -20,21 +22,24 @@ struct LoadedModel {
   init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws {
     let archive = model.archive
     self.key = key
+    elementType = compute.elementType
+    let precise = compute.with(.fp32)
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
     let encoders = try zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
       TextEncoder(
         role: role,
-        model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute),
-        compute: compute)
+        model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: precise),
+        compute: precise)
     }
-    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: compute)
+    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: precise)
     latentChannels = archive.unet.configuration.inChannels
     filePrediction = archive.predictionType
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
   }
 
-  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: VAEDecoder, scalingFactor: Float) {
+  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: any LatentDecoder, scalingFactor: Float) {
     self.key = key
+    elementType = other.elementType
     unet = other.unet
     prompts = other.prompts
     latentChannels = other.latentChannels
@@ -62,10 +67,16 @@ struct LoadedModel {
 
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
-  ) throws -> (VAEDecoder, Float) {
-    guard let network = vae?.archive.vae ?? model.archive.vae else {
-      throw EngineError.noVAE(path: model.archive.path)
+  ) throws -> (any LatentDecoder, Float) {
+    var network = model.archive.vae
+    switch vae?.archive.decoder {
+    case .tiny(let tiny):
+      // TAESD takes latents as the UNet has them.
+      return (try TinyDecoder(tiny.weights, configuration: tiny.configuration, compute: compute), 1)
+    case .full(let separate): network = separate
+    case nil: break
     }
+    guard let network else { throw EngineError.noVAE(path: model.archive.path) }
     let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
     return (decoder, network.configuration.scalingFactor)
   }

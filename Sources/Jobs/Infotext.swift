@@ -60,8 +60,12 @@ public struct Infotext: Hashable, Sendable {
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     extras = Self.promptExtras(parameters) + Self.scheduleExtras(parameters) + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
+    if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
+    }
+    if parameters.featureCache != 1 {
+      extras.append(Item(key: "Feature cache", value: .integer(Int64(parameters.featureCache))))
     }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))

@@ -96,17 +96,18 @@ struct GGUFFile {
     func broken(_ reason: String) -> GGUFError { GGUFError("the tensor '\(name.abridged)' \(reason)") }
     let dimensions = try cursor.number(UInt32.self)
     guard dimensions <= dimensionLimit else { throw broken("has \(dimensions) dimensions, expected at most 4") }
-    // Sizes come with the one that varies fastest first.
+    // Sizes come with the one that varies fastest first. A zero does not excuse an overflow of the others.
     var shape: [Int] = []
-    var count = 1
+    var product = 1
     for _ in 0..<dimensions {
       let size = try cursor.number(UInt64.self)
       guard let size = Int(exactly: size) else { throw broken("has a size of \(size)") }
-      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      let (larger, overflow) = product.multipliedReportingOverflow(by: max(size, 1))
       guard !overflow else { throw broken("is too large") }
-      count = product
+      product = larger
       shape.insert(size, at: 0)
     }
+    let count = shape.contains(0) ? 0 : product
     let code = try cursor.number(UInt32.self)
     let offset = try cursor.number(UInt64.self)
     guard let elementType = WeightElementType(ggml: code) else {

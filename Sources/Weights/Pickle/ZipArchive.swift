@@ -18,6 +18,8 @@ struct ZipArchive {
     guard directory.count <= Self.entryLimit else {
       throw .refused("its archive has \(directory.count) entries, far more than a model's")
     }
+    // From each entry's own header to its last byte.
+    var occupied: [(name: String, range: Range<Int>)] = []
     var at = directory.start
     for _ in 0..<directory.count {
       guard at + 46 <= directory.end, Self.number(bytes, at, UInt32.self) == 0x0201_4B50 else {
@@ -30,14 +32,14 @@ struct ZipArchive {
       let name = String(decoding: nameBytes, as: UTF8.self)
       let extra = at + 46 + lengths[0]..<at + 46 + lengths[0] + lengths[1]
       let range = try Self.range(bytes, entry: at, extra: extra, name: name, nameBytes: nameBytes)
-      guard entries.updateValue(range, forKey: name) == nil else {
+      occupied.append((name, range.header..<range.bytes.upperBound))
+      guard entries.updateValue(range.bytes, forKey: name) == nil else {
         throw .damaged("its archive has the entry '\(name.abridged)' twice")
       }
       at = end
     }
     var covered = 0
-    let inOrder = entries.filter { !$0.value.isEmpty }.sorted { $0.value.lowerBound < $1.value.lowerBound }
-    for (name, range) in inOrder {
+    for (name, range) in occupied.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
       guard range.lowerBound >= covered else {
         throw .damaged("the entry '\(name.abridged)' of its archive overlaps another")
       }
@@ -80,7 +82,7 @@ struct ZipArchive {
   /// The place of an entry's bytes, as its own header and the directory agree on it.
   private static func range(
     _ bytes: UnsafeRawBufferPointer, entry: Int, extra: Range<Int>, name: String, nameBytes: UnsafeRawBufferPointer
-  ) throws(PickleError) -> Range<Int> {
+  ) throws(PickleError) -> (header: Int, bytes: Range<Int>) {
     func damaged(_ reason: String) -> PickleError { .damaged("the entry '\(name.abridged)' of its archive \(reason)") }
     guard number(bytes, entry + 8, UInt16.self) & 1 == 0 else { throw damaged("is encrypted") }
     let method = number(bytes, entry + 10, UInt16.self)
@@ -113,7 +115,7 @@ struct ZipArchive {
     guard nameCount == nameBytes.count, bytes[header + 30..<header + 30 + nameCount].elementsEqual(nameBytes) else {
       throw damaged("has another name in its own header")
     }
-    return start..<start + size
+    return (header, start..<start + size)
   }
 
   private struct Fields {
