@@ -66,8 +66,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
-        "Tokenization", "Weights", crypto,
+        "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs", "JSON",
+        "Prompts", "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -81,7 +81,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Jobs", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Jobs", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
@@ -97,7 +97,8 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights", "TestSupport",
+        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Prompts", "Sampling", "Tensors", "Weights",
+        "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
