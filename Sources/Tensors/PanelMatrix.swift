@@ -61,11 +61,13 @@ public final class PanelMatrix {
       (padded + outputs).update(repeating: 0, count: panels * width - outputs)
       return padded
     }
+    // Kept between panels and matrices: fresh memory for each would cost more than what is done in it.
+    let staging = Scratch(bytesEach: min(width, outputs) * inputs * taps * MemoryLayout<Float>.stride, compute)
     let failure = Mutex<(panel: Int, error: Failure)?>(nil)
     compute.pool.run(panels) { panel in
       let rows = panel * width..<min((panel + 1) * width, outputs)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * inputs * taps) { weights in
-        guard let weights = weights.baseAddress else { return }
+      staging.withPiece { piece in
+        let weights = piece.assumingMemoryBound(to: Float.self)
         do throws(Failure) {
           try read(rows, weights)
           switch (algorithm, elementType) {

@@ -46,6 +46,9 @@ static inline float v_largest(vf a) {
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
 
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+
 // bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
 typedef __m256i vp;
 static inline vf v_load16(const uint16_t *p) {

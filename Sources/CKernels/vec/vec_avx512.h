@@ -33,6 +33,9 @@ static inline vf v_bounded_exponent(vf n) { return n; }
 static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
 
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+
 // bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
 typedef __m512i vp;
 static inline vf v_load16(const uint16_t *p) {
