@@ -42,6 +42,9 @@ static inline vf v_bounded_exponent(vf n) { return vmaxq_f32(vdupq_n_f32(-126.0f
 static inline float v_sum(vf a) { return vaddvq_f32(a); }
 static inline float v_largest(vf a) { return vmaxvq_f32(a); }
 
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p))); }
+
 // bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
 typedef uint32x4_t vp;
 static inline vf v_load16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
