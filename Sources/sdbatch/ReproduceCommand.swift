@@ -6,6 +6,7 @@ import Imaging
 import JSON
 import Jobs
 import Planning
+import Prompts
 
 /// `sdbatch reproduce image.png`
 struct ReproduceCommand: ParsableCommand {
@@ -111,7 +112,7 @@ struct ReproduceCommand: ParsableCommand {
       }
     } catch {
       // Settings that a recipe may have and the engine cannot follow are the text's fault.
-      guard !(error is any InputFailure) else { throw error }
+      guard !(error is any InputFailure) || error is PromptError else { throw error }
       throw PictureError.notMade(path: image, reason: "\(error)")
     }
   }

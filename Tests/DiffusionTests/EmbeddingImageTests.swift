@@ -8,12 +8,12 @@ import Weights
 /// Whole images with textual inversions in every form, against PyTorch with their vectors in the places of tokens
 /// (`Tests/Fixtures/Engine/make_embedding_images.py`).
 @Suite struct EmbeddingImageTests {
-  static let cases = ImageCase.cases(in: "embeddings/cases.json")
+  static let cases = ImageCase.cases(in: "inversions/cases.json")
 
   private static func placed(_ parameters: JobParameters) -> JobParameters {
     var parameters = parameters
     parameters.precision = .fp32
-    parameters.adapterPlaces = [Fixtures.path("Engine/embeddings")]
+    parameters.adapterPlaces = [Fixtures.path("Engine/inversions")]
     return parameters
   }
 
@@ -40,7 +40,7 @@ import Weights
     plain.adapterPlaces = []
     let without = try engine.generate(plain) { _ in }
     #expect(with != without)
-    plain.adapterPlaces = [Fixtures.path("Engine/embeddings")]
+    plain.adapterPlaces = [Fixtures.path("Engine/inversions")]
     #expect(try engine.generate(plain) { _ in } == with)
   }
 
@@ -64,7 +64,7 @@ import Weights
     let parameters = Self.placed(Self.cases[2].parameters)
     let ingredients = try engine.ingredients(for: parameters)
     let digests = try ["bluestar.pt", "EasyNoise.bin"].map {
-      try FileDigest.sha256(ofFileAt: Fixtures.path("Engine/embeddings/embeddings/\($0)"))
+      try FileDigest.sha256(ofFileAt: Fixtures.path("Engine/inversions/embeddings/\($0)"))
     }
     let canonical = String(decoding: JobID.canonicalJSON(parameters, ingredients), as: UTF8.self)
     #expect(canonical.contains(#""embeddings":["\#(digests[0])","\#(digests[1])"]"#))

@@ -3,8 +3,8 @@
   pip install torch diffusers transformers safetensors accelerate k-diffusion torchsde torchdiffeq trampoline pillow scipy lark
   python make_embedding_images.py .
 
-Reads the model that make_engine_fixtures.py wrote; writes embeddings/embeddings/* and embeddings/*.png and
-embeddings/cases.json. Names are looked for among tokens, and vectors take the places of tokens, as the webui does both.
+Reads the model that make_engine_fixtures.py wrote; writes inversions/embeddings/*, inversions/*.png and
+inversions/cases.json. Names are looked for among tokens, and vectors take the places of tokens, as the webui does both.
 """
 
 import json
@@ -22,7 +22,7 @@ from webui_prompts import parts, schedule
 from webui_reference import DiscreteModel, ScheduledModel, attention, decode, sample
 
 out = sys.argv[1]
-folder = out + "/embeddings/embeddings"
+folder = out + "/inversions/embeddings"
 os.makedirs(folder + "/more", exist_ok=True)
 tokenizer, vocabulary_size = make_tokenizer(out)
 unet, vae, text = make_networks(vocabulary_size)
@@ -169,10 +169,10 @@ for i, case in enumerate(cases):
     guided = ScheduledModel(model, weighted, encoded(case["negative_prompt"]), case["cfg_scale"])
     settings = {k: case[k] for k in ("seed", "steps", "cfg_scale", "sampler_name", "width", "height", "rng")}
     latent, _ = sample(model, None, None, guided=guided, **settings)
-    case["file"] = f"embeddings/{i:02d}.png"
+    case["file"] = f"inversions/{i:02d}.png"
     pixels = decode(vae, latent)
     Image.fromarray(pixels).save(f"{out}/{case['file']}")
     first = pixels if i == 0 else first
     sizes = [len(c[0]) for c in chunks(case["prompt"])]
     print(i, case["prompt"][:50], len(sizes), "chunks, from the first %.1f" % abs(pixels.astype(float) - first).mean())
-json.dump(cases, open(out + "/embeddings/cases.json", "w"), indent=1)
+json.dump(cases, open(out + "/inversions/cases.json", "w"), indent=1)
