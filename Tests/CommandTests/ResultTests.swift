@@ -28,7 +28,7 @@ import Testing
     let (recipe, files) = try Self.fixtureRecipe()
     #expect(files.count > 15)
     let space = try Workspace(recipe: recipe)
-    try await space.run("recipe.yaml")
+    try await space.run("recipe.yaml", "--precision", "fp32")
     let jobs = try space.manifestJobs()
     #expect(jobs.count == files.count)
     for (job, file) in zip(jobs, files) {

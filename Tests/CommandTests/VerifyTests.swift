@@ -46,7 +46,8 @@ import Testing
   @Test func `during a run one may look but not repair, and status tells of the image at work`() async throws {
     let space = try Workspace()
     try space.write(
-      Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 10000"), to: "long.yaml")
+      Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 10000").replacingOccurrences(
+        of: ": 64", with: ": 256"), to: "long.yaml")
     let child = try space.start("long.yaml")
     try child.wait { (try? space.text("run/progress.json"))?.contains("\"sampling\"") == true }
     let status = try JSONValue(parsing: await space.run("status", "run", "--json").output)
