@@ -17,7 +17,7 @@ public struct VAEArchive: Sendable {
     }
     path = checkpoint.path
     layout = checkpoint.layout
-    vae = ModelArchive.Network(try VAEConfiguration(network), network)
+    vae = ModelArchive.Network(try VAEConfiguration(network, family: nil), network)
     files = checkpoint.files
     unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
   }
