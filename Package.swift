@@ -55,7 +55,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization",
+        "Batch", "Diffusion", "Models", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
+        "Tokenization",
         "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -10,8 +10,6 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
-  /// The VAE decodes to something other than red, green and blue.
-  case imageChannels(path: String, found: Int)
   /// The system refuses the memory that an image of this size takes.
   case outOfMemory(bytes: Int, width: Int, height: Int)
   /// The network's output has become NaN or infinite.
@@ -36,8 +34,6 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
-    case .imageChannels(let path, let found):
-      "\(path): the VAE makes images of \(found) channels, expected 3: red, green and blue"
     case .outOfMemory(let bytes, let width, let height):
       """
       out of memory: \(width)x\(height) pixels take at least \((bytes + (1 << 20) - 1) >> 20) MiB besides the model, which \

@@ -13,7 +13,7 @@ struct LoadedModel {
   let prompts: PromptEncoder
   let latentChannels: Int
   private let filePrediction: ModelArchive.PredictionType?
-  private(set) var vae: VAEDecoder
+  private(set) var vae: any LatentDecoder
   private(set) var scalingFactor: Float
 
   /// Reads all weights.
@@ -41,7 +41,7 @@ struct LoadedModel {
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
   }
 
-  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: VAEDecoder, scalingFactor: Float) {
+  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: any LatentDecoder, scalingFactor: Float) {
     self.key = key
     elementType = other.elementType
     unet = other.unet
@@ -71,10 +71,16 @@ struct LoadedModel {
 
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
-  ) throws -> (VAEDecoder, Float) {
-    guard let network = vae?.archive.vae ?? model.archive.vae else {
-      throw EngineError.noVAE(path: model.archive.path)
+  ) throws -> (any LatentDecoder, Float) {
+    var network = model.archive.vae
+    switch vae?.archive.decoder {
+    case .tiny(let tiny):
+      // TAESD takes latents as the UNet has them.
+      return (try TinyDecoder(tiny.weights, configuration: tiny.configuration, compute: compute), 1)
+    case .full(let separate): network = separate
+    case nil: break
     }
+    guard let network else { throw EngineError.noVAE(path: model.archive.path) }
     let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
     return (decoder, network.configuration.scalingFactor ?? model.archive.family.latentScale)
   }

@@ -57,13 +57,7 @@ final class ModelCatalog {
     let vae = try parameters.vae.map { try self.vae($0) }
     try model.archive.audit(vae: vae == nil ? .own : .separate).check()
     if let vae { try model.archive.requireMatch(vae.archive) }
-    guard let decoder = vae?.archive.vae ?? model.archive.vae else {
-      throw EngineError.noVAE(path: model.archive.path)
-    }
-    guard decoder.configuration.outChannels == 3 else {
-      throw EngineError.imageChannels(
-        path: vae?.archive.path ?? model.archive.path, found: decoder.configuration.outChannels)
-    }
+    guard vae != nil || model.archive.vae != nil else { throw EngineError.noVAE(path: model.archive.path) }
     checked[key] = (model, vae)
     return (model, vae)
   }
@@ -101,7 +95,7 @@ final class ModelCatalog {
     try archive.audit().check()
     let identity = ModelIdentity(
       name: URL(fileURLWithPath: path).lastPathComponent, path: reference.path, sha256: try archive.sha256(digests),
-      family: "vae")
+      family: archive.family)
     let vae = VAE(archive: archive, identity: identity)
     vaes[reference] = vae
     return vae

@@ -60,6 +60,7 @@ public struct Infotext: Hashable, Sendable {
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     extras = Self.promptExtras(parameters) + Self.scheduleExtras(parameters) + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
+    if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
     }

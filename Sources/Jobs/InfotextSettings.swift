@@ -102,6 +102,8 @@ public struct InfotextSettings: Hashable, Sendable {
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
     // The webui's words for the checkpoint's own.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
+    // A TAESD that the text names; the webui names none, and writes the VAE that it did not use.
+    if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     values.readChoice("Precision", into: &parameters.precision)
     values.readChoice("Prediction type", into: &parameters.predictionType)
     values.read("Feature cache", into: &parameters.featureCache)

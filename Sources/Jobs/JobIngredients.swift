@@ -34,8 +34,11 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var path: String?
   /// SHA-256 in lower-case hexadecimal: of the file, or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`.
+  /// The architecture, such as `sd1`; `vae` or `taesd` for what decodes latents.
   public var family: String
+
+  /// Whether it is a TAESD, which stands in for a VAE.
+  public var isTiny: Bool { family == "taesd" }
 
   /// The first ten digits of the digest, which the webui calls the model hash.
   public var shortHash: String { String(sha256.prefix(10)) }

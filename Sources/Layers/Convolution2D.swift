@@ -7,18 +7,21 @@ public final class Convolution2D {
   private let matrix: PanelMatrix
   private let step: Int
 
-  /// Reads `weight` and `bias`.
+  /// Reads `weight` and, if the layer has one, `bias`.
   ///
   /// - Parameters:
   ///   - w: The layer's place among the weights.
   ///   - inputs: Channels that go in.
   ///   - outputs: Channels that come out.
   ///   - step: 1, or 2 to halve the image.
+  ///   - hasBias: Whether a bias is expected.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
-  public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
+  public init(
+    _ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, hasBias: Bool = true, compute: Compute
+  ) throws {
     name = w.path
-    let bias = try w.floats("bias", shape: [outputs])
+    let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
     let algorithm = ConvolutionAlgorithm.of(
       inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
     matrix = try w.matrix(

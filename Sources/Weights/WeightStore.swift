@@ -20,6 +20,9 @@ public final class WeightStore: Sendable {
   /// The scope in which names count from the network's root.
   public var root: WeightScope { WeightScope(store: self, path: "") }
 
+  /// All tensors of the network's files, also those of no use here.
+  package var all: [WeightTensor] { Array(tensors.values) }
+
   /// Throws `WeightError.changed` if a file of the network was written to since it was opened: its weights are then not
   /// those of the digest.
   public func requireUnchanged() throws(WeightError) {

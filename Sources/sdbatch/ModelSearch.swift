@@ -1,4 +1,3 @@
-import Crypto
 import Diffusion
 import Foundation
 import JSON
@@ -121,14 +120,7 @@ struct ModelSearch {
   private func isSame(_ identity: ModelIdentity, _ wanted: InfotextSettings.NamedModel) -> Bool {
     guard let hash = wanted.hash else { return true }
     if identity.sha256.hasPrefix(hash) { return true }
-    return hash.count == 8 && identity.path.flatMap(Self.oldHash) == hash
-  }
-
-  /// The webui's hash before 2023: of 64 KB in the file.
-  private static func oldHash(_ path: String) -> String? {
-    guard let file = FileHandle(forReadingAtPath: path), (try? file.seek(toOffset: 0x100000)) != nil else { return nil }
-    let bytes = (try? file.read(upToCount: 0x10000)) ?? Data()
-    return String(Hexadecimal.text(SHA256.hash(data: bytes)).prefix(8))
+    return hash.count == 8 && identity.path.flatMap(ModelInspection.oldHash) == hash
   }
 
   private static func text(_ model: InfotextSettings.NamedModel) -> String {

@@ -112,13 +112,13 @@ enum PictureError: InputFailure, CustomStringConvertible {
     }
   }
 
-  private static let expected =
-    "expected a PNG image with the webui's text (models cannot be inspected by this version)"
+  private static let expected = "expected a PNG image with the webui's text"
 
-  private static func isModel(_ path: String) -> Bool {
+  /// Whether the name says that it is a model, or a folder holds what a model's does.
+  static func isModel(_ path: String) -> Bool {
     let names = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf"]
     if names.contains(where: { path.lowercased().hasSuffix($0) }) { return true }
-    return ["model_index.json", "unet/config.json"].contains {
+    return ["model_index.json", "unet/config.json", "config.json"].contains {
       FileManager.default.fileExists(atPath: path + "/" + $0)
     }
   }
