@@ -20,11 +20,13 @@ struct TextEncoder {
   ///   - empty: The chunk that short texts are filled up with.
   ///   - clipSkip: 1 for the last layer.
   ///   - emphasis: What weights do.
+  ///   - vectors: Gives an embedding's vectors for this encoder.
   /// - Returns: For each text its encoding, all of the same length.
+  /// - Throws: What `vectors` throws.
   func encode(
     _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], empty: PromptChunks.Chunk, clipSkip: Int,
-    emphasis: EmphasisChoice
-  ) -> [TextEncoding] {
+    emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
+  ) rethrows -> [TextEncoding] {
     let length = texts.reduce(1) { max($0, $1.chunks.count) }
     var encoded: [[EncodedChunk]] = texts.map { _ in [] }
     for index in 0..<length {
@@ -33,7 +35,7 @@ struct TextEncoder {
       for text in texts {
         let chunk = index < text.chunks.count ? text.chunks[index] : empty
         if column[chunk] == nil {
-          let encoding = forward(chunk.ids, clipSkip: clipSkip)
+          let encoding = try forward(chunk, clipSkip: clipSkip, vectors)
           column[chunk] = EncodedChunk(z: encoding.tokens, pooled: encoding.pooled, weights: chunk.weights)
           order.append(chunk)
         }
@@ -47,12 +49,16 @@ struct TextEncoder {
     return encoded.map { TextEncoding(tokens: joined($0.map(\.z)), pooled: $0[0].pooled) }
   }
 
-  private func forward(_ ids: [Int32], clipSkip: Int) -> CLIPTextModel.Encoding {
-    let ids = padded(ids)
+  private func forward(
+    _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
+  ) rethrows -> CLIPTextModel.Encoding {
+    let ids = padded(chunk.ids)
+    let replacements = try chunk.embeddings.map { (position: $0.position, vectors: try vectors($0.number)) }
     return switch role.output {
-    case .clipSkip: model.forward(ids, clipSkip: clipSkip)
-    case .penultimateNormed: model.forward(ids, clipSkip: model.lacksLastLayer ? 1 : 2)
-    case .penultimate: model.forward(ids, clipSkip: 2, isNormed: false)
+    case .clipSkip: model.forward(ids, replacements: replacements, clipSkip: clipSkip)
+    case .penultimateNormed:
+      model.forward(ids, replacements: replacements, clipSkip: model.lacksLastLayer ? 1 : 2)
+    case .penultimate: model.forward(ids, replacements: replacements, clipSkip: 2, isNormed: false)
     }
   }
 
