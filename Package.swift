@@ -47,7 +47,7 @@ let package = Package(
     .target(name: "Prompts"),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["JSON", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["CKernels", "JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
