@@ -56,19 +56,23 @@ struct Conditioning {
 extension PromptEncoder {
   /// The contexts of a job's prompts.
   ///
+  /// Where the network is told the guidance scale, nothing is left to guide.
+  ///
   /// Throws what `timeline` throws.
   func conditioning(_ job: JobParameters) throws -> Conditioning {
+    let settings = TextSettings(job)
+    let cfgScale = unet.readsGuidance ? 1 : job.cfgScale
     let calls = job.sampler.plannedCalls(steps: job.steps)
     func schedule(_ text: String) -> PromptSchedule {
       PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old)
     }
     let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
-    let scales = parts.map { $0.weight * job.cfgScale * job.sampler.guidanceFactor }
+    let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
     let schedules = parts.map { schedule($0.text) }
     // Parts of one image have the length of the longest.
     let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
     let timelines = try schedules.map {
-      try timeline($0, chunkCount: length, clipSkip: job.clipSkip, emphasis: job.emphasis)
+      try timeline($0, chunkCount: length, settings: settings)
     }
     // Where the scales add up to 1 the negative prompt has no weight: the result is the same without it.
     let negative: ContextTimeline?
@@ -77,8 +81,7 @@ extension PromptEncoder {
     } else {
       let schedule = schedule(job.negativePrompt)
       negative = try timeline(
-        schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis), clipSkip: job.clipSkip,
-        emphasis: job.emphasis)
+        schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis), settings: settings.negative)
     }
     return Conditioning(
       parts: parts.indices.map {

@@ -84,7 +84,7 @@ public final class Engine {
   ) throws -> RGBImage {
     let (model, _) = try catalog.models(for: parameters)
     let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
-    let training = TrainingSchedule(parameters)
+    let training = TrainingSchedule(parameters, model.archive)
     let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
     let profiler = compute.profiler
     profiler.begin("loading")
@@ -105,9 +105,8 @@ public final class Engine {
       let featureCache = FeatureCache(interval: parameters.featureCache)
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
-        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters),
-        memory: evaluationMemory, featureCache: featureCache,
-        compute: compute)
+        conditioning: try networks.prompts.conditioning(parameters), guidance: Float(parameters.cfgScale),
+        skips: GuidanceSkips(parameters), memory: evaluationMemory, featureCache: featureCache, compute: compute)
       profiler.begin("sampling")
       // With a feature cache there is only going on from where everything is computed.
       var state = loop.state

@@ -4,6 +4,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case demoModelMissing([String])
   /// The vocabulary has ids that the text encoder does not know.
   case vocabularyTooLarge(path: String, count: Int, known: Int)
+  /// The text encoders of a model want different tokens.
+  case vocabulariesDiffer(path: String, folder: String)
   /// More layers are to be skipped than the text encoder has.
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
@@ -30,6 +32,11 @@ public enum EngineError: Error, CustomStringConvertible {
       """
       \(path): the vocabulary has \(count) tokens, but the model's text encoder knows \(known); \
       use the vocabulary that belongs to the model
+      """
+    case .vocabulariesDiffer(let path, let folder):
+      """
+      \(folder): the vocabulary is another than that of the model's first text encoder, which no known model has; \
+      write \(path) again
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"

@@ -10,6 +10,8 @@ struct GuidedDenoiser: GuidedModel {
   let training: TrainingSchedule
   let prediction: Prediction
   let conditioning: Conditioning
+  /// `cfg_scale`, for networks that are told it.
+  let guidance: Float
   /// Which calls leave out what guidance steers away from.
   let skips: GuidanceSkips
   /// Answers to first calls; nothing to ask the network every time, with the same result.
@@ -50,7 +52,8 @@ struct GuidedDenoiser: GuidedModel {
       let places = Array(conditioning.parts.indices) + (hasNegative ? [FeatureCache.negative] : [])
       return try answers(input, timestep, call: call, contexts: contexts, places: places, featureCache)
     }
-    guard let memory else {
+    // What a network says that is told the guidance scale is no answer to another one.
+    guard let memory, !unet.readsGuidance else {
       return try answers(input, copies: contexts.count, timestep, call: call, contexts: contexts)
     }
     // Parts of a prompt that say the same are one question.
@@ -80,10 +83,11 @@ struct GuidedDenoiser: GuidedModel {
     let latent = compute.tensor(input, copies: 1)
     if let features = cache.features(of: places, atCall: call) {
       return try latents(
-        unet.forward(latent, timestep: timestep, contexts: contexts, reusing: features), count: contexts.count,
-        call: call)
+        unet.forward(latent, timestep: timestep, contexts: contexts, guidance: guidance, reusing: features),
+        count: contexts.count, call: call)
     }
-    let (output, features) = unet.forwardKeepingFeatures(latent, timestep: timestep, contexts: contexts)
+    let (output, features) = unet.forwardKeepingFeatures(
+      latent, timestep: timestep, contexts: contexts, guidance: guidance)
     cache.keep(features, of: places)
     return try latents(output, count: contexts.count, call: call)
   }
@@ -91,7 +95,8 @@ struct GuidedDenoiser: GuidedModel {
   private func answers(
     _ input: Latent, copies: Int, _ timestep: Float, call: Int, contexts: [UNetContext]
   ) throws(EngineError) -> [Latent] {
-    let output = unet.forward(compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts)
+    let output = unet.forward(
+      compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts, guidance: guidance)
     return try latents(output, count: contexts.count, call: call)
   }
 

@@ -36,11 +36,15 @@ struct LoadedModel {
       TextEncoder(
         role: role,
         model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: precise),
-        compute: precise)
+        endID: model.tokenizer.vocabulary.endID, compute: precise)
     }
-    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: precise)
+    prompts = PromptEncoder(
+      family: archive.family, tokenizer: model.tokenizer, encoders: encoders, unet: unet,
+      numberWidth: archive.vectorNumberWidth, compute: precise)
     latentChannels = archive.unet.configuration.inChannels
-    filePrediction = archive.predictionType
+    filePrediction =
+      archive.predictionType
+      ?? (archive.family.isPredictionProbed && unet.predictsVelocity(compute) ? .vPrediction : nil)
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
   }
 
@@ -87,6 +91,14 @@ struct LoadedModel {
     }
     guard let network else { throw EngineError.noVAE(path: model.archive.path) }
     let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
-    return (decoder, network.configuration.scalingFactor)
+    return (decoder, network.configuration.scalingFactor ?? model.archive.family.latentScale)
+  }
+}
+
+extension TrainingSchedule {
+  /// The noise levels of a job's model, or those that the job takes it to be trained on.
+  init(_ job: JobParameters, _ archive: ModelArchive) {
+    self.init(
+      job, noise: archive.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard, alignedSteps: archive.family.alignedSteps)
   }
 }

@@ -86,6 +86,13 @@ final class ModelCatalog {
     guard vocabulary.count <= known else {
       throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
     }
+    // A prompt is cut into tokens once for all text encoders.
+    for folder in archive.tokenizerFolders {
+      let other = try vocabularies.read(in: folder)
+      guard other.map({ $0.canonicalBytes == vocabulary.canonicalBytes }) != false else {
+        throw EngineError.vocabulariesDiffer(path: path, folder: folder)
+      }
+    }
     let identity = ModelIdentity(
       name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
       sha256: try archive.sha256(digests), family: archive.family.name)

@@ -1,15 +1,20 @@
 import Jobs
+import Layers
 import Models
 import Prompts
 import Tensors
 import Tokenization
+import Weights
 
 /// Turns prompts into contexts for the UNet, and remembers the last few: a grid has many images of one prompt.
 final class PromptEncoder {
+  private let family: ModelFamily
   private let tokenizer: CLIPTokenizer
   /// In the order in which the UNet takes their encodings.
   private let encoders: [TextEncoder]
-  private let unet: UNet
+  let unet: UNet
+  /// Floats that each number of the vector becomes.
+  private let numberWidth: Int
   private let compute: Compute
   /// The embeddings that prompts may name.
   private var library: EmbeddingLibrary?
@@ -19,16 +24,29 @@ final class PromptEncoder {
     /// The schedule's texts, as bytes: to `String` more is equal than to the prompt language.
     let texts: [[UInt8]]
     let chunkCount: Int
-    let clipSkip: Int
-    let emphasis: EmphasisChoice
+    let settings: TextSettings
   }
 
   /// Contexts kept: those of a full-size model take some 10 MB each.
   private static let capacity = 32
 
-  init(tokenizer: CLIPTokenizer, encoders: [TextEncoder], unet: UNet, compute: Compute) {
+  /// The encoder of a model's prompts.
+  ///
+  /// - Parameters:
+  ///   - family: What its UNet is told, and how.
+  ///   - tokenizer: Of all its text encoders.
+  ///   - encoders: In the order of the family's.
+  ///   - unet: What prompts are prepared for.
+  ///   - numberWidth: Floats that each number of the UNet's vector becomes.
+  ///   - compute: What the arithmetic runs on.
+  init(
+    family: ModelFamily, tokenizer: CLIPTokenizer, encoders: [TextEncoder], unet: UNet, numberWidth: Int,
+    compute: Compute
+  ) {
+    self.family = family
     self.tokenizer = tokenizer
     self.encoders = encoders
+    self.numberWidth = numberWidth
     self.unet = unet
     self.compute = compute
   }
@@ -59,16 +77,15 @@ final class PromptEncoder {
   /// - Parameters:
   ///   - schedule: What the prompt says, call by call.
   ///   - chunkCount: The length to reach by repeating the last token, no less than the schedule's own.
-  ///   - clipSkip: 1 for the text encoder's last layer.
-  ///   - emphasis: What weights do.
+  ///   - settings: What else decides the encoding.
   /// - Returns: One context for each entry of the schedule.
   /// - Throws: `PromptError`, or `EngineError` for a clip skip that is too large.
   func timeline(
-    _ schedule: PromptSchedule, chunkCount: Int, clipSkip: Int, emphasis: EmphasisChoice
+    _ schedule: PromptSchedule, chunkCount: Int, settings: TextSettings
   ) throws -> ContextTimeline {
     let key = Key(
-      texts: schedule.entries.map { Array($0.text.utf8) }, chunkCount: chunkCount, clipSkip: clipSkip,
-      emphasis: emphasis)
+      texts: schedule.entries.map { Array($0.text.utf8) }, chunkCount: chunkCount,
+      settings: settings.reduced(for: family))
     if let index = remembered.firstIndex(where: { $0.key == key }) {
       let entry = remembered.remove(at: index)
       remembered.append(entry)
@@ -86,8 +103,11 @@ final class PromptEncoder {
       texts[place].count += 1
       return place
     }
-    let contexts = try encodings(texts, clipSkip: clipSkip, emphasis: emphasis).map {
-      unet.prepare($0.lengthened(to: chunkCount * (PromptChunks.capacity + 2), compute).tokens)
+    let isSilent = family.zeroesEmptyNegative && settings.isNegative && texts.allSatisfy(\.text.isEmpty)
+    let contexts = try encodings(texts, clipSkip: settings.clipSkip, emphasis: settings.emphasis).map { encoding in
+      let encoding = isSilent ? encoding.zeroed(compute) : encoding
+      let tokens = encoding.lengthened(to: chunkCount * (PromptChunks.capacity + 2), compute).tokens
+      return unet.prepare(tokens, vector: vector(encoding, settings))
     }
     let inOrder = order.map { contexts[$0] }
     remembered.append((key, inOrder, contexts.count))
@@ -112,6 +132,15 @@ final class PromptEncoder {
       }
     }
     return texts.indices.map { text in TextEncoding(joining: encodings.map { $0[text] }, compute) }
+  }
+
+  /// What the UNet is told besides tokens and timestep.
+  private func vector(_ encoding: TextEncoding, _ settings: TextSettings) -> [Float] {
+    family.vector.flatMap { part in
+      part == .pooledText
+        ? encoding.pooled?.values ?? []
+        : part.numbers(settings).flatMap { SinusoidalEmbedding.waves($0, count: numberWidth) }
+    }
   }
 
   private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {

@@ -9,6 +9,8 @@ struct TextEncoder {
   /// What the family takes from it.
   let role: ModelFamily.TextEncoder
   let model: CLIPTextModel
+  /// The vocabulary's end token.
+  let endID: Int32
   let compute: Compute
 
   /// Encodes the texts of one schedule.
@@ -26,36 +28,44 @@ struct TextEncoder {
     emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
   ) rethrows -> [TextEncoding] {
     let length = texts.reduce(1) { max($0, $1.chunks.count) }
-    var encoded: [[Tensor]] = texts.map { _ in [] }
+    var encoded: [[EncodedChunk]] = texts.map { _ in [] }
     for index in 0..<length {
       var column: [PromptChunks.Chunk: EncodedChunk] = [:]
       var order: [PromptChunks.Chunk] = []
       for text in texts {
         let chunk = index < text.chunks.count ? text.chunks[index] : empty
         if column[chunk] == nil {
-          column[chunk] = EncodedChunk(z: try forward(chunk, clipSkip: clipSkip, vectors), weights: chunk.weights)
+          let encoding = try forward(chunk, clipSkip: clipSkip, vectors)
+          column[chunk] = EncodedChunk(z: encoding.tokens, pooled: encoding.pooled, weights: chunk.weights)
           order.append(chunk)
         }
         column[chunk]?.count += text.count
       }
       emphasis.act(on: order.compactMap { column[$0] })
       for (place, text) in texts.enumerated() {
-        if let z = column[index < text.chunks.count ? text.chunks[index] : empty]?.z { encoded[place].append(z) }
+        if let chunk = column[index < text.chunks.count ? text.chunks[index] : empty] { encoded[place].append(chunk) }
       }
     }
-    return encoded.map { TextEncoding(tokens: joined($0)) }
+    return encoded.map { TextEncoding(tokens: joined($0.map(\.z)), pooled: $0[0].pooled) }
   }
 
   private func forward(
     _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
-  ) rethrows -> Tensor {
-    let ids = chunk.ids
+  ) rethrows -> CLIPTextModel.Encoding {
+    let ids = padded(chunk.ids)
     let replacements = try chunk.embeddings.map { (position: $0.position, vectors: try vectors($0.number)) }
     return switch role.output {
     case .clipSkip: model.forward(ids, replacements: replacements, clipSkip: clipSkip)
-    case .penultimateNormed: model.forward(ids, replacements: replacements, clipSkip: 2)
+    case .penultimateNormed:
+      model.forward(ids, replacements: replacements, clipSkip: model.lacksLastLayer ? 1 : 2)
     case .penultimate: model.forward(ids, replacements: replacements, clipSkip: 2, isNormed: false)
     }
+  }
+
+  /// A chunk with the encoder's own padding behind its first end token.
+  private func padded(_ ids: [Int32]) -> [Int32] {
+    guard role.padding == .zero, let end = ids.firstIndex(of: endID) else { return ids }
+    return ids[...end] + Array(repeating: 0, count: ids.count - end - 1)
   }
 
   private func joined(_ parts: [Tensor]) -> Tensor {
@@ -73,6 +83,7 @@ struct TextEncoder {
 /// One chunk's encoding, and how often it stands among those of a schedule.
 private struct EncodedChunk {
   let z: Tensor
+  let pooled: Tensor?
   let weights: [Float]
   var count = 0
 }

@@ -4,6 +4,8 @@ import Tensors
 struct TextEncoding {
   /// The chunks' tokens one after the other: `[1, 1, 77 * chunks, width]`.
   let tokens: Tensor
+  /// The first chunk as a whole, `[1, 1, 1, width]`; nothing in most families.
+  let pooled: Tensor?
 }
 
 extension TextEncoding {
@@ -24,7 +26,7 @@ extension TextEncoding {
         place += part.channels
       }
     }
-    self.init(tokens: tokens)
+    self.init(tokens: tokens, pooled: encodings.lazy.compactMap(\.pooled).first)
   }
 
   /// The tokens with the last one repeated, as the webui makes parts of a prompt equally long.
@@ -35,6 +37,16 @@ extension TextEncoding {
       let source = tokens.pixel(0, 0, min(position, tokens.width - 1))
       longer.pixel(0, 0, position).update(from: source, count: tokens.channels)
     }
-    return TextEncoding(tokens: longer)
+    return TextEncoding(tokens: longer, pooled: pooled)
+  }
+
+  /// An encoding of the same size that says nothing at all.
+  func zeroed(_ compute: Compute) -> TextEncoding {
+    func zeros(like tensor: Tensor) -> Tensor {
+      let zeros = compute.tensor(batch: 1, height: 1, width: tensor.width, channels: tensor.channels)
+      zeros.base.update(repeating: 0, count: zeros.count)
+      return zeros
+    }
+    return TextEncoding(tokens: zeros(like: tokens), pooled: pooled.map(zeros))
   }
 }

@@ -29,6 +29,10 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var activation = Activation.quickGELU
   /// Added to the variance in layer norms.
   public var normEpsilon: Float = 1e-5
+  /// Width of the encoding of a text as a whole; nothing where the model has no use for it.
+  public var projectionWidth: Int?
+  /// Whether the last layer, of which the family has no use, was left out.
+  public var lacksLastLayer = false
 
   /// The text encoder of Stable Diffusion 1.5.
   public init() {}
@@ -37,16 +41,19 @@ public struct CLIPConfiguration: Hashable, Sendable {
 extension CLIPConfiguration {
   /// Reads what the network's files tell.
   ///
-  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover.
-  init(_ network: Checkpoint.Network) throws(WeightError) {
+  /// - Parameters:
+  ///   - network: The text encoder.
+  ///   - role: What the family takes from it.
+  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  init(_ network: Checkpoint.Network, role: ModelFamily.TextEncoder) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
       path = configuration.path
-      try read(configuration)
+      try read(configuration, role)
     } else {
       path = network.store.path
-      try measure(network)
+      try measure(network, role)
     }
     guard width.isMultiple(of: headCount) else {
       throw .configuration(
@@ -55,11 +62,9 @@ extension CLIPConfiguration {
     }
   }
 
-  private mutating func read(_ outer: ConfigurationFile) throws(WeightError) {
+  private mutating func read(_ outer: ConfigurationFile, _ role: ModelFamily.TextEncoder) throws(WeightError) {
     try outer.require("model_type", in: [.string("clip_text_model"), .string("clip")])
-    var file = outer
-    // A whole CLIP keeps the text side's settings apart.
-    if case .object(let members) = outer["text_config"] { file = ConfigurationFile(path: outer.path, members: members) }
+    let file = outer.textSide
     width = try file.integer("hidden_size", default: 512, in: NetworkLimit.channels)
     headCount = try file.integer("num_attention_heads", default: 8, in: NetworkLimit.heads)
     layerCount = try file.integer("num_hidden_layers", default: 12, in: NetworkLimit.textLayers)
@@ -71,9 +76,14 @@ extension CLIPConfiguration {
       throw file.unusable("hidden_act", expected: "\"quick_gelu\" or \"gelu\"")
     }
     self.activation = activation
+    if role.isPooled {
+      projectionWidth = try outer.integer("projection_dim", default: 512, in: NetworkLimit.channels)
+    }
+    // The diffusers library leaves out what only the last layer's output would need.
+    lacksLastLayer = role.output == .penultimateNormed
   }
 
-  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+  private mutating func measure(_ network: Checkpoint.Network, _ role: ModelFamily.TextEncoder) throws(WeightError) {
     let root = network.store.root
     let path = network.store.path
     let parts = ["layer_norm1.weight", "layer_norm2.weight", "self_attn.q_proj.weight", "mlp.fc1.weight"]
@@ -96,5 +106,11 @@ extension CLIPConfiguration {
         expected: "a multiple of 64, the width of a head")
     }
     headCount = width / 64
+    if role.naming == .openCLIP { activation = .gelu }
+    if role.isPooled {
+      projectionWidth = root.commonSize(["text_projection.weight"]) ?? width
+    }
+    // A file that was made from a folder of Stable Diffusion 2.x lacks the last of ViT-H's 24 layers.
+    lacksLastLayer = role.output == .penultimateNormed && width == 1024 && layerCount == 23
   }
 }

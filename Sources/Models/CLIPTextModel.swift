@@ -9,6 +9,7 @@ public final class CLIPTextModel {
   private let positionEmbedding: Embedding
   private let layers: [CLIPLayer]
   private let finalNorm: LayerNorm
+  private let projection: Linear?
   private let compute: Compute
 
   /// Reads every weight of the encoder.
@@ -20,6 +21,7 @@ public final class CLIPTextModel {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
     self.compute = compute
+    lacksLastLayer = configuration.lacksLastLayer
     let width = configuration.width
     tokenEmbedding = try Embedding(
       w["embeddings.token_embedding"], count: configuration.vocabularySize, width: width)
@@ -29,25 +31,42 @@ public final class CLIPTextModel {
       try CLIPLayer(w["encoder.layers.\($0)"], configuration: configuration, compute: compute)
     }
     finalNorm = try LayerNorm(w["final_layer_norm"], channels: width, epsilon: configuration.normEpsilon)
+    projection = try configuration.projectionWidth.map {
+      try Linear(w["text_projection"], inputs: width, outputs: $0, hasBias: false, compute: compute)
+    }
   }
 
   /// The number of different tokens that the encoder knows.
   public var vocabularySize: Int { tokenEmbedding.count }
 
+  /// Whether the last layer, of which the family has no use, was left out.
+  public let lacksLastLayer: Bool
+
   /// Layers of the encoder; the largest possible clip skip.
   public var layerCount: Int { layers.count }
 
+  /// What becomes of one chunk of tokens.
+  public struct Encoding {
+    /// `[1, 1, tokens, width]`.
+    public let tokens: Tensor
+    /// The chunk as a whole, `[1, 1, 1, projection width]`; nothing in models without projection.
+    public let pooled: Tensor?
+  }
+
   /// Encodes one chunk of tokens.
   ///
+  /// The chunk as a whole is what the last layer and the final norm make of its end token, which has the highest id,
+  /// whatever is taken for the tokens.
+  ///
   /// - Parameters:
-  ///   - ids: 77 tokens, the first and last of them special.
+  ///   - ids: 77 tokens, the first special, an end token among the rest.
   ///   - replacements: Vectors in the place of tokens, `[vectors, width]` from a position on.
   ///   - clipSkip: 1 takes the last layer's output, 2 the one before, up to `layerCount`.
   ///   - isNormed: Whether the final norm follows.
-  /// - Returns: `[1, 1, tokens, width]`.
+  /// - Returns: The encoding.
   public func forward(
     _ ids: [Int32], replacements: [(position: Int, vectors: [Float])] = [], clipSkip: Int, isNormed: Bool = true
-  ) -> Tensor {
+  ) -> Encoding {
     var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
     for (position, id) in ids.enumerated() {
       let row = x.pixel(0, 0, position)
@@ -63,7 +82,14 @@ public final class CLIPTextModel {
       }
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
-    return isNormed ? finalNorm.forward(x, compute) : x
+    let tokens = isNormed ? finalNorm.forward(x, compute) : x
+    guard let projection, let highest = ids.max(), let end = ids.firstIndex(of: highest) else {
+      return Encoding(tokens: tokens, pooled: nil)
+    }
+    for layer in layers.suffix(clipSkip - 1) { x = layer.forward(x, compute) }
+    let last = compute.tensor(batch: 1, height: 1, width: 1, channels: x.channels)
+    last.base.update(from: x.pixel(0, 0, end), count: x.channels)
+    return Encoding(tokens: tokens, pooled: projection.forward(finalNorm.forward(last, compute), compute))
   }
 }
 

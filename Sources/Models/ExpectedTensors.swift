@@ -50,6 +50,11 @@ extension UNetConfiguration: NetworkConfiguration {
     let count = blockOutChannels.count
     list.linear("time_embedding.linear_1", blockOutChannels[0], timeEmbeddingWidth)
     list.linear("time_embedding.linear_2", timeEmbeddingWidth, timeEmbeddingWidth)
+    if let guidanceWidth { list.matrix("time_embedding.cond_proj", guidanceWidth, blockOutChannels[0]) }
+    if let vectorWidth {
+      list.linear("add_embedding.linear_1", vectorWidth, timeEmbeddingWidth)
+      list.linear("add_embedding.linear_2", timeEmbeddingWidth, timeEmbeddingWidth)
+    }
     list.convolution("conv_in", inChannels, blockOutChannels[0])
 
     for block in 0..<count {
@@ -159,6 +164,7 @@ extension CLIPConfiguration: NetworkConfiguration {
       list.linear("\(name).mlp.fc2", mlpWidth, width)
     }
     list.norm("final_layer_norm", width)
+    if let projectionWidth { list.matrix("text_projection", width, projectionWidth) }
     return list.tensors
   }
 }

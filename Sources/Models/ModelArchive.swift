@@ -48,10 +48,15 @@ public struct ModelArchive: Sendable {
   public let textEncoders: [Network<CLIPConfiguration>]
   /// The VAE, under `decoder` and `post_quant_conv`; nothing in checkpoints that come without one.
   public let vae: Network<VAEConfiguration>?
-  /// What a folder's `scheduler/scheduler_config.json` says; nothing when the files do not tell.
+  /// What a folder's `scheduler/scheduler_config.json` or a single file's marker `v_pred` says; nothing when the files do
+  /// not tell.
   public let predictionType: PredictionType?
+  /// Whether the last timestep of the training is all noise: Lin et al. 2023, arXiv:2305.08891.
+  public let hasZeroTerminalSNR: Bool
   /// The folders of the model's own CLIP vocabulary, one for each text encoder that has one.
   public let tokenizerFolders: [String]
+  /// Floats that each number of the UNet's vector becomes; 0 in families without one.
+  public let vectorNumberWidth: Int
   private let files: [String]
   private let unread: WeightAudit
 
@@ -81,18 +86,13 @@ public struct ModelArchive: Sendable {
     path = checkpoint.path
     self.family = family
     layout = checkpoint.layout
-    let unetConfiguration = try UNetConfiguration(unet)
+    let unetConfiguration = try UNetConfiguration(unet, family: family)
     self.unet = Network(unetConfiguration, unet)
     var textEncoders: [Network<CLIPConfiguration>] = []
-    for network in checkpoint.textEncoders {
-      textEncoders.append(Network(try CLIPConfiguration(network), network))
+    for (role, network) in zip(family.textEncoders, checkpoint.textEncoders) {
+      textEncoders.append(Network(try CLIPConfiguration(network, role: role), network))
     }
     self.textEncoders = textEncoders
-    // Stable Diffusion 2.x in a folder differs from 1.x in sizes alone, except that it wants another padding of prompts.
-    if textEncoders.contains(where: { $0.configuration.activation == .gelu }), unetConfiguration.usesLinearProjection {
-      throw .unsupported(
-        path: path, found: "a Stable Diffusion 2.x model", advice: "use a Stable Diffusion 1.x model")
-    }
     let textWidths = textEncoders.map(\.configuration.width)
     guard unetConfiguration.crossAttentionWidth == textWidths.reduce(0, +) else {
       throw .configuration(
@@ -100,14 +100,34 @@ public struct ModelArchive: Sendable {
         expected: textWidths.map(String.init).joined(separator: " + ")
           + ", the width of the text encoder\(textWidths.count > 1 ? "s together" : "")")
     }
+    let pooledWidth = textEncoders.lazy.compactMap(\.configuration.projectionWidth).first ?? 0
+    let numberCount = family.vector.reduce(0) { $0 + $1.numberCount }
+    if let width = unetConfiguration.vectorWidth {
+      vectorNumberWidth = (width - pooledWidth) / numberCount
+      guard width > pooledWidth, (width - pooledWidth).isMultiple(of: 2 * numberCount) else {
+        throw .configuration(
+          path: path, key: "width of the vector that the UNet takes", found: "\(width)",
+          expected:
+            "\(pooledWidth), the width of a text's encoding, and an even number for each of \(numberCount) numbers")
+      }
+    } else {
+      vectorNumberWidth = 0
+    }
     if let network = checkpoint.vae {
-      let vaeConfiguration = try VAEConfiguration(network)
+      let vaeConfiguration = try VAEConfiguration(network, family: family)
       try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
     } else {
       vae = nil
     }
-    predictionType = try Self.predictionType(checkpoint.schedulerConfiguration)
+    predictionType =
+      checkpoint.markers.contains(.vPrediction)
+      ? .vPrediction : try Self.predictionType(checkpoint.schedulerConfiguration)
+    if let scheduler = checkpoint.schedulerConfiguration {
+      hasZeroTerminalSNR = try scheduler.boolean("rescale_betas_zero_snr", default: false)
+    } else {
+      hasZeroTerminalSNR = checkpoint.markers.contains(.zeroTerminalSNR)
+    }
     tokenizerFolders = checkpoint.tokenizerFolders
     files = checkpoint.files
     unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)

@@ -2,7 +2,8 @@ import Layers
 import Tensors
 import Weights
 
-/// What a context becomes for the UNet: the keys and values of every cross-attention, one list for each transformer.
+/// What a context becomes for the UNet: the keys and values of every cross-attention, one list for each transformer, and
+/// what is added to the timestep's embedding.
 ///
 /// They depend on the prompt and not on the step, so they are made once a prompt.
 public struct UNetContext {
@@ -15,6 +16,8 @@ public struct UNetContext {
   }
 
   let keysValues: [[KeysValues]]
+  /// `[1, 1, 1, time width]`; nothing in most families.
+  let vector: Tensor?
   /// Who holds it may compare contexts without keeping their memory.
   public let identity = Identity()
 }
@@ -23,6 +26,7 @@ public struct UNetContext {
 /// Rombach et al. 2022, arXiv:2112.10752.
 public final class UNet {
   private let timeEmbedding: TimestepEmbedding
+  private let vectorEmbedding: VectorEmbedding?
   private let convIn: Convolution2D
   private let down: [UNetDownBlock]
   private let middle: UNetMiddleBlock
@@ -30,6 +34,10 @@ public final class UNet {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
+  /// Whether the network is told the guidance scale, so that nothing is left to guide.
+  public let readsGuidance: Bool
+  private let inChannels: Int
+  private let contextWidth: Int
   /// What latents and the timestep meet first: both cost next to nothing there, and everything depends on them.
   private let precise: Compute
 
@@ -46,7 +54,15 @@ public final class UNet {
     let widths = configuration.blockOutChannels
     let parts = UNetParts(configuration: configuration, compute: compute)
     timeEmbedding = try TimestepEmbedding(
-      w["time_embedding"], waves: widths[0], width: configuration.timeEmbeddingWidth, compute: precise)
+      w["time_embedding"], waves: widths[0], width: configuration.timeEmbeddingWidth,
+      guidanceWidth: configuration.guidanceWidth, compute: precise)
+    let precise = precise
+    vectorEmbedding = try configuration.vectorWidth.map {
+      try VectorEmbedding(w["add_embedding"], inputs: $0, width: configuration.timeEmbeddingWidth, compute: precise)
+    }
+    readsGuidance = configuration.guidanceWidth != nil
+    inChannels = configuration.inChannels
+    contextWidth = configuration.crossAttentionWidth
     convIn = try Convolution2D(
       w["conv_in"], inputs: configuration.inChannels, outputs: widths[0], compute: precise)
 
@@ -76,11 +92,18 @@ public final class UNet {
       w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute)
   }
 
-  /// Projects a context, `[1, 1, tokens, context width]` of any element type, for every cross-attention.
-  public func prepare(_ context: Tensor) -> UNetContext {
+  /// Projects a context for every cross-attention, and embeds what else the network is told.
+  ///
+  /// - Parameters:
+  ///   - context: `[1, 1, tokens, context width]` of any element type.
+  ///   - vector: Of the configuration's `vectorWidth`, for networks that have one.
+  /// - Returns: What the prompt becomes for `forward`.
+  public func prepare(_ context: Tensor, vector: [Float] = []) -> UNetContext {
     let transformers = down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)
     let converted = compute.converted(context)
-    return UNetContext(keysValues: transformers.map { $0.prepare(converted, compute) })
+    return UNetContext(
+      keysValues: transformers.map { $0.prepare(converted, compute) },
+      vector: vectorEmbedding?.forward(precise.tensor(vector), precise))
   }
 
   /// Predicts the noise (or the velocity) in a batch of latents.
@@ -90,26 +113,29 @@ public final class UNet {
   ///     ones: what comes before the first cross-attention is then computed once, with the same result.
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch; their lengths may differ.
+  ///   - guidance: The guidance scale, for networks that are told it.
   /// - Returns: `[batch, height, width, 4]` in floats.
-  public func forward(_ latents: Tensor, timestep: Float, contexts: [UNetContext]) -> Tensor {
-    forward(latents, timestep: timestep, contexts: contexts) { _ in }
+  public func forward(
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1
+  ) -> Tensor {
+    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance) { _ in }
   }
 
-  /// Predicts as `forward(_:timestep:contexts:)` does, and hands out what the deep layers said of each image.
+  /// Predicts as `forward(_:timestep:contexts:guidance:)` does, and hands out what the deep layers said of each image.
   public func forwardKeepingFeatures(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext]
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1
   ) -> (output: Tensor, features: [UNetFeatures]) {
     var features: [UNetFeatures] = []
-    let output = forward(latents, timestep: timestep, contexts: contexts) { deep in
+    let output = forward(latents, timestep: timestep, contexts: contexts, guidance: guidance) { deep in
       features = contexts.indices.map { UNetFeatures(deep: compute.image($0, of: deep)) }
     }
     return (output, features)
   }
 
   private func forward(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], keep: (Tensor) -> Void
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float, keep: (Tensor) -> Void
   ) -> Tensor {
-    let time = compute.converted(timeEmbedding.forward(timestep: timestep, precise))
+    let time = time(timestep, contexts, guidance)
     var cursor = ContextCursor(contexts)
     var x = first(latents, time)
     var skips = [x]
@@ -122,21 +148,22 @@ public final class UNet {
     return shallow(x, time, &cursor, &skips)
   }
 
-  /// Predicts roughly what `forward(_:timestep:contexts:)` does, from the shallow layers and what the deep ones said at
+  /// Predicts roughly what `forward(_:timestep:contexts:guidance:)` does, from the shallow layers and what the deep ones said at
   /// another timestep: deep features change slowly from step to step.
   ///
   /// Source: Ma, Fang & Wang 2023, "DeepCache: Accelerating Diffusion Models for Free", arXiv:2312.00858.
   ///
   /// - Parameters:
-  ///   - latents: As for `forward(_:timestep:contexts:)`.
+  ///   - latents: As for `forward(_:timestep:contexts:guidance:)`.
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch.
+  ///   - guidance: The guidance scale, for networks that are told it.
   ///   - features: Of each image of the batch, in latents of the same size.
   /// - Returns: `[batch, height, width, 4]` in floats.
   public func forward(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], reusing features: [UNetFeatures]
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1, reusing features: [UNetFeatures]
   ) -> Tensor {
-    let time = compute.converted(timeEmbedding.forward(timestep: timestep, precise))
+    let time = time(timestep, contexts, guidance)
     var cursor = ContextCursor(contexts)
     let x = first(latents, time)
     var skips = [x]
@@ -144,6 +171,13 @@ public final class UNet {
     let last = up[up.count - 1]
     cursor.skipToLast(last.transformers.isEmpty ? 0 : last.resnets.count - last.firstShallowLayer)
     return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips)
+  }
+
+  /// The timestep's embedding, one for each context where they add something to it.
+  private func time(_ timestep: Float, _ contexts: [UNetContext], _ guidance: Float) -> Tensor {
+    compute.converted(
+      timeEmbedding.forward(
+        timestep: timestep, guidance: guidance, vectors: contexts.compactMap(\.vector), precise))
   }
 
   private func first(_ latents: Tensor, _ time: Tensor) -> Tensor {
@@ -182,5 +216,20 @@ struct ContextCursor {
   mutating func take() -> [[KeysValues]] {
     defer { next += 1 }
     return contexts.map { $0.keysValues[next] }
+  }
+}
+
+extension UNet {
+  /// Whether the network takes grey noise at the last timestep for something darker than it is, as those do that predict
+  /// the velocity: how the webui tells the two kinds of Stable Diffusion 2.x apart.
+  public func predictsVelocity(_ compute: Compute) -> Bool {
+    let compute = compute.with(.fp32)
+    let x = compute.tensor(batch: 1, height: 8, width: 8, channels: inChannels)
+    x.base.update(repeating: 0.5, count: x.count)
+    let context = compute.tensor(batch: 1, height: 1, width: 2, channels: contextWidth)
+    context.base.update(repeating: 0.5, count: context.count)
+    let output = forward(x, timestep: 999, contexts: [prepare(context)])
+    let sum = UnsafeBufferPointer(start: output.base, count: output.count).reduce(0.0) { $0 + Double($1) - 0.5 }
+    return sum / Double(output.count) < -1
   }
 }

@@ -26,6 +26,11 @@ public struct UNetConfiguration: Hashable, Sendable {
   public var usesLinearProjection = false
   /// Groups of all group norms.
   public var normGroups = 32
+  /// Width of the vector that is added to the timestep's embedding; nothing in most families.
+  public var vectorWidth: Int?
+  /// Width of the embedding of the guidance scale, in models distilled from guided ones (Meng et al. 2023,
+  /// arXiv:2210.03142); nothing in most.
+  public var guidanceWidth: Int?
   /// Added to the variance in the group norms of residual layers and of the output; transformers have 1e-6.
   public var normEpsilon: Float = 1e-5
 
@@ -39,17 +44,20 @@ public struct UNetConfiguration: Hashable, Sendable {
 extension UNetConfiguration {
   /// Reads what the network's files tell.
   ///
-  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover, and
-  /// `WeightError.unsupported` for UNets that want more than a latent as input.
-  init(_ network: Checkpoint.Network) throws(WeightError) {
+  /// - Parameters:
+  ///   - network: The UNet.
+  ///   - family: What they do not tell.
+  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover, and
+  ///   `WeightError.unsupported` for UNets that want more than a latent as input.
+  init(_ network: Checkpoint.Network, family: ModelFamily) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
       path = configuration.path
-      try read(configuration)
+      try read(configuration, family)
     } else {
       path = network.store.path
-      try measure(network)
+      try measure(network, family)
     }
     try check(path: path)
   }
@@ -63,7 +71,6 @@ extension UNetConfiguration {
   private static let fixed: [(key: String, accepted: [JSONValue])] = [
     ("_class_name", [.string("UNet2DConditionModel")]),
     ("act_fn", [.string("silu"), .string("swish")]),
-    ("addition_embed_type", [.null]),
     ("attention_type", [.string("default")]),
     ("center_input_sample", [.bool(false)]),
     ("class_embed_type", [.null]),
@@ -85,16 +92,16 @@ extension UNetConfiguration {
     ("resnet_skip_time_act", [.bool(false)]),
     ("resnet_time_scale_shift", [.string("default")]),
     ("reverse_transformer_layers_per_block", [.null]),
-    ("time_cond_proj_dim", [.null]),
     ("time_embedding_act_fn", [.null]),
     ("time_embedding_type", [.string("positional")]),
     ("timestep_post_act", [.null]),
   ]
 
-  private mutating func read(_ file: ConfigurationFile) throws(WeightError) {
-    for (key, accepted) in Self.fixed { try file.require(key, in: accepted) }
+  private mutating func read(_ file: ConfigurationFile, _ family: ModelFamily) throws(WeightError) {
     inChannels = try file.integer("in_channels", default: 4, in: NetworkLimit.channels)
     outChannels = try file.integer("out_channels", default: 4, in: NetworkLimit.channels)
+    try requireLatent(path: file.path)
+    for (key, accepted) in Self.fixed { try file.require(key, in: accepted) }
 
     let downTypes = try file.strings(
       "down_block_types",
@@ -129,21 +136,29 @@ extension UNetConfiguration {
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     normEpsilon = Float(try file.positiveNumber("norm_eps", default: 1e-5))
     try file.require("time_embedding_dim", in: [.null, .integer(Int64(timeEmbeddingWidth))])
+    try file.require("addition_embed_type", in: [family.vector.isEmpty ? .null : .string("text_time")])
+    if !family.vector.isEmpty {
+      vectorWidth = try file.integer(
+        "projection_class_embeddings_input_dim", default: nil, in: NetworkLimit.channels)
+    }
+    if file["time_cond_proj_dim"] != nil {
+      guidanceWidth = try file.integer("time_cond_proj_dim", default: nil, in: NetworkLimit.channels)
+    }
   }
 
   // MARK: From the shapes of a single file
 
-  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+  private mutating func measure(_ network: Checkpoint.Network, _ family: ModelFamily) throws(WeightError) {
     let root = network.store.root
     guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
       throw .damaged(path: network.store.path, reason: "the blocks of its UNet cannot be told from its tensors")
     }
     outChannels = root.commonSize(["conv_out.weight", "conv_out.bias"]) ?? outChannels
     inChannels = root.commonSize(["conv_in.weight"], dimension: 1) ?? outChannels
+    try requireLatent(path: network.store.path)
+    guidanceWidth = root.commonSize(["time_embedding.cond_proj.weight"], dimension: 1)
     layersPerBlock = structure.layersPerBlock
     hasAttention = structure.hasAttention
-    headCounts = Array(repeating: 8, count: structure.blockCount)
-
     var channels: [Int] = []
     for block in 0..<structure.blockCount {
       let down = (0..<layersPerBlock).map { "down_blocks.\(block).resnets.\($0)" }
@@ -155,6 +170,15 @@ extension UNetConfiguration {
       channels.append(size)
     }
     blockOutChannels = channels
+    headCounts = channels.map { channels in
+      switch family.heads {
+      case .count(let count): count
+      case .width(let width): max(channels / width, 1)
+      }
+    }
+    if !family.vector.isEmpty {
+      vectorWidth = root.commonSize(["add_embedding.linear_1.weight"], dimension: 1) ?? 0
+    }
 
     let middleAttention = "mid_block.attentions.0"
     let middleDepth = depth(root, [middleAttention])
@@ -190,14 +214,21 @@ extension UNetConfiguration {
 
   // MARK: Either way
 
-  private func check(path: String) throws(WeightError) {
+  /// Throws `WeightError.unsupported` for UNets that want more than a latent.
+  private func requireLatent(path: String) throws(WeightError) {
     let extraInputs = [
-      5: "a depth-to-image model", 7: "an upscaler", 8: "an instruct-pix2pix model", 9: "an inpainting model",
+      5: "a depth-to-image model, whose UNet takes a depth map besides the latent",
+      7: "an upscaler, whose UNet takes a small picture besides the latent",
+      8: "an instruct-pix2pix model, whose UNet takes a picture to change besides the latent",
+      9: "an inpainting model, whose UNet takes a picture and a mask besides the latent",
     ]
     if inChannels != outChannels {
       let found = extraInputs[inChannels] ?? "a model with \(inChannels) input channels for \(outChannels) of output"
       throw .unsupported(path: path, found: found, advice: "use a text-to-image model")
     }
+  }
+
+  private func check(path: String) throws(WeightError) {
     for (block, channels) in blockOutChannels.enumerated() {
       let name = "channels of UNet block \(block)"
       guard NetworkLimit.channels.contains(channels), channels.isMultiple(of: normGroups) else {

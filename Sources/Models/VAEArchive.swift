@@ -24,7 +24,7 @@ public struct VAEArchive: Sendable {
     path = checkpoint.path
     layout = checkpoint.layout
     if let network = checkpoint.vae {
-      decoder = .full(ModelArchive.Network(try VAEConfiguration(network), network))
+      decoder = .full(ModelArchive.Network(try VAEConfiguration(network, family: nil), network))
     } else if let network = checkpoint.tinyDecoder {
       decoder = .tiny(ModelArchive.Network(try TinyDecoderConfiguration(network), network))
     } else {

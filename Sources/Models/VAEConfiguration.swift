@@ -15,8 +15,9 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var layersPerBlock = 2
   /// Groups of all group norms, whose epsilon is 1e-6.
   public var normGroups = 32
-  /// What latents were multiplied by for the UNet; divide by it before decoding.
-  public var scalingFactor: Float = 0.18215
+  /// What latents were multiplied by for the UNet; divide by it before decoding. Nothing where the VAE's files do not tell
+  /// and no family is known.
+  public var scalingFactor: Float? = 0.18215
   /// Whether a 1×1 convolution of the latent precedes the decoder.
   public var usesPostQuantConvolution = true
   /// Whether the middle block has attention, of one head.
@@ -29,8 +30,11 @@ public struct VAEConfiguration: Hashable, Sendable {
 extension VAEConfiguration {
   /// Reads what the network's files tell.
   ///
-  /// Throws `WeightError.configuration` for anything that this version's arithmetic does not cover.
-  init(_ network: Checkpoint.Network) throws(WeightError) {
+  /// - Parameters:
+  ///   - network: The VAE.
+  ///   - family: Of the model that it comes with; nothing for one in a file of its own.
+  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  init(_ network: Checkpoint.Network, family: ModelFamily?) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
@@ -39,6 +43,7 @@ extension VAEConfiguration {
     } else {
       path = network.store.path
       try measure(network)
+      scalingFactor = family?.latentScale
     }
     guard outChannels == 3 else {
       throw .configuration(path: path, key: "out_channels", found: "\(outChannels)", expected: "3: red, green and blue")

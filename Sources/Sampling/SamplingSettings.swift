@@ -72,7 +72,15 @@ extension NoiseVariation {
 
 extension TrainingSchedule {
   /// The noise levels that a job takes its model to be trained on.
-  public init(_ job: JobParameters) {
-    self.init(noise: job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar, isQuantized: job.enableQuantization)
+  ///
+  /// - Parameters:
+  ///   - job: May ask for other noise than the model's.
+  ///   - noise: What the model's files say.
+  ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nothing for those of Stable Diffusion 1.x.
+  public init(_ job: JobParameters, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
+    self.init(
+      noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar,
+      isQuantized: job.enableQuantization)
+    if let alignedSteps { self.alignedSteps = alignedSteps }
   }
 }

@@ -21,14 +21,15 @@ public enum SigmaSchedule {
     let levels: any NoiseLevels = sampler == .lcm ? LCMLevels(training) : training
     let discards = sampler.discardsPenultimateSigma || options.discardsPenultimateSigma
     let named = schedule == .automatic ? sampler.defaultSchedule : schedule
-    var sigmas = sigmas(named, count: discards ? steps + 1 : steps, options: options, levels: levels)
+    var sigmas = sigmas(
+      named, count: discards ? steps + 1 : steps, options: options, levels: levels, alignedSteps: training.alignedSteps)
     if discards { sigmas.remove(at: sigmas.count - 2) }
     return sigmas
   }
 
   /// Mostly `count` sigmas above 0, then 0.
   private static func sigmas(
-    _ schedule: ScheduleID, count: Int, options: ScheduleOptions, levels: any NoiseLevels
+    _ schedule: ScheduleID, count: Int, options: ScheduleOptions, levels: any NoiseLevels, alignedSteps: [Double]
   ) -> [Float] {
     let (low, high) = options.range(of: levels)
     switch schedule {
@@ -57,7 +58,7 @@ public enum SigmaSchedule {
         return Float(tan(Double(weight * last + (1 - weight) * first)))
       }
     case .alignYourSteps:
-      return alignYourSteps(count) + [0]
+      return alignYourSteps(count, table: alignedSteps) + [0]
     case .simple:
       let stride = Double(levels.sigmas.count) / Double(count)
       return (0..<count).map { levels.sigmas[levels.sigmas.count - 1 - Int(Double($0) * stride)] } + [0]
@@ -80,9 +81,8 @@ public enum SigmaSchedule {
     return linspace(0, 1, count).map { Float.pow(Float(start) + $0 * span, rho) }
   }
 
-  /// The eleven levels that were found best for Stable Diffusion 1, log-linear between them.
-  private static func alignYourSteps(_ count: Int) -> [Float] {
-    let table = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
+  /// Eleven levels that were found best for a family, log-linear between them.
+  private static func alignYourSteps(_ count: Int, table: [Double]) -> [Float] {
     guard count != table.count else { return table.map { Float($0) } }
     let logs = table.reversed().map { log($0) }
     return (0..<count).reversed().map { i in

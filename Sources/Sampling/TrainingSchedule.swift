@@ -9,6 +9,8 @@ public struct TrainingSchedule: Hashable, Sendable {
   public let alphasCumprod: [Float]
   /// Sigma of every timestep, rising.
   public let sigmas: [Float]
+  /// Eleven sigmas, from the highest, for `ScheduleID.alignYourSteps`.
+  public var alignedSteps = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
   private let logSigmas: [Float]
   /// Whether noise levels only have whole timesteps.
   private let isQuantized: Bool

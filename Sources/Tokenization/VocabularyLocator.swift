@@ -2,7 +2,7 @@ import Foundation
 
 /// Finds the CLIP vocabulary that belongs to a model.
 ///
-/// In this order: `tokenizer/` in the model's folder; beside the model; `$XDG_DATA_HOME/sdbatch/clip/`, by default
+/// In this order: `tokenizer/` or `tokenizer_2/` in the model's folder; beside the model; `$XDG_DATA_HOME/sdbatch/clip/`, by default
 /// `~/.local/share/sdbatch/clip/`.
 public struct VocabularyLocator: Sendable {
   /// The names that are looked for in each place, best first; `vocab.json` beside `merges.txt` gives the ids.
@@ -30,12 +30,20 @@ public struct VocabularyLocator: Sendable {
   public func find(for modelPath: String) throws(TokenizationError) -> Vocabulary {
     let places = places(for: modelPath)
     for place in places {
-      for name in Self.fileNames {
-        let path = place.appendingPathComponent(name).path
-        if FileManager.default.fileExists(atPath: path) { return try Vocabulary(contentsOf: path) }
-      }
+      if let vocabulary = try read(in: place.path) { return vocabulary }
     }
     throw .vocabularyNotFound(model: modelPath, places: places.map(\.path))
+  }
+
+  /// Reads the vocabulary in a folder; nothing if there is none.
+  ///
+  /// Throws `unreadableFile` or `damagedVocabulary`.
+  public func read(in folder: String) throws(TokenizationError) -> Vocabulary? {
+    for name in Self.fileNames {
+      let path = URL(fileURLWithPath: folder).appendingPathComponent(name).path
+      if FileManager.default.fileExists(atPath: path) { return try Vocabulary(contentsOf: path) }
+    }
+    return nil
   }
 
   /// The folders that are looked in, best first.
@@ -44,7 +52,7 @@ public struct VocabularyLocator: Sendable {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: model.path, isDirectory: &isFolder)
     var places: [URL] = []
-    if exists, isFolder.boolValue { places.append(model.appendingPathComponent("tokenizer")) }
+    if exists, isFolder.boolValue { places += ["tokenizer", "tokenizer_2"].map(model.appendingPathComponent) }
     places.append(model.deletingLastPathComponent())
     if let dataFolder { places.append(dataFolder.appendingPathComponent("sdbatch/clip")) }
     return places

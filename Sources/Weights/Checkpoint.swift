@@ -24,6 +24,8 @@ package struct Checkpoint: Sendable {
   /// A TAESD decoder, in files of its own, which stands in for a VAE.
   package var tinyDecoder: Network?
   package var schedulerConfiguration: ConfigurationFile?
+  /// What tensors say by being in a single file at all.
+  package var markers: Set<CheckpointMarker> = []
   /// The folders with the model's own CLIP vocabulary, one for each text encoder that has one.
   package var tokenizerFolders: [String] = []
   /// The files that make up the model, relative to `path`; empty for a single file.
@@ -52,6 +54,7 @@ package struct Checkpoint: Sendable {
     var checkpoint = Checkpoint(path: path, layout: .singleFile, family: family)
     let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix] + family.textEncoders.map(\.prefix)
     checkpoint.unread = unread(tensors, known: prefixes + KeyMap.ldmLeftovers)
+    checkpoint.markers = Set(CheckpointMarker.allCases.filter { tensors.keys.contains($0.rawValue) })
     func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
       Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
     }
@@ -67,7 +70,7 @@ package struct Checkpoint: Sendable {
         throw .unreadable(
           path: path, reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint")
       }
-      checkpoint.textEncoders.append(network(.textEncoder(prefix: encoder.prefix, names: textNames), nil))
+      checkpoint.textEncoders.append(network(.textEncoder(encoder, names: textNames), nil))
     }
 
     let vaeNames = names(tensors, under: KeyMap.ldmVAEPrefix)
@@ -87,7 +90,7 @@ package struct Checkpoint: Sendable {
       if let names = TinyDecoderNames(tensors.keys) { return tiny(path: path, tensors: tensors, names) }
       throw .unsupported(
         path: path, found: "a file with \(tensors.count) tensors, but without the decoder of a Stable Diffusion VAE",
-        advice: "use the VAE of a Stable Diffusion 1.x model")
+        advice: "use the VAE of a Stable Diffusion model")
     }
     var checkpoint = Checkpoint(path: path, layout: vae.layout)
     if !prefix.isEmpty {
@@ -130,7 +133,17 @@ package struct Checkpoint: Sendable {
   }
 
   private static func unread(_ tensors: [String: WeightTensor], known: [String]) -> [WeightAudit.Finding] {
-    tensors.values.filter { tensor in !known.contains { tensor.name.hasPrefix($0) } }
-      .map { .unread(name: $0.name, shape: $0.shape) }
+    tensors.values.filter { tensor in
+      !known.contains { tensor.name.hasPrefix($0) } && CheckpointMarker(rawValue: tensor.name) == nil
+    }
+    .map { .unread(name: $0.name, shape: $0.shape) }
   }
+}
+
+/// A tensor, mostly empty, whose presence in a single file tells how the model was trained; the raw value is its name.
+package enum CheckpointMarker: String, CaseIterable, Sendable {
+  /// The UNet predicts the velocity.
+  case vPrediction = "v_pred"
+  /// The last timestep of the training is all noise.
+  case zeroTerminalSNR = "ztsnr"
 }

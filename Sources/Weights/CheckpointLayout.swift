@@ -12,8 +12,12 @@ public enum CheckpointLayout: String, Sendable, CaseIterable {
 extension CheckpointLayout {
   /// Models of other families, known by the beginning of any of their tensors' names.
   private static let otherFamilies: [(beginning: String, family: String)] = [
-    ("conditioner.embedders.", "a Stable Diffusion XL model"),
-    ("cond_stage_model.model.", "a Stable Diffusion 2.x model"),
+    ("depth_model.", "a depth-to-image model"),
+    ("embedder.model.", "an unCLIP model"),
+    ("noise_augmentor.", "an unCLIP model"),
+    ("low_scale_model.", "an upscaler"),
+    ("cond_stage_model.roberta.", "an AltDiffusion model"),
+    ("edm_mean", "a Playground 2.5 model"),
     ("model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model"),
     ("joint_blocks.", "a Stable Diffusion 3 model"),
     ("model.diffusion_model.double_blocks.", "a Flux model"),
@@ -39,11 +43,16 @@ extension CheckpointLayout {
   /// Throws `WeightError.unsupported` for everything else.
   static func family(_ names: some Collection<String>, path: String) throws(WeightError) -> ModelFamily {
     func matches(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
-    let advice = "use a Stable Diffusion 1.x checkpoint"
+    let advice = "use a checkpoint of Stable Diffusion 1.x, 2.x or XL"
     if let other = otherFamilies.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.family, advice: advice)
     }
-    if matches(KeyMap.ldmUNetPrefix) { return .sd1 }
+    if matches(KeyMap.ldmUNetPrefix) {
+      // The refiner's one encoder stands where another of XL stands, so those with more encoders come first.
+      let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
+      return families.first { $0.textEncoders.allSatisfy { matches($0.prefix) } }
+        ?? families.first { $0.textEncoders.contains { matches($0.prefix) } } ?? .sd1
+    }
     if let other = otherKinds.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.kind, advice: advice)
     }

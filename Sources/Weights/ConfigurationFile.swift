@@ -37,6 +37,12 @@ package struct ConfigurationFile: Sendable {
     return value
   }
 
+  /// The settings of a whole CLIP's text side, which are kept apart; these settings where there is no such part.
+  package var textSide: ConfigurationFile {
+    guard case .object(let members) = self["text_config"] else { return self }
+    return ConfigurationFile(path: path, members: members)
+  }
+
   /// An error about the value of `key`.
   package func unusable(_ key: String, expected: String) -> WeightError {
     .configuration(path: path, key: key, found: values[key]?.description ?? "not given", expected: expected)

@@ -70,22 +70,42 @@ struct DiffusersFolder {
     return network
   }
 
+  /// The family, told by the folders and by what the UNet's and the text encoder's configurations say.
+  ///
   /// Throws `WeightError.unsupported` for models of other families.
   private func family() throws(WeightError) -> ModelFamily {
-    let advice = "use a Stable Diffusion 1.x model"
-    if hasFolder("text_encoder_2") {
-      throw .unsupported(
-        path: path, found: "a model with two text encoders, such as Stable Diffusion XL", advice: advice)
-    }
+    let advice = "use a model of Stable Diffusion 1.x, 2.x or XL"
     if hasFolder("transformer") {
       throw .unsupported(path: path, found: "a transformer model, such as Stable Diffusion 3 or Flux", advice: advice)
     }
-    guard hasFolder("unet"), hasFolder("text_encoder") else {
+    guard hasFolder("unet"), hasFolder("text_encoder") || hasFolder("text_encoder_2") else {
       throw .unreadable(
         path: path,
         reason: "this is a folder without unet/ and text_encoder/, expected a diffusers folder or a .safetensors file")
     }
-    return .sd1
+    let unet = try configuration("unet")
+    if hasFolder("image_normalizer") || unet["class_embed_type"] == .string("projection") {
+      throw .unsupported(path: path, found: "an unCLIP model", advice: advice)
+    }
+    if unet["addition_embed_type"] == .string("text_time") {
+      let folders = ModelFamily.sdxl.textEncoders.map(\.folder)
+      return folders.allSatisfy(hasFolder) ? .sdxl : hasFolder("text_encoder_2") ? .sdxlRefiner : .sdxl
+    }
+    if hasFolder("text_encoder_2") {
+      throw .unsupported(
+        path: path, found: "a model with two text encoders that is none of Stable Diffusion XL", advice: advice)
+    }
+    // Stable Diffusion 2.x differs from 1.x in sizes alone, but for its text encoder's activation.
+    let isOpenCLIP = try configuration("text_encoder").textSide["hidden_act"] == .string("gelu")
+    return isOpenCLIP && unet["use_linear_projection"] == .bool(true) ? .sd2 : .sd1
+  }
+
+  private func configuration(_ folder: String) throws(WeightError) -> ConfigurationFile {
+    let prefix = folder.isEmpty ? "" : folder + "/"
+    guard hasFile(prefix + "config.json") else {
+      throw .unreadable(path: "\(path)/\(prefix)config.json", reason: "this file of a diffusers folder is missing")
+    }
+    return try ConfigurationFile(path: "\(path)/\(prefix)config.json")
   }
 
   private func vae(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {
@@ -101,7 +121,7 @@ struct DiffusersFolder {
     guard hasDecoder else {
       throw .unsupported(
         path: vaePath, found: "a folder without the decoder of a Stable Diffusion VAE",
-        advice: "use the VAE of a Stable Diffusion 1.x model")
+        advice: "use the VAE of a Stable Diffusion model")
     }
     return network
   }
@@ -111,11 +131,8 @@ struct DiffusersFolder {
     _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
   ) throws(WeightError) -> Checkpoint.Network {
     let prefix = folder.isEmpty ? "" : folder + "/"
-    guard hasFile(prefix + "config.json") else {
-      throw .unreadable(path: "\(path)/\(prefix)config.json", reason: "this file of a diffusers folder is missing")
-    }
+    let configuration = try configuration(folder)
     files.append(prefix + "config.json")
-    let configuration = try ConfigurationFile(path: "\(path)/\(prefix)config.json")
     var tensors: [String: WeightTensor] = [:]
     for file in try weightFiles(prefix, &files) {
       files.append(prefix + file)

@@ -37,10 +37,10 @@ public struct WeightScope: Sendable {
   }
 
   /// Whether the file has the tensor `name` of this scope.
-  public func contains(_ name: String) -> Bool { store.find(join(name)) != nil }
+  public func contains(_ name: String) -> Bool { store.shape(join(name)) != nil }
 
   /// The shape of the tensor `name` of this scope, if the file has it.
-  public func shape(of name: String) -> [Int]? { store.find(join(name))?.shape }
+  public func shape(of name: String) -> [Int]? { store.shape(join(name)) }
 
   /// The size that most of the tensors `names` have in `dimension`; nothing if the file has none of them.
   ///

@@ -7,6 +7,7 @@ public final class WeightStore: Sendable {
   private let keyMap: KeyMap
   /// By the file's names.
   private let tensors: [String: WeightTensor]
+  /// By the code's names.
   private let taken = Mutex<Set<String>>([])
   /// What adapters change, by code's names; see `WeightStore+Patches.swift`.
   let patches = Mutex<PatchBook>(PatchBook())
@@ -32,21 +33,29 @@ public final class WeightStore: Sendable {
     for file in files.values { try file.requireUnchanged() }
   }
 
-  /// The tensor called `name` in code, if the file has it.
-  func find(_ name: String) -> WeightTensor? { tensors[keyMap.fileName(name)] }
+  /// The shape of the tensor called `name` in code, if the file has it.
+  func shape(_ name: String) -> [Int]? {
+    let (fileName, form) = keyMap.place(name)
+    return tensors[fileName].flatMap { form.codeShape($0.shape) }
+  }
 
   /// The tensor called `name` in code, noted as taken; it must have `shape`.
   func take(_ name: String, shape: [Int]) throws(WeightError) -> WeightTensor {
-    let fileName = keyMap.fileName(name)
-    guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: shape) }
-    guard Self.haveSameNumbers(tensor.shape, shape) else {
-      throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: shape)
+    let (fileName, form) = keyMap.place(name)
+    let fileShape = form.fileShape(shape)
+    guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: fileShape) }
+    guard Self.haveSameNumbers(tensor.shape, fileShape) else {
+      throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: fileShape)
     }
-    guard tensor.elementType.isReadable else {
+    guard tensor.elementType.isReadable, form != .transposed || tensor.elementType.dequantize == nil else {
       throw .elementType(path: path, name: fileName, found: tensor.elementType.rawValue)
     }
-    taken.withLock { _ = $0.insert(fileName) }
-    return tensor.reshaped(shape)
+    taken.withLock { _ = $0.insert(name) }
+    return switch form {
+    case .whole: tensor.reshaped(shape)
+    case .part(let index, let count): tensor.part(index, of: count, shape: shape)
+    case .transposed: tensor.transposed()
+    }
   }
 
   /// Compares the file with what the network needs, from its header alone: no weight is read.
@@ -54,9 +63,9 @@ public final class WeightStore: Sendable {
     var findings: [WeightAudit.Finding] = []
     var known = Set<String>()
     for tensor in expected {
-      let fileName = keyMap.fileName(tensor.name)
-      known.insert(fileName)
-      if let finding = Self.finding(tensors[fileName], fileName: fileName, shape: tensor.shape) {
+      let (fileName, form) = keyMap.place(tensor.name)
+      guard known.insert(fileName).inserted else { continue }
+      if let finding = Self.finding(tensors[fileName], fileName: fileName, shape: form.fileShape(tensor.shape)) {
         findings.append(finding)
       }
     }
@@ -69,7 +78,7 @@ public final class WeightStore: Sendable {
   /// What the file has, the network is expected to need, and nobody has taken; empty once it is loaded.
   public func untaken(of expected: [ExpectedTensor]) -> [ExpectedTensor] {
     let taken = taken.withLock { $0 }
-    return expected.filter { !taken.contains(keyMap.fileName($0.name)) }
+    return expected.filter { !taken.contains($0.name) }
   }
 
   private static func finding(_ tensor: WeightTensor?, fileName: String, shape: [Int]) -> WeightAudit.Finding? {

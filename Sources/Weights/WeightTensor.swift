@@ -61,6 +61,27 @@ public struct WeightTensor: Sendable {
       scale: self.scale * scale)
   }
 
+  /// One of `count` equal parts of the rows.
+  func part(_ index: Int, of count: Int, shape: [Int]) -> WeightTensor {
+    var range = byteRange
+    if let strides {
+      let start = range.lowerBound + index * (self.shape[0] / count) * strides[0] * elementType.block.bytes
+      range = start..<max(range.upperBound, start)
+    } else {
+      let start = range.lowerBound + index * (range.count / count)
+      range = start..<start + range.count / count
+    }
+    return WeightTensor(
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides, scale: scale)
+  }
+
+  /// The matrix with rows and columns exchanged; not for numbers that are stored in blocks.
+  func transposed() -> WeightTensor {
+    WeightTensor(
+      name: name, shape: shape.reversed(), elementType: elementType, file: file, byteRange: byteRange,
+      strides: strides?.reversed() ?? [1, shape[1]], scale: scale)
+  }
+
   /// Converts all elements to Float32, exactly; `destination` has room for `elementCount` of them.
   ///
   /// Quantised numbers are what their scales make of them. Throws `WeightError.notFinite` at the first NaN or infinite

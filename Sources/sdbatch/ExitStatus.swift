@@ -102,7 +102,7 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .adapterMissing, .hypernetwork: false
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .adapterMissing, .hypernetwork: false
     case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }

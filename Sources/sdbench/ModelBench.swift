@@ -67,7 +67,7 @@ struct ModelBench: ParsableCommand {
     let ids = [Int32](repeating: 0, count: archive.textEncoders[0].configuration.positionCount)
     add(&report, "text encoding", Stopwatch(repeats: options.repeats) { _ = text.forward(ids, clipSkip: 1) })
 
-    let contexts = (0..<2).map { _ in unet.prepare(text.forward(ids, clipSkip: 1)) }
+    let contexts = (0..<2).map { _ in unet.prepare(text.forward(ids, clipSkip: 1).tokens) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
     _ = unet.forward(latent, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations

@@ -25,7 +25,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let s_min_uncond: Double?
   let s_min_uncond_all: Bool?
   let skip_early_cond: Double?
-  /// Nothing for the small random model, a name for the folder that comes with the program.
+  let refiner_checkpoint: String?
+  let refiner_switch_at: Double?
+  /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
+  /// `Tests/Fixtures/Families`.
   let model: String?
   let file: String
 
@@ -35,7 +38,12 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 
   var parameters: JobParameters {
     var parameters = JobParameters()
-    let name = model == nil ? "Engine/model.safetensors" : "../../Sources/DemoModel/Resources/demo"
+    let name =
+      switch model {
+      case nil: "Engine/model.safetensors"
+      case "folder": "../../Sources/DemoModel/Resources/demo"
+      case let family?: "Families/" + family
+      }
     parameters.model = ModelReference(name: name, path: Fixtures.path(name))
     parameters.prompt = prompt
     parameters.negativePrompt = negative_prompt
@@ -66,7 +74,12 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   ///
   /// Values on the edge between two 8-bit steps fall to either side. In DPM2 a with few steps more of them do, for there
   /// sigma_down is a small difference of large numbers, and one unit in the last place of float32 shows.
-  func expectAgreement(_ engine: Engine) throws {
+  func expectAgreement(_ engine: Engine, edges: Double = 0.1) throws {
+    try expectAgreement(engine, parameters, edges: edges)
+  }
+
+  /// Makes an image of other settings and compares; `edges` is how many values may fall to the other side of an edge.
+  func expectAgreement(_ engine: Engine, _ parameters: JobParameters, edges: Double = 0.1) throws {
     let image = try engine.generate(parameters) { _ in }
     let expected = try picture()
     #expect((image.width, image.height) == (expected.width, expected.height))
@@ -74,7 +87,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     let largest = differences.max() ?? 0
     let count = differences.count { $0 > 0 }
     #expect(
-      largest <= 1 && count * 10 < differences.count, "\(file): \(count) values differ, by at most \(largest)")
+      largest <= 1 && Double(count) < edges * Double(differences.count),
+      "\(file): \(count) values differ, by at most \(largest)")
   }
 
   /// The cases of a file under `Tests/Fixtures/Engine`; none, and a failure, where it cannot be read.

@@ -39,7 +39,7 @@ struct ConfigurationTests {
   }
 
   @Test(arguments: [
-    ("_class_name", #""UNet3DConditionModel""#), ("act_fn", #""gelu""#), ("addition_embed_type", #""text_time""#),
+    ("_class_name", #""UNet3DConditionModel""#), ("act_fn", #""gelu""#), ("addition_embed_type", #""text""#),
     ("attention_head_dim", "0"), ("attention_head_dim", "[8, 8]"), ("attention_head_dim", #""8""#),
     ("attention_head_dim", "null"), ("attention_head_dim", "8.5"), ("attention_type", #""gated""#),
     ("block_out_channels", "[32, 64]"), ("block_out_channels", "null"), ("block_out_channels", "[32, 64, 1e18]"),
@@ -58,7 +58,7 @@ struct ConfigurationTests {
     ("only_cross_attention", "[false, true, false]"), ("resnet_out_scale_factor", "2"),
     ("resnet_skip_time_act", "true"),
     ("resnet_time_scale_shift", #""scale_shift""#), ("reverse_transformer_layers_per_block", "[1, 1, 1]"),
-    ("time_cond_proj_dim", "256"), ("time_embedding_act_fn", #""silu""#), ("time_embedding_dim", "64"),
+    ("time_cond_proj_dim", "0"), ("time_embedding_act_fn", #""silu""#), ("time_embedding_dim", "64"),
     ("time_embedding_type", #""fourier""#), ("timestep_post_act", #""silu""#),
     ("transformer_layers_per_block", "[[1], [1], [1]]"),
     ("up_block_types", #"["UpBlock2D", "UpBlock2D", "UpBlock2D"]"#), ("use_linear_projection", "1"),

@@ -28,7 +28,7 @@ import Weights
     let model = try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute)
     #expect(network.untaken.isEmpty)
     let ids = try stages["text.ids"].prefix(77).map { Int32($0) }
-    let found = model.forward(ids, clipSkip: clipSkip).values
+    let found = model.forward(ids, clipSkip: clipSkip).tokens.values
     try expectClose(found, try stages["text.output.\(clipSkip)"])
   }
 

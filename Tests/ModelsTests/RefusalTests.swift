@@ -22,9 +22,10 @@ struct RefusalTests {
   }
 
   @Test(arguments: [
-    ("conditioner.embedders.0.transformer.text_model.embeddings.position_ids", "Stable Diffusion XL"),
-    ("conditioner.embedders.1.model.ln_final.bias", "Stable Diffusion XL"),
-    ("cond_stage_model.model.ln_final.bias", "Stable Diffusion 2.x"),
+    ("depth_model.model.pretrained.act_postprocess3.0.project.0.bias", "a depth-to-image model"),
+    ("embedder.model.ln_final.weight", "an unCLIP model"),
+    ("cond_stage_model.roberta.embeddings.word_embeddings.weight", "an AltDiffusion model"),
+    ("edm_mean", "a Playground 2.5 model"),
     ("model.diffusion_model.joint_blocks.0.x_block.mlp.fc1.weight", "Stable Diffusion 3"),
     ("model.diffusion_model.double_blocks.0.img_attn.proj.bias", "Flux"),
   ])
@@ -49,22 +50,22 @@ struct RefusalTests {
       tensor.name == "model.diffusion_model.input_blocks.0.0.weight"
         ? SyntheticTensor(tensor.name, [32, channels, 3, 3]) : tensor
     }
-    #expect(try found(try folder.write("model.safetensors", tensors)) == name)
+    #expect(try found(try folder.write("model.safetensors", tensors)).hasPrefix(name))
     let path = try fixture.writeFolder(to: folder, as: "model")
     let configuration = try fixture.configuration("unet")
       .replacingOccurrences(of: "\"in_channels\": 4", with: "\"in_channels\": \(channels)")
     try folder.write("model/unet/config.json", configuration)
-    #expect(try found(path) == name)
+    #expect(try found(path).hasPrefix(name))
   }
 
   @Test func `folders of other families are called by their names`() throws {
     let path = try ModelFixture("three-layers").writeFolder(to: folder, as: "model")
-    let text = try ModelFixture("three-layers").configuration("text_encoder")
-      .replacingOccurrences(of: "quick_gelu", with: "gelu")
-    try folder.write("model/text_encoder/config.json", text)
-    #expect(try found(path) == "a Stable Diffusion 2.x model")
     try folder.write("model/text_encoder_2/config.json", "{}")
-    #expect(try found(path).contains("Stable Diffusion XL"))
+    #expect(try found(path).contains("two text encoders"))
+    let unet = try ModelFixture("three-layers").configuration("unet")
+      .replacingOccurrences(of: "\"class_embed_type\": null", with: "\"class_embed_type\": \"projection\"")
+    try folder.write("model/unet/config.json", unet)
+    #expect(try found(path) == "an unCLIP model")
     try folder.write("flux/transformer/config.json", "{}")
     #expect(try found(folder("flux")).contains("Flux"))
   }

@@ -70,7 +70,9 @@ struct VocabularyLocatorTests {
       let model = home.appendingPathComponent("models/fish")
       try FileManager.default.createDirectory(at: model, withIntermediateDirectories: true)
       let error = #expect(throws: TokenizationError.self) { try locator.find(for: model.path) }
-      let places = ["models/fish/tokenizer", "models", "data/sdbatch/clip"].map { home.path + "/" + $0 }
+      let places = ["models/fish/tokenizer", "models/fish/tokenizer_2", "models", "data/sdbatch/clip"].map {
+        home.path + "/" + $0
+      }
       #expect(error == .vocabularyNotFound(model: model.path, places: places))
       for word in places + ["bpe_simple_vocab_16e6.txt.gz", "merges.txt"] {
         #expect(error?.description.contains(word) == true, "\(word)")

@@ -14,6 +14,14 @@ extension KeyMap {
       unused: vaeUnused(prefix: prefix))
   }
 
+  /// A text encoder in a single file; `names` are the file's, without its prefix.
+  static func textEncoder(_ encoder: ModelFamily.TextEncoder, names: [Substring]) -> KeyMap {
+    switch encoder.naming {
+    case .transformers: textEncoder(prefix: encoder.prefix, names: names)
+    case .openCLIP: openCLIP(prefix: encoder.prefix)
+    }
+  }
+
   /// The text encoder, in a folder or in a single file; `names` are the file's, without `prefix`.
   ///
   /// The transformers library wrote `text_model.` before its names up to version 4, and writes nothing since.

@@ -1,6 +1,8 @@
-"""Renames a diffusers SD 1.x network to the names of the single-file checkpoint that the webui loads."""
+"""Renames diffusers networks to the names of the single-file checkpoint that the webui loads."""
 
 import re
+
+import torch
 
 RESNET = {
     "norm1": "in_layers.0",
@@ -13,14 +15,20 @@ RESNET = {
 HEAD = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "conv_in": "input_blocks.0.0",
 }
 
 
-def unet_name(key, layers):
-    """The name of a UNet tensor; `layers` is layers_per_block, which decides how blocks are numbered."""
+def unet_name(key, layers, plain_up=("0",)):
+    """The name of a UNet tensor.
+
+    layers: layers_per_block, which decides how blocks are numbered.
+    plain_up: The numbers of the upward blocks without attention.
+    """
     for ours, theirs in HEAD.items():
         if key.startswith(ours + "."):
             return theirs + key[len(ours) :]
@@ -35,8 +43,9 @@ def unet_name(key, layers):
         return f"input_blocks.{(layers + 1) * (int(part[1]) + 1)}.0.op.{part[2]}"
     part = re.match(r"up_blocks\.(\d)\.upsamplers\.0\.conv\.(.*)", key)
     if part:
-        # The lowest level has no attention, so its upsampler comes second there and third elsewhere.
-        return f"output_blocks.{(layers + 1) * int(part[1]) + layers}.{1 if part[1] == '0' else 2}.conv.{part[2]}"
+        # After a layer without attention the upsampler comes second, elsewhere third.
+        place = 1 if part[1] in plain_up else 2
+        return f"output_blocks.{(layers + 1) * int(part[1]) + layers}.{place}.conv.{part[2]}"
     part = re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", key)
     kind, index, rest = part.groups()
     return f"middle_block.{1 if kind == 'attentions' else 2 * int(index)}." + (
@@ -61,15 +70,53 @@ def vae_name(key):
 
 
 def single_file(unet, vae, text_encoder):
-    """All three networks' tensors under the names of a webui checkpoint."""
+    """All three networks' tensors under the names of a webui checkpoint of Stable Diffusion 1.x."""
+    tensors = networks(unet, vae)
+    for key, tensor in text_encoder.state_dict().items():
+        key = key if key.startswith("text_model.") else "text_model." + key
+        tensors["cond_stage_model.transformer." + key] = tensor
+    return {key: tensor.contiguous() for key, tensor in tensors.items()}
+
+
+def networks(unet, vae):
+    """The tensors of UNet and VAE."""
     layers = unet.config.layers_per_block
-    tensors = {"model.diffusion_model." + unet_name(k, layers): t for k, t in unet.state_dict().items()}
+    plain = tuple(str(i) for i, kind in enumerate(unet.config.up_block_types) if kind == "UpBlock2D")
+    tensors = {"model.diffusion_model." + unet_name(k, layers, plain): t for k, t in unet.state_dict().items()}
     for key, tensor in vae.state_dict().items():
         name = vae_name(key)
         if re.search(r"attn_1\.(q|k|v|proj_out)\.weight$", name):
             tensor = tensor[:, :, None, None]  # 1x1 convolutions there
         tensors["first_stage_model." + name] = tensor
-    for key, tensor in text_encoder.state_dict().items():
-        key = key if key.startswith("text_model.") else "text_model." + key
-        tensors["cond_stage_model.transformer." + key] = tensor
-    return {key: tensor.contiguous() for key, tensor in tensors.items()}
+    return tensors
+
+
+LAYER = {
+    "self_attn.out_proj": "attn.out_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+
+
+def open_clip(text_encoder, prefix):
+    """A text encoder of the transformers library under OpenCLIP's names, queries, keys and values in one matrix."""
+    state = {k.removeprefix("text_model."): t for k, t in text_encoder.state_dict().items()}
+    tensors = {
+        "token_embedding.weight": state["embeddings.token_embedding.weight"],
+        "positional_embedding": state["embeddings.position_embedding.weight"],
+        "logit_scale": torch.tensor(4.6052),
+    }
+    for end in ("weight", "bias"):
+        tensors["ln_final." + end] = state["final_layer_norm." + end]
+        for layer in range(text_encoder.config.num_hidden_layers):
+            ours, theirs = f"encoder.layers.{layer}.", f"transformer.resblocks.{layer}."
+            parts = [state[f"{ours}self_attn.{part}_proj.{end}"] for part in "qkv"]
+            tensors[f"{theirs}attn.in_proj_{end}"] = torch.cat(parts)
+            for a, b in LAYER.items():
+                tensors[f"{theirs}{b}.{end}"] = state[f"{ours}{a}.{end}"]
+    width = text_encoder.config.hidden_size
+    projection = state.get("text_projection.weight")
+    tensors["text_projection"] = torch.zeros(width, width) if projection is None else projection.T
+    return {prefix + key: tensor.contiguous() for key, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-/// Names in the single file that the webui loads: those of the original latent diffusion code (CompVis), for SD 1.x.
+/// Names in the single file that the webui loads: those of the original latent diffusion code (CompVis).
 ///
 /// That code numbers a UNet's blocks in one row, so the numbers depend on how many layers a block has.
 extension KeyMap {
@@ -9,11 +9,13 @@ extension KeyMap {
   static let ldmLeftovers = [
     "model_ema.", "betas", "alphas_cumprod", "sqrt_", "log_one_minus_alphas_cumprod", "posterior_", "logvar",
     "lvlb_weights", "cond_stage_model.logit_scale", "cond_stage_model.text_projection", "embedding_manager.",
+    "conditioner.embedders.0.logit_scale", "conditioner.embedders.0.text_projection", "denoiser.sigmas",
   ]
 
   static func ldmUNet(_ structure: BlockStructure) -> KeyMap {
     var rules = [
       KeyRule("time_embedding.linear_1", "time_embed.0"), KeyRule("time_embedding.linear_2", "time_embed.2"),
+      KeyRule("add_embedding.linear_1", "label_emb.0.0"), KeyRule("add_embedding.linear_2", "label_emb.0.2"),
       KeyRule("conv_in", "input_blocks.0.0"),
       KeyRule("conv_norm_out", "out.0"), KeyRule("conv_out", "out.2"),
       KeyRule("mid_block.resnets.0", "middle_block.0", inside: ldmUNetResnet),

@@ -1,0 +1,36 @@
+/// Names of OpenCLIP's text encoders, as single files of Stable Diffusion 2.x and XL have them.
+///
+/// Queries, keys and values are thirds of one matrix there, and the projection of the whole text is multiplied from the
+/// right.
+extension KeyMap {
+  static func openCLIP(prefix: String) -> KeyMap {
+    KeyMap(
+      prefix: prefix,
+      rules: [
+        KeyRule("embeddings.token_embedding", "token_embedding"),
+        KeyRule("embeddings.position_embedding.weight", "positional_embedding"),
+        KeyRule(
+          "encoder.layers", "transformer.resblocks",
+          inside: (0..<layerLimit).map { KeyRule("\($0)", "\($0)", inside: openCLIPLayer) }),
+        KeyRule("final_layer_norm", "ln_final"),
+        KeyRule("text_projection.weight", "text_projection", form: .transposed),
+      ],
+      // What belongs to the encoder of images, to training, or is a table that follows from its size.
+      unused: ["attn_mask", "logit_scale", "text_projection", "visual."].map { prefix + $0 })
+  }
+
+  private static let layerLimit = 128
+
+  private static let openCLIPLayer: [KeyRule] = {
+    let parts = ["q_proj", "k_proj", "v_proj"].enumerated().flatMap { index, part in
+      ["weight", "bias"].map {
+        KeyRule("self_attn.\(part).\($0)", "attn.in_proj_\($0)", form: .part(index, of: 3))
+      }
+    }
+    return parts + [
+      KeyRule("self_attn.out_proj", "attn.out_proj"),
+      KeyRule("layer_norm1", "ln_1"), KeyRule("layer_norm2", "ln_2"),
+      KeyRule("mlp.fc1", "mlp.c_fc"), KeyRule("mlp.fc2", "mlp.c_proj"),
+    ]
+  }()
+}

@@ -1,0 +1,50 @@
+import Diffusion
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+/// Whole images of Stable Diffusion 2.x, XL, its refiner and a distilled model, in both layouts, against the webui's
+/// arithmetic in PyTorch (`Tests/Fixtures/Families/make_family_fixtures.py`).
+@Suite struct FamilyImageTests {
+  static let cases = ImageCase.cases(in: "../Families/cases.json")
+
+  @Test(arguments: cases.filter { $0.refiner_checkpoint == nil && $0.model != marked })
+  func `an image of another family agrees with PyTorch`(testCase: ImageCase) throws {
+    // Networks that predict the velocity magnify the last digits: the fixtures' script measures by how much.
+    try testCase.expectAgreement(Engine.forTests(), edges: 0.2)
+  }
+
+  private static let marked = "sdxl-marked.safetensors"
+
+  @Test func `tensors that are there only to say so tell velocity and zero terminal noise`() throws {
+    let folder = try TemporaryFolder()
+    var file = [UInt8](try Fixtures.data("Families/sdxl.safetensors"))
+    let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    let text = try #require(String(bytes: file[8..<8 + length], encoding: .utf8))
+    let end = file.count - 8 - length
+    let tensors = ["v_pred", "ztsnr"].map {
+      "\"\($0)\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[\(end),\(end)]},"
+    }
+    var header = Array(("{" + tensors.joined() + text.dropFirst()).utf8)
+    while !header.count.isMultiple(of: 8) { header.append(UInt8(ascii: " ")) }
+    file.replaceSubrange(8..<8 + length, with: header)
+    file.replaceSubrange(..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
+    let path = try folder.write("marked.safetensors", file)
+    for name in ["vocab.json", "merges.txt"] {
+      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+    }
+    let cases = Self.cases.filter { $0.model == Self.marked }
+    #expect(!cases.isEmpty)
+    for testCase in cases {
+      var parameters = testCase.parameters
+      parameters.model = ModelReference(name: "marked", path: path)
+      try testCase.expectAgreement(Engine.forTests(), parameters)
+    }
+  }
+
+  @Test func `family, prompts, sizes and training show in the pictures`() throws {
+    let pictures = try Self.cases.map { try $0.picture().pixels }
+    #expect(Set(pictures).count == pictures.count)
+  }
+}
