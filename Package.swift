@@ -38,8 +38,10 @@ let package = Package(
     .target(name: "Weights", dependencies: ["JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
+    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML", crypto]),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
+
+    .target(name: "Responses", dependencies: ["Batch", "Planning", "Imaging", "Jobs", "JSON", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
@@ -54,8 +56,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors", "Tokenization",
-        "Weights", crypto,
+        "Responses", "Batch", "Diffusion", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
+        "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -29,6 +29,10 @@ public struct Recipe: Sendable {
   let exclude: [CellFilter]
   let include: [ExtraCell]
 
+  /// The requests that the file or folder holds; nothing for a recipe. With them, all but `path`, `output` and `warnings`
+  /// is empty.
+  public let requests: RequestBatch?
+
   /// Axes of the grid, then each zip group as one axis, then those of wildcards.
   var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }
 

@@ -4,6 +4,7 @@ import Diffusion
 import Foundation
 import Jobs
 import Planning
+import Responses
 import Sheets
 
 /// `sdbatch run recipe.yaml`
@@ -30,6 +31,9 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Make no contact sheet.")
   var noSheet = false
+
+  @Flag(help: "Announce nothing in this run.")
+  var noWebhook = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
   var onlyFailed = false
@@ -112,20 +116,28 @@ struct RunCommand: ParsableCommand {
       progress.close()
       if madeImages { Self.learnCosts(folder) }
     }
+    let responses = try plan.requests.map { requests in
+      try ResponseDesk(
+        requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
+        ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
+    }
     func observe(_ event: RunEvent) {
       printer.show(event)
+      responses?.note(event)
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
     }
     var runner = Runner(
       engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-      stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+      stopRequest: { StopSignals.request ?? stopTime.request },
+      deadline: { responses?.deadline(for: $0) }, observe: observe)
     engine.profiler.isOn = profile
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
     let outcome = try runner.run(
-      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
-      onFailure: failFast ? .stop : .goOn)
+      RunPlan(jobs: plan.jobs, recipe: plan.json, recipeText: recipe.requests == nil ? recipe.text : nil),
+      only: onlyFailed ? .failed : .unfinished, onFailure: failFast ? .stop : .goOn)
+    try responses?.close()
     if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
     let status = ExitStatus(outcome)
     if status != .done { throw status }
