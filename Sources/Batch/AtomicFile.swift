@@ -40,10 +40,11 @@ package enum AtomicFile {
     to path: String, on disk: Disk, keepsEqual: Bool = false, _ body: (Pieces) throws -> Void
   ) throws -> FileMark {
     let path = path as NSString
-    let (folder, name) = (path.deletingLastPathComponent, path.lastPathComponent)
-    let temporary = "\(folder)/.\(name).\(getpid())\(temporarySuffix)"
+    let folder = path.deletingLastPathComponent
+    let temporary = temporaryName(path as String, on: disk)
     let descriptor = try disk.open(temporary, flags: O_CREAT | O_TRUNC)
     var isOpen = true
+    let mark: FileMark
     do {
       try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
       if keepsEqual, isEqual(temporary, path as String) {
@@ -53,6 +54,8 @@ package enum AtomicFile {
         return try FileMark(path: path as String)
       }
       try disk.synchronise(descriptor, path: temporary)
+      // Now, for another shard may replace or remove the file as soon as it is in place.
+      mark = FileMark(descriptor: descriptor)
       isOpen = false
       try disk.close(descriptor, path: temporary)
       try disk.rename(temporary, to: path as String)
@@ -62,19 +65,66 @@ package enum AtomicFile {
       throw error
     }
     try disk.synchroniseFolder(folder)
-    return try FileMark(path: path as String)
+    return mark
   }
 
+  /// Puts bytes in place unless the file is there already: of several processes, on whatever machines, the first wins.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - disk: The disk.
+  ///   - body: Writes the pieces.
+  /// - Returns: Whether these bytes are the ones that are there now.
+  /// - Throws: `BatchError.notWritten`, or what `body` throws.
+  @discardableResult
+  static func writeFirst(to path: String, on disk: Disk, _ body: (Pieces) throws -> Void) throws -> Bool {
+    if access(path, F_OK) == 0 { return false }
+    let temporary = temporaryName(path, on: disk)
+    let descriptor = try disk.open(temporary, flags: O_CREAT | O_TRUNC)
+    var isOpen = true
+    defer {
+      if isOpen { close(descriptor) }
+      unlink(temporary)
+    }
+    try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
+    try disk.synchronise(descriptor, path: temporary)
+    isOpen = false
+    try disk.close(descriptor, path: temporary)
+    // A second name fails if the name is taken, on network file systems too, which `rename` would not.
+    let isFirst = try disk.link(temporary, to: path)
+    try disk.synchroniseFolder((path as NSString).deletingLastPathComponent)
+    return isFirst
+  }
+
+  /// The name under which a file is written before it is put in place; no two processes have the same.
+  static func temporaryName(_ path: String, on disk: Disk) -> String {
+    let path = path as NSString
+    let (folder, name) = (path.deletingLastPathComponent, path.lastPathComponent)
+    // Processes of several machines may have one number.
+    let process = disk.isShared ? "\(getpid())-\(token)\(sharedSuffix)" : "\(getpid())\(temporarySuffix)"
+    return "\(folder)/.\(name).\(process)"
+  }
+
+  private static let token = String(UInt64.random(in: .min ... .max), radix: 36)
   private static let temporarySuffix = ".tmp"
+  private static let sharedSuffix = ".shard.tmp"
+
+  /// Whether a temporary file may be one that a shard is writing at this moment, here or on another machine.
+  static func mayBeInUse(_ path: String) -> Bool {
+    guard path.hasSuffix(sharedSuffix), let mark = try? FileMark(path: path) else { return false }
+    return !mark.isOlder(thanSeconds: 24 * 3600)
+  }
 
   /// Removes the temporary files that killed runs left in a folder.
   ///
   /// - Parameters:
-  ///   - folder: The folder; nobody else may be writing in it.
+  ///   - folder: The folder; nobody but shards may be writing in it.
   ///   - disk: The disk.
   /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
   package static func removeTemporaries(in folder: String, on disk: Disk) throws {
-    for name in try names(in: folder) where isTemporary(name) { try disk.remove("\(folder)/\(name)") }
+    for name in try names(in: folder) where isTemporary(name) && !mayBeInUse("\(folder)/\(name)") {
+      try disk.remove("\(folder)/\(name)")
+    }
   }
 
   /// Whether a file of this name is one on its way, or what a killed run left of one.

@@ -14,6 +14,8 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
   case folderLost(path: String)
   /// The folder holds no run.
   case noRun(path: String)
+  /// A shard was to work on another plan than the one that the folder holds.
+  case otherPlan(path: String, problem: String)
   /// No job of a run goes by this name, or several do.
   case noJob(name: String, problem: String)
   /// The generator made an image of another size than the job's.
@@ -30,6 +32,11 @@ public enum BatchError: Error, Hashable, CustomStringConvertible {
     case .folderLost(let path):
       "\(path) was removed or replaced while the run went on; what is there now was left alone: start the run again"
     case .noRun(let path): "\(path) holds no run: there is no plan.jsonl in it"
+    case .otherPlan(let path, let problem):
+      """
+      \(path) holds another plan, and the first one counts for all shards: \(problem); choose another output folder, or, \
+      when no shard is at work, write this plan there with sdbatch plan --freeze
+      """
     case .noJob(let name, let problem): "\(name): \(problem)"
     case .wrongSize(let found, let expected): "the image came out as \(found), expected \(expected)"
     }

@@ -6,6 +6,7 @@ final class CheckpointKeeper {
   private let numerics: Int
   private let files: CheckpointFolder
   private let interval: Duration
+  private let beforeWriting: () throws -> Void
   private let started = ContinuousClock.now
   private var lastTime = ContinuousClock.now
   /// The steps that the file on the disk stands for; 0 without a file, for at the start there is nothing to keep.
@@ -20,11 +21,16 @@ final class CheckpointKeeper {
   ///   - numerics: Of the engine.
   ///   - files: Where checkpoints are.
   ///   - interval: The time from one to the next; zero for one after every step.
-  init(_ id: JobID, numerics: Int, in files: CheckpointFolder, every interval: Duration) {
+  ///   - beforeWriting: Called before anything is written; what it throws keeps it from being written.
+  init(
+    _ id: JobID, numerics: Int, in files: CheckpointFolder, every interval: Duration,
+    beforeWriting: @escaping () throws -> Void = {}
+  ) {
     self.id = id
     self.numerics = numerics
     self.files = files
     self.interval = interval
+    self.beforeWriting = beforeWriting
   }
 
   /// Seconds of work on the image, those of earlier runs included.
@@ -49,6 +55,7 @@ final class CheckpointKeeper {
   func note(_ state: GenerationState?, _ progress: GenerationProgress, isStopping: Bool) throws {
     guard let state, state.step != stepOnDisk else { return }
     guard isStopping || progress == .decoding || ContinuousClock.now - lastTime >= interval else { return }
+    try beforeWriting()
     hasFile = true
     try files.write(
       Checkpoint(id: id, numerics: numerics, step: state.step, seconds: seconds, state: try state.encoded()))

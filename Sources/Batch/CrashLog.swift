@@ -9,7 +9,7 @@ public enum CrashSignals {
   public static func install() { crash_notes_install() }
 }
 
-/// `crashes.log`: one line for each time that a job ended the process, and one when it was done after all.
+/// `crashes.log`, and one for each shard: one line for each time that a job ended the process, and one when it was done after all.
 ///
 /// Written by a signal handler, so it knows nothing but `<identity> <signal>`; lines that are no such are passed over.
 struct CrashLog {
@@ -18,16 +18,24 @@ struct CrashLog {
   private static let done = "done"
 
   private var signals: [JobID: [String]] = [:]
+  /// The files that tell of crashes, by their names.
+  private let names: [String]
 
-  /// Reads the file; a missing one is empty.
+  /// Reads the files; missing ones are empty.
   init(_ folder: RunFolder) throws {
-    do {
-      try FileReader.forEachLine(of: folder.crashes) { _, line, isWhole in
-        let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-        guard isWhole, words.count == 2, let id = JobID(words[0]) else { return }
-        if words[1] == Self.done { signals[id] = nil } else { signals[id, default: []].append(String(words[1])) }
-      }
-    } catch BatchError.notRead(_, let code) where code == ENOENT {}
+    let found = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
+      $0.hasPrefix("crashes") && $0.hasSuffix(".log")
+    }
+    names = found.sorted()
+    for name in names {
+      do {
+        try FileReader.forEachLine(of: folder.file(name)) { _, line, isWhole in
+          let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+          guard isWhole, words.count == 2, let id = JobID(words[0]) else { return }
+          if words[1] == Self.done { signals[id] = nil } else { signals[id, default: []].append(String(words[1])) }
+        }
+      } catch BatchError.notRead(_, let code) where code == ENOENT {}
+    }
   }
 
   /// The signals by which a job ended the process since it was last done.
@@ -39,7 +47,7 @@ struct CrashLog {
     guard signals.count >= Self.limit else { return nil }
     return """
       it ended the program \(signals.count) times (\(signals.joined(separator: ", "))) and is not tried again; \
-      to have it tried, remove crashes.log
+      to have it tried, remove \(names.joined(separator: ", "))
       """
   }
 
@@ -53,8 +61,8 @@ final class CrashWatch {
   private let disk: Disk
   private let descriptor: Int32
 
-  init(_ folder: RunFolder, on disk: Disk) throws {
-    path = folder.crashes
+  init(_ folder: RunFolder, shard: Shard?, on disk: Disk) throws {
+    path = Self.path(folder, shard)
     self.disk = disk
     descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
   }
@@ -77,9 +85,14 @@ final class CrashWatch {
     try disk.synchronise(descriptor, path: path)
   }
 
+  private static func path(_ folder: RunFolder, _ shard: Shard?) -> String {
+    shard.map { folder.file("crashes-\($0.label).log") } ?? folder.crashes
+  }
+
   /// Removes the file if nothing was ever noted.
-  static func tidy(_ folder: RunFolder, on disk: Disk) throws {
+  static func tidy(_ folder: RunFolder, shard: Shard?, on disk: Disk) throws {
+    let path = path(folder, shard)
     var status = stat()
-    if lstat(folder.crashes, &status) == 0, status.st_size == 0 { try disk.remove(folder.crashes) }
+    if lstat(path, &status) == 0, status.st_size == 0 { try disk.remove(path) }
   }
 }

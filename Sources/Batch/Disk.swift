@@ -12,6 +12,7 @@ public struct Disk: Sendable {
     case synchronise = "bring to the disk"
     case close = "finish writing"
     case rename = "put in place"
+    case link = "put in place as the first"
     case synchroniseFolder = "bring to the disk the folder"
     case truncate = "cut the unfinished last line of"
     case remove = "remove"
@@ -33,11 +34,21 @@ public struct Disk: Sendable {
   }
 
   private let beforeStep: (@Sendable (Step) throws -> Void)?
+  /// Whether others write in the same folders at the same time.
+  let isShared: Bool
 
   /// The disk.
   ///
-  /// - Parameter beforeStep: Called before every step; the step does not happen if this throws.
-  public init(beforeStep: (@Sendable (Step) throws -> Void)? = nil) { self.beforeStep = beforeStep }
+  /// - Parameters:
+  ///   - isShared: Whether others write in the same folders at the same time, as shards do.
+  ///   - beforeStep: Called before every step; the step does not happen if this throws.
+  public init(isShared: Bool = false, beforeStep: (@Sendable (Step) throws -> Void)? = nil) {
+    self.isShared = isShared
+    self.beforeStep = beforeStep
+  }
+
+  /// The same disk for one who shares the folders with others.
+  var shared: Disk { Disk(isShared: true, beforeStep: beforeStep) }
 
   /// Makes a folder and those above it, each durable before the next; one that exists is fine.
   package func makeFolder(_ path: String) throws {
@@ -94,6 +105,25 @@ public struct Disk: Sendable {
 
   func rename(_ path: String, to newPath: String) throws {
     try step(Step(action: .rename, path: newPath, oldPath: path)) { Glibc.rename(path, newPath) }
+  }
+
+  /// Gives a file a second name, and returns whether that was free.
+  func link(_ path: String, to newPath: String) throws -> Bool {
+    var isFree = true
+    try step(Step(action: .link, path: newPath, oldPath: path)) {
+      if Glibc.link(path, newPath) == 0 { return 0 }
+      if errno == EEXIST {
+        // A network may have lost the answer to a request that was carried out.
+        var (own, other) = (stat(), stat())
+        isFree =
+          stat(path, &own) == 0 && stat(newPath, &other) == 0 && own.st_dev == other.st_dev
+          && own.st_ino == other.st_ino
+        return 0
+      }
+      // Where no file can have two names, the last one wins, which is as good for equal files.
+      return errno == EPERM || errno == ENOTSUP || errno == EMLINK ? Glibc.rename(path, newPath) : -1
+    }
+    return isFree
   }
 
   package func remove(_ path: String) throws {

@@ -23,8 +23,26 @@ package struct FileMark: Hashable {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notRead(path: path, code: ENOENT) }
+    self.init(status)
+  }
+
+  private init(_ status: stat) {
     size = Int64(status.st_size)
     modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+  }
+}
+
+extension FileMark {
+  /// The mark of an open file.
+  init(descriptor: Int32) {
+    var status = stat()
+    fstat(descriptor, &status)
+    self.init(status)
+  }
+
+  /// Whether nothing was written for so long.
+  func isOlder(thanSeconds seconds: Int64) -> Bool {
+    Timestamp.now().milliseconds - modified / 1_000_000 > seconds * 1000
   }
 }
 

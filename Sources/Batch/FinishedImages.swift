@@ -12,11 +12,7 @@ public struct FinishedImages {
   /// - Throws: `BatchError.notRead`.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
-    do {
-      index = try JournalIndex(path: folder.journal)
-    } catch BatchError.notRead(_, let code) where code == ENOTDIR {
-      index = try JournalIndex(path: "/dev/null")
-    }
+    index = try JournalIndex(folder)
   }
 
   /// Whether there is none at all.

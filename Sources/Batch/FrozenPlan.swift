@@ -49,16 +49,85 @@ public enum FrozenPlan {
     _ jobs: some Sequence<PlannedJob>, _ details: RunDetails, to folder: RunFolder, on disk: Disk
   ) throws {
     try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
-      var writer = JSONWriter()
-      var last: JobIngredients?
-      for planned in jobs {
-        append(
-          planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
-        last = planned.ingredients
-        if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
-      }
-      try writer.flush(file.write)
+      try write(jobs, details, to: file)
     }
+  }
+
+  private static func write(
+    _ jobs: some Sequence<PlannedJob>, _ details: RunDetails, to file: AtomicFile.Pieces
+  ) throws {
+    var writer = JSONWriter()
+    var last: JobIngredients?
+    for planned in jobs {
+      append(
+        planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
+      last = planned.ingredients
+      if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
+    }
+    try writer.flush(file.write)
+  }
+
+  /// Writes the plan of a run that is not to begin yet, with the recipe: all shards then work on it.
+  ///
+  /// - Parameters:
+  ///   - plan: What the run is to do.
+  ///   - generator: Says what each job is made from.
+  ///   - lock: The right to write in the folder.
+  ///   - disk: The disk.
+  /// - Throws: What the generator throws, or `BatchError.notWritten`.
+  public static func freeze(
+    _ plan: RunPlan<some Sequence<Job>>, _ generator: some ImageGenerator, _ lock: RunLock, on disk: Disk = Disk()
+  ) throws {
+    let identified = try IdentifiedPlan(plan.jobs, generator)
+    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    if let text = plan.recipeText {
+      try AtomicFile.write(to: lock.folder.recipe, on: disk, keepsEqual: true) { file in
+        try file.write(Array(text.utf8))
+      }
+    }
+    try write(identified.planned, details, to: lock.folder, on: disk)
+  }
+
+  /// Writes the plan unless there is one, and makes sure that the one that is there asks for the same pictures.
+  ///
+  /// - Parameters:
+  ///   - plan: Every job, in order.
+  ///   - details: Recipe and engine.
+  ///   - folder: The run, which other shards may be working in.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`; `otherPlan` where the first plan in the folder was another.
+  static func settle(
+    _ plan: IdentifiedPlan<some Sequence<Job>>, _ details: RunDetails, in folder: RunFolder, on disk: Disk
+  ) throws {
+    if try AtomicFile.writeFirst(to: folder.plan, on: disk, { file in try write(plan.planned, details, to: file) }) {
+      return
+    }
+    var count = 0
+    var difference: Int?
+    try forEachID(in: folder) { place, id in
+      count += 1
+      if difference == nil, place >= plan.count || plan.ids[place] != id { difference = place }
+    }
+    if difference == nil, count < plan.count { difference = count }
+    guard let place = difference else { return }
+    throw BatchError.otherPlan(path: folder.path, problem: try describe(plan, differingAt: place, from: folder))
+  }
+
+  /// Why a job is not the one that the folder's plan has in its place.
+  private static func describe(
+    _ plan: IdentifiedPlan<some Sequence<Job>>, differingAt place: Int, from folder: RunFolder
+  ) throws -> String {
+    let number = Timestamp.padded(place, 5)
+    guard place < plan.count else { return "it goes on after job \(number), where the plan here ends" }
+    var there: PlannedJob?
+    try forEachJob(in: folder) { job, _ in if job.job.index == place { there = job } }
+    guard let there, let here = plan.planned.dropFirst(place).first(where: { _ in true }) else {
+      return "it ends before job \(number)"
+    }
+    let changes = JobReasons.changes(from: there, to: here)
+    let isOfMachine = changes.allSatisfy { ["isa", "precision", "numerics"].contains($0.name) }
+    let advice = isOfMachine ? "; SDBATCH_ISA and --precision make all machines compute alike" : ""
+    return "its job \(number) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 
   private static func append(

@@ -114,10 +114,15 @@ public struct CostBook: Sendable {
   /// Takes in what a run noted in its `trace.tsv`: of each kind of image the medians of the last nine.
   public mutating func learn(from folder: RunFolder) {
     var rows: [ImageKind: [[String: Substring]]] = [:]
-    Self.forEachRow(of: folder.trace) { row in
-      guard let kind = ImageKind(row), row["seconds_per_step"].flatMap({ Double($0) }) != nil else { return }
-      rows[kind, default: []].append(row)
-      if rows[kind, default: []].count > 9 { rows[kind]?.removeFirst() }
+    let names = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
+      $0.hasPrefix("trace") && $0.hasSuffix(".tsv")
+    }
+    for name in names.sorted() {
+      Self.forEachRow(of: folder.file(name)) { row in
+        guard let kind = ImageKind(row), row["seconds_per_step"].flatMap({ Double($0) }) != nil else { return }
+        rows[kind, default: []].append(row)
+        if rows[kind, default: []].count > 9 { rows[kind]?.removeFirst() }
+      }
     }
     for (kind, rows) in rows {
       func numbers(_ value: ([String: Substring]) -> Double?) -> Double? { Self.median(rows.compactMap(value)) }

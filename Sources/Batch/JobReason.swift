@@ -70,8 +70,6 @@ public struct JobReasons {
   private let folder: RunFolder
   private let index: JournalIndex
   private let journal: JournalReader
-  /// The last line that put a picture back into the queue.
-  private let requeued: [JobID: RequeuedJob]
 
   /// Reads the journal of a run.
   ///
@@ -80,16 +78,7 @@ public struct JobReasons {
   public init(_ folder: RunFolder) throws {
     self.folder = folder
     guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
-    var requeued: [JobID: RequeuedJob] = [:]
-    index = try JournalIndex(path: folder.journal) { bytes, line in
-      guard let line else { return }
-      if case .requeued = line.event, case .requeued(let job)? = JournalEntry(line: bytes) {
-        requeued[line.id] = job
-      } else if !requeued.isEmpty {
-        requeued[line.id] = nil
-      }
-    }
-    self.requeued = requeued
+    index = try JournalIndex(folder)
     journal = JournalReader(folder, index)
   }
 
@@ -170,7 +159,7 @@ public struct JobReasons {
         return reason(runs: true, "altered", "\(name) has \(what) were written", file: name)
       }
     }
-    if let job = requeued[planned.id] {
+    if let job = try journal.requeued(planned.id) {
       return reason(
         runs: true, "requeued", "verify --repair put it back on \(job.started.iso): its image \(job.reason)")
     }
@@ -194,14 +183,14 @@ public struct JobReasons {
   private func findNearest(_ searched: [Int], _ jobs: [PlannedJob], _ reasons: inout [JobReason]) throws {
     let wanted = searched.compactMap { place in Self.identity(jobs[place].identity).map { (place, $0) } }
     guard !wanted.isEmpty else { return }
-    var best: [Int: (weight: Int, line: Int64)] = [:]
+    var best: [Int: (weight: Int, line: Int)] = [:]
     for (id, image) in index.images where access(folder.file(image.file), F_OK) == 0 {
       guard let made = Self.identity(try journal.identity(id)) else { continue }
       for (place, identity) in wanted {
         let weight = Self.weight(made, identity)
         // Of those equally near the latest.
-        if let known = best[place], (known.weight, -known.line) <= (weight, -image.line.lowerBound) { continue }
-        best[place] = (weight, image.line.lowerBound)
+        if let known = best[place], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
+        best[place] = (weight, image.line.order)
         reasons[place].nearest = image.file
         reasons[place].changes = Self.changes(from: made, to: identity)
       }
@@ -211,6 +200,11 @@ public struct JobReasons {
   /// Another seed or prompt makes a picture less alike than other settings do.
   private static func weight(_ one: Identity, _ other: Identity) -> Int {
     walk(one, other).reduce(0) { $0 + (["seed", "prompt"].contains($1.name) ? 3 : 1) }
+  }
+
+  /// What makes the pictures of two jobs different ones.
+  static func changes(from earlier: PlannedJob, to now: PlannedJob) -> [JobReason.Change] {
+    changes(from: identity(earlier.identity) ?? [], to: identity(now.identity) ?? [])
   }
 
   private static func changes(from earlier: Identity, to now: Identity) -> [JobReason.Change] {

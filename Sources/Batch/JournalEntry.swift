@@ -167,9 +167,12 @@ struct JournalLine {
 
   let id: JobID
   let event: Event
+  /// When the work began that the line tells of; nothing where it was not asked for.
+  let started: Timestamp?
 
   init(_ entry: JournalEntry) {
     id = entry.id
+    started = nil
     switch entry {
     case .done(let image): event = .done(file: image.file, mark: image.mark)
     case .failed: event = .failed
@@ -178,9 +181,14 @@ struct JournalLine {
   }
 
   /// Reads a line without its line feed; nothing for one that is torn or damaged.
-  init?(line: UnsafeBufferPointer<UInt8>) {
+  ///
+  /// - Parameters:
+  ///   - line: The line.
+  ///   - hasTime: Whether to read when the work began.
+  init?(line: UnsafeBufferPointer<UInt8>, hasTime: Bool = false) {
     var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
     var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
+    var started: Timestamp?
     // Other members have to be there too, or `JournalEntry` reads nothing.
     var others: Set<String> = []
     do {
@@ -191,6 +199,9 @@ struct JournalLine {
         case "file": file = try cursor.string()
         case "size": size = try cursor.value().integerValue
         case "modified": modified = try cursor.value().integerValue
+        case "started" where hasTime:
+          others.insert(key)
+          started = Timestamp(try cursor.string())
         default:
           others.insert(key)
           try cursor.skip()
@@ -202,6 +213,7 @@ struct JournalLine {
     }
     guard let name, let id else { return nil }
     self.id = id
+    self.started = started
     switch name {
     case "done":
       guard let file, RunFolder.isImageName(file), let size, let modified,

@@ -22,8 +22,11 @@ public struct RunFolder: Hashable, Sendable {
   public var manifest: String { "\(path)/manifest.json" }
   /// Every job as it was planned when the run started, one a line.
   public var plan: String { "\(path)/plan.jsonl" }
-  /// What has been done, one line for each image that is finished and each job that failed.
-  public var journal: String { "\(path)/journal.jsonl" }
+  /// What has been done, one line for each image that is finished and each job that failed; shards have journals of
+  /// their own beside it.
+  public var journal: String { "\(path)/\(JournalFiles.main)" }
+  /// All journals that there are.
+  public var journals: [String] { JournalFiles(self).names.map(file) }
   /// The seeds that were drawn for -1.
   public var seeds: String { "\(path)/seeds.json" }
   /// When each image was made, how long it took and how much memory, for people and spreadsheets.
@@ -96,10 +99,28 @@ public enum SeedFile {
   ///   - disk: The disk.
   /// - Throws: `BatchError.notWritten`, or what encoding throws.
   public static func write(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let bytes = Array(try encoder.encode(seeds)) + [UInt8(ascii: "\n")]
+    let bytes = try bytes(of: seeds)
     try disk.makeFolder(folder.path)
     try AtomicFile.write(to: folder.seeds, on: disk, keepsEqual: true) { file in try file.write(bytes) }
+  }
+
+  /// Keeps draws unless some are kept already: of several shards that draw at once, the first one's count.
+  ///
+  /// - Parameters:
+  ///   - seeds: The draws.
+  ///   - folder: The run, which other shards may be working in.
+  ///   - disk: The disk.
+  /// - Returns: Whether these draws are the ones that are kept now.
+  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  public static func writeFirst(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws -> Bool {
+    let bytes = try bytes(of: seeds)
+    try disk.makeFolder(folder.path)
+    return try AtomicFile.writeFirst(to: folder.seeds, on: disk.shared) { file in try file.write(bytes) }
+  }
+
+  private static func bytes(of seeds: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return Array(try encoder.encode(seeds)) + [UInt8(ascii: "\n")]
   }
 }

@@ -93,11 +93,12 @@ public final class RunLock {
   ///
   /// - Parameters:
   ///   - folder: The run folder.
+  ///   - patience: How long to wait for another process to finish.
   ///   - disk: The disk.
   /// - Throws: `BatchError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
-  public convenience init(existing folder: RunFolder, on disk: Disk = Disk()) throws {
+  public convenience init(existing folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk()) throws {
     guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
-    try self.init(folder, on: disk)
+    try self.init(folder, patience: patience, on: disk)
   }
 
   deinit { close(descriptor) }

@@ -30,7 +30,7 @@ public struct RunPictures: Sendable {
   public init(_ folder: RunFolder) throws {
     let (details, jobs) = try FrozenPlan.read(folder)
     recipe = details?.recipe ?? .null
-    let journal = JournalReader(folder, try JournalIndex(path: folder.journal))
+    let journal = JournalReader(folder, try JournalIndex(folder))
     for planned in jobs {
       var picture = Picture(job: planned.job, infotext: "")
       if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {

@@ -57,8 +57,33 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
 
   var count: Int { ids.count }
 
+  /// An engine with the precisions that these jobs run in, of several one after the other: `bf16, fp32`.
+  func engine(_ engine: EngineDescription) -> EngineDescription {
+    var engine = engine
+    var precisions: [String] = []
+    for ingredients in ingredients where !precisions.contains(ingredients.precision) {
+      precisions.append(ingredients.precision)
+    }
+    if !precisions.isEmpty { engine.precision = precisions.joined(separator: ", ") }
+    return engine
+  }
+
   /// Whether this is the job that makes the picture of its identity.
   func isFirst(_ place: Int) -> Bool { Int(firsts[place]) == place }
+
+  /// By place, whether a shard makes the picture of the first job with the same identity.
+  ///
+  /// - Parameter shard: Nothing for a run that makes all.
+  /// - Returns: A value for each place.
+  func places(of shard: Shard?) -> [Bool] {
+    guard let shard else { return Array(repeating: true, count: count) }
+    // In the order of the work: jobs of one model follow each other.
+    let costs = jobs.map { $0.parameters.steps * $0.parameters.width * $0.parameters.height }
+    let work = (0..<count).filter(isFirst).sorted { (groups[$0], $0) < (groups[$1], $1) }
+    var owned = Array(repeating: false, count: count)
+    for place in shard.places(work.lazy.map { costs[$0] }) { owned[work[place]] = true }
+    return owned
+  }
 
   /// Every job with its identity, in order; made one by one, for a list of them would fill the memory.
   var planned: some Sequence<PlannedJob> {

@@ -13,9 +13,15 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   private var imagesToMake = 0
   private var stepsToMake = 0
   private var begun = 0
+  /// By the place of the job that makes the picture, whether that is for this run to do.
+  private let owned: [Bool]
 
-  init(_ plan: IdentifiedPlan<Jobs>) {
+  /// - Parameters:
+  ///   - plan: The plan.
+  ///   - shard: The part that this run does; nothing for all.
+  init(_ plan: IdentifiedPlan<Jobs>, shard: Shard?) {
     self.plan = plan
+    owned = plan.places(of: shard)
     states = Array(repeating: .pending, count: plan.count)
     isTried = Array(repeating: false, count: plan.count)
     toDo = Array(repeating: 0, count: plan.ingredients.count)
@@ -48,7 +54,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   /// Whether this run has yet to make the picture of this job, which is one of this group.
   func isToDo(_ place: Int, _ group: Int) -> Bool {
-    Int(plan.groups[place]) == group && plan.isFirst(place) && states[place] != .done && !isTried[place]
+    Int(plan.groups[place]) == group && isOwn(place) && states[place] != .done && !isTried[place]
   }
 
   mutating func begin(_ planned: PlannedJob) -> RunningJob {
@@ -63,6 +69,14 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     if state == .done { imagesMade += 1 }
   }
 
+  /// Notes that the picture is there after all, made by another process.
+  mutating func adopt(_ place: Int) {
+    states[place] = .done
+    isTried[place] = true
+    toDo[Int(plan.groups[place])] -= 1
+    imagesToMake -= 1
+  }
+
   /// Whether nothing is left to try.
   var isComplete: Bool { toDo.allSatisfy { $0 == 0 } }
 
@@ -70,9 +84,16 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   func state(_ place: Int) -> JobState { states[Int(plan.firsts[place])] }
 
+  /// Whether the picture of this job is for this run to make.
+  func isOfThisRun(_ place: Int) -> Bool { owned[Int(plan.firsts[place])] }
+
+  /// Whether it is, and this is the first job with this picture.
+  func isOwn(_ place: Int) -> Bool { owned[place] && plan.isFirst(place) }
+
+  /// Where the jobs stand whose pictures are this run's.
   var counts: RunCounts {
     var counts = RunCounts()
-    for place in 0..<plan.count { counts.count(state(place)) }
+    for place in 0..<plan.count where isOfThisRun(place) { counts.count(state(place)) }
     return counts
   }
 

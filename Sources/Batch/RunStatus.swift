@@ -14,6 +14,28 @@ public struct RunStatus: Hashable, Sendable {
     public var error: String
   }
 
+  /// What one part of the plan has come to, where several processes share it.
+  public struct ShardStatus: Hashable, Sendable {
+    /// Which part.
+    public var shard: Shard
+    /// How often it was started and had something to note.
+    public var starts: Int
+    /// How many images it made, or found made and not noted.
+    public var images: Int
+    /// When it last noted something: ISO 8601 in UTC.
+    public var lastActivity: String?
+    /// The image at work, as far as is known; nothing for a shard that has said nothing for a quarter of an hour.
+    public var current: CurrentImage?
+
+    /// An object for programs.
+    public var json: JSONValue {
+      [
+        "shard": .string(shard.description), "starts": .integer(Int64(starts)), "images": .integer(Int64(images)),
+        "last_activity": lastActivity.map { .string($0) } ?? .null, "current": current.map(\.json) ?? .null,
+      ]
+    }
+  }
+
   /// The absolute path of the run folder.
   public var folder: String
   /// Where the jobs stand. An image counts as done if its file has the size that the journal noted.
@@ -24,6 +46,8 @@ public struct RunStatus: Hashable, Sendable {
   public var lastActivity: String?
   /// The image at work and how long all will take; nothing if nobody is at work, or has not begun with an image.
   public var current: CurrentImage?
+  /// The parts of the plan that were begun by a process of their own, in order; none for other runs.
+  public var shards: [ShardStatus]
   /// The jobs whose last try failed, newest first.
   public var failures: [Failure]
 
@@ -33,40 +57,56 @@ public struct RunStatus: Hashable, Sendable {
   /// - Throws: `BatchError`, `noRun` where there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
-    let journal = try JournalIndex(path: folder.journal)
+    let journal = try JournalIndex(folder)
     var counts = RunCounts()
     var places: [JobID: Int] = [:]
     try FrozenPlan.forEachID(in: folder) { place, id in
       if places[id] == nil { places[id] = place }
-      counts.count(Self.state(id, journal, folder))
+      counts.count(journal.state(id, in: folder))
     }
     self.counts = counts
     holder = RunLock.holder(of: folder)
     current = holder.flatMap { ProgressFile.read(folder, holder: $0) }
-    lastActivity = [folder.journal, folder.plan].compactMap { try? FileMark(path: $0).modified }.max().map {
+    lastActivity = (folder.journals + [folder.plan]).compactMap { try? FileMark(path: $0).modified }.max().map {
       Timestamp(milliseconds: $0 / 1_000_000).iso
     }
+    shards = Self.shards(folder, journal)
     failures = try Self.newestFailures(journal, folder, places)
   }
 
-  private static func state(_ id: JobID, _ journal: JournalIndex, _ folder: RunFolder) -> JobState {
-    if let image = journal.images[id], let mark = try? FileMark(path: folder.file(image.file)),
-      mark.size == image.mark.size
-    {
-      return .done
+  private static func shards(_ folder: RunFolder, _ journal: JournalIndex) -> [ShardStatus] {
+    var found: [Shard: ShardStatus] = [:]
+    let progress = ((try? AtomicFile.names(in: folder.path)) ?? []).filter { $0.hasPrefix("progress-") }
+    for name in progress {
+      guard let (shard, _) = Shard.labelled(name.dropFirst("progress-".count)) else { continue }
+      let current = ProgressFile.read(folder, shard: shard)
+      if current != nil { found[shard] = ShardStatus(shard: shard, starts: 0, images: 0, current: current) }
     }
-    return journal.failures[id] == nil ? .pending : .failed
+    var images = Array(repeating: 0, count: journal.files.names.count)
+    for image in journal.images.values { images[Int(image.line.file)] += 1 }
+    for (file, name) in journal.files.names.enumerated() {
+      guard let (shard, _) = JournalFiles.start(of: name) else { continue }
+      var status = found[shard] ?? ShardStatus(shard: shard, starts: 0, images: 0)
+      status.starts += 1
+      status.images += images[file]
+      if let mark = try? FileMark(path: folder.file(name)) {
+        status.lastActivity = max(
+          status.lastActivity ?? "", Timestamp(milliseconds: mark.modified / 1_000_000).iso)
+      }
+      found[shard] = status
+    }
+    return found.values.sorted { ($0.shard.count, $0.shard.index) < ($1.shard.count, $1.shard.index) }
   }
 
   private static func newestFailures(
     _ journal: JournalIndex, _ folder: RunFolder, _ places: [JobID: Int]
   ) throws -> [Failure] {
-    let newest = journal.failures.filter { places[$0.key] != nil }.values.sorted { $0.lowerBound > $1.lowerBound }
-    if newest.isEmpty { return [] }
-    let reader = try FileReader(path: folder.journal)
+    let newest = journal.failures.filter { places[$0.key] != nil }.values.sorted(by: >)
+    let reader = JournalReader(folder, journal)
     return try newest.compactMap { line in
-      let entry = try reader.read(line).withUnsafeBufferPointer { JournalEntry(line: $0) }
-      guard case .failed(let job) = entry, let place = places[job.id] else { return nil }
+      guard case .failed(let job) = try reader.entry(at: line, hasIdentity: false), let place = places[job.id] else {
+        return nil
+      }
       return Failure(index: place, id: job.id.description, error: job.error)
     }
   }
@@ -74,10 +114,14 @@ public struct RunStatus: Hashable, Sendable {
   /// A few lines for people.
   public var text: String {
     var lines = ["\(folder): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"]
+    let atWork = shards.count { $0.current != nil }
     if let holder {
       lines.append("running" + (holder.isEmpty ? "" : ": \(holder)"))
-    } else {
+    } else if shards.isEmpty {
       lines.append("not running")
+    } else {
+      let parts = Set(shards.map(\.shard.count)).sorted().map(String.init).joined(separator: " and ")
+      lines.append("\(shards.count) of \(parts) shards begun, \(atWork) at work lately")
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
     for failure in failures.prefix(5) {
@@ -105,6 +149,7 @@ public struct RunStatus: Hashable, Sendable {
       "holder": holder.map { .string($0) } ?? .null,
       "last_activity": lastActivity.map { .string($0) } ?? .null,
       "current": current.map(\.json) ?? .null,
+      "shards": .array(shards.map(\.json)),
       "failures": .array(
         failures.map { ["index": .integer(Int64($0.index)), "id": .string($0.id), "error": .string($0.error)] }),
       "failure_reasons": .array(

@@ -23,7 +23,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private var generator: Generator
-  private let lock: RunLock
+  private let tenancy: Tenancy
   private let disk: Disk
   private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
@@ -45,8 +45,37 @@ public struct Runner<Generator: ImageGenerator> {
     stopRequest: @escaping () -> StopReason? = { StopSignals.request },
     deadline: @escaping (Job) -> String? = { _ in nil }, observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
+    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, observe)
+  }
+
+  /// A runner for one part of a plan, in a folder where others do the other parts.
+  ///
+  /// It takes no lock. A part that is done twice at once costs time and does no harm: names and bytes of images are the
+  /// same, and each process notes what it did in a journal of its own. It writes no manifest; see `Collector`.
+  ///
+  /// - Parameters:
+  ///   - generator: Makes the images.
+  ///   - shard: Which part.
+  ///   - folder: The run folder.
+  ///   - disk: The disk.
+  ///   - checkpointInterval: How much work on an image may be lost, at most; zero for one step.
+  ///   - stopRequest: Asked before every step; the run ends when it gives a reason.
+  ///   - observe: Told of everything that happens.
+  public init(
+    _ generator: Generator, shard: Shard, in folder: RunFolder, on disk: Disk = Disk(),
+    checkpointInterval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { StopSignals.request },
+    observe: @escaping (RunEvent) -> Void = { _ in }
+  ) {
+    self.init(generator, .shared(shard, folder), disk.shared, checkpointInterval, stopRequest, { _ in nil }, observe)
+  }
+
+  private init(
+    _ generator: Generator, _ tenancy: Tenancy, _ disk: Disk, _ checkpointInterval: Duration,
+    _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?,
+    _ observe: @escaping (RunEvent) -> Void
+  ) {
     self.generator = generator
-    self.lock = lock
+    self.tenancy = tenancy
     self.disk = disk
     self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
@@ -54,7 +83,7 @@ public struct Runner<Generator: ImageGenerator> {
     self.observe = observe
   }
 
-  private var folder: RunFolder { lock.folder }
+  private var folder: RunFolder { tenancy.folder }
   private var checkpoints: CheckpointFolder { CheckpointFolder(folder: folder, disk: disk) }
 
   /// Makes every image of the plan that is not there yet.
@@ -77,10 +106,10 @@ public struct Runner<Generator: ImageGenerator> {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
     let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.engine))
     try prepare(identified, details, recipeText: plan.recipeText)
-    let journal = try Journal(folder, on: disk)
-    var state = RunState(identified)
+    let journal = try tenancy.journal(on: disk)
+    var state = RunState(identified, shard: tenancy.shard)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, crashes, selection)
     try pruneCheckpoints(state)
@@ -90,18 +119,20 @@ public struct Runner<Generator: ImageGenerator> {
     var failure: (any Error)?
     do {
       if !state.isComplete { try work(&state, journal, crashes, failurePolicy) }
-      try CrashWatch.tidy(folder, on: disk)
+      try CrashWatch.tidy(folder, shard: tenancy.shard, on: disk)
     } catch {
       failure = error
     }
-    let manifest = Manifest(
-      details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
-      counts: state.counts, ingredients: identified.ingredients)
-    do {
-      try lock.check()
-      try manifest.write(state.plannedWithStates, to: folder, journal: journal, on: disk)
-    } catch {
-      throw failure ?? error
+    if tenancy.shard == nil {
+      let manifest = Manifest(
+        details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
+        counts: state.counts, ingredients: identified.ingredients)
+      do {
+        try tenancy.check()
+        try manifest.write(state.plannedWithStates, to: folder, journal: journal, on: disk)
+      } catch {
+        throw failure ?? error
+      }
     }
     if let failure { throw failure }
     let outcome = RunOutcome(
@@ -118,6 +149,13 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws {
     try disk.makeFolder(folder.images)
     try disk.makeFolder(folder.checkpoints)
+    if tenancy.shard != nil {
+      try FrozenPlan.settle(identified, details, in: folder, on: disk)
+      if let recipeText {
+        try AtomicFile.writeFirst(to: folder.recipe, on: disk) { file in try file.write(Array(recipeText.utf8)) }
+      }
+      return
+    }
     try AtomicFile.removeTemporaries(in: folder.path, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
     if let recipeText {
@@ -136,7 +174,7 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> [(Job, JobID, error: String)] {
     var news: [JournalEntry] = []
     var quarantined: [(Job, JobID, error: String)] = []
-    for (place, planned) in state.plan.planned.enumerated() where state.plan.isFirst(place) {
+    for (place, planned) in state.plan.planned.enumerated() where state.isOwn(place) {
       let (found, entry) = try find(planned, journal)
       if let entry { news.append(entry) }
       if found == .done { observe(.imageFound(planned.job, planned.id)) }
@@ -162,7 +200,11 @@ public struct Runner<Generator: ImageGenerator> {
   /// Removes the checkpoints of jobs that are done or that the plan does not have.
   private func pruneCheckpoints(_ state: RunState<some Sequence<Job>>) throws {
     try checkpoints.prune { found in
-      Set(state.plan.ids.enumerated().lazy.filter { found.contains($1) && state.state($0) != .done }.map(\.1))
+      // Other shards know of theirs.
+      let kept = state.plan.ids.enumerated().lazy.filter { place, id in
+        found.contains(id) && (state.state(place) != .done || !state.isOfThisRun(place))
+      }
+      return Set(kept.map(\.1)).union(tenancy.shard == nil ? [] : found.subtracting(state.plan.ids))
     }
   }
 
@@ -170,10 +212,7 @@ public struct Runner<Generator: ImageGenerator> {
   private func find(_ planned: PlannedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
     let unfinished = journal.index.failures[planned.id] == nil ? JobState.pending : .failed
     guard let noted = journal.index.images[planned.id] else {
-      let file = RunFolder.imageName(planned.job, planned.id)
-      guard access(folder.file(file), F_OK) == 0,
-        let image = ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
-      else { return (unfinished, nil) }
+      guard let image = unnoted(planned) else { return (unfinished, nil) }
       return (.done, .done(image))
     }
     switch try ImageCheck(folder.file(noted.file), mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 })
@@ -187,32 +226,45 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
+  /// A picture that is there, and that no journal tells of.
+  private func unnoted(_ planned: PlannedJob) -> FinishedImage? {
+    let file = RunFolder.imageName(planned.job, planned.id)
+    guard access(folder.file(file), F_OK) == 0 else { return nil }
+    return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
+  }
+
   // MARK: The work
 
   private mutating func work(
     _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(folder, engine: generator.engine, on: disk)
-    let watch = try CrashWatch(folder, on: disk)
+    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.engine, on: disk)
+    let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
     for group in state.plan.ingredients.indices where state.hasWork(group) {
       for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, group) {
         if let reason = stopRequest() {
           state.stop = reason
           return
         }
-        try lock.check()
+        try tenancy.check()
+        if tenancy.shard != nil, let image = unnoted(planned) {
+          // The same shard runs elsewhere, and is ahead.
+          try journal.append(.done(image))
+          state.adopt(place)
+          continue
+        }
         let running = state.begin(planned)
         observe(.jobStarted(running))
         let started = Timestamp.now()
         trace.begin()
         let keeper = CheckpointKeeper(
-          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval)
+          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
+          beforeWriting: tenancy.check)
         do {
           let hasCrashed = !crashes.signals(planned.id).isEmpty
           let finished = try watch.watch(planned.id) {
             let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
-            try lock.check()
             let file = fileName(planned, journal, taken: names)
             return try publish(image, planned, file, started, keeper)
           }
@@ -307,6 +359,8 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
     let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
+    // The folder may have been replaced while the image was made.
+    try tenancy.check()
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,

@@ -41,12 +41,12 @@ final class TraceFile {
   /// Opens the file for more lines; one that a power cut tore is cut off.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held.
+  ///   - path: The file, which nobody else writes.
   ///   - engine: What makes the images.
   ///   - disk: The disk.
   /// - Throws: `BatchError`.
-  init(_ folder: RunFolder, engine: EngineDescription, on disk: Disk) throws {
-    path = folder.trace
+  init(path: String, engine: EngineDescription, on disk: Disk) throws {
+    self.path = path
     self.disk = disk
     self.engine = engine
     descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)

@@ -14,7 +14,7 @@ extension Verification {
   /// - Throws: `BatchError`.
   public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
     if findings.isEmpty { return }
-    if !uselessLines.isEmpty { try rewriteJournal(on: disk) }
+    for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
     // Cuts off a torn line.
     let journal = try Journal(run, on: disk)
     // A file that two pictures claim may be the right one of the other.
@@ -44,17 +44,19 @@ extension Verification {
     }
     try journal.synchronise()
     guard !findings.contains(where: { $0.kind == .plan }) else { return }
-    try writeManifest(journal, on: disk)
+    try Manifest.rewrite(in: run, journal: journal, on: disk) { id in
+      journal.index.images[id] != nil ? .done : journal.index.failures[id] != nil ? .failed : .pending
+    }
   }
 
-  /// The lines that say something, in a journal of their own.
-  private func rewriteJournal(on disk: Disk) throws {
-    try AtomicFile.write(to: run.journal, on: disk) { file in
+  /// The lines of a journal that say something, in its place.
+  private func rewrite(_ journal: String, without useless: Set<Int>, on disk: Disk) throws {
+    try AtomicFile.write(to: run.file(journal), on: disk) { file in
       var number = 0
       var kept: [UInt8] = []
-      try FileReader.forEachLine(of: run.journal) { _, line, isWhole in
+      try FileReader.forEachLine(of: run.file(journal)) { _, line, isWhole in
         defer { number += 1 }
-        guard isWhole, !uselessLines.contains(number) else { return }
+        guard isWhole, !useless.contains(number) else { return }
         kept += line
         kept.append(UInt8(ascii: "\n"))
         if kept.count > 1 << 20 {
@@ -63,31 +65,6 @@ extension Verification {
         }
       }
       try file.write(kept)
-    }
-  }
-
-  private func writeManifest(_ journal: Journal, on disk: Disk) throws {
-    var head: RunDetails?
-    var ingredients: [JobIngredients] = []
-    var counts = RunCounts()
-    func state(_ id: JobID) -> JobState {
-      journal.index.images[id] != nil ? .done : journal.index.failures[id] != nil ? .failed : .pending
-    }
-    try FrozenPlan.forEachJob(in: run) { planned, details in
-      if let details { head = details }
-      if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
-        ingredients.append(planned.ingredients)
-      }
-      counts.count(state(planned.id))
-    }
-    guard let head else { return }
-    let earlier = (try? ManifestReader(path: run.manifest).head())?["run"]?["started"]?.text.flatMap(Timestamp.init)
-    let manifest = Manifest(
-      details: head, started: earlier ?? .now(), finished: .now(),
-      ending: counts.pending > 0 ? .stopped : counts.failed > 0 ? .failed : .done, counts: counts,
-      ingredients: ingredients)
-    try manifest.write(to: run, on: disk) { append in
-      try FrozenPlan.forEachJob(in: run) { planned, _ in try append(planned, state(planned.id), journal) }
     }
   }
 

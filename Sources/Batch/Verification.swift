@@ -25,8 +25,8 @@ public struct Verification {
   private(set) var index: JournalIndex
   /// Where each picture's first job stands in the plan, and whether its image is as it should be.
   private(set) var places: [JobID: (place: Int, isSound: Bool)] = [:]
-  /// Lines of the journal that say nothing new, by their number from 0.
-  private(set) var uselessLines: Set<Int> = []
+  /// Lines that say nothing new, by the journal's name and their number from 0.
+  private(set) var uselessLines: [String: Set<Int>] = [:]
 
   /// Looks through a run folder.
   ///
@@ -41,7 +41,13 @@ public struct Verification {
     guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
     isLive = lock == nil && RunLock.holder(of: folder) != nil
     var audit = JournalAudit()
-    index = try JournalIndex(path: folder.journal) { audit.note($0, $1) }
+    var settled: [String: Bool] = [JournalFiles.main: true]
+    index = try JournalIndex(folder) { name, line, entry in
+      // A shard may be writing its journal.
+      let isSettled = try settled[name] ?? FileMark(path: folder.file(name)).isOlder(thanSeconds: 3600)
+      settled[name] = isSettled
+      if isSettled { audit.note(name, line, entry) }
+    }
     uselessLines = audit.uselessLines
     if !isLive {
       audit.noteOwners(index.images)
@@ -62,7 +68,7 @@ public struct Verification {
   // MARK: Images
 
   private mutating func examineImages() throws {
-    let reader = try? FileReader(path: run.journal)
+    let reader = JournalReader(run, index)
     do {
       try FrozenPlan.forEachJob(in: run) { planned, _ in
         let (id, parameters) = (planned.id, planned.job.parameters)
@@ -90,11 +96,9 @@ public struct Verification {
 
   /// Whether the image is as the journal says.
   private mutating func examine(
-    _ id: JobID, _ reader: FileReader?, place: Int?, size: (Int, Int)?
+    _ id: JobID, _ reader: JournalReader, place: Int?, size: (Int, Int)?
   ) throws -> Bool {
-    guard let line = index.images[id]?.line, let reader,
-      case .done(let noted) = try reader.read(line).withUnsafeBufferPointer({ JournalEntry(line: $0) })
-    else { return false }
+    guard let noted = try reader.image(id) else { return false }
     let examination = ImageExamination(noted, size: size, in: run)
     imagesRead += 1
     bytesRead += examination.bytesRead
@@ -118,6 +122,7 @@ public struct Verification {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
         if AtomicFile.isTemporary(name) {
+          if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
           findings.append(
             Finding(
               kind: .leftover, file: prefix + name, problem: "was being written when its process ended",
@@ -173,17 +178,22 @@ public struct Verification {
   }
 }
 
-/// Finds lines of a journal that say nothing, or nothing new.
+/// Finds lines of journals that say nothing, or nothing new.
 private struct JournalAudit {
   private(set) var findings: [Finding] = []
-  private(set) var uselessLines: Set<Int> = []
-  private var line = 0
-  /// The last line about each picture, by its digest.
+  private(set) var uselessLines: [String: Set<Int>] = [:]
+  private var journal = JournalFiles.main
+  /// How many lines of each journal were read.
+  private var lines: [String: Int] = [:]
+  /// The last line about each picture in the same journal, by its digest.
   private var last: [JobID: Int] = [:]
 
-  mutating func note(_ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
-    defer { line += 1 }
-    let name = "journal.jsonl, line \(line + 1)"
+  mutating func note(_ journal: String, _ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
+    if journal != self.journal { last = [:] }
+    self.journal = journal
+    let line = lines[journal, default: 0]
+    defer { lines[journal] = line + 1 }
+    let name = "\(journal), line \(line + 1)"
     guard let entry else {
       // A line of a later version says something to that version.
       guard (try? JSONValue(parsing: bytes))?["event"]?.text == nil else { return }
@@ -200,14 +210,14 @@ private struct JournalAudit {
   }
 
   private mutating func add(_ kind: Finding.Kind, _ name: String, _ problem: String, _ remedy: String) {
-    uselessLines.insert(line)
+    uselessLines[journal, default: []].insert(lines[journal, default: 0])
     findings.append(Finding(kind: kind, file: name, problem: problem, remedy: remedy))
   }
 
   /// Two pictures cannot be in one file.
   mutating func noteOwners(_ images: [JobID: JournalIndex.Image]) {
     var owners: [String: JobID] = [:]
-    for (id, image) in images.sorted(by: { $0.value.line.lowerBound < $1.value.line.lowerBound }) {
+    for (id, image) in images.sorted(by: { $0.value.line < $1.value.line }) {
       guard let owner = owners.updateValue(id, forKey: image.file) else { continue }
       findings.append(
         Finding(
@@ -220,7 +230,8 @@ private struct JournalAudit {
   mutating func noteTornLine() {
     findings.append(
       Finding(
-        kind: .tornLine, file: "journal.jsonl", problem: "ends in the middle of line \(line + 1)",
+        kind: .tornLine, file: JournalFiles.main,
+        problem: "ends in the middle of line \(lines[JournalFiles.main, default: 0] + 1)",
         remedy: "the next run and --repair cut it off; the image that it was about is taken back in"))
   }
 }

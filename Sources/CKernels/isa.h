@@ -10,4 +10,7 @@ typedef struct {
   void (*overlay)(ck_table *);
 } ck_isa;
 
+// The widest of those before it is what an instruction set for one kind of numbers stands on.
+extern const ck_isa ck_isa_avx512;
+
 #endif

@@ -2,3 +2,4 @@
 CK_ISA(portable)
 CK_ISA(avx2)
 CK_ISA(avx512)
+CK_ISA(avx512bf16)

@@ -11,9 +11,9 @@ import Tensors
 /// arithmetic spreads over its own.
 public final class Engine {
   /// Raised whenever the same input may give other pixels than before.
-  public static let numerics = 1
+  public static let numerics = 2
 
-  /// What this engine is, for the manifest.
+  /// What this engine is, for the manifest; its precision is what `auto` means here.
   public let engine: EngineDescription
 
   private let compute: Compute
@@ -32,7 +32,8 @@ public final class Engine {
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
     engine = EngineDescription(
-      version: version, numerics: Self.numerics, isa: compute.kernels.name, precision: "fp32",
+      version: version, numerics: Self.numerics, isa: compute.kernels.name,
+      precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
   }
 
@@ -48,7 +49,8 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     return JobIngredients(
       model: model.identity, vae: vae?.identity,
-      vocabularySHA256: model.vocabularySHA256, precision: engine.precision, isa: engine.isa, numerics: engine.numerics)
+      vocabularySHA256: model.vocabularySHA256, precision: elementType(parameters.precision).rawValue, isa: engine.isa,
+      numerics: engine.numerics)
   }
 
   /// Makes one image.
@@ -112,19 +114,30 @@ public final class Engine {
     try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
   }
 
+  /// What a choice of precision comes to with these kernels.
+  private func elementType(_ choice: PrecisionChoice) -> ElementType {
+    switch choice {
+    case .auto: compute.kernels.fastestElementType
+    case .fp32: .fp32
+    case .bf16: .bf16
+    }
+  }
+
   private func load(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    if let loaded, loaded.key == key { return loaded }
+    let elementType = elementType(parameters.precision)
+    if let loaded, loaded.key == key, loaded.elementType == elementType { return loaded }
+    let compute = compute.with(elementType)
     // What is read now must be what the digest is of.
     func requireUnchanged() throws {
       try model.archive.requireUnchanged()
       try vae?.archive.requireUnchanged()
     }
     let fresh: Result<LoadedModel, any Error>
-    if let present = loaded, present.key.model == parameters.model {
+    if let present = loaded, present.key.model == parameters.model, present.elementType == elementType {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
       try requireUnchanged()
       fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }

@@ -7,6 +7,8 @@ import Tensors
 struct LoadedModel {
   /// What was loaded.
   let key: ModelCatalog.Key
+  /// What the UNet and the VAE compute in; the text encoders, a hundredth of the work, stay in `fp32`.
+  let elementType: ElementType
   let unet: UNet
   let prompts: PromptEncoder
   let latentChannels: Int
@@ -20,14 +22,16 @@ struct LoadedModel {
   init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws {
     let archive = model.archive
     self.key = key
+    elementType = compute.elementType
+    let precise = compute.with(.fp32)
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
     let encoders = try zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
       TextEncoder(
         role: role,
-        model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute),
-        compute: compute)
+        model: try CLIPTextModel(network.weights, configuration: network.configuration, compute: precise),
+        compute: precise)
     }
-    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: compute)
+    prompts = PromptEncoder(tokenizer: model.tokenizer, encoders: encoders, unet: unet, compute: precise)
     latentChannels = archive.unet.configuration.inChannels
     filePrediction = archive.predictionType
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
@@ -35,6 +39,7 @@ struct LoadedModel {
 
   private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: VAEDecoder, scalingFactor: Float) {
     self.key = key
+    elementType = other.elementType
     unet = other.unet
     prompts = other.prompts
     latentChannels = other.latentChannels

@@ -293,7 +293,10 @@ public enum NoiseSourceID: String, CaseIterable, Codable, Hashable, Sendable {
 public enum PrecisionChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// The fastest that keeps quality on this machine.
   case auto
+  /// 32 bits throughout: the reference.
   case fp32
+  /// Weights and activations in bfloat16, sums, norms and softmax in 32 bits.
+  case bf16
 }
 
 /// What the network's output means.

@@ -19,7 +19,10 @@ public final class Convolution2D {
   public init(_ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, compute: Compute) throws {
     name = w.path
     let bias = try w.floats("bias", shape: [outputs])
-    matrix = try w.matrix("weight", shape: [outputs, inputs, 3, 3], bias: bias, compute: compute)
+    let algorithm = ConvolutionAlgorithm.of(
+      inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
+    matrix = try w.matrix(
+      "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
     self.step = step
   }
 
@@ -27,13 +30,16 @@ public final class Convolution2D {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border.
-  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`, or one for each image.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
   ///   - residual: Added to the result.
+  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
-  public func forward(_ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
+  public func forward(
+    _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+  ) -> Tensor {
     compute.measured(name, .convolution, x, operationsPerPixel: 18 * Double(matrix.inputs * matrix.outputs)) {
-      compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual)
+      compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual, as: elementType)
     }
   }
 }

@@ -26,11 +26,14 @@ public final class Linear {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - residual: Added to the result.
+  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, outputs]`.
-  public func forward(_ x: Tensor, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
+  public func forward(
+    _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+  ) -> Tensor {
     compute.measured(name, .linear, x, operationsPerPixel: 2 * Double(matrix.inputs * matrix.outputs)) {
-      compute.product(x, matrix, residual: residual)
+      compute.product(x, matrix, residual: residual, as: elementType)
     }
   }
 }

@@ -46,7 +46,7 @@ public final class ResnetBlock {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
-    let vector = time.flatMap { time in timeProjection?.forward(time, compute) }
+    let vector = time.flatMap { time in timeProjection?.forward(time, as: .fp32, compute) }
     let h = conv1.forward(norm1.forward(x, activation: .silu, border: 1, compute), vector: vector, compute)
     let past = shortcut?.forward(x, compute) ?? x
     return conv2.forward(norm2.forward(h, activation: .silu, border: 1, compute), residual: past, compute)

@@ -22,7 +22,7 @@ public final class TimestepEmbedding {
     linear2 = try Linear(w["linear_2"], inputs: width, outputs: width, compute: compute)
   }
 
-  /// Embeds one timestep.
+  /// Embeds one timestep, in floats: it costs nothing, and every block adds what comes of it.
   ///
   /// - Parameters:
   ///   - timestep: 0 to 999; may lie between two.

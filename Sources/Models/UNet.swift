@@ -20,22 +20,25 @@ public final class UNet {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
+  /// What latents and the timestep meet first: both cost next to nothing there, and everything depends on them.
+  private let precise: Compute
 
   /// Reads every weight of the network.
   ///
   /// - Parameters:
   ///   - w: The UNet's place among the weights.
   ///   - configuration: Its widths.
-  ///   - compute: What the arithmetic runs on.
+  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: UNetConfiguration, compute: Compute) throws {
     self.compute = compute
+    precise = compute.with(.fp32)
     let widths = configuration.blockOutChannels
     let parts = UNetParts(configuration: configuration, compute: compute)
     timeEmbedding = try TimestepEmbedding(
-      w["time_embedding"], waves: widths[0], width: configuration.timeEmbeddingWidth, compute: compute)
+      w["time_embedding"], waves: widths[0], width: configuration.timeEmbeddingWidth, compute: precise)
     convIn = try Convolution2D(
-      w["conv_in"], inputs: configuration.inChannels, outputs: widths[0], compute: compute)
+      w["conv_in"], inputs: configuration.inChannels, outputs: widths[0], compute: precise)
 
     // Every map that a block on the way down leaves behind is met again on the way up.
     var skips = [widths[0]]
@@ -63,28 +66,29 @@ public final class UNet {
       w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute)
   }
 
-  /// Projects a context, `[1, 1, tokens, context width]`, for every cross-attention.
+  /// Projects a context, `[1, 1, tokens, context width]` of any element type, for every cross-attention.
   public func prepare(_ context: Tensor) -> UNetContext {
     let transformers = down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)
-    return UNetContext(keysValues: transformers.map { $0.prepare(context, compute) })
+    let converted = compute.converted(context)
+    return UNetContext(keysValues: transformers.map { $0.prepare(converted, compute) })
   }
 
   /// Predicts the noise (or the velocity) in a batch of latents.
   ///
   /// - Parameters:
-  ///   - latents: `[batch, height, width, 4]`; any height and width.
+  ///   - latents: `[batch, height, width, 4]` in floats; any height and width.
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch; their lengths may differ.
-  /// - Returns: `[batch, height, width, 4]`.
+  /// - Returns: `[batch, height, width, 4]` in floats.
   public func forward(_ latents: Tensor, timestep: Float, contexts: [UNetContext]) -> Tensor {
-    let time = timeEmbedding.forward(timestep: timestep, compute)
+    let time = compute.converted(timeEmbedding.forward(timestep: timestep, precise))
     var cursor = ContextCursor(contexts)
-    var x = convIn.forward(compute.bordered(latents), compute)
+    var x = convIn.forward(precise.bordered(latents), as: compute.elementType, precise)
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
     x = middle.forward(x, time: time, &cursor, compute)
     for block in up { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
-    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), compute)
+    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
   }
 }
 

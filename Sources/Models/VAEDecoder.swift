@@ -15,6 +15,8 @@ public final class VAEDecoder {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
+  /// What the latent meets first: it costs next to nothing there, and everything depends on it.
+  private let precise: Compute
   /// Channels at the image's own size: of the block that works there, and of what goes into it.
   private let lastWidths: (own: Int, before: Int)
 
@@ -23,10 +25,11 @@ public final class VAEDecoder {
   /// - Parameters:
   ///   - w: The VAE's place among the weights.
   ///   - configuration: Its widths.
-  ///   - compute: What the arithmetic runs on.
+  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: VAEConfiguration, compute: Compute) throws {
     self.compute = compute
+    precise = compute.with(.fp32)
     let widths = Array(configuration.blockOutChannels.reversed())
     lastWidths = (widths[widths.count - 1], widths[max(widths.count - 2, 0)])
     let groups = configuration.normGroups
@@ -36,9 +39,9 @@ public final class VAEDecoder {
       try configuration.usesPostQuantConvolution
       ? Linear(
         w["post_quant_conv"], inputs: configuration.latentChannels, outputs: configuration.latentChannels,
-        compute: compute) : nil
+        compute: precise) : nil
     convIn = try Convolution2D(
-      decoder["conv_in"], inputs: configuration.latentChannels, outputs: widths[0], compute: compute)
+      decoder["conv_in"], inputs: configuration.latentChannels, outputs: widths[0], compute: precise)
     let resnet = { (w: WeightScope, inputs: Int, outputs: Int) in
       try ResnetBlock(
         w, inputs: inputs, outputs: outputs, timeWidth: nil, groups: groups, epsilon: Self.epsilon, compute: compute)
@@ -81,16 +84,16 @@ public final class VAEDecoder {
   ///   - height: In pixels.
   /// - Returns: A lower bound.
   public func leastMemory(width: Int, height: Int) -> Int {
-    width * height * (2 * lastWidths.before + lastWidths.own) * MemoryLayout<Float>.stride
+    width * height * (2 * lastWidths.before + lastWidths.own) * compute.elementType.size
   }
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, 4]`, divided by the VAE's scaling factor.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]`, about -1 to 1.
+  /// - Parameter latent: `[1, height, width, 4]` in floats, divided by the VAE's scaling factor.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
   public func forward(_ latent: Tensor) -> Tensor {
-    let z = postQuantization?.forward(latent, compute) ?? latent
-    var x = convIn.forward(compute.bordered(z), compute)
+    let z = postQuantization?.forward(latent, precise) ?? latent
+    var x = convIn.forward(precise.bordered(z), as: compute.elementType, precise)
     x = resnet0.forward(x, compute)
     if let attentionNorm, let attention {
       let normal = attentionNorm.forward(x, activation: .none, border: 0, compute)
@@ -102,7 +105,7 @@ public final class VAEDecoder {
       // The next block works at another size: memory of this one would only add to the peak.
       compute.workspace.trim()
     }
-    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), compute)
+    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
   }
 }
 

@@ -4,11 +4,14 @@ import Jobs
 /// Finds the files and folders that `model` and `vae` name.
 ///
 /// A relative name is looked for beside the recipe, then in `models/` there, then in each folder of `$SDBATCH_MODELS`;
-/// in each place as it is written, then with `.safetensors` after it.
+/// in each place as it is written, then with the endings of model files after it, `.safetensors` first.
 public struct ModelLocator: Sendable {
   /// Where relative names are looked for, in order; absolute paths.
   public let places: [String]
   private let environment: PlanningEnvironment
+
+  /// The endings of model files, the safest first.
+  private static let endings = [".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin"]
 
   /// A locator for the names of one recipe.
   ///
@@ -28,7 +31,8 @@ public struct ModelLocator: Sendable {
     let name = environment.expanded(name)
     let paths = name.hasPrefix("/") ? [name] : places.map { $0 + "/" + name }
     for path in paths {
-      for candidate in [path, path + ".safetensors"] where FileManager.default.fileExists(atPath: candidate) {
+      for candidate in [path] + Self.endings.map({ path + $0 }) where FileManager.default.fileExists(atPath: candidate)
+      {
         return Self.absolute(candidate)
       }
     }
@@ -47,7 +51,7 @@ public struct ModelLocator: Sendable {
   public func checkpointPaths() -> [String] {
     places.flatMap { place in
       let files = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
-      return files.filter { $0.hasSuffix(".safetensors") }.sorted().prefix(1000).map { place + "/" + $0 }
+      return files.filter(Self.isCheckpoint).sorted().prefix(1000).map { place + "/" + $0 }
     }
   }
 
@@ -80,12 +84,14 @@ public struct ModelLocator: Sendable {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }
 
+  private static func isCheckpoint(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
+
   /// Names of checkpoint files in the places, to propose instead of one that is not there.
   func knownNames() -> [String] {
     var names = ["demo"]
     for place in places {
       let files = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
-      names += files.filter { $0.hasSuffix(".safetensors") }.sorted().prefix(1000)
+      names += files.filter(Self.isCheckpoint).sorted().prefix(1000)
     }
     return names
   }

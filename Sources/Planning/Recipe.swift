@@ -26,6 +26,9 @@ public struct Recipe: Sendable {
   /// What is worth a look but keeps nothing from running, in the order of the file.
   public let warnings: [Diagnostic]
 
+  /// What the run's folder keeps of the recipe: its text; nothing for requests.
+  public var copyText: String? { requests == nil ? text : nil }
+
   let exclude: [CellFilter]
   let include: [ExtraCell]
 

@@ -97,5 +97,5 @@ enum UnsupportedNames {
   ]
 
   /// Choices of other versions.
-  static let choices: Set<String> = ["bf16", "int8"]
+  static let choices: Set<String> = ["int8"]
 }

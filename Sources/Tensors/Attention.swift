@@ -8,11 +8,15 @@ public final class KeysValues {
   public let count: Int
   let heads: Int
   let headWidth: Int
+  let elementType: ElementType
   private let panelWidth: Int
   private let buffer: Buffer
 
-  private var keyFloats: Int { (count + panelWidth - 1) / panelWidth * panelWidth * headWidth }
-  private var valueFloats: Int { (headWidth + panelWidth - 1) / panelWidth * panelWidth * count }
+  /// Numbers of one head's keys, and of its values. In bf16 neighbours along the sums lie in pairs.
+  private var keySize: Int { (count + panelWidth - 1) / panelWidth * panelWidth * paired(headWidth) }
+  private var valueSize: Int { (headWidth + panelWidth - 1) / panelWidth * panelWidth * paired(count) }
+
+  private func paired(_ length: Int) -> Int { elementType == .bf16 ? length + length % 2 : length }
 
   /// Packs the keys and values of one image.
   ///
@@ -27,20 +31,45 @@ public final class KeysValues {
     self.heads = heads
     headWidth = keys.channels / heads
     panelWidth = compute.kernels.panelWidth
+    elementType = keys.elementType
     let keyPanels = (count + panelWidth - 1) / panelWidth
     let valuePanels = (headWidth + panelWidth - 1) / panelWidth
-    buffer = compute.workspace.buffer(heads * (keyPanels * headWidth + valuePanels * count) * panelWidth)
+    let pairing = elementType == .bf16 ? 2 : 1
+    let keyHeight = (headWidth + pairing - 1) / pairing * pairing
+    let valueHeight = (count + pairing - 1) / pairing * pairing
+    buffer = compute.workspace.buffer(
+      bytes: heads * (keyPanels * keyHeight + valuePanels * valueHeight) * panelWidth * elementType.size)
     compute.pool.run(heads * keyPanels) { part in
-      packKeys(keys.pixel(image, 0, 0), head: part / keyPanels, panel: part % keyPanels)
+      let (head, panel) = (part / keyPanels, part % keyPanels)
+      switch elementType {
+      case .fp32: packKeys(keys.pixel(image, 0, 0), head: head, panel: panel)
+      case .bf16: packKeyPairs(keys.pixel16(image, 0, 0), head: head, panel: panel)
+      }
     }
     compute.pool.run(heads * valuePanels) { part in
-      packValues(values.pixel(image, 0, 0), head: part / valuePanels, panel: part % valuePanels)
+      let (head, panel) = (part / valuePanels, part % valuePanels)
+      switch elementType {
+      case .fp32: packValues(values.pixel(image, 0, 0), head: head, panel: panel)
+      case .bf16: packValuePairs(values.pixel16(image, 0, 0), head: head, panel: panel)
+      }
     }
   }
 
-  func keys(_ head: Int) -> UnsafeMutablePointer<Float> { buffer.floats + head * keyFloats }
+  func keys(_ head: Int) -> UnsafeMutablePointer<Float> {
+    buffer.raw.assumingMemoryBound(to: Float.self) + head * keySize
+  }
 
-  func values(_ head: Int) -> UnsafeMutablePointer<Float> { buffer.floats + heads * keyFloats + head * valueFloats }
+  func values(_ head: Int) -> UnsafeMutablePointer<Float> {
+    buffer.raw.assumingMemoryBound(to: Float.self) + heads * keySize + head * valueSize
+  }
+
+  func keys16(_ head: Int) -> UnsafeMutablePointer<UInt16> {
+    buffer.raw.assumingMemoryBound(to: UInt16.self) + head * keySize
+  }
+
+  func values16(_ head: Int) -> UnsafeMutablePointer<UInt16> {
+    buffer.raw.assumingMemoryBound(to: UInt16.self) + heads * keySize + head * valueSize
+  }
 
   /// A panel is the transpose of `panelWidth` keys.
   private func packKeys(_ source: UnsafePointer<Float>, head: Int, panel: Int) {
@@ -68,6 +97,33 @@ public final class KeysValues {
       destination += panelWidth
     }
   }
+
+  /// `[head width / 2][panel width][2]`.
+  private func packKeyPairs(_ source: UnsafePointer<UInt16>, head: Int, panel: Int) {
+    let channels = heads * headWidth
+    let destination = keys16(head) + panel * paired(headWidth) * panelWidth
+    for column in 0..<panelWidth {
+      let key = panel * panelWidth + column
+      let row = source + key * channels + head * headWidth
+      for c in 0..<paired(headWidth) {
+        destination[c / 2 * 2 * panelWidth + 2 * column + c % 2] = key < count && c < headWidth ? row[c] : 0
+      }
+    }
+  }
+
+  /// `[count / 2][panel width][2]`.
+  private func packValuePairs(_ source: UnsafePointer<UInt16>, head: Int, panel: Int) {
+    let channels = heads * headWidth
+    let first = panel * panelWidth
+    let present = min(panelWidth, headWidth - first)
+    let start = values16(head) + panel * paired(count) * panelWidth
+    if present < panelWidth || count % 2 > 0 { start.update(repeating: 0, count: paired(count) * panelWidth) }
+    for key in 0..<count {
+      let row = source + key * channels + head * headWidth + first
+      let destination = start + key / 2 * 2 * panelWidth + key % 2
+      for c in 0..<present { destination[2 * c] = row[c] }
+    }
+  }
 }
 
 /// Which keys a query sees.
@@ -90,9 +146,10 @@ extension Compute {
   /// Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762.
   public func attention(_ q: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none) -> Tensor {
     precondition(q.border == 0 && sources.count == q.batch, "one set of keys and values for each image")
+    precondition(sources.allSatisfy { $0.elementType == q.elementType }, "the keys hold other numbers than the queries")
     let out = tensor(like: q)
     let queries = q.height * q.width
-    let blockSize = Int(CK_ATTENTION_ROWS)
+    let blockSize = Int(q.elementType == .fp32 ? CK_ATTENTION_ROWS : CK_BF16_ATTENTION_ROWS)
     let blocks = (queries + blockSize - 1) / blockSize
     let heads = sources[0].heads
     pool.run(q.batch * heads * blocks) { part in
@@ -100,26 +157,60 @@ extension Compute {
       let head = part / blocks % heads
       let first = part % blocks * blockSize
       let source = sources[image]
-      let rows = min(blockSize, queries - first)
-      let scoreWidth = (source.count + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth
       let offset = (image * queries + first) * q.channels + head * source.headWidth
-      withUnsafeTemporaryAllocation(byteCount: rows * scoreWidth * 4, alignment: 64) { scores in
-        var call = ck_attention()
-        call.q = UnsafePointer(q.base + offset)
-        call.q_stride = q.channels
-        call.rows = rows
-        call.d = source.headWidth
-        call.keys = UnsafePointer(source.keys(head))
-        call.values = UnsafePointer(source.values(head))
-        call.count = source.count
-        call.visible = mask == .causal ? first + 1 : source.count
-        call.scale = 1 / Float(source.headWidth).squareRoot()
-        call.scores = scores.baseAddress?.assumingMemoryBound(to: Float.self)
-        call.out = out.base + offset
-        call.out_stride = q.channels
-        kernels.table.pointee.attention(&call)
+      let rows = min(blockSize, queries - first)
+      let visible = mask == .causal ? first + 1 : source.count
+      switch q.elementType {
+      case .fp32: attend(q, source, head: head, rows: rows, visible: visible, offset: offset, into: out)
+      case .bf16: attend16(q, source, head: head, rows: rows, visible: visible, offset: offset, into: out)
       }
     }
     return out
+  }
+
+  private func attend(
+    _ q: Tensor, _ source: KeysValues, head: Int, rows: Int, visible: Int, offset: Int, into out: Tensor
+  ) {
+    let scoreWidth = (source.count + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth
+    withUnsafeTemporaryAllocation(byteCount: rows * scoreWidth * 4, alignment: 64) { scores in
+      var call = ck_attention()
+      call.q = UnsafePointer(q.base + offset)
+      call.q_stride = q.channels
+      call.rows = rows
+      call.d = source.headWidth
+      call.keys = UnsafePointer(source.keys(head))
+      call.values = UnsafePointer(source.values(head))
+      call.count = source.count
+      call.visible = visible
+      call.scale = 1 / Float(source.headWidth).squareRoot()
+      call.scores = scores.baseAddress?.assumingMemoryBound(to: Float.self)
+      call.out = out.base + offset
+      call.out_stride = q.channels
+      kernels.table.pointee.attention(&call)
+    }
+  }
+
+  private func attend16(
+    _ q: Tensor, _ source: KeysValues, head: Int, rows: Int, visible: Int, offset: Int, into out: Tensor
+  ) {
+    let width = (source.headWidth + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth
+    // CK_BF16_ATTENTION_SCRATCH, which the importer does not see.
+    let scratchSize = Int(CK_BF16_ATTENTION_ROWS) * (Int(CK_BF16_ATTENTION_KEYS) * 3 / 2 + width)
+    withUnsafeTemporaryAllocation(byteCount: scratchSize * 4, alignment: 64) { scratch in
+      var call = ck_bf16_attention()
+      call.q = UnsafePointer(q.base16 + offset)
+      call.q_stride = q.channels
+      call.rows = rows
+      call.d = source.headWidth
+      call.keys = UnsafePointer(source.keys16(head))
+      call.values = UnsafePointer(source.values16(head))
+      call.count = source.count
+      call.visible = visible
+      call.scale = 1 / Float(source.headWidth).squareRoot()
+      call.scratch = scratch.baseAddress?.assumingMemoryBound(to: Float.self)
+      call.out = out.base16 + offset
+      call.out_stride = q.channels
+      kernels.table.pointee.attention_bf16(&call)
+    }
   }
 }

@@ -5,27 +5,57 @@ public final class Compute {
   /// The threads that share each operation.
   public let pool: WorkerPool
   /// Where activations live.
-  public let workspace = Workspace()
+  public let workspace: Workspace
   /// Counts what layers take; off unless it is turned on.
-  public let profiler = Profiler()
+  public let profiler: Profiler
+  /// What activations and packed weights are, where nothing else is said.
+  public let elementType: ElementType
+  /// How much memory the weights of models loaded from now on may take.
+  public var packing = WeightPacking.fast
 
   /// Kernels on as many threads.
   ///
   /// - Parameters:
   ///   - kernels: Of an instruction set that this machine runs.
   ///   - threadCount: At least 1.
-  public init(kernels: Kernels, threadCount: Int) {
+  ///   - elementType: What activations and packed weights are.
+  public convenience init(kernels: Kernels, threadCount: Int, elementType: ElementType = .fp32) {
+    self.init(
+      kernels: kernels, pool: WorkerPool(threadCount: threadCount), workspace: Workspace(), profiler: Profiler(),
+      elementType: elementType)
+  }
+
+  private init(
+    kernels: Kernels, pool: WorkerPool, workspace: Workspace, profiler: Profiler, elementType: ElementType
+  ) {
     self.kernels = kernels
-    pool = WorkerPool(threadCount: threadCount)
+    self.pool = pool
+    self.workspace = workspace
+    self.profiler = profiler
+    self.elementType = elementType
+  }
+
+  /// The same kernels, threads and memory for numbers of another type.
+  public func with(_ elementType: ElementType) -> Compute {
+    let other = Compute(
+      kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, elementType: elementType)
+    other.packing = packing
+    return other
   }
 
   /// A tensor in this workspace, with any content.
-  public func tensor(batch: Int, height: Int, width: Int, channels: Int, border: Int = 0) -> Tensor {
-    Tensor(batch: batch, height: height, width: width, channels: channels, border: border, in: workspace)
+  public func tensor(
+    batch: Int, height: Int, width: Int, channels: Int, border: Int = 0, elementType: ElementType? = nil
+  ) -> Tensor {
+    Tensor(
+      batch: batch, height: height, width: width, channels: channels, border: border,
+      elementType: elementType ?? self.elementType, in: workspace)
   }
 
-  /// A tensor of the same shape as another, with any content.
+  /// A tensor of another's shape and element type, with any content.
   public func tensor(like other: Tensor) -> Tensor {
-    tensor(batch: other.batch, height: other.height, width: other.width, channels: other.channels)
+    tensor(
+      batch: other.batch, height: other.height, width: other.width, channels: other.channels,
+      elementType: other.elementType)
   }
 }

@@ -1,41 +1,67 @@
 import CKernels
 
 extension Compute {
-  /// A 3x3 convolution: nine products whose rows are runs of neighbouring pixels.
+  /// A 3x3 convolution in the way that the matrix is packed for: here nine products whose rows are runs of neighbouring
+  /// pixels.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, inputs]` with a border.
+  ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
   ///   - matrix: With nine taps, row by row.
   ///   - step: 1, or 2 for every other pixel of every other row.
-  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]`, or one for each image.
-  ///   - residual: Added to the result; of the result's shape.
+  ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
+  ///   - residual: Added to the result; of the result's shape and `x`'s element type.
+  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
   /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
   public func convolution3x3(
-    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, vector: Tensor? = nil, residual: Tensor? = nil
+    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, vector: Tensor? = nil, residual: Tensor? = nil,
+    as elementType: ElementType? = nil
   ) -> Tensor {
     precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
+    precondition(x.elementType == matrix.elementType, "the matrix holds other numbers than the tensor")
+    let wanted = elementType ?? x.elementType
+    if matrix.algorithm != .direct {
+      precondition(step == 1, "the matrix is packed for a step of 1")
+      return converted(winogradConvolution(x, matrix, vector: vector, residual: residual), to: wanted)
+    }
+    // Sums in bf16 go to either type; those in fp32 are narrowed afterwards.
     let y = tensor(
-      batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step, channels: matrix.outputs
-    )
+      batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step,
+      channels: matrix.outputs, elementType: x.elementType == .fp32 ? .fp32 : wanted)
     let blocks = PixelBlocks(y)
     let groups = PanelGroups(matrix, rowParts: blocks.count, threads: pool.threadCount)
-    let tapBlock = min(max(ProductBlocking.panelBytes / (matrix.inputs * matrix.panelWidth * 4), 1), 9)
+    let tapBlock = min(max(ProductBlocking.panelBytes / matrix.tapBytes, 1), 9)
     let bias = vector.map { matrix.bias(plus: $0, self) }
     pool.run(blocks.count * groups.count) { part in
       let block = blocks[part % blocks.count]
-      for firstTap in stride(from: 0, to: 9, by: tapBlock) {
-        let taps = firstTap..<min(firstTap + tapBlock, 9)
-        for panel in groups.panels(part / blocks.count) {
-          for row in block.rows {
-            convolve(
-              x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height, columns: block.columns,
-              step: step, bias: bias, residual: residual, into: y)
+      switch x.elementType {
+      case .fp32:
+        for firstTap in stride(from: 0, to: 9, by: tapBlock) {
+          let taps = firstTap..<min(firstTap + tapBlock, 9)
+          for panel in groups.panels(part / blocks.count) {
+            for row in block.rows {
+              convolve(
+                x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height, columns: block.columns,
+                step: step, bias: bias, residual: residual, into: y)
+            }
+          }
+        }
+      case .bf16:
+        withPartialSums(matrix) { sums in
+          for panel in groups.panels(part / blocks.count) {
+            for firstTap in stride(from: 0, to: 9, by: tapBlock) {
+              for (index, row) in block.rows.enumerated() {
+                convolve16(
+                  x, matrix, taps: firstTap..<min(firstTap + tapBlock, 9), panel: panel, image: row / y.height,
+                  y: row % y.height, columns: block.columns, step: step, bias: bias, residual: residual,
+                  sums: sums.map { $0 + index * block.columns.count * matrix.panelWidth }, into: y)
+              }
+            }
           }
         }
       }
     }
-    return y
+    return converted(y, to: wanted)
   }
 
   /// Some taps of one panel for a run of pixels within one row of the result.
@@ -68,6 +94,34 @@ extension Compute {
         }
       }
       kernels.table.pointee.product(&call)
+    }
+  }
+
+  private func convolve16(
+    _ x: Tensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int, columns: Range<Int>,
+    step: Int, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?, into y: Tensor
+  ) {
+    let column = panel * matrix.panelWidth
+    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: taps.count) { starts in
+      for (index, tap) in taps.enumerated() {
+        let start = x.pixel16(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
+        starts.initializeElement(at: index, to: UnsafePointer(start))
+      }
+      var call = ck_bf16_product()
+      call.taps = taps.count
+      call.tap = UnsafePointer(starts.baseAddress)
+      call.row_stride = step * x.channels
+      call.k = matrix.inputs
+      call.panel = matrix.panel16(panel, tap: taps.lowerBound, input: 0)
+      call.m = columns.count
+      call.n = min(matrix.panelWidth, matrix.outputs - column)
+      call.sums = sums
+      call.continues = taps.lowerBound > 0 ? 1 : 0
+      call.finishes = taps.upperBound == 9 ? 1 : 0
+      call.bias = bias.map { UnsafePointer($0.pixel($0.batch == 1 ? 0 : image, 0, 0) + column) } ?? matrix.bias(panel)
+      call.setResidual(residual, at: y.offset(image, row, columns.lowerBound) + column)
+      call.setOut(y, at: y.offset(image, row, columns.lowerBound) + column)
+      kernels.table.pointee.product_bf16(&call)
     }
   }
 }

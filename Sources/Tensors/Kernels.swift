@@ -13,6 +13,9 @@ public struct Kernels: @unchecked Sendable {
   /// Outputs in one panel of packed weights.
   public var panelWidth: Int { table.pointee.nr }
 
+  /// What these kernels compute fastest in, of the types that keep quality.
+  public var fastestElementType: ElementType { table.pointee.has_native_bf16 != 0 ? .bf16 : .fp32 }
+
   private init(_ table: UnsafePointer<ck_table>) {
     self.table = table
     name = String(cString: table.pointee.name)

@@ -37,15 +37,26 @@ extension Compute {
         shift[image * x.channels + c] = Float(Double(beta[c]) - mean * factor)
       }
     }
-    let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border)
+    let y = tensor(
+      batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border,
+      elementType: x.elementType)
+    let activates: Int32 = activation == .silu ? 1 : 0
     scale.withUnsafeBufferPointer { scale in
       shift.withUnsafeBufferPointer { shift in
         guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
         pool.run(x.batch * x.height) { row in
-          let image = row / x.height
-          kernels.table.pointee.scale_shift(
-            x.pixel(image, row % x.height, 0), x.channels, x.width, x.channels, scale + image * x.channels,
-            shift + image * x.channels, activation == .silu ? 1 : 0, y.pixel(image, row % x.height, 0), x.channels)
+          let (image, line) = (row / x.height, row % x.height)
+          let (scale, shift) = (scale + image * x.channels, shift + image * x.channels)
+          switch x.elementType {
+          case .fp32:
+            kernels.table.pointee.scale_shift(
+              x.pixel(image, line, 0), x.channels, x.width, x.channels, scale, shift, activates,
+              y.pixel(image, line, 0), x.channels)
+          case .bf16:
+            kernels.table.pointee.scale_shift_bf16(
+              x.pixel16(image, line, 0), x.channels, x.width, x.channels, scale, shift, activates,
+              y.pixel16(image, line, 0), x.channels)
+          }
         }
       }
     }
@@ -58,15 +69,18 @@ extension Compute {
   /// order (Chan, Golub & LeVeque 1979), so that no digits cancel and the threads do not matter.
   private func groupMoments(_ x: Tensor, groups: Int) -> [(mean: Double, variance: Double)] {
     let pixels = x.height * x.width
-    let chunkPixels = max(min((64 << 10) / (x.channels * 4), pixels), 1)
+    let chunkPixels = max(min((64 << 10) / (x.channels * x.elementType.size), pixels), 1)
     let chunks = (pixels + chunkPixels - 1) / chunkPixels
-    let partial = tensor(batch: x.batch, height: chunks, width: 2, channels: x.channels)
+    let partial = tensor(batch: x.batch, height: chunks, width: 2, channels: x.channels, elementType: .fp32)
     pool.run(x.batch * chunks) { part in
       let image = part / chunks
       let first = part % chunks * chunkPixels
-      kernels.table.pointee.moments(
-        x.pixel(image, 0, 0) + first * x.channels, min(chunkPixels, pixels - first), x.channels,
-        partial.pixel(image, part % chunks, 0), partial.pixel(image, part % chunks, 1))
+      let (start, count) = (x.offset(image, 0, 0) + first * x.channels, min(chunkPixels, pixels - first))
+      let (mean, m2) = (partial.pixel(image, part % chunks, 0), partial.pixel(image, part % chunks, 1))
+      switch x.elementType {
+      case .fp32: kernels.table.pointee.moments(x.base + start, count, x.channels, mean, m2)
+      case .bf16: kernels.table.pointee.moments_bf16(x.base16 + start, count, x.channels, mean, m2)
+      }
     }
     let channelsInGroup = x.channels / groups
     return (0..<x.batch * groups).map { index in
@@ -106,9 +120,15 @@ extension Compute {
     gamma.withUnsafeBufferPointer { gamma in
       beta.withUnsafeBufferPointer { beta in
         forEachRowBlock(x.pixels) { first, rows in
-          kernels.table.pointee.layer_norm(
-            x.base + first * x.channels, rows, x.channels, gamma.baseAddress, beta.baseAddress, epsilon,
-            y.base + first * x.channels)
+          let start = first * x.channels
+          switch x.elementType {
+          case .fp32:
+            kernels.table.pointee.layer_norm(
+              x.base + start, rows, x.channels, gamma.baseAddress, beta.baseAddress, epsilon, y.base + start)
+          case .bf16:
+            kernels.table.pointee.layer_norm_bf16(
+              x.base16 + start, rows, x.channels, gamma.baseAddress, beta.baseAddress, epsilon, y.base16 + start)
+          }
         }
       }
     }

@@ -7,28 +7,37 @@ extension Compute {
   /// - Returns: `[batch, height, width, channels]`.
   public func geglu(_ x: Tensor) -> Tensor {
     let width = x.channels / 2
-    let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: width)
+    let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: width, elementType: x.elementType)
     forEachRowBlock(x.pixels) { first, rows in
-      kernels.table.pointee.geglu(x.base + first * 2 * width, rows, width, y.base + first * width)
+      switch x.elementType {
+      case .fp32: kernels.table.pointee.geglu(x.base + first * 2 * width, rows, width, y.base + first * width)
+      case .bf16: kernels.table.pointee.geglu_bf16(x.base16 + first * 2 * width, rows, width, y.base16 + first * width)
+      }
     }
     return y
   }
 
   /// x · sigmoid(x), in place.
-  public func applySiLU(_ x: Tensor) { apply(kernels.table.pointee.silu, x) }
+  public func applySiLU(_ x: Tensor) { apply(kernels.table.pointee.silu, kernels.table.pointee.silu_bf16, x) }
 
   /// x · Φ(x), exact, in place.
-  public func applyGELU(_ x: Tensor) { apply(kernels.table.pointee.gelu, x) }
+  public func applyGELU(_ x: Tensor) { apply(kernels.table.pointee.gelu, kernels.table.pointee.gelu_bf16, x) }
 
   /// x · sigmoid(1.702 x), in place: the activation of CLIP's first text encoder.
-  public func applyQuickGELU(_ x: Tensor) { apply(kernels.table.pointee.quick_gelu, x) }
+  public func applyQuickGELU(_ x: Tensor) {
+    apply(kernels.table.pointee.quick_gelu, kernels.table.pointee.quick_gelu_bf16, x)
+  }
 
   private func apply(
-    _ kernel: (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void, _ x: Tensor
+    _ fp32: (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void,
+    _ bf16: (UnsafePointer<UInt16>?, Int, UnsafeMutablePointer<UInt16>?) -> Void, _ x: Tensor
   ) {
     forEachRowBlock(x.pixels) { first, rows in
-      let start = x.base + first * x.channels
-      kernel(start, rows * x.channels, start)
+      let (start, count) = (first * x.channels, rows * x.channels)
+      switch x.elementType {
+      case .fp32: fp32(x.base + start, count, x.base + start)
+      case .bf16: bf16(x.base16 + start, count, x.base16 + start)
+      }
     }
   }
 
@@ -38,8 +47,11 @@ extension Compute {
   public func add(_ a: Tensor, _ b: Tensor) -> Tensor {
     let y = tensor(like: a)
     forEachRowBlock(a.pixels) { first, rows in
-      let offset = first * a.channels
-      kernels.table.pointee.add(a.base + offset, b.base + offset, rows * a.channels, y.base + offset)
+      let (start, count) = (first * a.channels, rows * a.channels)
+      switch a.elementType {
+      case .fp32: kernels.table.pointee.add(a.base + start, b.base + start, count, y.base + start)
+      case .bf16: kernels.table.pointee.add_bf16(a.base16 + start, b.base16 + start, count, y.base16 + start)
+      }
     }
     return y
   }

@@ -13,13 +13,15 @@ extension Compute {
   ///   - border: Of the result.
   /// - Returns: `[batch, height, width, channels]`.
   public func resizedNearest(_ x: Tensor, height: Int, width: Int, border: Int) -> Tensor {
-    let y = tensor(batch: x.batch, height: height, width: width, channels: x.channels, border: border)
+    let y = tensor(
+      batch: x.batch, height: height, width: width, channels: x.channels, border: border, elementType: x.elementType)
+    let size = x.channels * x.elementType.size
     pool.run(x.batch * height) { row in
       let image = row / height
       let source = row % height * x.height / height
       for column in 0..<width {
-        y.pixel(image, row % height, column)
-          .update(from: x.pixel(image, source, column * x.width / width), count: x.channels)
+        y.pixelBytes(image, row % height, column)
+          .copyMemory(from: x.pixelBytes(image, source, column * x.width / width), byteCount: size)
       }
     }
     return y
@@ -27,12 +29,14 @@ extension Compute {
 
   /// The channels of `a` followed by those of `b`, pixel by pixel.
   public func concatenatedChannels(_ a: Tensor, _ b: Tensor) -> Tensor {
-    let y = tensor(batch: a.batch, height: a.height, width: a.width, channels: a.channels + b.channels)
+    let y = tensor(
+      batch: a.batch, height: a.height, width: a.width, channels: a.channels + b.channels, elementType: a.elementType)
+    let (sizeA, sizeB) = (a.channels * a.elementType.size, b.channels * b.elementType.size)
     forEachRowBlock(a.pixels) { first, rows in
       for pixel in first..<first + rows {
-        let destination = y.base + pixel * y.channels
-        destination.update(from: a.base + pixel * a.channels, count: a.channels)
-        (destination + a.channels).update(from: b.base + pixel * b.channels, count: b.channels)
+        let destination = y.bytes + pixel * (sizeA + sizeB)
+        destination.copyMemory(from: a.bytes + pixel * sizeA, byteCount: sizeA)
+        (destination + sizeA).copyMemory(from: b.bytes + pixel * sizeB, byteCount: sizeB)
       }
     }
     return y

@@ -26,9 +26,9 @@ public final class Workspace {
     return true
   }
 
-  /// Memory for `count` floats with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
-  func buffer(_ count: Int) -> Buffer {
-    let size = Self.sizeClass(max(count, 1) * MemoryLayout<Float>.stride)
+  /// Memory for so many bytes with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
+  func buffer(bytes: Int) -> Buffer {
+    let size = Self.sizeClass(max(bytes, 1))
     // A free piece that is a little too large beats a new one: an image and the same image with a border share memory.
     let fitting = free.lazy.filter { $0.key >= size && $0.key <= size + size / 4 && !$0.value.isEmpty }.map(\.key).min()
     if let fitting, let pointer = free[fitting]?.popLast() { return Buffer(pointer, size: fitting, owner: self) }
@@ -61,8 +61,7 @@ public final class Workspace {
 
 /// A piece of a workspace, returned to it when the last user drops it.
 final class Buffer {
-  let floats: UnsafeMutablePointer<Float>
-  private let raw: UnsafeMutableRawPointer
+  let raw: UnsafeMutableRawPointer
   private let size: Int
   private let owner: Workspace
 
@@ -70,7 +69,6 @@ final class Buffer {
     self.raw = raw
     self.size = size
     self.owner = owner
-    floats = raw.assumingMemoryBound(to: Float.self)
   }
 
   deinit { owner.takeBack(raw, size: size) }

@@ -40,7 +40,7 @@ package struct Checkpoint: Sendable {
   }
 
   private static func openFile(path: String) throws(WeightError) -> Checkpoint {
-    let tensors = try SafetensorsFile(path: path).tensors
+    let tensors = try TensorFile(path: path).tensors
     let family = try CheckpointLayout.family(tensors.keys, path: path)
     var checkpoint = Checkpoint(path: path, layout: .singleFile, family: family)
     let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix] + family.textEncoders.map(\.prefix)
@@ -74,7 +74,7 @@ package struct Checkpoint: Sendable {
   }
 
   private static func openVAEFile(path: String) throws(WeightError) -> Checkpoint {
-    let tensors = try SafetensorsFile(path: path).tensors
+    let tensors = try TensorFile(path: path).tensors
     let prefix = tensors.keys.contains { $0.hasPrefix(KeyMap.ldmVAEPrefix) } ? KeyMap.ldmVAEPrefix : ""
     guard let vae = recogniseVAE(prefix: prefix, names: names(tensors, under: prefix)) else {
       throw .unsupported(

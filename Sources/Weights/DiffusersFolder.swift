@@ -96,7 +96,7 @@ struct DiffusersFolder {
     var tensors: [String: WeightTensor] = [:]
     for file in try weightFiles(prefix, &files) {
       files.append(prefix + file)
-      let part = try SafetensorsFile(path: "\(path)/\(prefix)\(file)")
+      let part = try TensorFile(path: "\(path)/\(prefix)\(file)")
       for (name, tensor) in part.tensors {
         guard tensors.updateValue(tensor, forKey: name) == nil else {
           throw .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is in another file of the model, too")
@@ -110,37 +110,37 @@ struct DiffusersFolder {
 
   /// The names of the files with the weights of the network in a subfolder.
   ///
-  /// Full precision is preferred where there are several variants.
+  /// Full precision is preferred where there are several variants, and safetensors to pickles.
   private func weightFiles(_ prefix: String, _ files: inout [String]) throws(WeightError) -> [String] {
-    let stems = ["diffusion_pytorch_model", "model"]
-    for variant in ["", ".fp32", ".bf16", ".fp16"] {
-      for stem in stems {
-        let file = "\(stem)\(variant).safetensors"
-        if hasFile(prefix + file) { return [file] }
-        for index in ["\(file).index.json", "\(stem).safetensors.index\(variant).json"] where hasFile(prefix + index) {
-          files.append(prefix + index)
-          return try shards(index: "\(path)/\(prefix)\(index)")
+    let stems = [
+      (["diffusion_pytorch_model", "model"], "safetensors"), (["diffusion_pytorch_model", "pytorch_model"], "bin"),
+    ]
+    for (stems, ending) in stems {
+      for variant in ["", ".fp32", ".bf16", ".fp16"] {
+        for stem in stems {
+          let file = "\(stem)\(variant).\(ending)"
+          if hasFile(prefix + file) { return [file] }
+          for index in ["\(file).index.json", "\(stem).\(ending).index\(variant).json"] where hasFile(prefix + index) {
+            files.append(prefix + index)
+            return try shards(index: "\(path)/\(prefix)\(index)", ending: ending)
+          }
         }
       }
     }
-    let found = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(prefix)"))?.sorted() ?? []
-    if let pickle = found.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".ckpt") || $0.hasSuffix(".pt") }) {
-      throw .unsupported(
-        path: "\(path)/\(prefix)\(pickle)", found: "a PyTorch pickle", advice: "convert the model to .safetensors")
-    }
     throw .unreadable(
-      path: "\(path)/\(prefix)", reason: "no weights are here, expected \(stems.joined(separator: " or ")).safetensors")
+      path: "\(path)/\(prefix)",
+      reason: "no weights are here, expected diffusion_pytorch_model or model.safetensors, or a .bin of PyTorch")
   }
 
   /// The files that an index of sharded weights names, each once.
-  private func shards(index path: String) throws(WeightError) -> [String] {
+  private func shards(index path: String, ending: String) throws(WeightError) -> [String] {
     guard case .object(let map) = try ConfigurationFile(path: path).values["weight_map"] else {
       throw .damaged(path: path, reason: "it has no weight_map")
     }
     var shards = Set<String>()
     for value in map.map(\.value) {
-      guard case .string(let file) = value, file.hasSuffix(".safetensors"), !file.contains("/") else {
-        throw .damaged(path: path, reason: "its weight_map has \(value), expected the name of a .safetensors file")
+      guard case .string(let file) = value, file.hasSuffix(".\(ending)"), !file.contains("/") else {
+        throw .damaged(path: path, reason: "its weight_map has \(value), expected the name of a .\(ending) file")
       }
       shards.insert(file)
     }

@@ -9,16 +9,28 @@ public final class SafetensorsFile: Sendable {
   public let metadata: [String: String]
   /// The tensors by name.
   public let tensors: [String: WeightTensor]
+  /// Where the header ends and the tensors' bytes begin.
+  public let dataOffset: Int
 
   /// Opens the file at `path` and checks its header to the last byte.
   ///
   /// Throws `WeightError.unreadable`, `.damaged`, or `.unsupported` for a file of another known format.
-  public init(path: String) throws(WeightError) {
-    let file = try MappedFile(path: path)
-    self.path = path
+  public convenience init(path: String) throws(WeightError) {
+    try self.init(MappedFile(path: path))
+  }
+
+  /// Whether a file that begins like this is a safetensors file.
+  static func isLikely(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count > 8 else { return false }
+    return UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)) <= headerLimit && bytes[8] == UInt8(ascii: "{")
+  }
+
+  /// Reads the header of a mapped file.
+  init(_ file: MappedFile) throws(WeightError) {
+    path = file.path
     let bytes = file.bytes
     let headerCount = bytes.count < 8 ? 0 : UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-    let startsLikeHeader = bytes.count > 8 && headerCount <= Self.headerLimit && bytes[8] == UInt8(ascii: "{")
+    let startsLikeHeader = Self.isLikely(bytes)
     if !startsLikeHeader, let format = ForeignFormat(bytes) {
       throw .unsupported(path: path, found: format.name, advice: format.advice)
     }
@@ -45,6 +57,7 @@ public final class SafetensorsFile: Sendable {
     } catch {
       throw .damaged(path: path, reason: "in its header, \(error)")
     }
+    dataOffset = dataStart
     metadata = header.metadata
     var tensors: [String: WeightTensor] = [:]
     tensors.reserveCapacity(header.tensors.count)
@@ -65,8 +78,7 @@ private struct ForeignFormat {
   init?(_ bytes: UnsafeRawBufferPointer) {
     func begins(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
     let convert = "convert it to .safetensors"
-    if begins([0x50, 0x4B, 0x03, 0x04]) || (bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1])) {
-      // torch.save writes a zip archive since PyTorch 1.6, a bare pickle of protocol 2 before.
+    if TorchFile.isLikely(bytes) {
       self.init(name: "a PyTorch pickle (.ckpt, .pt, .bin)", advice: convert)
     } else if begins(Array("GGUF".utf8)) {
       self.init(name: "a GGUF file", advice: "use the .safetensors file that it was made from")
@@ -74,6 +86,8 @@ private struct ForeignFormat {
       self.init(name: "a Git LFS pointer, not the model itself", advice: "run `git lfs pull` in its repository")
     } else if begins(Array("<".utf8)) {
       self.init(name: "a web page", advice: "download the model again")
+    } else if begins([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C]) || begins([0x1F, 0x8B]) || begins(Array("Rar!".utf8)) {
+      self.init(name: "a packed file", advice: "unpack it")
     } else if begins([0x89, 0x48, 0x44, 0x46]) {
       self.init(name: "an HDF5 file", advice: convert)
     } else {

@@ -3,7 +3,7 @@ import JSON
 /// The table of contents of a safetensors file.
 struct SafetensorsHeader {
   struct Entry {
-    var elementType: SafetensorsElementType
+    var elementType: WeightElementType
     var shape: [Int]
     /// Bytes from the start of the data, which follows the header.
     var dataRange: Range<Int>
@@ -58,13 +58,14 @@ struct SafetensorsHeader {
     guard let type, let shape, let offsets, offsets.count == 2 else {
       throw broken("lacks dtype, shape or two data_offsets")
     }
-    guard let elementType = SafetensorsElementType(rawValue: type) else {
+    guard let elementType = WeightElementType(rawValue: type), elementType.isSafetensors else {
       throw broken("has the unknown dtype '\(type.abridged)'")
     }
     guard shape.allSatisfy({ $0 >= 0 }) else { throw broken("has the negative shape \(shape)") }
     guard offsets[0] >= 0, offsets[1] >= offsets[0] else { throw broken("has the data_offsets \(offsets)") }
     // The factors are multiplied in the reader's order, as a zero does not excuse an overflow before it.
-    var bits = elementType.bitCount
+    let block = elementType.block
+    var bits = block.bytes * 8 / block.elements
     for factor in shape {
       let (product, overflow) = bits.multipliedReportingOverflow(by: factor)
       if overflow { throw broken("has the shape \(shape), which is too large") }

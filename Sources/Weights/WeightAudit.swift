@@ -72,7 +72,7 @@ extension WeightAudit.Finding: CustomStringConvertible {
     switch self {
     case .missing(let name, let shape): "missing: \(name) \(shape)"
     case .misshapen(let name, let found, let expected): "wrong shape: \(name) is \(found), expected \(expected)"
-    case .elementType(let name, let found): "wrong type: \(name) holds \(found), expected F32, F16 or BF16"
+    case .elementType(let name, let found): "wrong type: \(name) holds \(found), which is no supported type of weights"
     case .unread(let name, let shape): "not read by anything: \(name) \(shape)"
     }
   }

@@ -5,25 +5,66 @@ public struct WeightTensor: Sendable {
   /// Sizes in row-major order, the last varying fastest; empty for a single number.
   public let shape: [Int]
   /// What the file stores.
-  public let elementType: SafetensorsElementType
+  public let elementType: WeightElementType
   let file: MappedFile
+  /// The tensor's bytes; with strides, those from its first element to its last.
   let byteRange: Range<Int>
-
+  /// How many elements further in the file the next one of each dimension is; nothing where elements follow each other.
+  let strides: [Int]?
+  /// What every number is multiplied with, as scaled FP8 files ask for.
+  let scale: Float
   /// The number of elements, the product of `shape`.
-  public var elementCount: Int { byteRange.count * 8 / elementType.bitCount }
+  public let elementCount: Int
+
+  /// A tensor whose elements are `byteRange`, one after the other; the sizes must agree.
+  init(
+    name: String, shape: [Int], elementType: WeightElementType, file: MappedFile, byteRange: Range<Int>,
+    strides: [Int]? = nil, scale: Float = 1
+  ) {
+    self.name = name
+    self.shape = shape
+    self.elementType = elementType
+    self.file = file
+    self.byteRange = byteRange
+    self.strides = strides
+    self.scale = scale
+    elementCount = shape.reduce(1, *)
+  }
 
   /// The path of the file that holds the tensor.
   public var path: String { file.path }
 
-  /// The same numbers under another shape of the same size.
+  /// The same numbers under another shape of the same size, or with ones before or after its own.
   func reshaped(_ shape: [Int]) -> WeightTensor {
-    WeightTensor(name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange)
+    var strides = strides
+    if let own = strides, shape != self.shape {
+      // The shapes differ in ones alone; those take no steps.
+      var rest = zip(self.shape, own).filter { $0.0 != 1 }.map(\.1)[...]
+      strides = shape.map { $0 == 1 ? 0 : rest.popFirst() ?? 0 }
+    }
+    return WeightTensor(
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange, strides: strides,
+      scale: scale)
+  }
+
+  /// The same tensor under another name.
+  func renamed(_ name: String) -> WeightTensor {
+    WeightTensor(
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange, strides: strides,
+      scale: scale)
+  }
+
+  /// The same tensor with every number multiplied.
+  func scaled(by scale: Float) -> WeightTensor {
+    WeightTensor(
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange, strides: strides,
+      scale: self.scale * scale)
   }
 
   /// Converts all elements to Float32, exactly; `destination` has room for `elementCount` of them.
   ///
-  /// Throws `WeightError.notFinite` at the first NaN or infinite weight, `.elementType` for anything but F32, F16 and
-  /// BF16.
+  /// Quantised numbers are what their scales make of them. Throws `WeightError.notFinite` at the first NaN or infinite
+  /// weight, `.elementType` for types that are not `isReadable`.
   public func read(into destination: UnsafeMutablePointer<Float>) throws(WeightError) {
     try read(elements: 0..<elementCount, into: destination)
   }
@@ -36,26 +77,100 @@ public struct WeightTensor: Sendable {
     guard elementType.isReadable else {
       throw .elementType(path: path, name: name, found: elementType.rawValue)
     }
-    guard let base = file.bytes.baseAddress else { return }
+    guard let base = file.bytes.baseAddress, !elements.isEmpty else { return }
     let source = base + byteRange.lowerBound
-    // Small enough that the check for finite numbers finds each block in the cache.
-    let blockCount = 8192
+    // Small enough that the check for finite numbers finds each part in the cache, and a multiple of all block sizes.
+    let partCount = 8192
     var start = elements.lowerBound
     while start < elements.upperBound {
-      let count = min(blockCount, elements.upperBound - start)
-      let block = destination + (start - elements.lowerBound)
-      let position = source + start * elementType.bitCount / 8
-      let isFinite =
-        switch elementType {
-        case .f16: Widening.float16(position, count: count, into: block)
-        case .bf16: Widening.bfloat16(position, count: count, into: block)
-        default: Widening.float32(position, count: count, into: block)
-        }
-      if !isFinite, let index = (0..<count).first(where: { !block[$0].isFinite }) {
-        let value = block[index].isNaN ? "NaN" : block[index] > 0 ? "infinity" : "-infinity"
+      // Parts end where blocks end, so that no block is decoded for more than two of them.
+      let count = min(partCount - start % partCount, elements.upperBound - start)
+      let part = destination + (start - elements.lowerBound)
+      var isFinite: Bool
+      if let dequantize = elementType.dequantize {
+        isFinite = self.dequantize(start..<start + count, of: source, into: part, dequantize)
+      } else if let strides {
+        isFinite = gather(start..<start + count, of: source, strides: strides) { widen($0, count: count, into: part) }
+      } else {
+        isFinite = widen(source + start * elementType.block.bytes, count: count, into: part)
+      }
+      if scale != 1 {
+        for i in 0..<count { part[i] *= scale }
+        isFinite = isFinite && scale.isFinite && (0..<count).allSatisfy { part[$0].isFinite }
+      }
+      if !isFinite, let index = (0..<count).first(where: { !part[$0].isFinite }) {
+        let value = part[index].isNaN ? "NaN" : part[index] > 0 ? "infinity" : "-infinity"
         throw .notFinite(path: path, name: name, index: start + index, value: value)
       }
       start += count
+    }
+  }
+
+  /// Converts numbers that follow each other; gives whether all of them are finite.
+  private func widen(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    switch elementType {
+    case .f16: Widening.float16(source, count: count, into: destination)
+    case .bf16: Widening.bfloat16(source, count: count, into: destination)
+    case .f8E4M3: Widening.float8E4M3(source, count: count, into: destination)
+    case .f8E5M2: Widening.float8E5M2(source, count: count, into: destination)
+    default: Widening.float32(source, count: count, into: destination)
+    }
+  }
+
+  /// Decodes the blocks that `elements` lie in; gives whether all numbers are finite.
+  private func dequantize(
+    _ elements: Range<Int>, of source: UnsafeRawPointer, into destination: UnsafeMutablePointer<Float>,
+    _ decode: Dequantization.Block
+  ) -> Bool {
+    let block = elementType.block
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: block.elements) { numbers in
+      guard let first = numbers.baseAddress else { return }
+      var at = elements.lowerBound
+      while at < elements.upperBound {
+        let place = source + at / block.elements * block.bytes
+        let offset = at % block.elements
+        let count = min(block.elements - offset, elements.upperBound - at)
+        let part = destination + (at - elements.lowerBound)
+        if count == block.elements {
+          decode(place, part)
+        } else {
+          decode(place, first)
+          part.update(from: first + offset, count: count)
+        }
+        at += count
+      }
+    }
+    return (0..<elements.count).allSatisfy { destination[$0].isFinite }
+  }
+
+  /// Hands over some elements of a tensor with strides, put one after the other.
+  private func gather<Result>(
+    _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], _ body: (UnsafeRawPointer) -> Result
+  ) -> Result {
+    let size = elementType.block.bytes
+    return withUnsafeTemporaryAllocation(byteCount: elements.count * size, alignment: 16) { buffer in
+      var position = elements.lowerBound
+      var index = shape
+      for dimension in shape.indices.reversed() {
+        index[dimension] = position % shape[dimension]
+        position /= shape[dimension]
+      }
+      var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
+      for at in 0..<elements.count {
+        for byte in 0..<size {
+          buffer[at * size + byte] = source.load(fromByteOffset: offset * size + byte, as: UInt8.self)
+        }
+        var dimension = shape.count - 1
+        while dimension >= 0 {
+          index[dimension] += 1
+          offset += strides[dimension]
+          if index[dimension] < shape[dimension] { break }
+          offset -= strides[dimension] * shape[dimension]
+          index[dimension] = 0
+          dimension -= 1
+        }
+      }
+      return body(UnsafeRawPointer(buffer.baseAddress ?? UnsafeMutableRawPointer(mutating: source)))
     }
   }
 
@@ -78,11 +193,22 @@ public struct WeightTensor: Sendable {
     return floats
   }
 
-  /// Hands over the bytes as the file holds them: little-endian elements in row-major order, at any alignment.
+  /// Hands over the elements as the file holds them: little-endian, in row-major order, at any alignment.
+  ///
+  /// The bytes of a tensor with strides are a copy; the scale of `read(into:)` is not in them.
   public func withRawBytes<Result, Failure>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try withExtendedLifetime(file) { () throws(Failure) -> Result in
+    if let strides, let base = file.bytes.baseAddress, elementCount > 0 {
+      let count = elementCount * elementType.block.bytes
+      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+      defer { copy.deallocate() }
+      gather(0..<elementCount, of: base + byteRange.lowerBound, strides: strides) {
+        copy.copyMemory(from: UnsafeRawBufferPointer(start: $0, count: copy.count))
+      }
+      return try body(UnsafeRawBufferPointer(copy))
+    }
+    return try withExtendedLifetime(file) { () throws(Failure) -> Result in
       try body(UnsafeRawBufferPointer(rebasing: file.bytes[byteRange]))
     }
   }

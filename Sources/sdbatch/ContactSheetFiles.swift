@@ -16,7 +16,7 @@ struct ContactSheetFiles {
   /// - Returns: The number of pages; nothing where there was nothing to do.
   /// - Throws: `SheetError` or `BatchError`.
   func refresh() throws -> Int? {
-    let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.journal, folder.recipe])
+    let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.recipe] + folder.journals)
     return isFresh ? nil : try make(SheetOptions())
   }
 

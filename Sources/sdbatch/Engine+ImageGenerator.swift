@@ -19,7 +19,7 @@ extension Engine {
   }
 
   /// The running program's own file; its name on the command line where the system does not tell.
-  private static var executable: String {
+  static var executable: String {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
   }
 }

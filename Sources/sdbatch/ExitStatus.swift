@@ -34,7 +34,7 @@ enum ExitStatus: Int32, Error {
       switch error {
       case .folderInUse: self = .folderInUse
       case .notWritten, .folderLost: self = .notWritten
-      case .notRead, .damaged, .noRun, .noJob: self = .unusableInput
+      case .notRead, .damaged, .noRun, .noJob, .otherPlan: self = .unusableInput
       case .wrongSize: self = .internalError
       }
     case let stop as StopRequested: self.init(stop.reason)

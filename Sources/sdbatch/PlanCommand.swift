@@ -10,7 +10,7 @@ import Planning
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Show what a recipe comes to: jobs, steps, time, memory, disk and the first cells. Makes nothing.",
+    abstract: "Show what a recipe comes to: jobs, steps, time, memory, disk and the first cells. Makes no image.",
     discussion: """
       Time and memory are estimated from what images of the same model, size and arithmetic took on this machine, in \
       this folder or in runs before; without such images they are unknown.
@@ -23,6 +23,9 @@ struct PlanCommand: ParsableCommand {
 
   @Option(help: "Threads that the run will have (default: one for each core that the process may use).")
   var threads: Int?
+
+  @Flag(help: "Write the plan into the run folder, for shards that are to work on it.")
+  var freeze = false
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -40,11 +43,12 @@ struct PlanCommand: ParsableCommand {
     let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     let engine = try Engine.forCommand(threads: threads)
+    if freeze { try SharedPlan.freeze(plan, of: recipe, seeds, in: folder, engine) }
     let estimate = try PlanEstimate(plan, in: folder, engine)
     // A place in brackets is a value of an axis, which the cells show.
     let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
     if json {
-      Console.output(value(plan, folder, estimate, hasExamples: hasExamples).jsonText)
+      Console.output(value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
       return
     }
     Console.output("jobs         \(plan.count)")
@@ -56,7 +60,9 @@ struct PlanCommand: ParsableCommand {
     }
     for (job, _) in zip(plan.jobs, 0..<cells) { Console.output(Self.line(job)) }
     if plan.count > cells { Console.output("... and \(plan.count - cells) more") }
-    if hasExamples { Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.") }
+    if hasExamples, !freeze {
+      Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
+    }
   }
 
   private func value(_ plan: Plan, _ folder: RunFolder, _ estimate: PlanEstimate, hasExamples: Bool) -> JSONValue {

@@ -42,7 +42,7 @@ struct PlanEstimate {
     var models: [Models: JobIngredients?] = [:]
     for job in plan.jobs {
       let parameters = job.parameters
-      let key = Models(model: parameters.model, vae: parameters.vae)
+      let key = Models(model: parameters.model, vae: parameters.vae, precision: parameters.precision)
       let ingredients = models[key] ?? look(parameters, engine)
       models[key] = .some(ingredients)
       if let ingredients, !done.isEmpty {
@@ -67,9 +67,11 @@ struct PlanEstimate {
     disk += Int64(plan.count) * Self.bytesPerJob
   }
 
+  /// What a job's ingredients depend on.
   private struct Models: Hashable {
     var model: ModelReference
     var vae: ModelReference?
+    var precision: PrecisionChoice
   }
 
   private mutating func look(_ parameters: JobParameters, _ engine: Engine) -> JobIngredients? {

@@ -15,8 +15,8 @@ struct ReproduceCommand: ParsableCommand {
     discussion: """
       The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
       the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
-      instruction set and precision the pixels are equal. Exit codes: 0 equal; 3 different; 10 the image has no text, or \
-      one that does not suffice, or the model is not there.
+      instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
+      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model is not there.
       """)
 
   @Argument(help: "A PNG image with the webui's text.")
@@ -82,7 +82,9 @@ struct ReproduceCommand: ParsableCommand {
   private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> JobParameters {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(picture: picture, environment: options, engine: engine)
-    let found = try search.parameters(model: model, vae: vae)
+    var found = try search.parameters(model: model, vae: vae)
+    // A picture that names no precision was made by others: the reference comes nearest to any of them.
+    if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
       .read(text: Array(PictureRecipe(found).text.utf8), path: name, overrides: overrides)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Batch
 import Diffusion
 import Foundation
+import JSON
 import Jobs
 import Planning
 import Responses
@@ -25,6 +26,11 @@ struct RunCommand: ParsableCommand {
 
   @Option(help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Do one part of the plan, counted from 0, while other processes do the others.", valueName: "i/N"))
+  var shard: Shard?
 
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
@@ -73,6 +79,11 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("--json, --quiet and --summary exclude each other")
     }
     if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
+    if shard != nil {
+      if newSeeds { throw ValidationError("--shard and --new-seeds exclude each other: all shards share the seeds") }
+      if profile { throw ValidationError("--shard and --profile exclude each other") }
+      if lockWait != nil { throw ValidationError("--shard and --lock-wait exclude each other: a shard takes no lock") }
+    }
   }
 
   func run() throws {
@@ -86,12 +97,23 @@ struct RunCommand: ParsableCommand {
     if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
     let recipe = try options.read()
     let folder = options.folder(recipe)
+    let outcome =
+      if let shard {
+        try runShard(shard, of: recipe, in: folder, stopTime)
+      } else {
+        try runWhole(recipe, in: folder, stopTime)
+      }
+    let status = ExitStatus(outcome)
+    if status != .done { throw status }
+  }
+
+  private func runWhole(_ recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime) throws -> RunOutcome {
     // Planned before anything is written, so that every mistake of the recipe is told first.
     var seeds = try storedSeeds(folder)
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
-    try check(plan, engine, stopTime)
+    try check(plan.jobs, engine, stopTime)
 
     let lock = try RunLock(
       folder, patience: lockWait?.duration ?? .zero, stopRequest: { stopTime.request },
@@ -107,40 +129,65 @@ struct RunCommand: ParsableCommand {
     }
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     try SeedFile.write(seeds, to: folder)
+    engine.profiler.isOn = profile
+    // Also of a run that fails: what it did took its time all the same.
+    defer { if profile { Self.writeProfile(engine, folder) } }
+    let responses = try plan.requests.map { requests in
+      try ResponseDesk(
+        requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
+        ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
+    }
+    let outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
+      Runner(
+        engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+        stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
+      ) { event in
+        responses?.note(event)
+        observe(event)
+      }
+    }
+    try responses?.close()
+    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
+    return outcome
+  }
 
+  private func runShard(
+    _ shard: Shard, of recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime
+  ) throws -> RunOutcome {
+    let engine = try Engine.forCommand(threads: threads)
+    let plan = try SharedPlan(recipe, in: folder)
+    try check(plan.jobs, engine, stopTime)
+    StopSignals.install()
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
+    return try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
+      Runner(
+        engine, shard: shard, in: folder, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+        stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    }
+  }
+
+  /// Does the work, and tells of it as it goes.
+  private func perform(
+    _ jobs: some Sequence<Job>, json: JSONValue, text: String?, in folder: RunFolder,
+    runner makeRunner: (_ observe: @escaping (RunEvent) -> Void) -> Runner<Engine>
+  ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
-    let progress = ProgressFile(folder)
+    let progress = ProgressFile(folder, shard: shard)
     var madeImages = false
     defer {
       printer.close()
       progress.close()
       if madeImages { Self.learnCosts(folder) }
     }
-    let responses = try plan.requests.map { requests in
-      try ResponseDesk(
-        requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
-        ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
-    }
     func observe(_ event: RunEvent) {
       printer.show(event)
-      responses?.note(event)
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
     }
-    var runner = Runner(
-      engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-      stopRequest: { StopSignals.request ?? stopTime.request },
-      deadline: { responses?.deadline(for: $0) }, observe: observe)
-    engine.profiler.isOn = profile
-    // Also of a run that fails: what it did took its time all the same.
-    defer { if profile { Self.writeProfile(engine, folder) } }
-    let outcome = try runner.run(
-      RunPlan(jobs: plan.jobs, recipe: plan.json, recipeText: recipe.requests == nil ? recipe.text : nil),
-      only: onlyFailed ? .failed : .unfinished, onFailure: failFast ? .stop : .goOn)
-    try responses?.close()
-    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
-    let status = ExitStatus(outcome)
-    if status != .done { throw status }
+    var runner = makeRunner(observe)
+    return try runner.run(
+      RunPlan(jobs: jobs, recipe: json, recipeText: text), only: onlyFailed ? .failed : .unfinished,
+      onFailure: failFast ? .stop : .goOn)
   }
 
   /// Writes where the time went; a run is no worse for want of it.
@@ -168,9 +215,9 @@ struct RunCommand: ParsableCommand {
   }
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
-  private func check(_ plan: Plan, _ engine: Engine, _ stopTime: StopTime) throws {
+  private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
     var seen: Set<[ModelReference?]> = []
-    for job in plan.jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+    for job in jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
       _ = try engine.ingredients(for: job.parameters)

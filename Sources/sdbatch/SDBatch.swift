@@ -15,7 +15,8 @@ struct SDBatch: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      RunCommand.self, PlanCommand.self, StatusCommand.self, SheetCommand.self, VerifyCommand.self, WhyCommand.self,
+      RunCommand.self, PlanCommand.self, StatusCommand.self, CollectCommand.self, SlurmCommand.self, SheetCommand.self,
+      VerifyCommand.self, WhyCommand.self,
       InspectCommand.self, ReproduceCommand.self, SchemaCommand.self,
     ],
     defaultSubcommand: RunCommand.self)

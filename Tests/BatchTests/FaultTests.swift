@@ -203,6 +203,9 @@ struct PowerCut {
     case .rename:
       guard let old = step.oldPath.map(relative), let file = names.removeValue(forKey: old) else { return }
       names[path] = file
+    case .link:
+      guard let old = step.oldPath.map(relative), let file = names[old] else { return }
+      names[path] = file
     case .remove: names[path] = nil
     case .synchroniseFolder:
       func isInside(_ name: String) -> Bool { (name as NSString).deletingLastPathComponent == path }

@@ -34,7 +34,7 @@ import Testing
       #expect(planned.job.index == place)
       #expect(jobs.counter.made <= 1000 + place + 1)
     }
-    let state = RunState(plan)
+    let state = RunState(plan, shard: nil)
     jobs.counter.made = 0
     for (place, (planned, _)) in state.plannedWithStates.enumerated().prefix(3) {
       #expect(planned.job.index == place && jobs.counter.made <= place + 1)

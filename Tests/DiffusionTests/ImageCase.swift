@@ -48,6 +48,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     parameters.height = height
     parameters.rng = rng
     parameters.clipSkip = clip_skip
+    parameters.precision = .fp32
     parameters.sampler = sampler_name
     parameters.scheduler = scheduler ?? .automatic
     parameters.sdNoiseSchedule = sd_noise_schedule ?? .standard

@@ -63,6 +63,44 @@ import Weights
     try expectClose(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
   }
 
+  /// Every layer rounds to 8 bits, an error of some 2⁻⁹ that the depth of the network adds up: PyTorch's own bfloat16 errs by
+  /// 1.7e-2 here. Where a map is one pixel, a group norm of two numbers doubles that. A wrong layer errs by more than 1e-1.
+  static let bf16Bound = 5e-2
+
+  @Test(arguments: Kernels.available, ["even", "odd"])
+  func `the UNet in bf16 is near diffusers in fp32`(kernels: Kernels, size: String) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
+    let precise = compute.with(.fp32)
+    let network = archive.unet
+    let unet = try UNet(network.weights, configuration: network.configuration, compute: compute)
+    let shape = try stages.shape("unet.\(size).input")
+    let latents = precise.tensor(
+      channelsFirst: try stages["unet.\(size).input"], batch: 1, channels: 4, height: shape[2], width: shape[3])
+    let context = try stages["context"]
+    let width = network.configuration.crossAttentionWidth
+    let prepared = unet.prepare(precise.tensor(channelsLast: context, width: context.count / width, channels: width))
+    let output = unet.forward(latents, timestep: 353.89038, contexts: [prepared])
+    try expectNear(output.channelsFirst(image: 0), try stages["unet.\(size).output"])
+  }
+
+  @Test(arguments: Kernels.available)
+  func `the VAE decoder in bf16 is near diffusers in fp32`(kernels: Kernels) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
+    let network = try #require(archive.vae)
+    let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
+    let latent = compute.with(.fp32).tensor(
+      channelsFirst: try stages["vae.input"], batch: 1, channels: 4, height: 5, width: 6)
+    try expectNear(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
+  }
+
+  private func expectNear(_ found: [Float], _ expected: [Float]) throws {
+    try #require(found.count == expected.count)
+    let squares = expected.reduce(0) { $0 + Double($1 * $1) }
+    let errors = zip(found, expected).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    let difference = (errors / squares).squareRoot()
+    #expect(difference <= Self.bf16Bound, "differs by \(difference) in the mean square")
+  }
+
   private func expectClose(_ found: [Float], _ expected: [Float]) throws {
     try #require(found.count == expected.count)
     let scale = expected.map(\.magnitude).max() ?? 0

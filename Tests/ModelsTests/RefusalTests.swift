@@ -69,14 +69,14 @@ struct RefusalTests {
     #expect(try found(folder("flux")).contains("Flux"))
   }
 
-  @Test func `pickles are refused, alone and in a folder`() throws {
-    let ckpt = try folder.write("model.ckpt", [0x50, 0x4B, 0x03, 0x04, 0, 0, 8, 8] as [UInt8])
-    #expect(try found(ckpt).contains("PyTorch pickle"))
+  @Test func `pickles that want more than tensors are refused, alone and in a folder`() throws {
+    let call = [0x80, 2] + Array("cposix\nsystem\n.".utf8)
+    let ckpt = try folder.write("model.ckpt", call)
+    #expect(try found(ckpt).contains("imports posix.system"))
     let path = try fixture.writeFolder(to: folder, as: "model")
-    try FileManager.default.moveItem(
-      atPath: folder("model/vae/diffusion_pytorch_model.safetensors"),
-      toPath: folder("model/vae/diffusion_pytorch_model.bin"))
-    #expect(try found(path).contains("PyTorch pickle"))
+    try FileManager.default.removeItem(atPath: folder("model/vae/diffusion_pytorch_model.safetensors"))
+    try folder.write("model/vae/diffusion_pytorch_model.bin", call)
+    #expect(try found(path).contains("imports posix.system"))
     try FileManager.default.removeItem(atPath: folder("model/vae/diffusion_pytorch_model.bin"))
     #expect(try found(path).contains("no weights are here, expected diffusion_pytorch_model or model.safetensors"))
     try FileManager.default.removeItem(atPath: folder("model/unet/config.json"))

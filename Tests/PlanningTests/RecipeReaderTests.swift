@@ -95,7 +95,7 @@ import Testing
       include: {steps: 5}
       enable_hr: true
       rng: tpu
-      precision: bf16
+      precision: int8
       """
     ).errors()
     #expect(
@@ -126,7 +126,7 @@ import Testing
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
         "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; there is no hires fix yet, remove it",
         #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
-        #"fish.yaml:26:12: error: precision: found "bf16", which is not supported by this version, expected auto or fp32"#,
+        #"fish.yaml:26:12: error: precision: found "int8", which is not supported by this version, expected auto, fp32 or bf16"#,
       ])
   }
 

@@ -110,7 +110,7 @@ import Testing
     #expect(difference < 2e-5, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
-  private func attention(_ q: [Float], _ k: [Float], _ v: [Float], _ shape: AttentionShape) -> [Float] {
+  func attention(_ q: [Float], _ k: [Float], _ v: [Float], _ shape: AttentionShape) -> [Float] {
     let channels = shape.heads * shape.width
     var out = [Float](repeating: 0, count: q.count)
     for head in 0..<shape.heads {

@@ -1,5 +1,7 @@
 import TestSupport
 
+@testable import Tensors
+
 extension SplitMix64 {
   init(seed: Int) { self.init(state: UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15) }
 
@@ -10,30 +12,54 @@ extension SplitMix64 {
 }
 
 /// Aligned memory with a guard on both sides, to catch a kernel that writes where it may not.
-final class GuardedFloats {
-  let start: UnsafeMutablePointer<Float>
+final class Guarded<Number: Equatable & BitwiseCopyable> {
+  let start: UnsafeMutablePointer<Number>
   private let count: Int
-  private static let guardCount = 64
-  private static let sentinel: Float = 1234.5678
+  private let sentinel: Number
 
-  init(_ values: [Float]) {
+  init(_ values: [Number], sentinel: Number) {
     count = values.count
-    let total = (count + 2 * Self.guardCount) * 4
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: total, alignment: 64)
-    let all = raw.bindMemory(to: Float.self, capacity: total / 4)
-    all.update(repeating: Self.sentinel, count: total / 4)
-    start = all + Self.guardCount
+    self.sentinel = sentinel
+    let total = count + 2 * guardCount
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: total * MemoryLayout<Number>.stride, alignment: 64)
+    let all = raw.bindMemory(to: Number.self, capacity: total)
+    all.update(repeating: sentinel, count: total)
+    start = all + guardCount
     for (index, value) in values.enumerated() { start[index] = value }
   }
 
-  convenience init(count: Int) { self.init([Float](repeating: 0, count: count)) }
+  deinit { (start - guardCount).deallocate() }
 
-  deinit { (start - Self.guardCount).deallocate() }
-
-  var values: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
+  var values: [Number] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
   var guardsAreWhole: Bool {
-    (1...Self.guardCount).allSatisfy { start[-$0] == Self.sentinel && start[count + $0 - 1] == Self.sentinel }
+    (1...guardCount).allSatisfy { start[-$0] == sentinel && start[count + $0 - 1] == sentinel }
+  }
+}
+
+private let guardCount = 64
+
+typealias GuardedFloats = Guarded<Float>
+
+extension Guarded where Number == Float {
+  convenience init(_ values: [Float]) { self.init(values, sentinel: 1234.5678) }
+
+  convenience init(count: Int) { self.init([Float](repeating: 0, count: count)) }
+}
+
+/// bfloat16, guarded by what is not a number: one that is read shows in the result.
+extension Guarded where Number == UInt16 {
+  convenience init(_ values: [UInt16]) { self.init(values, sentinel: 0x7fc0) }
+
+  convenience init(count: Int) { self.init([UInt16](repeating: 0, count: count)) }
+}
+
+extension Compute {
+  /// A bf16 sequence with these values, rounded.
+  func tensor16(_ shape: [Int], _ values: [Float]) -> Tensor {
+    let tensor = tensor(batch: 1, height: 1, width: shape[0], channels: shape[1], elementType: .bf16)
+    for (index, value) in values.enumerated() { tensor.base16[index] = narrowed(value) }
+    return tensor
   }
 }
 
@@ -45,4 +71,17 @@ func relativeDifference(_ found: [Float], _ expected: [Float]) -> Float {
     let difference = (pair.0 - pair.1).magnitude
     return difference.isNaN ? .infinity : max(worst, difference)
   } / scale
+}
+
+/// The largest difference in units of rounding: at most 1 where results fell to neighbouring bfloat16 numbers. What is off by
+/// 1e-5 of the largest value is taken as equal, for sums that cancel have no digits to compare.
+func roundedDifference(_ found: [UInt16], _ expected: [UInt16]) -> Float {
+  guard found.count == expected.count else { return .infinity }
+  let values = expected.map(widened)
+  let scale = values.map(\.magnitude).max() ?? 0
+  return zip(found.map(widened), values).reduce(0) { worst, pair in
+    let difference = (pair.0 - pair.1).magnitude
+    if difference.isNaN { return .infinity }
+    return difference <= 1e-5 * scale ? worst : max(worst, difference / (pair.1.magnitude * 0x1p-7))
+  }
 }

@@ -1,4 +1,4 @@
-// exp, erf and the activations made of them, written once against vec/.
+// exp, exp2, erf and the activations made of them, written once against vec/.
 #include <math.h>
 
 // exp(x) within 2 units in the last place from -87 up to 88; below, 0 rises to the smallest normal number.
@@ -18,6 +18,21 @@ static inline vf v_exp(vf x) {
   p = v_fma(p, r, v_set1(0.5f));
   p = v_fma(p, r, v_set1(1.0f));
   p = v_fma(p, r, v_set1(1.0f));
+  return v_scale2(p, n);
+}
+
+// 2^x within 3e-6 of itself, for weights that are rounded to 8 bits; below -126 it stays at the smallest normal number.
+//
+// The polynomial errs least on |f| <= 1/2 among those of degree 4. The bound comes first in v_max, so that what is not a
+// number stays so.
+static inline vf v_exp2_rough(vf x) {
+  x = v_max(v_set1(-126.0f), x);
+  vf n = v_round(x), f = v_sub(x, n);
+  vf p = v_set1(0.0095701003f);
+  p = v_fma(p, f, v_set1(0.0559178591f));
+  p = v_fma(p, f, v_set1(0.240247443f));
+  p = v_fma(p, f, v_set1(0.693121791f));
+  p = v_fma(p, f, v_set1(0.999999285f));
   return v_scale2(p, n);
 }
 
@@ -42,31 +57,4 @@ static inline vf v_quick_gelu(vf x) { return v_sigmoid_product(x, 1.702f); }
 static inline vf v_gelu(vf x) {
   vf half = v_mul(x, v_set1(0.5f));
   return v_fma(half, v_erf(v_mul(x, v_set1(0.70710678118654752f))), half);
-}
-
-#define CK_POINTWISE(name)                                              \
-  static void name(const float *x, size_t count, float *y) {            \
-    size_t i = 0;                                                       \
-    for (; i + VL <= count; i += VL) v_store(y + i, v_##name(v_load(x + i))); \
-    if (i < count) v_store_n(y + i, v_##name(v_load_n(x + i, count - i)), count - i); \
-  }
-CK_POINTWISE(silu)
-CK_POINTWISE(gelu)
-CK_POINTWISE(quick_gelu)
-
-static void geglu(const float *x, size_t rows, size_t width, float *y) {
-  for (size_t i = 0; i < rows; i++, x += 2 * width, y += width) {
-    size_t j = 0;
-    for (; j + VL <= width; j += VL) v_store(y + j, v_mul(v_load(x + j), v_gelu(v_load(x + width + j))));
-    if (j < width) {
-      size_t rest = width - j;
-      v_store_n(y + j, v_mul(v_load_n(x + j, rest), v_gelu(v_load_n(x + width + j, rest))), rest);
-    }
-  }
-}
-
-static void add(const float *a, const float *b, size_t count, float *y) {
-  size_t i = 0;
-  for (; i + VL <= count; i += VL) v_store(y + i, v_add(v_load(a + i), v_load(b + i)));
-  if (i < count) v_store_n(y + i, v_add(v_load_n(a + i, count - i), v_load_n(b + i, count - i)), count - i);
 }

@@ -1,5 +1,24 @@
 // Fills every slot with the kernels that the including file has made under the slots' names.
 
+static void overlay_bf16(ck_table *t) {
+  t->product_bf16 = product_bf16;
+  t->attention_bf16 = attention_bf16;
+  t->moments_bf16 = moments_bf16;
+  t->scale_shift_bf16 = scale_shift_bf16;
+  t->layer_norm_bf16 = layer_norm_bf16;
+  t->geglu_bf16 = geglu_bf16;
+  t->silu_bf16 = silu_bf16;
+  t->gelu_bf16 = gelu_bf16;
+  t->quick_gelu_bf16 = quick_gelu_bf16;
+  t->add_bf16 = add_bf16;
+  t->winograd_input_bf16 = winograd_input_bf16;
+  t->winograd_output_bf16 = winograd_output_bf16;
+  t->winograd_weights_bf16 = winograd_weights_bf16;
+  t->widen = widen;
+  t->narrow = narrow;
+}
+
+#ifndef CK_BF16_ONLY
 static void overlay(ck_table *t) {
   t->mr = MR;
   t->nr = NR;
@@ -13,4 +32,9 @@ static void overlay(ck_table *t) {
   t->gelu = gelu;
   t->quick_gelu = quick_gelu;
   t->add = add;
+  t->winograd_input = winograd_input;
+  t->winograd_output = winograd_output;
+  t->winograd_weights = winograd_weights;
+  overlay_bf16(t);
 }
+#endif

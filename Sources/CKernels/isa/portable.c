@@ -110,6 +110,259 @@ static void add(const float *a, const float *b, size_t count, float *y) {
   for (size_t i = 0; i < count; i++) y[i] = a[i] + b[i];
 }
 
+static float widened(uint16_t x) {
+  uint32_t bits = (uint32_t)x << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static uint16_t narrowed(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  // What is not a number stays so: its last bits alone may say it.
+  if (x != x) return (uint16_t)(bits >> 16 | 0x40);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static void widen(const uint16_t *x, size_t count, float *y) {
+  for (size_t i = 0; i < count; i++) y[i] = widened(x[i]);
+}
+
+static void narrow(const float *x, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(x[i]);
+}
+
+static float activated(float x, int activation) {
+  switch (activation) {
+    case CK_SILU: return silu1(x);
+    case CK_GELU: return gelu1(x);
+    case CK_QUICK_GELU: return x / (1 + expf(-1.702f * x));
+    default: return x;
+  }
+}
+
+static void product_bf16(const ck_bf16_product *p) {
+  for (size_t i = 0; i < p->m; i++) {
+    float sum[NR] = {0};
+    if (p->continues) memcpy(sum, p->sums + i * NR, sizeof sum);
+    const uint16_t *b = p->panel;
+    for (size_t t = 0; t < p->taps; t++) {
+      const uint16_t *a = p->tap[t] + i * p->row_stride;
+      for (size_t k = 0; k < p->k; k += 2, b += 2 * NR) {
+        float even = widened(a[k]), odd = k + 1 < p->k ? widened(a[k + 1]) : 0;
+        for (size_t j = 0; j < NR; j++) sum[j] += odd * widened(b[2 * j + 1]) + even * widened(b[2 * j]);
+      }
+    }
+    if (!p->finishes) {
+      memcpy(p->sums + i * NR, sum, sizeof sum);
+      continue;
+    }
+    for (size_t j = 0; j < p->n; j++) {
+      float x = activated(sum[j] + (p->bias ? p->bias[j] : 0), p->activation);
+      if (p->residual) x += widened(p->residual[i * p->residual_stride + j]);
+      if (p->out32) p->out32[i * p->out_stride + j] = x;
+      else p->out[i * p->out_stride + j] = narrowed(x);
+    }
+  }
+}
+
+// One query at a time, over all its scores at once: `scratch` is not used, so they are made twice.
+static float score(const ck_bf16_attention *p, const uint16_t *q, size_t key) {
+  const uint16_t *column = p->keys + (key / NR * ((p->d + 1) / 2) * NR + key % NR) * 2;
+  float dot = 0;
+  for (size_t c = 0; c < p->d; c++) dot += widened(q[c]) * widened(column[c / 2 * 2 * NR + c % 2]);
+  return dot * p->scale;
+}
+
+static void attention_bf16(const ck_bf16_attention *p) {
+  for (size_t i = 0; i < p->rows; i++) {
+    const uint16_t *q = p->q + i * p->q_stride;
+    float *weighted = p->scratch;
+    size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
+    float max = -INFINITY, sum = 0;
+    for (size_t key = 0; key < seen; key++) max = fmaxf(max, score(p, q, key));
+    for (size_t c = 0; c < p->d; c++) weighted[c] = 0;
+    for (size_t key = 0; key < seen; key++) {
+      float weight = expf(score(p, q, key) - max);
+      sum += weight;
+      weight = widened(narrowed(weight));
+      for (size_t c = 0; c < p->d; c++) {
+        weighted[c] += weight * widened(p->values[((c / NR * ((p->count + 1) / 2) + key / 2) * NR + c % NR) * 2 + key % 2]);
+      }
+    }
+    for (size_t c = 0; c < p->d; c++) p->out[i * p->out_stride + c] = narrowed(weighted[c] / sum);
+  }
+}
+
+static void moments_bf16(const uint16_t *x, size_t rows, size_t channels, float *mean, float *m2) {
+  for (size_t c = 0; c < channels; c++) mean[c] = m2[c] = 0;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t c = 0; c < channels; c++) mean[c] += widened(x[i * channels + c]);
+  }
+  for (size_t c = 0; c < channels; c++) mean[c] /= (float)rows;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t c = 0; c < channels; c++) {
+      float deviation = widened(x[i * channels + c]) - mean[c];
+      m2[c] += deviation * deviation;
+    }
+  }
+}
+
+static void scale_shift_bf16(const uint16_t *x, size_t x_stride, size_t rows, size_t channels, const float *scale,
+                             const float *shift, int silu, uint16_t *y, size_t y_stride) {
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t c = 0; c < channels; c++) {
+      float v = widened(x[i * x_stride + c]) * scale[c] + shift[c];
+      y[i * y_stride + c] = narrowed(silu ? silu1(v) : v);
+    }
+  }
+}
+
+static void layer_norm_bf16(const uint16_t *x, size_t rows, size_t width, const float *gamma, const float *beta, float epsilon,
+                            uint16_t *y) {
+  for (size_t i = 0; i < rows; i++, x += width, y += width) {
+    float mean = 0, variance = 0;
+    for (size_t j = 0; j < width; j++) mean += widened(x[j]);
+    mean /= (float)width;
+    for (size_t j = 0; j < width; j++) variance += (widened(x[j]) - mean) * (widened(x[j]) - mean);
+    float inverse = 1 / sqrtf(variance / (float)width + epsilon);
+    for (size_t j = 0; j < width; j++) y[j] = narrowed((widened(x[j]) - mean) * inverse * gamma[j] + beta[j]);
+  }
+}
+
+static void geglu_bf16(const uint16_t *x, size_t rows, size_t width, uint16_t *y) {
+  for (size_t i = 0; i < rows; i++, x += 2 * width, y += width) {
+    for (size_t j = 0; j < width; j++) y[j] = narrowed(widened(x[j]) * gelu1(widened(x[width + j])));
+  }
+}
+
+static void silu_bf16(const uint16_t *x, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(silu1(widened(x[i])));
+}
+
+static void gelu_bf16(const uint16_t *x, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(gelu1(widened(x[i])));
+}
+
+static void quick_gelu_bf16(const uint16_t *x, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(activated(widened(x[i]), CK_QUICK_GELU));
+}
+
+static void add_bf16(const uint16_t *a, const uint16_t *b, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(widened(a[i]) + widened(b[i]));
+}
+
+// Winograd's three matrices for F(2, 3) at the points 0, 1, -1 and for F(4, 3) at 0, a, -a, b, -b; infinity comes last.
+// body/winograd_math.h says why these.
+enum { SIDE = 6 };
+#define A 0.625f
+#define B 1.5f
+#define A2 (A * A)
+#define B2 (B * B)
+#define SHARE_A (1 / (2 * A2 * (A2 - B2)))
+#define SHARE_B (1 / (2 * B2 * (B2 - A2)))
+static const float window2[SIDE][SIDE] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
+static const float taps2[SIDE][SIDE] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+static const float results2[SIDE][SIDE] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
+static const float window4[SIDE][SIDE] = {{A2 * B2, 0, -A2 - B2, 0, 1, 0}, {0, -A * B2, -B2, A, 1, 0}, {0, A * B2, -B2, -A, 1, 0},
+                                          {0, -B * A2, -A2, B, 1, 0},      {0, B * A2, -A2, -B, 1, 0}, {0, A2 * B2, 0, -A2 - B2, 0, 1}};
+static const float taps4[SIDE][SIDE] = {{1 / (A2 * B2), 0, 0},
+                                        {SHARE_A, A * SHARE_A, A2 * SHARE_A},
+                                        {SHARE_A, -A * SHARE_A, A2 * SHARE_A},
+                                        {SHARE_B, B * SHARE_B, B2 * SHARE_B},
+                                        {SHARE_B, -B * SHARE_B, B2 * SHARE_B},
+                                        {0, 0, 1}};
+static const float results4[SIDE][SIDE] = {
+  {1, 1, 1, 1, 1, 0}, {0, A, -A, B, -B, 0}, {0, A2, A2, B2, B2, 0}, {0, A2 * A, -A2 * A, B2 * B, -B2 * B, 1}};
+
+// y = matrix x matrix^T for x[size][size], y[rows][rows].
+static void two_sided(const float matrix[SIDE][SIDE], size_t rows, size_t size, const float x[SIDE][SIDE], float y[SIDE][SIDE]) {
+  float half[SIDE][SIDE];
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < size; j++) {
+      half[i][j] = 0;
+      for (size_t k = 0; k < size; k++) half[i][j] += matrix[i][k] * x[k][j];
+    }
+  }
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < rows; j++) {
+      y[i][j] = 0;
+      for (size_t k = 0; k < size; k++) y[i][j] += matrix[j][k] * half[i][k];
+    }
+  }
+}
+
+static float number_at(const void *numbers, size_t index, int is16) {
+  return is16 ? widened(((const uint16_t *)numbers)[index]) : ((const float *)numbers)[index];
+}
+
+static void set_number(void *numbers, size_t index, float value, int is16) {
+  if (is16) ((uint16_t *)numbers)[index] = narrowed(value);
+  else ((float *)numbers)[index] = value;
+}
+
+static void window_positions(const ck_winograd_input *p, int is16) {
+  const size_t tile = (size_t)p->tile, side = tile + 2;
+  for (size_t t = 0; t < p->tiles; t++) {
+    for (size_t c = 0; c < p->channels; c++) {
+      float window[SIDE][SIDE], v[SIDE][SIDE];
+      for (size_t i = 0; i < side; i++) {
+        for (size_t j = 0; j < side; j++) {
+          int exists = i < p->rows && t * tile + j < p->columns;
+          window[i][j] = exists ? number_at(p->x, i * p->row_stride + (t * tile + j) * p->channels + c, is16) : 0;
+        }
+      }
+      two_sided(tile == 4 ? window4 : window2, side, side, window, v);
+      for (size_t i = 0; i < side * side; i++) {
+        set_number(p->v, i * p->position_stride + t * p->channels + c, v[i / side][i % side], is16);
+      }
+    }
+  }
+}
+
+static void position_results(const ck_winograd_output *p, int is16) {
+  const size_t tile = (size_t)p->tile, side = tile + 2;
+  for (size_t t = 0; t < p->tiles; t++) {
+    for (size_t n = 0; n < p->n; n++) {
+      float sums[SIDE][SIDE], y[SIDE][SIDE];
+      for (size_t i = 0; i < side * side; i++) sums[i / side][i % side] = p->sums[i * p->position_stride + t * NR + n];
+      two_sided(tile == 4 ? results4 : results2, tile, side, sums, y);
+      for (size_t i = 0; i < tile && i < p->rows; i++) {
+        for (size_t j = 0; j < tile && t * tile + j < p->columns; j++) {
+          float value = y[i][j] + (p->bias ? p->bias[n] : 0);
+          size_t column = t * tile + j;
+          if (p->residual) value += number_at(p->residual, i * p->residual_row_stride + column * p->residual_stride + n, is16);
+          set_number(p->out, i * p->out_row_stride + column * p->out_stride + n, value, is16);
+        }
+      }
+    }
+  }
+}
+
+static void tap_positions(const ck_winograd_weights *p, int is16) {
+  const size_t side = (size_t)p->tile + 2;
+  for (size_t input = 0; input < p->inputs; input++) {
+    for (size_t n = 0; n < NR; n++) {
+      float g[SIDE][SIDE], u[SIDE][SIDE];
+      for (size_t i = 0; i < 9; i++) g[i / 3][i % 3] = p->taps[(input * 9 + i) * NR + n];
+      two_sided(p->tile == 4 ? taps4 : taps2, side, 3, g, u);
+      for (size_t i = 0; i < side * side; i++) {
+        size_t at = is16 ? (input / 2 * NR + n) * 2 + input % 2 : input * NR + n;
+        set_number(p->panel, i * p->position_stride + at, u[i / side][i % side], is16);
+        if (is16 && input + 1 == p->inputs && input % 2 == 0) set_number(p->panel, i * p->position_stride + at + 1, 0, 1);
+      }
+    }
+  }
+}
+
+static void winograd_input(const ck_winograd_input *p) { window_positions(p, 0); }
+static void winograd_output(const ck_winograd_output *p) { position_results(p, 0); }
+static void winograd_weights(const ck_winograd_weights *p) { tap_positions(p, 0); }
+static void winograd_input_bf16(const ck_winograd_input *p) { window_positions(p, 1); }
+static void winograd_output_bf16(const ck_winograd_output *p) { position_results(p, 1); }
+static void winograd_weights_bf16(const ck_winograd_weights *p) { tap_positions(p, 1); }
+
 static int supported(void) { return 1; }
 
 #include "../body/overlay_body.h"

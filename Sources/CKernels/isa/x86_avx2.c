@@ -1,16 +1,16 @@
+#include <string.h>
+
 #include "../isa.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "../vec/vec_avx2.h"
-#include "../body/math_body.h"
-#include "../body/norm_body.h"
 
-// 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast.
-enum { MR = 6, NV = 2 };
-#include "../body/product_body.h"
-#include "../body/attention_body.h"
+// 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast. Pairs of bfloat16 are widened,
+// which takes twice as many for the panel's row.
+enum { MR = 6, MR16 = 4, NV = 2 };
+#include "../body/all_bodies.h"
 #pragma clang attribute pop
 
 static int supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }

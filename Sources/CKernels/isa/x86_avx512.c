@@ -1,16 +1,15 @@
+#include <string.h>
+
 #include "../isa.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
 #include "../vec/vec_avx512.h"
-#include "../body/math_body.h"
-#include "../body/norm_body.h"
 
 // 8 x 32 floats: 16 sums hide the latency of the multiply-add, and images are most often a multiple of 8 wide.
-enum { MR = 8, NV = 2 };
-#include "../body/product_body.h"
-#include "../body/attention_body.h"
+enum { MR = 8, MR16 = 8, NV = 2 };
+#include "../body/all_bodies.h"
 #pragma clang attribute pop
 
 static int supported(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"); }

@@ -43,3 +43,46 @@ static inline float v_largest(vf a) {
   h = _mm_max_ps(h, _mm_movehl_ps(h, h));
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
+
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+typedef __m256i vp;
+static inline vf v_load16(const uint16_t *p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
+static inline vf v_load16_n(const uint16_t *p, size_t n) {
+  if (n >= VL) return v_load16(p);
+  uint16_t whole[VL] = {0};
+  for (size_t i = 0; i < n; i++) whole[i] = p[i];
+  return v_load16(whole);
+}
+// Rounds to nearest, to even in the middle; what is not a number stays so.
+static inline __m128i v_narrow(vf x) {
+  __m256i bits = _mm256_castps_si256(x);
+  __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  rounded = _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+  rounded = _mm256_srli_epi32(rounded, 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+}
+static inline void v_store16(uint16_t *p, vf x) { _mm_storeu_si128((__m128i *)p, v_narrow(x)); }
+static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
+  if (n >= VL) {
+    v_store16(p, x);
+    return;
+  }
+  uint16_t whole[VL];
+  v_store16(whole, x);
+  for (size_t i = 0; i < n; i++) p[i] = whole[i];
+}
+static inline vp v_load_pairs(const uint16_t *p) { return _mm256_load_si256((const __m256i *)p); }
+static inline vp v_set1_pair(uint32_t pair) { return _mm256_set1_epi32((int)pair); }
+static inline vf v_even(vp x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)); }
+static inline vf v_odd(vp x) { return _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32((int)0xffff0000))); }
+// sum + a.odd * b.odd + a.even * b.even
+static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  __m256i above = _mm256_slli_epi32(_mm256_cvtepu16_epi32(v_narrow(odd)), 16);
+  _mm256_storeu_si256((__m256i *)p, _mm256_or_si256(_mm256_cvtepu16_epi32(v_narrow(even)), above));
+}

@@ -30,3 +30,44 @@ static inline vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NE
 static inline vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
 static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
+
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+typedef __m512i vp;
+static inline vf v_load16(const uint16_t *p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+}
+static inline vf v_load16_n(const uint16_t *p, size_t n) {
+  if (n >= VL) return v_load16(p);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(v_mask(n), p)), 16));
+}
+#ifdef CK_HAS_DOT2
+// Rounds to nearest, to even in the middle; numbers below the smallest normal one become zero.
+static inline __m256i v_narrow(vf x) { return (__m256i)_mm512_cvtneps_pbh(x); }
+// sum + a.odd * b.odd + a.even * b.even
+static inline vf v_dot2(vf sum, vp a, vp b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+#else
+// Rounds to nearest, to even in the middle; what is not a number stays so.
+static inline __m256i v_narrow(vf x) {
+  __m512i bits = _mm512_castps_si512(x);
+  __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+}
+static inline vf v_even(vp x) { return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16)); }
+static inline vf v_odd(vp x) { return _mm512_castsi512_ps(_mm512_and_si512(x, _mm512_set1_epi32((int)0xffff0000))); }
+// sum + a.odd * b.odd + a.even * b.even
+static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+#endif
+static inline void v_store16(uint16_t *p, vf x) { _mm256_storeu_si256((__m256i *)p, v_narrow(x)); }
+static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
+  if (n >= VL) v_store16(p, x);
+  else _mm256_mask_storeu_epi16(p, v_mask(n), v_narrow(x));
+}
+static inline vp v_load_pairs(const uint16_t *p) { return _mm512_load_si512(p); }
+static inline vp v_set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  __m512i above = _mm512_slli_epi32(_mm512_cvtepu16_epi32(v_narrow(odd)), 16);
+  _mm512_storeu_si512(p, _mm512_or_si512(_mm512_cvtepu16_epi32(v_narrow(even)), above));
+}

@@ -1,0 +1,67 @@
+/// One part of a plan that several processes share, such as the third of fifty; parts are counted from 0.
+public struct Shard: Hashable, Sendable, CustomStringConvertible {
+  /// Which part, from 0.
+  public let index: Int
+  /// How many parts there are.
+  public let count: Int
+
+  /// More parts than any scheduler would start.
+  public static let limit = 1_000_000
+
+  /// A part of so many; nothing unless `0 <= index < count <= limit`.
+  public init?(index: Int, count: Int) {
+    guard (1...Self.limit).contains(count), (0..<count).contains(index) else { return nil }
+    self.index = index
+    self.count = count
+  }
+
+  /// A part as the command line names it, `2/50`; nothing for other text.
+  public init?(_ text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { ("0"..."9").contains($0) } }),
+      let index = Int(parts[0]), let count = Int(parts[1])
+    else { return nil }
+    self.init(index: index, count: count)
+  }
+
+  /// `2/50`.
+  public var description: String { "\(index)/\(count)" }
+
+  /// How files of the shard are told apart: `2-of-50`.
+  var label: String { "\(index)-of-\(count)" }
+
+  /// Reads the front of a file's name that begins with a label: the shard and what follows.
+  static func labelled(_ name: Substring) -> (shard: Shard, rest: Substring)? {
+    let first = name.prefix { $0.isNumber }
+    guard name.dropFirst(first.count).hasPrefix("-of-") else { return nil }
+    let second = name.dropFirst(first.count + 4).prefix { $0.isNumber }
+    guard let index = Int(first), let count = Int(second), let shard = Shard(index: index, count: count),
+      shard.label == "\(first)-of-\(second)"
+    else { return nil }
+    return (shard, name.dropFirst(first.count + 4 + second.count))
+  }
+
+  /// Which of some pieces of work are the shard's.
+  ///
+  /// The work is laid end to end, each piece as long as it costs, and cut into equal lengths; a piece belongs to the
+  /// length that its middle is in. So every part costs the same to within one piece, neighbours stay together (they have
+  /// a model and a prompt in common), and nothing but the costs decides.
+  ///
+  /// - Parameter costs: What each piece costs, in the order in which they are done; 0 or more.
+  /// - Returns: The places of the shard's pieces.
+  public func places(_ costs: some Sequence<Int>) -> [Int] {
+    // Halves of a cost are whole numbers if all is counted twice.
+    let total = costs.reduce(UInt64(0)) { $0 + 2 * UInt64(max($1, 1)) }
+    guard total > 0 else { return [] }
+    var places: [Int] = []
+    var before: UInt64 = 0
+    for (place, cost) in costs.enumerated() {
+      let cost = UInt64(max(cost, 1))
+      let middle = before + cost
+      let product = middle.multipliedFullWidth(by: UInt64(count))
+      if total.dividingFullWidth(product).quotient == UInt64(index) { places.append(place) }
+      before += 2 * cost
+    }
+    return places
+  }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// By what right a run works in a folder.
+enum Tenancy {
+  /// The folder is locked: nobody else writes in it.
+  case alone(RunLock)
+  /// Others do other parts of the plan, or even the same part, at the same time and on other machines.
+  case shared(Shard, RunFolder)
+
+  var folder: RunFolder {
+    switch self {
+    case .alone(let lock): lock.folder
+    case .shared(_, let folder): folder
+    }
+  }
+
+  /// The part of the plan that is to be done; nothing for all of it.
+  var shard: Shard? {
+    if case .shared(let shard, _) = self { shard } else { nil }
+  }
+
+  /// Makes sure that the folder is still the one in which the run began.
+  ///
+  /// Throws `BatchError.folderLost`.
+  func check() throws {
+    if case .alone(let lock) = self { try lock.check() }
+  }
+
+  /// The journal to write.
+  func journal(on disk: Disk) throws -> Journal {
+    switch self {
+    case .alone(let lock): try Journal(lock.folder, on: disk)
+    case .shared(let shard, let folder): try Journal(folder, shard: shard, on: disk)
+    }
+  }
+
+  /// The path of the trace to write: a shard's bears the number of its journal.
+  func trace(_ journal: Journal) throws -> String {
+    guard let shard else { return folder.trace }
+    return folder.file("trace-\(shard.label)-\(try journal.startNumber()).tsv")
+  }
+}

@@ -1,0 +1,235 @@
+import CKernels
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+/// Every bfloat16 slot of every instruction set that this machine runs, against portable C, with guards around every output.
+@Suite struct BF16KernelTests {
+  static let accelerated = Kernels.available.filter { $0.name != "portable" }
+  static let portable = Kernels.available[0]
+
+  struct ProductShape: Sendable {
+    let taps: Int
+    let k: Int
+    let m: Int
+    let n: Int
+  }
+
+  /// Odd and even sums, whole and broken tiles, whole, half and broken panels.
+  static let productShapes = [
+    ProductShape(taps: 1, k: 1, m: 1, n: 1), ProductShape(taps: 1, k: 7, m: 5, n: 3),
+    ProductShape(taps: 9, k: 5, m: 8, n: 16), ProductShape(taps: 9, k: 40, m: 13, n: 9),
+    ProductShape(taps: 1, k: 320, m: 33, n: 16), ProductShape(taps: 3, k: 64, m: 64, n: 15),
+    ProductShape(taps: 9, k: 33, m: 7, n: 12), ProductShape(taps: 2, k: 16, m: 11, n: 8),
+    ProductShape(taps: 9, k: 320, m: 64, n: 16),
+  ]
+
+  /// Products of two bfloat16 numbers are exact in float32, so sums differ by their order alone, as those of floats do; a
+  /// result in bfloat16 may fall to the other side of a rounding.
+  @Test(arguments: accelerated, productShapes)
+  func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {
+    for activation in [CK_IDENTITY, CK_SILU, CK_GELU, CK_QUICK_GELU] {
+      let expected = product(Self.portable, shape, activation: activation)
+      let found = product(kernels, shape, activation: activation)
+      #expect(found.isWhole)
+      let difference = relativeDifference(found.floats, expected.floats)
+      #expect(difference < 4e-6, "\(kernels.name) \(shape) differs by \(difference)")
+      let rounded = roundedDifference(found.rounded, expected.rounded)
+      #expect(rounded <= 1, "\(kernels.name) \(shape) differs by \(rounded) units of rounding")
+    }
+  }
+
+  /// The same product in one call and in two, to floats and to bfloat16.
+  private func product(
+    _ kernels: Kernels, _ shape: ProductShape, activation: Int
+  ) -> (floats: [Float], rounded: [UInt16], isWhole: Bool) {
+    var random = SplitMix64(seed: shape.k * 100 + shape.m)
+    let width = kernels.panelWidth
+    let stride = shape.k + 3
+    let a = Guarded(random.floats(shape.taps * shape.m * stride).map(narrowed))
+    let weights = random.floats(shape.taps * shape.k * shape.n).map(narrowed)
+    let bias = Guarded(random.floats(shape.n) + [Float](repeating: 0, count: width - shape.n))
+    let residual = Guarded(random.floats(shape.m * (shape.n + 2)).map(narrowed))
+    let pairs = (shape.k + 1) / 2
+    let panel = Guarded<UInt16>(count: shape.taps * pairs * width * 2)
+    for tap in 0..<shape.taps {
+      for k in 0..<shape.k {
+        for j in 0..<shape.n {
+          panel.start[((tap * pairs + k / 2) * width + j) * 2 + k % 2] = weights[(tap * shape.k + k) * shape.n + j]
+        }
+      }
+    }
+    let floats = GuardedFloats(count: shape.m * (shape.n + 1))
+    let rounded = Guarded<UInt16>(count: shape.m * (shape.n + 1))
+    let sums = GuardedFloats(count: shape.m * width)
+    let taps = (0..<shape.taps).map { Optional(UnsafePointer(a.start + $0 * shape.m * stride)) }
+    taps.withUnsafeBufferPointer { taps in
+      var call = ck_bf16_product()
+      call.tap = taps.baseAddress
+      call.row_stride = stride
+      call.k = shape.k
+      call.panel = UnsafePointer(panel.start)
+      call.m = shape.m
+      call.n = shape.n
+      call.bias = UnsafePointer(bias.start)
+      call.activation = Int32(activation)
+      call.residual = UnsafePointer(residual.start)
+      call.residual_stride = shape.n + 2
+      call.out_stride = shape.n + 1
+      // The first taps leave their sums, the last goes on from there.
+      call.taps = shape.taps - 1
+      call.sums = sums.start
+      if call.taps > 0 {
+        kernels.table.pointee.product_bf16(&call)
+        call.continues = 1
+      }
+      call.taps = 1
+      call.tap = taps.baseAddress.map { $0 + shape.taps - 1 }
+      call.panel = UnsafePointer(panel.start + (shape.taps - 1) * pairs * width * 2)
+      call.finishes = 1
+      call.out32 = floats.start
+      kernels.table.pointee.product_bf16(&call)
+      // All at once.
+      call.tap = taps.baseAddress
+      call.taps = shape.taps
+      call.panel = UnsafePointer(panel.start)
+      call.continues = 0
+      call.sums = nil
+      call.out32 = nil
+      call.out = rounded.start
+      kernels.table.pointee.product_bf16(&call)
+    }
+    return (floats.values, rounded.values, floats.guardsAreWhole && rounded.guardsAreWhole && sums.guardsAreWhole)
+  }
+
+  @Test(arguments: Kernels.available)
+  func `numbers are rounded to the nearest, of two equally near the even one`(kernels: Kernels) {
+    // Every exponent and sign, with halves, their neighbours, and what carries into the next binade.
+    var values: [Float] = []
+    for high in stride(from: UInt32(0), to: 0x10000, by: 0x55) {
+      values += ([0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32]).map { Float(bitPattern: high << 16 | $0) }
+    }
+    let found = Guarded<UInt16>(count: values.count)
+    let again = GuardedFloats(count: values.count)
+    kernels.table.pointee.narrow(values, values.count, found.start)
+    kernels.table.pointee.widen(UnsafePointer(found.start), values.count, again.start)
+    #expect(found.guardsAreWhole && again.guardsAreWhole)
+    for (index, value) in values.enumerated() {
+      let (bits, expected) = (found.start[index], Self.nearest(value))
+      if value.isNaN {
+        #expect(again.start[index].isNaN)
+      } else if value.isSubnormal || value.isZero {
+        // Below the smallest normal number, where instructions may say zero.
+        #expect(bits == expected || bits & 0x7fff == 0)
+      } else {
+        #expect(bits == expected, "\(kernels.name): \(value) became \(bits), expected \(expected)")
+        #expect(again.start[index].bitPattern == UInt32(bits) << 16)
+      }
+    }
+  }
+
+  /// By trying both neighbours in double precision.
+  private static func nearest(_ value: Float) -> UInt16 {
+    let below = UInt16(value.bitPattern >> 16)
+    guard value.isFinite, value.bitPattern & 0xffff != 0 else { return below }
+    let above = below + 1
+    func double(_ bits: UInt16) -> Double {
+      // The number after the largest finite one, where rounding up ends.
+      bits & 0x7fff == 0x7f80 ? (bits & 0x8000 == 0 ? 1 : -1) * 0x1p128 : Double(Float(bitPattern: UInt32(bits) << 16))
+    }
+    let (down, up) = ((Double(value) - double(below)).magnitude, (Double(value) - double(above)).magnitude)
+    return down < up || (down == up && below % 2 == 0) ? below : above
+  }
+
+  struct AttentionShape: Sendable {
+    let queries: Int
+    let keys: Int
+    let heads: Int
+    let width: Int
+    let mask: AttentionMask
+  }
+
+  /// The widths of heads of SD 1.5, of other families and of the VAE; more keys than a block, and odd numbers of them.
+  static let attentionShapes = [
+    AttentionShape(queries: 1, keys: 1, heads: 1, width: 1, mask: .none),
+    AttentionShape(queries: 5, keys: 77, heads: 2, width: 40, mask: .none),
+    AttentionShape(queries: 77, keys: 77, heads: 3, width: 64, mask: .causal),
+    AttentionShape(queries: 70, keys: 231, heads: 2, width: 80, mask: .none),
+    AttentionShape(queries: 30, keys: 300, heads: 1, width: 160, mask: .none),
+    AttentionShape(queries: 49, keys: 257, heads: 1, width: 512, mask: .none),
+    AttentionShape(queries: 33, keys: 33, heads: 4, width: 8, mask: .causal),
+    AttentionShape(queries: 150, keys: 150, heads: 1, width: 13, mask: .causal),
+  ]
+
+  /// Weights are rounded to 8 bits between the products, 2⁻⁹ of each, which averages out over the keys; the result is
+  /// rounded once more.
+  @Test(arguments: Kernels.available, attentionShapes)
+  func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
+    let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
+    var random = SplitMix64(seed: shape.keys)
+    let channels = shape.heads * shape.width
+    // Large queries make sharp weights, and a running maximum that moves.
+    let q = compute.tensor16([shape.queries, channels], random.floats(shape.queries * channels, times: 6))
+    let k = compute.tensor16([shape.keys, channels], random.floats(shape.keys * channels))
+    let v = compute.tensor16([shape.keys, channels], random.floats(shape.keys * channels))
+    let source = KeysValues(keys: k, values: v, image: 0, heads: shape.heads, compute: compute)
+    let found = compute.attention(q, [source], mask: shape.mask).values
+    let formula = KernelAgreementTests.AttentionShape(
+      queries: shape.queries, keys: shape.keys, heads: shape.heads, width: shape.width, mask: shape.mask)
+    let expected = KernelAgreementTests().attention(q.values, k.values, v.values, formula)
+    let difference = relativeDifference(found, expected)
+    #expect(difference < 6e-3, "\(kernels.name) \(shape) differs by \(difference)")
+  }
+
+  @Test(arguments: accelerated, [1, 7, 8, 15, 16, 17, 100])
+  func `activations and sums agree with portable C`(kernels: Kernels, count: Int) {
+    let values = (0..<2 * count).map { Float($0 - count) * 12 / Float(count) }.map(narrowed)
+    func outputs(_ table: ck_table) -> [Guarded<UInt16>] {
+      var outputs: [Guarded<UInt16>] = []
+      func output(_ size: Int) -> UnsafeMutablePointer<UInt16> {
+        outputs.append(Guarded<UInt16>(count: size))
+        return outputs[outputs.count - 1].start
+      }
+      table.silu_bf16(values, count, output(count))
+      table.gelu_bf16(values, count, output(count))
+      table.quick_gelu_bf16(values, count, output(count))
+      table.geglu_bf16(values, 1, count, output(count))
+      table.add_bf16(values, Array(values.reversed()), count, output(count))
+      return outputs
+    }
+    let expected = outputs(Self.portable.table.pointee)
+    for (index, found) in outputs(kernels.table.pointee).enumerated() {
+      let difference = roundedDifference(found.values, expected[index].values)
+      #expect(found.guardsAreWhole && difference <= 1, "\(kernels.name) output \(index) differs by \(difference) units")
+    }
+  }
+
+  @Test(arguments: accelerated, [1, 5, 16, 40, 97])
+  func `norms agree with portable C`(kernels: Kernels, channels: Int) {
+    var random = SplitMix64(seed: channels)
+    let rows = 11
+    let x = random.floats(rows * channels).map { narrowed($0 + 20) }
+    let gamma = Guarded(random.floats(channels))
+    let beta = Guarded(random.floats(channels).map { $0 + 3 })
+    func outputs(_ table: ck_table) -> (floats: [Guarded<Float>], rounded: [Guarded<UInt16>]) {
+      let floats = (0..<2).map { _ in GuardedFloats(count: channels) }
+      let rounded = (0..<3).map { _ in Guarded<UInt16>(count: rows * channels) }
+      table.moments_bf16(x, rows, channels, floats[0].start, floats[1].start)
+      table.scale_shift_bf16(x, channels, rows, channels, gamma.start, beta.start, 0, rounded[0].start, channels)
+      table.scale_shift_bf16(x, channels, rows, channels, gamma.start, beta.start, 1, rounded[1].start, channels)
+      table.layer_norm_bf16(x, rows, channels, gamma.start, beta.start, 1e-5, rounded[2].start)
+      return (floats, rounded)
+    }
+    let expected = outputs(Self.portable.table.pointee)
+    let found = outputs(kernels.table.pointee)
+    for (found, expected) in zip(found.floats, expected.floats) {
+      #expect(found.guardsAreWhole && relativeDifference(found.values, expected.values) < 2e-5)
+    }
+    for (index, (found, expected)) in zip(found.rounded, expected.rounded).enumerated() {
+      // Sums far from zero make one unit of the largest; small ones differ by as much, which is more of theirs.
+      let difference = relativeDifference(found.values.map(widened), expected.values.map(widened))
+      #expect(found.guardsAreWhole && difference < 8e-3, "\(kernels.name) output \(index) differs by \(difference)")
+    }
+  }
+}

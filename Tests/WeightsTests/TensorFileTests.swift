@@ -1,0 +1,113 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Weights
+
+/// Files that the real libraries wrote, see `Tests/Fixtures/Weights/make_container_fixtures.py`.
+struct TensorFileTests {
+  static let files: [(file: String, container: TensorFile.Container)] = [
+    ("archive.ckpt", .torchArchive), ("legacy.ckpt", .torchLegacy), ("archive-protocol4.pt", .torchArchive),
+    ("nested.pt", .torchArchive), ("state.bin", .torchArchive), ("typed.pth", .torchArchive),
+    ("tagged.pt", .torchArchive), ("embedding.pt", .torchArchive), ("fp8.safetensors", .safetensors),
+    ("quantised.gguf", .gguf),
+  ]
+
+  static func open(_ file: String) throws -> TensorFile {
+    try TensorFile(path: Fixtures.path("Weights/containers/\(file)"))
+  }
+
+  /// What the library that wrote a file makes of its tensors: shapes, and the bits of the numbers in Float32.
+  static func expected(_ file: String) throws -> [String: (shape: [Int], bits: [UInt32])] {
+    var tensors: [String: (shape: [Int], bits: [UInt32])] = [:]
+    let name = file.split(separator: ".")[0]
+    for line in try Fixtures.text("Weights/containers/\(name).txt").split(separator: "\n") {
+      let words = line.split(separator: " ")
+      let shape = words[1].split(separator: "x").compactMap { Int($0) }
+      tensors[String(words[0])] = (shape, try words[2...].map { try #require(UInt32($0, radix: 16)) })
+    }
+    return tensors
+  }
+
+  @Test(arguments: files)
+  func `every number equals what the file's own library makes of it, bit for bit`(
+    file: String, container: TensorFile.Container
+  ) throws {
+    let opened = try Self.open(file)
+    #expect(opened.container == container)
+    let expected = try Self.expected(file)
+    for (name, tensor) in expected {
+      let found = try #require(opened.tensors[name], "\(name)")
+      #expect(found.shape == tensor.shape, "\(name)")
+      #expect(found.elementCount == tensor.bits.count)
+      #expect(try found.floats().map(\.bitPattern) == tensor.bits, "\(name)")
+    }
+    let others = Set(opened.tensors.keys).subtracting(expected.keys)
+    #expect(others == (["archive", "legacy"].contains { file.hasPrefix($0) } ? ["ids", "double"] : []))
+  }
+
+  @Test(arguments: files)
+  func `any range of elements is that part of the whole`(file: String, container: TensorFile.Container) throws {
+    var random = SplitMix64(state: 11)
+    for tensor in try Self.open(file).tensors.values where tensor.elementType.isReadable {
+      let whole = try tensor.floats().map(\.bitPattern)
+      for _ in 0..<20 {
+        let start = Int.random(in: 0...whole.count, using: &random)
+        let end = Int.random(in: start...whole.count, using: &random)
+        var part = [Float](repeating: .nan, count: max(end - start, 1))
+        try part.withUnsafeMutableBufferPointer { buffer in
+          try tensor.read(elements: start..<end, into: try #require(buffer.baseAddress))
+        }
+        #expect(
+          part.prefix(end - start).map(\.bitPattern) == Array(whole[start..<end]), "\(tensor.name) \(start)..<\(end)")
+      }
+    }
+  }
+
+  @Test func `raw bytes of a tensor with strides come in row-major order`() throws {
+    let tensor = try #require(try Self.open("archive.ckpt").tensors["transposed"])
+    #expect(tensor.strides != nil)
+    let bits = tensor.withRawBytes { bytes in
+      (0..<tensor.elementCount).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
+    }
+    #expect(try bits == Self.expected("archive")["transposed"]?.bits)
+  }
+
+  @Test func `what lies beside the tensors of a checkpoint is told`() throws {
+    for file in ["archive.ckpt", "legacy.ckpt", "archive-protocol4.pt"] {
+      let metadata = try Self.open(file).metadata
+      #expect(metadata["epoch"] == "3" && metadata["global_step"] == "1099511627776")
+      #expect(metadata["pytorch-lightning_version"] == "1.4.2" && metadata["loss"] == "0.125")
+      #expect(metadata["flag"] == "true" && metadata["nothing"] == nil)
+    }
+    let embedding = try Self.open("embedding.pt").metadata
+    #expect(embedding["name"] == "an embedding" && embedding["step"] == "500")
+    #expect(embedding["string_to_token.*"] == "265" && embedding["sd_checkpoint"] == "0123456789")
+    let quantised = try Self.open("quantised.gguf").metadata
+    #expect(quantised["general.architecture"] == "sd" && quantised["general.name"] == "fixture")
+    #expect(quantised["test.number"] == "7" && quantised["test.float"] == "0.5" && quantised["test.flag"] == "true")
+    #expect(quantised["test.list"] == "3 values" && quantised["test.numbers"] == "3 values")
+  }
+
+  @Test func `the content tells the container, whatever the name`() throws {
+    let folder = try TemporaryFolder()
+    for (file, container) in Self.files {
+      for name in ["model.safetensors", "model.bin", "model"] {
+        let path = try folder.write(name, try Fixtures.data("Weights/containers/\(file)"))
+        #expect(try TensorFile(path: path).container == container)
+      }
+    }
+  }
+
+  @Test func `numbers that no FP8 type has are refused`() throws {
+    let folder = try TemporaryFolder()
+    for (type, byte, value) in [
+      ("F8_E4M3", 0x7F, "NaN"), ("F8_E4M3", 0xFF, "NaN"), ("F8_E5M2", 0x7C, "infinity"), ("F8_E5M2", 0xFC, "-infinity"),
+      ("F8_E5M2", 0x7D, "NaN"),
+    ] as [(String, UInt8, String)] {
+      let path = try folder.write("a.safetensors", [SyntheticTensor("w", [3], type: type, bytes: [1, byte, 2])])
+      let tensor = try #require(try TensorFile(path: path).tensors["w"])
+      #expect(throws: WeightError.notFinite(path: path, name: "w", index: 1, value: value)) { try tensor.floats() }
+    }
+  }
+}
