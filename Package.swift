@@ -26,6 +26,7 @@ let package = Package(
     .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
+    .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
     .target(name: "JSON", swiftSettings: optimised),
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
@@ -64,7 +65,7 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Batch", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors",
+        "Batch", "Diffusion", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -6,6 +6,9 @@ public protocol ImageGenerator {
   /// What this generator is, for the manifest.
   var engine: EngineDescription { get }
 
+  /// How often images asked the network so far, for the trace; none where the generator does not count.
+  var evaluations: NetworkEvaluations { get }
+
   /// What besides its settings decides the pixels of a job; loads no weights, and is cheap after a model's first time.
   ///
   /// - Parameter parameters: The settings of a job.
@@ -35,6 +38,11 @@ public protocol ImageGenerator {
 public protocol InputFailure: Error {
   /// Whether other jobs with the same model may do well; by default they would not.
   var isOfOneJob: Bool { get }
+}
+
+extension ImageGenerator {
+  /// Nothing is counted.
+  public var evaluations: NetworkEvaluations { NetworkEvaluations() }
 }
 
 extension InputFailure {

@@ -78,5 +78,6 @@ enum ParametersJSON {
     writer.member("s_min_uncond", parameters.sMinUncond)
     writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
     writer.member("skip_early_cond", parameters.skipEarlyCond)
+    writer.member("feature_cache", parameters.featureCache)
   }
 }

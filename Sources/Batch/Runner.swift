@@ -257,7 +257,7 @@ public struct Runner<Generator: ImageGenerator> {
         let running = state.begin(planned)
         observe(.jobStarted(running))
         let started = Timestamp.now()
-        trace.begin()
+        trace.begin(generator.evaluations)
         let keeper = CheckpointKeeper(
           planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
           beforeWriting: tenancy.check)
@@ -272,7 +272,7 @@ public struct Runner<Generator: ImageGenerator> {
           state.finish(.done, at: place)
           try keeper.discard()
           if hasCrashed { try watch.forgive(planned.id) }
-          try trace.append(finished, planned)
+          try trace.append(finished, planned, generator.evaluations)
           observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
         } catch let request as StopRequested {
           state.stop = request.reason

@@ -30,6 +30,9 @@ final class TraceFile {
     case index
     case id
     case file
+    /// How often the network was asked, with each prompt by itself, and how often the answer was known.
+    case evaluations
+    case evaluationsSaved = "evaluations_saved"
   }
 
   private let path: String
@@ -37,6 +40,7 @@ final class TraceFile {
   private let engine: EngineDescription
   private let descriptor: Int32
   private var meter: JobMeter?
+  private var evaluationsBefore = NetworkEvaluations()
 
   /// Opens the file for more lines; one that a power cut tore is cut off.
   ///
@@ -76,14 +80,18 @@ final class TraceFile {
     return 0
   }
 
-  /// A job begins.
-  func begin() { meter = JobMeter() }
+  /// A job begins, after so many evaluations of the network.
+  func begin(_ evaluations: NetworkEvaluations) {
+    meter = JobMeter()
+    evaluationsBefore = evaluations
+  }
 
   /// The job has come further.
   func note(_ progress: GenerationProgress) { meter?.note(progress) }
 
-  /// Adds the line of an image that is done.
-  func append(_ image: FinishedImage, _ planned: PlannedJob) throws {
+  /// Adds the line of an image that is done, after so many evaluations of the network.
+  func append(_ image: FinishedImage, _ planned: PlannedJob, _ evaluations: NetworkEvaluations) throws {
+    let asked = evaluations - evaluationsBefore
     let (parameters, ingredients) = (planned.job.parameters, planned.ingredients)
     try append(
       Column.allCases.map { column in
@@ -104,6 +112,8 @@ final class TraceFile {
         case .index: "\(image.index)"
         case .id: image.id.description
         case .file: image.file
+        case .evaluations: "\(asked.asked)"
+        case .evaluationsSaved: "\(asked.saved)"
         }
       })
   }

@@ -18,6 +18,7 @@ public final class Engine {
 
   private let compute: Compute
   private let catalog: ModelCatalog
+  private let evaluationMemory: EvaluationMemory?
   private var loaded: LoadedModel?
 
   /// An engine for this machine.
@@ -27,8 +28,12 @@ public final class Engine {
   ///   - threads: How many to compute with.
   ///   - executable: The path of the running program, near which the demo model is.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
+  ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
-  public init(version: String, threads: Int, executable: String, environment: [String: String]) throws {
+  public init(
+    version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true
+  ) throws {
+    evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
     engine = EngineDescription(
@@ -36,6 +41,9 @@ public final class Engine {
       precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
   }
+
+  /// How often images asked the network so far; none are counted where no work is saved.
+  public var evaluations: NetworkEvaluations { evaluationMemory?.evaluations ?? NetworkEvaluations() }
 
   /// Counts what each layer takes, once it is turned on.
   public var profiler: Profiler { compute.profiler }
@@ -86,12 +94,18 @@ public final class Engine {
     if !loop.isFinished {
       try progress(.encoding, nil)
       profiler.begin("encoding")
+      let featureCache = FeatureCache(interval: parameters.featureCache)
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
-        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters), compute: compute)
+        conditioning: try networks.prompts.conditioning(parameters), skips: GuidanceSkips(parameters),
+        memory: evaluationMemory, featureCache: featureCache,
+        compute: compute)
       profiler.begin("sampling")
+      // With a feature cache there is only going on from where everything is computed.
+      var state = loop.state
       while !loop.isFinished {
-        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+        if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
+        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
         try loop.step(model: denoiser)
       }
     }

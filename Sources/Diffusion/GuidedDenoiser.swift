@@ -12,6 +12,10 @@ struct GuidedDenoiser: GuidedModel {
   let conditioning: Conditioning
   /// Which calls leave out what guidance steers away from.
   let skips: GuidanceSkips
+  /// Answers to first calls; nothing to ask the network every time, with the same result.
+  let memory: EvaluationMemory?
+  /// What deep layers said; nothing where they are always computed.
+  let featureCache: FeatureCache?
   let compute: Compute
 
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
@@ -41,11 +45,61 @@ struct GuidedDenoiser: GuidedModel {
   private func outputs(
     _ input: Latent, timestep: Float, call: Int, contexts: [UNetContext]
   ) throws(EngineError) -> [Latent] {
-    let output = unet.forward(compute.tensor(input, copies: contexts.count), timestep: timestep, contexts: contexts)
+    if let featureCache {
+      let hasNegative = conditioning.negative != nil && contexts.count > conditioning.parts.count
+      let places = Array(conditioning.parts.indices) + (hasNegative ? [FeatureCache.negative] : [])
+      return try answers(input, timestep, call: call, contexts: contexts, places: places, featureCache)
+    }
+    guard let memory else {
+      return try answers(input, copies: contexts.count, timestep, call: call, contexts: contexts)
+    }
+    // Parts of a prompt that say the same are one question.
+    var places: [UNetContext.Identity: Int] = [:]
+    for (place, context) in contexts.enumerated() where places[context.identity] == nil {
+      places[context.identity] = place
+    }
+    let isKept = EvaluationMemory.calls.contains(call)
+    let questions = isKept ? EvaluationMemory.Question.questions(input, timestep: timestep, contexts: contexts) : []
+    var known: [Int: Latent] = [:]
+    for place in places.values where isKept { known[place] = memory.answer(questions[place]) }
+    let open = places.values.filter { known[$0] == nil }.sorted()
+    if !open.isEmpty {
+      let found = try answers(input, copies: 1, timestep, call: call, contexts: open.map { contexts[$0] })
+      for (place, answer) in zip(open, found) {
+        known[place] = answer
+        if isKept { memory.keep(answer, to: questions[place]) }
+      }
+    }
+    memory.count(asked: contexts.count, saved: contexts.count - open.count)
+    return contexts.compactMap { context in places[context.identity].flatMap { known[$0] } }
+  }
+
+  private func answers(
+    _ input: Latent, _ timestep: Float, call: Int, contexts: [UNetContext], places: [Int], _ cache: FeatureCache
+  ) throws(EngineError) -> [Latent] {
+    let latent = compute.tensor(input, copies: 1)
+    if let features = cache.features(of: places, atCall: call) {
+      return try latents(
+        unet.forward(latent, timestep: timestep, contexts: contexts, reusing: features), count: contexts.count,
+        call: call)
+    }
+    let (output, features) = unet.forwardKeepingFeatures(latent, timestep: timestep, contexts: contexts)
+    cache.keep(features, of: places)
+    return try latents(output, count: contexts.count, call: call)
+  }
+
+  private func answers(
+    _ input: Latent, copies: Int, _ timestep: Float, call: Int, contexts: [UNetContext]
+  ) throws(EngineError) -> [Latent] {
+    let output = unet.forward(compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts)
+    return try latents(output, count: contexts.count, call: call)
+  }
+
+  private func latents(_ output: Tensor, count: Int, call: Int) throws(EngineError) -> [Latent] {
     guard UnsafeBufferPointer(start: output.base, count: output.count).allSatisfy(\.isFinite) else {
       throw .notFinite(stage: "network's output in call \(call + 1)")
     }
-    return contexts.indices.map { Latent(output, image: $0) }
+    return (0..<count).map { Latent(output, image: $0) }
   }
 }
 

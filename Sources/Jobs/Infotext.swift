@@ -63,6 +63,9 @@ public struct Infotext: Hashable, Sendable {
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
     }
+    if parameters.featureCache != 1 {
+      extras.append(Item(key: "Feature cache", value: .integer(Int64(parameters.featureCache))))
+    }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
   }

@@ -104,6 +104,7 @@ public struct InfotextSettings: Hashable, Sendable {
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
     values.readChoice("Precision", into: &parameters.precision)
     values.readChoice("Prediction type", into: &parameters.predictionType)
+    values.read("Feature cache", into: &parameters.featureCache)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {

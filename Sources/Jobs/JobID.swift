@@ -77,6 +77,7 @@ extension JobID {
       if parameters.etaMatters { writer.member("eta", parameters.eta) }
       if parameters.etaDDIMMatters { writer.member("eta_ddim", parameters.etaDDIM) }
       if parameters.etaNoiseSeedDeltaMatters { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }
+      if parameters.featureCache != 1 { writer.member("feature_cache", parameters.featureCache) }
       writer.member("height", parameters.height)
       writer.member("isa", ingredients.isa)
       writer.member("model", ingredients.model.sha256)

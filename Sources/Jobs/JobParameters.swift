@@ -107,6 +107,12 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// The first part of all calls that leaves out the negative prompt, 0 to 1.
   public var skipEarlyCond: Double
 
+  // MARK: Approximations
+
+  /// Calls of the network from one that computes all of it to the next; 1 computes all of it always. In between, only its
+  /// shallow layers are computed, on what the deep ones said last.
+  public var featureCache: Int
+
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
@@ -148,6 +154,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case sMinUncond = "s_min_uncond"
     case sMinUncondAll = "s_min_uncond_all"
     case skipEarlyCond = "skip_early_cond"
+    case featureCache = "feature_cache"
   }
 
   /// The defaults of a recipe, with a seed that still has to be set.
@@ -196,6 +203,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     sMinUncond = 0
     sMinUncondAll = false
     skipEarlyCond = 0
+    featureCache = 1
   }
 
   /// The schedule that runs, after `automatic` is resolved; `uniform` where the sampler has none of its own.
@@ -261,6 +269,7 @@ extension JobParameters {
     sMinUncond = try container.decodeIfPresent(Double.self, forKey: .sMinUncond) ?? sMinUncond
     sMinUncondAll = try container.decodeIfPresent(Bool.self, forKey: .sMinUncondAll) ?? sMinUncondAll
     skipEarlyCond = try container.decodeIfPresent(Double.self, forKey: .skipEarlyCond) ?? skipEarlyCond
+    featureCache = try container.decodeIfPresent(Int.self, forKey: .featureCache) ?? featureCache
   }
 }
 

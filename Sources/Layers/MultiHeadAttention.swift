@@ -63,21 +63,21 @@ public final class MultiHeadAttention {
   /// Attends to keys and values made before.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, channels]`; the queries.
+  ///   - x: `[batch, height, width, channels]`; the queries. A single image stands for a batch of equal ones.
   ///   - sources: One for each image of the batch.
   ///   - mask: Which keys a query sees.
-  ///   - residual: Added to the result.
+  ///   - residual: Added to the result; of `x`'s shape.
   ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: `[batch, height, width, channels]`.
   public func forward(
     _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor, _ compute: Compute
   ) -> Tensor {
-    let q = query.forward(x, compute)
+    let q = compute.repeated(query.forward(x, compute), sources.count)
     let keyCount = Double(sources.reduce(0) { $0 + $1.count }) / Double(sources.count)
     let attended = compute.measured(name, .attention, q, operationsPerPixel: 4 * keyCount * Double(q.channels)) {
       compute.attention(q, sources, mask: mask)
     }
-    return output.forward(attended, residual: residual, compute)
+    return output.forward(attended, residual: compute.repeated(residual, sources.count), compute)
   }
 
   /// Attends to itself.

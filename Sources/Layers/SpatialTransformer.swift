@@ -43,15 +43,16 @@ public final class SpatialTransformer {
   /// Applies the transformer.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, channels]`.
+  ///   - x: `[batch, height, width, channels]`. A single image stands for a batch of equal ones, which differ from the
+  ///     first attention to the contexts on.
   ///   - contexts: For each image of the batch, what `prepare` made of its context.
   ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: `[batch, height, width, channels]`.
   public func forward(_ x: Tensor, contexts: [[KeysValues]], _ compute: Compute) -> Tensor {
     var h = projectionIn.forward(norm.forward(x, activation: .none, border: 0, compute), compute)
     for (index, block) in blocks.enumerated() {
       h = block.forward(h, contexts: contexts.map { $0[index] }, compute)
     }
-    return projectionOut.forward(h, residual: x, compute)
+    return projectionOut.forward(h, residual: compute.repeated(x, contexts.count), compute)
   }
 }

@@ -6,7 +6,17 @@ import Weights
 ///
 /// They depend on the prompt and not on the step, so they are made once a prompt.
 public struct UNetContext {
+  /// Tells one context from all others that this process has made, even when it is gone.
+  public final class Identity: Hashable, Sendable {
+    /// Whether both are the same object.
+    public static func == (a: Identity, b: Identity) -> Bool { a === b }
+    /// By the object's place.
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+  }
+
   let keysValues: [[KeysValues]]
+  /// Who holds it may compare contexts without keeping their memory.
+  public let identity = Identity()
 }
 
 /// The network that predicts the noise in a latent: Ronneberger et al. 2015, arXiv:1505.04597, with the transformers of
@@ -76,20 +86,87 @@ public final class UNet {
   /// Predicts the noise (or the velocity) in a batch of latents.
   ///
   /// - Parameters:
-  ///   - latents: `[batch, height, width, 4]` in floats; any height and width.
+  ///   - latents: `[batch, height, width, 4]` in floats; any height and width. A single latent stands for a batch of equal
+  ///     ones: what comes before the first cross-attention is then computed once, with the same result.
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch; their lengths may differ.
   /// - Returns: `[batch, height, width, 4]` in floats.
   public func forward(_ latents: Tensor, timestep: Float, contexts: [UNetContext]) -> Tensor {
+    forward(latents, timestep: timestep, contexts: contexts) { _ in }
+  }
+
+  /// Predicts as `forward(_:timestep:contexts:)` does, and hands out what the deep layers said of each image.
+  public func forwardKeepingFeatures(
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext]
+  ) -> (output: Tensor, features: [UNetFeatures]) {
+    var features: [UNetFeatures] = []
+    let output = forward(latents, timestep: timestep, contexts: contexts) { deep in
+      features = contexts.indices.map { UNetFeatures(deep: compute.image($0, of: deep)) }
+    }
+    return (output, features)
+  }
+
+  private func forward(
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], keep: (Tensor) -> Void
+  ) -> Tensor {
     let time = compute.converted(timeEmbedding.forward(timestep: timestep, precise))
     var cursor = ContextCursor(contexts)
-    var x = convIn.forward(precise.bordered(latents), as: compute.elementType, precise)
+    var x = first(latents, time)
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
     x = middle.forward(x, time: time, &cursor, compute)
-    for block in up { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
+    for block in up.dropLast() { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
+    let last = up[up.count - 1]
+    x = last.forward(x, time: time, &cursor, skips: &skips, layers: 0..<last.firstShallowLayer, compute)
+    keep(x)
+    return shallow(x, time, &cursor, &skips)
+  }
+
+  /// Predicts roughly what `forward(_:timestep:contexts:)` does, from the shallow layers and what the deep ones said at
+  /// another timestep: deep features change slowly from step to step.
+  ///
+  /// Source: Ma, Fang & Wang 2023, "DeepCache: Accelerating Diffusion Models for Free", arXiv:2312.00858.
+  ///
+  /// - Parameters:
+  ///   - latents: As for `forward(_:timestep:contexts:)`.
+  ///   - timestep: 0 to 999; may lie between two.
+  ///   - contexts: One for each image of the batch.
+  ///   - features: Of each image of the batch, in latents of the same size.
+  /// - Returns: `[batch, height, width, 4]` in floats.
+  public func forward(
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], reusing features: [UNetFeatures]
+  ) -> Tensor {
+    let time = compute.converted(timeEmbedding.forward(timestep: timestep, precise))
+    var cursor = ContextCursor(contexts)
+    let x = first(latents, time)
+    var skips = [x]
+    _ = down[0].forward(x, time: time, &cursor, skips: &skips, layers: 1, compute)
+    let last = up[up.count - 1]
+    cursor.skipToLast(last.transformers.isEmpty ? 0 : last.resnets.count - last.firstShallowLayer)
+    return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips)
+  }
+
+  private func first(_ latents: Tensor, _ time: Tensor) -> Tensor {
+    let x = convIn.forward(precise.bordered(latents), as: compute.elementType, precise)
+    // A timestep of its own for each image makes them differ from here on.
+    return time.batch > x.batch ? compute.repeated(x, time.batch) : x
+  }
+
+  /// The last layers on the way up, which read the outputs of the first two on the way down.
+  private func shallow(
+    _ deep: Tensor, _ time: Tensor, _ cursor: inout ContextCursor, _ skips: inout [Tensor]
+  ) -> Tensor {
+    let last = up[up.count - 1]
+    let x = last.forward(
+      deep, time: time, &cursor, skips: &skips, layers: last.firstShallowLayer..<last.resnets.count, compute)
     return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
   }
+}
+
+/// What the UNet's deep layers said of one image.
+public struct UNetFeatures {
+  /// What goes into the last block's last two layers: `[1, height, width, channels]`.
+  let deep: Tensor
 }
 
 /// Hands out the contexts' keys and values in the order in which the transformers run.
@@ -98,6 +175,9 @@ struct ContextCursor {
   private var next = 0
 
   init(_ contexts: [UNetContext]) { self.contexts = contexts }
+
+  /// Leaves out all but the last so many transformers.
+  mutating func skipToLast(_ count: Int) { next = (contexts.first?.keysValues.count ?? 0) - count }
 
   mutating func take() -> [[KeysValues]] {
     defer { next += 1 }

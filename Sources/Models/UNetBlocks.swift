@@ -41,16 +41,18 @@ final class UNetDownBlock {
     downsample = isLast ? nil : try Downsample(w["downsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
+  /// Applies the block, or its first layers without what halves the resolution.
   func forward(
-    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], _ compute: Compute
+    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], layers: Int? = nil,
+    _ compute: Compute
   ) -> Tensor {
     var x = x
-    for (index, resnet) in resnets.enumerated() {
+    for (index, resnet) in resnets.enumerated().prefix(layers ?? resnets.count) {
       x = resnet.forward(x, time: time, compute)
       if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
       skips.append(x)
     }
-    if let downsample {
+    if let downsample, layers == nil {
       x = downsample.forward(x, compute)
       skips.append(x)
     }
@@ -79,7 +81,7 @@ final class UNetMiddleBlock {
 /// ResNet blocks that also read what the way down left behind, transformers, then twice the resolution.
 final class UNetUpBlock {
   private let name: String
-  private let resnets: [ResnetBlock]
+  let resnets: [ResnetBlock]
   let transformers: [SpatialTransformer]
   private let upsample: Upsample?
 
@@ -96,17 +98,24 @@ final class UNetUpBlock {
     upsample = isLast ? nil : try Upsample(w["upsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
+  /// Of the last block, the first layer that reads what the first block's first layer and `conv_in` left behind: from here
+  /// on everything is shallow.
+  var firstShallowLayer: Int { max(resnets.count - 2, 0) }
+
+  /// Applies the block, or some of its layers.
   func forward(
-    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], _ compute: Compute
+    _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], layers: Range<Int>? = nil,
+    _ compute: Compute
   ) -> Tensor {
     var x = x
-    for (index, resnet) in resnets.enumerated() {
-      let skip = skips.removeLast()
+    let layers = layers ?? resnets.indices
+    for (index, resnet) in zip(layers, resnets[layers]) {
+      let skip = compute.repeated(skips.removeLast(), x.batch)
       let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
       x = resnet.forward(joined, time: time, compute)
       if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), compute) }
     }
-    guard let upsample, let skip = skips.last else { return x }
+    guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }
     // The next map from the way down decides the size: it is odd where an odd size had been halved.
     return upsample.forward(x, height: skip.height, width: skip.width, compute)
   }

@@ -317,6 +317,11 @@ public final class RecipeKey: Sendable {
       "skip_early_cond", .number(0...1), "The first part of all calls that leaves out the negative prompt.",
       resolved: { .number($0.parameters.skipEarlyCond) }, apply: { $1.parameters.skipEarlyCond = $0.asNumber }),
     RecipeKey(
+      "feature_cache", .integer(1...100, multipleOf: 1), isOurs: true,
+      "Computes all of the network in every so many calls, and in between only its shallow layers: an approximation.",
+      resolved: { .integer(Int64($0.parameters.featureCache)) },
+      apply: { $1.parameters.featureCache = Int($0.asInteger) }),
+    RecipeKey(
       "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
       "What the network predicts, where the model's files do not say.",
       resolved: { .choice($0.parameters.predictionType.rawValue) },

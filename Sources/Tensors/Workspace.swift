@@ -5,6 +5,8 @@ import Glibc
 /// Belongs to the one thread that runs the model.
 public final class Workspace {
   private var free: [Int: [UnsafeMutableRawPointer]] = [:]
+  /// How often memory was asked of the system.
+  public private(set) var allocations = 0
 
   /// An empty workspace.
   public init() {}
@@ -32,6 +34,7 @@ public final class Workspace {
     // A free piece that is a little too large beats a new one: an image and the same image with a border share memory.
     let fitting = free.lazy.filter { $0.key >= size && $0.key <= size + size / 4 && !$0.value.isEmpty }.map(\.key).min()
     if let fitting, let pointer = free[fitting]?.popLast() { return Buffer(pointer, size: fitting, owner: self) }
+    allocations += 1
     return Buffer(Self.allocate(size), size: size, owner: self)
   }
 

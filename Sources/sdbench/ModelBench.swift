@@ -1,12 +1,19 @@
 import ArgumentParser
+import Batch
+import Diffusion
 import Foundation
+import Jobs
 import Models
 import Tensors
 
-/// Times what an image is made of: a text encoding, a guided UNet step, a VAE decode.
+/// Times what an image is made of: a text encoding, a guided UNet step, a VAE decode; and a whole image, from the start.
 struct ModelBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "model", abstract: "Time the stages of an image with a model's own weights.")
+    commandName: "model", abstract: "Time the stages of an image, and a whole one, with a model's own weights.",
+    discussion: """
+      "start to first step" is from nothing to the first step of sampling: reading, packing and encoding; the model has \
+      been hashed before. Peak memory is that of each line since the one before, mapped pages of files included.
+      """)
 
   @Argument(help: "A single-file checkpoint or a diffusers folder.")
   var model: String
@@ -14,15 +21,36 @@ struct ModelBench: ParsableCommand {
   @Option(help: "Width and height in pixels, a multiple of 8.")
   var size = 512
 
+  @Option(help: "Steps of the whole image; 0 to leave it out.")
+  var steps = 4
+
+  @Option(help: "The arithmetic: fp32 or bf16; may be given again (default: all).")
+  var precision: [String] = ElementType.allCases.map(\.rawValue)
+
   @OptionGroup var options: BenchOptions
 
   func run() throws {
-    let threads = options.threads ?? ProcessorAllotment().threads
-    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
-    print("\(compute.kernels.name), \(compute.pool.threadCount) threads, fp32, \(size)x\(size)")
+    var report = BenchReport(options)
+    for name in precision {
+      guard let type = ElementType(rawValue: name), let choice = PrecisionChoice(rawValue: name) else {
+        let known = ElementType.allCases.map(\.rawValue).joined(separator: " or ")
+        throw ValidationError("--precision is \"\(name)\", expected \(known)")
+      }
+      report.begin("\(try Kernels.forThisMachine().name), \(name), \(size)x\(size)")
+      try benchNetworks(&report, type)
+      if steps > 0 { try benchImage(&report, choice) }
+    }
+    report.finish()
+  }
 
+  // MARK: The networks by themselves
+
+  private func benchNetworks(_ report: inout BenchReport, _ type: ElementType) throws {
+    let compute = Compute(
+      kernels: try Kernels.forThisMachine(), threadCount: options.threadCount, elementType: type)
     let archive = try ModelArchive.open(path: model)
     try archive.audit().check()
+    PeakMemory.reset()
     var networks: (CLIPTextModel, UNet, VAEDecoder?)?
     let loading = try Stopwatch(repeats: 1) {
       networks = (
@@ -33,27 +61,61 @@ struct ModelBench: ParsableCommand {
       )
     }
     guard let (text, unet, vae) = networks else { return }
-    print("load           \(loading.text)   peak \(Stopwatch.peakMemory) MiB")
+    add(&report, "load", loading)
 
     let ids = [Int32](repeating: 0, count: archive.textEncoders[0].configuration.positionCount)
-    let encoding = Stopwatch(repeats: options.repeats) { _ = text.forward(ids, clipSkip: 1) }
-    print("text encoding  \(encoding.text)")
+    add(&report, "text encoding", Stopwatch(repeats: options.repeats) { _ = text.forward(ids, clipSkip: 1) })
 
-    let context = unet.prepare(text.forward(ids, clipSkip: 1))
-    let channels = archive.unet.configuration.inChannels
-    let latents = compute.tensor(batch: 2, height: size / 8, width: size / 8, channels: channels)
-    for index in 0..<latents.count { latents.base[index] = Float(index % 7) - 3 }
-    _ = unet.forward(latents, timestep: 500, contexts: [context, context])
-    let step = Stopwatch(repeats: options.repeats) {
-      _ = unet.forward(latents, timestep: 500, contexts: [context, context])
-    }
-    print("guided step    \(step.text)   peak \(Stopwatch.peakMemory) MiB")
+    let contexts = (0..<2).map { _ in unet.prepare(text.forward(ids, clipSkip: 1)) }
+    let latent = latent(archive.unet.configuration.inChannels, compute)
+    _ = unet.forward(latent, timestep: 500, contexts: contexts)
+    let before = compute.workspace.allocations
+    let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latent, timestep: 500, contexts: contexts) }
+    add(&report, "guided step", step, note: "\(compute.workspace.allocations - before) allocations")
 
     guard let vae else { return }
     compute.workspace.trim()
-    let latent = compute.tensor(batch: 1, height: size / 8, width: size / 8, channels: channels)
+    add(&report, "VAE decode", Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) })
+  }
+
+  private func latent(_ channels: Int, _ compute: Compute) -> Tensor {
+    let latent = compute.tensor(
+      batch: 1, height: size / 8, width: size / 8, channels: channels, elementType: .fp32)
     for index in 0..<latent.count { latent.base[index] = Float(index % 7) - 3 }
-    let decode = Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) }
-    print("VAE decode     \(decode.text)   peak \(Stopwatch.peakMemory) MiB")
+    return latent
+  }
+
+  // MARK: A whole image
+
+  private func benchImage(_ report: inout BenchReport, _ precision: PrecisionChoice) throws {
+    var parameters = JobParameters()
+    parameters.model = ModelReference(name: model, path: URL(fileURLWithPath: model).path)
+    parameters.prompt = "a lighthouse in a storm, oil painting"
+    parameters.negativePrompt = "blurry"
+    parameters.precision = precision
+    (parameters.width, parameters.height, parameters.steps, parameters.seed) = (size, size, steps, 1)
+    // Hashes the model, once and for all.
+    _ = try engine().ingredients(for: parameters)
+    var first: [Double] = []
+    PeakMemory.reset()
+    let whole = try Stopwatch(repeats: options.repeats) {
+      let start = ContinuousClock.now
+      _ = try engine().generate(parameters) { stage in
+        if case .sampling(0, _) = stage { first.append(start.duration(to: .now) / .seconds(1)) }
+      }
+    }
+    report.add("start to first step", time: Stopwatch(seconds: first))
+    add(&report, "image of \(steps) steps", whole, note: "from the start")
+  }
+
+  private func engine() throws -> Engine {
+    try Engine(
+      version: "0.0.0", threads: options.threadCount, executable: CommandLine.arguments[0],
+      environment: ProcessInfo.processInfo.environment)
+  }
+
+  private func add(_ report: inout BenchReport, _ name: String, _ time: Stopwatch, note: String? = nil) {
+    report.add(name, time: time, peakMemory: PeakMemory.bytes, note: note)
+    PeakMemory.reset()
   }
 }

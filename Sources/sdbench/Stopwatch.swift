@@ -1,8 +1,9 @@
-import Glibc
-
 /// Wall-clock times of one thing, repeated.
 struct Stopwatch {
   private(set) var seconds: [Double] = []
+
+  /// Times that were taken otherwise.
+  init(seconds: [Double]) { self.seconds = seconds }
 
   /// Runs `body` so many times and notes how long each run takes.
   init(repeats: Int, _ body: () throws -> Void) rethrows {
@@ -28,12 +29,5 @@ struct Stopwatch {
     let thousandths = Int((value * 1000).rounded())
     let fraction = String(thousandths % 1000)
     return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
-  }
-
-  /// The process's largest resident memory so far, in MiB.
-  static var peakMemory: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss / 1024
   }
 }

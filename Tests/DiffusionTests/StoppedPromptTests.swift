@@ -55,7 +55,8 @@ import Testing
       let training = TrainingSchedule(job)
       denoiser = GuidedDenoiser(
         unet: model.unet, training: training, prediction: .epsilon,
-        conditioning: try model.prompts.conditioning(job), skips: GuidanceSkips(job), compute: compute)
+        conditioning: try model.prompts.conditioning(job), skips: GuidanceSkips(job), memory: nil, featureCache: nil,
+        compute: compute)
       loop = SamplingLoop(settings: SamplingSettings(job, channels: model.latentChannels), training: training)
     }
   }

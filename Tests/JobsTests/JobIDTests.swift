@@ -42,6 +42,7 @@ import Testing
     ("use_downcasted_alpha_bar", { $0.useDowncastedAlphaBar = true }),
     ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
     ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
+    ("feature_cache", { $0.featureCache = 3 }),
     (
       "seed_resize_from",
       {

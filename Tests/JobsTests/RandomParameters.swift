@@ -58,6 +58,7 @@ struct RandomParameters {
     parameters.sMinUncond = pick([0, number(0, 15)])
     parameters.sMinUncondAll = pick([true, false])
     parameters.skipEarlyCond = pick([0, number(0, 1)])
+    parameters.featureCache = pick([1, 2, 5])
     return parameters
   }
 

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Foundation
+import JSON
+import Tensors
+
+/// Options that every benchmark of arithmetic has.
+struct BenchOptions: ParsableArguments {
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
+  var threads: Int?
+
+  @Option(help: "Times to repeat each measurement; the median and the smallest are printed.")
+  var repeats = 3
+
+  @Flag(help: "Print one JSON object at the end instead of lines.")
+  var json = false
+
+  var threadCount: Int { threads ?? ProcessorAllotment().threads }
+}
+
+/// What a benchmark measured: lines as they come, or one object at the end.
+struct BenchReport {
+  private let isJSON: Bool
+  private let threads: Int
+  private var group = ""
+  private var rows: [JSONValue] = []
+
+  init(_ options: BenchOptions) {
+    isJSON = options.json
+    threads = options.threadCount
+  }
+
+  /// What follows belongs together: an instruction set, a precision.
+  mutating func begin(_ name: String) {
+    group = name
+    if !isJSON { print("\(name), \(threads) threads") }
+  }
+
+  /// One measurement.
+  ///
+  /// - Parameters:
+  ///   - name: Of what was measured.
+  ///   - time: How long it took.
+  ///   - rate: Products and sums in a second.
+  ///   - share: Of the machine's peak.
+  ///   - bandwidth: Bytes in a second.
+  ///   - peakMemory: The most resident memory of the process so far, in bytes.
+  ///   - note: Whatever else there is to say.
+  mutating func add(
+    _ name: String, time: Stopwatch? = nil, rate: Double? = nil, share: Double? = nil, bandwidth: Double? = nil,
+    peakMemory: Int64? = nil, note: String? = nil
+  ) {
+    if isJSON {
+      rows.append(
+        [
+          "group": .string(group), "name": .string(name), "seconds": Self.number(time?.median),
+          "smallest_seconds": Self.number(time?.smallest), "gflops_per_second": Self.number(rate.map { $0 * 1e-9 }),
+          "share_of_peak": Self.number(share), "gbytes_per_second": Self.number(bandwidth.map { $0 * 1e-9 }),
+          "peak_memory_mib": Self.number(peakMemory.map { Double($0 >> 20) }),
+          "note": note.map { .string($0) } ?? .null,
+        ])
+      return
+    }
+    let parts = [
+      time?.text, rate.map { "\(Int(($0 * 1e-9).rounded())) GFLOP/s" },
+      share.map { "\(Int(($0 * 100).rounded())) % of peak" },
+      bandwidth.map { "\(Stopwatch.decimals($0 * 1e-9)) GB/s" }, peakMemory.map { "peak \($0 >> 20) MiB" }, note,
+    ]
+    let padded = name + String(repeating: " ", count: max(0, 28 - name.count))
+    print("  \(padded) \(parts.compactMap { $0 }.joined(separator: ", "))")
+  }
+
+  /// Prints the object.
+  func finish() {
+    guard isJSON else { return }
+    print((["threads": .integer(Int64(threads)), "measurements": .array(rows)] as JSONValue).jsonText)
+  }
+
+  private static func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+}

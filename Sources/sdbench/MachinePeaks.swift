@@ -1,0 +1,59 @@
+import CPeaks
+import Tensors
+
+/// What the machine can do at most, measured: each kind of arithmetic on numbers in registers, and reading memory.
+struct MachinePeaks {
+  struct Peak {
+    let name: String
+    /// Products and sums in a second, on all threads.
+    let rate: Double
+  }
+
+  /// The plainest arithmetic first.
+  let arithmetic: [Peak]
+  /// Bytes in a second, on all threads.
+  let bandwidth: Double
+
+  /// Measures for about a second.
+  init(threads: Int) {
+    let pool = WorkerPool(threadCount: threads)
+    var found: [Peak] = []
+    while let peak = cp_peak_at(found.count)?.pointee {
+      guard let run = peak.run else { break }
+      // Enough turns for some milliseconds, found by doubling.
+      var turns = 1 << 12
+      while Stopwatch(repeats: 1, { run(turns) }).smallest < 0.005 { turns *= 2 }
+      let time = Stopwatch(repeats: 20) { pool.run(threads) { _ in run(turns) } }
+      let operations = peak.operations * Double(turns) * Double(threads)
+      found.append(Peak(name: String(cString: peak.name), rate: operations / time.smallest))
+    }
+    arithmetic = found
+
+    // Far more than any cache holds; each part is read by the thread that has first written it.
+    let pieceBytes = 64 << 20
+    let pieces = max(threads, 4)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: pieces * pieceBytes, alignment: 64)
+    defer { memory.deallocate() }
+    nonisolated(unsafe) let start = memory
+    pool.run(pieces) { piece in
+      (start + piece * pieceBytes).initializeMemory(as: UInt8.self, repeating: 1, count: pieceBytes)
+    }
+    let reading = Stopwatch(repeats: 8) {
+      pool.run(pieces) { piece in blackHole(cp_read(start + piece * pieceBytes, pieceBytes)) }
+    }
+    bandwidth = Double(pieces * pieceBytes) / reading.smallest
+  }
+
+  /// The most that kernels of an instruction set can do with numbers of a type; nothing where no loop is like them.
+  func rate(isa: String, precision: String) -> Double? {
+    let names: [String: String] = [
+      "avx2 fp32": "fp32 AVX2 FMA", "avx512 fp32": "fp32 AVX-512 FMA", "avx512bf16 fp32": "fp32 AVX-512 FMA",
+      "avx512vnni fp32": "fp32 AVX-512 FMA", "avx512bf16 bf16": "bf16 vdpbf16ps", "avx512vnni bf16": "bf16 vdpbf16ps",
+      "avx512vnni int8": "int8 vpdpbusd", "neon fp32": "fp32 NEON FMA",
+    ]
+    return names["\(isa) \(precision)"].flatMap { name in arithmetic.first { $0.name == name }?.rate }
+  }
+}
+
+/// Takes a value that nobody needs, so that making it is not left out.
+@inline(never) private func blackHole(_ value: UInt64) {}
