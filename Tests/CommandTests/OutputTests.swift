@@ -221,7 +221,7 @@ import Testing
     let json = try await JSONValue(parsing: space.run("status", "run", "--json").output)
     #expect(
       json.names == [
-        "folder", "counts", "running", "holder", "last_activity", "current", "failures", "failure_reasons",
+        "folder", "counts", "running", "holder", "last_activity", "current", "shards", "failures", "failure_reasons",
       ])
     #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
     #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])
