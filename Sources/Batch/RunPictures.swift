@@ -62,6 +62,14 @@ public enum DerivedFile {
     try AtomicFile.write(to: path, on: disk) { file in try body(file.write) }
   }
 
+  /// Makes a folder for such files; one that exists is fine.
+  ///
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`.
+  public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
+
   /// Whether a file is there and no older than those it is made from.
   ///
   /// - Parameters:

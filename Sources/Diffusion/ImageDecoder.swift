@@ -5,7 +5,7 @@ import Tensors
 
 /// Turns the finished latent into an 8-bit image.
 struct ImageDecoder {
-  let decoder: VAEDecoder
+  let decoder: any LatentDecoder
   /// What latents were multiplied with in training.
   let scalingFactor: Float
   let compute: Compute

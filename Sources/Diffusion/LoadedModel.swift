@@ -11,9 +11,13 @@ struct LoadedModel {
   let elementType: ElementType
   let unet: UNet
   let prompts: PromptEncoder
+  /// What the weights are changed by.
+  let adapters: AdapterSet
+  /// What people call the model.
+  let name: String
   let latentChannels: Int
   private let filePrediction: ModelArchive.PredictionType?
-  private(set) var vae: VAEDecoder
+  private(set) var vae: any LatentDecoder
   private(set) var scalingFactor: Float
 
   /// Reads all weights.
@@ -22,6 +26,9 @@ struct LoadedModel {
   init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws {
     let archive = model.archive
     self.key = key
+    name = model.identity.name
+    // Before there are layers: these are to have the files' own weights, whatever an earlier load of them had.
+    adapters = try AdapterSet(archive)
     elementType = compute.elementType
     let precise = compute.with(.fp32)
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
@@ -37,11 +44,13 @@ struct LoadedModel {
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute)
   }
 
-  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: VAEDecoder, scalingFactor: Float) {
+  private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: any LatentDecoder, scalingFactor: Float) {
     self.key = key
     elementType = other.elementType
     unet = other.unet
     prompts = other.prompts
+    adapters = other.adapters
+    name = other.name
     latentChannels = other.latentChannels
     filePrediction = other.filePrediction
     self.vae = vae
@@ -67,10 +76,16 @@ struct LoadedModel {
 
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
-  ) throws -> (VAEDecoder, Float) {
-    guard let network = vae?.archive.vae ?? model.archive.vae else {
-      throw EngineError.noVAE(path: model.archive.path)
+  ) throws -> (any LatentDecoder, Float) {
+    var network = model.archive.vae
+    switch vae?.archive.decoder {
+    case .tiny(let tiny):
+      // TAESD takes latents as the UNet has them.
+      return (try TinyDecoder(tiny.weights, configuration: tiny.configuration, compute: compute), 1)
+    case .full(let separate): network = separate
+    case nil: break
     }
+    guard let network else { throw EngineError.noVAE(path: model.archive.path) }
     let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
     return (decoder, network.configuration.scalingFactor)
   }

@@ -12,6 +12,7 @@ final class ModelCatalog {
   private let executable: String
   private let digests: DigestCache
   private let vocabularies: VocabularyLocator
+  private let adapters: AdapterCatalog
   private var models: [ModelReference: Model] = [:]
   private var vaes: [ModelReference: VAE] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
@@ -45,6 +46,7 @@ final class ModelCatalog {
     self.executable = executable
     digests = DigestCache(environment: environment)
     vocabularies = VocabularyLocator(environment: environment)
+    adapters = AdapterCatalog(digests: digests)
   }
 
   /// The checkpoint of a job, and the VAE that replaces its own; files are opened, audited and hashed on the first call.
@@ -57,16 +59,23 @@ final class ModelCatalog {
     let vae = try parameters.vae.map { try self.vae($0) }
     try model.archive.audit(vae: vae == nil ? .own : .separate).check()
     if let vae { try model.archive.requireMatch(vae.archive) }
-    guard let decoder = vae?.archive.vae ?? model.archive.vae else {
-      throw EngineError.noVAE(path: model.archive.path)
-    }
-    guard decoder.configuration.outChannels == 3 else {
-      throw EngineError.imageChannels(
-        path: vae?.archive.path ?? model.archive.path, found: decoder.configuration.outChannels)
-    }
+    guard vae != nil || model.archive.vae != nil else { throw EngineError.noVAE(path: model.archive.path) }
     checked[key] = (model, vae)
     return (model, vae)
   }
+
+  /// What the tags of a job's prompt ask for, see `AdapterCatalog.loras(for:_:)`.
+  func loras(for parameters: JobParameters) throws -> [AdapterCatalog.PlacedLoRA]? {
+    try adapters.loras(for: parameters, models(for: parameters).model.archive)
+  }
+
+  /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
+  func library(for parameters: JobParameters) throws -> EmbeddingLibrary? {
+    adapters.library(for: parameters, try models(for: parameters).model)
+  }
+
+  /// What users should know of files that were looked at so far, each once.
+  func takeNotes() -> [String] { adapters.takeNotes() }
 
   private func model(_ reference: ModelReference) throws -> Model {
     if let model = models[reference] { return model }
@@ -94,7 +103,7 @@ final class ModelCatalog {
     try archive.audit().check()
     let identity = ModelIdentity(
       name: URL(fileURLWithPath: path).lastPathComponent, path: reference.path, sha256: try archive.sha256(digests),
-      family: "vae")
+      family: archive.family)
     let vae = VAE(archive: archive, identity: identity)
     vaes[reference] = vae
     return vae

@@ -102,7 +102,7 @@ public struct ModelArchive: Sendable {
     }
     if let network = checkpoint.vae {
       let vaeConfiguration = try VAEConfiguration(network)
-      try Self.requireMatch(vaeConfiguration, unetConfiguration, path: path)
+      try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
     } else {
       vae = nil
@@ -124,15 +124,15 @@ public struct ModelArchive: Sendable {
 
   /// Throws `WeightError.configuration` if the VAE's latents are not those of this model.
   public func requireMatch(_ other: VAEArchive) throws(WeightError) {
-    try Self.requireMatch(other.vae.configuration, unet.configuration, path: other.path)
+    try Self.requireMatch(other.latentChannels, unet.configuration, path: other.path)
   }
 
   private static func requireMatch(
-    _ vae: VAEConfiguration, _ unet: UNetConfiguration, path: String
+    _ latentChannels: Int, _ unet: UNetConfiguration, path: String
   ) throws(WeightError) {
-    guard vae.latentChannels == unet.inChannels else {
+    guard latentChannels == unet.inChannels else {
       throw .configuration(
-        path: path, key: "channels of the VAE's latent", found: "\(vae.latentChannels)",
+        path: path, key: "channels of the VAE's latent", found: "\(latentChannels)",
         expected: "\(unet.inChannels), the channels of the UNet's")
     }
   }

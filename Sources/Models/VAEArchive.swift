@@ -1,32 +1,72 @@
+import Tensors
 import Weights
 
-/// A VAE in files of its own.
+/// A VAE in files of its own, or a TAESD that stands in for one.
 public struct VAEArchive: Sendable {
+  /// The network of the archive.
+  public enum Decoder: Sendable {
+    /// A VAE's decoder, under `decoder` and `post_quant_conv`.
+    case full(ModelArchive.Network<VAEConfiguration>)
+    /// A TAESD decoder, under `decoder.layers`.
+    case tiny(ModelArchive.Network<TinyDecoderConfiguration>)
+  }
+
   /// The file or folder.
   public let path: String
   /// How the tensors are named.
   public let layout: CheckpointLayout
-  /// The decoder's sizes and weights, under `decoder` and `post_quant_conv`.
-  public let vae: ModelArchive.Network<VAEConfiguration>
+  /// The decoder's sizes and weights.
+  public let decoder: Decoder
   private let files: [String]
   private let unread: WeightAudit
 
   init(_ checkpoint: Checkpoint) throws(WeightError) {
-    guard let network = checkpoint.vae else {
-      throw .unreadable(path: checkpoint.path, reason: "there is no VAE")
-    }
     path = checkpoint.path
     layout = checkpoint.layout
-    vae = ModelArchive.Network(try VAEConfiguration(network), network)
+    if let network = checkpoint.vae {
+      decoder = .full(ModelArchive.Network(try VAEConfiguration(network), network))
+    } else if let network = checkpoint.tinyDecoder {
+      decoder = .tiny(ModelArchive.Network(try TinyDecoderConfiguration(network), network))
+    } else {
+      throw .unreadable(path: checkpoint.path, reason: "there is no VAE")
+    }
     files = checkpoint.files
     unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
   }
 
+  /// What manifests call it: `vae` or `taesd`.
+  public var family: String {
+    switch decoder {
+    case .full: "vae"
+    case .tiny: "taesd"
+    }
+  }
+
+  /// Channels of the latents that it decodes.
+  public var latentChannels: Int {
+    switch decoder {
+    case .full(let network): network.configuration.latentChannels
+    case .tiny(let network): network.configuration.latentChannels
+    }
+  }
+
+  private var weights: WeightScope {
+    switch decoder {
+    case .full(let network): network.weights
+    case .tiny(let network): network.weights
+    }
+  }
+
   /// Finds every missing, misshapen and unread tensor, from headers alone.
-  public func audit() -> WeightAudit { unread.merged(with: vae.audit()) }
+  public func audit() -> WeightAudit {
+    switch decoder {
+    case .full(let network): unread.merged(with: network.audit())
+    case .tiny(let network): unread.merged(with: network.audit())
+    }
+  }
 
   /// Throws `WeightError.changed` if a file was written to since the VAE was opened.
-  public func requireUnchanged() throws(WeightError) { try vae.weights.store.requireUnchanged() }
+  public func requireUnchanged() throws(WeightError) { try weights.store.requireUnchanged() }
 
   /// The SHA-256 of the file, or of the folder's files that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
   public func sha256(_ cache: DigestCache) throws(WeightError) -> String {

@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 
 extension Compute {
   /// x · gelu(gate), where each pixel holds x in its first half and the gate in its second: GEGLU, arXiv:2002.05202.
@@ -26,6 +27,24 @@ extension Compute {
   /// x · sigmoid(1.702 x), in place: the activation of CLIP's first text encoder.
   public func applyQuickGELU(_ x: Tensor) {
     apply(kernels.table.pointee.quick_gelu, kernels.table.pointee.quick_gelu_bf16, x)
+  }
+
+  /// max(x, 0), in place.
+  public func applyReLU(_ x: Tensor) { applyEach(x) { max($0, 0) } }
+
+  /// limit · tanh(x / limit), in place: leaves small numbers as they are and keeps large ones below the limit.
+  public func applySoftLimit(_ x: Tensor, limit: Float) { applyEach(x) { tanh($0 / limit) * limit } }
+
+  /// factor · x + summand, in place.
+  public func scale(_ x: Tensor, by factor: Float, plus summand: Float) { applyEach(x) { factor * $0 + summand } }
+
+  /// A function of each number alone; the compiler makes vectors of the simple ones.
+  @inline(__always)
+  private func applyEach(_ x: Tensor, _ function: @Sendable (Float) -> Float) {
+    forEachRowBlock(x.pixels) { first, rows in
+      let start = x.base + first * x.channels
+      for index in 0..<rows * x.channels { start[index] = function(start[index]) }
+    }
   }
 
   private func apply(

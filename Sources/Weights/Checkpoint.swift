@@ -9,6 +9,8 @@ package struct Checkpoint: Sendable {
     package var configuration: ConfigurationFile?
     /// What the names tell, where there is no configuration to tell it.
     package var structure: BlockStructure?
+    /// Where the row of a TAESD decoder's layers has convolutions by themselves; nothing for other networks.
+    package var convolutionPlaces: [Int]?
   }
 
   package var path: String
@@ -19,6 +21,8 @@ package struct Checkpoint: Sendable {
   /// In the order of the family's.
   package var textEncoders: [Network] = []
   package var vae: Network?
+  /// A TAESD decoder, in files of its own, which stands in for a VAE.
+  package var tinyDecoder: Network?
   package var schedulerConfiguration: ConfigurationFile?
   /// The folders with the model's own CLIP vocabulary, one for each text encoder that has one.
   package var tokenizerFolders: [String] = []
@@ -26,6 +30,9 @@ package struct Checkpoint: Sendable {
   package var files: [String] = []
   /// Tensors that belong to no network and are no known leftovers.
   package var unread: [WeightAudit.Finding] = []
+
+  /// Whether there is a folder at `path`.
+  package static func isFolder(_ path: String) -> Bool { DiffusersFolder.isFolder(path) }
 
   /// Opens a single file or a diffusers folder.
   package static func open(path: String) throws(WeightError) -> Checkpoint {
@@ -77,6 +84,7 @@ package struct Checkpoint: Sendable {
     let tensors = try TensorFile(path: path).tensors
     let prefix = tensors.keys.contains { $0.hasPrefix(KeyMap.ldmVAEPrefix) } ? KeyMap.ldmVAEPrefix : ""
     guard let vae = recogniseVAE(prefix: prefix, names: names(tensors, under: prefix)) else {
+      if let names = TinyDecoderNames(tensors.keys) { return tiny(path: path, tensors: tensors, names) }
       throw .unsupported(
         path: path, found: "a file with \(tensors.count) tensors, but without the decoder of a Stable Diffusion VAE",
         advice: "use the VAE of a Stable Diffusion 1.x model")
@@ -88,6 +96,17 @@ package struct Checkpoint: Sendable {
     }
     checkpoint.vae = Network(
       store: WeightStore(path: path, tensors: tensors, keyMap: vae.keyMap), structure: vae.structure)
+    return checkpoint
+  }
+
+  /// A TAESD decoder in a file of its own.
+  private static func tiny(
+    path: String, tensors: [String: WeightTensor], _ names: TinyDecoderNames
+  ) -> Checkpoint {
+    var checkpoint = Checkpoint(path: path, layout: names.layout)
+    checkpoint.tinyDecoder = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: names.keyMap), convolutionPlaces: names.convolutionPlaces
+    )
     return checkpoint
   }
 

@@ -43,8 +43,31 @@ struct DiffusersFolder {
   /// The VAE alone: of a whole model's folder, or of a folder that is a VAE's.
   func vaeCheckpoint() throws(WeightError) -> Checkpoint {
     var checkpoint = Checkpoint(path: path, layout: .diffusers)
-    checkpoint.vae = try vae(in: hasFolder("vae") ? "vae" : "", &checkpoint.files)
+    let folder = hasFolder("vae") ? "vae" : ""
+    let configuration = "\(path)/\(folder.isEmpty ? "" : folder + "/")config.json"
+    if hasFile(folder.isEmpty ? "config.json" : "\(folder)/config.json"),
+      try ConfigurationFile(path: configuration).string("_class_name", default: "") == "AutoencoderTiny"
+    {
+      checkpoint.tinyDecoder = try tinyDecoder(in: folder, &checkpoint.files)
+    } else {
+      checkpoint.vae = try vae(in: folder, &checkpoint.files)
+    }
     return checkpoint
+  }
+
+  private func tinyDecoder(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {
+    var names: TinyDecoderNames?
+    var network = try network(folder, &files) {
+      names = TinyDecoderNames($0.map(String.init))
+      return names?.keyMap ?? KeyMap(prefix: "", rules: [], unused: [])
+    }
+    guard let names else {
+      throw .unsupported(
+        path: folder.isEmpty ? path : "\(path)/\(folder)", found: "an AutoencoderTiny without a decoder",
+        advice: "use the TAESD of a Stable Diffusion model")
+    }
+    network.convolutionPlaces = names.convolutionPlaces
+    return network
   }
 
   /// Throws `WeightError.unsupported` for models of other families.

@@ -19,14 +19,25 @@ public struct DigestCache: Sendable {
   }
 
   /// The SHA-256 of the file at `path`, remembered or computed, in lower-case hexadecimal.
-  public func sha256(ofFileAt path: String) throws(WeightError) -> String {
-    guard let folder, let realPath = Self.realPath(path) else { return try FileDigest.sha256(ofFileAt: path) }
-    let entryPath = folder + "/" + Hexadecimal.text(SHA256.hash(data: Data(realPath.utf8)))
-    if let digest = Self.remembered(entryPath, key: Self.key(realPath)) { return digest }
+  public func sha256(ofFileAt path: String) throws(WeightError) -> String { try sha256(of: .file, at: path) }
+
+  /// The SHA-256 of what follows the header of the safetensors file at `path`, remembered or computed.
+  public func sha256(ofSafetensorsDataAt path: String) throws(WeightError) -> String {
+    try sha256(of: .safetensorsData, at: path)
+  }
+
+  private func sha256(of extent: FileDigest.Extent, at path: String) throws(WeightError) -> String {
+    guard let folder, let realPath = Self.realPath(path) else {
+      return try FileDigest.sha256(of: extent, at: path, status: { _ in })
+    }
+    // Entries are of whole files unless they say otherwise.
+    let name = extent == .file ? realPath : realPath + "\n" + extent.rawValue
+    let entryPath = folder + "/" + Hexadecimal.text(SHA256.hash(data: Data(name.utf8)))
+    if let digest = Self.remembered(entryPath, key: Self.key(realPath, name)) { return digest }
 
     var states: [Entry] = []
     let started = Self.now
-    let digest = try FileDigest.sha256(ofFileAt: path) { states.append(Entry(path: realPath, $0)) }
+    let digest = try FileDigest.sha256(of: extent, at: path) { states.append(Entry(path: name, $0)) }
     // A file that changes again within the clock's tick would keep its time: such a young file is not remembered, nor is
     // one that changed while it was read.
     if states.count == 2, states[0] == states[1], states[0].nanoseconds < started - 50_000_000 {
@@ -59,9 +70,9 @@ public struct DigestCache: Sendable {
     func text(digest: String) -> String { "sdbatch digest 1\n\(size) \(nanoseconds)\n\(digest)\n\(path)\n" }
   }
 
-  private static func key(_ path: String) -> Entry? {
+  private static func key(_ path: String, _ name: String) -> Entry? {
     var status = stat()
-    return stat(path, &status) == 0 ? Entry(path: path, status) : nil
+    return stat(path, &status) == 0 ? Entry(path: name, status) : nil
   }
 
   private static func remembered(_ entryPath: String, key: Entry?) -> String? {
@@ -85,6 +96,25 @@ public struct DigestCache: Sendable {
     guard close(descriptor) == 0, written == bytes.count, rename(temporary, entryPath) == 0 else {
       unlink(temporary)
       return
+    }
+    // Rarely, so that looking for old entries costs next to nothing.
+    if UInt8.random(in: 0...255) == 0 { prune(folder) }
+  }
+
+  /// More files than anyone has models; entries of files that are gone would add up over the years.
+  static let entryLimit = 4096
+
+  /// Removes the oldest entries beyond the limit; they are computed again if they are missed.
+  static func prune(_ folder: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    guard names.count > entryLimit else { return }
+    let ages = names.map { name in
+      var status = stat()
+      let isThere = stat("\(folder)/\(name)", &status) == 0
+      return (name: name, seconds: isThere ? Int(status.st_mtim.tv_sec) : 0)
+    }
+    for entry in ages.sorted(by: { $0.seconds < $1.seconds }).prefix(names.count - entryLimit / 2) {
+      unlink("\(folder)/\(entry.name)")
     }
   }
 

@@ -6,7 +6,7 @@ import JSON
 public enum FileDigest {
   /// The digest of all bytes of the file at `path`.
   public static func sha256(ofFileAt path: String) throws(WeightError) -> String {
-    try sha256(ofFileAt: path, status: { _ in })
+    try sha256(of: .file, at: path, status: { _ in })
   }
 
   /// The digest of a folder, made of the digests of those of its files that matter.
@@ -20,8 +20,15 @@ public enum FileDigest {
     return Hexadecimal.text(SHA256.hash(data: Data(listing.utf8)))
   }
 
+  /// Which part of a file a digest is of.
+  enum Extent: String {
+    case file
+    /// What follows the header of a safetensors file.
+    case safetensorsData = "safetensors data"
+  }
+
   /// The digest of the file at `path`; `status` sees what the system says of the open file, before and after reading.
-  static func sha256(ofFileAt path: String, status: (stat) -> Void) throws(WeightError) -> String {
+  static func sha256(of extent: Extent, at path: String, status: (stat) -> Void) throws(WeightError) -> String {
     let (descriptor, _) = try MappedFile.open(path)
     defer { close(descriptor) }
     var now = stat()
@@ -30,6 +37,12 @@ public enum FileDigest {
     // Read, not mapped: a file that shrinks meanwhile must not end the process.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
     defer { buffer.deallocate() }
+    if extent == .safetensorsData {
+      var start: UInt64 = 0
+      guard pread(descriptor, &start, 8, 0) == 8, let offset = Int(exactly: UInt64(littleEndian: start)),
+        offset < Int.max - 8, lseek(descriptor, offset + 8, SEEK_SET) >= 0
+      else { throw .damaged(path: path, reason: "it has no header of a safetensors file") }
+    }
     var hasher = SHA256()
     while true {
       let count = read(descriptor, buffer.baseAddress, buffer.count)

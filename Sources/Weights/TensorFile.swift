@@ -51,8 +51,11 @@ public struct TensorFile: Sendable {
     }
   }
 
-  /// The endings of the names of model files.
-  public static let extensions = ["safetensors", "ckpt", "pt", "pth", "bin", "gguf"]
+  /// Whether the file at `path` begins like one of the formats.
+  public static func isLikely(path: String) -> Bool {
+    guard let file = try? MappedFile(path: path) else { return false }
+    return GGUFFile.isLikely(file.bytes) || SafetensorsFile.isLikely(file.bytes) || TorchFile.isLikely(file.bytes)
+  }
 
   private static func isNamedLikePickle(_ path: String) -> Bool {
     ["ckpt", "pt", "pth", "bin"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())

@@ -8,6 +8,8 @@ public final class WeightStore: Sendable {
   /// By the file's names.
   private let tensors: [String: WeightTensor]
   private let taken = Mutex<Set<String>>([])
+  /// What adapters change, by code's names; see `WeightStore+Patches.swift`.
+  let patches = Mutex<PatchBook>(PatchBook())
 
   /// A network whose tensors are those of `tensors` that the key map's prefix selects.
   init(path: String, tensors: [String: WeightTensor], keyMap: KeyMap) {
@@ -18,6 +20,9 @@ public final class WeightStore: Sendable {
 
   /// The scope in which names count from the network's root.
   public var root: WeightScope { WeightScope(store: self, path: "") }
+
+  /// All tensors of the network's files, also those of no use here.
+  package var all: [WeightTensor] { Array(tensors.values) }
 
   /// Throws `WeightError.changed` if a file of the network was written to since it was opened: its weights are then not
   /// those of the digest.

@@ -1,22 +1,32 @@
 import ArgumentParser
+import Foundation
 import JSON
 import Jobs
 import Planning
+import Weights
 
-/// `sdbatch inspect image.png`
+/// `sdbatch inspect image.png`, `sdbatch inspect model.safetensors`
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show how an image was made, by the text inside, and a recipe that makes it.",
-    discussion: "Reads PNG images of sdbatch and of the webui. Exit codes: 0; 10 the file has no such text.")
+    abstract: "Show how an image was made, and a recipe that makes it; or what a model file is.",
+    discussion: """
+      Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions and \
+      upscalers in every format that a run takes. Exit codes: 0; 10 the image has no such text, or the file is damaged.
+      """)
 
-  @Argument(help: "A PNG image.")
+  @Argument(help: "A PNG image, a model file or a model's folder.")
   var file: String
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func run() throws {
+    if PictureError.isModel(file) || TensorFile.isLikely(path: file) {
+      let model = try ModelInspection(path: file, environment: ProcessInfo.processInfo.environment)
+      Console.output(json ? model.json.jsonText : model.text)
+      return
+    }
     let picture = try PictureFile(path: file)
     Console.output(json ? Self.json(picture).jsonText : Self.text(picture))
   }

@@ -216,12 +216,26 @@ struct RunCommand: ParsableCommand {
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
   private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
-    var seen: Set<[ModelReference?]> = []
-    for job in jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+    var seen: Set<JobParameters.IngredientsKey> = []
+    var missing: [String] = []
+    for job in jobs where seen.insert(job.parameters.ingredientsKey).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
-      _ = try engine.ingredients(for: job.parameters)
+      do {
+        _ = try engine.ingredients(for: job.parameters)
+      } catch let error as EngineError where error.isMissingAdapter {
+        // All of them in one go, for none takes long to look for.
+        if !missing.contains("\(error)") { missing.append("\(error)") }
+      }
     }
+    for note in engine.takeNotes() { Console.error("note: \(note)") }
+    if !missing.isEmpty { throw MissingAdapters(messages: missing) }
+  }
+
+  /// LoRAs that prompts of a plan ask for and that are nowhere.
+  private struct MissingAdapters: InputFailure, CustomStringConvertible {
+    let messages: [String]
+    var description: String { messages.joined(separator: "\nsdbatch: ") }
   }
 
   /// Lays the images out; a run whose images are all there has not failed for want of a font.

@@ -76,8 +76,6 @@ import Testing
     #expect(try await errors("recipe.yaml").contains("recipe.yaml: is not a PNG file"))
     #expect(try await errors(".").contains("is not a PNG file"))
     #expect(try await errors("nothing.png").contains("cannot read nothing.png: No such file"))
-    let model = try await errors(Fixtures.path("Engine/model.safetensors"))
-    #expect(model.contains("looks like a model") && model.contains("cannot be inspected by this version"))
     let other = try await errors(Fixtures.path("Infotext/other.png"))
     #expect(other.contains("no text under \"parameters\"") && other.contains("\"workflow\""))
     #expect(try await errors(Fixtures.path("Imaging/empty.png")).contains("no line of settings"))

@@ -101,6 +101,26 @@ struct DigestCacheTests {
     #expect(try entries().count == 1)
   }
 
+  @Test func `entries beyond a limit go, the oldest first`() throws {
+    #expect(try cache.sha256(ofFileAt: file) == digestOfABC)
+    let entries = folder("cache/sdbatch/digests")
+    for index in 0..<DigestCache.entryLimit {
+      let path = try folder.write("cache/sdbatch/digests/\(index)", [])
+      let old = timespec(tv_sec: 1000 + index, tv_nsec: 0)
+      #expect(utimensat(AT_FDCWD, path, [old, old], 0) == 0)
+    }
+    DigestCache.prune(entries)
+    let left = try FileManager.default.contentsOfDirectory(atPath: entries)
+    #expect(left.count == DigestCache.entryLimit / 2)
+    #expect(left.contains("\(DigestCache.entryLimit - 1)") && !left.contains("0"))
+    // The newest is the real one.
+    try folder.write("model", "xyz")
+    try setTime(1_700_000_000, 123_456_789)
+    #expect(try cache.sha256(ofFileAt: file) == digestOfABC)
+    DigestCache.prune(entries)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: entries).count == left.count)
+  }
+
   @Test func `a link shares its target's entry`() throws {
     try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: file)
     #expect(try cache.sha256(ofFileAt: file) == digestOfABC)

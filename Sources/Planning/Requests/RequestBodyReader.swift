@@ -33,7 +33,7 @@ struct RequestBodyReader {
     reportUnknown(payload, defaults)
     var body = Body()
     body.parameters = fields.json
-    var draft = CellDraft(environment: environment)
+    var draft = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(values.locator))
     draft.hasWildcards = false
     draft.parameters.seed = -1
     if let options = fields.given["override_settings"] { applyOptions(options, to: &draft) }

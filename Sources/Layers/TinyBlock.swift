@@ -1,0 +1,36 @@
+import Tensors
+import Weights
+
+/// Three activated convolutions and a way past them, without norms: the block of TAESD.
+public final class TinyBlock {
+  private let convolutions: [Convolution2D]
+
+  /// Reads `conv.0`, `conv.2` and `conv.4`, between which activations are counted.
+  ///
+  /// - Parameters:
+  ///   - w: The block's place among the weights.
+  ///   - channels: In and out.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+    convolutions = try [0, 2, 4].map {
+      try Convolution2D(w["conv"][$0], inputs: channels, outputs: channels, compute: compute)
+    }
+  }
+
+  /// Applies the block.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channels]`.
+  ///   - compute: What the arithmetic runs on.
+  /// - Returns: Of `x`'s shape.
+  public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    var h = x
+    for (index, convolution) in convolutions.enumerated() {
+      h = convolution.forward(
+        compute.bordered(h), residual: index == convolutions.count - 1 ? x : nil, compute)
+      compute.applyReLU(h)
+    }
+    return h
+  }
+}

@@ -1,0 +1,196 @@
+import Weights
+
+/// What a model file is: told from its list of tensors alone, whether this version runs it or not.
+public struct ModelReport: Sendable {
+  /// What kind of thing the file holds.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// A whole model: UNet, text encoders and mostly a VAE.
+    case checkpoint
+    /// A VAE alone.
+    case vae = "VAE"
+    /// A small decoder that stands in for a VAE.
+    case taesd = "TAESD"
+    /// Changes to a model's weights: LoRA and its relatives.
+    case lora = "LoRA"
+    /// A textual inversion.
+    case embedding = "textual inversion"
+    /// A network that enlarges images.
+    case upscaler
+    /// Anything else.
+    case other
+  }
+
+  /// One network, or one part of the file.
+  public struct Part: Sendable {
+    /// What it is called: `unet`, `text_encoder`, `vae` and so on.
+    public var name: String
+    /// Tensors of it.
+    public var tensorCount: Int
+    /// Numbers that were trained, or at least have fractions.
+    public var parameterCount: Int
+    /// The types of those numbers, the most frequent first.
+    public var elementTypes: [(type: WeightElementType, count: Int)]
+    /// Its sizes, by the names that the diffusers library gives them.
+    public var sizes: [(name: String, values: [Int])]
+  }
+
+  /// The file or folder.
+  public let path: String
+  /// The kind of file; nothing for a folder.
+  public let container: TensorFile.Container?
+  /// What the file holds.
+  public let kind: Kind
+  /// What people call the architecture, such as `Stable Diffusion 1.x`; nothing where it cannot be told.
+  public var family: String?
+  /// How the tensors are named.
+  public var layout: String?
+  /// What the UNet predicts, as the files tell; nothing where they do not.
+  public var prediction: String?
+  /// The networks of a checkpoint, or the file as a whole.
+  public var parts: [Part] = []
+  /// What is wrong with the set of tensors.
+  public var audit: WeightAudit
+  /// Why this version does not run the model; nothing if it does.
+  public var refusal: String?
+  /// What the file says beside its tensors.
+  public var metadata: [String: String] = [:]
+  /// For folders: the files that decide the digest.
+  public var archive: Archive?
+
+  /// What computes the digest of a file or folder.
+  public enum Archive: Sendable {
+    /// Of a whole model.
+    case model(ModelArchive)
+    /// Of a VAE.
+    case vae(VAEArchive)
+  }
+
+  /// Looks at the file or folder at `path`.
+  ///
+  /// Throws `WeightError.unreadable`, `.damaged` or `.refused` for what cannot be looked at, and `.unsupported` for folders
+  /// and files of unknown formats.
+  public init(path: String) throws(WeightError) {
+    var file: TensorFile?
+    if !Checkpoint.isFolder(path) { file = try TensorFile(path: path) }
+    do throws(WeightError) {
+      self.init(try ModelArchive.open(path: path), file)
+      return
+    } catch {
+      do throws(WeightError) {
+        self.init(try ModelArchive.openVAE(path: path), file)
+        return
+      } catch {}
+      guard let file else { throw error }
+      self.init(file, refusal: error)
+    }
+  }
+
+  private init(_ model: ModelArchive, _ file: TensorFile?) {
+    path = model.path
+    container = file?.container
+    kind = .checkpoint
+    family = model.family.title
+    layout = model.layout.rawValue
+    prediction = model.predictionType?.rawValue
+    parts = [Part("unet", model.unet.weights, model.unet.configuration.sizes)]
+    for (index, encoder) in model.textEncoders.enumerated() {
+      let name = index == 0 ? "text_encoder" : "text_encoder_\(index + 1)"
+      parts.append(Part(name, encoder.weights, encoder.configuration.sizes))
+    }
+    if let vae = model.vae { parts.append(Part("vae", vae.weights, vae.configuration.sizes)) }
+    audit = model.audit()
+    metadata = file?.metadata ?? [:]
+    archive = .model(model)
+  }
+
+  private init(_ vae: VAEArchive, _ file: TensorFile?) {
+    path = vae.path
+    container = file?.container
+    layout = vae.layout.rawValue
+    switch vae.decoder {
+    case .full(let network):
+      kind = .vae
+      parts = [Part("vae", network.weights, network.configuration.sizes)]
+    case .tiny(let network):
+      kind = .taesd
+      parts = [Part("decoder", network.weights, network.configuration.sizes)]
+    }
+    audit = vae.audit()
+    metadata = file?.metadata ?? [:]
+    archive = .vae(vae)
+  }
+
+  private init(_ file: TensorFile, refusal error: WeightError) {
+    path = file.path
+    container = file.container
+    let guess = ModelGuess(file)
+    kind = guess.kind
+    family = guess.family
+    layout = guess.layout
+    audit = WeightAudit(path: file.path, findings: [])
+    if guess.kind == .other || guess.kind == .checkpoint { refusal = "\(error)" }
+    parts = [Part(guess.partName, Array(file.tensors.values), guess.sizes)]
+    metadata = file.metadata
+  }
+}
+
+extension ModelReport.Part {
+  fileprivate init(_ name: String, _ weights: WeightScope, _ sizes: [(name: String, values: [Int])]) {
+    self.init(name, weights.store.all, sizes)
+  }
+
+  init(_ name: String, _ tensors: [WeightTensor], _ sizes: [(name: String, values: [Int])]) {
+    self.name = name
+    self.sizes = sizes
+    tensorCount = tensors.count
+    var counts: [WeightElementType: Int] = [:]
+    for tensor in tensors where tensor.elementType.hasFractions {
+      counts[tensor.elementType, default: 0] += tensor.elementCount
+    }
+    elementTypes = counts.map { (type: $0.key, count: $0.value) }.sorted {
+      ($1.count, $0.type.rawValue) < ($0.count, $1.type.rawValue)
+    }
+    parameterCount = counts.values.reduce(0, +)
+  }
+}
+
+extension WeightElementType {
+  /// Whether numbers of this type are weights, and not positions or flags.
+  fileprivate var hasFractions: Bool {
+    switch self {
+    case .bool, .u8, .i8, .i16, .u16, .i32, .u32, .i64, .u64: false
+    default: true
+    }
+  }
+}
+
+extension UNetConfiguration {
+  fileprivate var sizes: [(name: String, values: [Int])] {
+    [
+      ("in_channels", [inChannels]), ("block_out_channels", blockOutChannels), ("layers_per_block", [layersPerBlock]),
+      ("transformer_layers_per_block", zip(transformerDepths, hasAttention).map { $1 ? $0 : 0 }),
+      ("num_attention_heads", headCounts), ("cross_attention_dim", [crossAttentionWidth]),
+    ]
+  }
+}
+
+extension CLIPConfiguration {
+  fileprivate var sizes: [(name: String, values: [Int])] {
+    [("hidden_size", [width]), ("num_hidden_layers", [layerCount]), ("num_attention_heads", [headCount])]
+  }
+}
+
+extension VAEConfiguration {
+  fileprivate var sizes: [(name: String, values: [Int])] {
+    [
+      ("latent_channels", [latentChannels]), ("block_out_channels", blockOutChannels),
+      ("layers_per_block", [layersPerBlock]),
+    ]
+  }
+}
+
+extension TinyDecoderConfiguration {
+  fileprivate var sizes: [(name: String, values: [Int])] {
+    [("latent_channels", [latentChannels]), ("width", [width]), ("num_decoder_blocks", blockCounts)]
+  }
+}
