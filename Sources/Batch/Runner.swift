@@ -158,6 +158,7 @@ public struct Runner<Generator: ImageGenerator> {
     }
     try AtomicFile.removeTemporaries(in: folder.path, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
+    if access(folder.thumbnails, F_OK) == 0 { try AtomicFile.removeTemporaries(in: folder.thumbnails, on: disk) }
     if let recipeText {
       try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(recipeText.utf8))

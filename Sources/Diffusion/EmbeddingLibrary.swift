@@ -99,7 +99,7 @@ final class EmbeddingLibrary {
         // A prompt that cannot be read fails its job, which says so.
         guard let runs = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }
         for run in runs where !run.isBreak {
-          for identity in try used(in: run.text) where !used.contains(identity) { used.append(identity) }
+          for identity in try self.used(in: run.text) where !used.contains(identity) { used.append(identity) }
         }
       }
     }

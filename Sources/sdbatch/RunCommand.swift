@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
 
-  @Flag(help: "Make no contact sheet.")
+  @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
   @Flag(help: "Announce nothing in this run.")
@@ -137,17 +137,28 @@ struct RunCommand: ParsableCommand {
         requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
         ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
     }
-    let outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
-      Runner(
-        engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-        stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
-      ) { event in
-        responses?.note(event)
-        observe(event)
+    let outcome: RunOutcome
+    do {
+      outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
+        Runner(
+          engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+          stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
+        ) { event in
+          responses?.note(event)
+          observe(event)
+        }
       }
+      try responses?.close()
+    } catch {
+      // Nobody is at work any more, which the page should say if it can.
+      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
+      throw error
     }
-    try responses?.close()
-    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
+    if noSheet { return outcome }
+    let isComplete = outcome.counts.pending == 0
+    if isComplete { try makeSheet(folder) }
+    // A run that is asked to stop is to stop.
+    try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
     return outcome
   }
 
@@ -173,6 +184,8 @@ struct RunCommand: ParsableCommand {
   ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
     let progress = ProgressFile(folder, shard: shard)
+    // Shards are looked at together, by `sheet`.
+    let page = noSheet || shard != nil ? nil : LivePage(folder)
     var madeImages = false
     defer {
       printer.close()
@@ -183,6 +196,7 @@ struct RunCommand: ParsableCommand {
       printer.show(event)
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
+      page?.note(event)
     }
     var runner = makeRunner(observe)
     return try runner.run(
