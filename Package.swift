@@ -50,8 +50,10 @@ let package = Package(
     .target(name: "Weights", dependencies: ["CKernels", "JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
+    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML", crypto]),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
+
+    .target(name: "Responses", dependencies: ["Batch", "Planning", "Imaging", "Jobs", "JSON", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
@@ -66,8 +68,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs", "JSON",
-        "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Responses", "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs",
+        "JSON", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -3,14 +3,14 @@ import Foundation
 /// A file that is there whole or not at all, at any instant and after a power cut.
 ///
 /// Temporary file in the same folder -> write -> fsync -> close -> rename -> fsync of the folder.
-enum AtomicFile {
+package enum AtomicFile {
   /// Takes the pieces of a file on its way.
-  struct Pieces {
+  package struct Pieces {
     fileprivate let descriptor: Int32
     fileprivate let path: String
     fileprivate let disk: Disk
 
-    func write(_ bytes: [UInt8]) throws { try disk.write(bytes, to: descriptor, path: path) }
+    package func write(_ bytes: [UInt8]) throws { try disk.write(bytes, to: descriptor, path: path) }
   }
 
   /// Puts bytes in place.
@@ -22,7 +22,7 @@ enum AtomicFile {
   /// - Returns: Size and time of the file, as the journal notes them.
   /// - Throws: `BatchError.notWritten`; the file at `path` is then what it was, or whole.
   @discardableResult
-  static func write(_ bytes: [UInt8], to path: String, on disk: Disk) throws -> FileMark {
+  package static func write(_ bytes: [UInt8], to path: String, on disk: Disk) throws -> FileMark {
     try write(to: path, on: disk) { file in try file.write(bytes) }
   }
 
@@ -36,7 +36,7 @@ enum AtomicFile {
   /// - Returns: Size and time of the file, as the journal notes them.
   /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
   @discardableResult
-  static func write(
+  package static func write(
     to path: String, on disk: Disk, keepsEqual: Bool = false, _ body: (Pieces) throws -> Void
   ) throws -> FileMark {
     let path = path as NSString
@@ -121,7 +121,7 @@ enum AtomicFile {
   ///   - folder: The folder; nobody but shards may be writing in it.
   ///   - disk: The disk.
   /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
-  static func removeTemporaries(in folder: String, on disk: Disk) throws {
+  package static func removeTemporaries(in folder: String, on disk: Disk) throws {
     for name in try names(in: folder) where isTemporary(name) && !mayBeInUse("\(folder)/\(name)") {
       try disk.remove("\(folder)/\(name)")
     }
@@ -131,7 +131,7 @@ enum AtomicFile {
   static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(temporarySuffix) }
 
   /// The names of all that is in a folder, in no order.
-  static func names(in folder: String) throws(BatchError) -> [String] {
+  package static func names(in folder: String) throws(BatchError) -> [String] {
     guard let stream = opendir(folder) else { throw BatchError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []

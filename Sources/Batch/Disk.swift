@@ -64,12 +64,12 @@ public struct Disk: Sendable {
   }
 
   /// Opens a file for writing, with whatever `flags` besides.
-  func open(_ path: String, flags: Int32) throws -> Int32 {
+  package func open(_ path: String, flags: Int32) throws -> Int32 {
     try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | flags, 0o666) }
   }
 
   /// Writes all the bytes, however often the system has to be asked.
-  func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
+  package func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
     try step(Step(action: .write, path: path, bytes: bytes, descriptor: descriptor)) {
       bytes.withUnsafeBytes { bytes in
         var rest = bytes[...]
@@ -84,12 +84,12 @@ public struct Disk: Sendable {
     }
   }
 
-  func synchronise(_ descriptor: Int32, path: String) throws {
+  package func synchronise(_ descriptor: Int32, path: String) throws {
     try step(Step(action: .synchronise, path: path, descriptor: descriptor)) { fsync(descriptor) }
   }
 
   /// Closes a file, whatever happens: some file systems tell only now that a write has failed.
-  func close(_ descriptor: Int32, path: String) throws {
+  package func close(_ descriptor: Int32, path: String) throws {
     var isOpen = true
     defer { if isOpen { Glibc.close(descriptor) } }
     try step(Step(action: .close, path: path, descriptor: descriptor)) {
@@ -99,7 +99,7 @@ public struct Disk: Sendable {
     }
   }
 
-  func truncate(_ descriptor: Int32, to length: Int64, path: String) throws {
+  package func truncate(_ descriptor: Int32, to length: Int64, path: String) throws {
     try step(Step(action: .truncate, path: path, descriptor: descriptor)) { ftruncate(descriptor, off_t(length)) }
   }
 
@@ -126,12 +126,12 @@ public struct Disk: Sendable {
     return isFree
   }
 
-  func remove(_ path: String) throws {
+  package func remove(_ path: String) throws {
     try step(.remove, path) { unlink(path) == 0 || errno == ENOENT ? 0 : -1 }
   }
 
   /// Makes durable which names are in a folder.
-  func synchroniseFolder(_ path: String) throws {
+  package func synchroniseFolder(_ path: String) throws {
     try step(.synchroniseFolder, path) {
       let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { return -1 }

@@ -4,11 +4,11 @@ import Jobs
 import JSON
 
 /// Size and time of a file: what tells cheaply that nobody touched it.
-struct FileMark: Hashable {
+package struct FileMark: Hashable {
   /// In bytes.
-  var size: Int64
+  package var size: Int64
   /// In nanoseconds since 1970.
-  var modified: Int64
+  package var modified: Int64
 
   init(size: Int64, modified: Int64) {
     self.size = size

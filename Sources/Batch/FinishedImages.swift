@@ -23,4 +23,28 @@ public struct FinishedImages {
     guard let image = index.images[id] else { return false }
     return (try? FileMark(path: folder.file(image.file)))?.size == image.mark.size
   }
+
+  /// What the journal says of the picture of an identity; nothing where it knows none.
+  ///
+  /// - Parameter id: A job's identity.
+  /// - Returns: The file's path relative to the run folder, the seconds that it took where they are known, the text inside
+  ///   it, and when work on it began, as the webui writes that: `20260131235959`.
+  /// - Throws: `BatchError.notRead`.
+  public func details(_ id: JobID) throws -> Details? {
+    guard let image = try JournalReader(folder, index).image(id) else { return nil }
+    return Details(
+      file: image.file, seconds: image.seconds, infotext: image.infotext, started: image.started.compactLocal)
+  }
+
+  /// What the journal says of a picture.
+  public struct Details: Hashable, Sendable {
+    /// Relative to the run folder.
+    public var file: String
+    /// What it took; nothing where the process was killed before it could note that.
+    public var seconds: Double?
+    /// The text inside the file.
+    public var infotext: String
+    /// When work on it began, in local time: `20260131235959`.
+    public var started: String
+  }
 }

@@ -2,6 +2,8 @@ import Jobs
 
 /// What happens during a run, for those who watch.
 public enum RunEvent: Sendable {
+  /// The image of a job is there already; told of each image before `started`.
+  case imageFound(Job, JobID)
   /// The folder has been looked through; work begins, if there is any.
   case started(RunStart)
   /// A job begins.

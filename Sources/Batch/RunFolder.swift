@@ -43,6 +43,12 @@ public struct RunFolder: Hashable, Sendable {
   public var progress: String { "\(path)/progress.json" }
   /// The recipe as it took effect.
   public var recipe: String { "\(path)/recipe.yaml" }
+  /// What requests are answered with, one file for each.
+  public var responses: String { "\(path)/responses" }
+  /// Which requests were answered, one line for each answer.
+  public var responseRecord: String { "\(path)/responses.jsonl" }
+  /// What is still to be announced.
+  public var outbox: String { "\(path)/outbox" }
   /// Held by the process that works here.
   public var lock: String { "\(path)/run.lock" }
 

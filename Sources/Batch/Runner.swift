@@ -27,6 +27,7 @@ public struct Runner<Generator: ImageGenerator> {
   private let disk: Disk
   private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
+  private let deadline: (Job) -> String?
   private let observe: (RunEvent) -> Void
 
   /// A runner for one folder.
@@ -37,12 +38,14 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - disk: The disk.
   ///   - checkpointInterval: How much work on an image may be lost, at most; zero for one step.
   ///   - stopRequest: Asked before every step; the run ends when it gives a reason.
+  ///   - deadline: Asked before every step of a job; the job fails when it gives a reason, and its checkpoint stays.
   ///   - observe: Told of everything that happens.
   public init(
     _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
-    stopRequest: @escaping () -> StopReason? = { StopSignals.request }, observe: @escaping (RunEvent) -> Void = { _ in }
+    stopRequest: @escaping () -> StopReason? = { StopSignals.request },
+    deadline: @escaping (Job) -> String? = { _ in nil }, observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, observe)
+    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, observe)
   }
 
   /// A runner for one part of a plan, in a folder where others do the other parts.
@@ -63,18 +66,20 @@ public struct Runner<Generator: ImageGenerator> {
     checkpointInterval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { StopSignals.request },
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .shared(shard, folder), disk.shared, checkpointInterval, stopRequest, observe)
+    self.init(generator, .shared(shard, folder), disk.shared, checkpointInterval, stopRequest, { _ in nil }, observe)
   }
 
   private init(
     _ generator: Generator, _ tenancy: Tenancy, _ disk: Disk, _ checkpointInterval: Duration,
-    _ stopRequest: @escaping () -> StopReason?, _ observe: @escaping (RunEvent) -> Void
+    _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?,
+    _ observe: @escaping (RunEvent) -> Void
   ) {
     self.generator = generator
     self.tenancy = tenancy
     self.disk = disk
     self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
+    self.deadline = deadline
     self.observe = observe
   }
 
@@ -173,6 +178,7 @@ public struct Runner<Generator: ImageGenerator> {
     for (place, planned) in state.plan.planned.enumerated() where state.isOwn(place) {
       let (found, entry) = try find(planned, journal)
       if let entry { news.append(entry) }
+      if found == .done { observe(.imageFound(planned.job, planned.id)) }
       if found != .done, let verdict = crashes.verdict(planned.id) {
         state.leave(.failed, at: place)
         quarantined.append((planned.job, planned.id, verdict))
@@ -283,8 +289,8 @@ public struct Runner<Generator: ImageGenerator> {
           state.finish(.failed, at: place)
           observe(.jobFailed(running, error: text))
           if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
-          // Whatever led to the error may be in there.
-          try keeper.discard()
+          // Whatever led to the error may be in there; not so if there was only too little time.
+          if !(error is DeadlinePassed) { try keeper.discard() }
           if failurePolicy == .stop {
             state.stop = state.isComplete ? nil : .failure
             return
@@ -320,7 +326,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, from earlier: Checkpoint?
   ) throws -> RGBImage {
     let parameters = running.job.parameters
-    let (observe, stopRequest) = (observe, stopRequest)
+    let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
     var isToldOf = earlier == nil
     let image = try generator.generate(parameters, resuming: earlier?.state) { progress, state in
       if !isToldOf, let state {
@@ -330,8 +336,10 @@ public struct Runner<Generator: ImageGenerator> {
       trace.note(progress)
       observe(.progress(running, progress))
       let reason = stopRequest()
-      try keeper.note(state, progress, isStopping: reason != nil)
+      let lateness = deadline(running.job)
+      try keeper.note(state, progress, isStopping: reason != nil || lateness != nil)
       if let reason { throw StopRequested(reason) }
+      if let lateness { throw DeadlinePassed(description: lateness) }
     }
     guard image.width == parameters.width, image.height == parameters.height else {
       throw BatchError.wrongSize(
@@ -365,6 +373,11 @@ public struct Runner<Generator: ImageGenerator> {
   private func infotext(_ planned: PlannedJob) -> String {
     Infotext(planned.job.parameters, planned.ingredients, version: generator.engine.version).text
   }
+}
+
+/// A job took longer than it was given.
+private struct DeadlinePassed: Error, CustomStringConvertible {
+  var description: String
 }
 
 extension BatchError {

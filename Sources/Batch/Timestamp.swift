@@ -1,20 +1,20 @@
 import Foundation
 
 /// An instant, to the millisecond.
-struct Timestamp: Hashable {
+package struct Timestamp: Hashable {
   /// Since 1970, in UTC.
-  var milliseconds: Int64
+  package var milliseconds: Int64
 
-  init(milliseconds: Int64) { self.milliseconds = milliseconds }
+  package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
-  static func now() -> Timestamp {
+  package static func now() -> Timestamp {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
   /// As `iso` writes it; nothing for other text.
-  init?(_ iso: String) {
+  package init?(_ iso: String) {
     let parts = iso.split { !$0.isNumber }.compactMap { Int32($0) }
     guard parts.count == 7, iso.count == 24, iso.hasSuffix("Z") else { return nil }
     var fields = tm()
@@ -28,7 +28,7 @@ struct Timestamp: Hashable {
   }
 
   /// ISO 8601 in UTC: `2026-01-31T23:59:59.123Z`.
-  var iso: String {
+  package var iso: String {
     var seconds = time_t(milliseconds / 1000)
     var fields = tm()
     gmtime_r(&seconds, &fields)
@@ -37,7 +37,7 @@ struct Timestamp: Hashable {
   }
 
   /// The webui's form, in local time and without a zone: `20260131235959`.
-  var compactLocal: String {
+  package var compactLocal: String {
     var seconds = time_t(milliseconds / 1000)
     var fields = tm()
     localtime_r(&seconds, &fields)
@@ -54,7 +54,7 @@ struct Timestamp: Hashable {
   }
 
   /// A number with zeros before it up to this width.
-  static func padded(_ value: Int, _ width: Int) -> String {
+  package static func padded(_ value: Int, _ width: Int) -> String {
     let digits = String(value)
     return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
   }

@@ -5,7 +5,7 @@ extension JSONCursor {
     let start = offset
     let isWhole = try skipNumber()
     guard isWhole, let value = Int(exactly: start..<offset, in: bytes) else {
-      throw JSONError(offset: start, reason: "an integer is expected, found \(numberText(start).abridged)")
+      throw JSONError(offset: start, reason: "an integer is expected, found \(text(from: start).abridged)")
     }
     return value
   }
@@ -15,15 +15,15 @@ extension JSONCursor {
     let start = offset
     let isWhole = try skipNumber()
     if isWhole, let integer = Int(exactly: start..<offset, in: bytes) { return .integer(Int64(integer)) }
-    let text = numberText(start)
-    guard let number = Double(text), number.isFinite else {
-      throw JSONError(offset: start, reason: "the number \(text.abridged) is out of range")
+    let written = text(from: start)
+    guard let number = Double(written), number.isFinite else {
+      throw JSONError(offset: start, reason: "the number \(written.abridged) is out of range")
     }
     return .number(number)
   }
 
   /// Steps over a number; whether it has neither fraction nor exponent.
-  private mutating func skipNumber() throws(JSONError) -> Bool {
+  mutating func skipNumber() throws(JSONError) -> Bool {
     let start = offset
     _ = takeByte("-")
     let leading = peek
@@ -33,7 +33,7 @@ extension JSONCursor {
       throw expected("a JSON value")
     }
     guard count == 1 || leading != UInt8(ascii: "0") else {
-      throw JSONError(offset: start, reason: "a number may not begin with 0, found \(numberText(start).abridged)")
+      throw JSONError(offset: start, reason: "a number may not begin with 0, found \(text(from: start).abridged)")
     }
     let end = offset
     if takeByte("."), digits() == 0 { throw expected("a digit") }
@@ -50,7 +50,7 @@ extension JSONCursor {
     return offset - start
   }
 
-  private func numberText(_ start: Int) -> String { String(decoding: bytes[start..<offset], as: UTF8.self) }
+  func text(from start: Int) -> String { String(decoding: bytes[start..<offset], as: UTF8.self) }
 }
 
 extension Int {

@@ -15,6 +15,8 @@ public struct JSONCursor {
 
   /// Bytes read so far.
   public internal(set) var offset = 0
+  /// Where the key begins whose value is being read.
+  public private(set) var keyOffset = 0
 
   let bytes: UnsafeRawBufferPointer
   private let repeatedKeys: RepeatedKeys
@@ -41,6 +43,7 @@ public struct JSONCursor {
           throw JSONError(offset: start, reason: "the key '\(key.abridged)' is repeated")
         }
         guard take(":") else { throw expected("':'") }
+        keyOffset = start
         try member(&self, key)
       } while take(",")
       guard take("}") else { throw expected("',' or '}'") }

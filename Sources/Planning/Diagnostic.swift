@@ -57,7 +57,8 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   func lineHint(_ words: String) -> String { line == 0 ? "" : "; \(words) in line \(line)" }
 
   static func precedes(_ a: SourcePosition, _ b: SourcePosition) -> Bool {
-    if a.rank == besides, b.rank == besides, a.source != b.source { return a.source < b.source }
+    // Files that a recipe names, or the files of a folder.
+    if a.rank == b.rank, a.rank == besides || a.rank == 0, a.source != b.source { return a.source < b.source }
     return (a.rank, a.line, a.column) < (b.rank, b.line, b.column)
   }
 }

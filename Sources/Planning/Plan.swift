@@ -1,4 +1,5 @@
 import Jobs
+import JSON
 
 /// The jobs that a recipe comes to, in order: made one by one when they are asked for, never held all at once.
 public struct Plan: Sendable {
@@ -12,6 +13,9 @@ public struct Plan: Sendable {
   public let totalSteps: Int
   /// What was noticed while the cells were counted.
   public let warnings: [Diagnostic]
+
+  /// The requests with their seeds drawn, where the recipe holds requests.
+  public let requests: [PlannedRequest]?
 
   let base: CellDraft
   let filters: [PlanFilter]
@@ -44,6 +48,16 @@ public struct Plan: Sendable {
     generator: inout some RandomNumberGenerator
   ) throws(RecipeErrors) {
     self.recipe = recipe
+    if let batch = recipe.requests {
+      let planned = batch.planned(seeds: &seeds, using: &generator)
+      requests = planned
+      (axes, filters, extras, warnings) = ([], [], [], [])
+      base = CellDraft(environment: environment)
+      count = planned.last?.jobs.upperBound ?? 0
+      totalSteps = planned.reduce(0) { $0 + $1.jobs.count * $1.request.settings.steps }
+      return
+    }
+    requests = nil
     let locator = ModelLocator(recipePath: recipe.path, environment: environment)
     var base = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(locator))
     base.parameters.seed = -1
@@ -85,6 +99,24 @@ public struct Plan: Sendable {
 
   /// The jobs in order, each made when it is asked for.
   public var jobs: PlanJobs { PlanJobs(plan: self) }
+
+  /// What was planned as the manifest shows it: the effective recipe, or of each request its id, whose defaults it has
+  /// and which of the jobs are its images.
+  public var json: JSONValue {
+    guard let requests else { return recipe.json }
+    return [
+      "requests": .array(
+        requests.map { planned in
+          let request = planned.request
+          return [
+            "id": .string(planned.id), "source": .string(request.position.description),
+            "defaults": .string(request.defaults.rawValue), "seed": .integer(planned.seed),
+            "first_job": .integer(Int64(planned.jobs.lowerBound)), "images": .integer(Int64(planned.jobs.count)),
+            "webhook": request.webhook.map { .string($0.redacted) } ?? .null,
+          ]
+        })
+    ]
+  }
 }
 
 /// One axis of a plan: an axis of the grid, or a zip group.

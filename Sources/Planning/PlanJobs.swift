@@ -22,15 +22,19 @@ public struct PlanJobs: Sequence, Sendable {
     private var places: [[AxisPosition]]
     /// Places from this axis on are out of date.
     private var stale = 0
+    /// The walk over the images of requests, where the plan is one of those.
+    private var requests: RequestJobs?
 
     init(plan: Plan) {
       self.plan = plan
+      requests = plan.requests.map { RequestJobs($0) }
       cells = CellWalk(base: plan.base, axes: plan.axes, moving: Array(plan.axes.indices))
       places = plan.axes.map { _ in [] }
     }
 
     /// The next job; nothing after the last.
     public mutating func next() -> Job? {
+      if requests != nil { return requests?.next() }
       while cells.advance() {
         stale = Swift.min(stale, cells.firstMoved)
         let draft = cells.draft

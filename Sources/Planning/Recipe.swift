@@ -26,8 +26,15 @@ public struct Recipe: Sendable {
   /// What is worth a look but keeps nothing from running, in the order of the file.
   public let warnings: [Diagnostic]
 
+  /// What the run's folder keeps of the recipe: its text; nothing for requests.
+  public var copyText: String? { requests == nil ? text : nil }
+
   let exclude: [CellFilter]
   let include: [ExtraCell]
+
+  /// The requests that the file or folder holds; nothing for a recipe. With them, all but `path`, `output` and `warnings`
+  /// is empty.
+  public let requests: RequestBatch?
 
   /// Axes of the grid, then each zip group as one axis, then those of wildcards.
   var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }

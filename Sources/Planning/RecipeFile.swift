@@ -4,13 +4,19 @@ enum RecipeFile {
   ///
   /// - Throws: An error about the whole file, when it cannot be read or is too large.
   static func read(_ path: String, limits: YAMLLimits) throws(RecipeErrors) -> [UInt8] {
+    let isOfRequests = path.hasSuffix(".json") || path.hasSuffix(".jsonl")
+    let limit = isOfRequests ? RequestReader.sizeLimit : limits.bytes
     let position = SourcePosition(file: path, line: 0, column: 0)
     do {
-      return try TextFile.read(path, limit: limits.bytes)
+      return try TextFile.read(path, limit: limit)
     } catch {
       switch error {
       case .unreadable(let reason): throw RecipeErrors("cannot be read (\(reason)), expected a recipe", at: position)
-      case .tooLarge: throw RecipeErrors(YAMLDocument.tooLarge(nil, limits: limits), at: position)
+      case .tooLarge:
+        let message =
+          isOfRequests
+          ? "found more than \(limit) bytes, expected requests" : YAMLDocument.tooLarge(nil, limits: limits)
+        throw RecipeErrors(message, at: position)
       }
     }
   }

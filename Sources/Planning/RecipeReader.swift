@@ -2,7 +2,8 @@ import Foundation
 import Jobs
 import JSON
 
-/// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out.
+/// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out. Requests for txt2img are read
+/// as recipes that hold nothing else.
 public struct RecipeReader: Sendable {
   private let environment: PlanningEnvironment
 
@@ -17,7 +18,14 @@ public struct RecipeReader: Sendable {
   /// - Returns: The recipe, with warnings.
   /// - Throws: All errors of the file and the overrides, sorted by position.
   public func read(path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
-    try read(text: try RecipeFile.read(path, limits: YAMLLimits()), path: path, overrides: overrides)
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      let findings = Findings()
+      let reader = RequestReader(
+        environment: environment, findings: findings, overrides: Self.overrides(overrides, findings))
+      return try recipe(try reader.requests(inFolder: path), path: path, reader)
+    }
+    return try read(text: try RecipeFile.read(path, limits: YAMLLimits()), path: path, overrides: overrides)
   }
 
   /// Reads the text of a recipe.
@@ -29,10 +37,7 @@ public struct RecipeReader: Sendable {
   /// - Returns: The recipe, with warnings.
   /// - Throws: All errors of the text and the overrides, sorted by position.
   public func read(text: [UInt8], path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
-    let whole = SourcePosition(file: path, line: 0, column: 0)
-    guard !path.hasSuffix(".jsonl") else {
-      throw RecipeErrors("found a list of requests, which is not supported by this version; write a recipe", at: whole)
-    }
+    if let recipe = try requests(in: RequestText(text, path: path), overrides) { return recipe }
     let findings = Findings()
     let document = try YAMLDocument(text) { SourcePosition(file: path, line: $0, column: $1) }
     findings.add(document.problems)
@@ -41,14 +46,9 @@ public struct RecipeReader: Sendable {
         "found an empty file, expected a recipe, such as prompt: a red fish",
         at: SourcePosition(file: path, line: 1, column: 1))
     }
-    guard let entries = original.entries else {
+    guard original.entries != nil else {
       throw RecipeErrors(
         "found \(original.found), expected a mapping of recipe keys, such as prompt: a red fish", at: original.position)
-    }
-    if path.hasSuffix(".json"), !entries.contains(where: { RecipeKey.named($0.name)?.isOurs == true }) {
-      throw RecipeErrors(
-        "found a request body, which is not supported by this version; a recipe names a model or has another key of "
-          + "sdbatch", at: original.position)
     }
     var root = original
     for (index, override) in overrides.enumerated() {
@@ -66,7 +66,43 @@ public struct RecipeReader: Sendable {
       path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
       output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
       webhook: parts.webhook, text: written, json: JSONValue(root), warnings: try findings.finish(),
-      exclude: parts.exclude, include: parts.include)
+      exclude: parts.exclude, include: parts.include, requests: nil)
+  }
+
+  /// The requests of a text; nothing where it is a recipe.
+  private func requests(in text: RequestText, _ overrides: [String]) throws(RecipeErrors) -> Recipe? {
+    let findings = Findings()
+    let reader = RequestReader(
+      environment: environment, findings: findings, overrides: Self.overrides(overrides, findings))
+    switch try reader.kind(of: text) {
+    case .recipe: return nil
+    case .list: return try recipe(reader.requests(onLinesOf: text), path: text.path, reader)
+    case .request(let root):
+      return try recipe(reader.request(root, path: text.path).map { [$0] } ?? [], path: text.path, reader)
+    }
+  }
+
+  /// A recipe of requests, which have been read with nothing wrong.
+  private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
+    RequestBatch.check(requests, reader.findings)
+    let output = reader.overrides.last { $0.name == "output" }?.value.scalar?.text ?? Self.defaultOutput(path)
+    return Recipe(
+      path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
+      webhook: nil, text: "", json: .null, warnings: try reader.findings.finish(), exclude: [], include: [],
+      requests: RequestBatch(requests: requests))
+  }
+
+  /// The overrides that can be made out.
+  private static func overrides(_ texts: [String], _ findings: Findings) -> [RecipeOverride] {
+    var overrides: [RecipeOverride] = []
+    for (index, text) in texts.enumerated() {
+      do {
+        overrides.append(try RecipeOverride(text, rank: index + 1))
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    return overrides
   }
 
   private func effectiveText(

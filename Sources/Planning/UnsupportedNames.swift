@@ -34,8 +34,7 @@ enum UnsupportedNames {
       "override_settings": Refusal(reason: "write its options as keys of their own"),
       "override_settings_restore_afterwards": Refusal(
         reason: "no setting outlives its image here, remove it", harmless: ["true"]),
-      "input": Refusal(reason: "request bodies cannot be run yet, write a recipe"),
-      "payload": Refusal(reason: "request bodies cannot be run yet, write a recipe"),
+      "defaults": Refusal(reason: "it is for requests; a recipe has its own defaults"),
       "restore_faces": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
       "face_restoration": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
       "tiling": Refusal(reason: "pictures that tile are not made yet, remove it", harmless: ["false"]),

@@ -44,7 +44,7 @@ struct Pace {
     case .jobFailed(let running, _):
       stepsLeft -= running.job.parameters.steps - stepsOfImage
       stepsOfImage = 0
-    case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
+    case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
       break
     }
   }

@@ -28,7 +28,7 @@ final class ProgressPrinter {
       Console.logger.warning("\(text)")
     }
     switch style {
-    case .json: Console.output(RunEventJSON.value(event, pace: pace).jsonText)
+    case .json: if let value = RunEventJSON.value(event, pace: pace) { Console.output(value.jsonText) }
     case .live: showLive(event)
     case .lines: showLine(event)
     case .summary:
@@ -48,7 +48,7 @@ final class ProgressPrinter {
     case .started, .resumed, .imageDone, .jobFailed, .finished:
       replaceLiveLine("")
       if let text = Self.text(event) { Console.output(text) }
-    case .jobStarted, .checkpointIgnored, .jobQuarantined: break
+    case .imageFound, .jobStarted, .checkpointIgnored, .jobQuarantined: break
     }
   }
 
@@ -118,7 +118,7 @@ final class ProgressPrinter {
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
       return text(outcome)
-    case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined:
+    case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined:
       return nil
     }
   }

@@ -6,7 +6,7 @@ import Planning
 
 /// What the commands that read a recipe have in common.
 struct RecipeOptions: ParsableArguments {
-  @Argument(help: "The recipe, a YAML file.")
+  @Argument(help: "The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both.")
   var recipe: String
 
   @Option(name: .customLong("set"), help: "Replace a value, and the axis of that key: --set steps=10. May be repeated.")

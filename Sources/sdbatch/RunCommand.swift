@@ -2,8 +2,10 @@ import ArgumentParser
 import Batch
 import Diffusion
 import Foundation
+import JSON
 import Jobs
 import Planning
+import Responses
 import Sheets
 
 /// `sdbatch run recipe.yaml`
@@ -35,6 +37,9 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
+
+  @Flag(help: "Announce nothing in this run.")
+  var noWebhook = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
   var onlyFailed = false
@@ -127,13 +132,23 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
+    let responses = try plan.requests.map { requests in
+      try ResponseDesk(
+        requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
+        ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
+    }
     let outcome: RunOutcome
     do {
-      outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
+      outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
         Runner(
           engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-          stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+          stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
+        ) { event in
+          responses?.note(event)
+          observe(event)
+        }
       }
+      try responses?.close()
     } catch {
       // Nobody is at work any more, which the page should say if it can.
       if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
@@ -155,7 +170,7 @@ struct RunCommand: ParsableCommand {
     try check(plan.jobs, engine, stopTime)
     StopSignals.install()
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
-    return try perform(plan.jobs, of: recipe, in: folder) { observe in
+    return try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
       Runner(
         engine, shard: shard, in: folder, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
         stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
@@ -164,7 +179,7 @@ struct RunCommand: ParsableCommand {
 
   /// Does the work, and tells of it as it goes.
   private func perform(
-    _ jobs: some Sequence<Job>, of recipe: Recipe, in folder: RunFolder,
+    _ jobs: some Sequence<Job>, json: JSONValue, text: String?, in folder: RunFolder,
     runner makeRunner: (_ observe: @escaping (RunEvent) -> Void) -> Runner<Engine>
   ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
@@ -185,7 +200,7 @@ struct RunCommand: ParsableCommand {
     }
     var runner = makeRunner(observe)
     return try runner.run(
-      RunPlan(jobs: jobs, recipe: recipe.json, recipeText: recipe.text), only: onlyFailed ? .failed : .unfinished,
+      RunPlan(jobs: jobs, recipe: json, recipeText: text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
   }
 

@@ -4,8 +4,10 @@ import JSON
 
 /// What `--json` prints: one object per line, told apart by `event`.
 enum RunEventJSON {
-  static func value(_ event: RunEvent, pace: Pace) -> JSONValue {
+  /// The object of an event; nothing for one that the others say.
+  static func value(_ event: RunEvent, pace: Pace) -> JSONValue? {
     switch event {
+    case .imageFound: nil
     case .started(let start):
       object(
         "started",

@@ -2,6 +2,7 @@ import ArgumentParser
 import Batch
 import Diffusion
 import Foundation
+import JSON
 import Jobs
 import Planning
 
@@ -12,6 +13,8 @@ import Planning
 /// nightly seeds grows at midnight, a plan does not.
 struct SharedPlan {
   let jobs: AnySequence<Job>
+  /// What was planned, as the manifest shows it.
+  let json: JSONValue
   private(set) var warnings: [Diagnostic] = []
 
   /// Plans a recipe, or finds out what was planned.
@@ -23,8 +26,9 @@ struct SharedPlan {
       var seeds = stored ?? SeedDraws()
       let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
       if seeds != stored {
-        if let frozen = try Self.frozenJobs(of: recipe, in: folder) {
+        if let frozen = try Self.frozenJobs(of: plan, in: folder) {
           jobs = AnySequence(frozen)
+          json = plan.json
           return
         }
         if stored != nil {
@@ -34,6 +38,7 @@ struct SharedPlan {
         }
       }
       jobs = AnySequence(plan.jobs)
+      json = plan.json
       warnings = plan.warnings
       return
     }
@@ -45,13 +50,13 @@ struct SharedPlan {
     let lock = try RunLock(folder)
     try SeedFile.write(seeds, to: folder)
     try FrozenPlan.freeze(
-      RunPlan(jobs: plan.jobs, recipe: recipe.json, recipeText: recipe.text), engine, lock)
+      RunPlan(jobs: plan.jobs, recipe: plan.json, recipeText: recipe.copyText), engine, lock)
   }
 
-  private static func frozenJobs(of recipe: Recipe, in folder: RunFolder) throws -> [Job]? {
+  private static func frozenJobs(of plan: Plan, in folder: RunFolder) throws -> [Job]? {
     guard access(folder.plan, F_OK) == 0 else { return nil }
     let (details, jobs) = try FrozenPlan.read(folder)
-    return details?.recipe == recipe.json ? jobs.map(\.job) : nil
+    return details?.recipe == plan.json ? jobs.map(\.job) : nil
   }
 }
 

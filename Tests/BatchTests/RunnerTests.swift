@@ -110,7 +110,7 @@ import Testing
       case .jobStarted(let job): heard.append("job \(job.number)/\(job.count)")
       case .progress(_, let progress): heard.append("\(progress)")
       case .imageDone(_, let file, _): heard.append(String(file.prefix(14)))
-      case .resumed, .checkpointIgnored, .jobQuarantined, .jobFailed: heard.append("trouble")
+      case .imageFound, .resumed, .checkpointIgnored, .jobQuarantined, .jobFailed: heard.append("trouble")
       case .finished(let outcome): heard.append("finished \(outcome.imagesMade)")
       }
     }

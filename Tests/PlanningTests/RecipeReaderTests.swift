@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Planning
+import TestSupport
 import Testing
 
 @Suite struct RecipeReaderTests {
@@ -363,18 +364,6 @@ import Testing
     #expect(try RecipeText("webhook:\nvae:\ngrid:\nexclude: []\nx-notes: {any: thing}").warnings() == [])
   }
 
-  @Test func `a request body is refused, also when it is a file of JSON with only the webui's keys`() throws {
-    var request = RecipeText(#"{"prompt": "a fish", "steps": 20}"#)
-    request.path = "job.json"
-    #expect(request.errors().first?.contains("found a request body, which is not supported by this version") == true)
-    request.text = #"{"prompt": "a fish", "model": "demo"}"#
-    #expect(try request.jobs().count == 1)
-    request.text = #"{"input": {"prompt": "a fish"}}"#
-    #expect(request.errors().count == 1)
-    request.path = "jobs.jsonl"
-    #expect(request.errors().first?.hasPrefix("jobs.jsonl: error: found a list of requests") == true)
-  }
-
   @Test func `a file of nothing but mistakes is told in bounded length`() {
     let text = "grid:\n  steps: [" + Array(repeating: "x", count: 100_000).joined(separator: ",") + "]"
     let errors = RecipeText(text).errors()
@@ -397,7 +386,10 @@ import Testing
       "\(error)" == "/nowhere/fish.yaml: error: cannot be read (No such file or directory), expected a recipe"
     }
     #expect { try reader.read(path: "/dev/zero") } throws: { "\($0)".contains("more than 8388608 bytes") }
-    #expect { try reader.read(path: "/") } throws: { "\($0)".contains("Is a directory") }
+    let folder = try TemporaryFolder(["notes.txt"])
+    #expect { try reader.read(path: folder.path) } throws: { error in
+      "\(error)" == "\(folder.path): error: found a folder without .json and .jsonl files, expected requests in it"
+    }
   }
 
   @Test(arguments: [

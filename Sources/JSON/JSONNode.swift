@@ -1,0 +1,114 @@
+/// A JSON value as it stands in a text: with its place, and numbers as they are written, however large.
+public struct JSONNode: Hashable, Sendable {
+  /// What stands there.
+  public enum Content: Hashable, Sendable {
+    case null
+    case bool(Bool)
+    /// The number's own letters.
+    case number(String)
+    case string(String)
+    case array([JSONNode])
+    /// In the written order; no name occurs twice.
+    case object([Member])
+  }
+
+  /// A name and its value in an object.
+  public struct Member: Hashable, Sendable {
+    /// What stands before the colon.
+    public var name: String
+    /// Bytes before the name.
+    public var offset: Int
+    /// What stands after the colon.
+    public var value: JSONNode
+  }
+
+  /// A word of Python's in the place of one of JSON's.
+  public struct PythonWord: Hashable, Sendable {
+    /// `True`, `False` or `None`.
+    public var word: String
+    /// What JSON has for it.
+    public var json: String
+    /// Bytes before it.
+    public var offset: Int
+  }
+
+  /// What stands there.
+  public var content: Content
+  /// Bytes before it.
+  public var offset: Int
+
+  /// Reads one value and nothing after it but white space.
+  ///
+  /// - Parameters:
+  ///   - bytes: UTF-8.
+  ///   - pythonWords: Is given each `True`, `False` and `None`, which are read as JSON's words.
+  /// - Throws: `JSONError` for anything else that RFC 8259 does not allow, for names that are repeated, and for values
+  ///   nested deeper than `JSONCursor.depthLimit`.
+  public init(parsing bytes: UnsafeRawBufferPointer, pythonWords: inout [PythonWord]) throws(JSONError) {
+    var cursor = JSONCursor(bytes)
+    self = try cursor.node(&pythonWords)
+    try cursor.end()
+  }
+
+  private init(_ content: Content, at offset: Int) {
+    self.content = content
+    self.offset = offset
+  }
+
+  fileprivate static func make(_ content: Content, at offset: Int) -> JSONNode { JSONNode(content, at: offset) }
+}
+
+extension JSONCursor {
+  fileprivate mutating func node(_ pythonWords: inout [JSONNode.PythonWord]) throws(JSONError) -> JSONNode {
+    skipSpace()
+    let start = offset
+    switch peek {
+    case UInt8(ascii: "{"):
+      var members: [JSONNode.Member] = []
+      try object { cursor, key throws(JSONError) in
+        let keyOffset = cursor.keyOffset
+        members.append(JSONNode.Member(name: key, offset: keyOffset, value: try cursor.node(&pythonWords)))
+      }
+      return .make(.object(members), at: start)
+    case UInt8(ascii: "["):
+      var elements: [JSONNode] = []
+      try array { cursor throws(JSONError) in elements.append(try cursor.node(&pythonWords)) }
+      return .make(.array(elements), at: start)
+    case UInt8(ascii: "\""): return .make(.string(try string()), at: start)
+    case let byte? where byte.isLetter: return .make(try word(&pythonWords), at: start)
+    default:
+      _ = try skipNumber()
+      return .make(.number(text(from: start)), at: start)
+    }
+  }
+
+  private mutating func word(_ pythonWords: inout [JSONNode.PythonWord]) throws(JSONError) -> JSONNode.Content {
+    let start = offset
+    while let byte = peek, byte.isLetter { offset += 1 }
+    let word = text(from: start)
+    func python(_ json: String) { pythonWords.append(JSONNode.PythonWord(word: word, json: json, offset: start)) }
+    switch word {
+    case "true": return .bool(true)
+    case "false": return .bool(false)
+    case "null": return .null
+    case "True":
+      python("true")
+      return .bool(true)
+    case "False":
+      python("false")
+      return .bool(false)
+    case "None":
+      python("null")
+      return .null
+    case "NaN", "nan", "Infinity", "inf":
+      throw JSONError(offset: start, reason: "a JSON value is expected, found \(word), which JSON does not have")
+    default: throw JSONError(offset: start, reason: "a JSON value is expected, found the word \(word.abridged)")
+    }
+  }
+}
+
+extension UInt8 {
+  fileprivate var isLetter: Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+  }
+}

@@ -1,0 +1,138 @@
+import JSON
+
+/// The text of a file of requests, with the places of its bytes.
+struct RequestText {
+  let path: String
+  let bytes: ArraySlice<UInt8>
+  /// Where each line begins.
+  private let lines: [Int]
+
+  /// A text; a byte order mark is left out.
+  init(_ bytes: [UInt8], path: String) {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    self.bytes = bytes.starts(with: mark) ? bytes[mark.count...] : bytes[...]
+    self.path = path
+    var lines = [self.bytes.startIndex]
+    for index in self.bytes.indices {
+      let isEnd =
+        bytes[index] == 0x0A
+        || (bytes[index] == 0x0D && !(index + 1 < bytes.count && bytes[index + 1] == 0x0A))
+      if isEnd { lines.append(index + 1) }
+    }
+    self.lines = lines
+  }
+
+  /// The whole file as a place.
+  var whole: SourcePosition { SourcePosition(file: path, line: 0, column: 0) }
+
+  /// The place of the byte at an index of `bytes`.
+  func position(_ index: Int) -> SourcePosition {
+    let line = lines.partitioningIndex { $0 > index } - 1
+    let column = bytes[lines[line]..<min(max(index, lines[line]), bytes.endIndex)].count { $0 & 0xC0 != 0x80 } + 1
+    return SourcePosition(file: path, line: line + 1, column: column)
+  }
+
+  /// The lines that hold more than white space, where each is a value of its own.
+  var nonblankLines: [Range<Int>] {
+    zip(lines, lines.dropFirst() + [bytes.endIndex]).compactMap { start, end in
+      bytes[start..<end].contains { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } ? start..<end : nil
+    }
+  }
+
+  /// Reads one JSON value.
+  ///
+  /// - Parameters:
+  ///   - range: All bytes of it, and nothing else but white space.
+  ///   - findings: Is told of words of Python's.
+  /// - Returns: The value with its places.
+  /// - Throws: One error with its place.
+  func value(in range: Range<Int>, _ findings: Findings) throws(RecipeErrors) -> YAMLNode {
+    var words: [JSONNode.PythonWord] = []
+    do throws(JSONError) {
+      let node = try Array(bytes[range]).withUnsafeBufferPointer { bytes throws(JSONError) in
+        try JSONNode(parsing: UnsafeRawBufferPointer(bytes), pythonWords: &words)
+      }
+      for word in words {
+        findings.warning(
+          "found \(word.word), which is Python's and not JSON; it is read as \(word.json)",
+          at: position(range.lowerBound + word.offset))
+      }
+      return YAMLNode(node) { position(range.lowerBound + $0) }
+    } catch {
+      throw RecipeErrors("not JSON: \(error.reason)", at: position(range.lowerBound + (error.offset ?? 0)))
+    }
+  }
+}
+
+extension Array {
+  /// The first index from which on the predicate holds, in an array where it holds for none before that.
+  fileprivate func partitioningIndex(_ predicate: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
+
+extension YAMLNode {
+  /// A value of JSON as the node that the same value of YAML is: strings quoted, all else plain.
+  init(_ node: JSONNode, place: (Int) -> SourcePosition) {
+    let content: Content =
+      switch node.content {
+      case .null: .scalar(YAMLScalar("null"))
+      case .bool(let value): .scalar(YAMLScalar(value ? "true" : "false"))
+      case .number(let text): .scalar(YAMLScalar(text))
+      case .string(let text): .scalar(YAMLScalar(text, style: .doubleQuoted))
+      case .array(let elements): .sequence(elements.map { YAMLNode($0, place: place) })
+      case .object(let members):
+        .mapping(
+          members.map { member in
+            YAMLEntry(
+              key: YAMLScalar(member.name, style: .doubleQuoted), keyPosition: place(member.offset),
+              value: YAMLNode(member.value, place: place))
+          })
+      }
+    self.init(content, at: place(node.offset), isFlow: true)
+  }
+
+  /// A value as a node that stands nowhere.
+  init(_ value: JSONValue, at position: SourcePosition) {
+    let content: Content =
+      switch value {
+      case .string(let text): .scalar(YAMLScalar(text, style: .doubleQuoted))
+      case .array(let elements): .sequence(elements.map { YAMLNode($0, at: position) })
+      case .object(let members):
+        .mapping(
+          members.map {
+            YAMLEntry(key: YAMLScalar($0.name), keyPosition: position, value: YAMLNode($0.value, at: position))
+          })
+      case .null, .bool, .integer, .number: .scalar(YAMLScalar(value.jsonText))
+      }
+    self.init(content, at: position, isFlow: true)
+  }
+
+  /// The value of the entry with this name; nothing where there is none or it is null.
+  func value(_ name: String) -> YAMLNode? {
+    guard let value = entries?.last(where: { $0.name == name })?.value, !value.isNull else { return nil }
+    return value
+  }
+
+  /// The value as JSON.
+  var json: JSONValue {
+    switch content {
+    case .sequence(let items): .array(items.map(\.json))
+    case .mapping(let entries): .object(entries.map { JSONMember($0.name, $0.value.json) })
+    case .scalar(let scalar):
+      switch scalar.coreValue {
+      case .null: .null
+      case .boolean(let value): .bool(value)
+      case .integer(let value): .integer(value)
+      // What is too large for any number goes back as it came, as text.
+      case .number(let value): value.isFinite ? .number(value) : .string(scalar.text)
+      case .text: .string(scalar.text)
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Crypto
+import Jobs
+import JSON
+import Planning
+
+/// What is to be answered: images of a plan that belong together, and what asked for them.
+public struct ResponseOrder: Sendable {
+  /// Names the answer, and its file.
+  public var id: String
+  /// What was asked for, for the answer's `input`.
+  public var input: JSONValue
+  /// What was asked for with all defaults, for the answer's `parameters`.
+  public var parameters: JSONValue
+  /// The places of the images in the plan.
+  public var jobs: Range<Int>
+  /// Where to announce the answer.
+  public var webhook: WebhookAddress?
+  /// How long the work may take, in milliseconds.
+  public var executionTimeout: Int64?
+  /// How long after the start of the run the answer is of any use, in milliseconds.
+  public var timeToLive: Int64?
+  /// Whether the answer holds the images.
+  public var sendsImages: Bool
+  /// Whether a grid stands before several images.
+  public var makesGrid: Bool
+  /// What the answer's `info` has of the request.
+  public var info: GenerationInfo.Request
+
+  /// The order of a request.
+  public init(_ planned: PlannedRequest) {
+    let request = planned.request
+    id = planned.id
+    input = request.input
+    parameters = request.parameters
+    jobs = planned.jobs
+    webhook = request.webhook
+    executionTimeout = request.executionTimeout
+    timeToLive = request.timeToLive
+    sendsImages = request.sendsImages
+    makesGrid = request.savesImages && planned.jobs.count > 1
+    info = GenerationInfo.Request(
+      batchSize: request.batchSize, styles: request.styles, denoisingStrength: request.denoisingStrength,
+      hasGrid: makesGrid)
+  }
+
+  /// A digest of what is asked for and of the images that it comes to.
+  func digest(_ ids: some Sequence<JobID>) -> String {
+    var hash = SHA256()
+    hash.update(data: Array(input.jsonText.utf8))
+    hash.update(data: Array(parameters.jsonText.utf8))
+    for id in ids { hash.update(data: Array(id.description.utf8)) }
+    return Hexadecimal.text(hash.finalize())
+  }
+}
