@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A file that is there whole or not at all, at any instant and after a power cut.
 ///
@@ -101,10 +102,14 @@ package enum AtomicFile {
     let path = path as NSString
     let (folder, name) = (path.deletingLastPathComponent, path.lastPathComponent)
     // Processes of several machines may have one number.
-    let process = disk.isShared ? "\(getpid())-\(token)\(sharedSuffix)" : "\(getpid())\(temporarySuffix)"
+    let number = count.wrappingAdd(1, ordering: .relaxed).newValue
+    let process =
+      disk.isShared ? "\(getpid())-\(token)-\(number)\(sharedSuffix)" : "\(getpid())\(temporarySuffix)"
     return "\(folder)/.\(name).\(process)"
   }
 
+  /// Threads of one process may write the same file at once.
+  private static let count = Atomic<Int>(0)
   private static let token = String(UInt64.random(in: .min ... .max), radix: 36)
   private static let temporarySuffix = ".tmp"
   private static let sharedSuffix = ".shard.tmp"

@@ -78,8 +78,8 @@ public final class RunLock {
 
   /// Makes sure that the folder is still the one that was locked, and not one that another process made in its place.
   ///
-  /// Throws `BatchError.folderLost`.
-  func check() throws {
+  /// - Throws: `BatchError.folderLost`.
+  public func check() throws {
     if !Self.isSame(descriptor, folder.lock) { throw BatchError.folderLost(path: folder.path) }
   }
 

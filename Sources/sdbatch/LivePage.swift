@@ -6,6 +6,7 @@ import Sheets
 ///
 /// Nothing depends on it, so what keeps it from being written is let go.
 final class LivePage {
+  private let lock: RunLock
   private let files: RunPageFiles
   private let interval: Duration
   private let start = ContinuousClock.now
@@ -16,10 +17,11 @@ final class LivePage {
   private var hasWork = false
 
   /// - Parameters:
-  ///   - folder: The run, whose lock is held.
+  ///   - lock: Of the run.
   ///   - interval: From one page to the next at least.
-  init(_ folder: RunFolder, interval: Duration = .seconds(10)) {
-    files = RunPageFiles(folder: folder)
+  init(_ lock: RunLock, interval: Duration = .seconds(10)) {
+    self.lock = lock
+    files = RunPageFiles(folder: lock.folder)
     self.interval = interval
   }
 
@@ -45,6 +47,8 @@ final class LivePage {
 
   private func make() {
     let begin = ContinuousClock.now
+    // Of a folder that another process made in the place of ours there is nothing to tell.
+    guard (try? lock.check()) != nil else { return }
     try? files.make(SheetOptions(), isRunning: true, patience: max(.milliseconds(200), cost))
     let end = ContinuousClock.now
     last = end

@@ -139,7 +139,7 @@ struct RunCommand: ParsableCommand {
     }
     let outcome: RunOutcome
     do {
-      outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
+      outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder, lock) { observe in
         Runner(
           engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
           stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
@@ -151,7 +151,7 @@ struct RunCommand: ParsableCommand {
       try responses?.close()
     } catch {
       // Nobody is at work any more, which the page should say if it can.
-      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
+      if !noSheet, (try? lock.check()) != nil { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
       throw error
     }
     if noSheet { return outcome }
@@ -179,13 +179,13 @@ struct RunCommand: ParsableCommand {
 
   /// Does the work, and tells of it as it goes.
   private func perform(
-    _ jobs: some Sequence<Job>, json: JSONValue, text: String?, in folder: RunFolder,
+    _ jobs: some Sequence<Job>, json: JSONValue, text: String?, in folder: RunFolder, _ lock: RunLock? = nil,
     runner makeRunner: (_ observe: @escaping (RunEvent) -> Void) -> Runner<Engine>
   ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
     let progress = ProgressFile(folder, shard: shard)
-    // Shards are looked at together, by `sheet`.
-    let page = noSheet || shard != nil ? nil : LivePage(folder)
+    // Shards, which have no lock, are looked at together, by `sheet`.
+    let page = noSheet ? nil : lock.map { LivePage($0) }
     var madeImages = false
     defer {
       printer.close()
