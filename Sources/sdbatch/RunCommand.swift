@@ -38,7 +38,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
-  @Flag(help: "Announce nothing in this run.")
+  @Flag(help: "Announce nothing; this version announces nothing in any case.")
   var noWebhook = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
