@@ -96,7 +96,7 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .noVAE: false
+    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .noPreviewDecoder: false
     case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }
