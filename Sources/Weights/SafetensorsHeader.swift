@@ -12,6 +12,11 @@ struct SafetensorsHeader {
   var tensors: [String: Entry] = [:]
   var metadata: [String: String] = [:]
 
+  /// More tensors, or values beside them, than any model has; each costs memory.
+  private static let entryLimit = 100_000
+  /// Of an entry: three are known.
+  private static let keyLimit = 16
+
   /// Reads the header's JSON and checks that the tensors cover the `dataCount` bytes that follow it exactly once.
   ///
   /// Source: the format section of the safetensors README, and the checks that its Rust reader makes.
@@ -24,6 +29,9 @@ struct SafetensorsHeader {
         metadata = try Self.metadata(&cursor)
       } else {
         tensors[name] = try Self.entry(&cursor, name: name)
+        guard tensors.count <= Self.entryLimit else {
+          throw JSONError(offset: cursor.offset, reason: "more than \(Self.entryLimit) tensors are listed")
+        }
       }
     }
     try cursor.end()
@@ -34,7 +42,12 @@ struct SafetensorsHeader {
 
   private static func metadata(_ cursor: inout JSONCursor) throws(JSONError) -> [String: String] {
     var metadata: [String: String] = [:]
-    try cursor.object { cursor, key throws(JSONError) in metadata[key] = try cursor.string() }
+    try cursor.object { cursor, key throws(JSONError) in
+      metadata[key] = try cursor.string()
+      guard metadata.count <= Self.entryLimit else {
+        throw JSONError(offset: cursor.offset, reason: "the metadata has more than \(Self.entryLimit) values")
+      }
+    }
     return metadata
   }
 
@@ -43,12 +56,18 @@ struct SafetensorsHeader {
     var shape: [Int]?
     var offsets: [Int]?
     var start = 0
+    var keyCount = 0
     try cursor.object { cursor, key throws(JSONError) in
+      keyCount += 1
+      guard keyCount <= Self.keyLimit else {
+        throw JSONError(
+          offset: cursor.offset, reason: "the tensor '\(name.abridged)' has more than \(Self.keyLimit) keys")
+      }
       switch key {
       case "dtype": type = try cursor.string()
       case "shape": shape = try Self.integers(&cursor, atMost: 64)
       case "data_offsets": offsets = try Self.integers(&cursor, atMost: 2)
-      default: _ = try cursor.value()
+      default: try cursor.skip()
       }
       start = cursor.offset
     }

@@ -54,7 +54,7 @@ struct DamagedFileTests {
     (#"{"__metadata__":"#, 0, "an object is expected, found the end"),
     (#"{"\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 4, "escape"),
     ("{\"a\u{1}\":{}}", 0, "control character"),
-    (#"{"a":{"x":"# + String(repeating: "[", count: 100_000), 0, "nested more than 64 deep"),
+    (#"{"a":{"x":"# + String(repeating: "[", count: 100_000), 0, "'}' or ']' is expected, found the end"),
     (#"{"a":{"dtype":"F32","shape":[\#(String(repeating: "1,", count: 70))1],"data_offsets":[0,4]}}"#, 4, "at most 64"),
   ]
 
@@ -69,6 +69,24 @@ struct DamagedFileTests {
     #expect(text.hasPrefix("\(path): the file is damaged: "))
     #expect(text.contains(message), "\(text)")
     #expect(text.count < 600)
+  }
+
+  @Test func `headers of endless tensors, values and keys end at a limit`() throws {
+    let folder = try TemporaryFolder()
+    let entry = #"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#
+    for (header, reason) in [
+      ("{" + (0..<150_000).map { "\"\($0)\":\(entry)" }.joined(separator: ",") + "}", "more than 100000 tensors"),
+      (
+        #"{"__metadata__":{"# + (0..<150_000).map { "\"\($0)\":\"\"" }.joined(separator: ",") + "}}",
+        "metadata has more than 100000 values"
+      ),
+      (#"{"a":{"# + (0..<20).map { "\"\($0)\":0" }.joined(separator: ",") + "}}", "'a' has more than 16 keys"),
+      (#"{"a":{"x":["# + String(repeating: "1,", count: 3_000_000) + "1]}}", "lacks dtype, shape or two data_offsets"),
+    ] {
+      let path = try folder.write("bomb.safetensors", safetensors(header, dataCount: 0))
+      let error = #expect(throws: WeightError.self) { try SafetensorsFile(path: path) }
+      #expect("\(try #require(error))".contains(reason))
+    }
   }
 
   @Test func `a file cut off anywhere is damaged`() throws {
