@@ -23,7 +23,9 @@ let package = Package(
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
+    // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
+    .systemLibrary(
+      name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
@@ -32,11 +34,20 @@ let package = Package(
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
     .target(name: "Jobs", dependencies: ["JSON", crypto]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
-    .target(name: "Sheets", dependencies: ["CFreeType", "Imaging", "Jobs"], swiftSettings: optimised),
+    .target(name: "Sheets", dependencies: ["CText", "Imaging", "Jobs"], swiftSettings: optimised),
+    .target(
+      name: "WebPage", dependencies: ["Sheets", "Jobs", "JSON", crypto],
+      // Inside the program, so that a copy of it makes pages too.
+      resources: [
+        .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
+        .embedInCode("Resources/run.js"), .embedInCode("Resources/view.js"), .embedInCode("Resources/arrangement.js"),
+        .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
+        .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
+      ]),
     .target(name: "Prompts"),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["JSON", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["CKernels", "JSON", crypto], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
     .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML"]),
@@ -55,9 +66,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Batch", "Diffusion", "Models", "Planning", "Sheets", "DemoModel", "Imaging", "Jobs", "JSON", "Tensors",
-        "Tokenization",
-        "Weights", crypto,
+        "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs", "JSON",
+        "Prompts", "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -71,8 +81,9 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
-    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "Imaging", "Jobs", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
+    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Jobs", "TestSupport"]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Jobs", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
@@ -86,7 +97,8 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "DemoModel", "Imaging", "Jobs", "Models", "Sampling", "Tensors", "Weights", "TestSupport",
+        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Prompts", "Sampling", "Tensors", "Weights",
+        "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),

@@ -51,7 +51,7 @@ public struct Disk: Sendable {
   var shared: Disk { Disk(isShared: true, beforeStep: beforeStep) }
 
   /// Makes a folder and those above it, each durable before the next; one that exists is fine.
-  func makeFolder(_ path: String) throws {
+  package func makeFolder(_ path: String) throws {
     var status = stat()
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
     let parent = (path as NSString).deletingLastPathComponent

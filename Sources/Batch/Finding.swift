@@ -22,6 +22,8 @@ public struct Finding: Hashable, Sendable {
     case orphan
     /// A file that was on its way when its process ended.
     case leftover
+    /// A contact sheet, a thumbnail or the page that is not whole, or a thumbnail of no image.
+    case derived
     /// The journal ends in the middle of a line.
     case tornLine = "torn_line"
     /// A line of the journal that says nothing.
@@ -68,7 +70,7 @@ public struct Finding: Hashable, Sendable {
   var isOfImage: Bool {
     switch kind {
     case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable: true
-    case .orphan, .leftover, .tornLine, .damagedLine, .duplicate, .manifest, .plan: false
+    case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan: false
     }
   }
 }

@@ -24,12 +24,44 @@ extension JSONWriter {
     }
   }
 
+  private mutating func lora(_ lora: LoRAIdentity) {
+    object { writer in
+      writer.member("name", lora.name)
+      writer.member("path", lora.path)
+      writer.member("sha256", lora.sha256)
+      writer.member("shortHash", lora.shortHash)
+      writer.member("textMultiplier", lora.textMultiplier)
+      writer.member("unetMultiplier", lora.unetMultiplier)
+      writer.member("rankLimit", lora.rankLimit)
+    }
+  }
+
+  private mutating func embedding(_ embedding: EmbeddingIdentity) {
+    object { writer in
+      writer.member("name", embedding.name)
+      writer.member("path", embedding.path)
+      writer.member("sha256", embedding.sha256)
+    }
+  }
+
   mutating func ingredients(_ ingredients: JobIngredients) {
     object { writer in
       writer.key("model")
       writer.model(ingredients.model)
       writer.key("vae")
       if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
+      if let loras = ingredients.loras {
+        writer.key("loras")
+        writer.array { writer in
+          for lora in loras { writer.lora(lora) }
+        }
+      }
+      if !ingredients.embeddings.isEmpty {
+        writer.key("embeddings")
+        writer.array { writer in
+          for embedding in ingredients.embeddings { writer.embedding(embedding) }
+        }
+      }
       writer.member("vocabularySHA256", ingredients.vocabularySHA256)
       writer.member("precision", ingredients.precision)
       writer.member("isa", ingredients.isa)

@@ -118,7 +118,7 @@ struct Manifest {
     writer.key("models")
     writer.array { writer in
       var seen: Set<ModelIdentity> = []
-      for model in ingredients.flatMap({ [$0.model, $0.vae].compactMap { $0 } }) where seen.insert(model).inserted {
+      for model in ingredients.flatMap(\.models) where seen.insert(model).inserted {
         writer.model(model)
       }
     }

@@ -10,6 +10,12 @@ enum ParametersJSON {
       write(parameters.model, to: &writer)
       writer.key("vae")
       if let vae = parameters.vae { write(vae, to: &writer) } else { writer.null() }
+      if !parameters.adapterPlaces.isEmpty {
+        writer.key("adapter_places")
+        writer.array { writer in
+          for place in parameters.adapterPlaces { writer.string(place) }
+        }
+      }
       writeCommon(parameters, scheduler: parameters.scheduler, precision: parameters.precision.rawValue, to: &writer)
     }
   }

@@ -16,8 +16,10 @@ public struct RunFolder: Hashable, Sendable {
 
   /// The pictures.
   public var images: String { "\(path)/images" }
-  /// Small copies of the pictures.
-  var thumbnails: String { "\(path)/thumbs" }
+  /// Small copies of the pictures, each under the picture's name, for `page`.
+  public var thumbnails: String { "\(path)/thumbs" }
+  /// The run for a browser; made from plan and journal.
+  public var page: String { "\(path)/index.html" }
   /// The run and every job, for programs to read; made from plan and journal.
   public var manifest: String { "\(path)/manifest.json" }
   /// Every job as it was planned when the run started, one a line.

@@ -8,6 +8,8 @@ public struct RunPictures: Sendable {
   public struct Picture: Sendable {
     /// The job.
     public var job: Job
+    /// Its whole identity.
+    public var id: String
     /// The absolute path of its image; nothing while there is none.
     public var path: String?
     /// Why its last try failed.
@@ -32,7 +34,7 @@ public struct RunPictures: Sendable {
     recipe = details?.recipe ?? .null
     let journal = JournalReader(folder, try JournalIndex(folder))
     for planned in jobs {
-      var picture = Picture(job: planned.job, infotext: "")
+      var picture = Picture(job: planned.job, id: planned.id.description, infotext: "")
       if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {
         picture.path = folder.file(image.file)
         picture.infotext = image.infotext
@@ -61,6 +63,14 @@ public enum DerivedFile {
   ) throws {
     try AtomicFile.write(to: path, on: disk) { file in try body(file.write) }
   }
+
+  /// Makes a folder for such files; one that exists is fine.
+  ///
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`.
+  public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
 
   /// Whether a file is there and no older than those it is made from.
   ///

@@ -27,6 +27,8 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
   private(set) var ingredients: [JobIngredients] = []
   /// Which of `ingredients` each job is made from.
   private(set) var groups: [Int32] = []
+  /// Which batch of work the jobs of each of `ingredients` belong to; batches are done in the order of their numbers.
+  private(set) var batches: [Int] = []
   /// The first job with the same identity; its own place for most.
   private(set) var firsts: [Int32] = []
 
@@ -53,7 +55,36 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
       firsts.append(knownIDs[id] ?? place)
       ids.append(id)
     }
+    batches = Self.batches(self.ingredients)
   }
+
+  /// Jobs with equal weights make up a batch: first come those of one model, among them those with one VAE, among them
+  /// those with the same LoRAs, each in the order in which they are first asked for. So a model is loaded once, whatever
+  /// the order of a grid's axes.
+  private static func batches(_ ingredients: [JobIngredients]) -> [Int] {
+    var ranks: [[AnyHashable]: Int] = [:]
+    func rank(_ key: [AnyHashable], _ place: Int) -> Int {
+      if let rank = ranks[key] { return rank }
+      ranks[key] = place
+      return place
+    }
+    let keys = ingredients.enumerated().map { place, item -> [Int] in
+      let loras = (item.loras ?? []).map {
+        "\($0.sha256) \($0.textMultiplier) \($0.unetMultiplier) \($0.rankLimit ?? -1)"
+      }
+      let levels: [AnyHashable] = [item.model.sha256, item.precision, item.vae?.sha256 ?? "", loras]
+      return levels.indices.map { rank(Array(levels[...$0]), place) }
+    }
+    let order = Set(keys).sorted { $0.lexicographicallyPrecedes($1) }
+    let numbers = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
+    return keys.map { numbers[$0] ?? 0 }
+  }
+
+  /// How many batches of work there are.
+  var batchCount: Int { (batches.max() ?? -1) + 1 }
+
+  /// The batch that a job belongs to.
+  func batch(_ place: Int) -> Int { batches[Int(groups[place])] }
 
   var count: Int { ids.count }
 
@@ -79,7 +110,7 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     guard let shard else { return Array(repeating: true, count: count) }
     // In the order of the work: jobs of one model follow each other.
     let costs = jobs.map { $0.parameters.steps * $0.parameters.width * $0.parameters.height }
-    let work = (0..<count).filter(isFirst).sorted { (groups[$0], $0) < (groups[$1], $1) }
+    let work = (0..<count).filter(isFirst).sorted { (batch($0), $0) < (batch($1), $1) }
     var owned = Array(repeating: false, count: count)
     for place in shard.places(work.lazy.map { costs[$0] }) { owned[work[place]] = true }
     return owned

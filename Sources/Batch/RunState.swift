@@ -9,6 +9,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   /// By the place of the job that makes the picture.
   private var states: [JobState]
   private var isTried: [Bool]
+  /// By batch.
   private var toDo: [Int]
   private var imagesToMake = 0
   private var stepsToMake = 0
@@ -24,7 +25,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     owned = plan.places(of: shard)
     states = Array(repeating: .pending, count: plan.count)
     isTried = Array(repeating: false, count: plan.count)
-    toDo = Array(repeating: 0, count: plan.ingredients.count)
+    toDo = Array(repeating: 0, count: plan.batchCount)
   }
 
   // MARK: Before the work
@@ -33,7 +34,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   mutating func find(_ state: JobState, _ parameters: JobParameters, at place: Int) {
     states[place] = state
     if state == .done { return }
-    toDo[Int(plan.groups[place])] += 1
+    toDo[plan.batch(place)] += 1
     imagesToMake += 1
     stepsToMake += parameters.steps
   }
@@ -50,11 +51,11 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   // MARK: The work
 
-  func hasWork(_ group: Int) -> Bool { toDo[group] > 0 }
+  func hasWork(_ batch: Int) -> Bool { toDo[batch] > 0 }
 
-  /// Whether this run has yet to make the picture of this job, which is one of this group.
-  func isToDo(_ place: Int, _ group: Int) -> Bool {
-    Int(plan.groups[place]) == group && isOwn(place) && states[place] != .done && !isTried[place]
+  /// Whether this run has yet to make the picture of this job, which is one of this batch.
+  func isToDo(_ place: Int, _ batch: Int) -> Bool {
+    plan.batch(place) == batch && isOwn(place) && states[place] != .done && !isTried[place]
   }
 
   mutating func begin(_ planned: PlannedJob) -> RunningJob {
@@ -65,7 +66,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   mutating func finish(_ state: JobState, at place: Int) {
     states[place] = state
     isTried[place] = true
-    toDo[Int(plan.groups[place])] -= 1
+    toDo[plan.batch(place)] -= 1
     if state == .done { imagesMade += 1 }
   }
 

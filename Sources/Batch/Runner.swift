@@ -84,8 +84,8 @@ public struct Runner<Generator: ImageGenerator> {
   /// Makes every image of the plan that is not there yet.
   ///
   /// An image is there if the journal says so and the file has the size and time noted, or else the right digest. Jobs
-  /// that failed before are tried again, unless they ended the process twice. Jobs of one model are done together,
-  /// otherwise in written order.
+  /// that failed before are tried again, unless they ended the process twice. Jobs of one model are done
+  /// together, and among them those with the same LoRAs, otherwise in written order.
   ///
   /// - Parameters:
   ///   - plan: What to do.
@@ -153,6 +153,7 @@ public struct Runner<Generator: ImageGenerator> {
     }
     try AtomicFile.removeTemporaries(in: folder.path, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
+    if access(folder.thumbnails, F_OK) == 0 { try AtomicFile.removeTemporaries(in: folder.thumbnails, on: disk) }
     if let recipeText {
       try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(recipeText.utf8))
@@ -235,8 +236,8 @@ public struct Runner<Generator: ImageGenerator> {
     let names = Set(journal.index.images.values.lazy.map(\.file))
     let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.engine, on: disk)
     let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
-    for group in state.plan.ingredients.indices where state.hasWork(group) {
-      for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, group) {
+    for batch in 0..<state.plan.batchCount where state.hasWork(batch) {
+      for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, batch) {
         if let reason = stopRequest() {
           state.stop = reason
           return

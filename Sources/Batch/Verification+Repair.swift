@@ -29,7 +29,7 @@ extension Verification {
         try journal.append(
           .requeued(RequeuedJob(id: id, index: place, started: .now(), reason: finding.problem)), isDurable: false)
         findings[number].remedy = "its job is to do again"
-      case .leftover:
+      case .leftover, .derived:
         try disk.remove(run.file(finding.file))
         findings[number].remedy = "removed"
       case .tornLine: findings[number].remedy = "cut off"

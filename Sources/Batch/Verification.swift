@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Jobs
 import JSON
 
@@ -118,7 +119,10 @@ public struct Verification {
 
   private mutating func findStrays() throws {
     let known = Set(index.images.values.lazy.map(\.file))
-    for (folder, prefix) in [(run.path, ""), (run.images, "images/"), (run.checkpoints, "checkpoints/")] {
+    let folders = [
+      (run.path, ""), (run.images, "images/"), (run.checkpoints, "checkpoints/"), (run.thumbnails, "thumbs/"),
+    ]
+    for (folder, prefix) in folders {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
         if AtomicFile.isTemporary(name) {
@@ -132,8 +136,32 @@ public struct Verification {
             Finding(
               kind: .orphan, file: prefix + name, problem: "is an image that the journal does not know",
               remedy: "a run takes it in if it is whole and of one of its jobs; else move it or delete it"))
+        } else if let problem = derivedProblem(prefix + name, known) {
+          findings.append(
+            Finding(
+              kind: .derived, file: prefix + name, problem: problem,
+              remedy: "it can be made again: --repair removes it, sdbatch sheet makes what is missing"))
         }
       }
+    }
+  }
+
+  /// What is wrong with a file that is made from others; nothing for one that is whole, and for all other files.
+  private func derivedProblem(_ file: String, _ images: Set<String>) -> String? {
+    if file == "index.html" {
+      let bytes = (try? FileReader.bytes(of: run.page)) ?? []
+      return bytes.suffix(16).elementsEqual("</body>\n</html>\n".utf8) ? nil : "is not whole"
+    }
+    guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
+    if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
+      return "is a small copy of no image"
+    }
+    do {
+      // Every checksum, without the pixels.
+      _ = try PNGFile.texts(in: FileReader.bytes(of: run.file(file)))
+      return nil
+    } catch {
+      return "is not whole (\(error))"
     }
   }
 

@@ -1,5 +1,7 @@
-// In overlay order: a later line replaces slots of an earlier one.
+// In overlay order: a later line replaces slots of an earlier one. What needs tiles (AMX) would come last: panels of bfloat16
+// already lie as its instructions read them.
 CK_ISA(portable)
+CK_ISA(neon)
 CK_ISA(avx2)
 CK_ISA(avx512)
 CK_ISA(avx512bf16)

@@ -62,7 +62,7 @@ extension PromptEncoder {
     func schedule(_ text: String) -> PromptSchedule {
       PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old)
     }
-    let parts = PromptParts(job.prompt).parts
+    let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
     let scales = parts.map { $0.weight * job.cfgScale * job.sampler.guidanceFactor }
     let schedules = parts.map { schedule($0.text) }
     // Parts of one image have the length of the longest.

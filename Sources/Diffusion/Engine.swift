@@ -55,14 +55,20 @@ public final class Engine {
   ///
   /// - Parameter parameters: The settings of a job.
   /// - Returns: The models by digest and the arithmetic that will run.
-  /// - Throws: `EngineError`, `WeightError` or `TokenizationError` when the model is not usable.
+  /// - Throws: `EngineError`, `WeightError` or `TokenizationError` when the model is not usable, or a LoRA of the prompt;
+  ///   `PromptError` for a tag that cannot be read.
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     let (model, vae) = try catalog.models(for: parameters)
     return JobIngredients(
-      model: model.identity, vae: vae?.identity,
+      model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
+      embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
       vocabularySHA256: model.vocabularySHA256, precision: elementType(parameters.precision).rawValue, isa: engine.isa,
       numerics: engine.numerics)
   }
+
+  /// What users should know of the files that `ingredients(for:)` looked at, such as embeddings for another kind of model;
+  /// each is told once.
+  public func takeNotes() -> [String] { catalog.takeNotes() }
 
   /// Makes one image.
   ///
@@ -87,6 +93,8 @@ public final class Engine {
     profiler.begin("loading")
     defer { profiler.begin(nil) }
     let networks = try load(parameters) { try progress($0, nil) }
+    networks.prompts.use(try catalog.library(for: parameters))
+    try adapt(networks, to: try catalog.loras(for: parameters) ?? []) { try progress($0, nil) }
 
     let memory = networks.vae.leastMemory(width: parameters.width, height: parameters.height)
     guard compute.workspace.hasRoom(for: memory) else {
@@ -140,6 +148,22 @@ public final class Engine {
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
     try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
+  }
+
+  /// Gives the networks the LoRAs of a job, and takes away what an earlier job had.
+  private func adapt(
+    _ networks: LoadedModel, to loras: [AdapterCatalog.PlacedLoRA], progress: (GenerationProgress) throws -> Void
+  ) throws {
+    guard !networks.adapters.has(loras) else { return }
+    try progress(.loading(loras.isEmpty ? networks.name : loras.map(\.identity.name).joined(separator: ", ")))
+    do {
+      try networks.adapters.set(loras)
+      networks.prompts.forget()
+    } catch {
+      // Some layers may have the new weights and some the old.
+      loaded = nil
+      throw error
+    }
   }
 
   /// What a choice of precision comes to with these kernels.

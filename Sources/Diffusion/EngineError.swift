@@ -12,8 +12,16 @@ public enum EngineError: Error, CustomStringConvertible {
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
   case outOfMemory(bytes: Int, width: Int, height: Int)
+  /// A prompt asks for a LoRA that is in none of the folders; `candidates` are files that all have this name from their
+  /// training, `known` are the names that there are.
+  case adapterMissing(String, places: [String], candidates: [String], known: [String])
+  /// A prompt asks for a hypernetwork.
+  case hypernetwork(String)
   /// The network's output has become NaN or infinite.
   case notFinite(stage: String)
+
+  /// Whether a prompt asks for a LoRA that is nowhere.
+  public var isMissingAdapter: Bool { if case .adapterMissing = self { true } else { false } }
 
   /// One sentence for the user.
   public var description: String {
@@ -36,8 +44,26 @@ public enum EngineError: Error, CustomStringConvertible {
       out of memory: \(width)x\(height) pixels take at least \((bytes + (1 << 20) - 1) >> 20) MiB besides the model, which \
       the system refuses; make smaller images
       """
+    case .adapterMissing(let name, let places, let candidates, let known):
+      Self.adapterMissing(name, places: places, candidates: candidates, known: known)
+    case .hypernetwork(let tag):
+      "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }
+  }
+  private static func adapterMissing(_ name: String, places: [String], candidates: [String], known: [String]) -> String
+  {
+    let start = "prompt: found no LoRA called \"\(name)\""
+    guard candidates.isEmpty else {
+      return
+        "\(start), but \(candidates.count) files whose training gave them this name; call the one that is meant by its "
+        + "file name: \(candidates.joined(separator: ", "))"
+    }
+    let folded = known.filter { $0.lowercased() == name.lowercased() }
+    let hint = folded.isEmpty ? "" : " (did you mean \(folded.map { "\"\($0)\"" }.joined(separator: " or "))?)"
+    guard !places.isEmpty else { return "\(start): no folder is known in which to look for it" }
+    return "\(start) in \(places.joined(separator: ", "))\(hint); expected a file of this name there, such as "
+      + "\(name).safetensors"
   }
 }

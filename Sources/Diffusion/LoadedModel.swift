@@ -11,6 +11,10 @@ struct LoadedModel {
   let elementType: ElementType
   let unet: UNet
   let prompts: PromptEncoder
+  /// What the weights are changed by.
+  let adapters: AdapterSet
+  /// What people call the model.
+  let name: String
   let latentChannels: Int
   private let filePrediction: ModelArchive.PredictionType?
   private(set) var vae: any LatentDecoder
@@ -22,6 +26,9 @@ struct LoadedModel {
   init(_ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, key: ModelCatalog.Key, compute: Compute) throws {
     let archive = model.archive
     self.key = key
+    name = model.identity.name
+    // Before there are layers: these are to have the files' own weights, whatever an earlier load of them had.
+    adapters = try AdapterSet(archive)
     elementType = compute.elementType
     let precise = compute.with(.fp32)
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
@@ -42,6 +49,8 @@ struct LoadedModel {
     elementType = other.elementType
     unet = other.unet
     prompts = other.prompts
+    adapters = other.adapters
+    name = other.name
     latentChannels = other.latentChannels
     filePrediction = other.filePrediction
     self.vae = vae

@@ -12,6 +12,7 @@ final class ModelCatalog {
   private let executable: String
   private let digests: DigestCache
   private let vocabularies: VocabularyLocator
+  private let adapters: AdapterCatalog
   private var models: [ModelReference: Model] = [:]
   private var vaes: [ModelReference: VAE] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
@@ -45,6 +46,7 @@ final class ModelCatalog {
     self.executable = executable
     digests = DigestCache(environment: environment)
     vocabularies = VocabularyLocator(environment: environment)
+    adapters = AdapterCatalog(digests: digests)
   }
 
   /// The checkpoint of a job, and the VAE that replaces its own; files are opened, audited and hashed on the first call.
@@ -61,6 +63,19 @@ final class ModelCatalog {
     checked[key] = (model, vae)
     return (model, vae)
   }
+
+  /// What the tags of a job's prompt ask for, see `AdapterCatalog.loras(for:_:)`.
+  func loras(for parameters: JobParameters) throws -> [AdapterCatalog.PlacedLoRA]? {
+    try adapters.loras(for: parameters, models(for: parameters).model.archive)
+  }
+
+  /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
+  func library(for parameters: JobParameters) throws -> EmbeddingLibrary? {
+    adapters.library(for: parameters, try models(for: parameters).model)
+  }
+
+  /// What users should know of files that were looked at so far, each once.
+  func takeNotes() -> [String] { adapters.takeNotes() }
 
   private func model(_ reference: ModelReference) throws -> Model {
     if let model = models[reference] { return model }

@@ -11,6 +11,8 @@ final class PromptEncoder {
   private let encoders: [TextEncoder]
   private let unet: UNet
   private let compute: Compute
+  /// The embeddings that prompts may name.
+  private var library: EmbeddingLibrary?
   private var remembered: [(key: Key, contexts: [UNetContext], count: Int)] = []
 
   private struct Key: Hashable {
@@ -30,6 +32,16 @@ final class PromptEncoder {
     self.unet = unet
     self.compute = compute
   }
+
+  /// Has prompts name the embeddings of a library, or none.
+  func use(_ library: EmbeddingLibrary?) {
+    guard library !== self.library else { return }
+    self.library = library
+    forget()
+  }
+
+  /// Forgets all contexts, because the networks' weights have changed.
+  func forget() { remembered = [] }
 
   /// How many chunks the longest text of a schedule has.
   func chunkCount(_ schedule: PromptSchedule, emphasis: EmphasisChoice) throws -> Int {
@@ -94,14 +106,17 @@ final class PromptEncoder {
     }
     let chunks = try texts.map { (try self.chunks($0.text, emphasis), $0.count) }
     let empty = PromptChunks(runs: [], tokenizer: tokenizer).chunks[0]
-    let encodings = encoders.map {
-      $0.encode(chunks, empty: empty, clipSkip: clipSkip, emphasis: emphasis)
+    let encodings = try encoders.enumerated().map { number, encoder in
+      try encoder.encode(chunks, empty: empty, clipSkip: clipSkip, emphasis: emphasis) { [library] embedding in
+        try library?.vectors(embedding, encoder: number) ?? []
+      }
     }
     return texts.indices.map { text in TextEncoding(joining: encodings.map { $0[text] }, compute) }
   }
 
   private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
-    guard emphasis == .none else { return try PromptChunks(text, tokenizer: tokenizer).chunks }
-    return PromptChunks(runs: [PromptAttention.Run(text: text, weight: 1)], tokenizer: tokenizer).chunks
+    let runs = try PromptAttention.Run.runs(text, emphasis)
+    guard let library else { return PromptChunks(runs: runs, tokenizer: tokenizer).chunks }
+    return try PromptChunks(runs: runs, tokenizer: tokenizer, match: library.match).chunks
   }
 }

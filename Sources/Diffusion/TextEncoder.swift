@@ -18,11 +18,13 @@ struct TextEncoder {
   ///   - empty: The chunk that short texts are filled up with.
   ///   - clipSkip: 1 for the last layer.
   ///   - emphasis: What weights do.
+  ///   - vectors: Gives an embedding's vectors for this encoder.
   /// - Returns: For each text its encoding, all of the same length.
+  /// - Throws: What `vectors` throws.
   func encode(
     _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], empty: PromptChunks.Chunk, clipSkip: Int,
-    emphasis: EmphasisChoice
-  ) -> [TextEncoding] {
+    emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
+  ) rethrows -> [TextEncoding] {
     let length = texts.reduce(1) { max($0, $1.chunks.count) }
     var encoded: [[Tensor]] = texts.map { _ in [] }
     for index in 0..<length {
@@ -31,7 +33,7 @@ struct TextEncoder {
       for text in texts {
         let chunk = index < text.chunks.count ? text.chunks[index] : empty
         if column[chunk] == nil {
-          column[chunk] = EncodedChunk(z: forward(chunk.ids, clipSkip: clipSkip), weights: chunk.weights)
+          column[chunk] = EncodedChunk(z: try forward(chunk, clipSkip: clipSkip, vectors), weights: chunk.weights)
           order.append(chunk)
         }
         column[chunk]?.count += text.count
@@ -44,11 +46,15 @@ struct TextEncoder {
     return encoded.map { TextEncoding(tokens: joined($0)) }
   }
 
-  private func forward(_ ids: [Int32], clipSkip: Int) -> Tensor {
-    switch role.output {
-    case .clipSkip: model.forward(ids, clipSkip: clipSkip)
-    case .penultimateNormed: model.forward(ids, clipSkip: 2)
-    case .penultimate: model.forward(ids, clipSkip: 2, isNormed: false)
+  private func forward(
+    _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
+  ) rethrows -> Tensor {
+    let ids = chunk.ids
+    let replacements = try chunk.embeddings.map { (position: $0.position, vectors: try vectors($0.number)) }
+    return switch role.output {
+    case .clipSkip: model.forward(ids, replacements: replacements, clipSkip: clipSkip)
+    case .penultimateNormed: model.forward(ids, replacements: replacements, clipSkip: 2)
+    case .penultimate: model.forward(ids, replacements: replacements, clipSkip: 2, isNormed: false)
     }
   }
 

@@ -58,7 +58,9 @@ public struct Infotext: Hashable, Sendable {
       items.append(Item(key: "ENSD", value: .integer(parameters.etaNoiseSeedDelta)))
     }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
-    extras = Self.promptExtras(parameters) + Self.scheduleExtras(parameters) + Self.samplerExtras(parameters)
+    extras =
+      Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
+      + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
@@ -70,6 +72,27 @@ public struct Infotext: Hashable, Sendable {
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
   }
+
+  private static func adapterExtras(_ ingredients: JobIngredients) -> [Item] {
+    // Of two tags with one name the last is told.
+    var loras: [(name: String, hash: String)] = []
+    for lora in ingredients.loras ?? [] {
+      let name = keyed(lora.name)
+      if let index = loras.firstIndex(where: { $0.name == name }) {
+        loras[index].hash = lora.shortHash
+      } else {
+        loras.append((name, lora.shortHash))
+      }
+    }
+    let embeddings = ingredients.embeddings.map { (name: keyed($0.name), hash: $0.shortHash) }
+    return [("Lora hashes", loras), ("TI hashes", embeddings)].compactMap { key, hashes in
+      hashes.isEmpty
+        ? nil : Item(key: key, value: .string(hashes.map { "\($0.name): \($0.hash)" }.joined(separator: ", ")))
+    }
+  }
+
+  /// A name without what parts the names of a list.
+  static func keyed(_ name: String) -> String { String(name.unicodeScalars.filter { $0 != ":" && $0 != "," }) }
 
   private static func promptExtras(_ parameters: JobParameters) -> [Item] {
     var extras: [Item] = []

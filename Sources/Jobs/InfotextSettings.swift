@@ -13,6 +13,14 @@ public struct InfotextSettings: Hashable, Sendable {
     public var hash: String?
   }
 
+  /// A LoRA or an embedding as an infotext names it.
+  public struct NamedAdapter: Hashable, Sendable {
+    /// What the prompt calls it, without colons and commas.
+    public var name: String
+    /// The first digits of the webui's hash, usually twelve, in lower case.
+    public var hash: String
+  }
+
   /// Something that the settings do not show.
   public struct Remark: Hashable, Sendable, CustomStringConvertible {
     /// What it means for making the picture again.
@@ -46,6 +54,10 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var model = NamedModel()
   /// The VAE that replaces the checkpoint's own.
   public private(set) var vae: NamedModel?
+  /// The LoRAs of the prompt's tags, where the text has their hashes.
+  public private(set) var loras: [NamedAdapter] = []
+  /// The embeddings that the prompts name.
+  public private(set) var embeddings: [NamedAdapter] = []
   /// What made the picture, such as `sdbatch 0.1.0` or `webui v1.10.1`, where the text says so.
   public private(set) var program: String?
   /// What the settings do not show.
@@ -102,6 +114,8 @@ public struct InfotextSettings: Hashable, Sendable {
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
     // The webui's words for the checkpoint's own.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
+    loras = values.readHashes("Lora hashes")
+    embeddings = values.readHashes("TI hashes")
     // A TAESD that the text names; the webui names none, and writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     values.readChoice("Precision", into: &parameters.precision)

@@ -22,6 +22,22 @@ struct InfotextValues {
     return value
   }
 
+  /// The names and hashes under a key, such as "a: 0123456789ab, b: cdef01234567"; each name once.
+  mutating func readHashes(_ key: String) -> [InfotextSettings.NamedAdapter] {
+    guard let text = take(key) else { return [] }
+    var adapters: [InfotextSettings.NamedAdapter] = []
+    for item in text.split(separator: ",") {
+      let sides = item.split(separator: ":", maxSplits: 1).map { $0.trimmingPrefix { $0 == " " } }
+      guard sides.count == 2, !sides[1].isEmpty, sides[1].allSatisfy(\.isHexDigit) else {
+        complain(key, text, "names and hashes, such as name: 0123456789ab")
+        return []
+      }
+      let adapter = InfotextSettings.NamedAdapter(name: String(sides[0]), hash: sides[1].lowercased())
+      if !adapters.contains(adapter) { adapters.append(adapter) }
+    }
+    return adapters
+  }
+
   /// Whether the text has the key, whatever its value.
   func has(_ key: String) -> Bool { values[key] != nil }
 
@@ -102,8 +118,8 @@ struct InfotextValues {
   /// - Parameter prompt: To be searched for what the webui takes out of it and acts on.
   /// - Returns: Remarks.
   mutating func finish(prompt: String) -> [InfotextSettings.Remark] {
-    if let tag = prompt.firstMatch(of: #/<(?:lora|lyco|hypernet):[^>]*>/#) {
-      remark(.unsupported, "Prompt", "found \(tag.output), but extra networks are not supported by this version")
+    if let tag = prompt.firstMatch(of: #/<hypernet:[^>]*>/#) {
+      remark(.unsupported, "Prompt", "found \(tag.output), but hypernetworks are not supported by this version")
     }
     var seen: Set<String> = []
     for item in infotext.items where !taken.contains(item.key) && seen.insert(item.key).inserted {
@@ -160,7 +176,7 @@ private enum InfotextKeyMeaning {
     "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
     "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is", "Tiling": "tiling is",
     "Token merging ratio": "token merging is", "Token merging ratio hr": "token merging is", "FP8 weight": "FP8 is",
-    "Lora hashes": "LoRA is", "TI hashes": "textual inversion is", "Hypernet": "hypernetworks are",
+    "Hypernet": "hypernetworks are",
     "Hypernet strength": "hypernetworks are", "Refiner": "a refiner is", "Refiner switch at": "a refiner is",
     "Refiner switch by sampling steps": "a refiner is", "Pad conds": "padding of prompts is",
     "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is",

@@ -72,6 +72,12 @@ extension JobID {
       }
       writer.member("cfg_scale", parameters.cfgScale)
       writer.member("clip_skip", parameters.clipSkip)
+      if !ingredients.embeddings.isEmpty {
+        writer.key("embeddings")
+        writer.array { writer in
+          for embedding in ingredients.embeddings { writer.value(.string(embedding.sha256)) }
+        }
+      }
       if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
       if parameters.quantizationMatters { writer.member("enable_quantization", true) }
       if parameters.etaMatters { writer.member("eta", parameters.eta) }
@@ -80,6 +86,7 @@ extension JobID {
       if parameters.featureCache != 1 { writer.member("feature_cache", parameters.featureCache) }
       writer.member("height", parameters.height)
       writer.member("isa", ingredients.isa)
+      if let loras = ingredients.loras { write(loras, to: &writer) }
       writer.member("model", ingredients.model.sha256)
       writer.member("model_family", ingredients.model.family)
       writer.member("negative_prompt", parameters.negativePrompt)
@@ -134,5 +141,18 @@ extension JobID {
       writer.member("width", parameters.width)
     }
     return writer.bytes
+  }
+  private static func write(_ loras: [LoRAIdentity], to writer: inout JSONWriter) {
+    writer.key("loras")
+    writer.array { writer in
+      for lora in loras {
+        writer.object { writer in
+          if let rank = lora.rankLimit { writer.member("rank", rank) }
+          writer.member("sha256", lora.sha256)
+          writer.member("te", lora.textMultiplier)
+          writer.member("unet", lora.unetMultiplier)
+        }
+      }
+    }
   }
 }

@@ -4,6 +4,10 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var model: ModelIdentity
   /// The VAE that replaces the checkpoint's own.
   public var vae: ModelIdentity?
+  /// What the prompt's tags ask for, in their order; nothing for a prompt without tags.
+  public var loras: [LoRAIdentity]?
+  /// What the prompts name, in their order: the prompt's, then the negative prompt's.
+  public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String
   /// The arithmetic that runs: `fp32` or `bf16`.
@@ -15,14 +19,32 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, vocabularySHA256: String, precision: String, isa: String, numerics: Int
+    model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
+    vocabularySHA256: String, precision: String, isa: String, numerics: Int
   ) {
     self.model = model
     self.vae = vae
+    self.loras = loras
+    self.embeddings = embeddings
     self.vocabularySHA256 = vocabularySHA256
     self.precision = precision
     self.isa = isa
     self.numerics = numerics
+  }
+}
+
+extension JobIngredients {
+  /// Reads ingredients; older plans know no adapters.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    model = try container.decode(ModelIdentity.self, forKey: .model)
+    vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
+    loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
+    embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
+    vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
+    precision = try container.decode(String.self, forKey: .precision)
+    isa = try container.decode(String.self, forKey: .isa)
+    numerics = try container.decode(Int.self, forKey: .numerics)
   }
 }
 
@@ -50,4 +72,26 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
     self.sha256 = sha256
     self.family = family
   }
+}
+
+extension JobParameters {
+  /// What of the settings decides about a job's ingredients: jobs with equal keys have equal ones.
+  public struct IngredientsKey: Hashable, Sendable {
+    private let models: [ModelReference?]
+    private let precision: PrecisionChoice
+    private let places: [String]
+    /// Nothing where no prompt can name any network.
+    private let prompts: [String]
+
+    fileprivate init(_ parameters: JobParameters) {
+      models = [parameters.model, parameters.vae]
+      precision = parameters.precision
+      places = parameters.adapterPlaces
+      let hasAdapters = !places.isEmpty || parameters.prompt.utf8.contains(UInt8(ascii: "<"))
+      prompts = hasAdapters ? [parameters.prompt, parameters.negativePrompt] : []
+    }
+  }
+
+  /// What of the settings decides about the job's ingredients.
+  public var ingredientsKey: IngredientsKey { IngredientsKey(self) }
 }

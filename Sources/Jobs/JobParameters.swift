@@ -10,6 +10,9 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var prompt: String
   /// What guidance steers away from.
   public var negativePrompt: String
+  /// The folders in whose `lora/`, `Lora/` and `embeddings/` the prompts' networks are looked for, best first; empty where
+  /// the prompts have none.
+  public var adapterPlaces: [String]
   /// What the weights of both prompts do.
   public var emphasis: EmphasisChoice
   /// How the numbers of prompt editing are read.
@@ -116,6 +119,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
+    case adapterPlaces = "adapter_places"
     case emphasis
     case timelines = "use_old_scheduling"
     case seed, steps
@@ -162,6 +166,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     model = .demo
     prompt = ""
     negativePrompt = ""
+    adapterPlaces = []
     emphasis = .original
     timelines = .current
     seed = 0
@@ -222,6 +227,7 @@ extension JobParameters {
     vae = try container.decodeIfPresent(ModelReference.self, forKey: .vae)
     prompt = try container.decode(String.self, forKey: .prompt)
     negativePrompt = try container.decode(String.self, forKey: .negativePrompt)
+    adapterPlaces = try container.decodeIfPresent([String].self, forKey: .adapterPlaces) ?? adapterPlaces
     emphasis = try container.decodeIfPresent(EmphasisChoice.self, forKey: .emphasis) ?? emphasis
     timelines = try container.decodeIfPresent(PromptTimelines.self, forKey: .timelines) ?? timelines
     seed = try container.decode(Int64.self, forKey: .seed)

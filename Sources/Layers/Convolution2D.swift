@@ -4,7 +4,7 @@ import Weights
 /// A 3x3 convolution with a padding of one pixel.
 public final class Convolution2D {
   private let name: String
-  private let matrix: PanelMatrix
+  private let matrix: Patched<PanelMatrix>
   private let step: Int
 
   /// Reads `weight` and, if the layer has one, `bias`.
@@ -21,11 +21,13 @@ public final class Convolution2D {
     _ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, hasBias: Bool = true, compute: Compute
   ) throws {
     name = w.path
-    let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
-    let algorithm = ConvolutionAlgorithm.of(
-      inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
-    matrix = try w.matrix(
-      "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
+    matrix = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
+      let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
+      let algorithm = ConvolutionAlgorithm.of(
+        inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
+      return try w.matrix(
+        "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
+    }
     self.step = step
   }
 
@@ -41,7 +43,8 @@ public final class Convolution2D {
   public func forward(
     _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
-    compute.measured(name, .convolution, x, operationsPerPixel: 18 * Double(matrix.inputs * matrix.outputs)) {
+    let matrix = matrix.value
+    return compute.measured(name, .convolution, x, operationsPerPixel: 18 * Double(matrix.inputs * matrix.outputs)) {
       compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual, as: elementType)
     }
   }

@@ -4,8 +4,7 @@ import Weights
 /// Group normalisation, with what follows it in the same pass.
 public struct GroupNorm {
   private let name: String
-  private let gamma: [Float]
-  private let beta: [Float]
+  private let factors: Patched<(gamma: [Float], beta: [Float])>
   private let groups: Int
   private let epsilon: Float
 
@@ -19,8 +18,9 @@ public struct GroupNorm {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, groups: Int, epsilon: Float) throws {
     name = w.path
-    gamma = try w.floats("weight", shape: [channels])
-    beta = try w.floats("bias", shape: [channels])
+    factors = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
+      (try w.floats("weight", shape: [channels]), try w.floats("bias", shape: [channels]))
+    }
     self.groups = groups
     self.epsilon = epsilon
   }
@@ -34,7 +34,8 @@ public struct GroupNorm {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, activation: Activation, border: Int, _ compute: Compute) -> Tensor {
-    compute.measured(name, .groupNorm, x) {
+    let (gamma, beta) = factors.value
+    return compute.measured(name, .groupNorm, x) {
       compute.groupNorm(
         x, groups: groups, gamma: gamma, beta: beta, epsilon: epsilon, activation: activation, border: border)
     }

@@ -4,8 +4,7 @@ import Weights
 /// Layer normalisation over the channels of every token.
 public struct LayerNorm {
   private let name: String
-  private let gamma: [Float]
-  private let beta: [Float]
+  private let factors: Patched<(gamma: [Float], beta: [Float])>
   private let epsilon: Float
 
   /// Reads `weight` and `bias`.
@@ -17,8 +16,9 @@ public struct LayerNorm {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, epsilon: Float = 1e-5) throws {
     name = w.path
-    gamma = try w.floats("weight", shape: [channels])
-    beta = try w.floats("bias", shape: [channels])
+    factors = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
+      (try w.floats("weight", shape: [channels]), try w.floats("bias", shape: [channels]))
+    }
     self.epsilon = epsilon
   }
 
@@ -26,7 +26,8 @@ public struct LayerNorm {
   ///
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.measured(name, .layerNorm, x) {
+    let (gamma, beta) = factors.value
+    return compute.measured(name, .layerNorm, x) {
       compute.layerNorm(x, gamma: gamma, beta: beta, epsilon: epsilon)
     }
   }

@@ -4,7 +4,7 @@ import Weights
 /// y = W x + b on the channels of every pixel; a 1x1 convolution is the same thing, and may be stored as one.
 public final class Linear {
   private let name: String
-  private let matrix: PanelMatrix
+  private let matrix: Patched<PanelMatrix>
 
   /// Reads `weight` and, if the layer has one, `bias`.
   ///
@@ -17,8 +17,10 @@ public final class Linear {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, compute: Compute) throws {
     name = w.path
-    let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
-    matrix = try w.matrix("weight", shape: [outputs, inputs], bias: bias, compute: compute)
+    matrix = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
+      let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
+      return try w.matrix("weight", shape: [outputs, inputs], bias: bias, compute: compute)
+    }
   }
 
   /// Applies the layer.
@@ -32,7 +34,8 @@ public final class Linear {
   public func forward(
     _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
-    compute.measured(name, .linear, x, operationsPerPixel: 2 * Double(matrix.inputs * matrix.outputs)) {
+    let matrix = matrix.value
+    return compute.measured(name, .linear, x, operationsPerPixel: 2 * Double(matrix.inputs * matrix.outputs)) {
       compute.product(x, matrix, residual: residual, as: elementType)
     }
   }

@@ -41,15 +41,25 @@ public final class CLIPTextModel {
   ///
   /// - Parameters:
   ///   - ids: 77 tokens, the first and last of them special.
+  ///   - replacements: Vectors in the place of tokens, `[vectors, width]` from a position on.
   ///   - clipSkip: 1 takes the last layer's output, 2 the one before, up to `layerCount`.
   ///   - isNormed: Whether the final norm follows.
   /// - Returns: `[1, 1, tokens, width]`.
-  public func forward(_ ids: [Int32], clipSkip: Int, isNormed: Bool = true) -> Tensor {
+  public func forward(
+    _ ids: [Int32], replacements: [(position: Int, vectors: [Float])] = [], clipSkip: Int, isNormed: Bool = true
+  ) -> Tensor {
     var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
     for (position, id) in ids.enumerated() {
       let row = x.pixel(0, 0, position)
       for (c, (token, place)) in zip(tokenEmbedding[Int(id)], positionEmbedding[position]).enumerated() {
         row[c] = token + place
+      }
+    }
+    for (start, vectors) in replacements {
+      for position in start..<start + vectors.count / tokenEmbedding.width {
+        let row = x.pixel(0, 0, position)
+        let first = (position - start) * tokenEmbedding.width
+        for (c, place) in positionEmbedding[position].enumerated() { row[c] = vectors[first + c] + place }
       }
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }

@@ -1,3 +1,4 @@
+import Foundation
 import Jobs
 import Prompts
 
@@ -34,10 +35,13 @@ struct CellDraft {
   private var givenHeight: Int?
   private let demoWidth: Int
   private let demoHeight: Int
+  /// Where the prompts' networks are looked for.
+  private let adapterPlaces: AdapterPlaces
 
-  init(environment: PlanningEnvironment) {
+  init(environment: PlanningEnvironment, adapterPlaces: AdapterPlaces = AdapterPlaces()) {
     demoWidth = environment.demoWidth
     demoHeight = environment.demoHeight
+    self.adapterPlaces = adapterPlaces
   }
 
   /// Before edits, styles and wildcards.
@@ -130,6 +134,7 @@ struct CellDraft {
     let prompts = finalPrompts
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
+    resolved.adapterPlaces = adapterPlaces.places(for: prompts)
     resolved.scheduler = scheduler
     resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
@@ -147,6 +152,29 @@ struct PromptPair {
   mutating func stripComments() {
     prompt = PromptComments.stripped(prompt)
     negativePrompt = PromptComments.stripped(negativePrompt)
+  }
+}
+
+/// The folders that hold LoRAs and embeddings, for the jobs whose prompts may name some.
+struct AdapterPlaces: Sendable {
+  private let places: [String]
+  private let hasEmbeddings: Bool
+
+  /// No folders.
+  init() {
+    places = []
+    hasEmbeddings = false
+  }
+
+  /// The places in which the models of a recipe are looked for, too.
+  init(_ locator: ModelLocator) {
+    places = locator.places
+    hasEmbeddings = places.contains { FileManager.default.fileExists(atPath: $0 + "/embeddings") }
+  }
+
+  /// Any word may name an embedding; LoRAs are asked for by tags.
+  func places(for prompts: PromptPair) -> [String] {
+    hasEmbeddings || prompts.prompt.utf8.contains(UInt8(ascii: "<")) ? places : []
   }
 }
 

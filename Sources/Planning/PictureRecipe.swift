@@ -43,6 +43,9 @@ public struct PictureRecipe: Sendable {
       })
   }
 
+  /// What the recipe says, key by key, as plain texts.
+  public var settings: [(key: String, value: String)] { entries.map { ($0.key.name, $0.value.scalar.text) } }
+
   /// The recipe as YAML.
   public var text: String {
     let nowhere = SourcePosition(file: "", line: 0, column: 0)

@@ -44,7 +44,8 @@ public struct Plan: Sendable {
     generator: inout some RandomNumberGenerator
   ) throws(RecipeErrors) {
     self.recipe = recipe
-    var base = CellDraft(environment: environment)
+    let locator = ModelLocator(recipePath: recipe.path, environment: environment)
+    var base = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(locator))
     base.parameters.seed = -1
     base.apply(recipe.base)
     if base.parameters.seed < 0 { base.parameters.seed = seeds.seed(for: "seed", using: &generator) }

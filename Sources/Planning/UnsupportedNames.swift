@@ -41,7 +41,7 @@ enum UnsupportedNames {
       "tiling": Refusal(reason: "pictures that tile are not made yet, remove it", harmless: ["false"]),
       "firstpass_image": Refusal(reason: "there is no hires fix yet, remove it", harmless: [""]),
       "disable_extra_networks": Refusal(
-        reason: "there are no extra networks to disable, remove it", harmless: ["false"]),
+        reason: "leave the tags out of the prompt, remove it", harmless: ["false"]),
       "comments": Refusal(reason: "it is the webui's own, remove it"),
       "infotext": Refusal(reason: "write the settings as keys", harmless: [""]),
       "force_task_id": Refusal(reason: "it only serves the webui's progress bar, remove it", harmless: [""]),
@@ -67,7 +67,7 @@ enum UnsupportedNames {
         reason: "prompts of different lengths are each encoded at their own here, remove it", harmless: ["false"]),
       "comma_padding_backtrack": Refusal(reason: "long prompts are always cut as by 20, remove it", harmless: ["20"]),
       "sdxl_clip_l_skip": Refusal(reason: "there is no Stable Diffusion XL yet, remove it", harmless: ["false"]),
-      "sd_lora": Refusal(reason: "there are no extra networks yet, remove it", harmless: ["", "none"]),
+      "sd_lora": Refusal(reason: "write <lora:name:1> into the prompt, remove it", harmless: ["", "none"]),
       "initial_noise_multiplier": Refusal(reason: "it only serves img2img, remove it", harmless: ["1"]),
       "img2img_extra_noise": Refusal(reason: "it only serves img2img and hires fix, remove it", harmless: ["0"]),
       "image_cfg_scale": Refusal(reason: "it only serves img2img, remove it"),

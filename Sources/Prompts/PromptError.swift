@@ -4,6 +4,8 @@ public enum PromptError: Error, Equatable {
   case weightNotANumber(weight: String, position: Int)
   /// Nested weights whose product is too large for 32-bit arithmetic.
   case weightTooLarge(weight: Double, text: String)
+  /// A tag such as `<lora:name:0.8>` that cannot be read.
+  case tag(String, problem: String)
 }
 
 extension PromptError: CustomStringConvertible {
@@ -17,6 +19,8 @@ extension PromptError: CustomStringConvertible {
         """
     case .weightTooLarge(let weight, let text):
       return "prompt: the weight of \"\(text)\" is \(weight), expected one below 3.4e38; use smaller weights"
+    case .tag(let text, let problem):
+      return "prompt: in \(text): \(problem)"
     }
   }
 }

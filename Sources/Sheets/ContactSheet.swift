@@ -61,7 +61,10 @@ public struct ContactSheet {
     let writer = try PNGRowWriter(width: page.width, height: page.height, texts: texts, sink: sink)
     for band in page.bands where band.height > 0 {
       var canvas = Canvas(width: page.width, height: band.height)
-      for tile in band.tiles { if let cell = tile.cell { draw(cell, x: tile.x, on: &canvas) } }
+      let pictures = pictures(of: band)
+      for (tile, picture) in zip(band.tiles, pictures) {
+        if let cell = tile.cell { draw(cell, picture, x: tile.x, on: &canvas) }
+      }
       for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : tile.height, on: &canvas) }
       try writer.append(canvas.pixels[...])
     }
@@ -69,16 +72,21 @@ public struct ContactSheet {
 
   // MARK: Drawing
 
-  private func draw(_ cell: SheetCell, x: Int, on canvas: inout Canvas) {
+  /// The small pictures of a band, made on all cores; nothing for a hole, and for what cannot be read.
+  private func pictures(of band: SheetPage.Band) -> [RGBImage?] {
+    let paths = band.tiles.map { tile -> String? in
+      if case .image(let path)? = tile.cell?.content { path } else { nil }
+    }
+    return Thumbnail.concurrently(paths.count) { [tile] number in
+      paths[number].flatMap { Thumbnail.read($0, box: tile) }
+    }
+  }
+
+  private func draw(_ cell: SheetCell, _ picture: RGBImage?, x: Int, on canvas: inout Canvas) {
     switch cell.content {
-    case .image(let path):
-      guard let bytes = FileManager.default.contents(atPath: path),
-        let image = try? PNGFile(decoding: Array(bytes)).image
-      else { return draw("the picture cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
-      let size = Thumbnail.size(width: image.width, height: image.height, box: tile)
-      canvas.put(
-        Thumbnail.scaled(image, width: size.width, height: size.height), x: x + (tile.width - size.width) / 2,
-        y: (tile.height - size.height) / 2)
+    case .image:
+      guard let picture else { return draw("the picture cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
+      canvas.put(picture, x: x + (tile.width - picture.width) / 2, y: (tile.height - picture.height) / 2)
     case .failed(let reason): draw("failed\n" + reason, cell, x: x, .failed, .failedInk, on: &canvas)
     case .pending: draw("pending", cell, x: x, .pending, .faint, on: &canvas)
     }
@@ -104,7 +112,9 @@ public struct ContactSheet {
     let lineHeight = Typeface.lineHeight(size: label.size)
     let top = height.map { max(0, ($0 - lineHeight * label.lines.count) / 2) } ?? 0
     for (index, line) in label.lines.enumerated() {
-      let slack = label.isCentered ? (label.width - typeface.width(of: line, size: label.size)) / 2 : 0
+      let room = label.width - typeface.width(of: line, size: label.size)
+      // What is read from right to left begins at the right.
+      let slack = label.isCentered ? room / 2 : typeface.isRightToLeft(line) ? room : 0
       typeface.draw(
         line, x: label.x + slack, baseline: top + index * lineHeight + label.size, size: label.size, color: label.color,
         on: &canvas)

@@ -3,29 +3,29 @@ import Jobs
 /// An axis of the grid as the cells show it: its places in the order of the recipe.
 ///
 /// The axes of a zip group advance together, so they are one axis here, with several names.
-struct SheetAxis: Hashable {
+package struct SheetAxis: Hashable {
   /// The recipe's names, one but for a zip group.
-  var names: [String]
+  package var names: [String]
   /// The places; each has a position for every name.
-  var places: [[AxisPosition]] = []
+  package var places: [[AxisPosition]] = []
 
   /// How people and options call it.
-  var name: String { names.joined(separator: " + ") }
+  package var name: String { names.joined(separator: " + ") }
 
   /// What a label says of a place.
-  func label(_ place: Int) -> String {
+  package func label(_ place: Int) -> String {
     places[place].map(Self.label).joined(separator: "\n")
   }
 
   /// What a label says of a position: a number needs to be told what it is of, a name or a title of the user's own speaks for
   /// itself.
-  static func label(_ position: AxisPosition) -> String {
+  package static func label(_ position: AxisPosition) -> String {
     let speaksForItself = position.title != position.value || (Double(position.value) == nil && !position.value.isEmpty)
     return speaksForItself ? position.title : "\(position.name): \(position.title)"
   }
 
   /// Whether an option means this axis.
-  func isCalled(_ text: String) -> Bool {
+  package func isCalled(_ text: String) -> Bool {
     let text = text.lowercased()
     return name.lowercased() == text || names.contains { $0.lowercased() == text }
   }
@@ -33,12 +33,12 @@ struct SheetAxis: Hashable {
   /// The cells' axes in the order of the recipe.
   ///
   /// - Parameters:
-  ///   - cells: All cells of the run.
+  ///   - cells: The positions of every cell of the run.
   ///   - groups: The names in each zip group.
   /// - Returns: Every axis that some cell has, with all places on it.
-  static func all(of cells: [SheetCell], groups: [[String]]) -> [SheetAxis] {
+  package static func all(of cells: [[AxisPosition]], groups: [[String]]) -> [SheetAxis] {
     // Extra cells may have fewer axes than those of the grid.
-    let full = cells.max { $0.axes.count < $1.axes.count }?.axes ?? []
+    let full = cells.max { $0.count < $1.count } ?? []
     var axes: [SheetAxis] = []
     for position in full where !axes.contains(where: { $0.names.contains(position.name) }) {
       let group = groups.first { $0.contains(position.name) } ?? [position.name]
@@ -55,8 +55,8 @@ struct SheetAxis: Hashable {
   }
 
   /// Where a cell stands; nothing for one that has no place on the axis.
-  func place(of cell: SheetCell) -> [AxisPosition]? {
-    let positions = names.compactMap { name in cell.axes.first { $0.name == name } }
+  package func place(of cell: [AxisPosition]) -> [AxisPosition]? {
+    let positions = names.compactMap { name in cell.first { $0.name == name } }
     return positions.count == names.count ? positions : nil
   }
 }

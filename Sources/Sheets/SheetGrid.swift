@@ -19,7 +19,7 @@ struct SheetGrid {
   let others: [SheetCell]
 
   init(_ cells: [SheetCell], groups: [[String]], options: SheetOptions) throws(SheetError) {
-    axes = SheetAxis.all(of: cells, groups: groups)
+    axes = SheetAxis.all(of: cells.map(\.axes), groups: groups)
     directions = try Self.directions(axes, options)
     let numbers = axes.map { axis in
       Dictionary(uniqueKeysWithValues: axis.places.enumerated().map { ($0.element, $0.offset) })
@@ -28,7 +28,7 @@ struct SheetGrid {
     var placed: [[Int]: SheetCell] = [:]
     var others: [SheetCell] = []
     for cell in cells {
-      let places = zip(axes, numbers).map { axis, numbers in axis.place(of: cell).flatMap { numbers[$0] } }
+      let places = zip(axes, numbers).map { axis, numbers in axis.place(of: cell.axes).flatMap { numbers[$0] } }
       guard
         zip(places, allowed).allSatisfy({ place, allowed in allowed.map { place.map($0.contains) ?? false } ?? true })
       else { continue }

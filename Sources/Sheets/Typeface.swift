@@ -1,9 +1,6 @@
-import CFreeType
+import CText
 
-/// Draws text with the system's FreeType: one font after the other is asked for each letter.
-///
-/// Letters stand one after the other as the font spaces them; scripts whose letters change shape with their neighbours are drawn
-/// letter by letter.
+/// Draws text with the system's FreeType, in any script and direction: one font after the other is asked for each letter.
 final class Typeface {
   private struct Glyph {
     var width = 0
@@ -11,18 +8,19 @@ final class Typeface {
     /// From the pen to the left edge, and from the baseline up to the top edge.
     var left = 0
     var top = 0
-    var advance = 0
     /// 0...255 for each pixel.
     var coverage: [UInt8] = []
   }
 
   private struct GlyphKey: Hashable {
-    var scalar: Unicode.Scalar
+    var face: Int
+    var index: UInt32
     var size: Int
   }
 
   private var library: FT_Library?
   private var faces: [FT_Face] = []
+  private let shaper: TextShaper
   private var glyphs: [GlyphKey: Glyph] = [:]
 
   /// Where Debian's fonts are; the first covers Latin, Greek, Cyrillic, Hebrew and Arabic letters.
@@ -39,13 +37,19 @@ final class Typeface {
   /// - Parameter paths: Font files of the user's, which all have to be readable; the usual ones follow where they exist.
   /// - Throws: `SheetError.noFont`.
   init(_ paths: [String]) throws(SheetError) {
+    var library: FT_Library?
     guard FT_Init_FreeType(&library) == 0 else { throw .noFont(paths + Self.usual) }
+    var faces: [FT_Face] = []
+    var missing: String?
     for path in paths {
-      guard let face = open(path) else { throw .noFont([path]) }
-      faces.append(face)
+      if let face = Self.open(path, library) { faces.append(face) } else { missing = missing ?? path }
     }
-    faces += Self.usual.compactMap(open)
-    guard !faces.isEmpty else { throw .noFont(Self.usual) }
+    faces += Self.usual.compactMap { Self.open($0, library) }
+    self.library = library
+    self.faces = faces
+    shaper = TextShaper(faces)
+    if let missing { throw .noFont([missing]) }
+    if faces.isEmpty { throw .noFont(Self.usual) }
   }
 
   deinit {
@@ -53,7 +57,7 @@ final class Typeface {
     FT_Done_FreeType(library)
   }
 
-  private func open(_ path: String) -> FT_Face? {
+  private static func open(_ path: String, _ library: FT_Library?) -> FT_Face? {
     var face: FT_Face?
     return FT_New_Face(library, path, 0, &face) == 0 ? face : nil
   }
@@ -64,7 +68,12 @@ final class Typeface {
   static func lineHeight(size: Int) -> Int { size + (size + 2) / 3 }
 
   /// How far a line reaches, in pixels.
-  func width(of line: String, size: Int) -> Int { line.unicodeScalars.reduce(0) { $0 + glyph($1, size).advance } }
+  func width(of line: String, size: Int) -> Int { shaper.line(line, size: size).width }
+
+  /// Whether a line is read from right to left, by its first letter that has a direction.
+  func isRightToLeft(_ line: String) -> Bool { shaper.line(line, size: Self.anySize).isRightToLeft }
+
+  private static let anySize = 16
 
   /// Breaks a text between words, and inside those that are too long, so that no line is wider than asked for.
   ///
@@ -73,10 +82,14 @@ final class Typeface {
   ///   - size: In pixels.
   ///   - width: In pixels.
   ///   - limit: The most lines; what does not fit ends in an ellipsis.
-  /// - Returns: The lines, without white space at their ends.
+  /// - Returns: The lines, without white space at their ends; those whose own letters do not tell the direction of their
+  ///   paragraph begin with a mark that does.
   func lines(_ text: String, size: Int, width: Int, limit: Int = .max) -> [String] {
     var lines: [String] = []
     for paragraph in text.split(whereSeparator: \.isNewline) {
+      let direction = isRightToLeft(String(paragraph))
+      let first = lines.count
+      defer { for number in first..<lines.count { direct(&lines[number], isRightToLeft: direction) } }
       var line = ""
       for word in paragraph.split(whereSeparator: \.isWhitespace) {
         var word = Substring(word)
@@ -101,21 +114,26 @@ final class Typeface {
     guard lines.count > limit, limit > 0 else { return Array(lines.prefix(limit)) }
     lines.removeLast(lines.count - limit)
     var last = Substring(lines[limit - 1])
+    let direction = isRightToLeft(String(last))
     while !last.isEmpty, self.width(of: last + "…", size: size) > width { last.removeLast() }
     lines[limit - 1] = last + "…"
+    direct(&lines[limit - 1], isRightToLeft: direction)
     return lines
   }
 
-  /// As many letters as fit, at least one.
+  /// Gives a line the direction of its paragraph.
+  private func direct(_ line: inout String, isRightToLeft: Bool) {
+    if self.isRightToLeft(line) != isRightToLeft { line = (isRightToLeft ? "\u{200F}" : "\u{200E}") + line }
+  }
+
+  /// As many letters as fit, at least one. Whole pieces are measured, for letters change with their neighbours.
   private func fitting(_ word: Substring, _ size: Int, _ width: Int) -> Substring {
-    var reach = 0
-    var count = 0
-    for letter in word {
-      reach += self.width(of: String(letter), size: size)
-      if reach > width, count > 0 { break }
-      count += 1
+    var (low, high) = (1, word.count)
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if self.width(of: String(word.prefix(middle)), size: size) <= width { low = middle } else { high = middle - 1 }
     }
-    return word.prefix(count)
+    return word.prefix(low)
   }
 
   // MARK: Drawing
@@ -130,37 +148,31 @@ final class Typeface {
   ///   - color: Red, green and blue.
   ///   - canvas: What to draw on; what reaches beyond it is cut off.
   func draw(_ line: String, x: Int, baseline: Int, size: Int, color: Canvas.Color, on canvas: inout Canvas) {
-    var pen = x
-    for scalar in line.unicodeScalars {
-      let glyph = glyph(scalar, size)
+    for placed in shaper.line(line, size: size).glyphs {
+      let glyph = glyph(GlyphKey(face: placed.face, index: placed.index, size: size))
+      let (left, top) = (x + (placed.x + 32) >> 6 + glyph.left, baseline - (placed.y + 32) >> 6 - glyph.top)
       for row in 0..<glyph.rows {
         for column in 0..<glyph.width {
-          canvas.blend(
-            color, coverage: glyph.coverage[row * glyph.width + column], x: pen + glyph.left + column,
-            y: baseline - glyph.top + row)
+          canvas.blend(color, coverage: glyph.coverage[row * glyph.width + column], x: left + column, y: top + row)
         }
       }
-      pen += glyph.advance
     }
   }
 
-  private func glyph(_ scalar: Unicode.Scalar, _ size: Int) -> Glyph {
-    let key = GlyphKey(scalar: scalar, size: size)
+  private func glyph(_ key: GlyphKey) -> Glyph {
     if let glyph = glyphs[key] { return glyph }
-    let glyph = rendered(scalar, size)
+    let glyph = rendered(key)
     glyphs[key] = glyph
     return glyph
   }
 
-  private func rendered(_ scalar: Unicode.Scalar, _ size: Int) -> Glyph {
-    // Joiners, marks of direction and variation selectors have no picture.
-    if scalar.properties.isDefaultIgnorableCodePoint { return Glyph() }
-    let face = faces.first { FT_Get_Char_Index($0, FT_ULong(scalar.value)) != 0 } ?? faces[0]
-    guard FT_Set_Pixel_Sizes(face, 0, FT_UInt(size)) == 0,
-      FT_Load_Glyph(face, FT_Get_Char_Index(face, FT_ULong(scalar.value)), sdbatch_load_and_render) == 0,
-      let slot = face.pointee.glyph?.pointee
-    else { return Glyph(advance: size / 2) }
-    var glyph = Glyph(left: Int(slot.bitmap_left), top: Int(slot.bitmap_top), advance: Int(slot.advance.x) >> 6)
+  private func rendered(_ key: GlyphKey) -> Glyph {
+    shaper.setSize(key.size)
+    let face = faces[key.face]
+    guard FT_Load_Glyph(face, key.index, sdbatch_load_and_render) == 0, let slot = face.pointee.glyph?.pointee else {
+      return Glyph()
+    }
+    var glyph = Glyph(left: Int(slot.bitmap_left), top: Int(slot.bitmap_top))
     let bitmap = slot.bitmap
     // Eight bits of coverage a pixel; other forms (coloured letters) are left blank.
     guard bitmap.pixel_mode == 2, let buffer = bitmap.buffer, bitmap.pitch > 0 else { return glyph }

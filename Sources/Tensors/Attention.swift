@@ -98,30 +98,40 @@ public final class KeysValues {
     }
   }
 
-  /// `[head width / 2][panel width][2]`.
+  /// `[head width / 2][panel width][2]`: a transpose of pairs.
   private func packKeyPairs(_ source: UnsafePointer<UInt16>, head: Int, panel: Int) {
     let channels = heads * headWidth
-    let destination = keys16(head) + panel * paired(headWidth) * panelWidth
-    for column in 0..<panelWidth {
-      let key = panel * panelWidth + column
-      let row = source + key * channels + head * headWidth
-      for c in 0..<paired(headWidth) {
-        destination[c / 2 * 2 * panelWidth + 2 * column + c % 2] = key < count && c < headWidth ? row[c] : 0
+    let pairs = paired(headWidth) / 2
+    let destination = UnsafeMutableRawPointer(keys16(head) + panel * 2 * pairs * panelWidth)
+      .assumingMemoryBound(to: UInt32.self)
+    let present = min(panelWidth, count - panel * panelWidth)
+    if present < panelWidth { destination.update(repeating: 0, count: pairs * panelWidth) }
+    for column in 0..<present {
+      let row = source + (panel * panelWidth + column) * channels + head * headWidth
+      for pair in 0..<headWidth / 2 {
+        destination[pair * panelWidth + column] = UInt32(row[2 * pair]) | UInt32(row[2 * pair + 1]) << 16
       }
+      if headWidth % 2 > 0 { destination[(pairs - 1) * panelWidth + column] = UInt32(row[headWidth - 1]) }
     }
   }
 
-  /// `[count / 2][panel width][2]`.
+  /// `[count / 2][panel width][2]`: two rows, number by number.
   private func packValuePairs(_ source: UnsafePointer<UInt16>, head: Int, panel: Int) {
     let channels = heads * headWidth
     let first = panel * panelWidth
     let present = min(panelWidth, headWidth - first)
-    let start = values16(head) + panel * paired(count) * panelWidth
-    if present < panelWidth || count % 2 > 0 { start.update(repeating: 0, count: paired(count) * panelWidth) }
-    for key in 0..<count {
-      let row = source + key * channels + head * headWidth + first
-      let destination = start + key / 2 * 2 * panelWidth + key % 2
-      for c in 0..<present { destination[2 * c] = row[c] }
+    var destination = UnsafeMutableRawPointer(values16(head) + panel * paired(count) * panelWidth)
+      .assumingMemoryBound(to: UInt32.self)
+    for key in stride(from: 0, to: count, by: 2) {
+      let even = source + key * channels + head * headWidth + first
+      if key + 1 < count {
+        let odd = even + channels
+        for c in 0..<present { destination[c] = UInt32(even[c]) | UInt32(odd[c]) << 16 }
+      } else {
+        for c in 0..<present { destination[c] = UInt32(even[c]) }
+      }
+      (destination + present).update(repeating: 0, count: panelWidth - present)
+      destination += panelWidth
     }
   }
 }

@@ -61,16 +61,18 @@ public final class PanelMatrix {
       (padded + outputs).update(repeating: 0, count: panels * width - outputs)
       return padded
     }
+    // Kept between panels and matrices: fresh memory for each would cost more than what is done in it.
+    let staging = Scratch(bytesEach: min(width, outputs) * inputs * taps * MemoryLayout<Float>.stride, compute)
     let failure = Mutex<(panel: Int, error: Failure)?>(nil)
     compute.pool.run(panels) { panel in
       let rows = panel * width..<min((panel + 1) * width, outputs)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * inputs * taps) { weights in
-        guard let weights = weights.baseAddress else { return }
+      staging.withPiece { piece in
+        let weights = piece.assumingMemoryBound(to: Float.self)
         do throws(Failure) {
           try read(rows, weights)
           switch (algorithm, elementType) {
           case (.direct, .fp32): pack(weights, rows: rows.count, panel: panel)
-          case (.direct, .bf16): packPairs(weights, rows: rows.count, panel: panel)
+          case (.direct, .bf16): packPairs(weights, rows: rows.count, panel: panel, compute.kernels)
           default: packPositions(weights, rows: rows.count, panel: panel, compute.kernels)
           }
         } catch {
@@ -97,18 +99,25 @@ public final class PanelMatrix {
     }
   }
 
-  private func packPairs(_ weights: UnsafePointer<Float>, rows: Int, panel: Int) {
-    let stored = Self.storedInputs(inputs, .bf16)
-    let start = storage.assumingMemoryBound(to: UInt16.self) + panel * taps * stored * panelWidth
-    if rows < panelWidth || stored > inputs { start.update(repeating: 0, count: taps * stored * panelWidth) }
-    for block in stride(from: 0, to: inputs, by: Self.packingBlock) {
-      let end = min(block + Self.packingBlock, inputs)
-      for column in 0..<rows {
-        let row = weights + column * inputs * taps
-        for tap in 0..<taps {
-          let destination = start + tap * stored * panelWidth + 2 * column
-          for input in block..<end {
-            destination[input / 2 * 2 * panelWidth + input % 2] = narrowed(row[input * taps + tap])
+  private func packPairs(_ weights: UnsafePointer<Float>, rows: Int, panel: Int, _ kernels: Kernels) {
+    let size = inputs * taps
+    let pairs = Self.storedInputs(inputs, .bf16) / 2
+    let start = panelBytes(panel, tap: 0, input: 0).assumingMemoryBound(to: UInt32.self)
+    if rows < panelWidth { start.update(repeating: 0, count: taps * pairs * panelWidth) }
+    withUnsafeTemporaryAllocation(of: UInt16.self, capacity: rows * size) { numbers in
+      guard let numbers = numbers.baseAddress else { return }
+      kernels.table.pointee.narrow(weights, rows * size, numbers)
+      for block in stride(from: 0, to: pairs, by: Self.packingBlock) {
+        let end = min(block + Self.packingBlock, pairs)
+        for column in 0..<rows {
+          for tap in 0..<taps {
+            let row = numbers + column * size + tap
+            let destination = start + tap * pairs * panelWidth + column
+            for pair in block..<min(end, inputs / 2) {
+              let first = row + 2 * pair * taps
+              destination[pair * panelWidth] = UInt32(first[0]) | UInt32(first[taps]) << 16
+            }
+            if 2 * end > inputs { destination[(pairs - 1) * panelWidth] = UInt32(row[(inputs - 1) * taps]) }
           }
         }
       }

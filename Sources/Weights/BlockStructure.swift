@@ -9,6 +9,13 @@ package struct BlockStructure: Equatable, Sendable {
   /// Whether the layers of each downward block, and of its upward counterpart, have attention.
   package var hasAttention: [Bool]
 
+  /// A network with so many blocks and layers.
+  package init(blockCount: Int, layersPerBlock: Int, hasAttention: [Bool]) {
+    self.blockCount = blockCount
+    self.layersPerBlock = layersPerBlock
+    self.hasAttention = hasAttention
+  }
+
   /// Looks at the names of an LDM UNet, from which the prefix has been removed; nothing if they are none.
   init?(ldmUNet names: [Substring]) {
     var inputs = Set<Int>()

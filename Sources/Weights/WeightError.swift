@@ -20,6 +20,8 @@ public enum WeightError: Error, Equatable, Sendable {
   case notFinite(path: String, name: String, index: Int, value: String)
   /// The file was written to while it was in use.
   case changed(path: String)
+  /// An adapter, such as a LoRA or an embedding, that cannot be used, or not with this model.
+  case adapter(path: String, reason: String)
   /// Everything that is wrong with the set of tensors of a model.
   case audit(WeightAudit)
 }
@@ -51,6 +53,8 @@ extension WeightError: CustomStringConvertible {
         + " broken model"
     case .changed(let path):
       "\(path): the file was changed while it was in use; run again when it is whole"
+    case .adapter(let path, let reason):
+      "\(path): \(reason)"
     case .audit(let audit):
       audit.description
     }

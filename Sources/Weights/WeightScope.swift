@@ -26,6 +26,16 @@ public struct WeightScope: Sendable {
     try store.take(join(name), shape: shape)
   }
 
+  /// What adapters make of the tensor `name` of this scope; nothing where it is the file's.
+  public func patch(_ name: String) -> WeightPatch? { store.patch(of: join(name)) }
+
+  /// Has `reader` read again whenever adapters change what one of the tensors `names` of this scope is.
+  ///
+  /// The store does not keep it alive.
+  public func register(_ reader: any PatchedReader, for names: [String]) {
+    store.register(reader, for: names.map(join))
+  }
+
   /// Whether the file has the tensor `name` of this scope.
   public func contains(_ name: String) -> Bool { store.find(join(name)) != nil }
 

@@ -8,6 +8,8 @@ public final class WeightStore: Sendable {
   /// By the file's names.
   private let tensors: [String: WeightTensor]
   private let taken = Mutex<Set<String>>([])
+  /// What adapters change, by code's names; see `WeightStore+Patches.swift`.
+  let patches = Mutex<PatchBook>(PatchBook())
 
   /// A network whose tensors are those of `tensors` that the key map's prefix selects.
   init(path: String, tensors: [String: WeightTensor], keyMap: KeyMap) {

@@ -28,9 +28,7 @@ struct ContactSheetFiles {
   func make(_ options: SheetOptions) throws -> Int {
     let run = try RunPictures(folder)
     var options = options
-    if options.x == nil, options.y == nil, options.superX == nil, options.superY == nil, options.pages.isEmpty {
-      takeLayout(run.recipe["sheet"] ?? .null, run, &options)
-    }
+    if !options.hasDirections { options.takeLayout(of: run) }
     if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
     let cells = run.pictures.map { picture in
       SheetCell(
@@ -40,7 +38,7 @@ struct ContactSheetFiles {
         seconds: picture.seconds)
     }
     let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }
-    let sheet = try ContactSheet(cells, groups: Self.zipGroups(run.recipe), recipe: text ?? "", options: options)
+    let sheet = try ContactSheet(cells, groups: run.zipGroups, recipe: text ?? "", options: options)
     for page in 0..<sheet.pageCount {
       try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }
     }
@@ -50,22 +48,10 @@ struct ContactSheetFiles {
     return sheet.pageCount
   }
 
-  /// The recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
-  private func takeLayout(_ layout: JSONValue, _ run: RunPictures, _ options: inout SheetOptions) {
-    let known = Set(run.pictures.flatMap { $0.job.axes.map(\.name) })
-    func axis(_ name: JSONValue?) -> String? { name?.text.flatMap { known.contains($0) ? $0 : nil } }
-    options.x = axis(layout["x"])
-    options.y = axis(layout["y"])
-    options.superX = axis(layout["super_x"])
-    options.superY = axis(layout["super_y"])
-    options.pages = (layout["pages"]?.elements ?? layout["pages"].map { [$0] } ?? []).compactMap(axis)
-  }
-
-  /// The names of the axes in each group of the recipe's `zip`.
-  private static func zipGroups(_ recipe: JSONValue) -> [[String]] {
-    (recipe["zip"]?.elements ?? []).compactMap { group in
-      guard case .object(let members) = group, members.count > 1 else { return nil }
-      return members.map(\.name)
-    }
+  /// The names of the pages that are there.
+  var names: [String] {
+    var names: [String] = []
+    while access(path(names.count), F_OK) == 0 { names.append((path(names.count) as NSString).lastPathComponent) }
+    return names
   }
 }

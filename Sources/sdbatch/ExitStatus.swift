@@ -3,6 +3,7 @@ import Batch
 import Diffusion
 import Glibc
 import Planning
+import Prompts
 import Sheets
 import Tensors
 import Tokenization
@@ -92,11 +93,16 @@ extension TokenizationError: InputFailure {}
 
 extension SheetError: InputFailure {}
 
+extension PromptError: InputFailure {
+  /// Other prompts may be sound.
+  public var isOfOneJob: Bool { true }
+}
+
 extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .noPreviewDecoder: false
+    case .demoModelMissing, .vocabularyTooLarge, .noVAE, .noPreviewDecoder, .adapterMissing, .hypernetwork: false
     case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }

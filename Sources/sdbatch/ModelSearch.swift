@@ -48,6 +48,8 @@ struct ModelSearch {
       for vae in vaes {
         var parameters = settings.parameters
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
+        // What the prompts name is looked for when there is a model for it.
+        (parameters.prompt, parameters.negativePrompt) = ("", "")
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
           // Files are hashed whole the first time, which may take a while.
@@ -58,7 +60,12 @@ struct ModelSearch {
           let ingredients = try engine.ingredients(for: parameters)
           var others = [ingredients.model].filter { !isSame($0, settings.model) }
           if let vae = ingredients.vae, let wanted = settings.vae, !isSame(vae, wanted) { others.append(vae) }
-          if others.isEmpty { return parameters }
+          if others.isEmpty {
+            (parameters.prompt, parameters.negativePrompt) = (
+              settings.parameters.prompt, settings.parameters.negativePrompt
+            )
+            return parameters
+          }
           if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
         } catch {
           // The one file that there is, is not usable.
@@ -73,6 +80,21 @@ struct ModelSearch {
       path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
       places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
       option: vaes.isEmpty ? "--vae" : "--model")
+  }
+
+  /// Where the networks that the prompts name may be: where the picture's run found them, then where models are.
+  var adapterPlaces: [String] {
+    var places: [String] = []
+    if case .array(let models) = picture.manifest?["models"] {
+      for path in models.compactMap({ $0["path"]?.text }) {
+        for folder in ["/lora/", "/Lora/", "/embeddings/"] {
+          if let range = path.range(of: folder, options: .backwards) {
+            places.append(String(path[..<range.lowerBound]))
+          }
+        }
+      }
+    }
+    return Self.unique(places + locators.flatMap(\.places))
   }
 
   // MARK: Candidates

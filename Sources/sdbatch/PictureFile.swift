@@ -81,6 +81,8 @@ enum PictureError: InputFailure, CustomStringConvertible {
   case notEnough(path: String, remarks: [InfotextSettings.Remark])
   /// The model or VAE that its text names is not there.
   case noModel(path: String, wanted: String, places: [String], found: [String], option: String)
+  /// A LoRA or an embedding that its text names is not there.
+  case noAdapter(path: String, places: [String], problems: [String])
   /// There is no such model or VAE as the command line says.
   case notFound(option: String, name: String, places: [String])
   /// The command line changes the settings into those of several pictures.
@@ -105,6 +107,9 @@ enum PictureError: InputFailure, CustomStringConvertible {
     case .noModel(let path, let wanted, let places, let found, let option):
       "\(path): was made with \(wanted), which is not in \(places.joined(separator: ", "))"
         + found.map { "; found \($0)" }.joined() + "; name the file with \(option)"
+    case .noAdapter(let path, let places, let problems):
+      "\(path): was made with networks that are not in lora/, Lora/ or embeddings/ of \(places.joined(separator: ", ")): "
+        + problems.joined(separator: "; ")
     case .notFound(let option, let name, let places):
       "\(option): found \"\(name)\", expected a file or folder, but there is none in \(places.joined(separator: ", "))"
     case .severalPictures(let count): "--set makes \(count) images of one; expected values for this one"

@@ -39,10 +39,10 @@ struct PlanEstimate {
     book.learn(from: folder)
     var seen: Set<JobID> = []
     var costs: [ImageKind: ImageCost?] = [:]
-    var models: [Models: JobIngredients?] = [:]
+    var models: [JobParameters.IngredientsKey: JobIngredients?] = [:]
     for job in plan.jobs {
       let parameters = job.parameters
-      let key = Models(model: parameters.model, vae: parameters.vae, precision: parameters.precision)
+      let key = parameters.ingredientsKey
       let ingredients = models[key] ?? look(parameters, engine)
       models[key] = .some(ingredients)
       if let ingredients, !done.isEmpty {
@@ -67,18 +67,12 @@ struct PlanEstimate {
     disk += Int64(plan.count) * Self.bytesPerJob
   }
 
-  /// What a job's ingredients depend on.
-  private struct Models: Hashable {
-    var model: ModelReference
-    var vae: ModelReference?
-    var precision: PrecisionChoice
-  }
-
   private mutating func look(_ parameters: JobParameters, _ engine: Engine) -> JobIngredients? {
     do {
       return try engine.ingredients(for: parameters)
     } catch {
-      problems.append(ExitStatus.message(error))
+      let problem = ExitStatus.message(error)
+      if !problems.contains(problem) { problems.append(problem) }
       return nil
     }
   }

@@ -16,7 +16,7 @@ struct ReproduceCommand: ParsableCommand {
       The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
       the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
       instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
-      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model is not there.
+      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model or a network of its prompts is not there.
       """)
 
   @Argument(help: "A PNG image with the webui's text.")
@@ -93,7 +93,8 @@ struct ReproduceCommand: ParsableCommand {
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
       throw PictureError.severalPictures(plan.count)
     }
-    return job.parameters
+    // What the prompts name may be elsewhere than beside the image.
+    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.parameters)
   }
 
   private func again(_ parameters: JobParameters, _ engine: Engine) throws -> RGBImage {

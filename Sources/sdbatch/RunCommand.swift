@@ -33,7 +33,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Stop at the first job that fails.")
   var failFast = false
 
-  @Flag(help: "Make no contact sheet.")
+  @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
@@ -142,12 +142,23 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
-    let outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
-      Runner(
-        engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-        stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+    let outcome: RunOutcome
+    do {
+      outcome = try perform(plan.jobs, of: recipe, in: folder) { observe in
+        Runner(
+          engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
+          stopRequest: { StopSignals.request ?? stopTime.request }, observe: observe)
+      }
+    } catch {
+      // Nobody is at work any more, which the page should say if it can.
+      if !noSheet { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
+      throw error
     }
-    if !noSheet, outcome.counts.pending == 0 { try makeSheet(folder) }
+    if noSheet { return outcome }
+    let isComplete = outcome.counts.pending == 0
+    if isComplete { try makeSheet(folder) }
+    // A run that is asked to stop is to stop.
+    try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
     return outcome
   }
 
@@ -176,6 +187,8 @@ struct RunCommand: ParsableCommand {
   ) throws -> RunOutcome {
     let printer = ProgressPrinter(style: style)
     let progress = ProgressFile(folder, shard: shard)
+    // Shards are looked at together, by `sheet`.
+    let page = noSheet || shard != nil ? nil : LivePage(folder)
     var madeImages = false
     defer {
       printer.close()
@@ -186,6 +199,7 @@ struct RunCommand: ParsableCommand {
       printer.show(event)
       if case .imageDone = event { madeImages = true }
       progress.note(event, secondsPerStep: printer.pace.secondsPerStep, secondsLeft: printer.pace.secondsLeft)
+      page?.note(event)
     }
     var runner = makeRunner(observe)
     return try runner.run(
@@ -232,12 +246,26 @@ struct RunCommand: ParsableCommand {
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
   private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
-    var seen: Set<[ModelReference?]> = []
-    for job in jobs where seen.insert([job.parameters.model, job.parameters.vae]).inserted {
+    var seen: Set<JobParameters.IngredientsKey> = []
+    var missing: [String] = []
+    for job in jobs where seen.insert(job.parameters.ingredientsKey).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
-      _ = try engine.ingredients(for: job.parameters)
+      do {
+        _ = try engine.ingredients(for: job.parameters)
+      } catch let error as EngineError where error.isMissingAdapter {
+        // All of them in one go, for none takes long to look for.
+        if !missing.contains("\(error)") { missing.append("\(error)") }
+      }
     }
+    for note in engine.takeNotes() { Console.error("note: \(note)") }
+    if !missing.isEmpty { throw MissingAdapters(messages: missing) }
+  }
+
+  /// LoRAs that prompts of a plan ask for and that are nowhere.
+  private struct MissingAdapters: InputFailure, CustomStringConvertible {
+    let messages: [String]
+    var description: String { messages.joined(separator: "\nsdbatch: ") }
   }
 
   /// Lays the images out; a run whose images are all there has not failed for want of a font.

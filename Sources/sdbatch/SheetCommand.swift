@@ -6,14 +6,23 @@ import Sheets
 struct SheetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sheet",
-    abstract: "Lay the images of a run out on labelled pages; the run may be going on.",
+    abstract: "Lay the images of a run out on labelled pages, and in index.html; the run may be going on.",
     discussion: """
       Axes without a direction: the last of the grid runs across, the one before down, and each combination of the others has a \
-      page. What is not there yet is shown as pending, what failed with its reason.
+      page. What is not there yet is shown as pending, what failed with its reason. index.html is for a browser, and lays \
+      out as one likes; of the options only directions concern it.
       """)
+
+  /// What can be made.
+  enum Form: String, CaseIterable, ExpressibleByArgument {
+    case png, html
+  }
 
   @Argument(help: "The run folder, such as Output/fish.")
   var folder: String
+
+  @Option(help: "Make only contact-sheet.png, or only index.html (png or html; default: both).")
+  var only: Form?
 
   @Option(help: "The axis that runs across.")
   var x: String?
@@ -69,8 +78,15 @@ struct SheetCommand: ParsableCommand {
     }
     (options.tile, options.columns, options.order) = (tile, columns, sort)
     (options.fonts, options.title) = (font, title)
-    let files = ContactSheetFiles(folder: RunFolder(folder))
-    for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
+    let run = RunFolder(folder)
+    if only != .html {
+      let files = ContactSheetFiles(folder: run)
+      for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
+    }
+    if only != .png {
+      try RunPageFiles(folder: run).make(options, isRunning: RunLock.holder(of: run) != nil)
+      Console.output(run.page)
+    }
   }
 }
 

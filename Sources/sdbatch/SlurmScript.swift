@@ -85,7 +85,8 @@ struct SlurmScript {
 
       # \(notice) s before the limit Slurm sends USR1 to this shell alone: sdbatch then keeps the unfinished image and ends with 75.
       # SIGTERM (preemption, requeue, scancel) Slurm sends to sdbatch too; this shell only has to wait.
-      trap 'kill -USR1 "$worker"' USR1
+      warned=
+      trap 'warned=yes; kill -USR1 "$worker"' USR1
       trap : TERM
       while
         wait "$worker"
@@ -93,8 +94,9 @@ struct SlurmScript {
         kill -0 "$worker" 2>/dev/null
       do :; done
 
-      # 75: stopped with work left. 3 (jobs that fail) and 10 (unusable input) would be the same again.
-      if [ "$code" = 75 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt \(requeues) ]; then
+      # 75: stopped with work left. 3 (jobs that fail) and 10 (unusable input) would be the same again. What ended by SIGTERM is
+      # Slurm's to queue again (preemption), or was to end (scancel).
+      if [ -n "$warned" ] && [ "$code" = 75 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt \(requeues) ]; then
         scontrol requeue "$SLURM_JOB_ID"
       fi
       exit "$code"

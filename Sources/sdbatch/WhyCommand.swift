@@ -66,9 +66,9 @@ struct WhyCommand: ParsableCommand {
   /// The jobs with what they would be made from now; and why that could not be told of some.
   private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [PlannedJob], problems: [String]) {
     var problems: [String] = []
-    var known: [[ModelReference?]: Result<JobIngredients, any Error>] = [:]
+    var known: [JobParameters.IngredientsKey: Result<JobIngredients, any Error>] = [:]
     func ingredients(_ parameters: JobParameters) -> JobIngredients? {
-      let key = [parameters.model, parameters.vae]
+      let key = parameters.ingredientsKey
       if known[key] == nil {
         let result = Result { try engine.ingredients(for: parameters) }
         known[key] = result

@@ -2,83 +2,99 @@ import ArgumentParser
 import Foundation
 import Tensors
 
-/// Checks each instruction set's products against portable C on the shapes of SD 1.5, then times them.
+/// Checks kernels against portable C on the shapes of real networks, then times them.
 struct KernelBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Check, then time, convolutions and linear layers of every instruction set.")
+    commandName: "kernels",
+    abstract: "Check, then time, convolutions, linear layers and attention at the shapes of real networks.",
+    discussion: """
+      Each is checked against plain sums in portable C before it is timed. GFLOP/s count the products and sums of the plain \
+      algorithm, so Winograd's may pass the peak; * marks the way that networks run a convolution.
+      """)
+
+  @Option(help: "The instruction set; may be given again (default: the best of this machine).")
+  var isa: [String] = []
+
+  @Option(help: "fp32 or bf16; may be given again (default: both).")
+  var precision: [String] = ElementType.allCases.map(\.rawValue)
+
+  @Option(help: "Only the shapes whose name holds this text.")
+  var shape: String?
 
   @OptionGroup var options: BenchOptions
 
-  private struct Shape {
-    let name: String
-    let batch: Int
-    let side: Int
-    let inputs: Int
-    let outputs: Int
-    let taps: Int
-
-    var gigaflops: Double { 2e-9 * Double(batch * side * side * inputs * outputs * taps) }
-  }
-
-  /// Layers of SD 1.5 at 512x512 that take most of its time, from the highest resolution down; the last two are the VAE's.
-  private static let shapes = [
-    Shape(name: "conv 64x64 320->320", batch: 2, side: 64, inputs: 320, outputs: 320, taps: 9),
-    Shape(name: "conv 64x64 960->320", batch: 2, side: 64, inputs: 960, outputs: 320, taps: 9),
-    Shape(name: "conv 32x32 640->640", batch: 2, side: 32, inputs: 640, outputs: 640, taps: 9),
-    Shape(name: "conv 16x16 2560->1280", batch: 2, side: 16, inputs: 2560, outputs: 1280, taps: 9),
-    Shape(name: "conv 8x8 1280->1280", batch: 2, side: 8, inputs: 1280, outputs: 1280, taps: 9),
-    Shape(name: "linear 4096 320->2560", batch: 2, side: 64, inputs: 320, outputs: 2560, taps: 1),
-    Shape(name: "linear 1024 2560->640", batch: 2, side: 32, inputs: 2560, outputs: 640, taps: 1),
-    Shape(name: "conv 256x256 256->256", batch: 1, side: 256, inputs: 256, outputs: 256, taps: 9),
-    Shape(name: "conv 512x512 128->128", batch: 1, side: 512, inputs: 128, outputs: 128, taps: 9),
-  ]
-
   func run() throws {
-    let threads = options.threadCount
-    let peaks = MachinePeaks(threads: threads)
+    let available = Kernels.available
+    let chosen = try isa.map { name in
+      guard let kernels = available.first(where: { $0.name == name }) else {
+        throw ValidationError(
+          "--isa is \"\(name)\", expected one of \(available.map(\.name).joined(separator: ", "))")
+      }
+      return kernels
+    }
+    let types = try precision.map { name in
+      guard let type = ElementType(rawValue: name) else {
+        throw ValidationError("--precision is \"\(name)\", expected fp32 or bf16")
+      }
+      return type
+    }
+    let shapes = KernelShape.all.filter { $0.name.contains(shape ?? "") || shape == nil }
+    guard !shapes.isEmpty else {
+      throw ValidationError("--shape is in no name of \(KernelShape.all.map(\.name).joined(separator: "; "))")
+    }
+    let peaks = MachinePeaks(threads: options.threadCount)
     var report = BenchReport(options)
-    for (kernels, type) in Kernels.available.flatMap({ kernels in ElementType.allCases.map { (kernels, $0) } }) {
-      // Others do bfloat16 in floats.
-      guard type == .fp32 || kernels.fastestElementType == type else { continue }
-      report.begin("\(kernels.name), \(type.rawValue)")
-      let peak = peaks.rate(isa: kernels.name, precision: type.rawValue)
-      let compute = Compute(kernels: kernels, threadCount: threads, elementType: type)
-      let reference = Compute(kernels: Kernels.available[0], threadCount: threads, elementType: type)
-      for shape in Self.shapes {
-        let small = Shape(
-          name: shape.name, batch: 1, side: min(shape.side, 9), inputs: shape.inputs, outputs: 48, taps: shape.taps)
-        let found = output(small, compute)()
-        let expected = output(small, reference)()
-        let scale = expected.values.map(\.magnitude).max() ?? 0
-        let difference = zip(found.values, expected.values).map { ($0 - $1).magnitude }.max() ?? 0
-        // Sums in another order; in bfloat16 the last of eight digits may then be rounded the other way.
-        guard difference <= (type == .fp32 ? 1e-5 : 0x1p-7) * scale else {
-          report.add(shape.name, note: "differs from portable C by \(difference / scale): not timed")
-          continue
+    for kernels in chosen.isEmpty ? [try Kernels.forThisMachine()] : chosen {
+      for type in types {
+        report.begin("\(kernels.name), \(type)")
+        let compute = Compute(kernels: kernels, threadCount: options.threadCount, elementType: type)
+        let peak = peaks.rate(isa: kernels.name, precision: type.rawValue)
+        for shape in shapes {
+          for algorithm in shape.algorithms(type) { bench(shape, algorithm, compute, peak: peak, &report) }
         }
-        let run = output(shape, compute)
-        _ = run()
-        let watch = Stopwatch(repeats: options.repeats) { _ = run() }
-        let rate = shape.gigaflops * 1e9 / watch.median
-        report.add(shape.name, time: watch, rate: rate, share: peak.map { rate / $0 })
       }
     }
     report.finish()
   }
 
-  private func output(_ shape: Shape, _ compute: Compute) -> () -> Tensor {
-    let plain = compute.tensor(
-      batch: shape.batch, height: shape.side, width: shape.side, channels: shape.inputs, elementType: .fp32)
-    for image in 0..<shape.batch {
-      for y in 0..<shape.side {
-        let row = plain.pixel(image, y, 0)
-        for index in 0..<shape.side * shape.inputs { row[index] = Float((index * 37 + y) % 101) * 0.02 - 1 }
-      }
+  private func bench(
+    _ shape: KernelShape, _ algorithm: ConvolutionAlgorithm, _ compute: Compute, peak: Double?,
+    _ report: inout BenchReport
+  ) {
+    let ways = shape.algorithms(compute.elementType)
+    let mark = ways.count > 1 && algorithm == shape.chosen(compute.elementType) ? "*" : ""
+    let name = shape.name + (ways.count > 1 ? " \(algorithm.rawValue)\(mark)" : "")
+    let error = self.error(shape.sample, algorithm, compute)
+    guard error <= Self.bound(algorithm, compute.elementType) else {
+      report.add(name, note: "differs from portable C by \(error) of the largest value; not timed")
+      return
     }
-    let x = shape.taps == 9 ? compute.bordered(compute.converted(plain)) : compute.converted(plain)
-    let weights = (0..<shape.outputs * shape.inputs * shape.taps).map { Float(($0 * 53) % 97) * 0.02 - 0.97 }
-    let matrix = PanelMatrix(
-      weights: weights, bias: nil, outputs: shape.outputs, inputs: shape.inputs, taps: shape.taps, compute: compute)
-    return { shape.taps == 9 ? compute.convolution3x3(x, matrix) : compute.product(x, matrix) }
+    let run = shape.output(algorithm, compute, numbers: compute.elementType)
+    _ = run()
+    let time = Stopwatch(repeats: options.repeats) { _ = run() }
+    let rate = shape.operations / time.median
+    report.add(
+      name, time: time, rate: rate, share: peak.map { rate / $0 },
+      note: "error " + String(format: "%.1e", error))
+    compute.workspace.trim()
+  }
+
+  /// The largest difference from plain sums in portable C, relative to the largest value.
+  private func error(_ sample: KernelShape, _ algorithm: ConvolutionAlgorithm, _ compute: Compute) -> Float {
+    let reference = Compute(kernels: Kernels.available[0], threadCount: options.threadCount)
+    let expected = sample.output(.direct, reference, numbers: compute.elementType)().values
+    let found = sample.output(algorithm, compute, numbers: compute.elementType)().values
+    let scale = expected.map(\.magnitude).max() ?? 0
+    return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
+  }
+
+  /// In fp32 orders of sums differ, and F(4x4) enlarges what rounding leaves; bf16 rounds results to 8 bits, attention its
+  /// weights as well, and Winograd's windows and weights once more.
+  private static func bound(_ algorithm: ConvolutionAlgorithm, _ elementType: ElementType) -> Float {
+    switch (algorithm, elementType) {
+    case (_, .fp32): 1e-5
+    case (.direct, .bf16): 8e-3
+    default: 1.5e-2
+    }
   }
 }

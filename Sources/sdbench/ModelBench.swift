@@ -55,7 +55,8 @@ struct ModelBench: ParsableCommand {
     let loading = try Stopwatch(repeats: 1) {
       networks = (
         try CLIPTextModel(
-          archive.textEncoders[0].weights, configuration: archive.textEncoders[0].configuration, compute: compute),
+          archive.textEncoders[0].weights, configuration: archive.textEncoders[0].configuration,
+          compute: compute.with(.fp32)),
         try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute),
         try archive.vae.map { try VAEDecoder($0.weights, configuration: $0.configuration, compute: compute) }
       )

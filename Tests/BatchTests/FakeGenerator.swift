@@ -34,9 +34,19 @@ struct FakeGenerator: ImageGenerator {
 
   func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     let digest = Hexadecimal.text(SHA256.hash(data: Array(parameters.model.name.utf8)))
+    // A prompt such as "lora ink" stands for one with that LoRA.
+    let lora = parameters.prompt.hasPrefix("lora ") ? String(parameters.prompt.dropFirst(5)) : nil
+    let loras = lora.map { name in
+      [
+        LoRAIdentity(
+          name: name, path: "/lora/\(name).safetensors", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))),
+          shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
+      ]
+    }
     return JobIngredients(
       model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
-      vae: nil, vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable", numerics: 1)
+      vae: nil, loras: loras, vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
+      numerics: 1)
   }
 
   mutating func generate(

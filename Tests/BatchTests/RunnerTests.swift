@@ -144,6 +144,22 @@ import Testing
     #expect((try space.manifest()["models"] as? [Any])?.count == 2)
   }
 
+  @Test func `within a model, jobs with the same LoRAs are done together`() throws {
+    let space = try Workspace()
+    var jobs = fakeJobs([1, 2, 3, 4, 5, 6, 7, 8])
+    for index in [1, 3, 5, 7] { jobs[index].parameters.model = ModelReference(name: "other", path: "/other") }
+    for index in [0, 3, 4, 7] { jobs[index].parameters.prompt = "lora ink" }
+    for index in [6] { jobs[index].parameters.prompt = "lora storm" }
+    try space.run(jobs)
+    #expect(space.generator.calls == [1, 5, 3, 7, 2, 6, 4, 8])
+    let models = try space.manifest()["models"] as? [[String: Any]] ?? []
+    #expect(models.count { $0["family"] as? String == "lora" } == 2)
+    // What was planned reads back.
+    let plan = try FrozenPlan.read(space.folder)
+    #expect(plan.jobs[0].ingredients.loras?.first?.unetMultiplier == 0.5)
+    #expect(plan.jobs[1].ingredients.loras == nil)
+  }
+
   // MARK: Failure
 
   @Test func `a failed job is noted, the others go on, and the next run tries it again`() throws {

@@ -295,6 +295,29 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.folder.thumbnails) == [thumbnails[1]])
   }
 
+  @Test func `sheets, thumbnails and the page have to be whole, and repair removes those that are not`() throws {
+    let space = try Workspace()
+    try space.run(fakeJobs([1, 2]))
+    mkdir(space.folder.thumbnails, 0o755)
+    let names = try space.images().keys.sorted()
+    let image = Data(try #require(space.images()[names[0]]))
+    let files: [String: Data] = [
+      "thumbs/\(names[0])": image, "thumbs/\(names[1])": image.dropLast(), "thumbs/other.png": image,
+      "contact-sheet.png": image, "contact-sheet-2.png": image.prefix(40), "thumbs/.x.png.1.tmp": Data("x".utf8),
+      "index.html": Data("<!doctype html><script>".utf8),
+    ]
+    for (name, data) in files { try data.write(to: URL(fileURLWithPath: space.folder.file(name))) }
+    let lock = try RunLock(space.folder, patience: .seconds(300))
+    var verification = try Verification(space.folder, lock: lock)
+    let wrong = ["contact-sheet-2.png", "index.html", "thumbs/.x.png.1.tmp", "thumbs/\(names[1])", "thumbs/other.png"]
+    #expect(verification.findings.map(\.file).sorted() == wrong.sorted())
+    #expect(verification.findings.filter { $0.kind == .derived }.count == 4)
+    try verification.repair(lock)
+    #expect(wrong.allSatisfy { access(space.folder.file($0), F_OK) != 0 })
+    #expect(try Verification(space.folder, lock: lock).isClean)
+    #expect(try space.images().count == 2 && space.files()["contact-sheet.png"] == image)
+  }
+
   @Test func `during a run only what is finished is looked at, and nothing is found`() throws {
     let space = try Workspace()
     var seen: [Verification] = []

@@ -160,7 +160,8 @@ import Testing
     try space.makeFolder("bin")
     try space.write("#!/bin/sh\necho \"$@\" >>'\(space.path)/scontrol'\n", to: "bin/scontrol")
     chmod(space.path + "/bin/scontrol", 0o755)
-    for (restarts, isQueued) in [("3", true), ("20", false)] {
+    // SIGTERM goes to all processes of a task, and a task that was cancelled must not come back.
+    for (restarts, signal, isQueued) in [("3", SIGUSR1, true), ("20", SIGUSR1, false), ("3", SIGTERM, false)] {
       try? FileManager.default.removeItem(atPath: space.path + "/scontrol")
       let task = try space.start(
         ["/bin/bash", "-c", String(script[array.lowerBound..<end.lowerBound])],
@@ -172,8 +173,12 @@ import Testing
       try task.wait {
         ((try? space.text("run/progress-0-of-2.json")) ?? "").contains(/"step":[1-9]/)
       }
-      // As Slurm does it: to the shell alone.
-      task.kill(SIGUSR1)
+      // As Slurm does it: USR1 to the shell alone.
+      task.kill(signal)
+      if signal == SIGTERM {
+        let progress = try JSONValue(parsing: space.text("run/progress-0-of-2.json"))
+        kill(pid_t(try #require(progress["pid"]?.integerValue)), signal)
+      }
       #expect(try await task.wait() == .exited(75), "\(task.errors)")
       #expect(try FileManager.default.contentsOfDirectory(atPath: space.path + "/run/checkpoints").count == 1)
       #expect(space.exists("scontrol") == isQueued)

@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import JSON
 import Testing
 
 /// Contact sheets as the program leaves them.
@@ -66,7 +67,7 @@ import Testing
     let lost = try #require(space.images().keys.max())
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(lost)")
     let child = try await space.run("sheet", "run", "--x", "seed")
-    #expect(child.output == "\(space.path)/run/contact-sheet.png\n")
+    #expect(child.output == "\(space.path)/run/contact-sheet.png\n\(space.path)/run/index.html\n")
     let page = try sheet(space)
     for data in try space.images().values {
       #expect(isThere(try PNGFile(decoding: Array(data)).image, in: page.image))
@@ -76,10 +77,98 @@ import Testing
   @Test func `pages of an older sheet go when there are fewer`() async throws {
     let space = try Workspace(recipe: Self.recipe)
     try await space.run("recipe.yaml", "--no-sheet")
-    let child = try await space.run("sheet", "run", "--page", "seed")
+    let child = try await space.run("sheet", "run", "--page", "seed", "--only", "png")
+    #expect(!space.exists("run/index.html"))
     #expect(child.outputLines.count == 3 && space.exists("run/contact-sheet-3.png"))
     try await space.run("sheet", "run", "--filter", "seed=2", "--page", "seed")
     #expect(!space.exists("run/contact-sheet-2.png") && !space.exists("run/contact-sheet-3.png"))
+  }
+
+  // MARK: The page
+
+  private func pageData(_ space: Workspace) throws -> JSONValue {
+    let page = try space.text("run/index.html")
+    let start = try #require(page.range(of: #"<script type="application/json" id="run">"#))
+    let end = try #require(page.range(of: "</script>", range: start.upperBound..<page.endIndex))
+    return try JSONValue(parsing: String(page[start.upperBound..<end.lowerBound]))
+  }
+
+  @Test func `a finished run leaves a page with every picture, which a run with nothing to do leaves alone`()
+    async throws
+  {
+    let space = try Workspace(recipe: Self.recipe)
+    try await space.run("recipe.yaml")
+    let data = try pageData(space)
+    #expect(data["title"] == "run" && data["running"] == false && data["sheets"] == ["contact-sheet.png"])
+    let cells = try #require(data["cells"]?.elements)
+    #expect(cells.map { $0["file"] } == (try space.manifestJobs().map { $0["file"] }))
+    // Small pictures need no small copies.
+    #expect(!space.exists("run/thumbs"))
+    let before = try space.times()["index.html"]
+    try await space.run("recipe.yaml")
+    #expect(try space.times()["index.html"] == before)
+    try await space.run("verify", "run")
+    try await space.run("recipe.yaml", "--set", "seed=9", "--no-sheet")
+    #expect(try space.times()["index.html"] == before)
+  }
+
+  @Test func `a page that a killed run left says that nothing goes on after the next`() async throws {
+    let space = try Workspace(recipe: Self.recipe)
+    try await space.run("recipe.yaml")
+    let page = try space.text("run/index.html").replacingOccurrences(of: #""running":false"#, with: #""running":true"#)
+    try space.write(page, to: "run/index.html")
+    try await space.run("recipe.yaml")
+    #expect(try pageData(space)["running"] == false)
+  }
+
+  @Test func `while a run goes on its page shows what is there, and a run that is stopped leaves it so`() async throws {
+    let space = try Workspace(recipe: Self.recipe)
+    try space.write(
+      Self.recipe.replacingOccurrences(of: "cfg_scale: [2, 7]", with: "steps: [1, 10000]"), to: "long.yaml")
+    let child = try space.start("long.yaml")
+    try child.wait(until: { (try? self.pageData(space))?["running"] == true })
+    let cells = try #require(pageData(space)["cells"]?.elements)
+    #expect(cells.count == 6 && cells.allSatisfy { $0["status"] == "pending" || $0["status"] == "done" })
+    try child.wait(until: { !space.journal().isEmpty })
+    child.kill(SIGTERM)
+    #expect(try await child.wait() == .exited(75))
+    let left = try pageData(space)
+    #expect(left["running"] == false)
+    let states = try #require(left["cells"]?.elements).map { $0["status"]?.text }
+    #expect(states == ["done", "pending", "pending", "pending", "pending", "pending"])
+  }
+
+  @Test func `large pictures have small copies, made once, made again with the picture, and pruned with it`()
+    async throws
+  {
+    let space = try Workspace(
+      recipe: Self.recipe.replacingOccurrences(of: "width: 64", with: "width: 264").replacingOccurrences(
+        of: "cfg_scale: [2, 7]", with: "cfg_scale: [7]"))
+    try await space.run("recipe.yaml", "--no-sheet")
+    #expect(!space.exists("run/thumbs") && !space.exists("run/index.html"))
+    try await space.run("sheet", "run", "--only", "html")
+    let names = try space.images().keys.sorted()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(space.path)/run/thumbs").sorted() == names)
+    let copies = try #require(pageData(space)["cells"]?.elements).map { $0["thumb"]?.text }
+    #expect(copies == names.map { "thumbs/\($0)" })
+    let copy = try PNGFile(decoding: Array(space.data("run/thumbs/\(names[0])"))).image
+    #expect((copy.width, copy.height) == (192, 35))
+
+    let before = try space.times()
+    try await space.run("sheet", "run", "--only", "html")
+    for name in names { #expect(try space.times()["thumbs/\(name)"] == before["thumbs/\(name)"]) }
+    try space.write(space.data("run/images/\(names[1])"), to: "run/images/\(names[0])")
+    try await space.run("sheet", "run", "--only", "html")
+    #expect(try space.data("run/thumbs/\(names[0])") == space.data("run/thumbs/\(names[1])"))
+    try await space.run("recipe.yaml")
+    #expect(try PNGFile(decoding: Array(space.data("run/thumbs/\(names[0])"))).image == copy)
+
+    try await space.run("recipe.yaml", "--set", "seed=2")
+    try await space.run("verify", "run", "--prune")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(space.path)/run/thumbs") == [names[1]])
+    try space.write(Data("x".utf8), to: "run/thumbs/stray.png")
+    let found = try await space.run("verify", "run", exits: 3)
+    #expect(found.output.hasPrefix("thumbs/stray.png: is a small copy of no image"))
   }
 
   @Test func `what cannot be laid out is an error that says what there is`() async throws {

@@ -30,9 +30,10 @@ import Testing
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }
-    // Models stand in the text by name and hash; what precision runs is an ingredient.
+    // Models stand in the text by name and hash; what precision runs is an ingredient. Where the prompts' networks are is
+    // not said at all.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["model", "precision", "sampler", "vae"])
+    #expect(fixed == ["adapterPlaces", "model", "precision", "sampler", "vae"])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
@@ -171,7 +172,7 @@ import Testing
   @Test func `what a picture took beyond this program is told, and what nobody knows`() {
     let settings = settings(
       """
-      a <lora:foo:0.8> cat
+      a <lora:foo:0.8> <hypernet:bar:1> cat
       Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Denoising strength: 0.7, Hires upscale: 2, \
       Hires prompt: "x, \\"y\\": z\\nw", ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
       Some Extension-Key: 3, Version: v1.10.1
@@ -180,10 +181,11 @@ import Testing
     #expect(
       kinds == [
         "Prompt": .unsupported, "Denoising strength": .unsupported, "Hires upscale": .unsupported,
-        "Hires prompt": .unsupported, "ControlNet 0": .unsupported, "Lora hashes": .unsupported,
+        "Hires prompt": .unsupported, "ControlNet 0": .unsupported,
         "Some Extension-Key": .unknown,
       ])
     #expect(!settings.isComplete)
+    #expect(settings.loras.map { [$0.name, $0.hash] } == [["foo", "0123456789ab"]])
     let plain = InfotextSettings(
       ParsedInfotext(
         "x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 8x8, Denoising strength: 0, Batch size: 4, Batch pos: 1"

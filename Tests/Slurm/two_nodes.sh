@@ -114,14 +114,13 @@ squeue -a
 
 step "a node dies with the shard that runs on it"
 await 200 "a shard runs" begun 1
-dead=$(squeue -h -j "$array" -t R -o %N | head -n 1)
-await 60 "the shard there has a process" pgrep -x sdbatch
-# First the daemon, so that it sees nothing of the rest; then the shard's shell, the shard, and who looks after them.
+read -r dead job < <(squeue -h -j "$array" -t R -o '%N %A' | head -n 1)
+await 60 "the shard there has a process" pgrep -f "slurmstepd: \[$job\."
+# First the daemon, so that it sees nothing of the rest; then who looks after the shard; then the shard and its shell.
 pkill -KILL -f "slurmd -f $SLURM_CONF -N $dead" || true
-for pid in $(pgrep -f 'slurmstepd|slurm_script|sdbatch run' || true); do
-  if grep -qzx "SLURMD_NODENAME=$dead" "/proc/$pid/environ" 2>/dev/null; then
-    kill -KILL "$(ps -o ppid= -p "$pid" | tr -d ' ')" "$pid" 2>/dev/null || true
-  fi
+pkill -KILL -f "slurmstepd: \[$job\." || true
+for pid in $(pgrep -f 'slurm_script|sdbatch run' || true); do
+  if grep -qzx "SLURM_JOB_ID=$job" "/proc/$pid/environ" 2>/dev/null; then kill -KILL "$pid" || true; fi
 done
 await 120 "the node is seen to be down" sh -c "sinfo -h -n $dead -o %T | grep -q down"
 sinfo -N
@@ -129,6 +128,19 @@ node "$dead"
 
 step "one shard by hand, beside the others"
 SDBATCH_ISA=avx2 timeout -s TERM 20 "$sdbatch" grid.yaml --output grid --shard 3/4 --threads 1 --summary || echo "ended with $?"
+
+step "a task is cancelled, and submitted once more"
+await 300 "a shard runs" begun 1
+task=$(squeue -h -j "$array" -t R -o %i | head -n 1)
+scancel "$task"
+await 60 "the task ends" sh -c "! squeue -h -a -o '%i %T' | grep -q '^$task RUNNING'"
+sleep 5
+squeue -h -a -o %i | grep -qx "$task" && fail "a cancelled task came back"
+# The first of the two scripts, for that task alone.
+"$sdbatch" slurm grid.yaml --shards 4 --cpus 2 --time 2 --notice 80 --isa avx2 --partition low |
+  sed -n '/SDBATCH_SHARDS.$/,/^SDBATCH_SHARDS$/p' | sed '1d;$d' >shards.sh
+again=$(sbatch --parsable --array="${task#*_}" shards.sh)
+scontrol update JobId="$collector" Dependency="afterany:$array,afterany:$again"
 
 step "until the collector is done"
 gone() { ! squeue -h -a -j "$collector" 2>/dev/null | grep -q .; }

@@ -6,6 +6,7 @@
 #include "pointwise_body.h"
 #include "product_body.h"
 #include "attention_body.h"
+#include "half_body.h"
 #include "winograd_math.h"
 #include "winograd_body.h"
 #include "winograd_weights_body.h"

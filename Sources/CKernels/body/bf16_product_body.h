@@ -91,5 +91,7 @@ static inline __attribute__((always_inline)) void tiles_bf16(const ck_bf16_produ
 static void product_bf16(const ck_bf16_product *p) {
   // A panel whose upper half is padding (a head of 40 is 32 + 8) costs half.
   if (p->n <= VL) tiles_bf16(p, 1);
+  else if (NV > 2 && p->n <= 2 * VL) tiles_bf16(p, NV > 2 ? 2 : 1);
+  else if (NV > 3 && p->n <= 3 * VL) tiles_bf16(p, NV > 3 ? 3 : 1);
   else tiles_bf16(p, NV);
 }

@@ -32,6 +32,7 @@ static void overlay(ck_table *t) {
   t->gelu = gelu;
   t->quick_gelu = quick_gelu;
   t->add = add;
+  t->widen_f16 = widen_f16;
   t->winograd_input = winograd_input;
   t->winograd_output = winograd_output;
   t->winograd_weights = winograd_weights;

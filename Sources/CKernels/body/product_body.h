@@ -59,5 +59,7 @@ static inline __attribute__((always_inline)) void tiles(const ck_product *p, con
 static void product(const ck_product *p) {
   // A panel whose upper half is padding (a head of 40 is 32 + 8) costs half.
   if (p->n <= VL) tiles(p, 1);
+  else if (NV > 2 && p->n <= 2 * VL) tiles(p, NV > 2 ? 2 : 1);
+  else if (NV > 3 && p->n <= 3 * VL) tiles(p, NV > 3 ? 3 : 1);
   else tiles(p, NV);
 }

@@ -97,8 +97,8 @@ typedef struct {
 } ck_bf16_attention;
 
 /// Queries per call of `attention_bf16`, and keys per block: scores and weights stay in the nearest caches.
-#define CK_BF16_ATTENTION_ROWS 64
-#define CK_BF16_ATTENTION_KEYS 128
+#define CK_BF16_ATTENTION_ROWS 32
+#define CK_BF16_ATTENTION_KEYS 512
 #define CK_BF16_ATTENTION_SCRATCH(width) (CK_BF16_ATTENTION_ROWS * (CK_BF16_ATTENTION_KEYS * 3 / 2 + (width)))
 
 /// The windows of a run of neighbouring tiles in one row of tiles, for Winograd's convolution F(tile x tile, 3 x 3): Lavin &
@@ -189,6 +189,8 @@ typedef struct {
   void (*winograd_input_bf16)(const ck_winograd_input *);
   void (*winograd_output_bf16)(const ck_winograd_output *);
   void (*winograd_weights_bf16)(const ck_winograd_weights *);
+  /// From IEEE half precision to float32, exactly; not 0 where all the numbers are finite. `x` may lie anywhere.
+  int (*widen_f16)(const void *x, size_t count, float *y);
   /// From bfloat16 to float32, exactly.
   void (*widen)(const uint16_t *x, size_t count, float *y);
   /// From float32 to the nearest bfloat16, to even in the middle; numbers below the normal ones may become zero.

@@ -133,6 +133,24 @@ static void narrow(const float *x, size_t count, uint16_t *y) {
   for (size_t i = 0; i < count; i++) y[i] = narrowed(x[i]);
 }
 
+static int widen_f16(const void *x, size_t count, float *y) {
+  int finite = 1;
+  for (size_t i = 0; i < count; i++) {
+    uint16_t half;
+    memcpy(&half, (const char *)x + 2 * i, sizeof half);
+    uint32_t magnitude = half & 0x7fff;
+    // Denormals count units of 2^-24. Exponents move from bias 15 to bias 127; all ones stay all ones.
+    float value = (float)magnitude * 0x1p-24f;
+    if (magnitude >= 0x400) {
+      uint32_t bits = (magnitude << 13) + ((magnitude >= 0x7c00 ? 224u : 112u) << 23);
+      memcpy(&value, &bits, sizeof value);
+    }
+    y[i] = half >> 15 ? -value : value;
+    finite &= magnitude < 0x7c00;
+  }
+  return finite;
+}
+
 static float activated(float x, int activation) {
   switch (activation) {
     case CK_SILU: return silu1(x);

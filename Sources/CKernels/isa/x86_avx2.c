@@ -4,7 +4,7 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "../vec/vec_avx2.h"
 
 // 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast. Pairs of bfloat16 are widened,
@@ -13,7 +13,7 @@ enum { MR = 6, MR16 = 4, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop
 
-static int supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
 
 #include "../body/overlay_body.h"
 #else

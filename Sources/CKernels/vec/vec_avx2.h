@@ -33,6 +33,8 @@ static inline vf v_scale2(vf x, vf n) {
   __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(exponent));
 }
+// An exponent that v_scale2 takes. The bound comes first, so that what is not a number stays so.
+static inline vf v_bounded_exponent(vf n) { return _mm256_max_ps(_mm256_set1_ps(-126.0f), n); }
 static inline float v_sum(vf a) {
   __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   h = _mm_add_ps(h, _mm_movehl_ps(h, h));
@@ -43,6 +45,9 @@ static inline float v_largest(vf a) {
   h = _mm_max_ps(h, _mm_movehl_ps(h, h));
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
+
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 
 // bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
 typedef __m256i vp;

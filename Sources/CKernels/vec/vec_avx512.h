@@ -28,8 +28,13 @@ static inline vf v_copysign(vf magnitude, vf sign) {
 static inline vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 // x * 2^n for an integral n of at most 127 in magnitude.
 static inline vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
+// An exponent that v_scale2 takes: here any.
+static inline vf v_bounded_exponent(vf n) { return n; }
 static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
+
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
 // bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
 typedef __m512i vp;

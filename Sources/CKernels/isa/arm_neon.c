@@ -1,0 +1,22 @@
+#include <string.h>
+
+#include "../isa.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#include "../vec/vec_neon.h"
+
+// 6 x 16 floats: 24 of the 32 registers hold sums, four the panel's row, one the broadcast. Pairs of bfloat16 are widened,
+// which takes twice as many for the panel's row.
+enum { MR = 6, MR16 = 5, NV = 4 };
+#include "../body/all_bodies.h"
+
+static int supported(void) { return 1; }
+
+#include "../body/overlay_body.h"
+#else
+static int supported(void) { return 0; }
+static void overlay(ck_table *t) { (void)t; }
+#endif
+
+const ck_isa ck_isa_neon = {"neon", supported, overlay};

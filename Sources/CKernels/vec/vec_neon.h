@@ -1,0 +1,85 @@
+// A vector of 4 floats: the operations that the bodies are written in.
+typedef float32x4_t vf;
+#define VL 4
+
+static inline vf v_load(const float *p) { return vld1q_f32(p); }
+static inline void v_store(float *p, vf x) { vst1q_f32(p, x); }
+// The first n lanes, 1...VL; the others are zero, and nothing is read past them.
+static inline vf v_load_n(const float *p, size_t n) {
+  if (n >= VL) return v_load(p);
+  float whole[VL] = {0};
+  for (size_t i = 0; i < n; i++) whole[i] = p[i];
+  return v_load(whole);
+}
+static inline void v_store_n(float *p, vf x, size_t n) {
+  if (n >= VL) {
+    v_store(p, x);
+    return;
+  }
+  float whole[VL];
+  v_store(whole, x);
+  for (size_t i = 0; i < n; i++) p[i] = whole[i];
+}
+static inline vf v_set1(float x) { return vdupq_n_f32(x); }
+static inline vf v_zero(void) { return vdupq_n_f32(0); }
+static inline vf v_add(vf a, vf b) { return vaddq_f32(a, b); }
+static inline vf v_sub(vf a, vf b) { return vsubq_f32(a, b); }
+static inline vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
+static inline vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
+static inline vf v_max(vf a, vf b) { return vmaxq_f32(a, b); }
+static inline vf v_min(vf a, vf b) { return vminq_f32(a, b); }
+static inline vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+static inline vf v_abs(vf a) { return vabsq_f32(a); }
+static inline vf v_copysign(vf magnitude, vf sign) { return vbslq_f32(vdupq_n_u32(0x80000000), sign, magnitude); }
+static inline vf v_round(vf a) { return vrndnq_f32(a); }
+// x * 2^n for an integral n of at most 127 in magnitude.
+static inline vf v_scale2(vf x, vf n) {
+  int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23);
+  return vmulq_f32(x, vreinterpretq_f32_s32(exponent));
+}
+// An exponent that v_scale2 takes; what is not a number stays so.
+static inline vf v_bounded_exponent(vf n) { return vmaxq_f32(vdupq_n_f32(-126.0f), n); }
+static inline float v_sum(vf a) { return vaddvq_f32(a); }
+static inline float v_largest(vf a) { return vmaxvq_f32(a); }
+
+// Half precision, on any boundary.
+static inline vf v_load_f16(const void *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p))); }
+
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+typedef uint32x4_t vp;
+static inline vf v_load16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+static inline vf v_load16_n(const uint16_t *p, size_t n) {
+  if (n >= VL) return v_load16(p);
+  uint16_t whole[VL] = {0};
+  for (size_t i = 0; i < n; i++) whole[i] = p[i];
+  return v_load16(whole);
+}
+// Rounds to nearest, to even in the middle; what is not a number stays so.
+static inline uint16x4_t v_narrow(vf x) {
+  uint32x4_t bits = vreinterpretq_u32_f32(x);
+  uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+  uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+  return vshrn_n_u32(vbslq_u32(vceqq_f32(x, x), rounded, quiet), 16);
+}
+static inline void v_store16(uint16_t *p, vf x) { vst1_u16(p, v_narrow(x)); }
+static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
+  if (n >= VL) {
+    v_store16(p, x);
+    return;
+  }
+  uint16_t whole[VL];
+  v_store16(whole, x);
+  for (size_t i = 0; i < n; i++) p[i] = whole[i];
+}
+static inline vp v_load_pairs(const uint16_t *p) { return vreinterpretq_u32_u16(vld1q_u16(p)); }
+static inline vp v_set1_pair(uint32_t pair) { return vdupq_n_u32(pair); }
+static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16)); }
+static inline vf v_odd(vp x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000))); }
+// sum + a.odd * b.odd + a.even * b.even
+static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+// Both rounded, and each even one beside its odd one.
+static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
+  uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
+  vst1q_u16(p, vreinterpretq_u16_u32(vorrq_u32(vmovl_u16(v_narrow(even)), above)));
+}

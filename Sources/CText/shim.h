@@ -1,0 +1,9 @@
+#include <ft2build.h>
+#include FT_FREETYPE_H
+#include <hb.h>
+#include <hb-ft.h>
+#include <fribidi/fribidi.h>
+
+// FreeType's names for them are macros with a cast, which Swift does not see.
+static const FT_Int32 sdbatch_load_and_render = FT_LOAD_RENDER;
+static const int sdbatch_load_default = FT_LOAD_DEFAULT;

@@ -1,0 +1,156 @@
+import Jobs
+import Models
+import Prompts
+import Tokenization
+import Weights
+
+/// The textual inversions that prompts for one model may name.
+///
+/// A file is opened when its name is found in a prompt, and read when an image needs it.
+final class EmbeddingLibrary {
+  private let names: EmbeddingNames
+  private let paths: [String]
+  private let stems: [String]
+  private let tokenizer: CLIPTokenizer
+  /// Of the model's text encoders.
+  private let widths: [Int]
+  private let digests: DigestCache
+  private var opened: [Int: Opened] = [:]
+  private var read: [Int: [[Float]]] = [:]
+  private var known: [Prompts: [EmbeddingIdentity]] = [:]
+  /// What users should know of names that stay words.
+  private var notes: [String] = []
+
+  /// What decides about the embeddings of a job.
+  private struct Prompts: Hashable {
+    let texts: [[UInt8]]
+    let calls: Int
+    let timelines: PromptTimelines
+    let emphasis: EmphasisChoice
+  }
+
+  /// Jobs of a grid share prompts; of wildcards there may be any number.
+  private static let knownLimit = 10_000
+
+  private struct Opened {
+    let file: EmbeddingFile
+    let identity: EmbeddingIdentity
+    let isUsable: Bool
+  }
+
+  /// Looks into `embeddings/` of some places.
+  ///
+  /// - Parameters:
+  ///   - places: The folders that hold that folder, best first.
+  ///   - model: The model whose prompts may name what is there.
+  ///   - digests: Remembers digests of files.
+  init(places: [String], model: ModelCatalog.Model, digests: DigestCache) {
+    let files = AdapterFolder.files(in: places.map { $0 + "/embeddings" }, extensions: ["pt", "bin", "safetensors"])
+    stems = files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    paths = stems.map { files[$0] ?? "" }
+    tokenizer = model.tokenizer
+    names = EmbeddingNames(stems, tokenizer: tokenizer)
+    widths = model.archive.textEncoders.map(\.configuration.width)
+    self.digests = digests
+  }
+
+  /// What begins at a place of a run's tokens; nothing for words that are no name of an embedding for this model.
+  ///
+  /// As in the webui, an embedding of other widths is for another kind of model, and its name stays a word.
+  ///
+  /// Throws `WeightError` for a file whose name is found and that is damaged or no embedding.
+  func match(_ tokens: [Int32], at place: Int) throws -> PromptEmbedding? {
+    for (number, tokenCount) in names.matches(tokens, at: place) {
+      let file = try open(number)
+      guard file.isUsable else { continue }
+      return PromptEmbedding(number: number, tokenCount: tokenCount, vectorCount: file.file.vectorCount)
+    }
+    return nil
+  }
+
+  /// What the prompts of a job name, each once: the prompt's, then the negative prompt's, as they occur.
+  ///
+  /// Throws `WeightError`.
+  func used(by job: JobParameters) throws -> [EmbeddingIdentity] {
+    guard !names.isEmpty else { return [] }
+    let calls = job.sampler.plannedCalls(steps: job.steps)
+    let prompts = Prompts(
+      texts: [Array(job.prompt.utf8), Array(job.negativePrompt.utf8)], calls: calls, timelines: job.timelines,
+      emphasis: job.emphasis)
+    if let used = known[prompts] { return used }
+    let used = try find(job, calls: calls)
+    if known.count >= Self.knownLimit { known = [:] }
+    known[prompts] = used
+    return used
+  }
+
+  /// The notes that were not taken yet.
+  func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes
+  }
+
+  private func find(_ job: JobParameters, calls: Int) throws -> [EmbeddingIdentity] {
+    var used: [EmbeddingIdentity] = []
+    for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
+      var texts: Set<[UInt8]> = []
+      for entry in PromptSchedule(part, calls: calls, usesOldTimelines: job.timelines == .old).entries
+      where texts.insert(Array(entry.text.utf8)).inserted {
+        // A prompt that cannot be read fails its job, which says so.
+        guard let runs = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }
+        for run in runs where !run.isBreak {
+          for identity in try used(in: run.text) where !used.contains(identity) { used.append(identity) }
+        }
+      }
+    }
+    return used
+  }
+
+  private func used(in text: String) throws -> [EmbeddingIdentity] {
+    let tokens = tokenizer.encode(text)
+    var used: [EmbeddingIdentity] = []
+    var place = 0
+    while place < tokens.count {
+      let found = try match(tokens, at: place)
+      if let found, let file = opened[found.number] { used.append(file.identity) }
+      place += found?.tokenCount ?? 1
+    }
+    return used
+  }
+
+  /// The vectors of an embedding for one of the text encoders; throws `WeightError`.
+  func vectors(_ number: Int, encoder: Int) throws -> [Float] {
+    if let vectors = read[number] { return vectors[encoder] }
+    let vectors = try open(number).file.vectors()
+    read[number] = vectors
+    return vectors[encoder]
+  }
+
+  private func open(_ number: Int) throws -> Opened {
+    if let file = opened[number] { return file }
+    let file = try EmbeddingFile(path: paths[number])
+    let isUsable = file.widths == widths
+    if !isUsable {
+      let (found, expected) = (Self.text(file.widths), Self.text(widths))
+      notes.append(
+        "\(paths[number]): the embedding has vectors of \(found) numbers, the model's text takes \(expected); its name stays "
+          + "a word in the prompts")
+    }
+    let identity = EmbeddingIdentity(
+      name: stems[number], path: paths[number], sha256: try digests.sha256(ofFileAt: paths[number]))
+    let entry = Opened(file: file, identity: identity, isUsable: isUsable)
+    opened[number] = entry
+    return entry
+  }
+
+  private static func text(_ widths: [Int]) -> String { widths.map(String.init).joined(separator: " and ") }
+}
+
+extension PromptAttention.Run {
+  /// The runs of a text with their weights; all of it one run where brackets are text.
+  ///
+  /// Throws `PromptError` for a weight that cannot be read.
+  static func runs(_ text: String, _ emphasis: EmphasisChoice) throws(PromptError) -> [PromptAttention.Run] {
+    emphasis == .none ? [PromptAttention.Run(text: text, weight: 1)] : try PromptAttention(text).runs
+  }
+}

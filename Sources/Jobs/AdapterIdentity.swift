@@ -1,0 +1,72 @@
+/// A LoRA by its content, and how much of it a prompt asks for.
+public struct LoRAIdentity: Codable, Hashable, Sendable {
+  /// What the prompt calls it.
+  public var name: String
+  /// The absolute path.
+  public var path: String
+  /// SHA-256 of the file, in lower-case hexadecimal.
+  public var sha256: String
+  /// The twelve digits that the webui writes into infotexts.
+  public var shortHash: String
+  /// What its changes of text encoders are multiplied by.
+  public var textMultiplier: Double
+  /// What its changes of the UNet are multiplied by.
+  public var unetMultiplier: Double
+  /// The rank that its matrices are cut to.
+  public var rankLimit: Int?
+
+  /// A LoRA with this content.
+  public init(
+    name: String, path: String, sha256: String, shortHash: String, textMultiplier: Double, unetMultiplier: Double,
+    rankLimit: Int?
+  ) {
+    self.name = name
+    self.path = path
+    self.sha256 = sha256
+    self.shortHash = shortHash
+    self.textMultiplier = textMultiplier
+    self.unetMultiplier = unetMultiplier
+    self.rankLimit = rankLimit
+  }
+}
+
+/// A textual inversion that prompts of a job name, by its content.
+public struct EmbeddingIdentity: Codable, Hashable, Sendable {
+  /// What prompts call it: the file's name without extension.
+  public var name: String
+  /// The absolute path.
+  public var path: String
+  /// SHA-256 of the file, in lower-case hexadecimal.
+  public var sha256: String
+
+  /// The first twelve digits, which the webui writes into infotexts.
+  public var shortHash: String { String(sha256.prefix(12)) }
+
+  /// An embedding with this content.
+  public init(name: String, path: String, sha256: String) {
+    self.name = name
+    self.path = path
+    self.sha256 = sha256
+  }
+}
+
+extension JobIngredients {
+  /// The checkpoint and all that goes with it, for the list of models of a run.
+  public var models: [ModelIdentity] {
+    [model, vae].compactMap { $0 }
+      + (loras ?? []).map { ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "lora") }
+      + embeddings.map { ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "embedding") }
+  }
+}
+
+extension InfotextSettings.NamedAdapter {
+  /// Whether a LoRA is the one that the text means; older versions of the webui wrote other digits of it.
+  public func isSame(_ lora: LoRAIdentity) -> Bool {
+    name == Infotext.keyed(lora.name) && (lora.shortHash.hasPrefix(hash) || lora.sha256.hasPrefix(hash))
+  }
+
+  /// Whether an embedding is the one that the text means.
+  public func isSame(_ embedding: EmbeddingIdentity) -> Bool {
+    name == Infotext.keyed(embedding.name) && embedding.sha256.hasPrefix(hash)
+  }
+}

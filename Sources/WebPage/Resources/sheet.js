@@ -1,0 +1,451 @@
+// The grid of pictures. Rows and cells in view, and some around, are elements; the others are made when they come near.
+
+class Sheet {
+  // open: called with the cell that somebody wants to see large.
+  constructor(run, view, open) {
+    this.run = run;
+    this.view = view;
+    this.open = open;
+    this.scroller = find("scroller");
+    this.element = find("sheet");
+    // Where the keyboard is: a row of the arrangement and a column of it.
+    this.focus = { row: -1, column: 0 };
+    this.drawnRows = new Map();
+    this.scroller.addEventListener("scroll", () => this.later(), { passive: true });
+    new ResizeObserver(() => this.resize()).observe(this.scroller);
+    this.element.addEventListener("click", event => this.click(event));
+    this.element.addEventListener("keydown", event => this.key(event));
+    this.element.addEventListener("focusin", event => this.focused(event));
+    this.element.addEventListener("pointerover", event => this.hover(event));
+    this.element.addEventListener("pointerleave", () => this.hidePreview());
+    this.scroller.addEventListener("scroll", () => this.hidePreview(), { passive: true });
+    this.rebuild();
+  }
+
+  // MARK: Layout
+
+  resize() {
+    if (this.scroller.clientWidth !== this.arrangement.room) this.rebuild();
+    else this.later();
+  }
+
+  // Lays everything out anew, and keeps the keyboard at the cell where it was.
+  rebuild() {
+    const old = this.cellAt(this.focus);
+    const hadFocus = this.element.contains(document.activeElement);
+    this.hidePreview();
+    const arrangement = new Arrangement(this.run, this.view, this.scroller.clientWidth);
+    this.arrangement = arrangement;
+    this.element.replaceChildren();
+    this.drawnRows.clear();
+    place(this.element, { width: arrangement.width, height: arrangement.height });
+    const rows = arrangement.rows;
+    const columns = Math.max(0, ...rows.map(row => (row.cells ? row.cells.length : 1)));
+    this.element.setAttribute("aria-rowcount", rows.length + arrangement.tiers.length);
+    this.element.setAttribute("aria-colcount", columns + 1);
+    // All of a small grid is there at once, also for those who search the page or listen to it.
+    this.isSmall = arrangement.count <= 400;
+    find("nothing").hidden = rows.length > 0;
+    this.scroller.hidden = rows.length === 0;
+    this.focus = this.position(old) || this.firstCell();
+    this.drawHead();
+    this.draw();
+    if (hadFocus) this.elementAt(this.focus)?.focus({ preventScroll: true });
+  }
+
+  later() {
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    requestAnimationFrame(() => {
+      this.isWaiting = false;
+      this.draw();
+    });
+  }
+
+  cellAt({ row, column }) { return this.arrangement?.rows[row]?.cells?.[column] || null; }
+
+  // Where a cell stands; nothing for one that is not shown.
+  position(cell) {
+    if (!cell) return null;
+    const rows = this.arrangement.rows;
+    for (let row = 0; row < rows.length; row++) {
+      const column = rows[row].cells ? rows[row].cells.indexOf(cell) : -1;
+      if (column >= 0) return { row, column };
+    }
+    return null;
+  }
+
+  firstCell() {
+    const row = this.arrangement.rows.findIndex(row => row.cells);
+    return { row, column: 0 };
+  }
+
+  // MARK: Drawing
+
+  drawHead() {
+    const { tiers, gutter, head } = this.arrangement;
+    if (!tiers.length) return;
+    const element = place(make("div", { className: "head" }), { height: head });
+    const corner = place(make("div", { className: "corner", "aria-hidden": "true" }), { width: gutter - gap });
+    const names = [this.view.y >= 0 ? this.run.axes[this.view.y].name + " ↓" : "", this.run.axes[this.view.x]?.name];
+    if (names[1]) corner.append(make("span", { className: "across", dir: "auto" }, names[1] + " →"));
+    if (names[0]) corner.append(make("span", { className: "down", dir: "auto" }, names[0]));
+    element.append(corner);
+    tiers.forEach((tier, number) => {
+      const row = make("div", { role: "row", className: "tier", "aria-rowindex": number + 1 });
+      place(row, { top: tier.y, height: tier.height });
+      row.labels = new Map();
+      element.append(row);
+    });
+    this.element.append(element);
+    this.headRows = [...element.querySelectorAll(".tier")];
+  }
+
+  // The labels over the columns in view.
+  drawLabels() {
+    const { scroller, arrangement } = this;
+    const ahead = this.isSmall ? Infinity : 500;
+    const [left, right] = [scroller.scrollLeft - ahead, scroller.scrollLeft + scroller.clientWidth + ahead];
+    arrangement.tiers.forEach((tier, number) => {
+      const row = this.headRows[number];
+      tier.labels.forEach((label, place) => {
+        const isNear = label.x + label.width >= left && label.x <= right;
+        const element = row.labels.get(place);
+        if (isNear && !element) {
+          const made = this.labelElement(tier, label);
+          row.labels.set(place, made);
+          row.append(made);
+        } else if (!isNear && element) {
+          element.remove();
+          row.labels.delete(place);
+        }
+      });
+    });
+  }
+
+  labelElement(tier, label) {
+    const isOuter = tier.axis === this.view.sx;
+    const text = make("span", { dir: "auto" }, label.text);
+    const title = this.run.axes[tier.axis].values[label.value].label;
+    const element = make("div", { role: "columnheader", className: isOuter ? "label outer" : "label", title }, text);
+    // The name of a wide block stays in view.
+    if (isOuter) place(text, { left: this.arrangement.gutter });
+    return place(element, { left: label.x, width: label.width, height: tier.height });
+  }
+
+  draw() {
+    const { scroller, arrangement } = this;
+    const { rows } = arrangement;
+    if (arrangement.tiers.length) this.drawLabels();
+    const ahead = this.isSmall ? Infinity : 500;
+    const [top, bottom] = [scroller.scrollTop - ahead, scroller.scrollTop + scroller.clientHeight + ahead];
+    const wanted = new Set();
+    const first = this.isSmall ? 0 : arrangement.rowAt(top);
+    for (let number = first; number < rows.length && rows[number].y <= bottom; number++) wanted.add(number);
+    // Wherever the keyboard is, there is an element for it.
+    if (this.focus.row >= 0) wanted.add(this.focus.row);
+    for (const [number, drawn] of this.drawnRows) {
+      if (wanted.has(number)) continue;
+      drawn.element.remove();
+      this.drawnRows.delete(number);
+    }
+    for (const number of [...wanted].sort((a, b) => a - b)) {
+      if (!this.drawnRows.has(number)) this.addRow(number);
+      this.drawCells(number);
+    }
+  }
+
+  addRow(number) {
+    const row = this.arrangement.rows[number];
+    const { tiers, gutter } = this.arrangement;
+    const element = make("div", {
+      role: "row", className: row.kind === "band" ? "row band" : "row", "aria-rowindex": number + tiers.length + 1,
+    });
+    place(element, { top: row.y, height: row.height });
+    if (row.kind === "band") {
+      const name = row.axis === undefined ? "" : this.run.axes[row.axis].name;
+      element.append(make("div", { role: "rowheader", className: "band-label" },
+        name ? make("span", { className: "axis-name", dir: "auto" }, name) : null,
+        make("span", { dir: "auto" }, row.text)));
+    } else if (row.label !== null) {
+      const title = this.run.axes[row.axis].values[row.value].label;
+      const text = make("span", { dir: "auto" }, row.label);
+      place(text, { "-webkit-line-clamp": String(Math.max(1, Math.floor((row.height - 4) / labelLine))) });
+      const header = make("div", { role: "rowheader", className: "row-label", title }, text);
+      place(header, { width: gutter - gap });
+      element.append(header);
+    }
+    // In the order of the rows, for those who go through the page by its text.
+    let next = null;
+    for (const [other, drawn] of this.drawnRows) {
+      if (other > number && (next === null || other < next.number)) next = { number: other, element: drawn.element };
+    }
+    this.element.insertBefore(element, next ? next.element : null);
+    this.drawnRows.set(number, { element, cells: new Map() });
+  }
+
+  drawCells(number) {
+    const { scroller, arrangement } = this;
+    const row = arrangement.rows[number];
+    if (!row.cells) return;
+    const drawn = this.drawnRows.get(number);
+    const ahead = this.isSmall ? Infinity : 500;
+    const [left, right] = [scroller.scrollLeft - ahead, scroller.scrollLeft + scroller.clientWidth + ahead];
+    for (let column = 0; column < row.cells.length; column++) {
+      const x = arrangement.x(row, column);
+      const isNear = x + arrangement.box.width >= left && x <= right;
+      const isWanted = isNear || (number === this.focus.row && column === this.focus.column);
+      const element = drawn.cells.get(column);
+      if (isWanted && !element) {
+        const made = this.cellElement(row, number, column);
+        place(made, { left: x, width: arrangement.box.width, height: row.height });
+        drawn.cells.set(column, made);
+        drawn.element.append(made);
+      } else if (!isWanted && element) {
+        element.remove();
+        drawn.cells.delete(column);
+      }
+    }
+  }
+
+  cellElement(row, number, column) {
+    const { arrangement, run, view } = this;
+    const cell = row.cells[column];
+    const isFocus = number === this.focus.row && column === this.focus.column;
+    const element = make("div", {
+      role: "gridcell", tabIndex: isFocus ? 0 : -1, "aria-colindex": column + 2, className: "cell",
+    });
+    element.dataset.row = number;
+    element.dataset.column = column;
+    if (!cell) {
+      element.classList.add("hole");
+      element.setAttribute("aria-label", "not in this run");
+      place(element, { "--height": arrangement.box.height });
+      return element;
+    }
+    const isMarked = view.pair.includes(cell.number);
+    element.dataset.number = cell.number;
+    element.classList.add(cell.status);
+    element.setAttribute("aria-label", run.description(cell));
+    element.setAttribute("aria-selected", String(isMarked));
+    element.append(this.tile(cell));
+    if (row.captions) element.append(make("span", { className: "caption", dir: "auto" }, row.captions[column]));
+    if (cell.status === "done") {
+      element.querySelector(".frame").append(make("button", {
+        type: "button", className: "mark", tabIndex: -1, title: "Compare (c)",
+        "aria-label": isMarked ? "Do not compare" : "Compare", "aria-pressed": String(isMarked),
+      }, isMarked ? "✓" : "+"));
+    }
+    return element;
+  }
+
+  // The picture of a cell, or what stands in its place.
+  tile(cell) {
+    const { arrangement, view } = this;
+    const size = arrangement.drawn(cell);
+    const tile = make("div", { className: "tile" });
+    place(tile, { height: arrangement.box.height });
+    const frame = place(make("div", { className: "frame" }), size);
+    tile.append(frame);
+    if (cell.status === "done") {
+      frame.append(this.picture(cell, size));
+      if ((view.times || view.order.endsWith("est")) && cell.seconds !== undefined) {
+        frame.append(make("span", { className: "time" }, duration(cell.seconds)));
+      }
+    } else {
+      const text = cell.status === "failed" ? [make("b", {}, "failed"), make("span", { dir: "auto" }, cell.error)] : ["pending"];
+      frame.append(make("div", { className: "reason" }, ...text));
+    }
+    return tile;
+  }
+
+  // The small copy where it is large enough, or else the picture itself.
+  picture(cell, size) {
+    const needed = Math.max(size.width, size.height) * Math.min(devicePixelRatio, 2);
+    const source = cell.thumb && needed <= this.run.thumbnail_side * 1.3 ? cell.thumb : cell.file;
+    const image = make("img", { alt: "", loading: "lazy", decoding: "async", draggable: false, width: size.width, height: size.height });
+    if (size.width >= cell.width * 3) image.classList.add("coarse");
+    image.addEventListener("error", () => {
+      if (image.getAttribute("src") !== cell.file) image.src = cell.file;
+      else image.replaceWith(make("div", { className: "reason" }, make("b", {}, "missing"), cell.file));
+    });
+    image.src = source;
+    return image;
+  }
+
+  // MARK: Keyboard
+
+  elementAt({ row, column }) { return this.drawnRows.get(row)?.cells.get(column) || null; }
+
+  // Moves the keyboard to a cell and brings it into view.
+  go(position) {
+    const row = this.arrangement.rows[position.row];
+    if (!row?.cells) return;
+    const column = Math.max(0, Math.min(position.column, row.cells.length - 1));
+    const old = this.elementAt(this.focus);
+    if (old) old.tabIndex = -1;
+    this.focus = { row: position.row, column };
+    this.reveal(row, column);
+    this.draw();
+    const element = this.elementAt(this.focus);
+    element.tabIndex = 0;
+    element.focus({ preventScroll: true });
+  }
+
+  reveal(row, column) {
+    const { scroller, arrangement } = this;
+    const x = arrangement.x(row, column);
+    const [left, top] = [x - arrangement.gutter, row.y - arrangement.head - gap];
+    const right = x + arrangement.box.width + margin - scroller.clientWidth;
+    const bottom = row.y + row.height + margin - scroller.clientHeight;
+    if (scroller.scrollLeft > left) scroller.scrollLeft = left;
+    else if (scroller.scrollLeft < right) scroller.scrollLeft = right;
+    if (scroller.scrollTop > top) scroller.scrollTop = top;
+    else if (scroller.scrollTop < bottom) scroller.scrollTop = bottom;
+  }
+
+  // The next row of cells in a direction, some rows away.
+  rowFrom(row, step) {
+    const rows = this.arrangement.rows;
+    let found = row;
+    for (let next = row + Math.sign(step), left = Math.abs(step); next >= 0 && next < rows.length && left > 0; next += Math.sign(step)) {
+      if (!rows[next].cells) continue;
+      found = next;
+      left -= 1;
+    }
+    return found;
+  }
+
+  key(event) {
+    if (event.altKey || event.metaKey || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
+    const { row, column } = this.focus;
+    const rows = this.arrangement.rows;
+    const cell = this.cellAt(this.focus);
+    const page = Math.max(1, Math.floor(this.scroller.clientHeight / (this.arrangement.box.height + gap)));
+    const last = rows[row]?.cells ? rows[row].cells.length - 1 : 0;
+    const isWrapped = Boolean(rows[row]?.xs);
+    const moves = {
+      ArrowLeft: () => (column > 0 || !isWrapped ? { row, column: column - 1 } : { row: this.rowFrom(row, -1), column: Infinity }),
+      ArrowRight: () => (column < last || !isWrapped ? { row, column: column + 1 } : { row: this.rowFrom(row, 1), column: 0 }),
+      ArrowUp: () => ({ row: this.rowFrom(row, -1), column }),
+      ArrowDown: () => ({ row: this.rowFrom(row, 1), column }),
+      PageUp: () => ({ row: this.rowFrom(row, -page), column }),
+      PageDown: () => ({ row: this.rowFrom(row, page), column }),
+      Home: () => (event.ctrlKey ? this.firstCell() : { row, column: 0 }),
+      End: () => (event.ctrlKey ? { row: this.rowFrom(row, rows.length), column: Infinity } : { row, column: last }),
+    };
+    if (moves[event.key]) {
+      const preview = !find("preview").hidden;
+      this.go(moves[event.key]());
+      if (preview) this.showPreview(this.elementAt(this.focus));
+    } else if ((event.key === "Enter" || event.key === " ") && event.target.closest(".mark") === null) {
+      if (cell) this.open(cell);
+    } else if (event.key === "c" && cell?.status === "done") {
+      this.mark(cell);
+    } else if (event.key === "z") {
+      if (find("preview").hidden) this.showPreview(this.elementAt(this.focus));
+      else this.hidePreview();
+    } else if (event.key === "Escape" && !find("preview").hidden) {
+      this.hidePreview();
+    } else if ((event.key === "h" || event.key === "H") && !rows[row].xs) {
+      this.hide(event.key === "h" ? [this.view.x, this.arrangement.columns[column].inner] : [this.view.y, rows[row].value]);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  // Hides a value, unless it is the last one that is shown.
+  hide([axis, value]) {
+    if (axis < 0 || this.view.shown(axis).length < 2) return;
+    this.view.hide(axis, [...this.view.hidden[axis], value]);
+    say(`Hidden: ${this.run.axes[axis].values[value].label}`);
+  }
+
+  focused(event) {
+    const element = event.target.closest(".cell");
+    if (!element) return;
+    const position = { row: Number(element.dataset.row), column: Number(element.dataset.column) };
+    if (position.row === this.focus.row && position.column === this.focus.column) return;
+    const old = this.elementAt(this.focus);
+    if (old) old.tabIndex = -1;
+    this.focus = position;
+    element.tabIndex = 0;
+  }
+
+  click(event) {
+    const element = event.target.closest(".cell[data-number]");
+    if (!element) return;
+    const cell = this.run.cells[Number(element.dataset.number)];
+    if (event.target.closest(".mark")) this.mark(cell);
+    else this.open(cell);
+  }
+
+  // MARK: Comparison
+
+  mark(cell) {
+    this.view.mark(cell);
+    const isMarked = this.view.pair.includes(cell.number);
+    say(isMarked ? `To compare: ${this.run.label(cell)}` : `Not to compare: ${this.run.label(cell)}`);
+  }
+
+  // Shows which cells are marked, without laying anything out.
+  showMarks() {
+    for (const { cells } of this.drawnRows.values()) {
+      for (const element of cells.values()) {
+        const button = element.querySelector(".mark");
+        if (!button) continue;
+        const isMarked = this.view.pair.includes(Number(element.dataset.number));
+        element.setAttribute("aria-selected", String(isMarked));
+        button.setAttribute("aria-pressed", String(isMarked));
+        button.setAttribute("aria-label", isMarked ? "Do not compare" : "Compare");
+        button.textContent = isMarked ? "✓" : "+";
+      }
+    }
+  }
+
+  // MARK: Preview
+
+  hover(event) {
+    clearTimeout(this.hoverTimer);
+    if (!this.view.hover || event.pointerType !== "mouse") return;
+    const element = event.target.closest(".cell.done");
+    if (!element) return this.hidePreview();
+    if (this.previewed === element) return;
+    const wait = find("preview").hidden ? 350 : 60;
+    this.hoverTimer = setTimeout(() => this.showPreview(element), wait);
+  }
+
+  // Shows a picture larger, beside its cell.
+  showPreview(element) {
+    const cell = element?.dataset.number === undefined ? null : this.run.cells[Number(element.dataset.number)];
+    if (cell?.status !== "done" || !element.isConnected) return this.hidePreview();
+    const frame = element.querySelector(".frame").getBoundingClientRect();
+    const room = { width: innerWidth - 24, height: innerHeight - 24 };
+    const scale = Math.min(
+      Math.max(1, (frame.width * 1.8) / cell.width, 384 / Math.max(cell.width, cell.height)),
+      (room.width * 0.62) / cell.width, (room.height - 44) / cell.height);
+    const size = { width: Math.round(cell.width * scale), height: Math.round(cell.height * scale) };
+    // Larger than the cell, or it is of no use.
+    if (size.width < frame.width * 1.15) return this.hidePreview();
+    const preview = find("preview");
+    const image = place(make("img", { src: cell.file, alt: "" }), size);
+    if (size.width >= cell.width * 3) image.className = "coarse";
+    preview.replaceChildren(image, make("p", { dir: "auto" }, this.run.label(cell)));
+    preview.hidden = false;
+    const [width, height] = [size.width + 2, size.height + 44];
+    const isRight = frame.right + 10 + width <= innerWidth - 8 || frame.left < width + 18;
+    place(preview, {
+      left: Math.max(8, Math.min(isRight ? frame.right + 10 : frame.left - 10 - width, innerWidth - width - 8)),
+      top: Math.max(8, Math.min(frame.top + frame.height / 2 - height / 2, innerHeight - height - 8)),
+      width: size.width,
+    });
+    this.previewed = element;
+  }
+
+  hidePreview() {
+    clearTimeout(this.hoverTimer);
+    find("preview").hidden = true;
+    this.previewed = null;
+  }
+}

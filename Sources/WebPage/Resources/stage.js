@@ -1,0 +1,137 @@
+// A place for large pictures that can be zoomed and moved; several pictures move together.
+
+class Stage {
+  // element: the place. changed: called with the scale in words whenever it changes.
+  constructor(element, changed = () => {}) {
+    this.element = element;
+    this.changed = changed;
+    this.panes = [];
+    element.addEventListener("wheel", event => this.wheel(event), { passive: false });
+    element.addEventListener("pointerdown", event => this.press(event));
+    element.addEventListener("pointermove", event => this.drag(event));
+    for (const name of ["pointerup", "pointercancel"]) {
+      element.addEventListener(name, event => {
+        this.fingers.delete(event.pointerId);
+        element.classList.remove("dragging");
+      });
+    }
+    element.addEventListener("dblclick", event => {
+      event.preventDefault();
+      this.toggle(event.clientX, event.clientY);
+    });
+    this.fingers = new Map();
+    new ResizeObserver(() => this.apply()).observe(element);
+    this.reset();
+  }
+
+  // Shows panes, elements with pictures of one size each: { element, width, height }.
+  show(panes, keepsZoom) {
+    this.panes = panes;
+    if (!keepsZoom) this.reset();
+    this.apply();
+  }
+
+  // As large as fits, in the middle.
+  reset() {
+    this.zoom = 1;
+    this.shift = { x: 0, y: 0 };
+    this.apply();
+  }
+
+  // The scale at which a pane is as large as its room; never more than eight times the picture.
+  fitting(pane) {
+    const room = pane.element.parentElement;
+    return Math.min(room.clientWidth / pane.width, room.clientHeight / pane.height, 8);
+  }
+
+  get scale() { return this.panes.length ? this.fitting(this.panes[0]) * this.zoom : 1; }
+
+  // Zooms, so that the point of the picture under the pointer stays there.
+  zoomTo(zoom, x, y) {
+    const bounds = this.paneBounds(x);
+    const center = bounds ? { x: bounds.left + bounds.width / 2, y: bounds.top + bounds.height / 2 } : { x, y };
+    const next = Math.max(1 / 16, Math.min(64, zoom));
+    const ratio = next / this.zoom;
+    const [dx, dy] = x === undefined ? [0, 0] : [x - center.x, y - center.y];
+    this.shift = { x: dx - (dx - this.shift.x) * ratio, y: dy - (dy - this.shift.y) * ratio };
+    this.zoom = next;
+    if (next <= 1) this.shift = { x: 0, y: 0 };
+    this.apply();
+  }
+
+  // The room of the pane that the pointer is over.
+  paneBounds(x) {
+    const rooms = this.panes.map(pane => pane.element.parentElement.getBoundingClientRect());
+    return rooms.find(room => x >= room.left && x <= room.right) || rooms[0];
+  }
+
+  zoomBy(factor, x, y) { this.zoomTo(this.zoom * factor, x, y); }
+
+  // A pixel of the picture for a pixel of the page, or back to what fits.
+  toggle(x, y) {
+    if (Math.abs(this.scale - 1) < 0.01 || this.zoom !== 1) this.reset();
+    else this.zoomTo(this.zoom / this.scale, x, y);
+  }
+
+  actualSize() { this.zoomTo(this.zoom / this.scale); }
+
+  apply() {
+    for (const pane of this.panes) {
+      const scale = this.fitting(pane) * this.zoom;
+      if (!(scale > 0)) continue;
+      place(pane.element, {
+        width: pane.width * scale, height: pane.height * scale,
+        transform: `translate(-50%, -50%) translate(${this.shift.x}px, ${this.shift.y}px)`,
+      });
+      pane.element.classList.toggle("coarse", scale >= 3);
+    }
+    this.element.classList.toggle("zoomed", this.zoom > 1);
+    this.changed(Math.round(this.scale * 100) + " %");
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0018)), event.clientX, event.clientY);
+  }
+
+  press(event) {
+    if (event.button !== 0 || event.target.closest("button, input, a")) return;
+    this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.element.setPointerCapture(event.pointerId);
+    this.element.classList.add("dragging");
+  }
+
+  drag(event) {
+    const old = this.fingers.get(event.pointerId);
+    if (!old) return;
+    const now = { x: event.clientX, y: event.clientY };
+    const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
+    this.fingers.set(event.pointerId, now);
+    if (other) {
+      // Two fingers pinch.
+      const spread = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, Math.hypot(old.x - other.x, old.y - other.y));
+      this.zoomBy(spread, (now.x + other.x) / 2, (now.y + other.y) / 2);
+    } else if (this.zoom > 1) {
+      this.shift = { x: this.shift.x + now.x - old.x, y: this.shift.y + now.y - old.y };
+      this.apply();
+    }
+  }
+
+  // Whether a key was one of the stage's.
+  key(event) {
+    const actions = {
+      "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8), "0": () => this.reset(),
+      "1": () => this.actualSize(),
+    };
+    if (!actions[event.key] || event.ctrlKey || event.metaKey || event.altKey) return false;
+    actions[event.key]();
+    event.preventDefault();
+    return true;
+  }
+}
+
+// A picture as a pane of a stage.
+function pane(cell) {
+  const element = make("img", { className: "pane", alt: "", src: cell.file, draggable: false });
+  return { element, width: cell.width, height: cell.height };
+}

@@ -1,0 +1,218 @@
+// One cell, large, with all that is known of it.
+
+class Viewer {
+  // sheet: tells where cells stand, for the arrow keys.
+  constructor(run, view, sheet) {
+    this.run = run;
+    this.view = view;
+    this.sheet = sheet;
+    this.dialog = find("viewer");
+    this.scaleText = make("output", { className: "scale" });
+    this.stage = new Stage(find("viewer-stage"), text => { this.scaleText.textContent = text; });
+    this.makeStage();
+    find("viewer-close").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("close", () => this.closed());
+    this.dialog.addEventListener("keydown", event => this.key(event));
+    this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
+  }
+
+  // Shows the cell that the view names, if there is one.
+  update() {
+    const cell = this.view.cell === null ? null : this.run.cells[this.view.cell];
+    if (!cell) {
+      if (this.dialog.open) this.dialog.close();
+      return;
+    }
+    if (this.cell !== cell) this.show(cell);
+    else this.showMark();
+    openDialog(this.dialog);
+  }
+
+  closed() {
+    if (this.view.cell === null) return;
+    const position = this.sheet.position(this.run.cells[this.view.cell]);
+    this.cell = null;
+    this.view.set({ cell: null });
+    if (position) this.sheet.go(position);
+  }
+
+  show(cell) {
+    const old = this.cell;
+    this.cell = cell;
+    const { run } = this;
+    find("viewer-title").textContent = run.label(cell);
+    this.showStage(cell, old?.width === cell.width && old?.height === cell.height);
+    const focused = this.dialog.open ? document.activeElement?.dataset?.role : undefined;
+    find("viewer-panel").replaceChildren(...this.panel(cell));
+    // The keyboard stays at the button that brought the new cell.
+    if (focused) this.dialog.querySelector(`[data-role="${focused}"]`)?.focus();
+  }
+
+  // The buttons stay what they are while cells come and go, so that the keyboard can stay at them.
+  makeStage() {
+    this.room = make("div", { className: "room" });
+    this.zooms = make("div", { className: "zooms" },
+      this.button("−", "Smaller (-)", () => this.stage.zoomBy(0.8)), this.scaleText,
+      this.button("+", "Larger (+)", () => this.stage.zoomBy(1.25)),
+      this.button("1:1", "A pixel for a pixel (1)", () => this.stage.actualSize()),
+      this.button("Fit", "As large as fits (0)", () => this.stage.reset()));
+    this.arrows = [["left", "‹", "Previous (←)", -1], ["right", "›", "Next (→)", 1]].map(([side, text, title, by]) => {
+      const button = this.button(text, title, () => this.move(by, 0));
+      button.className = "arrow " + side;
+      return { button, by };
+    });
+    this.stage.element.replaceChildren(this.room, this.zooms, ...this.arrows.map(({ button }) => button));
+  }
+
+  showStage(cell, keepsZoom) {
+    this.zooms.hidden = cell.status !== "done";
+    if (cell.status === "done") {
+      const shown = pane(cell);
+      shown.element.alt = this.run.description(cell);
+      this.room.replaceChildren(shown.element);
+      this.stage.show([shown], keepsZoom);
+    } else {
+      const text = cell.status === "failed" ? [make("b", {}, "Failed"), make("span", { dir: "auto" }, cell.error)]
+        : [make("b", {}, "Pending"), "The next run makes this picture."];
+      this.room.replaceChildren(make("div", { className: "reason large " + cell.status }, ...text));
+      this.stage.show([], false);
+    }
+    // Not disabled, which would lose the keyboard.
+    for (const { button, by } of this.arrows) button.setAttribute("aria-disabled", String(!this.neighbour(by, 0)));
+  }
+
+  button(text, title, click) {
+    return make("button", { type: "button", className: "button", title, "aria-label": title, click }, text);
+  }
+
+  // MARK: The panel
+
+  panel(cell) {
+    const { run } = this;
+    const settings = run.settings(cell);
+    const prompts = settings.filter(([key, value]) => ["prompt", "negative_prompt"].includes(key) && value !== "");
+    const compareButton = make("button", { type: "button", className: "button", "data-role": "compare",
+      "aria-keyshortcuts": "c", click: () => this.sheet.mark(cell) }, "Compare");
+    compareButton.disabled = cell.status !== "done";
+    this.compareButton = compareButton;
+    const recipe = run.recipe(cell);
+    const infotext = run.infotext(cell);
+    const parts = [
+      make("div", { className: "actions" },
+        this.copyButton("Copy infotext", infotext, "Infotext", "infotext"),
+        this.copyButton("Copy recipe", recipe, "Recipe", "recipe"), compareButton,
+        cell.file ? make("a", { className: "button", href: cell.file, target: "_blank", rel: "noopener" }, "Open file") : null),
+      this.steppers(cell),
+      ...prompts.map(([key, value]) => make("div", { className: "prompt" },
+        make("h3", {}, key === "prompt" ? "Prompt" : "Negative prompt"), make("p", { dir: "auto" }, value))),
+      this.table(cell, settings.filter(([key]) => !["prompt", "negative_prompt"].includes(key))),
+      this.source("Infotext", infotext, "infotext-text"),
+      this.source("Recipe for this picture", recipe, "recipe-text"),
+    ];
+    this.showMark();
+    return parts.filter(Boolean);
+  }
+
+  showMark() {
+    if (!this.compareButton || !this.cell) return;
+    const isMarked = this.view.pair.includes(this.cell.number);
+    this.compareButton.textContent = isMarked ? "Do not compare" : "Compare";
+    this.compareButton.setAttribute("aria-pressed", String(isMarked));
+  }
+
+  copyButton(text, content, what, role) {
+    return make("button", { type: "button", className: "button", "data-role": role, click: () => copy(content, what) }, text);
+  }
+
+  // The axes, each with a way to its values before and after.
+  steppers(cell) {
+    const rows = this.run.axes.map((axis, number) => {
+      const value = cell.at[number];
+      if (value === null) return null;
+      const step = (by, role, text, name) => {
+        const next = this.along(cell, number, by);
+        const button = make("button", { type: "button", className: "button step", "data-role": role + number,
+          "aria-label": `${axis.name}: ${name}`, click: () => next && this.view.set({ cell: next.number }) }, text);
+        button.setAttribute("aria-disabled", String(!next));
+        return button;
+      };
+      return make("div", { className: "stepper" },
+        make("span", { className: "axis-name", dir: "auto" }, axis.name),
+        step(-1, "before", "‹", "value before"),
+        make("span", { className: "value", dir: "auto", title: axis.values[value].title },
+          axis.values[value].title.replaceAll("\n", " + ") || "(empty)"),
+        step(1, "after", "›", "value after"));
+    }).filter(Boolean);
+    return rows.length ? make("div", { className: "steppers" }, ...rows) : null;
+  }
+
+  // The next cell along an axis, past holes.
+  along(cell, axis, by) {
+    const values = this.run.axes[axis].values.length;
+    for (let value = cell.at[axis] + by; value >= 0 && value < values; value += by) {
+      const at = cell.at.slice();
+      at[axis] = value;
+      const found = this.run.cellAt(at);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  table(cell, settings) {
+    const rows = [
+      ["job", String(cell.index)],
+      ...settings,
+      ...(cell.seconds === undefined ? [] : [["time", duration(cell.seconds)]]),
+      ...(cell.file ? [["file", cell.file]] : []),
+    ];
+    return make("table", { className: "settings" }, make("caption", { className: "offscreen" }, "Settings"), make("tbody", {},
+      ...rows.map(([key, value]) => make("tr", {}, make("th", { scope: "row" }, key), make("td", { dir: "auto" }, value || "—")))));
+  }
+
+  source(title, text, id) {
+    return make("details", { className: "source" }, make("summary", {}, title), make("pre", { id, dir: "auto", tabIndex: 0 }, text));
+  }
+
+  // MARK: Keyboard
+
+  // The nearest cell in a direction of the grid that is no hole.
+  neighbour(dx, dy) {
+    const position = this.sheet.position(this.cell);
+    if (!position) return null;
+    const rows = this.sheet.arrangement.rows;
+    let { row, column } = position;
+    while (true) {
+      if (dx) {
+        column += dx;
+        if (column < 0 || column >= rows[row].cells.length) {
+          // Wrapped rows go on like words.
+          const next = this.sheet.rowFrom(row, dx);
+          if (!rows[row].xs || next === row) return null;
+          row = next;
+          column = dx > 0 ? 0 : rows[row].cells.length - 1;
+        }
+      } else {
+        const next = this.sheet.rowFrom(row, dy);
+        if (next === row) return null;
+        row = next;
+      }
+      const cell = rows[row].cells[column];
+      if (cell) return cell;
+    }
+  }
+
+  move(dx, dy) {
+    const cell = this.neighbour(dx, dy);
+    if (cell) this.view.set({ cell: cell.number });
+  }
+
+  key(event) {
+    if (event.target.closest("pre, input, select") && event.key.startsWith("Arrow")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || this.stage.key(event)) return;
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (moves[event.key]) this.move(...moves[event.key]);
+    else if (event.key === "c" && this.cell.status === "done") this.sheet.mark(this.cell);
+    else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,120 @@
+/// The layers of a model that an adapter changes.
+///
+/// Every tensor of the adapter has its place in the model, or there is no match: one that is left out would make another
+/// picture than the one that was meant.
+public struct AdapterMatch: Sendable {
+  /// The adapter.
+  public let file: AdapterFile
+  private let changes: [Change]
+
+  private struct Change: Sendable {
+    var place: AdapterNames.Place
+    var name: String
+    var module: AdapterModule
+  }
+
+  /// Finds the layers.
+  ///
+  /// - Parameters:
+  ///   - file: The adapter.
+  ///   - names: What adapters call the model's layers.
+  ///   - shapes: For each network of the model, its tensors by code's names.
+  ///   - model: The model's path, for messages.
+  ///   - family: The model's.
+  /// - Throws: `WeightError.adapter` for an adapter of another kind of model, with what does not fit.
+  package init(
+    _ file: AdapterFile, names: AdapterNames, shapes: [[String: [Int]]], model: String, family: ModelFamily
+  ) throws(WeightError) {
+    self.file = file
+    var changes: [Change] = []
+    var unknown: [String] = []
+    var misfits: [String] = []
+    for (name, module) in file.modules {
+      guard let place = names[name] else {
+        unknown.append(name.abridged)
+        continue
+      }
+      let tensors = shapes[place.network]
+      if let misfit = module.misfit(
+        weight: tensors[place.layer + ".weight"], bias: tensors[place.layer + ".bias"])
+      {
+        misfits.append("\(name.abridged): \(misfit)")
+      }
+      changes.append(Change(place: place, name: name, module: module))
+    }
+    self.changes = changes
+    guard unknown.isEmpty, misfits.isEmpty else {
+      let kind = file.family.map { $0 == family.title ? "" : "; it looks like one for \($0)" } ?? ""
+      let target = "\(model), which is a \(family.title) model"
+      let reason =
+        if changes.isEmpty {
+          "it changes no layer of \(target)\(kind); its layers are \(Self.list(unknown))"
+        } else if !misfits.isEmpty {
+          "its sizes are not those of \(target)\(kind): \(Self.list(misfits, separator: "; "))"
+        } else {
+          "it has \(unknown.count) \(unknown.count == 1 ? "layer" : "layers") that \(target), has not\(kind): "
+            + Self.list(unknown)
+        }
+      throw .adapter(path: file.path, reason: reason)
+    }
+  }
+
+  /// Adds the changes to those of other adapters, behind them.
+  ///
+  /// - Parameters:
+  ///   - patches: For each network of the model, the patches by code's names.
+  ///   - multipliers: For each network, the prompt's number; 0 leaves the network as it is.
+  ///   - rankLimit: The rank that plain products are cut to; nothing for the whole.
+  public func add(to patches: inout [[String: WeightPatch]], multipliers: [Float], rankLimit: Int?) {
+    for change in changes where multipliers[change.place.network] != 0 {
+      func add(_ part: WeightPatch.Part, to tensor: String) {
+        patches[change.place.network][change.place.layer + tensor, default: WeightPatch()].append(
+          WeightPatch.Step(
+            file: file, module: change.module, name: change.name, part: part,
+            multiplier: multipliers[change.place.network], rankLimit: rankLimit))
+      }
+      if change.module.change != nil { add(.weight, to: ".weight") }
+      if change.module.biasDifference != nil { add(.bias, to: ".bias") }
+    }
+  }
+
+  private static func list(_ items: [String], separator: String = ", ") -> String {
+    let limit = 5
+    let more = items.count > limit ? " and \(items.count - limit) more" : ""
+    return items.prefix(limit).joined(separator: separator) + more
+  }
+}
+
+extension AdapterModule {
+  /// Why the module cannot change a layer with these tensors; nothing where it can.
+  fileprivate func misfit(weight: [Int]?, bias: [Int]?) -> String? {
+    guard let weight, let rows = weight.first else { return "the layer has no weight" }
+    let rowSize = weight.dropFirst().reduce(1, *)
+    let found = weight.count == 1 ? "\(rows)" : "\(rows)x\(rowSize)"
+    switch change {
+    case .product, .hadamard, .kronecker, .difference:
+      guard rowCount == rows, self.rowSize == rowSize else {
+        return "changes \(rowCount ?? 0)x\(self.rowSize ?? 0) numbers of a weight of \(found)"
+      }
+    case .scaling(let tensor, let isOfInputs):
+      let expected = isOfInputs ? (weight.count > 1 ? weight[1] : 0) : rows
+      guard tensor.elementCount == expected else {
+        return "scales \(tensor.elementCount) \(isOfInputs ? "inputs" : "outputs") of a weight of \(found)"
+      }
+    case nil: break
+    }
+    if let magnitude {
+      let count = magnitude.tensor.elementCount
+      guard weight.count > 1, count == (magnitude.isOfRows(rows) ? rows : weight[1]) else {
+        return "has \(count) lengths for a weight of \(found)"
+      }
+    }
+    if let biasDifference {
+      guard let bias else { return "changes a bias, which the layer has not" }
+      guard biasDifference.elementCount == bias.reduce(1, *) else {
+        return "changes \(biasDifference.elementCount) numbers of a bias of \(bias.reduce(1, *))"
+      }
+    }
+    return nil
+  }
+}

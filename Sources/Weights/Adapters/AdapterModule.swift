@@ -1,0 +1,254 @@
+/// What an adapter does to one layer: how its tensors make up a change of the layer's weight.
+///
+/// Sources: kohya's sd-scripts (LoRA, LoCon), LyCORIS (LoHa, LoKr, IA3, norms, DoRA), PEFT (DoRA per output), with the
+/// scales of the webui.
+struct AdapterModule: Sendable {
+  /// How the change is made; sizes are those of the matrix that the weight is, a row for each output.
+  enum Change: Sendable {
+    /// A product of two thin matrices: LoRA, LoCon.
+    case product(AdapterProduct)
+    /// Two such products, multiplied number by number: LoHa.
+    case hadamard(AdapterProduct, AdapterProduct)
+    /// Each number of the first matrix times the whole second one: LoKr.
+    case kronecker(AdapterFactor, AdapterFactor)
+    /// The change as it is: full differences, and those of norms.
+    case difference(WeightTensor)
+    /// The weight times a number for each output or input: IA3.
+    case scaling(WeightTensor, isOfInputs: Bool)
+  }
+
+  /// What the change of the layer's weight is; nothing where only the bias changes.
+  let change: Change?
+  /// What is added to the layer's bias.
+  let biasDifference: WeightTensor?
+  /// What the change is multiplied by besides the prompt's number: alpha/rank.
+  let scale: Float
+  /// The lengths that the rows or columns of the changed weight get: DoRA.
+  let magnitude: Magnitude?
+
+  /// The lengths that DoRA learnt: PEFT's are of rows, kohya's and LyCORIS's of rows or columns, as their shape says.
+  struct Magnitude: Sendable {
+    let tensor: WeightTensor
+    /// Whether they are of rows in any case.
+    let isOfOutputs: Bool
+
+    /// Whether they are the lengths of the rows of a weight with so many outputs.
+    func isOfRows(_ rows: Int) -> Bool { isOfOutputs || (tensor.shape.first == rows && tensor.elementCount == rows) }
+  }
+
+  /// Puts the tensors of one layer together.
+  ///
+  /// - Parameters:
+  ///   - path: The file, for messages.
+  ///   - name: What the file calls the layer.
+  ///   - parts: The layer's tensors.
+  ///   - defaultScale: The scale of a module of a rank that has no alpha.
+  /// - Throws: `WeightError.adapter` for parts that do not make up a change.
+  init(
+    path: String, name: String, parts: [AdapterPart: WeightTensor], defaultScale: (Int) -> Float?
+  ) throws(WeightError) {
+    func fault(_ reason: String) -> WeightError { .adapter(path: path, reason: "\(name.abridged) \(reason)") }
+    func has(_ wanted: AdapterPart...) -> Bool { wanted.allSatisfy { parts[$0] != nil } }
+    func part(_ wanted: AdapterPart) throws(WeightError) -> WeightTensor {
+      guard let tensor = parts[wanted] else { throw fault("has no \(wanted.rawValue)") }
+      guard tensor.elementType.isReadable else {
+        throw .elementType(path: path, name: tensor.name, found: tensor.elementType.rawValue)
+      }
+      guard tensor.shape.count <= 4, tensor.elementCount > 0 else {
+        throw fault("has the shape \(tensor.shape), expected one of 1 to 4 sizes that are not zero")
+      }
+      return tensor
+    }
+    var rest = Set(parts.keys).subtracting([.alpha, .scale, .magnitude, .outputMagnitude, .biasDifference])
+    func use(_ used: AdapterPart...) { rest.subtract(used) }
+
+    var rank: Int?
+    if has(.down) || has(.up) {
+      let product = try AdapterProduct(
+        left: part(.up), core: has(.mid) ? part(.mid) : nil, right: part(.down), isLeftTransposed: false, fault: fault)
+      change = .product(product)
+      rank = product.rank
+      use(.up, .down, .mid)
+    } else if has(.hada1A) || has(.hada1B) || has(.hada2A) || has(.hada2B) {
+      func product(_ a: AdapterPart, _ core: AdapterPart, _ b: AdapterPart) throws(WeightError) -> AdapterProduct {
+        try AdapterProduct(
+          left: part(a), core: has(core) ? part(core) : nil, right: part(b), isLeftTransposed: has(core), fault: fault)
+      }
+      let first = try product(.hada1A, .hada1Core, .hada1B)
+      let second = try product(.hada2A, .hada2Core, .hada2B)
+      guard first.rowCount == second.rowCount, first.rowSize == second.rowSize else {
+        throw fault("has two products of different sizes")
+      }
+      change = .hadamard(first, second)
+      rank = first.rank
+      use(.hada1A, .hada1B, .hada1Core, .hada2A, .hada2B, .hada2Core)
+    } else if rest.contains(where: { $0.rawValue.hasPrefix("lokr_") }) {
+      func factor(
+        _ whole: AdapterPart, _ a: AdapterPart, _ b: AdapterPart, core: AdapterPart?
+      ) throws(WeightError) -> AdapterFactor {
+        if has(whole) { return .whole(try part(whole)) }
+        let middle = try core.flatMap { has($0) ? $0 : nil }.map { (core) throws(WeightError) in try part(core) }
+        return .product(
+          try AdapterProduct(
+            left: part(a), core: middle, right: part(b), isLeftTransposed: middle != nil, fault: fault))
+      }
+      let first = try factor(.lokr1, .lokr1A, .lokr1B, core: nil)
+      let second = try factor(.lokr2, .lokr2A, .lokr2B, core: .lokr2Core)
+      change = .kronecker(first, second)
+      rank = second.rank ?? first.rank
+      use(.lokr1, .lokr1A, .lokr1B, .lokr2, .lokr2A, .lokr2B, .lokr2Core)
+    } else if has(.difference) {
+      change = .difference(try part(.difference))
+      use(.difference)
+    } else if has(.normDifference) {
+      change = .difference(try part(.normDifference))
+      use(.normDifference)
+    } else if has(.scaling) {
+      let flag = try parts[.scalesInput].map { (tensor) throws(WeightError) in try tensor.scalar() }
+      change = .scaling(try part(.scaling), isOfInputs: flag ?? 0 != 0)
+      use(.scaling, .scalesInput)
+    } else {
+      change = nil
+    }
+    biasDifference =
+      try has(.biasDifference) ? part(.biasDifference) : has(.normBiasDifference) ? part(.normBiasDifference) : nil
+    use(.normBiasDifference)
+    guard change != nil || biasDifference != nil else { throw fault("has no weights, only \(Self.list(parts.keys))") }
+    guard rest.isEmpty else { throw fault("is of two kinds: it has \(Self.list(parts.keys))") }
+    if has(.outputMagnitude) {
+      magnitude = Magnitude(tensor: try part(.outputMagnitude), isOfOutputs: true)
+    } else {
+      magnitude = try has(.magnitude) ? Magnitude(tensor: part(.magnitude), isOfOutputs: false) : nil
+    }
+
+    if let scale = parts[.scale] {
+      self.scale = try scale.scalar()
+    } else if let rank, let alpha = parts[.alpha] {
+      self.scale = try alpha.scalar() / Float(rank)
+    } else {
+      self.scale = rank.flatMap(defaultScale) ?? 1
+    }
+    guard scale.isFinite else { throw fault("has the scale \(scale), expected a finite number") }
+  }
+
+  /// The outputs of the layer; nothing where the change does not tell.
+  var rowCount: Int? {
+    switch change {
+    case .product(let product), .hadamard(let product, _): product.rowCount
+    case .kronecker(let first, let second): first.rowCount * second.rowCount
+    case .difference(let tensor): tensor.shape.first
+    case .scaling, nil: nil
+    }
+  }
+
+  /// The numbers that an output has in the layer's weight; nothing where the change does not tell.
+  var rowSize: Int? {
+    switch change {
+    case .product(let product), .hadamard(let product, _): product.rowSize
+    case .kronecker(let first, let second): first.rowSize * second.rowSize
+    case .difference(let tensor): tensor.shape.first.map { tensor.elementCount / $0 }
+    case .scaling, nil: nil
+    }
+  }
+
+  private static func list(_ parts: some Sequence<AdapterPart>) -> String {
+    parts.map(\.rawValue).sorted().joined(separator: ", ")
+  }
+}
+
+/// A product of thin matrices that is as large as a weight: left · right, or left · (core · right).
+///
+/// The core is a small convolution between two ranks (Tucker's form): core[n, m, taps] · right[m, inputs] summed over m.
+struct AdapterProduct: Sendable {
+  let left: WeightTensor
+  let core: WeightTensor?
+  let right: WeightTensor
+  /// Whether the left matrix has a column for each output; it has a row for each otherwise.
+  let isLeftTransposed: Bool
+
+  /// The outputs.
+  let rowCount: Int
+  /// The numbers of an output.
+  let rowSize: Int
+  /// The columns of the left matrix that the product goes over.
+  let innerCount: Int
+  /// The rank that alpha is divided by.
+  let rank: Int
+
+  init(
+    left: WeightTensor, core: WeightTensor?, right: WeightTensor, isLeftTransposed: Bool,
+    fault: (String) -> WeightError
+  ) throws(WeightError) {
+    self.left = left
+    self.core = core
+    self.right = right
+    self.isLeftTransposed = isLeftTransposed
+    let leftRows = left.shape[0]
+    let leftColumns = left.elementCount / leftRows
+    rowCount = isLeftTransposed ? leftColumns : leftRows
+    innerCount = isLeftTransposed ? leftRows : leftColumns
+    rank = right.shape[0]
+    let rightSize = right.elementCount / right.shape[0]
+    if let core {
+      guard core.shape.count == 4, core.shape[0] == innerCount, core.shape[1] == rank else {
+        throw fault(
+          "has a core of the shape \(core.shape), expected [\(innerCount), \(rank), height, width] between "
+            + "\(left.shape) and \(right.shape)")
+      }
+      let (size, overflow) = rightSize.multipliedReportingOverflow(by: core.shape[2] * core.shape[3])
+      guard !overflow else { throw fault("has a core of the shape \(core.shape), which is too large") }
+      rowSize = size
+    } else {
+      guard innerCount == rank else {
+        throw fault("has matrices of the shapes \(left.shape) and \(right.shape), whose ranks differ")
+      }
+      rowSize = rightSize
+    }
+  }
+}
+
+/// One of the two matrices of a Kronecker product.
+enum AdapterFactor: Sendable {
+  case whole(WeightTensor)
+  case product(AdapterProduct)
+
+  var rowCount: Int {
+    switch self {
+    case .whole(let tensor): tensor.shape[0]
+    case .product(let product): product.rowCount
+    }
+  }
+
+  var rowSize: Int {
+    switch self {
+    case .whole(let tensor): tensor.elementCount / tensor.shape[0]
+    case .product(let product): product.rowSize
+    }
+  }
+
+  /// The rank that alpha is divided by; nothing for a matrix that is there as a whole.
+  var rank: Int? {
+    if case .product(let product) = self { product.rank } else { nil }
+  }
+}
+
+extension WeightTensor {
+  /// The one number of a tensor; whole numbers, too, which some programs write for alpha.
+  ///
+  /// Throws `WeightError.misshapen` for more than one, and `.elementType` or `.notFinite`.
+  func scalar() throws(WeightError) -> Float {
+    guard elementCount == 1 else { throw .misshapen(path: path, name: name, found: shape, expected: [1]) }
+    if elementType.isReadable { return try floats()[0] }
+    let number: Float? = withRawBytes { bytes in
+      switch elementType {
+      case .f64: Float(Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))))
+      case .i64: Float(Int64(littleEndian: bytes.loadUnaligned(as: Int64.self)))
+      case .i32: Float(Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)))
+      case .bool, .u8: Float(bytes.loadUnaligned(as: UInt8.self))
+      default: nil
+      }
+    }
+    guard let number else { throw .elementType(path: path, name: name, found: elementType.rawValue) }
+    return number
+  }
+}

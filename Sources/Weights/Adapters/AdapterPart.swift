@@ -1,0 +1,74 @@
+/// What a tensor of an adapter is to its layer; the raw value is kohya's or LyCORIS's name for it.
+enum AdapterPart: String, Hashable {
+  case up = "lora_up.weight"
+  case down = "lora_down.weight"
+  case mid = "lora_mid.weight"
+  case hada1A = "hada_w1_a"
+  case hada1B = "hada_w1_b"
+  case hada2A = "hada_w2_a"
+  case hada2B = "hada_w2_b"
+  case hada1Core = "hada_t1"
+  case hada2Core = "hada_t2"
+  case lokr1 = "lokr_w1"
+  case lokr1A = "lokr_w1_a"
+  case lokr1B = "lokr_w1_b"
+  case lokr2 = "lokr_w2"
+  case lokr2A = "lokr_w2_a"
+  case lokr2B = "lokr_w2_b"
+  case lokr2Core = "lokr_t2"
+  case difference = "diff"
+  case biasDifference = "diff_b"
+  case normDifference = "w_norm"
+  case normBiasDifference = "b_norm"
+  case scaling = "weight"
+  case scalesInput = "on_input"
+  case alpha
+  case scale
+  case magnitude = "dora_scale"
+  case outputMagnitude = "lora_magnitude_vector"
+
+  /// Other spellings of the same: the diffusers library's, old and new, and PEFT's.
+  private static let aliases: [String: AdapterPart] = [
+    "lora.up.weight": .up, "lora.down.weight": .down, "lora_linear_layer.up.weight": .up,
+    "lora_linear_layer.down.weight": .down, "lora_B.weight": .up, "lora_A.weight": .down,
+    "lora_B.default.weight": .up, "lora_A.default.weight": .down, "lora_magnitude_vector.weight": .outputMagnitude,
+    "lora_magnitude_vector.default.weight": .outputMagnitude, "lora_magnitude_vector.default": .outputMagnitude,
+  ]
+
+  /// All spellings, the longest first: `lora_up.weight` ends in `weight`, too.
+  private static let spellings: [(ending: String, part: AdapterPart)] = {
+    let own = [
+      up, down, mid, hada1A, hada1B, hada2A, hada2B, hada1Core, hada2Core, lokr1, lokr1A, lokr1B, lokr2, lokr2A, lokr2B,
+      lokr2Core, difference, biasDifference, normDifference, normBiasDifference, scaling, scalesInput, alpha, scale,
+      magnitude, outputMagnitude,
+    ].map { (ending: "." + $0.rawValue, part: $0) }
+    // The oldest names have the layer's in front: `to_q_lora.up.weight`.
+    let joined = [(ending: "_lora.up.weight", part: up), (ending: "_lora.down.weight", part: down)]
+    return (own + aliases.map { (ending: "." + $0.key, part: $0.value) } + joined).sorted {
+      ($1.ending.utf8.count, $0.ending) < ($0.ending.utf8.count, $1.ending)
+    }
+  }()
+
+  /// A tensor's name taken apart: what the layer is called in the file, and what the tensor is to it.
+  static func split(_ name: String) -> (layer: String, part: AdapterPart)? {
+    guard unsupportedKind(name) == nil, let found = spellings.first(where: { name.hasSuffix($0.ending) }) else {
+      return nil
+    }
+    return (String(name.dropLast(found.ending.count)), found.part)
+  }
+
+  private static let unsupported: [(mark: String, kind: String)] = [
+    (".oft_", "OFT"), (".oft_diag", "OFT"), (".boft_", "BOFT"), (".a1.weight", "GLoRA"), (".a2.weight", "GLoRA"),
+    (".b1.weight", "GLoRA"), (".b2.weight", "GLoRA"), (".bias_indices", "sparse bias"), (".bias_values", "sparse bias"),
+    (".bias_size", "sparse bias"), (".lora_E", "AdaLoRA"), (".vera_lambda", "VeRA"),
+    (".lora_B.bias", "LoRA with a bias"),
+    (".lora_up.bias", "LoRA with a bias"),
+  ]
+
+  /// What other kind of adapter a tensor's name belongs to; nothing for the kinds that are read here.
+  static func unsupportedKind(_ name: String) -> String? {
+    if name.hasPrefix("bundle_emb.") { return "embedding bundled in a LoRA" }
+    if name.hasPrefix("oft_unet") { return "OFT" }
+    return unsupported.first { name.contains($0.mark) }?.kind
+  }
+}

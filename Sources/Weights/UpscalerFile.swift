@@ -1,0 +1,69 @@
+/// A file with a network that enlarges images, opened: which architecture it is, and what its tensors are called.
+package struct UpscalerFile: Sendable {
+  /// The two architectures of the ESRGAN family.
+  package enum Architecture: Sendable, Equatable {
+    /// Residual in residual dense blocks.
+    case rrdb(blocks: Int, upsamplings: Int)
+    /// A row of convolutions and activations at the small size; `layers` counts both.
+    case compact(layers: Int)
+  }
+
+  package let path: String
+  package let architecture: Architecture
+  package let store: WeightStore
+  /// Tensors that the network does not have.
+  package let unread: [WeightAudit.Finding]
+
+  /// Opens a file in any container.
+  ///
+  /// Throws `WeightError`; `unsupported` for a file that is no upscaler of these kinds.
+  package init(path: String) throws(WeightError) {
+    let file = try TensorFile(path: path)
+    let names = file.tensors.keys
+    // The averaged weights go before the trained ones, as in Real-ESRGAN.
+    let prefixes = ["params_ema.", "params.", "state_dict.", "model_state_dict.", ""]
+    guard
+      let prefix = prefixes.first(where: { prefix in
+        ["conv_first.weight", "body.0.weight", "model.0.weight"].contains { names.contains(prefix + $0) }
+      })
+    else {
+      throw .unsupported(
+        path: path, found: "a file with \(names.count) tensors that is no upscaler of the ESRGAN family",
+        advice: "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model")
+    }
+    let own = names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+    let keyMap: KeyMap
+    if own.contains("model.0.weight") {
+      // The last module inside is the convolution after the blocks.
+      let blocks = Self.count(own, "model.1.sub.") - 1
+      let last = Self.count(own, "model.") - 1
+      let upsamplings = max((last - 4) / 3, 0)
+      architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
+      keyMap = .numberedRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
+    } else if own.contains(where: { $0.hasPrefix("RRDB_trunk.") }) {
+      let (blocks, upsamplings) = (Self.count(own, "RRDB_trunk."), Self.count(own, "upconv") - 1)
+      architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
+      keyMap = .trunkRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
+    } else if own.contains("conv_first.weight") {
+      architecture = .rrdb(blocks: Self.count(own, "body."), upsamplings: Self.count(own, "conv_up") - 1)
+      keyMap = .realESRGAN(prefix: prefix)
+    } else {
+      architecture = .compact(layers: Self.count(own, "body."))
+      keyMap = .realESRGAN(prefix: prefix)
+    }
+    self.path = path
+    store = WeightStore(path: path, tensors: file.tensors, keyMap: keyMap)
+    let other = prefix == "params_ema." ? "params." : prefix
+    unread = file.tensors.values.filter { !$0.name.hasPrefix(prefix) && !$0.name.hasPrefix(other) }
+      .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+
+  /// One more than the largest number that follows `beginning` in a name.
+  private static func count(_ names: [Substring], _ beginning: String) -> Int {
+    let numbers = names.compactMap { name -> Int? in
+      guard name.hasPrefix(beginning) else { return nil }
+      return Int(name.dropFirst(beginning.count).prefix { $0 != "." })
+    }
+    return min((numbers.max() ?? -1) + 1, 1 << 16)
+  }
+}

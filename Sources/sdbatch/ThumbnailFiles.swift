@@ -1,0 +1,58 @@
+import Batch
+import Foundation
+import Imaging
+import Sheets
+
+/// Small copies of a run's pictures, `thumbs/`, so that a page of thousands is light.
+struct ThumbnailFiles {
+  let folder: RunFolder
+
+  /// The longest side of a copy, in pixels.
+  static let side = 192
+  /// Pictures no longer than this are light enough themselves.
+  private static let largestWithout = 256
+
+  init(_ folder: RunFolder) { self.folder = folder }
+
+  /// Makes those that are missing, or older than their pictures.
+  ///
+  /// A picture that cannot be read has none.
+  ///
+  /// - Parameters:
+  ///   - pictures: All pictures of the run.
+  ///   - patience: How long to work at most; nothing for as long as it takes.
+  /// - Returns: The names of those that are there, which are the pictures' names.
+  /// - Throws: `BatchError.notWritten`.
+  func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
+    let large = pictures.filter {
+      $0.path != nil && max($0.job.parameters.width, $0.job.parameters.height) > Self.largestWithout
+    }
+    if large.isEmpty { return [] }
+    try Disk().makeFolder(folder.thumbnails)
+    let start = ContinuousClock.now
+    var made: Set<String> = []
+    var missing: [String] = []
+    for picture in large {
+      guard let path = picture.path else { continue }
+      if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
+        made.insert((path as NSString).lastPathComponent)
+      } else {
+        missing.append(path)
+      }
+    }
+    // A few at a time, for each batch may be the last.
+    while !missing.isEmpty, patience.map({ start.duration(to: .now) < $0 }) ?? true {
+      let batch = Array(missing.prefix(16))
+      missing.removeFirst(batch.count)
+      let copies = Thumbnail.concurrently(batch.count) { Thumbnail.read(batch[$0], box: (Self.side, Self.side)) }
+      for (path, image) in zip(batch, copies) {
+        guard let image, let file = try? PNGFile(image: image).encoded() else { continue }
+        try DerivedFile.write(to: copy(of: path)) { sink in try sink(file) }
+        made.insert((path as NSString).lastPathComponent)
+      }
+    }
+    return made
+  }
+
+  private func copy(of path: String) -> String { "\(folder.thumbnails)/\((path as NSString).lastPathComponent)" }
+}

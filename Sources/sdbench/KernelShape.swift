@@ -1,0 +1,152 @@
+import Tensors
+
+/// A layer of a real network, and numbers to run it on.
+struct KernelShape {
+  enum Kind {
+    /// A 3x3 convolution of step 1.
+    case convolution(inputs: Int, outputs: Int)
+    case linear(inputs: Int, outputs: Int)
+    /// Of every pixel to as many keys.
+    case attention(heads: Int, width: Int, keys: Int)
+  }
+
+  let network: String
+  let kind: Kind
+  let batch: Int
+  /// Pixels of a row and of a column.
+  let side: Int
+
+  var name: String {
+    switch kind {
+    case .convolution(let inputs, let outputs): "\(network) conv \(side)x\(side) \(inputs)->\(outputs)"
+    case .linear(let inputs, let outputs): "\(network) linear \(side * side) \(inputs)->\(outputs)"
+    case .attention(let heads, let width, let keys):
+      "\(network) attention \(heads)x\(width), \(side * side) to \(keys)"
+    }
+  }
+
+  /// Products and sums of the plain algorithm; a faster one is credited with them all.
+  var operations: Double {
+    let pixels = Double(batch * side * side)
+    switch kind {
+    case .convolution(let inputs, let outputs): return 18 * pixels * Double(inputs * outputs)
+    case .linear(let inputs, let outputs): return 2 * pixels * Double(inputs * outputs)
+    case .attention(let heads, let width, let keys): return 4 * pixels * Double(heads * width * keys)
+    }
+  }
+
+  /// The same sums for fewer pixels and outputs, which portable C makes in a moment.
+  var sample: KernelShape {
+    let kind: Kind =
+      switch kind {
+      case .convolution(let inputs, _): .convolution(inputs: inputs, outputs: 48)
+      case .linear(let inputs, _): .linear(inputs: inputs, outputs: 48)
+      case .attention(_, let width, let keys): .attention(heads: 1, width: width, keys: keys)
+      }
+    return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
+  }
+
+  /// The ways to run it.
+  func algorithms(_ elementType: ElementType) -> [ConvolutionAlgorithm] {
+    guard case .convolution = kind else { return [.direct] }
+    return elementType == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
+  }
+
+  /// The way that networks run it.
+  func chosen(_ elementType: ElementType) -> ConvolutionAlgorithm {
+    guard case .convolution(let inputs, let outputs) = kind else { return .direct }
+    return .of(inputs: inputs, outputs: outputs, step: 1, elementType: elementType, packing: .fast)
+  }
+
+  /// Runs the layer on numbers that an element type holds exactly.
+  func output(
+    _ algorithm: ConvolutionAlgorithm, _ compute: Compute, numbers elementType: ElementType
+  ) -> () -> Tensor {
+    var random = Numbers(bits: elementType == .fp32 ? 24 : 8)
+    func matrix(_ inputs: Int, _ outputs: Int, taps: Int) -> PanelMatrix {
+      PanelMatrix(
+        weights: random.take(outputs * inputs * taps), bias: random.take(outputs), outputs: outputs, inputs: inputs,
+        taps: taps, algorithm: algorithm, compute: compute)
+    }
+    func tensor(_ pixels: Int, _ side: Int, _ channels: Int, border: Int = 0) -> Tensor {
+      let x = compute.tensor(
+        batch: batch, height: pixels / side, width: side, channels: channels, elementType: .fp32)
+      for (index, number) in random.take(x.count).enumerated() { x.base[index] = number }
+      return compute.converted(x, border: border)
+    }
+    switch kind {
+    case .convolution(let inputs, let outputs):
+      let weights = matrix(inputs, outputs, taps: 9)
+      let x = tensor(side * side, side, inputs, border: 1)
+      return { compute.convolution3x3(x, weights) }
+    case .linear(let inputs, let outputs):
+      let weights = matrix(inputs, outputs, taps: 1)
+      let x = tensor(side * side, side, inputs)
+      return { compute.product(x, weights) }
+    case .attention(let heads, let width, let keys):
+      let q = tensor(side * side, side, heads * width)
+      let source = tensor(keys, keys, heads * width)
+      let sources = (0..<batch).map {
+        KeysValues(keys: source, values: source, image: $0, heads: heads, compute: compute)
+      }
+      return { compute.attention(q, sources) }
+    }
+  }
+
+  /// Numbers of so many bits between -1 and 1 without a pattern.
+  private struct Numbers {
+    let bits: Int
+    private var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    init(bits: Int) { self.bits = bits }
+
+    mutating func take(_ count: Int) -> [Float] {
+      (0..<count).map { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Float(Int(state >> (64 - bits)) - (1 << (bits - 1))) / Float(1 << (bits - 1))
+      }
+    }
+  }
+}
+
+extension KernelShape {
+  /// Layers that take most of the time of SD 1.5 at 512x512 and of SDXL at 1024x1024, each both halves of a guided step, and
+  /// of decoding at 512x512.
+  static let all: [KernelShape] =
+    convolutions(
+      "SD 1.5", batch: 2,
+      [
+        (64, 320, 320), (64, 960, 320), (32, 640, 640), (32, 1920, 640), (16, 1280, 1280), (16, 2560, 1280),
+        (8, 1280, 1280), (8, 2560, 1280),
+      ])
+    + convolutions(
+      "SDXL", batch: 2,
+      [
+        (128, 320, 320), (64, 640, 640), (64, 1920, 640), (32, 1280, 1280), (32, 2560, 1280),
+      ])
+    + convolutions("VAE", batch: 1, [(64, 512, 512), (256, 512, 256), (256, 256, 256), (512, 128, 128)])
+    + [(64, 320, 320), (64, 320, 2560), (64, 1280, 320), (32, 2560, 640), (16, 1280, 10240)].map {
+      side, inputs, outputs in
+      KernelShape(network: "SD 1.5", kind: .linear(inputs: inputs, outputs: outputs), batch: 2, side: side)
+    }
+    + [(64, 640, 5120), (32, 1280, 10240)].map { side, inputs, outputs in
+      KernelShape(network: "SDXL", kind: .linear(inputs: inputs, outputs: outputs), batch: 2, side: side)
+    }
+    + [(64, 8, 40, 4096), (32, 8, 80, 1024), (16, 8, 160, 256), (64, 8, 40, 77)].map { side, heads, width, keys in
+      KernelShape(
+        network: "SD 1.5", kind: .attention(heads: heads, width: width, keys: keys), batch: 2, side: side)
+    }
+    + [
+      KernelShape(network: "SDXL", kind: .attention(heads: 10, width: 64, keys: 4096), batch: 2, side: 64),
+      KernelShape(network: "VAE", kind: .attention(heads: 1, width: 512, keys: 4096), batch: 1, side: 64),
+    ]
+
+  private static func convolutions(
+    _ network: String, batch: Int, _ shapes: [(side: Int, inputs: Int, outputs: Int)]
+  ) -> [KernelShape] {
+    shapes.map {
+      KernelShape(
+        network: network, kind: .convolution(inputs: $0.inputs, outputs: $0.outputs), batch: batch, side: $0.side)
+    }
+  }
+}

@@ -1,0 +1,190 @@
+"""A browser that is driven by a program: Chromium without a window, through chromedriver and the WebDriver protocol.
+
+Python's own library is all it needs. Source: W3C WebDriver (https://www.w3.org/TR/webdriver2/).
+"""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+
+# Keys that have no character, as WebDriver numbers them.
+KEYS = {
+    "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004", "Home": "\ue011", "End": "\ue010", "PageDown": "\ue00f",
+    "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Control": "\ue009",
+    "Shift": "\ue008",
+}
+
+
+class Browser:
+    """One window. Use it in a `with` statement, so that it is closed whatever happens."""
+
+    def __init__(self, width=1280, height=800, dark=False, scale=1, reduced_motion=False):
+        for name in ["chromium", "chromedriver"]:
+            if shutil.which(name) is None:
+                raise SystemExit(f"{name} is not there: apt-get install chromium chromium-driver")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.driver = subprocess.Popen(
+            ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.session = None
+        arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={width},{height}",
+                     f"--force-device-scale-factor={scale}", "--hide-scrollbars=false"]
+        if os.geteuid() == 0:
+            # Chromium's sandbox does not let root in; the only pages here are our own.
+            arguments.append("--no-sandbox")
+        if dark:
+            arguments.append("--force-dark-mode")
+        if reduced_motion:
+            arguments.append("--force-prefers-reduced-motion")
+        self._wait_for_driver()
+        value = self._send("POST", "/session", {"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }}})
+        self.session = value["sessionId"]
+        self.resize(width, height)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            if self.session:
+                self._call("DELETE", "")
+        finally:
+            self.driver.terminate()
+            self.driver.wait()
+
+    # The protocol
+
+    def _wait_for_driver(self):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if self._send("GET", "/status")["ready"]:
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > deadline or self.driver.poll() is not None:
+                raise SystemExit("chromedriver did not start")
+            time.sleep(0.05)
+
+    def _send(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json"}, method=method)
+        # No proxy: it is this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=120) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            value = json.load(error)["value"]
+            raise AssertionError(f"{method} {path}: {value['error']}: {value['message'].splitlines()[0]}") from None
+
+    def _call(self, method, path, body=None):
+        return self._send(method, f"/session/{self.session}{path}", body)
+
+    # What a reader does
+
+    def open(self, path, fragment=""):
+        """Opens a file and waits until the page says that it is ready."""
+        # From another page, for a new fragment alone loads nothing.
+        self._call("POST", "/url", {"url": "about:blank"})
+        self._call("POST", "/url", {"url": f"file://{os.path.abspath(path)}{fragment}"})
+        self.wait("document.documentElement.dataset.ready === 'true'")
+
+    def reload(self):
+        self._call("POST", "/refresh", {})
+        self.wait("document.documentElement.dataset.ready === 'true'")
+
+    def run(self, script, *arguments):
+        """Runs a script in the page; returns what it returns."""
+        return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def value(self, expression, *arguments):
+        """What an expression comes to in the page."""
+        return self.run(f"return ({expression});", *arguments)
+
+    def wait(self, expression, *arguments, seconds=30):
+        """Waits until an expression is true in the page."""
+        deadline = time.monotonic() + seconds
+        while not self.value(expression, *arguments):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"did not come true: {expression} {arguments or ''}")
+            time.sleep(0.02)
+
+    def element(self, selector):
+        return self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+
+    def click(self, selector):
+        """Clicks as a mouse does, on what is there or comes: what is covered or out of sight cannot be clicked."""
+        self.wait("document.querySelector(arguments[0]) !== null", selector)
+        self._call("POST", f"/element/{self.element(selector)}/click", {})
+
+    def hover(self, selector):
+        """Moves the mouse to the middle of an element."""
+        self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+            "actions": [{"type": "pointerMove", "duration": 10, "origin": {ELEMENT: self.element(selector)}, "x": 0, "y": 0}]}]})
+
+    def choose(self, selector, text):
+        """Chooses the option with this text."""
+        self.run("""
+            const select = document.querySelector(arguments[0]);
+            const option = [...select.options].find(option => option.textContent.trim() === arguments[1]);
+            if (!option) throw new Error("no option " + arguments[1]);
+            select.value = option.value;
+            select.dispatchEvent(new Event("change", { bubbles: true }));
+        """, selector, text)
+
+    def press(self, *keys):
+        """Presses keys one after the other; `Control+v` holds the first."""
+        actions = []
+        for key in keys:
+            parts = key.split("+") if len(key) > 1 else [key]
+            codes = [KEYS.get(part, part) for part in parts]
+            actions += [{"type": "keyDown", "value": code} for code in codes]
+            actions += [{"type": "keyUp", "value": code} for code in reversed(codes)]
+        self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def resize(self, width, height):
+        """Gives the page this size, whatever the window's edges take."""
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": height, "deviceScaleFactor": 0, "mobile": False}})
+
+    def emulate(self, **features):
+        """Sets media features, such as `prefers_color_scheme="dark"`."""
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
+            "features": [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]}})
+
+    # What a page leaves
+
+    def screenshot(self, path):
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(self._call("GET", "/screenshot")))
+
+    def pixels_of(self, selector):
+        """A PNG of an element as it is drawn."""
+        return base64.b64decode(self._call("GET", f"/element/{self.element(selector)}/screenshot"))
+
+    def log(self):
+        """What the page said on the console since the last look."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self._call("POST", "/se/log", {"type": "browser"})]
+
+    def requests(self):
+        """The addresses of all that the page asked for since the last look."""
+        entries = self._call("POST", "/se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        return [message["params"]["request"]["url"] for message in messages
+                if message["method"] == "Network.requestWillBeSent"]

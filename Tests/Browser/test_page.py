@@ -1,0 +1,512 @@
+"""The page of a run in a real browser: python3 test_page.py SDBATCH
+
+Makes runs with the program, looks at their pages as a reader would, and compares with manifest and pictures. Ends with 0
+if everything is as it should be; every difference is told. Needs chromium and chromedriver.
+"""
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+import zlib
+
+from browser import Browser
+
+SDBATCH = os.path.abspath(sys.argv[1])
+WORK = tempfile.mkdtemp(prefix="sdbatch-page-")
+# A whole run, one with texts that want to be markup, and one with holes of every kind.
+RUN, HOSTILE, HALF = (f"{WORK}/{name}" for name in ["run", "hostile", "half"])
+
+RECIPE = """
+steps: 2
+seed: 7
+grid:
+  prompt:
+    - a red circle on a white background
+    - a big yellow star on a purple background
+    - an orange fish in front of a blue background
+  cfg_scale: [1, 3, 6, 9]
+"""
+
+HOSTILE_RECIPE = """
+steps: 1
+negative_prompt: '</script><!--<script>window.hacked = 1</script> "quotes" ''single'' &amp; `tick` ${x} {{data}}'
+grid:
+  prompt:
+    - '<script>window.hacked = 1</script> a "red" star'
+    - "</script><img src=x onerror=window.hacked=1> <!-- comment -->"
+    - "مرحبا بالعالم, a red fish"
+    - "नमस्ते दुनिया 🎣🏮 \\u2028 between lines \\u2029 \\u202e reversed \\u202c"
+    - "שלום <b>bold</b> 'star'"
+  seed: [1, 9007199254740993]
+"""
+
+FAILURE = "<img src=x onerror=window.hacked=1> no memory"
+
+
+def sdbatch(*arguments):
+    subprocess.run([SDBATCH, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def write(name, text):
+    path = f"{WORK}/{name}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def make_runs():
+    sdbatch(write("recipe.yaml", RECIPE), "--output", RUN, "--quiet")
+    sdbatch(write("hostile.yaml", HOSTILE_RECIPE), "--output", HOSTILE, "--quiet")
+    shutil.copytree(RUN, HALF)
+    jobs = manifest(HALF)["jobs"]
+    for job in jobs[4:9]:
+        os.remove(f"{HALF}/{job['file']}")
+    with open(f"{HALF}/journal.jsonl", "a", encoding="utf-8") as journal:
+        json.dump({"event": "failed", "id": jobs[4]["id"], "index": 4, "started": "2026-01-01T00:00:00.000Z",
+                   "seconds": 1.5, "error": FAILURE}, journal, separators=(",", ":"))
+        journal.write("\n")
+    sdbatch("sheet", HALF, "--only", "html")
+
+
+def manifest(folder):
+    with open(f"{folder}/manifest.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def page(folder):
+    return f"{folder}/index.html"
+
+
+def job_at(folder, **axes):
+    """The job that stands there, by the manifest, which the page is not made from."""
+    for job in manifest(folder)["jobs"]:
+        found = {axis["name"]: axis["value"] for axis in job["axes"]}
+        if all(found.get(name) == value for name, value in axes.items()):
+            return job
+    raise AssertionError(f"no job at {axes}")
+
+
+def cell(job):
+    """The cell of a job: the numbers of cells are those of the plan."""
+    return f".cell[data-number='{job['index']}']"
+
+
+def place(browser, selector):
+    """Where an element is drawn."""
+    return browser.value("(({ x, y, width, height }) => ({ x, y, width, height }))"
+                         "(document.querySelector(arguments[0]).getBoundingClientRect())", selector)
+
+
+def pixels(png):
+    """Width, height and rows of RGB bytes of a PNG as browsers write it: 8 bits, three or four channels, no interlace."""
+    data = io.BytesIO(png)
+    assert data.read(8) == b"\x89PNG\r\n\x1a\n"
+    packed = b""
+    while True:
+        length, kind = struct.unpack(">I4s", data.read(8))
+        body = data.read(length)
+        data.read(4)
+        if kind == b"IHDR":
+            width, height, depth, color = struct.unpack(">IIBB", body[:10])
+        elif kind == b"IDAT":
+            packed += body
+        elif kind == b"IEND":
+            break
+    assert depth == 8 and color in (2, 6)
+    channels = 3 if color == 2 else 4
+    raw = zlib.decompress(packed)
+    rows, above = [], bytes(width * channels)
+    for y in range(height):
+        start = y * (width * channels + 1)
+        kind, line = raw[start], bytearray(raw[start + 1:start + 1 + width * channels])
+        for i in range(len(line)):
+            left = line[i - channels] if i >= channels else 0
+            corner = above[i - channels] if i >= channels else 0
+            up = above[i]
+            estimate = left + up - corner
+            paeth = min((abs(estimate - left), 0, left), (abs(estimate - up), 1, up), (abs(estimate - corner), 2, corner))[2]
+            line[i] = line[i] + [0, left, up, (left + up) // 2, paeth][kind] & 255
+        above = bytes(line)
+        rows.append(b"".join(above[x * channels:x * channels + 3] for x in range(width)))
+    return width, height, rows
+
+
+# What a reader does, one function for each.
+
+def shows_every_picture_at_its_place(browser):
+    browser.open(page(RUN))
+    jobs = manifest(RUN)["jobs"]
+    assert browser.value("document.querySelectorAll('.cell.done').length") == len(jobs)
+    browser.wait("[...document.querySelectorAll('.cell img')].every(image => image.complete && image.naturalWidth > 0)")
+    for job in jobs:
+        source = browser.value("document.querySelector(arguments[0] + ' img').src", cell(job))
+        assert source == f"file://{RUN}/{job['file']}", source
+    # The last axis runs across, the one before down, in the recipe's order.
+    prompts = list(dict.fromkeys(job["axes"][0]["value"] for job in jobs))
+    scales = list(dict.fromkeys(job["axes"][1]["value"] for job in jobs))
+    spots = {(p, s): place(browser, cell(job_at(RUN, prompt=p, cfg_scale=s))) for p in prompts for s in scales}
+    for p, prompt in enumerate(prompts):
+        for s, scale in enumerate(scales):
+            if s:
+                left = spots[prompt, scales[s - 1]]
+                assert left["y"] == spots[prompt, scale]["y"] and left["x"] < spots[prompt, scale]["x"]
+            if p:
+                above = spots[prompts[p - 1], scale]
+                assert above["x"] == spots[prompt, scale]["x"] and above["y"] < spots[prompt, scale]["y"]
+    assert browser.value("document.querySelector('#standing').textContent").startswith(f"{len(jobs)} of {len(jobs)} done")
+
+
+def turns_the_grid_by_its_axes(browser):
+    browser.open(page(RUN))
+    browser.choose("#x", "prompt")
+    jobs = manifest(RUN)["jobs"]
+    first, next_scale = jobs[0], jobs[1]
+    a, b = place(browser, cell(first)), place(browser, cell(next_scale))
+    assert a["x"] == b["x"] and a["y"] < b["y"], "what ran down runs across now"
+    assert browser.value("document.querySelector('#y').selectedOptions[0].textContent") == "cfg_scale"
+    # The address has it, so that a reload and a link show the same.
+    assert "x=prompt" in browser.value("location.hash")
+    browser.reload()
+    assert place(browser, cell(first))["x"] == place(browser, cell(next_scale))["x"]
+    # An axis without a direction has a slider, which shows one value at a time.
+    browser.choose("#y", "—")
+    assert browser.value("document.querySelectorAll('.sliders input[type=range]').length") == 1
+    shown = browser.value("[...document.querySelectorAll('.cell')].map(cell => Number(cell.dataset.number))")
+    assert len(shown) == len({job["axes"][0]["value"] for job in jobs})
+    assert {jobs[number]["axes"][1]["value"] for number in shown} == {jobs[0]["axes"][1]["value"]}
+    browser.run("""
+        const slider = document.querySelector(".sliders input[type=range]");
+        slider.value = "1";
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    """)
+    shown = browser.value("[...document.querySelectorAll('.cell')].map(cell => Number(cell.dataset.number))")
+    assert {jobs[number]["axes"][1]["value"] for number in shown} == {jobs[1]["axes"][1]["value"]}
+    browser.open(page(RUN))
+    browser.choose("#sx", "prompt")
+    heads = browser.value("[...document.querySelectorAll('.label.outer')].map(label => label.textContent)")
+    assert heads == list(dict.fromkeys(job["axes"][0]["title"] for job in jobs)), heads
+
+
+def hides_values(browser):
+    browser.open(page(RUN))
+    jobs = manifest(RUN)["jobs"]
+    browser.click(".direction:has(#x) summary")
+    browser.click(".direction:has(#x) .item:nth-child(2) input")
+    left = browser.value("[...document.querySelectorAll('.cell')].map(cell => Number(cell.dataset.number))")
+    hidden = jobs[1]["axes"][1]["value"]
+    assert left and all(jobs[number]["axes"][1]["value"] != hidden for number in left)
+    browser.reload()
+    assert browser.value("document.querySelectorAll('.cell').length") == len(left)
+    # The last value goes too, and the page says so; All brings them back.
+    browser.click(".direction:has(#x) summary")
+    browser.click(".direction:has(#x) .all button:nth-child(2)")
+    assert not browser.value("document.querySelector('#nothing').hidden")
+    browser.click(".direction:has(#x) .all button:nth-child(1)")
+    assert browser.value("document.querySelectorAll('.cell').length") == len(jobs)
+
+
+def sorts_by_time(browser):
+    jobs = manifest(RUN)["jobs"]
+    for order, sign in [("Fastest first", 1), ("Slowest first", -1)]:
+        browser.open(page(RUN))
+        browser.choose("#order", order)
+        shown = browser.value("[...document.querySelectorAll('.cell')].map(cell => Number(cell.dataset.number))")
+        seconds = [round(jobs[number]["seconds"], 3) * sign for number in shown]
+        assert len(seconds) == len(jobs) and seconds == sorted(seconds), (order, seconds)
+        assert browser.value("document.querySelectorAll('.cell .time').length") == len(jobs)
+
+
+def opens_a_cell_and_copies_its_texts(browser):
+    browser.open(page(RUN))
+    job = manifest(RUN)["jobs"][5]
+    browser.click(cell(job) + " img")
+    browser.wait("document.querySelector('#viewer').open")
+    assert browser.value("document.querySelector('#viewer-stage .pane').src") == f"file://{RUN}/{job['file']}"
+    assert browser.value("document.querySelector('#infotext-text').textContent") == job["infotext"]
+    rows = dict(browser.value("[...document.querySelectorAll('#viewer-panel .settings tr')]"
+                              ".map(row => [row.cells[0].textContent, row.cells[1].textContent])"))
+    for key in ["seed", "steps", "cfg_scale", "sampler_name", "width", "height"]:
+        assert float(rows[key]) == job["parameters"][key] if key not in ["seed", "sampler_name"] else (
+            rows[key] == str(job["parameters"][key])), (key, rows[key])
+    assert job["parameters"]["prompt"] in browser.value("document.querySelector('#viewer-panel').textContent")
+    browser.click("[data-role=infotext]")
+    browser.wait("document.querySelector('#toast').textContent === 'Infotext copied'")
+    assert paste(browser) == job["infotext"]
+    # The recipe makes this very picture.
+    browser.click("[data-role=recipe]")
+    browser.wait("document.querySelector('#toast').textContent === 'Recipe copied'")
+    sdbatch(write("cell.yaml", paste(browser)), "--output", f"{WORK}/cell", "--quiet", "--no-sheet")
+    again = manifest(f"{WORK}/cell")["jobs"]
+    assert [other["pixels_sha256"] for other in again] == [job["pixels_sha256"]]
+    browser.press("Escape")
+    browser.wait("!document.querySelector('#viewer').open")
+    assert browser.value("document.activeElement.dataset.number") == str(job["index"]), "the focus is back at the cell"
+
+
+def paste(browser):
+    """What the clipboard holds: pasted into a field by its key."""
+    browser.run("""
+        const field = document.createElement("textarea");
+        field.id = "paste";
+        (document.querySelector("dialog[open]") || document.body).append(field);
+        field.focus();
+    """)
+    browser.press("Control+v")
+    browser.wait("document.querySelector('#paste').value !== ''")
+    text = browser.value("document.querySelector('#paste').value")
+    browser.run("document.querySelector('#paste').remove()")
+    return text
+
+
+def copies_without_a_clipboard(browser):
+    browser.open(page(RUN), "#cell=3")
+    browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'));")
+    browser.click("[data-role=infotext]")
+    browser.wait("document.querySelector('#toast').textContent === 'Infotext copied'")
+    assert paste(browser) == manifest(RUN)["jobs"][3]["infotext"]
+
+
+def goes_by_keyboard_alone(browser):
+    browser.open(page(RUN))
+    jobs = manifest(RUN)["jobs"]
+    across = len({job["axes"][1]["value"] for job in jobs})
+    # Tab reaches the grid through the controls, all of which show where the focus is.
+    for _ in range(60):
+        browser.press("Tab")
+        if browser.value("document.activeElement.getAttribute('role') === 'gridcell'"):
+            break
+        style = browser.value("(style => [style.outlineStyle, style.outlineWidth])(getComputedStyle(document.activeElement))")
+        assert style[0] != "none" and style[1] != "0px", browser.value("document.activeElement.outerHTML")
+    focused = "Number(document.activeElement.dataset.number)"
+    assert browser.value(focused) == 0, "Tab came to the first cell"
+    for keys, number in [(["ArrowRight"], 1), (["ArrowDown"], 1 + across), (["ArrowLeft"], across),
+                         (["End"], 2 * across - 1), (["Control+End"], len(jobs) - 1), (["Control+Home"], 0)]:
+        browser.press(*keys)
+        assert browser.value(focused) == number, (keys, browser.value(focused))
+    # One stop for the whole grid.
+    assert browser.value("document.querySelectorAll('.cell[tabindex=\"0\"]').length") == 1
+    browser.press("z")
+    browser.wait("!document.querySelector('#preview').hidden")
+    assert place(browser, "#preview img")["width"] > place(browser, cell(jobs[0]) + " img")["width"]
+    browser.press("z")
+    browser.press("c", "ArrowRight", "c")
+    assert browser.value("[...document.querySelectorAll('.cell[aria-selected=true]')].map(cell => cell.dataset.number)") == ["0", "1"]
+    browser.press("Enter")
+    browser.wait("document.querySelector('#viewer').open")
+    browser.press("ArrowDown")
+    assert browser.value("document.querySelector('#viewer-stage .pane').src").endswith(jobs[1 + across]["file"])
+    before = place(browser, "#viewer-stage .pane")["width"]
+    browser.press("+")
+    assert place(browser, "#viewer-stage .pane")["width"] > before
+    browser.press("1")
+    assert abs(place(browser, "#viewer-stage .pane")["width"] - jobs[1 + across]["parameters"]["width"]) < 0.01
+    browser.press("Escape")
+    browser.press("?")
+    browser.wait("document.querySelector('#help').open")
+
+
+def zooms_on_hover(browser):
+    browser.open(page(RUN), "#size=64")
+    job = manifest(RUN)["jobs"][2]
+    browser.wait("document.querySelector(arguments[0] + ' img').complete", cell(job))
+    browser.hover(cell(job) + " img")
+    browser.wait("!document.querySelector('#preview').hidden")
+    assert browser.value("document.querySelector('#preview img').src").endswith(job["file"])
+    assert place(browser, "#preview img")["width"] >= job["parameters"]["width"]
+
+
+def compares(browser):
+    jobs = manifest(RUN)["jobs"]
+    a, b = jobs[0], jobs[1]
+    browser.open(page(RUN))
+    for job in [a, b]:
+        browser.hover(cell(job))
+        browser.click(cell(job) + " .mark")
+    browser.click("#compare")
+    browser.wait("document.querySelector('#comparison').open")
+    sources = "[...document.querySelectorAll('#comparison-stage .pane')].map(pane => pane.src.split('/').pop())"
+    names = [job["file"].split("/")[1] for job in [a, b]]
+    assert browser.value(sources) == names
+    rooms = browser.value("[...document.querySelectorAll('#comparison-stage .room')].map(room => room.getBoundingClientRect().x)")
+    assert len(rooms) == 2 and rooms[0] < rooms[1]
+    different = browser.value("[...document.querySelectorAll('.differences tbody th')].map(head => head.textContent)")
+    assert different == ["cfg_scale", "time"], different
+    # Two-up zooms both.
+    widths = "[...document.querySelectorAll('#comparison-stage .pane')].map(pane => pane.getBoundingClientRect().width)"
+    before = browser.value(widths)
+    browser.run("document.querySelector('#comparison').focus()")
+    browser.press("+")
+    after = browser.value(widths)
+    assert all(new > old for new, old in zip(after, before)), (before, after)
+    browser.press("0")
+    # Swap.
+    browser.click("#swap")
+    assert browser.value(sources) == names[::-1]
+    # Swipe: the divide decides which of the two is seen.
+    browser.open(page(RUN), f"#pair={a['index']}.{b['index']}&compare=1&mode=swipe")
+    ready(browser)
+    seen = {}
+    for percent in [0, 100]:
+        browser.run("const wipe = document.querySelector('#wipe'); wipe.value = arguments[0];"
+                    "wipe.dispatchEvent(new Event('input', { bubbles: true }));", percent)
+        seen[percent] = pixels(browser.pixels_of("#comparison-stage"))[2]
+    assert seen[0] != seen[100]
+    # The difference of a picture and itself is black, of two others it is what their bytes say.
+    browser.open(page(RUN), f"#pair={a['index']}.{b['index']}&compare=1&mode=difference")
+    ready(browser)
+    browser.press("1")
+    compare_difference(browser, a, b)
+
+
+def ready(browser):
+    browser.wait("[...document.querySelectorAll('#comparison-stage img')].every(image => image.complete && image.naturalWidth)")
+
+
+def compare_difference(browser, a, b):
+    """At a pixel for a pixel, the middle of the stage has to be the absolute difference of the two files' bytes."""
+    files = []
+    for job in [a, b]:
+        with open(f"{RUN}/{job['file']}", "rb") as file:
+            files.append(pixels(file.read()))
+    width, height, first = files[0]
+    second = files[1][2]
+    room, spot = place(browser, "#comparison-stage"), place(browser, "#comparison-stage .pane")
+    assert (round(spot["width"]), round(spot["height"])) == (width, height)
+    shot = pixels(browser.pixels_of("#comparison-stage"))[2]
+    left, top = spot["x"] - room["x"], spot["y"] - room["y"]
+    worst = 0
+    for y in range(8, height - 8, 3):
+        for x in range(8, width - 8, 3):
+            # The stage may put the picture between two pixels of the screen; smooth places tell all the same.
+            around = [abs(first[y + dy][(x + dx) * 3 + c] - second[y + dy][(x + dx) * 3 + c])
+                      for c in range(3) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            for c in range(3):
+                found = shot[int(top) + y][(int(left) + x) * 3 + c]
+                low, high = min(around[c * 9:c * 9 + 9]), max(around[c * 9:c * 9 + 9])
+                worst = max(worst, low - found, found - high)
+    assert worst <= 3, f"the difference is off by {worst}"
+
+
+def shows_hostile_texts_as_text(browser):
+    browser.open(page(HOSTILE))
+    jobs = manifest(HOSTILE)["jobs"]
+    rows = browser.value("[...document.querySelectorAll('.row-label span')].map(label => label.textContent)")
+    prompts = list(dict.fromkeys(job["axes"][0]["value"] for job in jobs))
+    assert rows == prompts, (rows, prompts)
+    # No text has become an element: the only pictures and scripts are the page's own.
+    assert browser.value("document.querySelectorAll('script').length") == 2
+    assert browser.value("[...document.images].every(image => image.src.startsWith(arguments[0]))", f"file://{HOSTILE}/")
+    assert not browser.value("Boolean(window.hacked)")
+    for job in jobs:
+        browser.open(page(HOSTILE), f"#cell={job['index']}")
+        assert browser.value("document.querySelector('#infotext-text').textContent") == job["infotext"]
+        texts = browser.value("[...document.querySelectorAll('#viewer-panel .prompt p')].map(text => text.textContent)")
+        assert texts == [job["parameters"]["prompt"], job["parameters"]["negative_prompt"]], texts
+        rows = dict(browser.value("[...document.querySelectorAll('#viewer-panel .settings tr')]"
+                                  ".map(row => [row.cells[0].textContent, row.cells[1].textContent])"))
+        # Every digit of a seed above 2^53.
+        assert rows["seed"] == str(job["parameters"]["seed"]), rows["seed"]
+        assert not browser.value("Boolean(window.hacked)")
+    assert browser.value("document.title") == os.path.basename(HOSTILE)
+
+
+def shows_what_is_missing(browser):
+    browser.open(page(HALF))
+    states = "Object.fromEntries([...document.querySelectorAll('.cell')].map(cell => [cell.dataset.number, cell.classList[1]]))"
+    found = browser.value(states)
+    assert [found[str(number)] for number in range(12)] == ["done"] * 4 + ["failed"] + ["pending"] * 4 + ["done"] * 3, found
+    assert browser.value("document.querySelector('#standing').textContent").startswith("7 of 12 done, 1 failed, 4 pending")
+    assert FAILURE in browser.value("document.querySelector('.cell.failed').textContent")
+    assert FAILURE in browser.value("document.querySelector('.cell.failed').getAttribute('aria-label')")
+    browser.click(".cell.pending")
+    browser.wait("document.querySelector('#viewer').open")
+    assert browser.value("document.querySelector('#viewer-stage').textContent").startswith("Pending")
+    assert browser.value("document.querySelector('[data-role=compare]').disabled")
+    # What comes to be there is there after a reload.
+    sdbatch(f"{WORK}/recipe.yaml", "--output", HALF, "--quiet")
+    browser.reload()
+    browser.press("Escape")
+    assert set(browser.value(states).values()) == {"done"}
+
+
+def listens_well(browser):
+    """What a screen reader needs: roles, names, one heading, a language; and contrast, in both themes."""
+    for theme in ["light", "dark"]:
+        browser.emulate(prefers_color_scheme=theme)
+        browser.open(page(RUN))
+        problems = browser.run("""
+            const problems = [];
+            const named = element => (element.getAttribute("aria-label") || element.title || element.textContent
+              || [...(element.labels || [])].map(label => label.textContent).join("")).trim();
+            for (const element of document.querySelectorAll("button, select, input, a, dialog, [role=gridcell], [role=grid]")) {
+              const name = element.getAttribute("aria-labelledby")
+                ? document.getElementById(element.getAttribute("aria-labelledby"))?.textContent ?? "" : named(element);
+              const isDynamic = element.matches("dialog");
+              if (!name.trim() && !isDynamic) problems.push("no name: " + element.outerHTML.slice(0, 90));
+            }
+            for (const cell of document.querySelectorAll("[role=gridcell]")) {
+              if (cell.parentElement.getAttribute("role") !== "row") problems.push("a cell outside of rows");
+            }
+            if (document.querySelectorAll("h1").length !== 1) problems.push("headings");
+            if (!document.documentElement.lang) problems.push("no language");
+            const rgb = text => text.match(/[\\d.]+/g).map(Number);
+            const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+              .map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+              .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
+            for (const element of document.querySelectorAll(".standing, .label span, .row-label span, .button:not(:disabled), .field > label, .field > span")) {
+              if (!element.textContent.trim() || !element.getClientRects().length) continue;
+              let ground = element;
+              while (ground.parentElement && getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+              const [a, b] = [light(rgb(getComputedStyle(element).color)), light(rgb(getComputedStyle(ground).backgroundColor))];
+              const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+              if (contrast < 4.5) problems.push(`contrast ${contrast.toFixed(2)}: ${element.outerHTML.slice(0, 80)}`);
+            }
+            return problems;
+        """)
+        assert problems == [], problems
+    grounds = set()
+    for theme in ["light", "dark"]:
+        browser.emulate(prefers_color_scheme=theme)
+        grounds.add(browser.value("getComputedStyle(document.body).backgroundColor"))
+    assert len(grounds) == 2, "light and dark look different"
+    browser.emulate(prefers_color_scheme="light")
+
+
+CHECKS = [
+    shows_every_picture_at_its_place, turns_the_grid_by_its_axes, hides_values, sorts_by_time,
+    opens_a_cell_and_copies_its_texts, copies_without_a_clipboard, goes_by_keyboard_alone, zooms_on_hover, compares,
+    shows_hostile_texts_as_text, shows_what_is_missing, listens_well,
+]
+
+
+def main():
+    failed = 0
+    make_runs()
+    with Browser() as browser:
+        for check in CHECKS:
+            name = check.__name__.replace("_", " ")
+            try:
+                check(browser)
+                said = browser.log()
+                assert said == [], f"the console: {said}"
+                asked = [address for address in browser.requests() if not address.startswith(("file:", "data:", "about:"))]
+                assert asked == [], f"the network: {asked}"
+                print(f"ok      {name}")
+            except (AssertionError, OSError, LookupError, ValueError, subprocess.SubprocessError):
+                failed += 1
+                print(f"FAILED  {name}")
+                traceback.print_exc()
+    return 1 if failed else 0
+
+
+try:
+    status = main()
+finally:
+    shutil.rmtree(WORK)
+sys.exit(status)

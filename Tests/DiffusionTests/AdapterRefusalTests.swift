@@ -1,0 +1,125 @@
+import Diffusion
+import Foundation
+import Jobs
+import Prompts
+import TestSupport
+import Testing
+import Weights
+
+/// LoRAs that cannot be used: each is told before anything is made, with what to do.
+@Suite struct AdapterRefusalTests {
+  private func parameters(_ prompt: String, in folder: TemporaryFolder) -> JobParameters {
+    var parameters = JobParameters()
+    parameters.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    parameters.prompt = prompt
+    parameters.adapterPlaces = [folder.path, "/nonexistent"]
+    return parameters
+  }
+
+  private func message(_ prompt: String, in folder: TemporaryFolder) throws -> String {
+    let parameters = parameters(prompt, in: folder)
+    let error = #expect(throws: (any Error).self) { try Engine.forTests().ingredients(for: parameters) }
+    return error.map { "\($0)" } ?? ""
+  }
+
+  /// A module of a layer of the small model, 64 by 64 numbers.
+  private func module(_ name: String, outputs: Int = 64, inputs: Int = 64) -> [SyntheticTensor] {
+    [
+      SyntheticTensor("\(name).lora_up.weight", [outputs, 2]),
+      SyntheticTensor("\(name).lora_down.weight", [2, inputs]),
+    ]
+  }
+
+  private let layer = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
+
+  @Test func `a name that no file has is told with the places looked in`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("lora/Ink.safetensors", module(layer))
+    let message = try message("a boat <lora:ink:1>", in: folder)
+    #expect(message.contains(#"found no LoRA called "ink" in"#))
+    #expect(message.contains(folder("lora")) && message.contains("/nonexistent/Lora"))
+    #expect(message.contains(#"did you mean "Ink"?"#))
+  }
+
+  @Test func `layers that the model has not are told by name`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("lora/a.safetensors", module(layer) + module("lora_te_text_model_encoder_layers_7_mlp_fc1"))
+    let message = try message("<lora:a:1>", in: folder)
+    #expect(message.contains("has not: lora_te_text_model_encoder_layers_7_mlp_fc1"))
+    #expect(message.contains("Stable Diffusion 1.x"))
+  }
+
+  @Test func `one for another family is told what it is for`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("lora/xl.safetensors", module("lora_te2_text_model_encoder_layers_0_self_attn_q_proj"))
+    #expect(try message("<lora:xl:1>", in: folder).contains("looks like one for Stable Diffusion XL"))
+    try folder.write("lora/flux.safetensors", module("lora_unet_double_blocks_0_img_attn_qkv"))
+    #expect(try message("<lora:flux:1>", in: folder).contains("looks like one for Flux"))
+    try folder.write(
+      "lora/v2.safetensors",
+      module("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k", outputs: 32, inputs: 1024))
+    let message = try message("<lora:v2:1>", in: folder)
+    #expect(message.contains("changes 32x1024 numbers of a weight of 32x64"))
+    #expect(message.contains("looks like one for Stable Diffusion 2.x"))
+  }
+
+  @Test(arguments: [
+    ("a.oft_blocks", "OFT"), ("a.oft_diag", "OFT"), ("a.a1.weight", "GLoRA"),
+    ("bundle_emb.x.string_to_param.*", "embedding"),
+    ("a.what", "no part of"),
+  ])
+  func `kinds that are not supported are refused by name`(tensor: String, kind: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("lora/a.safetensors", module(layer) + [SyntheticTensor(tensor, [2, 2])])
+    #expect(try message("<lora:a:1>", in: folder).contains(kind))
+  }
+
+  @Test func `modules whose parts do not go together are refused`() throws {
+    let folder = try TemporaryFolder()
+    func expect(_ tensors: [SyntheticTensor], _ text: String) throws {
+      try folder.write("lora/a.safetensors", tensors)
+      #expect(try message("<lora:a:1>", in: folder).contains(text))
+    }
+    try expect([SyntheticTensor("\(layer).lora_up.weight", [64, 2])], "has no lora_down.weight")
+    try expect([SyntheticTensor("\(layer).alpha", [])], "has no weights, only alpha")
+    try expect(
+      [SyntheticTensor("\(layer).lora_up.weight", [64, 3]), SyntheticTensor("\(layer).lora_down.weight", [2, 64])],
+      "whose ranks differ")
+    try expect(module(layer) + [SyntheticTensor("\(layer).diff", [64, 64])], "is of two kinds")
+    try expect(
+      module(layer) + [SyntheticTensor("\(layer).dora_scale", [1, 63])], "has 63 lengths for a weight of 64x64")
+    try expect(
+      [SyntheticTensor("\(layer).lokr_w1", [4, 4]), SyntheticTensor("\(layer).lokr_w2", [16, 8])],
+      "changes 64x32 numbers of a weight of 64x64")
+    try expect(
+      module(layer).dropLast() + [SyntheticTensor("\(layer).lora_down.weight", [2, 0])], "sizes that are not zero")
+  }
+
+  @Test func `two files of one training's name are told apart by their file names only`() throws {
+    let folder = try TemporaryFolder()
+    let data = try Fixtures.data("Engine/adapters/lora/plain.safetensors")
+    for name in ["one", "two"] { try folder.write("lora/\(name).safetensors", data) }
+    let message = try message("<lora:trained as plain:1>", in: folder)
+    #expect(message.contains("2 files") && message.contains("one.safetensors") && message.contains("two.safetensors"))
+    let found = try Engine.forTests().ingredients(for: parameters("<lora:two:1>", in: folder))
+    #expect(found.loras?.first?.path == folder("lora/two.safetensors"))
+  }
+
+  @Test func `hypernetworks and tags that cannot be read are refused`() throws {
+    let folder = try TemporaryFolder()
+    #expect(try message("a <hypernet:x:1>", in: folder).contains("hypernetworks are not supported"))
+    #expect(try message("a <lora:x:much>", in: folder).contains("expected a number"))
+  }
+
+  @Test func `a LoRA that is written to before it is loaded is refused`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("lora/a.safetensors", Fixtures.data("Engine/adapters/lora/plain.safetensors"))
+    var parameters = parameters("<lora:a:1>", in: folder)
+    (parameters.width, parameters.height, parameters.steps) = (64, 64, 1)
+    let engine = try Engine.forTests()
+    _ = try engine.ingredients(for: parameters)
+    let path = folder("lora/a.safetensors")
+    try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
+    #expect(throws: WeightError.changed(path: path)) { try engine.generate(parameters) { _ in } }
+  }
+}

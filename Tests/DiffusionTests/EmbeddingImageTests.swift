@@ -1,0 +1,117 @@
+import Diffusion
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+import Weights
+
+/// Whole images with textual inversions in every form, against PyTorch with their vectors in the places of tokens
+/// (`Tests/Fixtures/Engine/make_embedding_images.py`).
+@Suite struct EmbeddingImageTests {
+  static let cases = ImageCase.cases(in: "embeddings/cases.json")
+
+  private static func placed(_ parameters: JobParameters) -> JobParameters {
+    var parameters = parameters
+    parameters.precision = .fp32
+    parameters.adapterPlaces = [Fixtures.path("Engine/embeddings")]
+    return parameters
+  }
+
+  @Test(arguments: cases)
+  func `an image agrees with the vectors put in in PyTorch`(testCase: ImageCase) throws {
+    let image = try Engine.forTests().generate(Self.placed(testCase.parameters)) { _ in }
+    let expected = try testCase.picture()
+    let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
+    let largest = differences.max() ?? 0
+    let count = differences.count { $0 > 0 }
+    #expect(
+      largest <= 1 && count * 10 < differences.count, "\(testCase.file): \(count) differ, by at most \(largest)")
+  }
+
+  @Test func `every embedding shows in the pictures`() throws {
+    let pictures = try Self.cases.map { try $0.picture().pixels }
+    #expect(Set(pictures).count == pictures.count)
+  }
+
+  @Test func `embeddings come and go with the places that are looked in`() throws {
+    let engine = try Engine.forTests()
+    var plain = Self.placed(Self.cases[1].parameters)
+    let with = try engine.generate(plain) { _ in }
+    plain.adapterPlaces = []
+    let without = try engine.generate(plain) { _ in }
+    #expect(with != without)
+    plain.adapterPlaces = [Fixtures.path("Engine/embeddings")]
+    #expect(try engine.generate(plain) { _ in } == with)
+  }
+
+  @Test func `ingredients are the embeddings that prompts name, in their order`() throws {
+    let engine = try Engine.forTests()
+    func used(_ prompt: String, _ negative: String = "") throws -> [String] {
+      var parameters = Self.placed(Self.cases[0].parameters)
+      (parameters.prompt, parameters.negativePrompt) = (prompt, negative)
+      return try engine.ingredients(for: parameters).embeddings.map(\.name)
+    }
+    #expect(try used("a red boat") == [])
+    #expect(try used("EASYNOISE and bluestar, bluestar") == ["EasyNoise", "bluestar"])
+    #expect(try used("a calm lake") == ["calm lake"])
+    #expect(try used("a calm (lake:1.1)") == ["calm"])
+    #expect(try used("[a:bluestar:0.9] AND calm", "calm lake") == ["bluestar", "calm", "calm lake"])
+    #expect(try used("<foo:bluestar> boat") == [])
+  }
+
+  @Test func `digests are part of the identity and hashes of the infotext`() throws {
+    let engine = try Engine.forTests()
+    let parameters = Self.placed(Self.cases[2].parameters)
+    let ingredients = try engine.ingredients(for: parameters)
+    let digests = try ["bluestar.pt", "EasyNoise.bin"].map {
+      try FileDigest.sha256(ofFileAt: Fixtures.path("Engine/embeddings/embeddings/\($0)"))
+    }
+    let canonical = String(decoding: JobID.canonicalJSON(parameters, ingredients), as: UTF8.self)
+    #expect(canonical.contains(#""embeddings":["\#(digests[0])","\#(digests[1])"]"#))
+    let item = Infotext(parameters, ingredients, version: "1").extras.first { $0.key == "TI hashes" }
+    #expect(item?.value.text == "bluestar: \(digests[0].prefix(12)), EasyNoise: \(digests[1].prefix(12))")
+    var plain = parameters
+    plain.prompt = "a red boat"
+    plain.negativePrompt = ""
+    let other = JobID.canonicalJSON(plain, try engine.ingredients(for: plain))
+    #expect(!String(decoding: other, as: UTF8.self).contains("embeddings"))
+  }
+
+  @Test func `an embedding for another kind of model stays a word, and is told of once`() throws {
+    let engine = try Engine.forTests()
+    var parameters = Self.placed(Self.cases[0].parameters)
+    parameters.prompt = "a tree"
+    for _ in 0..<2 { #expect(try engine.ingredients(for: parameters).embeddings.isEmpty) }
+    let notes = engine.takeNotes()
+    #expect(notes.count == 1)
+    #expect(notes.first?.contains("tree.safetensors: the embedding has vectors of 96 numbers") == true)
+    #expect(engine.takeNotes().isEmpty)
+    // For SDXL there are two.
+    let folder = try TemporaryFolder()
+    try folder.write(
+      "embeddings/star.safetensors", [SyntheticTensor("clip_l", [2, 64]), SyntheticTensor("clip_g", [2, 160])])
+    parameters.prompt = "a star"
+    parameters.adapterPlaces = [folder.path]
+    #expect(try engine.ingredients(for: parameters).embeddings.isEmpty)
+    #expect(engine.takeNotes().first?.contains("vectors of 64 and 160 numbers") == true)
+  }
+
+  @Test func `a file that is no embedding is refused where a prompt names it`() throws {
+    func message(_ tensors: [SyntheticTensor]) throws -> String {
+      let folder = try TemporaryFolder()
+      try folder.write("embeddings/star.safetensors", tensors)
+      var parameters = Self.placed(Self.cases[0].parameters)
+      parameters.adapterPlaces = [folder.path]
+      parameters.prompt = "a boat"
+      #expect(try Engine.forTests().ingredients(for: parameters).embeddings.isEmpty)
+      parameters.prompt = "a star"
+      let error = #expect(throws: WeightError.self) { try Engine.forTests().ingredients(for: parameters) }
+      return error?.description ?? ""
+    }
+    #expect(try message([SyntheticTensor("a", [2, 64]), SyntheticTensor("b", [2, 64])]).contains("holds 2 tensors"))
+    #expect(try message([SyntheticTensor("a", [76, 64])]).contains("room for 75 tokens"))
+    #expect(try message([SyntheticTensor("a", [1, 2, 64])]).contains("expected [vectors, width]"))
+    #expect(
+      try message([SyntheticTensor("clip_l", [2, 64]), SyntheticTensor("clip_g", [3, 64])]).contains("2 and 3 vectors"))
+  }
+}

@@ -1,0 +1,107 @@
+import Diffusion
+import Foundation
+import Imaging
+import Models
+import Tensors
+import TestSupport
+import Testing
+import Weights
+
+/// Upscalers against PyTorch, see `Tests/Fixtures/Upscalers/make_upscalers.py`.
+@Suite struct ImageUpscalerTests {
+  struct Fixture: Decodable {
+    struct Case: Decodable, Sendable {
+      var file: String
+      var width: Int
+      var height: Int
+      var seed: UInt64
+      var scale: Int
+    }
+    struct Tiled: Decodable {
+      var file: String
+      var width: Int
+      var height: Int
+      var seed: UInt64
+      var factor: Double
+      var size: [Int]
+      var step: Int
+    }
+
+    var cases: [Case]
+    var tiled: Tiled
+  }
+
+  static let fixture = Result { try Fixtures.decode(Fixture.self, from: "Upscalers/upscalers.json") }
+
+  static func picture(_ width: Int, _ height: Int, _ seed: UInt64) -> RGBImage {
+    var random = SplitMix64(state: seed)
+    return RGBImage(
+      width: width, height: height, pixels: (0..<width * height * 3).map { _ in UInt8(random.next() >> 56) })
+  }
+
+  /// Values may differ by one where rounding falls otherwise, and seldom do.
+  static func expectSame(_ found: [UInt8], _ expected: [UInt8], _ comment: Comment) {
+    #expect(found.count == expected.count, comment)
+    let errors = zip(found, expected).map { abs(Int($0) - Int($1)) }
+    #expect(errors.max() ?? 255 <= 1, comment)
+    #expect(errors.count { $0 > 0 } <= max(errors.count / 1000, 2), comment)
+  }
+
+  @Test func `networks of every layout of names enlarge as PyTorch does`() throws {
+    let fixture = try Self.fixture.get()
+    #expect(fixture.cases.count == 6)
+    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
+    for item in fixture.cases {
+      let upscaler = try Upscaler(path: Fixtures.path("Upscalers/\(item.file)"), compute: compute)
+      #expect(upscaler.scale == item.scale)
+      let image = Self.picture(item.width, item.height, item.seed)
+      let input = compute.tensor(batch: 1, height: item.height, width: item.width, channels: 3, elementType: .fp32)
+      for (index, value) in image.pixels.enumerated() { input.base[index] = Float(value) / 255 }
+      let output = upscaler.forward(input)
+      #expect(output.height == item.height * item.scale && output.width == item.width * item.scale)
+      let values = output.values.map { UInt8((min(max($0, 0), 1) * 255).rounded(.toNearestOrEven)) }
+      let stem = item.file.split(separator: ".")[0]
+      Self.expectSame(values, Array(try Fixtures.data("Upscalers/\(stem).rgb")), "\(item.file)")
+    }
+  }
+
+  @Test func `a large image goes through in pieces that fade into each other, then to the exact size`() throws {
+    let tiled = try Self.fixture.get().tiled
+    let upscaler = try ImageUpscaler(.network(path: Fixtures.path("Upscalers/\(tiled.file)")), threads: 2)
+    var pieces: [Int] = []
+    let large = try upscaler.upscaled(
+      Self.picture(tiled.width, tiled.height, tiled.seed), by: tiled.factor, progress: { pieces.append($0 + 100 * $1) })
+    #expect(pieces == [400, 401, 402, 403])
+    #expect([large.width, large.height] == tiled.size)
+    var sample: [UInt8] = []
+    for y in stride(from: 0, to: large.height, by: tiled.step) {
+      for x in stride(from: 0, to: large.width, by: tiled.step) {
+        sample += large.pixels[(y * large.width + x) * 3..<(y * large.width + x) * 3 + 3]
+      }
+    }
+    Self.expectSame(sample, Array(try Fixtures.data("Upscalers/tiled.rgb")), "tiled")
+  }
+
+  @Test func `filters aim at multiples of eight and then at the exact size`() throws {
+    let image = Self.picture(33, 20, 1)
+    let lanczos = try ImageUpscaler(.filter(.lanczos), threads: 1)
+    let byFactor = try lanczos.upscaled(image, by: 1.5)
+    let expected = image.resized(width: 49, height: 30, filter: .lanczos).resized(
+      width: 48, height: 24, filter: .lanczos)
+    #expect(byFactor == expected)
+    #expect(try lanczos.upscaled(image, width: 66, height: 41).width == 66)
+    #expect(
+      try lanczos.upscaled(image, width: 20, height: 10) == image.resized(width: 20, height: 10, filter: .lanczos))
+  }
+
+  @Test func `files that are no upscalers are refused with the reason`() throws {
+    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1)
+    #expect(throws: WeightError.self) {
+      try Upscaler(path: Fixtures.path("Engine/model.safetensors"), compute: compute)
+    }
+    let error = #expect(throws: WeightError.self) {
+      try Upscaler(path: Fixtures.path("Upscalers/upscalers.json"), compute: compute)
+    }
+    #expect(error?.description.contains("upscalers.json") == true)
+  }
+}
