@@ -20,6 +20,9 @@ public final class Engine {
   private let catalog: ModelCatalog
   private let evaluationMemory: EvaluationMemory?
   private var loaded: LoadedModel?
+  /// Shown while images are made; nothing for none.
+  public var previews: Previews? { didSet { previewDecoder = nil } }
+  private var previewDecoder: TinyDecoder?
 
   /// An engine for this machine.
   ///
@@ -113,7 +116,7 @@ public final class Engine {
       while !loop.isFinished {
         if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
         try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
-        try loop.step(model: denoiser)
+        try step(&loop, denoiser, training)
       }
     }
     try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
@@ -126,6 +129,17 @@ public final class Engine {
     defer { compute.workspace.trim() }
     return try ImageDecoder(decoder: networks.vae, scalingFactor: networks.scalingFactor, compute: compute)
       .decode(loop.latent)
+  }
+
+  /// Takes one step, and shows what comes of it where that is asked for.
+  private func step(_ loop: inout SamplingLoop, _ denoiser: GuidedDenoiser, _ training: TrainingSchedule) throws {
+    guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
+      return try loop.step(model: denoiser)
+    }
+    let watched = WatchedModel(denoiser, training: training)
+    try loop.step(model: watched)
+    if previewDecoder == nil { previewDecoder = try previews.load(compute) }
+    if let guess = watched.guess, let previewDecoder { previews.show(guess, previewDecoder, compute) }
   }
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.

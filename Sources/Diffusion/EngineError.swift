@@ -10,6 +10,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
+  /// What is to decode previews is no TAESD.
+  case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
   case outOfMemory(bytes: Int, width: Int, height: Int)
   /// A prompt asks for a LoRA that is in none of the folders; `candidates` are files that all have this name from their
@@ -42,6 +44,8 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
+    case .noPreviewDecoder(let path):
+      "\(path): this is a whole VAE, too slow for previews; name a TAESD decoder with --preview-vae"
     case .outOfMemory(let bytes, let width, let height):
       """
       out of memory: \(width)x\(height) pixels take at least \((bytes + (1 << 20) - 1) >> 20) MiB besides the model, which \

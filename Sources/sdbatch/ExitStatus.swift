@@ -102,7 +102,9 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .adapterMissing, .hypernetwork: false
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .noPreviewDecoder, .adapterMissing,
+      .hypernetwork:
+      false
     case .clipSkipTooLarge, .outOfMemory, .notFinite: true
     }
   }

@@ -70,6 +70,16 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Write what each layer took, in time and arithmetic, to profile.tsv in the run's folder.")
   var profile = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what the image is becoming to preview.png in the run's folder, every so many steps.", valueName: "N"))
+  var previewEvery: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The TAESD decoder of previews (default: taesd_decoder, found as models are).", valueName: "file"))
+  var previewVae: String?
+
   @Option(help: "How far to let other processes go first, 0 to 19.")
   var nice: Int?
 
@@ -78,6 +88,8 @@ struct RunCommand: ParsableCommand {
     if [json, quiet, summary].count(where: { $0 }) > 1 {
       throw ValidationError("--json, --quiet and --summary exclude each other")
     }
+    if let previewEvery, previewEvery < 1 { throw ValidationError("--preview-every takes 1 or more steps") }
+    if previewVae != nil, previewEvery == nil { throw ValidationError("--preview-vae goes with --preview-every") }
     if let nice, !(0...19).contains(nice) { throw ValidationError("--nice takes 0 to 19") }
     if shard != nil {
       if newSeeds { throw ValidationError("--shard and --new-seeds exclude each other: all shards share the seeds") }
@@ -114,12 +126,15 @@ struct RunCommand: ParsableCommand {
     var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     let engine = try Engine.forCommand(threads: threads)
     try check(plan.jobs, engine, stopTime)
+    let preview = try preview(folder)
+    engine.previews = try preview?.previews
 
     let lock = try RunLock(
       folder, patience: lockWait?.duration ?? .zero, stopRequest: { stopTime.request },
       isWaiting: { owner in if !quiet { Console.error("waiting for another run to leave \(folder.path) (\(owner))") } })
     // To the end, the contact sheet included.
     defer { withExtendedLifetime(lock) {} }
+    defer { preview?.remove() }
     StopSignals.install()
     // Another run may have drawn seeds between the first look and the lock.
     let current = try storedSeeds(folder)
@@ -168,6 +183,9 @@ struct RunCommand: ParsableCommand {
     let engine = try Engine.forCommand(threads: threads)
     let plan = try SharedPlan(recipe, in: folder)
     try check(plan.jobs, engine, stopTime)
+    let preview = try preview(folder)
+    engine.previews = try preview?.previews
+    defer { preview?.remove() }
     StopSignals.install()
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     return try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder) { observe in
@@ -202,6 +220,19 @@ struct RunCommand: ParsableCommand {
     return try runner.run(
       RunPlan(jobs: jobs, recipe: json, recipeText: text), only: onlyFailed ? .failed : .unfinished,
       onFailure: failFast ? .stop : .goOn)
+  }
+
+  /// The preview that the command line asks for.
+  private func preview(_ folder: RunFolder) throws -> PreviewFile? {
+    guard let previewEvery else { return nil }
+    let locator = ModelLocator(recipePath: options.recipe, environment: .ofProcess)
+    let name = previewVae ?? "taesd_decoder"
+    guard let decoder = locator.path(of: name) else {
+      throw PictureError.notFound(option: "--preview-vae", name: name, places: locator.places)
+    }
+    return PreviewFile(
+      path: folder.file(shard.map { "preview-\($0.index).png" } ?? "preview.png"), decoder: decoder,
+      interval: previewEvery)
   }
 
   /// Writes where the time went; a run is no worse for want of it.
