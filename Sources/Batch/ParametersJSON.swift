@@ -84,6 +84,8 @@ enum ParametersJSON {
     writer.member("s_min_uncond", parameters.sMinUncond)
     writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
     writer.member("skip_early_cond", parameters.skipEarlyCond)
+    writer.member("tiling", .bool(parameters.tiling))
+    writer.member("token_merging_ratio", parameters.tokenMergingRatio)
     writer.member("feature_cache", parameters.featureCache)
   }
 }

@@ -109,6 +109,7 @@ public final class Engine {
       let denoiser = GuidedDenoiser(
         unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
         conditioning: try networks.prompts.conditioning(parameters), guidance: Float(parameters.cfgScale),
+        options: UNetOptions(parameters),
         skips: GuidanceSkips(parameters), memory: evaluationMemory, featureCache: featureCache, compute: compute)
       profiler.begin("sampling")
       // With a feature cache there is only going on from where everything is computed.
@@ -127,8 +128,11 @@ public final class Engine {
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }
-    return try ImageDecoder(decoder: networks.vae, scalingFactor: networks.scalingFactor, compute: compute)
-      .decode(loop.latent)
+    return try ImageDecoder(
+      decoder: networks.vae, scalingFactor: networks.scalingFactor, padding: UNetOptions(parameters).padding,
+      compute: compute
+    )
+    .decode(loop.latent)
   }
 
   /// Takes one step, and shows what comes of it where that is asked for.
@@ -203,5 +207,12 @@ public final class Engine {
     try requireUnchanged()
     loaded = try fresh.get()
     return try fresh.get()
+  }
+}
+
+extension UNetOptions {
+  /// What a job's settings ask for.
+  init(_ parameters: JobParameters) {
+    self.init(padding: parameters.tiling ? .circular : .zeros, tokenMergingRatio: parameters.tokenMergingRatio)
   }
 }

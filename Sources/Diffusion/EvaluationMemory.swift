@@ -13,12 +13,17 @@ final class EvaluationMemory {
   struct Question: Hashable {
     fileprivate let latent: SHA256Digest
     fileprivate let timestep: UInt32
+    fileprivate let options: UNetOptions
     fileprivate let context: UNetContext.Identity
 
     /// The questions of one latent to several contexts.
-    static func questions(_ latent: Latent, timestep: Float, contexts: [UNetContext]) -> [Question] {
+    static func questions(
+      _ latent: Latent, _ timestep: Float, _ options: UNetOptions, _ contexts: [UNetContext]
+    ) -> [Question] {
       let digest = latent.values.withUnsafeBytes { SHA256.hash(data: $0) }
-      return contexts.map { Question(latent: digest, timestep: timestep.bitPattern, context: $0.identity) }
+      return contexts.map {
+        Question(latent: digest, timestep: timestep.bitPattern, options: options, context: $0.identity)
+      }
     }
   }
 

@@ -12,6 +12,8 @@ struct GuidedDenoiser: GuidedModel {
   let conditioning: Conditioning
   /// `cfg_scale`, for networks that are told it.
   let guidance: Float
+  /// What the image changes in the network.
+  let options: UNetOptions
   /// Which calls leave out what guidance steers away from.
   let skips: GuidanceSkips
   /// Answers to first calls; nothing to ask the network every time, with the same result.
@@ -62,7 +64,7 @@ struct GuidedDenoiser: GuidedModel {
       places[context.identity] = place
     }
     let isKept = EvaluationMemory.calls.contains(call)
-    let questions = isKept ? EvaluationMemory.Question.questions(input, timestep: timestep, contexts: contexts) : []
+    let questions = isKept ? EvaluationMemory.Question.questions(input, timestep, options, contexts) : []
     var known: [Int: Latent] = [:]
     for place in places.values where isKept { known[place] = memory.answer(questions[place]) }
     let open = places.values.filter { known[$0] == nil }.sorted()
@@ -83,11 +85,13 @@ struct GuidedDenoiser: GuidedModel {
     let latent = compute.tensor(input, copies: 1)
     if let features = cache.features(of: places, atCall: call) {
       return try latents(
-        unet.forward(latent, timestep: timestep, contexts: contexts, guidance: guidance, reusing: features),
+        unet.forward(
+          latent, timestep: timestep, contexts: contexts, guidance: guidance, options: options,
+          reusing: features),
         count: contexts.count, call: call)
     }
     let (output, features) = unet.forwardKeepingFeatures(
-      latent, timestep: timestep, contexts: contexts, guidance: guidance)
+      latent, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
     cache.keep(features, of: places)
     return try latents(output, count: contexts.count, call: call)
   }
@@ -96,7 +100,8 @@ struct GuidedDenoiser: GuidedModel {
     _ input: Latent, copies: Int, _ timestep: Float, call: Int, contexts: [UNetContext]
   ) throws(EngineError) -> [Latent] {
     let output = unet.forward(
-      compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts, guidance: guidance)
+      compute.tensor(input, copies: copies), timestep: timestep, contexts: contexts, guidance: guidance,
+      options: options)
     return try latents(output, count: contexts.count, call: call)
   }
 

@@ -8,6 +8,8 @@ struct ImageDecoder {
   let decoder: any LatentDecoder
   /// What latents were multiplied with in training.
   let scalingFactor: Float
+  /// What convolutions see beyond the edges.
+  var padding = ConvolutionPadding.zeros
   let compute: Compute
 
   /// Decodes and truncates to 8 bits, as the webui does.
@@ -16,7 +18,7 @@ struct ImageDecoder {
   func decode(_ latent: Latent) throws -> RGBImage {
     var scaled = latent
     scaled.divide(by: scalingFactor)
-    let image = decoder.forward(compute.tensor(scaled, copies: 1))
+    let image = decoder.forward(compute.tensor(scaled, copies: 1), padding: padding)
     let values = UnsafeBufferPointer(start: image.base, count: image.count)
     guard values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "decoded image") }
     let pixels = values.map { UInt8(255 * min(max(($0 + 1) / 2, 0), 1)) }

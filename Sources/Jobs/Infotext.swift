@@ -57,7 +57,11 @@ public struct Infotext: Hashable, Sendable {
     if parameters.etaNoiseSeedDeltaMatters {
       items.append(Item(key: "ENSD", value: .integer(parameters.etaNoiseSeedDelta)))
     }
+    if parameters.tokenMergingRatio != 0 {
+      items.append(Item(key: "Token merging ratio", value: .number(parameters.tokenMergingRatio)))
+    }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
+    if parameters.tiling { items.append(Item(key: "Tiling", value: true)) }
     extras =
       Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
       + Self.samplerExtras(parameters)

@@ -121,6 +121,8 @@ public struct InfotextSettings: Hashable, Sendable {
     values.readChoice("Precision", into: &parameters.precision)
     values.readChoice("Prediction type", into: &parameters.predictionType)
     values.read("Feature cache", into: &parameters.featureCache)
+    values.read("Tiling", into: &parameters.tiling)
+    values.read("Token merging ratio", into: &parameters.tokenMergingRatio)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {

@@ -166,16 +166,16 @@ private enum InfotextKeyMeaning {
   /// Values that switch nothing on.
   private static let harmless = [
     // The API of webui 1.5 writes it always; without the keys of a second pass it does nothing.
-    "Denoising strength": "0", "VAE Decoder": "Full", "FP8 weight": "Disable", "Tiling": "False",
-    "Token merging ratio": "0", "Pad conds": "False", "Pad conds v0": "False",
+    "Denoising strength": "0", "VAE Decoder": "Full", "FP8 weight": "Disable",
+    "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
   ]
 
   private static let unsupported = [
     "Denoising strength": "hires fix and img2img are", "First pass size": "hires fix is", "Extra noise": "img2img is",
     "Image CFG scale": "img2img is", "Init image hash": "img2img is", "Mask blur": "inpainting is",
     "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
-    "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is", "Tiling": "tiling is",
-    "Token merging ratio": "token merging is", "Token merging ratio hr": "token merging is", "FP8 weight": "FP8 is",
+    "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
+    "Token merging ratio hr": "hires fix is", "FP8 weight": "FP8 is",
     "Hypernet": "hypernetworks are",
     "Hypernet strength": "hypernetworks are", "Refiner": "a refiner is", "Refiner switch at": "a refiner is",
     "Refiner switch by sampling steps": "a refiner is", "Pad conds": "padding of prompts is",

@@ -127,6 +127,8 @@ extension JobID {
         writer.member("subseed", parameters.subseed)
         writer.member("subseed_strength", parameters.subseedStrength)
       }
+      if parameters.tiling { writer.member("tiling", true) }
+      if parameters.tokenMergingRatio != 0 { writer.member("token_merging_ratio", parameters.tokenMergingRatio) }
       if parameters.uniPCMatters {
         writer.member("uni_pc_lower_order_final", .bool(parameters.uniPCLowerOrderFinal))
         writer.member("uni_pc_order", parameters.uniPCOrder)

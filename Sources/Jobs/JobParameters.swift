@@ -110,7 +110,12 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// The first part of all calls that leaves out the negative prompt, 0 to 1.
   public var skipEarlyCond: Double
 
-  // MARK: Approximations
+  // MARK: What is changed in the networks
+
+  /// Whether the picture continues itself beyond its edges, so that copies of it tile a plane.
+  public var tiling: Bool
+  /// The part of all tokens that is merged in self-attention at the latent's own resolution, 0 to 0.9: an approximation.
+  public var tokenMergingRatio: Double
 
   /// Calls of the network from one that computes all of it to the next; 1 computes all of it always. In between, only its
   /// shallow layers are computed, on what the deep ones said last.
@@ -158,6 +163,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case sMinUncond = "s_min_uncond"
     case sMinUncondAll = "s_min_uncond_all"
     case skipEarlyCond = "skip_early_cond"
+    case tiling
+    case tokenMergingRatio = "token_merging_ratio"
     case featureCache = "feature_cache"
   }
 
@@ -208,6 +215,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     sMinUncond = 0
     sMinUncondAll = false
     skipEarlyCond = 0
+    tiling = false
+    tokenMergingRatio = 0
     featureCache = 1
   }
 
@@ -275,6 +284,8 @@ extension JobParameters {
     sMinUncond = try container.decodeIfPresent(Double.self, forKey: .sMinUncond) ?? sMinUncond
     sMinUncondAll = try container.decodeIfPresent(Bool.self, forKey: .sMinUncondAll) ?? sMinUncondAll
     skipEarlyCond = try container.decodeIfPresent(Double.self, forKey: .skipEarlyCond) ?? skipEarlyCond
+    tiling = try container.decodeIfPresent(Bool.self, forKey: .tiling) ?? tiling
+    tokenMergingRatio = try container.decodeIfPresent(Double.self, forKey: .tokenMergingRatio) ?? tokenMergingRatio
     featureCache = try container.decodeIfPresent(Int.self, forKey: .featureCache) ?? featureCache
   }
 }

@@ -70,14 +70,14 @@ public final class MultiHeadAttention {
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
-    _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor, _ compute: Compute
+    _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute
   ) -> Tensor {
     let q = compute.repeated(query.forward(x, compute), sources.count)
     let keyCount = Double(sources.reduce(0) { $0 + $1.count }) / Double(sources.count)
     let attended = compute.measured(name, .attention, q, operationsPerPixel: 4 * keyCount * Double(q.channels)) {
       compute.attention(q, sources, mask: mask)
     }
-    return output.forward(attended, residual: compute.repeated(residual, sources.count), compute)
+    return output.forward(attended, residual: residual.map { compute.repeated($0, sources.count) }, compute)
   }
 
   /// Attends to itself.
@@ -88,7 +88,7 @@ public final class MultiHeadAttention {
   ///   - residual: Added to the result.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: Of `x`'s shape.
-  public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor, _ compute: Compute) -> Tensor {
+  public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute) -> Tensor {
     forward(x, keysValues(x, compute), mask: mask, residual: residual, compute)
   }
 }

@@ -46,12 +46,15 @@ public final class SpatialTransformer {
   ///   - x: `[batch, height, width, channels]`. A single image stands for a batch of equal ones, which differ from the
   ///     first attention to the contexts on.
   ///   - contexts: For each image of the batch, what `prepare` made of its context.
+  ///   - merging: Which tokens are merged in self-attention; nothing for none.
   ///   - compute: What the arithmetic runs on.
   /// - Returns: `[batch, height, width, channels]`.
-  public func forward(_ x: Tensor, contexts: [[KeysValues]], _ compute: Compute) -> Tensor {
+  public func forward(
+    _ x: Tensor, contexts: [[KeysValues]], merging: TokenMerging? = nil, _ compute: Compute
+  ) -> Tensor {
     var h = projectionIn.forward(norm.forward(x, activation: .none, border: 0, compute), compute)
     for (index, block) in blocks.enumerated() {
-      h = block.forward(h, contexts: contexts.map { $0[index] }, compute)
+      h = block.forward(h, contexts: contexts.map { $0[index] }, merging: merging, compute)
     }
     return projectionOut.forward(h, residual: compute.repeated(x, contexts.count), compute)
   }

@@ -33,9 +33,16 @@ public final class TransformerBlock {
   /// The keys and values of a context, `[1, 1, tokens, context width]`, which depend on the prompt and not on the step.
   func prepare(_ context: Tensor, _ compute: Compute) -> KeysValues { attention2.keysValues(context, compute)[0] }
 
-  func forward(_ x: Tensor, contexts: [KeysValues], _ compute: Compute) -> Tensor {
-    let a = attention1.forward(norm1.forward(x, compute), residual: x, compute)
+  func forward(_ x: Tensor, contexts: [KeysValues], merging: TokenMerging?, _ compute: Compute) -> Tensor {
+    let a = attendToItself(x, merging, compute)
     let b = attention2.forward(norm2.forward(a, compute), contexts, residual: a, compute)
     return feedForward.forward(norm3.forward(b, compute), residual: b, compute)
+  }
+
+  private func attendToItself(_ x: Tensor, _ merging: TokenMerging?, _ compute: Compute) -> Tensor {
+    let normal = norm1.forward(x, compute)
+    guard let merged = merging?.choose(x, compute) else { return attention1.forward(normal, residual: x, compute) }
+    let attended = attention1.forward(compute.merge(normal, merged), residual: nil, compute)
+    return compute.unmerge(attended, merged, adding: x)
   }
 }

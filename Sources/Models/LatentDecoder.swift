@@ -12,9 +12,11 @@ public protocol LatentDecoder: AnyObject {
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, channels]` in floats, divided by the scaling factor of the decoder's files.
+  /// - Parameters:
+  ///   - latent: `[1, height, width, channels]` in floats, divided by the scaling factor of the decoder's files.
+  ///   - padding: What convolutions see beyond the edges.
   /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
-  func forward(_ latent: Tensor) -> Tensor
+  func forward(_ latent: Tensor, padding: ConvolutionPadding) -> Tensor
 }
 
 extension VAEDecoder: LatentDecoder {}

@@ -51,9 +51,12 @@ public final class TinyDecoder: LatentDecoder {
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, channels]` in floats, as the UNet has it.
+  /// - Parameters:
+  ///   - latent: `[1, height, width, channels]` in floats, as the UNet has it.
+  ///   - padding: What convolutions see beyond the edges.
   /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
-  public func forward(_ latent: Tensor) -> Tensor {
+  public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
+    let compute = compute.with(padding)
     let squashed = compute.tensor(like: latent)
     squashed.base.update(from: latent.base, count: latent.count)
     compute.applySoftLimit(squashed, limit: 3)

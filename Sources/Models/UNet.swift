@@ -114,30 +114,36 @@ public final class UNet {
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch; their lengths may differ.
   ///   - guidance: The guidance scale, for networks that are told it.
+  ///   - options: What the image changes in the network.
   /// - Returns: `[batch, height, width, 4]` in floats.
   public func forward(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
+    options: UNetOptions = UNetOptions()
   ) -> Tensor {
-    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance) { _ in }
+    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options) { _ in }
   }
 
   /// Predicts as `forward(_:timestep:contexts:guidance:)` does, and hands out what the deep layers said of each image.
   public func forwardKeepingFeatures(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
+    options: UNetOptions = UNetOptions()
   ) -> (output: Tensor, features: [UNetFeatures]) {
     var features: [UNetFeatures] = []
-    let output = forward(latents, timestep: timestep, contexts: contexts, guidance: guidance) { deep in
+    let output = forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options) {
+      deep in
       features = contexts.indices.map { UNetFeatures(deep: compute.image($0, of: deep)) }
     }
     return (output, features)
   }
 
   private func forward(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float, keep: (Tensor) -> Void
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float, options: UNetOptions,
+    keep: (Tensor) -> Void
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
-    var cursor = ContextCursor(contexts)
-    var x = first(latents, time)
+    let compute = compute.with(options.padding)
+    var cursor = ContextCursor(contexts, merging: options.merging(latents))
+    var x = first(latents, time, options)
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
     x = middle.forward(x, time: time, &cursor, compute)
@@ -145,7 +151,7 @@ public final class UNet {
     let last = up[up.count - 1]
     x = last.forward(x, time: time, &cursor, skips: &skips, layers: 0..<last.firstShallowLayer, compute)
     keep(x)
-    return shallow(x, time, &cursor, &skips)
+    return shallow(x, time, &cursor, &skips, compute)
   }
 
   /// Predicts roughly what `forward(_:timestep:contexts:guidance:)` does, from the shallow layers and what the deep ones said at
@@ -158,19 +164,23 @@ public final class UNet {
   ///   - timestep: 0 to 999; may lie between two.
   ///   - contexts: One for each image of the batch.
   ///   - guidance: The guidance scale, for networks that are told it.
+  ///   - options: What the image changes in the network.
   ///   - features: Of each image of the batch, in latents of the same size.
   /// - Returns: `[batch, height, width, 4]` in floats.
   public func forward(
-    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1, reusing features: [UNetFeatures]
+    _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
+    options: UNetOptions = UNetOptions(),
+    reusing features: [UNetFeatures]
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
-    var cursor = ContextCursor(contexts)
-    let x = first(latents, time)
+    let compute = compute.with(options.padding)
+    var cursor = ContextCursor(contexts, merging: options.merging(latents))
+    let x = first(latents, time, options)
     var skips = [x]
     _ = down[0].forward(x, time: time, &cursor, skips: &skips, layers: 1, compute)
     let last = up[up.count - 1]
     cursor.skipToLast(last.transformers.isEmpty ? 0 : last.resnets.count - last.firstShallowLayer)
-    return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips)
+    return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips, compute)
   }
 
   /// The timestep's embedding, one for each context where they add something to it.
@@ -180,7 +190,8 @@ public final class UNet {
         timestep: timestep, guidance: guidance, vectors: contexts.compactMap(\.vector), precise))
   }
 
-  private func first(_ latents: Tensor, _ time: Tensor) -> Tensor {
+  private func first(_ latents: Tensor, _ time: Tensor, _ options: UNetOptions) -> Tensor {
+    let precise = precise.with(options.padding)
     let x = convIn.forward(precise.bordered(latents), as: compute.elementType, precise)
     // A timestep of its own for each image makes them differ from here on.
     return time.batch > x.batch ? compute.repeated(x, time.batch) : x
@@ -188,7 +199,7 @@ public final class UNet {
 
   /// The last layers on the way up, which read the outputs of the first two on the way down.
   private func shallow(
-    _ deep: Tensor, _ time: Tensor, _ cursor: inout ContextCursor, _ skips: inout [Tensor]
+    _ deep: Tensor, _ time: Tensor, _ cursor: inout ContextCursor, _ skips: inout [Tensor], _ compute: Compute
   ) -> Tensor {
     let last = up[up.count - 1]
     let x = last.forward(
@@ -203,12 +214,36 @@ public struct UNetFeatures {
   let deep: Tensor
 }
 
+/// What an image may change in the network.
+public struct UNetOptions: Hashable, Sendable {
+  /// What convolutions see beyond the edges: circular for pictures that tile.
+  public var padding: ConvolutionPadding
+  /// The part of all tokens that is merged in self-attention, 0 to 0.9: an approximation.
+  public var tokenMergingRatio: Double
+
+  /// The network as it was trained, where nothing else is said.
+  public init(padding: ConvolutionPadding = .zeros, tokenMergingRatio: Double = 0) {
+    self.padding = padding
+    self.tokenMergingRatio = tokenMergingRatio
+  }
+
+  fileprivate func merging(_ latents: Tensor) -> TokenMerging? {
+    guard tokenMergingRatio > 0 else { return nil }
+    return TokenMerging(ratio: tokenMergingRatio, latentPixels: latents.height * latents.width)
+  }
+}
+
 /// Hands out the contexts' keys and values in the order in which the transformers run.
 struct ContextCursor {
   private let contexts: [UNetContext]
+  /// Which tokens transformers merge.
+  let merging: TokenMerging?
   private var next = 0
 
-  init(_ contexts: [UNetContext]) { self.contexts = contexts }
+  init(_ contexts: [UNetContext], merging: TokenMerging?) {
+    self.contexts = contexts
+    self.merging = merging
+  }
 
   /// Leaves out all but the last so many transformers.
   mutating func skipToLast(_ count: Int) { next = (contexts.first?.keysValues.count ?? 0) - count }

@@ -89,9 +89,12 @@ public final class VAEDecoder {
 
   /// Decodes one latent.
   ///
-  /// - Parameter latent: `[1, height, width, 4]` in floats, divided by the VAE's scaling factor.
+  /// - Parameters:
+  ///   - latent: `[1, height, width, 4]` in floats, divided by the VAE's scaling factor.
+  ///   - padding: What convolutions see beyond the edges.
   /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
-  public func forward(_ latent: Tensor) -> Tensor {
+  public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
+    let (compute, precise) = (compute.with(padding), precise.with(padding))
     let z = postQuantization?.forward(latent, precise) ?? latent
     var x = convIn.forward(precise.bordered(z), as: compute.elementType, precise)
     x = resnet0.forward(x, compute)

@@ -317,6 +317,13 @@ public final class RecipeKey: Sendable {
       "skip_early_cond", .number(0...1), "The first part of all calls that leaves out the negative prompt.",
       resolved: { .number($0.parameters.skipEarlyCond) }, apply: { $1.parameters.skipEarlyCond = $0.asNumber }),
     RecipeKey(
+      "tiling", .flag, "Makes pictures that continue themselves beyond their edges.",
+      resolved: { .flag($0.parameters.tiling) }, apply: { $1.parameters.tiling = $0.asFlag }),
+    RecipeKey(
+      "token_merging_ratio", .number(0...0.9), "The part of all tokens that self-attention merges: an approximation.",
+      resolved: { .number($0.parameters.tokenMergingRatio) },
+      apply: { $1.parameters.tokenMergingRatio = $0.asNumber }),
+    RecipeKey(
       "feature_cache", .integer(1...100, multipleOf: 1), isOurs: true,
       "Computes all of the network in every so many calls, and in between only its shallow layers: an approximation.",
       resolved: { .integer(Int64($0.parameters.featureCache)) },

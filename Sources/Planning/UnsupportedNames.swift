@@ -37,7 +37,6 @@ enum UnsupportedNames {
       "defaults": Refusal(reason: "it is for requests; a recipe has its own defaults"),
       "restore_faces": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
       "face_restoration": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
-      "tiling": Refusal(reason: "pictures that tile are not made yet, remove it", harmless: ["false"]),
       "firstpass_image": Refusal(reason: "there is no hires fix yet, remove it", harmless: [""]),
       "disable_extra_networks": Refusal(
         reason: "leave the tags out of the prompt, remove it", harmless: ["false"]),
@@ -84,9 +83,7 @@ enum UnsupportedNames {
     ] {
       keys[name] = Refusal(reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "none"])
     }
-    for name in ["token_merging_ratio", "token_merging_ratio_hr"] {
-      keys[name] = Refusal(reason: "tokens are not merged here, remove it", harmless: ["0"])
-    }
+    keys["token_merging_ratio_hr"] = Refusal(reason: "there is no hires fix yet, remove it", harmless: ["0"])
     return keys
   }()
 

@@ -12,6 +12,8 @@ public final class Compute {
   public let elementType: ElementType
   /// How much memory the weights of models loaded from now on may take.
   public var packing = WeightPacking.fast
+  /// What 3x3 convolutions see beyond the edges of an image.
+  public private(set) var padding = ConvolutionPadding.zeros
 
   /// Kernels on as many threads.
   ///
@@ -40,6 +42,15 @@ public final class Compute {
     let other = Compute(
       kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, elementType: elementType)
     other.packing = packing
+    other.padding = padding
+    return other
+  }
+
+  /// The same for convolutions with another padding.
+  public func with(_ padding: ConvolutionPadding) -> Compute {
+    if padding == self.padding { return self }
+    let other = with(elementType)
+    other.padding = padding
     return other
   }
 

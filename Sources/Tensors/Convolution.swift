@@ -19,6 +19,7 @@ extension Compute {
     precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     precondition(x.elementType == matrix.elementType, "the matrix holds other numbers than the tensor")
+    if padding == .circular { x.wrapBorder() }
     let wanted = elementType ?? x.elementType
     if matrix.algorithm != .direct {
       precondition(step == 1, "the matrix is packed for a step of 1")

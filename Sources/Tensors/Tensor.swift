@@ -1,7 +1,8 @@
 /// Activations, channels last: `[batch, height, width, channels]`. A sequence is an image one pixel high.
 ///
 /// A tensor with a border is `[batch, height + 2, width + 2, channels]` in memory, its outermost pixels zero: the padding
-/// of a 3x3 convolution, laid out by whoever produces its input so that the convolution never looks at an edge.
+/// of a 3x3 convolution, laid out by whoever produces its input so that the convolution never looks at an edge. A
+/// convolution with circular padding puts the opposite edge there before it begins.
 public struct Tensor {
   /// Images.
   public let batch: Int
@@ -11,7 +12,7 @@ public struct Tensor {
   public let width: Int
   /// Numbers in a pixel.
   public let channels: Int
-  /// Pixels of zeros around the image: 0 or 1.
+  /// Pixels around the image: 0 or 1.
   public let border: Int
   /// What a number is.
   public let elementType: ElementType

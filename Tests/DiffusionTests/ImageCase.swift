@@ -25,6 +25,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let s_min_uncond: Double?
   let s_min_uncond_all: Bool?
   let skip_early_cond: Double?
+  let tiling: Bool?
+  let token_merging_ratio: Double?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
   /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
@@ -64,6 +66,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     parameters.sMinUncond = s_min_uncond ?? 0
     parameters.sMinUncondAll = s_min_uncond_all ?? false
     parameters.skipEarlyCond = skip_early_cond ?? 0
+    parameters.tiling = tiling ?? false
+    parameters.tokenMergingRatio = token_merging_ratio ?? 0
     return parameters
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Models
 import Sampling
 import Tensors
 import TestSupport
@@ -55,7 +56,8 @@ import Testing
       let training = TrainingSchedule(job)
       denoiser = GuidedDenoiser(
         unet: model.unet, training: training, prediction: .epsilon,
-        conditioning: try model.prompts.conditioning(job), guidance: 1, skips: GuidanceSkips(job), memory: nil,
+        conditioning: try model.prompts.conditioning(job), guidance: 1, options: UNetOptions(job),
+        skips: GuidanceSkips(job), memory: nil,
         featureCache: nil, compute: compute)
       loop = SamplingLoop(settings: SamplingSettings(job, channels: model.latentChannels), training: training)
     }

@@ -59,6 +59,8 @@ struct RandomParameters {
     parameters.sMinUncondAll = pick([true, false])
     parameters.skipEarlyCond = pick([0, number(0, 1)])
     parameters.featureCache = pick([1, 2, 5])
+    parameters.tiling = pick([false, true])
+    parameters.tokenMergingRatio = pick([0, 0.5, 0.9])
     return parameters
   }
 

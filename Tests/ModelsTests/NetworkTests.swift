@@ -63,6 +63,41 @@ import Weights
     try expectClose(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
   }
 
+  /// Where a picture that tiles has its seams is arbitrary: moving the latent moves the picture and nothing else.
+  @Test(arguments: Kernels.available, [(0, 1), (3, 0), (2, 5)])
+  func `a decoded picture that tiles has no seam`(kernels: Kernels, move: (rows: Int, columns: Int)) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let network = try #require(archive.vae)
+    let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
+    let latent = compute.tensor(
+      channelsFirst: try stages["vae.input"], batch: 1, channels: 4, height: 5, width: 6)
+    let found = decoder.forward(latent.moved(move.rows, move.columns, compute), padding: .circular)
+    let expected = decoder.forward(latent, padding: .circular).moved(8 * move.rows, 8 * move.columns, compute)
+    try expectClose(found.values, expected.values)
+  }
+
+  @Test(arguments: Kernels.available)
+  func `a UNet that tiles has no seam`(kernels: Kernels) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let network = archive.unet
+    let unet = try UNet(network.weights, configuration: network.configuration, compute: compute)
+    let latents = compute.tensor(
+      channelsFirst: try stages["unet.even.input"], batch: 1, channels: 4, height: 8, width: 8)
+    let width = network.configuration.crossAttentionWidth
+    let context = try stages["context"]
+    let contexts = [
+      unet.prepare(compute.tensor(channelsLast: context, width: context.count / width, channels: width))
+    ]
+    let options = UNetOptions(padding: .circular)
+    // Twice the period in both directions, for the network halves the latent three times.
+    let wide = latents.repeated(2, compute)
+    let output = unet.forward(wide.moved(8, 8, compute), timestep: 353.89038, contexts: contexts, options: options)
+    let expected = unet.forward(wide, timestep: 353.89038, contexts: contexts, options: options)
+    try expectClose(output.values, expected.values)
+    let seam = unet.forward(wide, timestep: 353.89038, contexts: contexts)
+    #expect(seam.values != expected.values)
+  }
+
   /// Every layer rounds to 8 bits, an error of some 2⁻⁹ that the depth of the network adds up: PyTorch's own bfloat16 errs by
   /// 1.7e-2 here. Where a map is one pixel, a group norm of two numbers doubles that. A wrong layer errs by more than 1e-1.
   static let bf16Bound = 5e-2
@@ -143,5 +178,29 @@ extension Tensor {
   func channelsFirst(image: Int) -> [Float] {
     let start = pixel(image, 0, 0)
     return (0..<channels).flatMap { c in (0..<height * width).map { start[$0 * channels + c] } }
+  }
+}
+
+extension Tensor {
+  /// The image moved down and to the right; what leaves it comes in at the other side.
+  fileprivate func moved(_ rows: Int, _ columns: Int, _ compute: Compute) -> Tensor {
+    let moved = compute.tensor(like: self)
+    for y in 0..<height {
+      for x in 0..<width {
+        moved.pixel(0, (y + rows) % height, (x + columns) % width).update(from: pixel(0, y, x), count: channels)
+      }
+    }
+    return moved
+  }
+
+  /// So many copies side by side, and below each other.
+  fileprivate func repeated(_ count: Int, _ compute: Compute) -> Tensor {
+    let wide = compute.tensor(batch: 1, height: count * height, width: count * width, channels: channels)
+    for y in 0..<wide.height {
+      for x in 0..<wide.width {
+        wide.pixel(0, y, x).update(from: pixel(0, y % height, x % width), count: channels)
+      }
+    }
+    return wide
   }
 }

@@ -50,6 +50,7 @@ import Testing
   ])
   func `every other axis of the webui's plot is one here or refused by name`(_ label: String) throws {
     let values = [
+      "Token merging ratio": "0, 0.5",
       "Sampler": "k_euler, DPM++ 2M", "Checkpoint name": "demo", "Schedule type": "Automatic, SGM Uniform",
       "VAE": "None, Automatic", "Always discard next-to-last sigma": "True, False", "SGM noise multiplier": "False",
       "RNG source": "GPU, CPU, NV",
@@ -107,8 +108,8 @@ import Testing
     #expect(parameters.rng == .cpu && parameters.scheduler == .karras && parameters.clipSkip == 2)
     #expect(parameters.vae == nil && parameters.enableQuantization)
     for (text, reason) in [
-      ("no_dpmpp_sde_batch_determinism: true", "never from its neighbours"), ("tiling: true", "not made yet"),
-      ("token_merging_ratio: 0.5", "not merged"), ("restore_faces: 1", "no networks for faces"),
+      ("no_dpmpp_sde_batch_determinism: true", "never from its neighbours"),
+      ("restore_faces: 1", "no networks for faces"),
       ("alwayson_scripts: {a: {args: []}}", "no scripts"), ("pad_cond_uncond: true", "different lengths"),
     ] {
       let errors = RecipeText(text).errors()

@@ -186,7 +186,6 @@ private func request(
 
   @Test(arguments: [
     (#"{"restore_faces": true}"#, "1:19: error: restore_faces: found true, which is not supported by this version; "),
-    (#"{"tiling": true}"#, "1:12: error: tiling: found true, "),
     (#"{"script_name": "x/y/z plot"}"#, #"1:17: error: script_name: found "x/y/z plot", which is not supported"#),
     (
       #"{"alwayson_scripts": {"a": {"args": []}}}"#, "1:22: error: alwayson_scripts: found a mapping, which is not supp"

@@ -82,7 +82,8 @@ import Testing
     #"{"exclude": [{"grid": 1}]}"#, #"{"include": [{"steps": [1, 2]}]}"#, #"{"include": [{"output": "a"}]}"#,
     #"{"include": [3]}"#, #"{"output": ""}"#, #"{"output": ["a"]}"#, #"{"webhook": ["a"]}"#, #"{"sheet": "x"}"#,
     #"{"sheet": {"z": "steps"}}"#, #"{"sheet": {"x": ["steps"]}}"#, #"{"restore_faces": true}"#,
-    #"{"tiling": true}"#, #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#, #"{"styles": {"a": 1}}"#,
+    #"{"tiling": 2}"#, #"{"token_merging_ratio": 1}"#, #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#,
+    #"{"styles": {"a": 1}}"#,
     #"{"sampler_name": "k_euler_x"}"#, #"{"script_args": [1]}"#,
   ])
   func `what is not valid the reader refuses`(recipe: String) throws {
