@@ -49,7 +49,9 @@ final class UNetDownBlock {
     var x = x
     for (index, resnet) in resnets.enumerated().prefix(layers ?? resnets.count) {
       x = resnet.forward(x, time: time, compute)
-      if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute) }
+      if !transformers.isEmpty {
+        x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+      }
       skips.append(x)
     }
     if let downsample, layers == nil {
@@ -73,7 +75,8 @@ final class UNetMiddleBlock {
   }
 
   func forward(_ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, _ compute: Compute) -> Tensor {
-    let h = transformer.forward(resnet0.forward(x, time: time, compute), contexts: cursor.take(), merging: cursor.merging, compute)
+    let h = transformer.forward(
+      resnet0.forward(x, time: time, compute), contexts: cursor.take(), merging: cursor.merging, compute)
     return resnet1.forward(h, time: time, compute)
   }
 }
@@ -113,7 +116,9 @@ final class UNetUpBlock {
       let skip = compute.repeated(skips.removeLast(), x.batch)
       let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
       x = resnet.forward(joined, time: time, compute)
-      if !transformers.isEmpty { x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute) }
+      if !transformers.isEmpty {
+        x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+      }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }
     // The next map from the way down decides the size: it is odd where an odd size had been halved.
