@@ -51,23 +51,26 @@ struct ModelBench: ParsableCommand {
     let archive = try ModelArchive.open(path: model)
     try archive.audit().check()
     PeakMemory.reset()
-    var networks: (CLIPTextModel, UNet, VAEDecoder?)?
+    var networks: (texts: [CLIPTextModel], unet: UNet, vae: VAEDecoder?)?
     let loading = try Stopwatch(repeats: 1) {
       networks = (
-        try CLIPTextModel(
-          archive.textEncoders[0].weights, configuration: archive.textEncoders[0].configuration,
-          compute: compute.with(.fp32)),
+        try archive.textEncoders.map {
+          try CLIPTextModel($0.weights, configuration: $0.configuration, compute: compute.with(.fp32))
+        },
         try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute),
         try archive.vae.map { try VAEDecoder($0.weights, configuration: $0.configuration, compute: compute) }
       )
     }
-    guard let (text, unet, vae) = networks else { return }
+    guard let (texts, unet, vae) = networks else { return }
     add(&report, "load", loading)
 
-    let ids = [Int32](repeating: 0, count: archive.textEncoders[0].configuration.positionCount)
-    add(&report, "text encoding", Stopwatch(repeats: options.repeats) { _ = text.forward(ids, clipSkip: 1) })
+    let length = archive.textEncoders[0].configuration.positionCount
+    let ids = [Int32](repeating: 0, count: length)
+    add(
+      &report, "text encoding",
+      Stopwatch(repeats: options.repeats) { for text in texts { _ = text.forward(ids, clipSkip: 1) } })
 
-    let contexts = (0..<2).map { _ in unet.prepare(text.forward(ids, clipSkip: 1).tokens) }
+    let contexts = (0..<2).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
     _ = unet.forward(latent, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
@@ -77,6 +80,16 @@ struct ModelBench: ParsableCommand {
     guard let vae else { return }
     compute.workspace.trim()
     add(&report, "VAE decode", Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) })
+  }
+
+  /// A context of any numbers; what it says takes no time.
+  private func context(
+    of configuration: UNetConfiguration, length: Int, _ unet: UNet, _ compute: Compute
+  ) -> UNetContext {
+    let context = compute.tensor(
+      batch: 1, height: 1, width: length, channels: configuration.crossAttentionWidth, elementType: .fp32)
+    for index in 0..<context.count { context.base[index] = Float(index % 5) / 4 - 0.5 }
+    return unet.prepare(context, vector: [Float](repeating: 0.5, count: configuration.vectorWidth ?? 0))
   }
 
   private func latent(_ channels: Int, _ compute: Compute) -> Tensor {
