@@ -121,6 +121,9 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// shallow layers are computed, on what the deep ones said last.
   public var featureCache: Int
 
+  /// The second pass; nothing without one.
+  public var hires: HiresSettings?
+
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
@@ -166,6 +169,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case tiling
     case tokenMergingRatio = "token_merging_ratio"
     case featureCache = "feature_cache"
+    case hires
   }
 
   /// The defaults of a recipe, with a seed that still has to be set.
@@ -287,6 +291,7 @@ extension JobParameters {
     tiling = try container.decodeIfPresent(Bool.self, forKey: .tiling) ?? tiling
     tokenMergingRatio = try container.decodeIfPresent(Double.self, forKey: .tokenMergingRatio) ?? tokenMergingRatio
     featureCache = try container.decodeIfPresent(Int.self, forKey: .featureCache) ?? featureCache
+    hires = try container.decodeIfPresent(HiresSettings.self, forKey: .hires)
   }
 }
 

@@ -29,14 +29,18 @@ public struct PromptSchedule: Hashable, Sendable {
   ///     second order. At least 1.
   ///   - usesOldTimelines: Whether a `when` below 1 is a fraction of the calls and any other a number of them; otherwise
   ///     those with a point are fractions.
-  public init(_ prompt: String, calls: Int, usesOldTimelines: Bool = false) {
+  ///   - callsBefore: The calls of the pass before this one: numbers go on from there, and fractions from 1. Old timelines
+  ///     begin again, and go by that pass's calls. Nothing for the first pass.
+  public init(_ prompt: String, calls: Int, usesOldTimelines: Bool = false, callsBefore: Int? = nil) {
+    let calls = usesOldTimelines ? callsBefore ?? calls : calls
     let scalars = Array(prompt.unicodeScalars)
     // Most prompts have no editing, and then every way to read them gives the text.
     guard scalars.contains("["), let tree = EditingParser(scalars).parsed() else {
       entries = [Entry(end: calls, text: prompt)]
       return
     }
-    let timeline = Timeline(tree: tree, calls: calls, usesOldTimelines: usesOldTimelines)
+    let timeline = Timeline(
+      tree: tree, calls: calls, usesOldTimelines: usesOldTimelines, callsBefore: usesOldTimelines ? nil : callsBefore)
     entries = timeline.ends.map { Entry(end: $0, text: timeline.text(at: $0)) }
   }
 
@@ -59,9 +63,10 @@ struct EditingTree {
     let hasPoint: Bool
 
     /// The last boundary of what stands before, at most `calls`.
-    func end(calls: Int, usesOldTimelines: Bool) -> Int {
+    func end(calls: Int, usesOldTimelines: Bool, callsBefore: Int?) -> Int {
       let isFraction = usesOldTimelines ? value < 1 : hasPoint
-      let end = isFraction ? value * Double(calls) : value
+      let start: Double = callsBefore.map { isFraction ? 1 : Double($0) } ?? 0
+      let end = isFraction ? (value - start) * Double(calls) : value - start
       // Conversion drops the fraction; the bounds keep it in range.
       return Int(max(-1, min(end, Double(calls))))
     }
@@ -77,6 +82,7 @@ private struct Timeline {
   let tree: EditingTree
   let calls: Int
   let usesOldTimelines: Bool
+  let callsBefore: Int?
 
   /// Where the text may change, and the end of it all.
   var ends: [Int] {
@@ -85,12 +91,16 @@ private struct Timeline {
       switch node {
       case .text: break
       case .scheduled(_, _, let when):
-        let end = when.end(calls: calls, usesOldTimelines: usesOldTimelines)
+        let end = end(when)
         if end >= 1 { ends.insert(end) }
       case .alternate: ends.formUnion(1...max(1, calls))
       }
     }
     return ends.sorted()
+  }
+
+  private func end(_ when: EditingTree.When) -> Int {
+    when.end(calls: calls, usesOldTimelines: usesOldTimelines, callsBefore: callsBefore)
   }
 
   func text(at boundary: Int) -> String {
@@ -100,7 +110,7 @@ private struct Timeline {
       switch tree.nodes[place] {
       case .text(let scalars): text.append(contentsOf: scalars)
       case .scheduled(let before, let after, let when):
-        let end = when.end(calls: calls, usesOldTimelines: usesOldTimelines)
+        let end = end(when)
         waiting += (boundary <= end ? before : after).reversed()
       case .alternate(let options):
         waiting += options[(boundary - 1) % options.count].reversed()

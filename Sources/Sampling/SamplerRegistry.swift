@@ -10,13 +10,25 @@ enum SamplerRegistry {
   ///   - sigmas: The schedule.
   ///   - steps: The steps asked for, which samplers without a schedule go by.
   ///   - training: The noise levels that samplers without a schedule go by.
+  ///   - part: What is left of the way where it does not begin with noise alone.
   /// - Returns: A sampler that starts with step 0.
   static func sampler(
-    _ id: SamplerID, options: SamplerOptions, sigmas: [Float], steps: Int, training: TrainingSchedule
+    _ id: SamplerID, options: SamplerOptions, sigmas: [Float], steps: Int, training: TrainingSchedule,
+    part: SamplingPart? = nil
   ) -> any Sampler {
     let (eta, sNoise) = (options.eta, options.sNoise)
-    let (low, high) = (training.sigmaMin, training.sigmaMax)
-    func timesteps() -> Timesteps { Timesteps(count: steps, training: training) }
+    let (low, high) = part?.range(sigmas) ?? (training.sigmaMin, training.sigmaMax)
+    let calls = part == nil ? steps : sigmas.count - 1
+    func timesteps() -> Timesteps {
+      let all = Timesteps(count: steps, training: training)
+      return part.map { all.first($0.timestepCount) } ?? all
+    }
+    func uniPC() -> UniPC {
+      let timesteps = timesteps().steps
+      return UniPC(
+        options: options.uniPC, steps: timesteps.count, training: training,
+        start: part == nil ? 1 : UniPCTime.time(atTimestep: timesteps.last ?? 0))
+    }
     return switch id {
     case .dpmPP2M: DPMPP2M()
     case .dpmPPSDE: DPMPPSDE(eta: eta, sNoise: sNoise)
@@ -30,13 +42,13 @@ enum SamplerRegistry {
     case .heun: Heun(churn: Churn(options))
     case .dpm2: DPM2(churn: Churn(options))
     case .dpm2Ancestral: DPM2Ancestral(eta: eta, sNoise: sNoise)
-    case .dpmFast: DPMFast(eta: eta, sNoise: sNoise, calls: steps, sigmaMin: low, sigmaMax: high)
+    case .dpmFast: DPMFast(eta: eta, sNoise: sNoise, calls: calls, sigmaMin: low, sigmaMax: high)
     case .dpmAdaptive: DPMAdaptive(eta: eta, sNoise: sNoise, sigmaMin: low, sigmaMax: high)
     case .restart: Restart(sigmas: sigmas)
     case .ddim: DDIM(eta: options.etaDDIM, isCFGPP: false, timesteps: timesteps())
     case .ddimCFGPP: DDIM(eta: options.etaDDIM, isCFGPP: true, timesteps: timesteps())
     case .plms: PLMS(timesteps: timesteps())
-    case .uniPC: UniPC(options: options.uniPC, steps: timesteps().steps.count, training: training)
+    case .uniPC: uniPC()
     case .lcm: LCM(levels: LCMLevels(training))
     }
   }

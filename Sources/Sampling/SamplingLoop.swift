@@ -13,8 +13,12 @@ public struct SamplingLoop: Sendable {
   public private(set) var stepIndex = 0
   /// Calls of the model so far.
   public private(set) var callCount = 0
+  /// Steps of the passes before this one.
+  public let earlierSteps: Int
   private var sampler: any Sampler
   private var noise: any NoiseSampler
+  /// The sigmas between which noise grows on a tree.
+  private let noiseRange: NoiseRange?
 
   /// Steps in all; an estimate, always above `stepIndex`, where the sampler finds its steps on the way.
   public var stepCount: Int { sampler.stepCount(sigmas: sigmas) }
@@ -23,25 +27,48 @@ public struct SamplingLoop: Sendable {
 
   /// The start of an image: noise at the schedule's highest sigma, or of unit variance for samplers without sigmas.
   public init(settings: SamplingSettings, training: TrainingSchedule) {
-    self.settings = settings
-    var steps = settings.steps
-    if settings.sampler.usesTimesteps {
-      sigmas = []
-      // There is no sigma to discard, but the webui asks for one timestep more all the same.
-      if settings.scheduleOptions.discardsPenultimateSigma { steps += 1 }
-    } else {
-      sigmas = SigmaSchedule.sigmas(
-        settings.schedule, for: settings.sampler, steps: steps, options: settings.scheduleOptions, training: training)
-    }
-    sampler = SamplerRegistry.sampler(
-      settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training)
+    let course = SamplingCourse(settings, training)
     var stream = ImageNoise(
       seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
-    latent = stream.next()
-    if let first = sigmas.first {
+    var latent = stream.next()
+    if let first = course.sigmas.first {
       latent.scale(by: settings.sgmNoiseMultiplier ? (1 + first * first).squareRoot() : first)
     }
-    noise = Self.noise(sampler.noiseKind, settings: settings, sigmas: sigmas, stream: stream)
+    self.init(settings, course, latent: latent, stream: stream, earlierSteps: 0)
+  }
+
+  /// The start of a second pass over a latent: as much noise is put on it as its denoising strength asks for.
+  ///
+  /// The noise is the first of a stream of its own, from the same seed.
+  ///
+  /// - Parameters:
+  ///   - latent: Of the settings' shape.
+  ///   - settings: With a denoising strength.
+  ///   - training: The noise levels of the training.
+  ///   - earlierSteps: Steps of the passes before.
+  public init(over latent: Latent, settings: SamplingSettings, training: TrainingSchedule, earlierSteps: Int) {
+    let course = SamplingCourse(settings, training)
+    var stream = ImageNoise(
+      seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
+    var start = latent
+    switch course.start {
+    case .sigma(let sigma): start.add(sigma, stream.next())
+    case .alpha(let alpha): start.scale(by: alpha.squareRoot(), adding: (1 - alpha).squareRoot(), stream.next())
+    case nil: break
+    }
+    self.init(settings, course, latent: start, stream: stream, earlierSteps: earlierSteps)
+  }
+
+  private init(
+    _ settings: SamplingSettings, _ course: SamplingCourse, latent: Latent, stream: ImageNoise, earlierSteps: Int
+  ) {
+    self.settings = settings
+    sigmas = course.sigmas
+    sampler = course.sampler
+    noiseRange = course.noiseRange
+    self.latent = latent
+    self.earlierSteps = earlierSteps
+    noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
   /// Takes one step, which calls the model a few times; when that throws, the loop stays as it was before the step.
@@ -60,16 +87,11 @@ public struct SamplingLoop: Sendable {
   }
 
   private static func noise(
-    _ kind: NoiseKind, settings: SamplingSettings, sigmas: [Float], stream: ImageNoise
+    _ kind: NoiseKind, settings: SamplingSettings, range: NoiseRange?, stream: ImageNoise
   ) -> any NoiseSampler {
-    switch kind {
-    case .stream:
-      stream
-    case .brownian:
-      BrownianTree(
-        seed: settings.seed, source: settings.rng, shape: settings.shape,
-        sigmaMin: sigmas.last { $0 > 0 } ?? sigmas[0], sigmaMax: sigmas[0])
-    }
+    guard kind == .brownian, let range else { return stream }
+    return BrownianTree(
+      seed: settings.seed, source: settings.rng, shape: settings.shape, sigmaMin: range.low, sigmaMax: range.high)
   }
 }
 
@@ -77,7 +99,7 @@ public struct SamplingLoop: Sendable {
 /// the levels it began with.
 extension SamplingLoop: Codable {
   enum CodingKeys: String, CodingKey {
-    case settings, sigmas, stepIndex, callCount, latent, sampler, drawCount
+    case settings, sigmas, stepIndex, callCount, latent, sampler, drawCount, earlierSteps, noiseRange
   }
 
   /// Continues a checkpoint; throws `DecodingError` when its parts do not belong together.
@@ -89,9 +111,12 @@ extension SamplingLoop: Codable {
     latent = try container.decode(Latent.self, forKey: .latent)
     callCount = try container.decode(Int.self, forKey: .callCount)
     let drawCount = try container.decode(Int.self, forKey: .drawCount)
+    // Older checkpoints are of whole passes from noise.
+    earlierSteps = try container.decodeIfPresent(Int.self, forKey: .earlierSteps) ?? 0
+    noiseRange = try container.decodeIfPresent(NoiseRange.self, forKey: .noiseRange) ?? NoiseRange(sigmas)
     sampler = try Self.decodeSampler(SamplerRegistry.type(of: settings.sampler), from: container)
     let stepCount = sampler.stepCount(sigmas: sigmas)
-    guard settings.sampler.usesTimesteps == sigmas.isEmpty, stepIndex >= 0, stepIndex <= stepCount,
+    guard settings.sampler.usesTimesteps == sigmas.isEmpty, stepIndex >= 0, earlierSteps >= 0, stepIndex <= stepCount,
       latent.shape == settings.shape, callCount >= 0, drawCount >= 0
     else {
       throw DecodingError.dataCorruptedError(
@@ -104,7 +129,7 @@ extension SamplingLoop: Codable {
     let stream = ImageNoise(
       seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation,
       drawCount: drawCount)
-    noise = Self.noise(sampler.noiseKind, settings: settings, sigmas: sigmas, stream: stream)
+    noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
   /// Writes a checkpoint.
@@ -117,6 +142,8 @@ extension SamplingLoop: Codable {
     try container.encode(latent, forKey: .latent)
     try container.encode(sampler, forKey: .sampler)
     try container.encode(noise.drawCount, forKey: .drawCount)
+    if earlierSteps != 0 { try container.encode(earlierSteps, forKey: .earlierSteps) }
+    try container.encodeIfPresent(noiseRange, forKey: .noiseRange)
   }
 
   private static func decodeSampler<S: Sampler>(

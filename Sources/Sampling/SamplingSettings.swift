@@ -22,12 +22,15 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   public var rng: NoiseSourceID
   /// The size of the latent.
   public var shape: LatentShape
+  /// How much noise is put on a latent to start from; nothing to start from noise alone.
+  public var denoisingStrength: Double?
 
   /// These settings.
   public init(
     sampler: SamplerID, schedule: ScheduleID = .automatic, steps: Int, options: SamplerOptions = SamplerOptions(),
     scheduleOptions: ScheduleOptions = ScheduleOptions(), sgmNoiseMultiplier: Bool = false, seed: Int64,
-    variation: NoiseVariation = NoiseVariation(), rng: NoiseSourceID, shape: LatentShape
+    variation: NoiseVariation = NoiseVariation(), rng: NoiseSourceID, shape: LatentShape,
+    denoisingStrength: Double? = nil
   ) {
     self.sampler = sampler
     self.schedule = schedule
@@ -39,6 +42,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
     self.variation = variation
     self.rng = rng
     self.shape = shape
+    self.denoisingStrength = denoisingStrength
   }
 
   /// The settings of a job, for a model whose latents have `channels` channels of an eighth of the image's size.

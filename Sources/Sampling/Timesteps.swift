@@ -15,6 +15,19 @@ struct Timesteps: Codable, Sendable {
     previousAlphas = [alphas[0]] + alphas.dropLast()
   }
 
+  private init(steps: [Int], alphas: [Float], previousAlphas: [Float]) {
+    self.steps = steps
+    self.alphas = alphas
+    self.previousAlphas = previousAlphas
+  }
+
+  /// Only the first ones, at which there is least noise.
+  func first(_ count: Int) -> Timesteps {
+    Timesteps(
+      steps: Array(steps.prefix(count)), alphas: Array(alphas.prefix(count)),
+      previousAlphas: Array(previousAlphas.prefix(count)))
+  }
+
   /// The image in `x` that the noise `e` leaves.
   func image(_ x: Latent, _ e: Latent, at index: Int) -> Latent {
     var image = x

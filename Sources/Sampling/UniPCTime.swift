@@ -11,13 +11,19 @@ struct UniPCTime {
 
   private var total: Double { Double(logAlphas.count) }
 
-  /// The levels between so many steps.
-  func levels(_ skipType: UniPCSkipType, steps: Int) -> [UniPC.Level] {
+  /// The time at a timestep of the training, as the webui reckons it for an image that does not begin with noise alone.
+  static func time(atTimestep timestep: Int) -> Double { Double(timestep) / 1000 + 1 / 1000 }
+
+  /// The levels between so many steps from a time on.
+  func levels(_ skipType: UniPCSkipType, steps: Int, from start: Double = 1) -> [UniPC.Level] {
+    guard steps > 0 else { return [level(at: start)] }
     let times: [Double]
     switch skipType {
-    case .timeUniform: times = Self.spaced(1, 1 / total, steps)
-    case .timeQuadratic: times = Self.spaced(1, (1 / total).squareRoot(), steps).map { $0 * $0 }
-    case .logSNR: times = Self.spaced(level(at: 1).lambda, level(at: 1 / total).lambda, steps).map(time(forLambda:))
+    case .timeUniform: times = Self.spaced(start, 1 / total, steps)
+    case .timeQuadratic:
+      times = Self.spaced(start.squareRoot(), (1 / total).squareRoot(), steps).map { $0 * $0 }
+    case .logSNR:
+      times = Self.spaced(level(at: start).lambda, level(at: 1 / total).lambda, steps).map(time(forLambda:))
     }
     return times.map(level(at:))
   }

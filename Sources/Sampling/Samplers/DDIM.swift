@@ -8,7 +8,7 @@ struct DDIM: Sampler {
   let isCFGPP: Bool
   let timesteps: Timesteps
 
-  func stepCount(sigmas: [Float]) -> Int { timesteps.steps.count - 1 }
+  func stepCount(sigmas: [Float]) -> Int { max(timesteps.steps.count - 1, 0) }
 
   mutating func step<Model: GuidedModel>(
     _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>

@@ -9,7 +9,7 @@ struct PLMS: Sampler {
   /// A sampler before its first step.
   init(timesteps: Timesteps) { self.timesteps = timesteps }
 
-  func stepCount(sigmas: [Float]) -> Int { timesteps.steps.count - 1 }
+  func stepCount(sigmas: [Float]) -> Int { max(timesteps.steps.count - 1, 0) }
 
   mutating func step<Model: GuidedModel>(
     _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>

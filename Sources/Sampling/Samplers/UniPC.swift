@@ -21,9 +21,9 @@ struct UniPC: Sampler {
     var lambda: Double
   }
 
-  /// A sampler before its first step.
-  init(options: UniPCOptions, steps: Int, training: TrainingSchedule) {
-    levels = UniPCTime(training).levels(options.skipType, steps: steps)
+  /// A sampler before its first step, which it takes at the time `start`; 1 is all noise.
+  init(options: UniPCOptions, steps: Int, training: TrainingSchedule, start: Double = 1) {
+    levels = UniPCTime(training).levels(options.skipType, steps: steps, from: start)
     self.options = options
   }
 
