@@ -5,7 +5,7 @@ import Jobs
 public struct ImageKind: Hashable, Sendable {
   /// The first ten digits of the model's digest.
   public var model: String
-  /// `512x768`, in pixels.
+  /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
   public var size: String
   /// The arithmetic.
   public var precision: String
@@ -21,7 +21,7 @@ public struct ImageKind: Hashable, Sendable {
   /// The kind of a job's image.
   public init(_ parameters: JobParameters, _ ingredients: JobIngredients, threads: Int) {
     model = ingredients.model.shortHash
-    size = "\(parameters.width)x\(parameters.height)"
+    size = parameters.passSizes
     precision = ingredients.precision
     isa = ingredients.isa
     self.threads = threads
@@ -39,6 +39,8 @@ public struct ImageKind: Hashable, Sendable {
     isGuided = scale != 1
   }
 
+  private var hasSecondPass: Bool { size.contains(">") }
+
   /// How often a step asks the network for one picture; nothing where that varies.
   private var callsPerStep: Double? {
     guard let sampler = SamplerID(rawValue: sampler) else { return nil }
@@ -52,7 +54,7 @@ public struct ImageKind: Hashable, Sendable {
     if self == other { return 1 }
     var same = other
     (same.sampler, same.isGuided) = (sampler, isGuided)
-    guard same == self, let calls = callsPerStep, let otherCalls = other.callsPerStep else { return nil }
+    guard same == self, !hasSecondPass, let calls = callsPerStep, let otherCalls = other.callsPerStep else { return nil }
     return calls / otherCalls
   }
 
@@ -73,6 +75,21 @@ public struct ImageCost: Hashable, Sendable {
   public var peakMemory: Int?
   /// Of the PNG.
   public var fileBytes: Int?
+
+  /// What an image of two passes costs, from what images of each pass's size do.
+  ///
+  /// - Parameters:
+  ///   - second: Of an image of the second pass's size.
+  ///   - steps: Of the first pass.
+  ///   - secondSteps: Of the second pass.
+  /// - Returns: The cost, with the average of a step.
+  public func joined(to second: ImageCost, steps: Int, secondSteps: Int) -> ImageCost {
+    var cost = second
+    let seconds = secondsPerStep * Double(steps) + second.secondsPerStep * Double(secondSteps)
+    cost.secondsPerStep = seconds / Double(steps + secondSteps)
+    cost.peakMemory = second.peakMemory.map { max($0, peakMemory ?? 0) }
+    return cost
+  }
 
   /// Seconds for an image of so many steps.
   public func seconds(steps: Int) -> Double { secondsPerStep * Double(steps) + otherSeconds }
@@ -194,5 +211,13 @@ public struct CostBook: Sendable {
     let folder = (path as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try? Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+  }
+}
+
+extension JobParameters {
+  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
+  var passSizes: String {
+    let first = "\(width)x\(height)"
+    return hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)"
   }
 }

@@ -50,8 +50,9 @@ extension JSONWriter {
       writer.model(ingredients.model)
       writer.key("vae")
       if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
-      if let loras = ingredients.loras {
-        writer.key("loras")
+      for (key, loras) in [("loras", ingredients.loras), ("hiresLoRAs", ingredients.hiresLoRAs)] {
+        guard let loras else { continue }
+        writer.key(key)
         writer.array { writer in
           for lora in loras { writer.lora(lora) }
         }

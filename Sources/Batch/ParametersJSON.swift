@@ -17,6 +17,19 @@ enum ParametersJSON {
         }
       }
       writeCommon(parameters, scheduler: parameters.scheduler, precision: parameters.precision.rawValue, to: &writer)
+      guard let hires = parameters.hires else { return }
+      writer.key("hires")
+      writer.object { writer in
+        writeHires(hires, to: &writer)
+        writer.member("hr_sampler_name", hires.sampler?.rawValue)
+        writer.member("hr_scheduler", hires.scheduler?.rawValue)
+        writer.member("hr_prompt", hires.prompt)
+        writer.member("hr_negative_prompt", hires.negativePrompt)
+        if let upscaler = hires.upscaler {
+          writer.key("hr_upscaler")
+          writer.object { writer in writer.member("name", upscaler.name) }
+        }
+      }
     }
   }
 
@@ -27,7 +40,26 @@ enum ParametersJSON {
       writer.member("vae", parameters.vae?.name)
       writeCommon(
         parameters, scheduler: parameters.namedSchedule, precision: ingredients.precision, to: &writer)
+      guard let hires = parameters.hires, let second = parameters.secondPass else { return }
+      writer.member("enable_hr", true)
+      writeHires(hires, to: &writer)
+      writer.member("hr_sampler_name", second.sampler.rawValue)
+      writer.member("hr_scheduler", second.namedSchedule.rawValue)
+      writer.member("hr_prompt", second.prompt)
+      writer.member("hr_negative_prompt", second.negativePrompt)
+      writer.member("hr_upscaler", hires.effectiveUpscaler.name)
+      writer.member("final_width", parameters.finalWidth)
+      writer.member("final_height", parameters.finalHeight)
     }
+  }
+
+  private static func writeHires(_ hires: HiresSettings, to writer: inout JSONWriter) {
+    writer.member("denoising_strength", hires.denoisingStrength)
+    writer.member("hr_scale", hires.scale)
+    writer.member("hr_resize_x", hires.resizeX)
+    writer.member("hr_resize_y", hires.resizeY)
+    writer.member("hr_second_pass_steps", hires.steps)
+    writer.member("token_merging_ratio_hr", hires.tokenMergingRatio)
   }
 
   private static func write(_ model: ModelReference, to writer: inout JSONWriter) {
@@ -87,5 +119,7 @@ enum ParametersJSON {
     writer.member("tiling", .bool(parameters.tiling))
     writer.member("token_merging_ratio", parameters.tokenMergingRatio)
     writer.member("feature_cache", parameters.featureCache)
+    writer.member("memory_limit", .integer(parameters.memoryLimit))
+    writer.member("weight_packing", parameters.weightPacking.rawValue)
   }
 }

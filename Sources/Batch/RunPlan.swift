@@ -109,7 +109,10 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
   func places(of shard: Shard?) -> [Bool] {
     guard let shard else { return Array(repeating: true, count: count) }
     // In the order of the work: jobs of one model follow each other.
-    let costs = jobs.map { $0.parameters.steps * $0.parameters.width * $0.parameters.height }
+    let costs = jobs.map { job in
+      let passes = [job.parameters] + (job.parameters.secondPass.map { [$0] } ?? [])
+      return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height }
+    }
     let work = (0..<count).filter(isFirst).sorted { (batch($0), $0) < (batch($1), $1) }
     var owned = Array(repeating: false, count: count)
     for place in shard.places(work.lazy.map { costs[$0] }) { owned[work[place]] = true }

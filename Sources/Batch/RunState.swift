@@ -36,7 +36,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     if state == .done { return }
     toDo[plan.batch(place)] += 1
     imagesToMake += 1
-    stepsToMake += parameters.steps
+    stepsToMake += parameters.allSteps
   }
 
   /// Notes where a job stands that this run leaves alone.

@@ -341,9 +341,9 @@ public struct Runner<Generator: ImageGenerator> {
       if let reason { throw StopRequested(reason) }
       if let lateness { throw DeadlinePassed(description: lateness) }
     }
-    guard image.width == parameters.width, image.height == parameters.height else {
+    guard image.width == parameters.finalWidth, image.height == parameters.finalHeight else {
       throw BatchError.wrongSize(
-        found: "\(image.width)x\(image.height)", expected: "\(parameters.width)x\(parameters.height)")
+        found: "\(image.width)x\(image.height)", expected: "\(parameters.finalWidth)x\(parameters.finalHeight)")
     }
     return image
   }

@@ -15,7 +15,7 @@ final class TraceFile {
     /// Of the sampling alone, on average.
     case secondsPerStep = "seconds_per_step"
     case steps
-    /// `512x768`, in pixels.
+    /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
     case size
     case sampler
     case cfgScale = "cfg_scale"
@@ -99,8 +99,8 @@ final class TraceFile {
         case .started: image.started.iso
         case .seconds: image.seconds.map(PythonNumber.repr) ?? ""
         case .secondsPerStep: meter?.secondsPerStep.map { Self.rounded($0) } ?? ""
-        case .steps: "\(parameters.steps)"
-        case .size: "\(parameters.width)x\(parameters.height)"
+        case .steps: "\(parameters.allSteps)"
+        case .size: parameters.passSizes
         case .sampler: parameters.sampler.rawValue
         case .cfgScale: PythonNumber.repr(parameters.cfgScale)
         case .peakMemory: PeakMemory.bytes.map { "\($0 >> 20)" } ?? ""

@@ -74,7 +74,7 @@ public struct Verification {
       try FrozenPlan.forEachJob(in: run) { planned, _ in
         let (id, parameters) = (planned.id, planned.job.parameters)
         if places[id] == nil {
-          let size = (parameters.width, parameters.height)
+          let size = (parameters.finalWidth, parameters.finalHeight)
           let isSound = try examine(id, reader, place: planned.job.index, size: size)
           places[id] = (planned.job.index, isSound)
         }

@@ -25,6 +25,7 @@ final class EmbeddingLibrary {
   private struct Prompts: Hashable {
     let texts: [[UInt8]]
     let calls: Int
+    let callsBefore: Int?
     let timelines: PromptTimelines
     let emphasis: EmphasisChoice
   }
@@ -68,17 +69,27 @@ final class EmbeddingLibrary {
     return nil
   }
 
-  /// What the prompts of a job name, each once: the prompt's, then the negative prompt's, as they occur.
+  /// What the prompts of a job name, each once: the prompt's, then the negative prompt's, as they occur; those of a second
+  /// pass come after those of the first.
   ///
   /// Throws `WeightError`.
   func used(by job: JobParameters) throws -> [EmbeddingIdentity] {
+    var used = try used(by: job, callsBefore: nil)
+    if let second = job.secondPass {
+      let callsBefore = job.sampler.plannedCalls(steps: job.steps)
+      used += try self.used(by: second, callsBefore: callsBefore).filter { !used.contains($0) }
+    }
+    return used
+  }
+
+  private func used(by job: JobParameters, callsBefore: Int?) throws -> [EmbeddingIdentity] {
     guard !names.isEmpty else { return [] }
     let calls = job.sampler.plannedCalls(steps: job.steps)
     let prompts = Prompts(
-      texts: [Array(job.prompt.utf8), Array(job.negativePrompt.utf8)], calls: calls, timelines: job.timelines,
-      emphasis: job.emphasis)
+      texts: [Array(job.prompt.utf8), Array(job.negativePrompt.utf8)], calls: calls, callsBefore: callsBefore,
+      timelines: job.timelines, emphasis: job.emphasis)
     if let used = known[prompts] { return used }
-    let used = try find(job, calls: calls)
+    let used = try find(job, calls: calls, callsBefore: callsBefore)
     if known.count >= Self.knownLimit { known = [:] }
     known[prompts] = used
     return used
@@ -90,11 +101,13 @@ final class EmbeddingLibrary {
     return notes
   }
 
-  private func find(_ job: JobParameters, calls: Int) throws -> [EmbeddingIdentity] {
+  private func find(_ job: JobParameters, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
     var used: [EmbeddingIdentity] = []
     for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
       var texts: Set<[UInt8]> = []
-      for entry in PromptSchedule(part, calls: calls, usesOldTimelines: job.timelines == .old).entries
+      let schedule = PromptSchedule(
+        part, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
+      for entry in schedule.entries
       where texts.insert(Array(entry.text.utf8)).inserted {
         // A prompt that cannot be read fails its job, which says so.
         guard let runs = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }

@@ -1,3 +1,5 @@
+import Jobs
+
 /// What keeps the engine from making an image.
 public enum EngineError: Error, CustomStringConvertible {
   /// The model that comes with the program is in none of these places.
@@ -14,16 +16,24 @@ public enum EngineError: Error, CustomStringConvertible {
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
   case outOfMemory(bytes: Int, width: Int, height: Int)
+  /// No way of making an image of this size keeps to the `memory_limit`; the least that one takes is `needed`.
+  case memoryLimit(Int64, needed: Int64, width: Int, height: Int)
   /// A prompt asks for a LoRA that is in none of the folders; `candidates` are files that all have this name from their
   /// training, `known` are the names that there are.
   case adapterMissing(String, places: [String], candidates: [String], known: [String])
   /// A prompt asks for a hypernetwork.
   case hypernetwork(String)
+  /// What a second pass would make is no image, or is too large; sizes in pixels.
+  case hiresSize(width: Int, height: Int, limit: Int)
+  /// A second pass asks for an upscaler that is not there.
+  case noHiresUpscaler(String)
   /// The network's output has become NaN or infinite.
   case notFinite(stage: String)
 
   /// Whether a prompt asks for a LoRA that is nowhere.
   public var isMissingAdapter: Bool { if case .adapterMissing = self { true } else { false } }
+
+  private static func mebibytes(_ bytes: Int64) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 
   /// One sentence for the user.
   public var description: String {
@@ -55,6 +65,17 @@ public enum EngineError: Error, CustomStringConvertible {
       Self.adapterMissing(name, places: places, candidates: candidates, known: known)
     case .hypernetwork(let tag):
       "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
+    case .memoryLimit(let limit, let needed, let width, let height):
+      """
+      memory_limit is \(Self.mebibytes(limit)), but \(width)x\(height) pixels with this model take at least \
+      \(Self.mebibytes(needed)); raise it, or make smaller images
+      """
+    case .hiresSize(let width, let height, let limit):
+      "hires fix: found a second pass of \(width)x\(height) pixels, expected sides from 8 to \(limit); change hr_scale, "
+        + "hr_resize_x or hr_resize_y"
+    case .noHiresUpscaler(let name):
+      "hr_upscaler: found \"\(name)\", expected one of "
+        + LatentFilter.allCases.map(\.rawValue).joined(separator: ", ")
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }

@@ -6,15 +6,22 @@ import Sampling
 extension SamplingLoop {
   /// The loop as it is now; whoever holds it may take its bytes later.
   var state: GenerationState {
-    GenerationState(step: stepIndex) {
+    GenerationState(step: earlierSteps + stepIndex) {
       let encoder = PropertyListEncoder()
       encoder.outputFormat = .binary
       return [UInt8](try encoder.encode(self))
     }
   }
 
+  /// Whether it is the way of a second pass.
+  var isSecondPass: Bool { settings.denoisingStrength != nil }
+
   /// Continues from bytes of `state`; throws `UnusableState` if they are not, or of another image.
-  init(bytes: [UInt8], continuing settings: SamplingSettings) throws {
+  ///
+  /// - Parameters:
+  ///   - bytes: A loop of any pass.
+  ///   - passes: The settings of each pass of the image.
+  init(bytes: [UInt8], continuing passes: [SamplingSettings]) throws {
     do {
       self = try PropertyListDecoder().decode(SamplingLoop.self, from: Data(bytes))
     } catch {
@@ -22,8 +29,11 @@ extension SamplingLoop {
     }
     // What else the settings say may differ where the sampler does not read it, without making another image.
     let found = self.settings
-    guard found.sampler == settings.sampler, found.steps == settings.steps, found.seed == settings.seed,
-      found.rng == settings.rng, found.shape == settings.shape
-    else { throw UnusableState("it is of an image with other settings") }
+    let isOfPass = passes.contains { settings in
+      found.sampler == settings.sampler && found.steps == settings.steps && found.seed == settings.seed
+        && found.rng == settings.rng && found.shape == settings.shape
+        && found.denoisingStrength == settings.denoisingStrength
+    }
+    guard isOfPass else { throw UnusableState("it is of an image with other settings") }
   }
 }

@@ -156,3 +156,13 @@ extension JobParameters {
   /// Whether something holds in one of the passes.
   func inAnyPass(_ holds: (JobParameters) -> Bool) -> Bool { holds(self) || secondPass.map(holds) ?? false }
 }
+
+extension HiresSize {
+  /// The first pass that the webui's first versions chose for an image of a size: about 512x512 pixels, sides in multiples
+  /// of 64.
+  public static func usualFirstPass(width: Int, height: Int) -> (width: Int, height: Int) {
+    let scale = (512.0 * 512 / Double(width * height)).squareRoot()
+    func side(_ side: Int) -> Int { Int((scale * Double(side) / 64).rounded(.up)) * 64 }
+    return (side(width), side(height))
+  }
+}

@@ -53,17 +53,23 @@ public struct Infotext: Hashable, Sendable {
       let size = "\(parameters.seedResizeFromW)x\(parameters.seedResizeFromH)"
       items.append(Item(key: "Seed resize from", value: .string(size)))
     }
+    if let hires = parameters.hires {
+      items.append(Item(key: "Denoising strength", value: .number(hires.denoisingStrength)))
+    }
     if parameters.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(parameters.clipSkip)))) }
-    if parameters.etaNoiseSeedDeltaMatters {
+    if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) {
       items.append(Item(key: "ENSD", value: .integer(parameters.etaNoiseSeedDelta)))
     }
     if parameters.tokenMergingRatio != 0 {
       items.append(Item(key: "Token merging ratio", value: .number(parameters.tokenMergingRatio)))
     }
+    if let second = parameters.secondPass, second.tokenMergingRatio != 0 {
+      items.append(Item(key: "Token merging ratio hr", value: .number(second.tokenMergingRatio)))
+    }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     if parameters.tiling { items.append(Item(key: "Tiling", value: true)) }
     extras =
-      Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
+      Self.hiresExtras(parameters) + Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
       + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
@@ -73,14 +79,41 @@ public struct Infotext: Hashable, Sendable {
     if parameters.featureCache != 1 {
       extras.append(Item(key: "Feature cache", value: .integer(Int64(parameters.featureCache))))
     }
+    if let packing = ingredients.weightPacking {
+      extras.append(Item(key: "Weight packing", value: .string(packing)))
+    }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
+  }
+
+  /// What the second pass does otherwise than the first.
+  private static func hiresExtras(_ parameters: JobParameters) -> [Item] {
+    guard let hires = parameters.hires, let second = parameters.secondPass else { return [] }
+    var extras: [Item] = []
+    func add(_ key: String, _ value: JSONValue, when isTold: Bool) {
+      if isTold { extras.append(Item(key: key, value: value)) }
+    }
+    add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != parameters.sampler)
+    add("Hires prompt", .string(second.prompt), when: second.prompt != parameters.prompt)
+    add("Hires negative prompt", .string(second.negativePrompt), when: second.negativePrompt != parameters.negativePrompt)
+    // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
+    add(
+      "Hires schedule type", .string(second.namedSchedule.label),
+      when: second.namedSchedule != parameters.namedSchedule)
+    if hires.resizeX == 0, hires.resizeY == 0 {
+      add("Hires upscale", .number(hires.scale), when: true)
+    } else {
+      add("Hires resize", .string("\(hires.resizeX)x\(hires.resizeY)"), when: true)
+    }
+    add("Hires steps", .integer(Int64(hires.steps)), when: hires.steps != 0)
+    if let upscaler = hires.upscaler { add("Hires upscaler", .string(upscaler.name), when: true) }
+    return extras
   }
 
   private static func adapterExtras(_ ingredients: JobIngredients) -> [Item] {
     // Of two tags with one name the last is told.
     var loras: [(name: String, hash: String)] = []
-    for lora in ingredients.loras ?? [] {
+    for lora in (ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []) {
       let name = keyed(lora.name)
       if let index = loras.firstIndex(where: { $0.name == name }) {
         loras[index].hash = lora.shortHash
@@ -115,18 +148,18 @@ public struct Infotext: Hashable, Sendable {
     add("Downcast alphas_cumprod", true, when: parameters.useDowncastedAlphaBar)
     add(
       "Noise Schedule", .string(parameters.sdNoiseSchedule.rawValue), when: parameters.sdNoiseSchedule != .standard)
-    add("Discard penultimate sigma", true, when: parameters.discardMatters)
-    let hasRange = parameters.sigmaRangeMatters
+    add("Discard penultimate sigma", true, when: parameters.inAnyPass(\.discardMatters))
+    let hasRange = parameters.inAnyPass(\.sigmaRangeMatters)
     add("Schedule min sigma", .number(parameters.sigmaMin), when: hasRange && parameters.sigmaMin != 0)
     add("Schedule max sigma", .number(parameters.sigmaMax), when: hasRange && parameters.sigmaMax != 0)
-    add("Schedule rho", .number(parameters.rho), when: parameters.rhoMatters)
-    let isBeta = parameters.betaMatters
+    add("Schedule rho", .number(parameters.rho), when: parameters.inAnyPass(\.rhoMatters))
+    let isBeta = parameters.inAnyPass(\.betaMatters)
     add("Beta schedule alpha", .number(parameters.betaDistAlpha), when: isBeta && parameters.betaDistAlpha != 0.6)
     add("Beta schedule beta", .number(parameters.betaDistBeta), when: isBeta && parameters.betaDistBeta != 0.6)
     // The webui does not record this one.
-    add("Old Karras scheduler sigmas", true, when: parameters.oldSigmasMatter)
+    add("Old Karras scheduler sigmas", true, when: parameters.inAnyPass(\.oldSigmasMatter))
     // Nor this one.
-    add("Quantized timesteps", true, when: parameters.quantizationMatters)
+    add("Quantized timesteps", true, when: parameters.inAnyPass(\.quantizationMatters))
     add("SGM noise multiplier", true, when: parameters.sgmNoiseMultiplierMatters)
     return extras
   }
@@ -148,14 +181,14 @@ public struct Infotext: Hashable, Sendable {
     func add(_ key: String, _ value: Double, unless usual: Double, _ isRead: Bool) {
       if isRead, value != usual { extras.append(Item(key: key, value: .number(value))) }
     }
-    let sampler = parameters.sampler
-    add("Eta", parameters.eta, unless: 1, sampler.usesEta)
-    add("Eta DDIM", parameters.etaDDIM, unless: 0, sampler.usesEtaDDIM)
-    add("Sigma churn", parameters.sChurn, unless: 0, sampler.usesChurn)
-    add("Sigma tmin", parameters.sTmin, unless: 0, sampler.usesChurn)
-    if let sTmax = parameters.sTmax { add("Sigma tmax", sTmax, unless: .infinity, sampler.usesChurn) }
-    add("Sigma noise", parameters.sNoise, unless: 1, sampler.usesNoiseScale)
-    guard parameters.uniPCMatters else { return extras }
+    func isRead(_ reads: KeyPath<SamplerID, Bool>) -> Bool { parameters.inAnyPass { $0.sampler[keyPath: reads] } }
+    add("Eta", parameters.eta, unless: 1, isRead(\.usesEta))
+    add("Eta DDIM", parameters.etaDDIM, unless: 0, isRead(\.usesEtaDDIM))
+    add("Sigma churn", parameters.sChurn, unless: 0, isRead(\.usesChurn))
+    add("Sigma tmin", parameters.sTmin, unless: 0, isRead(\.usesChurn))
+    if let sTmax = parameters.sTmax { add("Sigma tmax", sTmax, unless: .infinity, isRead(\.usesChurn)) }
+    add("Sigma noise", parameters.sNoise, unless: 1, isRead(\.usesNoiseScale))
+    guard parameters.inAnyPass(\.uniPCMatters) else { return extras }
     func add(_ key: String, _ value: JSONValue, unless usual: JSONValue) {
       if value != usual { extras.append(Item(key: key, value: value)) }
     }

@@ -87,6 +87,7 @@ public struct InfotextSettings: Hashable, Sendable {
     readSchedule(&values)
     readSamplerOptions(&values)
     readPromptOptions(&values)
+    readSecondPass(&values)
     let isOurs = program?.hasPrefix("sdbatch ") == true
     if !isOurs { readOldVersion(version, &values) }
     remarks = values.finish(prompt: isOurs ? "" : infotext.prompt)
@@ -123,6 +124,7 @@ public struct InfotextSettings: Hashable, Sendable {
     values.read("Feature cache", into: &parameters.featureCache)
     values.read("Tiling", into: &parameters.tiling)
     values.read("Token merging ratio", into: &parameters.tokenMergingRatio)
+    values.readChoice("Weight packing", into: &parameters.weightPacking)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {
@@ -208,6 +210,12 @@ public struct InfotextSettings: Hashable, Sendable {
     var isOld = false
     values.read("Old prompt editing timelines", into: &isOld)
     if isOld { parameters.timelines = .old }
+  }
+
+  private mutating func readSecondPass(_ values: inout InfotextValues) {
+    guard let hires = values.hires(parameters) else { return }
+    if let first = hires.firstSize { (parameters.width, parameters.height) = first }
+    parameters.hires = hires.settings
   }
 
   /// What older versions did without a word about it.

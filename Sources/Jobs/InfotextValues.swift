@@ -171,11 +171,11 @@ private enum InfotextKeyMeaning {
   ]
 
   private static let unsupported = [
-    "Denoising strength": "hires fix and img2img are", "First pass size": "hires fix is", "Extra noise": "img2img is",
+    "Denoising strength": "img2img is", "Extra noise": "img2img is",
     "Image CFG scale": "img2img is", "Init image hash": "img2img is", "Mask blur": "inpainting is",
     "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
     "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
-    "Token merging ratio hr": "hires fix is", "FP8 weight": "FP8 is",
+    "FP8 weight": "FP8 is",
     "Hypernet": "hypernetworks are",
     "Hypernet strength": "hypernetworks are", "Refiner": "a refiner is", "Refiner switch at": "a refiner is",
     "Refiner switch by sampling steps": "a refiner is", "Pad conds": "padding of prompts is",
@@ -183,7 +183,7 @@ private enum InfotextKeyMeaning {
   ]
 
   private static let families: [(prefix: String, what: String)] = [
-    ("Hires ", "hires fix is"), ("ControlNet", "ControlNet is"), ("ADetailer", "ADetailer is"),
+    ("Hires ", "this part of hires fix is"), ("ControlNet", "ControlNet is"), ("ADetailer", "ADetailer is"),
     ("AddNet", "Additional Networks is"), ("Tiled ", "tiled diffusion is"), ("AnimateDiff", "AnimateDiff is"),
   ]
 }

@@ -65,8 +65,8 @@ extension JobID {
   public static func canonicalJSON(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [UInt8] {
     var writer = JSONWriter()
     writer.object { writer in
-      if parameters.discardMatters { writer.member("always_discard_next_to_last_sigma", true) }
-      if parameters.betaMatters {
+      if parameters.inAnyPass(\.discardMatters) { writer.member("always_discard_next_to_last_sigma", true) }
+      if parameters.inAnyPass(\.betaMatters) {
         writer.member("beta_dist_alpha", parameters.betaDistAlpha)
         writer.member("beta_dist_beta", parameters.betaDistBeta)
       }
@@ -79,12 +79,13 @@ extension JobID {
         }
       }
       if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
-      if parameters.quantizationMatters { writer.member("enable_quantization", true) }
-      if parameters.etaMatters { writer.member("eta", parameters.eta) }
-      if parameters.etaDDIMMatters { writer.member("eta_ddim", parameters.etaDDIM) }
-      if parameters.etaNoiseSeedDeltaMatters { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }
+      if parameters.inAnyPass(\.quantizationMatters) { writer.member("enable_quantization", true) }
+      if parameters.inAnyPass(\.etaMatters) { writer.member("eta", parameters.eta) }
+      if parameters.inAnyPass(\.etaDDIMMatters) { writer.member("eta_ddim", parameters.etaDDIM) }
+      if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }
       if parameters.featureCache != 1 { writer.member("feature_cache", parameters.featureCache) }
       writer.member("height", parameters.height)
+      if let hires = parameters.hires { write(hires, parameters, ingredients, to: &writer) }
       writer.member("isa", ingredients.isa)
       if let loras = ingredients.loras { write(loras, to: &writer) }
       writer.member("model", ingredients.model.sha256)
@@ -94,15 +95,15 @@ extension JobID {
       writer.member("precision", ingredients.precision)
       writer.member("prediction_type", parameters.predictionType.rawValue)
       writer.member("prompt", parameters.prompt)
-      if parameters.rhoMatters { writer.member("rho", parameters.rho) }
+      if parameters.inAnyPass(\.rhoMatters) { writer.member("rho", parameters.rho) }
       writer.member("rng", parameters.rng.rawValue)
-      if parameters.churnMatters { writer.member("s_churn", parameters.sChurn) }
+      if parameters.inAnyPass(\.churnMatters) { writer.member("s_churn", parameters.sChurn) }
       if parameters.sMinUncond != 0 {
         writer.member("s_min_uncond", parameters.sMinUncond)
         writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
       }
-      if parameters.noiseScaleMatters { writer.member("s_noise", parameters.sNoise) }
-      if parameters.churnMatters {
+      if parameters.inAnyPass(\.noiseScaleMatters) { writer.member("s_noise", parameters.sNoise) }
+      if parameters.inAnyPass(\.churnMatters) {
         writer.member("s_tmax", parameters.sTmax)
         writer.member("s_tmin", parameters.sTmin)
       }
@@ -117,7 +118,7 @@ extension JobID {
         writer.member("seed_resize_from_w", parameters.seedResizeFromW)
       }
       if parameters.sgmNoiseMultiplierMatters { writer.member("sgm_noise_multiplier", true) }
-      if parameters.sigmaRangeMatters {
+      if parameters.inAnyPass(\.sigmaRangeMatters) {
         if parameters.sigmaMax != 0 { writer.member("sigma_max", parameters.sigmaMax) }
         if parameters.sigmaMin != 0 { writer.member("sigma_min", parameters.sigmaMin) }
       }
@@ -129,21 +130,52 @@ extension JobID {
       }
       if parameters.tiling { writer.member("tiling", true) }
       if parameters.tokenMergingRatio != 0 { writer.member("token_merging_ratio", parameters.tokenMergingRatio) }
-      if parameters.uniPCMatters {
+      if parameters.inAnyPass(\.uniPCMatters) {
         writer.member("uni_pc_lower_order_final", .bool(parameters.uniPCLowerOrderFinal))
         writer.member("uni_pc_order", parameters.uniPCOrder)
         writer.member("uni_pc_skip_type", parameters.uniPCSkipType.rawValue)
         writer.member("uni_pc_variant", parameters.uniPCVariant.rawValue)
       }
       if parameters.useDowncastedAlphaBar { writer.member("use_downcasted_alpha_bar", true) }
-      if parameters.oldSigmasMatter { writer.member("use_old_karras_scheduler_sigmas", true) }
+      if parameters.inAnyPass(\.oldSigmasMatter) { writer.member("use_old_karras_scheduler_sigmas", true) }
       if parameters.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
       writer.member("vae", ingredients.vae?.sha256)
       writer.member("vocabulary", ingredients.vocabularySHA256)
+      if let packing = ingredients.weightPacking { writer.member("weight_packing", packing) }
       writer.member("width", parameters.width)
     }
     return writer.bytes
   }
+
+  /// What the second pass does, whichever keys say so.
+  private static func write(
+    _ hires: HiresSettings, _ parameters: JobParameters, _ ingredients: JobIngredients, to writer: inout JSONWriter
+  ) {
+    guard let size = parameters.hiresSize, let second = parameters.secondPass else { return }
+    writer.key("hires")
+    writer.object { writer in
+      writer.member("columns", size.columns.count)
+      writer.member("denoising_strength", hires.denoisingStrength)
+      writer.member("first_column", size.columns.lowerBound)
+      writer.member("first_row", size.rows.lowerBound)
+      writer.member("height", size.height)
+      if hires.denoisingStrength > 0 {
+        if let loras = ingredients.hiresLoRAs { write(loras, to: &writer) }
+        writer.member("negative_prompt", second.negativePrompt)
+        writer.member("prompt", second.prompt)
+      }
+      writer.member("rows", size.rows.count)
+      if hires.denoisingStrength > 0 {
+        writer.member("sampler_name", second.sampler.rawValue)
+        if second.scheduleMatters { writer.member("scheduler", second.effectiveSchedule.rawValue) }
+        writer.member("steps", second.steps)
+        if second.tokenMergingRatio != 0 { writer.member("token_merging_ratio", second.tokenMergingRatio) }
+      }
+      writer.member("upscaler", hires.effectiveUpscaler.name)
+      writer.member("width", size.width)
+    }
+  }
+
   private static func write(_ loras: [LoRAIdentity], to writer: inout JSONWriter) {
     writer.key("loras")
     writer.array { writer in

@@ -6,6 +6,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var vae: ModelIdentity?
   /// What the prompt's tags ask for, in their order; nothing for a prompt without tags.
   public var loras: [LoRAIdentity]?
+  /// The same of a second pass with a prompt of its own; nothing where its prompt is the first pass's, or has no tags.
+  public var hiresLoRAs: [LoRAIdentity]?
   /// What the prompts name, in their order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
@@ -16,20 +18,25 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var isa: String
   /// Changes whenever the same input may give other pixels.
   public var numerics: Int
+  /// `small` where weights are packed to take little memory, which changes the last digits; nothing where to be fast.
+  public var weightPacking: String?
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
-    vocabularySHA256: String, precision: String, isa: String, numerics: Int
+    model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil,
+    embeddings: [EmbeddingIdentity] = [],
+    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
     self.vae = vae
     self.loras = loras
+    self.hiresLoRAs = hiresLoRAs
     self.embeddings = embeddings
     self.vocabularySHA256 = vocabularySHA256
     self.precision = precision
     self.isa = isa
     self.numerics = numerics
+    self.weightPacking = weightPacking
   }
 }
 
@@ -40,11 +47,13 @@ extension JobIngredients {
     model = try container.decode(ModelIdentity.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
+    hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
     precision = try container.decode(String.self, forKey: .precision)
     isa = try container.decode(String.self, forKey: .isa)
     numerics = try container.decode(Int.self, forKey: .numerics)
+    weightPacking = try container.decodeIfPresent(String.self, forKey: .weightPacking)
   }
 }
 
@@ -87,8 +96,9 @@ extension JobParameters {
       models = [parameters.model, parameters.vae]
       precision = parameters.precision
       places = parameters.adapterPlaces
-      let hasAdapters = !places.isEmpty || parameters.prompt.utf8.contains(UInt8(ascii: "<"))
-      prompts = hasAdapters ? [parameters.prompt, parameters.negativePrompt] : []
+      let hires = [parameters.hires?.prompt ?? "", parameters.hires?.negativePrompt ?? ""]
+      let hasAdapters = !places.isEmpty || (parameters.prompt + hires[0]).utf8.contains(UInt8(ascii: "<"))
+      prompts = hasAdapters ? [parameters.prompt, parameters.negativePrompt] + hires : []
     }
   }
 

@@ -124,6 +124,13 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// The second pass; nothing without one.
   public var hires: HiresSettings?
 
+  // MARK: Memory
+
+  /// The most bytes that the process may hold while it makes the image; 0 for no limit.
+  public var memoryLimit: Int64
+  /// How much memory weights may take.
+  public var weightPacking: WeightPackingChoice
+
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
@@ -170,6 +177,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case tokenMergingRatio = "token_merging_ratio"
     case featureCache = "feature_cache"
     case hires
+    case memoryLimit = "memory_limit"
+    case weightPacking = "weight_packing"
   }
 
   /// The defaults of a recipe, with a seed that still has to be set.
@@ -222,6 +231,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     tiling = false
     tokenMergingRatio = 0
     featureCache = 1
+    memoryLimit = 0
+    weightPacking = .auto
   }
 
   /// The schedule that runs, after `automatic` is resolved; `uniform` where the sampler has none of its own.
@@ -292,6 +303,9 @@ extension JobParameters {
     tokenMergingRatio = try container.decodeIfPresent(Double.self, forKey: .tokenMergingRatio) ?? tokenMergingRatio
     featureCache = try container.decodeIfPresent(Int.self, forKey: .featureCache) ?? featureCache
     hires = try container.decodeIfPresent(HiresSettings.self, forKey: .hires)
+    memoryLimit = try container.decodeIfPresent(Int64.self, forKey: .memoryLimit) ?? memoryLimit
+    weightPacking =
+      try container.decodeIfPresent(WeightPackingChoice.self, forKey: .weightPacking) ?? weightPacking
   }
 }
 
@@ -318,6 +332,16 @@ public enum NoiseSourceID: String, CaseIterable, Codable, Hashable, Sendable {
   case nv
   /// Mersenne twister, as PyTorch on the CPU.
   case cpu
+}
+
+/// How much memory packed weights may take: those of fast convolutions take up to four times as much.
+public enum WeightPackingChoice: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Fast, unless `memory_limit` leaves no room for it.
+  case auto
+  /// Fast.
+  case fast
+  /// As little as can be.
+  case small
 }
 
 /// The arithmetic a recipe asks for.

@@ -37,7 +37,8 @@ extension JobParameters {
   var timelinesMatter: Bool { timelines != .current && hasAny(of: ["["]) }
 
   private func hasAny(of scalars: Set<Unicode.Scalar>) -> Bool {
-    (prompt.unicodeScalars.contains { scalars.contains($0) })
-      || negativePrompt.unicodeScalars.contains { scalars.contains($0) }
+    [prompt, negativePrompt, hires?.prompt ?? "", hires?.negativePrompt ?? ""].contains { text in
+      text.unicodeScalars.contains { scalars.contains($0) }
+    }
   }
 }

@@ -24,6 +24,8 @@ struct CellDraft {
   var hasWildcards = true
   /// What wildcards stand for, by name.
   var wildcards: [String: String] = [:]
+  /// The second pass.
+  var hires = HiresDraft()
   /// What a `scheduler` key said last.
   private var keySchedule = ScheduleID.automatic
   /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
@@ -79,9 +81,25 @@ struct CellDraft {
     return pair
   }
 
+  /// The second pass's own prompts after styles, as wildcards are looked for in them; empty as far as it has none.
+  var hiresTemplates: PromptPair {
+    guard hires.isOn else { return PromptPair(prompt: "", negativePrompt: "") }
+    var pair = PromptPair(prompt: hires.settings.prompt, negativePrompt: hires.settings.negativePrompt)
+    for style in styles + stylesAppend {
+      if !pair.prompt.isEmpty { pair.prompt = PromptStyle.merged(style.prompt, into: pair.prompt) }
+      if !pair.negativePrompt.isEmpty {
+        pair.negativePrompt = PromptStyle.merged(style.negativePrompt, into: pair.negativePrompt)
+      }
+    }
+    if stripsComments { pair.stripComments() }
+    return pair
+  }
+
   /// Both prompts as the job has them.
-  var finalPrompts: PromptPair {
-    var pair = templates()
+  var finalPrompts: PromptPair { finished(templates()) }
+
+  private func finished(_ pair: PromptPair) -> PromptPair {
+    var pair = pair
     guard hasWildcards, !wildcards.isEmpty else { return pair }
     pair.prompt = Wildcard.replaced(in: pair.prompt, by: wildcards)
     pair.negativePrompt = Wildcard.replaced(in: pair.negativePrompt, by: wildcards)
@@ -122,6 +140,14 @@ struct CellDraft {
     set { givenHeight = newValue }
   }
 
+  /// Sampling steps of all passes.
+  var allSteps: Int {
+    guard hires.isOn else { return parameters.steps }
+    var passes = parameters
+    passes.hires = hires.settings
+    return passes.allSteps
+  }
+
   private var usesDemo: Bool { parameters.model.path == nil }
 
   mutating func apply(_ settings: [Setting]) {
@@ -140,6 +166,11 @@ struct CellDraft {
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
+    if hires.isOn {
+      let own = finished(hiresTemplates)
+      hires.apply(to: &resolved, prompts: own)
+      if resolved.adapterPlaces.isEmpty { resolved.adapterPlaces = adapterPlaces.places(for: own) }
+    }
     return resolved
   }
 }

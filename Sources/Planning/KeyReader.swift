@@ -122,13 +122,16 @@ struct KeyReader {
 
   /// A combined sampler name and a `scheduler` in one mapping must not contradict each other.
   private func checkSchedules(_ settings: [Setting], in entries: [YAMLEntry]) -> Bool {
-    for case .sampler(let sampler, .some(let named)) in settings.map(\.value) {
-      for case .schedule(let schedule) in settings.map(\.value) where schedule != .automatic && schedule != named {
-        let position = entries.first { $0.name == "scheduler" }?.value.position ?? entries[0].keyPosition
-        findings.error(
-          "scheduler: found \(schedule.rawValue), but the sampler's name says \(named.rawValue); "
-            + "expected one of them, or \(sampler.rawValue) as the sampler", at: position)
-        return false
+    for (samplerName, scheduleName) in [("sampler_name", "scheduler"), ("hr_sampler_name", "hr_scheduler")] {
+      for case .sampler(let sampler, .some(let named)) in settings.filter({ $0.key.name == samplerName }).map(\.value) {
+        for case .schedule(let schedule) in settings.filter({ $0.key.name == scheduleName }).map(\.value)
+        where schedule != .automatic && schedule != named {
+          let position = entries.first { $0.name == scheduleName }?.value.position ?? entries[0].keyPosition
+          findings.error(
+            "\(scheduleName): found \(schedule.rawValue), but the sampler's name says \(named.rawValue); "
+              + "expected one of them, or \(sampler.rawValue) as the sampler", at: position)
+          return false
+        }
       }
     }
     return true

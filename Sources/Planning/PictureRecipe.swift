@@ -34,11 +34,13 @@ public struct PictureRecipe: Sendable {
   /// - Returns: An object.
   public static func json(_ parameters: JobParameters) -> JSONValue {
     var parameters = parameters
+    let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
     let draft = CellDraft(parameters)
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
+        guard hasSecondPass || !RecipeKey.ofSecondPass.contains(key.name) || key.name == "enable_hr" else { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -83,6 +85,7 @@ extension CellDraft {
     scheduler = parameters.scheduler
     width = parameters.width
     height = parameters.height
+    hires = HiresDraft(parameters)
   }
 }
 
@@ -96,7 +99,7 @@ extension SettingValue {
     case .choice("false"): false
     case .nothing: nil
     case .styles(let styles): .array(styles.map { .string($0.name) })
-    case .text, .sampler, .schedule, .model, .choice, .size, .edit, .combination: .string(scalar.text)
+    case .text, .sampler, .schedule, .model, .upscaler, .choice, .size, .edit, .combination: .string(scalar.text)
     }
   }
 
@@ -110,6 +113,7 @@ extension SettingValue {
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
+    case .upscaler(let upscaler): YAMLScalar(upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .size(let width, let height): YAMLScalar("\(width)x\(height)")

@@ -138,10 +138,13 @@ struct Census {
   /// For each filter, whether it matches some cell.
   private(set) var hits: [Bool]
 
+  /// What decides about steps.
+  private static let concerns = ["steps", "enable_hr", "hr_second_pass_steps", "denoising_strength"]
+
   init(base: CellDraft, axes: [PlanAxis], filters: [PlanFilter], extras: [ExtraCell]) {
     hits = Array(repeating: false, count: filters.count)
     let moving = axes.indices.filter { index in
-      axes[index].members.contains { $0.sets("steps") }
+      axes[index].members.contains { member in Self.concerns.contains { member.sets($0) } }
         || filters.contains { $0.depends(on: axes[index], at: index) }
     }
     let copies = axes.indices.filter { !moving.contains($0) }.reduce(1) { $0 * axes[$1].count }
@@ -156,13 +159,13 @@ struct Census {
       }
       if isLeftOut { continue }
       count += copies
-      steps += copies * draft.parameters.steps
+      steps += copies * draft.allSteps
     }
     for cell in extras {
       var draft = base
       draft.apply(cell.settings)
       count += cell.count
-      steps += cell.count * draft.parameters.steps
+      steps += cell.count * draft.allSteps
     }
   }
 }

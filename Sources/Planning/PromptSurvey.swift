@@ -65,7 +65,8 @@ struct PromptSurvey {
           message: "found no \(Quoted.short(text)) in \(Quoted.short(prompt)), expected it in \(expected)"))
     }
     guard draft.hasWildcards else { return [] }
-    let names = Wildcard.names(in: pair.prompt) + Wildcard.names(in: pair.negativePrompt)
+    let hires = draft.hiresTemplates
+    let names = [pair, hires].flatMap { Wildcard.names(in: $0.prompt) + Wildcard.names(in: $0.negativePrompt) }
     used.formUnion(names)
     var seen: Set<String> = []
     return names.filter { draft.wildcards[$0] == nil && seen.insert($0).inserted }

@@ -324,10 +324,73 @@ public final class RecipeKey: Sendable {
       resolved: { .number($0.parameters.tokenMergingRatio) },
       apply: { $1.parameters.tokenMergingRatio = $0.asNumber }),
     RecipeKey(
+      "enable_hr", .flag, "Makes a second pass over the enlarged picture of the first: hires fix.",
+      resolved: { .flag($0.hires.isOn) }, apply: { $1.hires.isOn = $0.asFlag }),
+    RecipeKey(
+      "hr_scale", .number(0.01...100), "How many times as wide and high the second pass is, unless a size is given.",
+      resolved: { .number($0.hires.settings.scale) }, apply: { $1.hires.settings.scale = $0.asNumber }),
+    RecipeKey(
+      "hr_resize_x", .integer(0...8192, multipleOf: 1),
+      "The width of the second pass; 0 follows from hr_resize_y. With both, what is too much of one side is cut off.",
+      resolved: { .integer(Int64($0.hires.settings.resizeX)) },
+      apply: { $1.hires.settings.resizeX = Int($0.asInteger) }),
+    RecipeKey(
+      "hr_resize_y", .integer(0...8192, multipleOf: 1), "The height of the second pass; 0 follows from hr_resize_x.",
+      resolved: { .integer(Int64($0.hires.settings.resizeY)) },
+      apply: { $1.hires.settings.resizeY = Int($0.asInteger) }),
+    RecipeKey(
+      "firstphase_width", .integer(0...8192, multipleOf: 8),
+      "The width of the first pass, with which width and height are those of the second; 0 for none of this.",
+      resolved: { .integer(Int64($0.hires.firstWidth)) }, apply: { $1.hires.firstWidth = Int($0.asInteger) }),
+    RecipeKey(
+      "firstphase_height", .integer(0...8192, multipleOf: 8), "The height that goes with firstphase_width.",
+      resolved: { .integer(Int64($0.hires.firstHeight)) }, apply: { $1.hires.firstHeight = Int($0.asInteger) }),
+    RecipeKey(
+      "hr_upscaler", .upscaler, "What enlarges the first pass's latent, by the webui's name.",
+      resolved: { $0.hires.settings.upscaler.map { .upscaler($0) } ?? .nothing },
+      apply: { $1.hires.settings.upscaler = $0.asUpscaler }),
+    RecipeKey(
+      "hr_second_pass_steps", .integer(0...10_000, multipleOf: 1),
+      "Sampling steps of the second pass; 0 for as many as in the first.",
+      resolved: { .integer(Int64($0.hires.settings.steps)) },
+      apply: { $1.hires.settings.steps = Int($0.asInteger) }),
+    RecipeKey(
+      "denoising_strength", .number(0...1), "How much noise the second pass begins with: 1 is all, 0 none.",
+      resolved: { .number($0.hires.settings.denoisingStrength) },
+      apply: { $1.hires.settings.denoisingStrength = $0.asNumber }),
+    RecipeKey(
+      "hr_sampler_name", .otherSampler, concern: "hr_sampler", "The sampler of the second pass, if it is another.",
+      resolved: { draft in draft.hires.sampler.map { .sampler($0.0, $0.1) } ?? .nothing },
+      apply: { $1.hires.sampler = $0.asOtherSampler }),
+    RecipeKey(
+      "hr_scheduler", .otherSchedule, concern: "hr_sampler", "The noise schedule of the second pass, if it is another.",
+      resolved: { $0.hires.scheduler.map { .schedule($0) } ?? .nothing },
+      apply: { $1.hires.scheduler = $0.asOtherSchedule }),
+    RecipeKey(
+      "hr_prompt", .text, concern: "prompt", "The prompt of the second pass, if it is another.",
+      resolved: { .text($0.hires.settings.prompt) }, apply: { $1.hires.settings.prompt = $0.asText }),
+    RecipeKey(
+      "hr_negative_prompt", .text, concern: "prompt", "The negative prompt of the second pass, if it is another.",
+      resolved: { .text($0.hires.settings.negativePrompt) },
+      apply: { $1.hires.settings.negativePrompt = $0.asText }),
+    RecipeKey(
+      "token_merging_ratio_hr", .number(0...0.9), "token_merging_ratio of the second pass; 0 for that of the first.",
+      resolved: { .number($0.hires.settings.tokenMergingRatio) },
+      apply: { $1.hires.settings.tokenMergingRatio = $0.asNumber }),
+    RecipeKey(
       "feature_cache", .integer(1...100, multipleOf: 1), isOurs: true,
       "Computes all of the network in every so many calls, and in between only its shallow layers: an approximation.",
       resolved: { .integer(Int64($0.parameters.featureCache)) },
       apply: { $1.parameters.featureCache = Int($0.asInteger) }),
+    RecipeKey(
+      "memory_limit", .bytes, isOurs: true,
+      "The most memory that making an image may take, such as 2.5GiB; the run tells what it gives up for it.",
+      resolved: { .integer($0.parameters.memoryLimit) }, apply: { $1.parameters.memoryLimit = $0.asBytes }),
+    RecipeKey(
+      "weight_packing", .choice(WeightPackingChoice.allCases.map(\.rawValue)), isOurs: true,
+      "Whether weights are packed to be fast or small; auto is fast, unless memory_limit leaves no room.",
+      resolved: { .choice($0.parameters.weightPacking.rawValue) },
+      apply: { $1.parameters.weightPacking = $0.asChoice(WeightPackingChoice.self) }),
     RecipeKey(
       "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
       "What the network predicts, where the model's files do not say.",

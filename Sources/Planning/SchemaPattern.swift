@@ -57,8 +57,25 @@ extension RecipeKey {
           ["type": "string", "pattern": "^([+]?\\.(inf|Inf|INF))$"],
         ]
       ]
+    case .bytes:
+      [
+        "anyOf": [
+          ["type": "null"], Self.number(0...0x1p53),
+          [
+            "type": "string",
+            "pattern": "^[ ]*([0-9]+(\\.[0-9]*)?|\\.[0-9]+)[ ]*([kKmMgG]([iI])?[bB]|[bB])?[ ]*$",
+          ],
+        ]
+      ]
     case .sampler: Self.sampler
     case .schedule: Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings))
+    case .otherSampler: Self.orNull(Self.sampler, "use same sampler")
+    case .otherSchedule:
+      Self.orNull(
+        Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings)),
+        "use same scheduler")
+    case .upscaler:
+      Self.orNull(Self.names(LatentFilter.allCases.map(\.rawValue), also: LatentFilter.allCases.map(\.rawValue)), "")
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
     case .vae: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
@@ -67,6 +84,15 @@ extension RecipeKey {
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
     case .axes, .axisGroups, .cells, .path, .sheet, .address: true
     }
+  }
+
+  /// A value, or what stands for none: nothing, an empty text or these words.
+  private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {
+    [
+      "anyOf": [
+        schema, ["type": "null"], ["type": "string", "pattern": .string(SchemaPattern.anyCase(of: ["", words]))],
+      ]
+    ]
   }
 
   /// A name or a path, or a list of them.

@@ -10,6 +10,8 @@ public enum SettingValue: Hashable, Sendable {
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
   case model(ModelReference)
+  /// What enlarges an image between its passes.
+  case upscaler(UpscalerReference)
   case choice(String)
   case flag(Bool)
   case styles([PromptStyle])
@@ -43,6 +45,9 @@ public enum SettingValue: Hashable, Sendable {
     return integer
   }
 
+  /// Nothing is no limit.
+  var asBytes: Int64 { self == .nothing ? 0 : asInteger }
+
   var asNumber: Double {
     guard case .number(let number) = self else { mismatch("a number") }
     return number
@@ -61,6 +66,19 @@ public enum SettingValue: Hashable, Sendable {
   var asSchedule: ScheduleID {
     guard case .schedule(let schedule) = self else { mismatch("a schedule") }
     return schedule
+  }
+
+  /// Nothing where the second pass has the first one's.
+  var asOtherSampler: (SamplerID, ScheduleID?)? { self == .nothing ? nil : asSampler }
+
+  /// Nothing where the second pass has the first one's.
+  var asOtherSchedule: ScheduleID? { self == .nothing ? nil : asSchedule }
+
+  /// Nothing where the recipe asks for no upscaler by name.
+  var asUpscaler: UpscalerReference? {
+    if self == .nothing { return nil }
+    guard case .upscaler(let upscaler) = self else { mismatch("an upscaler") }
+    return upscaler
   }
 
   /// Nothing where the recipe asks for no VAE.

@@ -30,14 +30,13 @@ enum UnsupportedNames {
       "script_name": Refusal(reason: "write the script's axes under grid", harmless: ["", "none"]),
       "script_args": Refusal(reason: "write the script's axes under grid"),
       "alwayson_scripts": Refusal(reason: "there are no scripts here, remove it"),
-      "denoising_strength": Refusal(reason: "remove it, it only serves hires fix"),
       "override_settings": Refusal(reason: "write its options as keys of their own"),
       "override_settings_restore_afterwards": Refusal(
         reason: "no setting outlives its image here, remove it", harmless: ["true"]),
       "defaults": Refusal(reason: "it is for requests; a recipe has its own defaults"),
       "restore_faces": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
       "face_restoration": Refusal(reason: "there are no networks for faces here, remove it", harmless: ["false"]),
-      "firstpass_image": Refusal(reason: "there is no hires fix yet, remove it", harmless: [""]),
+      "firstpass_image": Refusal(reason: "the first pass is always made here, remove it", harmless: [""]),
       "disable_extra_networks": Refusal(
         reason: "leave the tags out of the prompt, remove it", harmless: ["false"]),
       "comments": Refusal(reason: "it is the webui's own, remove it"),
@@ -55,7 +54,6 @@ enum UnsupportedNames {
       "img_max_size_mp": Refusal(reason: "contact sheets may be of any size, remove it"),
       "export_for_4chan": Refusal(reason: "images are never written a second time, remove it", harmless: ["false"]),
       "sd_vae_decode_method": Refusal(reason: "images are always decoded by the VAE, remove it", harmless: ["full"]),
-      "memory_limit": Refusal(reason: "memory is not limited yet, remove it"),
       "no_dpmpp_sde_batch_determinism": Refusal(
         reason: "a picture's noise comes from its own seed here and never from its neighbours in a batch, remove it",
         harmless: ["false"]),
@@ -71,19 +69,13 @@ enum UnsupportedNames {
       "image_cfg_scale": Refusal(reason: "it only serves img2img, remove it"),
       "fp8_storage": Refusal(reason: "weights keep the precision of their file, remove it", harmless: ["disable"]),
     ]
-    for name in ["enable_hr", "firstphase_width", "firstphase_height", "hr_second_pass_steps"] {
-      keys[name] = Refusal(reason: "there is no hires fix yet, remove it", harmless: ["false", "0"])
-    }
-    for name in [
-      "hr_scale", "hr_upscaler", "hr_resize_x", "hr_resize_y", "hr_checkpoint_name", "hr_sampler_name", "hr_scheduler",
-      "hr_prompt", "hr_negative_prompt",
-    ] { keys[name] = Refusal(reason: "there is no hires fix yet, remove it", harmless: [""]) }
+    keys["hr_checkpoint_name"] = Refusal(
+      reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "use same checkpoint", "none"])
     for name in [
       "refiner_checkpoint", "refiner_switch_at", "refiner_switch_by_sample_steps", "hires_fix_refiner_pass",
     ] {
       keys[name] = Refusal(reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "none"])
     }
-    keys["token_merging_ratio_hr"] = Refusal(reason: "there is no hires fix yet, remove it", harmless: ["0"])
     return keys
   }()
 

@@ -1,3 +1,5 @@
+import Jobs
+
 /// What a recipe key holds.
 public enum ValueKind: Hashable, Sendable {
   /// Any scalar, as its text; never split at commas.
@@ -10,10 +12,18 @@ public enum ValueKind: Hashable, Sendable {
   case number(ClosedRange<Double>)
   /// A finite number where null, 0 and `.inf` mean that there is no limit.
   case limit(ClosedRange<Double>)
+  /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or nothing for no limit.
+  case bytes
   /// A sampler's name, new or combined with a schedule.
   case sampler
   /// A schedule's label or internal name.
   case schedule
+  /// A sampler's name, or nothing for the first pass's.
+  case otherSampler
+  /// A schedule's name, or nothing for the first pass's.
+  case otherSchedule
+  /// What enlarges an image between its passes, or nothing for the usual.
+  case upscaler
   /// `demo`, a checkpoint file or a model folder.
   case model
   /// A VAE file or folder, or nothing.
@@ -64,7 +74,7 @@ public enum ValueKind: Hashable, Sendable {
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .limit, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    case .text, .otherSampler, .otherSchedule, .upscaler, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
     default: false
     }
   }
@@ -79,8 +89,12 @@ public enum ValueKind: Hashable, Sendable {
     case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
     case .limit(let range):
       "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"
+    case .otherSampler: "a sampler's name, or nothing for the first pass's"
+    case .otherSchedule: "a schedule's name, or nothing for the first pass's"
+    case .upscaler: Self.list(LatentFilter.allCases.map { Quoted.short($0.rawValue) })
     case .model: "demo, a model file or a model folder"
     case .vae: "a VAE file or folder, or nothing"
     case .styles: "names of styles"

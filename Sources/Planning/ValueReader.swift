@@ -28,8 +28,12 @@ struct ValueReader {
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .nothing }
       return .number(try number(scalar, kind, range))
+    case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
+    case .otherSampler: return isSame(scalar, "use same sampler") ? .nothing : try sampler(scalar)
+    case .otherSchedule: return isSame(scalar, "use same scheduler") ? .nothing : try schedule(scalar)
+    case .upscaler: return scalar.text.isEmpty ? .nothing : try upscaler(scalar)
     case .model: return try model(scalar)
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
@@ -84,6 +88,20 @@ struct ValueReader {
     return number
   }
 
+  /// As `2.5GiB`, in any case and with blanks.
+  private func bytes(_ scalar: YAMLScalar) throws(Complaint) -> Int64 {
+    let text = scalar.text.trimmingBlanks.lowercased()
+    let number = text.prefix { !($0.isLetter || $0 == " ") }
+    let unit = String(text.dropFirst(number.count)).trimmingBlanks
+    let units: [String: Double] = [
+      "": 1, "b": 1, "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "kb": 1e3, "mb": 1e6, "gb": 1e9,
+    ]
+    guard let factor = units[unit], let value = Double(number), value >= 0, value * factor < 0x1p53 else {
+      throw unexpected(scalar, .bytes)
+    }
+    return Int64(value * factor)
+  }
+
   /// As `512x768`, in any case and with blanks.
   private func size(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
     let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
@@ -136,6 +154,22 @@ struct ValueReader {
       UnsupportedNames.schedules.contains(scalar.text.lowercased()) ? " which is not supported by this version," : ""
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+        + NearestName.hint(scalar.text, among: names))
+  }
+
+  /// Whether the second pass is to have what the first has; by the webui's own words too.
+  private func isSame(_ scalar: YAMLScalar, _ words: String) -> Bool {
+    scalar.text.isEmpty || scalar.text.lowercased() == words
+  }
+
+  private func upscaler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    let wanted = scalar.text.lowercased()
+    let names = LatentFilter.allCases.map(\.rawValue)
+    if let name = names.first(where: { $0.lowercased() == wanted }) {
+      return .upscaler(UpscalerReference(name: name))
+    }
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)), which is not supported by this version, expected \(ValueKind.list(names))"
         + NearestName.hint(scalar.text, among: names))
   }
 

@@ -35,7 +35,7 @@ struct SamplingCourse {
     }
     noiseRange = NoiseRange(levels)
     // Schedules that do not have as many values as are asked for may end before: a step is left in any case.
-    sigmas = part.map { Array(levels.dropFirst(min($0.firstIndex, levels.count - 2))) } ?? levels
+    sigmas = part.map { Array(levels.dropFirst(max(0, min($0.firstIndex, levels.count - 2)))) } ?? levels
     sampler = SamplerRegistry.sampler(
       settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training, part: part)
     if let part {

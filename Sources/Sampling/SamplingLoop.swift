@@ -71,6 +71,12 @@ public struct SamplingLoop: Sendable {
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
+  /// Steps that settings come to; an estimate where the sampler finds its steps on the way.
+  public static func stepCount(_ settings: SamplingSettings, training: TrainingSchedule) -> Int {
+    let course = SamplingCourse(settings, training)
+    return course.sampler.stepCount(sigmas: course.sigmas)
+  }
+
   /// Takes one step, which calls the model a few times; when that throws, the loop stays as it was before the step.
   public mutating func step<Model: GuidedModel>(model: Model) throws(Model.Failure) {
     precondition(!isFinished, "the last step of \(stepCount) is taken")

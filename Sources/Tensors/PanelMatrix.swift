@@ -184,8 +184,8 @@ public final class PanelMatrix {
   private static let packingBlock = 32
 
   deinit {
-    storage.deallocate()
-    biasStorage?.deallocate()
+    Workspace.deallocate(storage, bytes)
+    if let biasStorage { Workspace.deallocate(biasStorage, panels * panelWidth * MemoryLayout<Float>.stride) }
   }
 
   var panels: Int { (outputs + panelWidth - 1) / panelWidth }

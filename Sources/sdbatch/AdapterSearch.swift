@@ -19,7 +19,8 @@ struct AdapterSearch {
     let settings = picture.settings
     // Our own texts tell of every embedding; what has come to the folders since is no part of the picture.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
-    if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !parameters.prompt.contains("<") {
+    if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !(parameters.prompt + (parameters.hires?.prompt ?? "")).contains("<")
+    {
       var placed = parameters
       placed.adapterPlaces = []
       return placed
@@ -32,7 +33,7 @@ struct AdapterSearch {
       placed.adapterPlaces = order
       do {
         let ingredients = try engine.ingredients(for: placed)
-        let (loras, embeddings) = (ingredients.loras ?? [], ingredients.embeddings)
+        let (loras, embeddings) = ((ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []), ingredients.embeddings)
         let missing =
           settings.loras.filter { wanted in !loras.contains(where: wanted.isSame) }.map { wanted in
             Self.problem("LoRA", wanted, found: loras.first { wanted.names($0.name) }.map { ($0.path, $0.shortHash) })

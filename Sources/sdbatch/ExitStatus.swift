@@ -103,9 +103,9 @@ extension EngineError: InputFailure {
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .noPreviewDecoder, .adapterMissing,
-      .hypernetwork:
+      .hypernetwork, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .outOfMemory, .notFinite: true
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
     }
   }
 }

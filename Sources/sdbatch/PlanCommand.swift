@@ -73,8 +73,8 @@ struct PlanCommand: ParsableCommand {
       let parameters = job.parameters
       return [
         "index": .integer(Int64(job.index)), "axes": .array(axes), "seed": .integer(parameters.seed),
-        "steps": .integer(Int64(parameters.steps)), "width": .integer(Int64(parameters.width)),
-        "height": .integer(Int64(parameters.height)),
+        "steps": .integer(Int64(parameters.allSteps)), "width": .integer(Int64(parameters.finalWidth)),
+        "height": .integer(Int64(parameters.finalHeight)),
       ]
     }
     return [
@@ -95,7 +95,7 @@ struct PlanCommand: ParsableCommand {
     let padding = String(repeating: "0", count: max(5 - number.count, 0))
     let axes = job.axes.map { "\($0.name)=\($0.title)" }.joined(separator: "  ")
     let parameters = job.parameters
-    let size = "\(parameters.width)x\(parameters.height)"
-    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(parameters.steps) steps, \(size)"
+    let size = "\(parameters.finalWidth)x\(parameters.finalHeight)"
+    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(parameters.allSteps) steps, \(size)"
   }
 }

@@ -54,17 +54,29 @@ struct PlanEstimate {
         }
       }
       imagesToMake += 1
-      stepsToMake += parameters.steps
-      let kind = ingredients.map { ImageKind(parameters, $0, threads: engine.engine.threads) }
-      let cost = kind.flatMap { kind in
+      stepsToMake += parameters.allSteps
+      func cost(_ parameters: JobParameters) -> ImageCost? {
+        guard let ingredients else { return nil }
+        let kind = ImageKind(parameters, ingredients, threads: engine.engine.threads)
         if let known = costs[kind] { return known }
         let cost = book.cost(of: kind)
         costs[kind] = .some(cost)
         return cost
       }
-      add(cost, parameters)
+      add(Self.joined(parameters, cost) ?? cost(parameters), parameters)
     }
     disk += Int64(plan.count) * Self.bytesPerJob
+  }
+
+  /// The cost of both passes, where images of both sizes were made before; nothing without a second pass.
+  private static func joined(_ parameters: JobParameters, _ cost: (JobParameters) -> ImageCost?) -> ImageCost? {
+    guard var second = parameters.secondPass else { return nil }
+    var first = parameters
+    first.hires = nil
+    (second.width, second.height) = (parameters.finalWidth, parameters.finalHeight)
+    guard let firstCost = cost(first), let secondCost = cost(second) else { return nil }
+    return firstCost.joined(
+      to: secondCost, steps: first.steps, secondSteps: parameters.allSteps - first.steps)
   }
 
   private mutating func look(_ parameters: JobParameters, _ engine: Engine) -> JobIngredients? {
@@ -79,13 +91,13 @@ struct PlanEstimate {
 
   private mutating func add(_ cost: ImageCost?, _ parameters: JobParameters) {
     if let cost {
-      seconds += cost.seconds(steps: parameters.steps)
+      seconds += cost.seconds(steps: parameters.allSteps)
       if let peak = cost.peakMemory { memory = max(memory ?? 0, Int64(peak) << 20) }
     } else {
       unmeasured += 1
     }
     // Noise does not compress: its rows with a filter byte each, and the texts.
-    disk += Int64(cost?.fileBytes ?? (parameters.width * 3 + 1) * parameters.height * 101 / 100 + 2048)
+    disk += Int64(cost?.fileBytes ?? (parameters.finalWidth * 3 + 1) * parameters.finalHeight * 101 / 100 + 2048)
   }
 
   // MARK: Telling

@@ -54,11 +54,11 @@ struct ReproduceCommand: ParsableCommand {
     let parameters = try parameters(picture, engine)
     let ingredients = try engine.ingredients(for: parameters)
     let comparison: PictureComparison
-    if parameters.width == picture.image.width, parameters.height == picture.image.height {
+    if parameters.finalWidth == picture.image.width, parameters.finalHeight == picture.image.height {
       comparison = PictureComparison(picture.image, try again(parameters, engine))
     } else {
       comparison = .sizes(
-        "\(picture.image.width)x\(picture.image.height)", "\(parameters.width)x\(parameters.height)")
+        "\(picture.image.width)x\(picture.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
     }
     Console.output(
       json

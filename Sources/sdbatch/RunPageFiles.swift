@@ -57,7 +57,7 @@ struct RunPageFiles {
     let recipe = PictureRecipe(parameters)
     return PageCell(
       index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),
-      width: parameters.width, height: parameters.height, seconds: picture.seconds, infotext: picture.infotext,
+      width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds, infotext: picture.infotext,
       recipe: recipe.text, settings: recipe.settings)
   }
 

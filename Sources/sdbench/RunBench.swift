@@ -94,9 +94,9 @@ private struct BlankGenerator: ImageGenerator {
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
     try progress(.sampling(step: 0, of: 1), nil)
-    let count = parameters.width * parameters.height * 3
+    let count = parameters.finalWidth * parameters.finalHeight * 3
     return RGBImage(
-      width: parameters.width, height: parameters.height,
+      width: parameters.finalWidth, height: parameters.finalHeight,
       pixels: Array(repeating: UInt8(truncatingIfNeeded: parameters.seed), count: count))
   }
 }

@@ -141,11 +141,11 @@ import Testing
         Data(try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: text)]).encoded()), to: name)
     }
     try png(
-      "a\nSteps: 2, Sampler: Euler, CFG scale: 7, Size: 8x8, Model: model, Hires upscale: 2, Version: v1.10.1",
+      "a\nSteps: 2, Sampler: Euler, CFG scale: 7, Size: 8x8, Model: model, Hires upscale: 2, Hires upscaler: LDSR, Version: v1.10.1",
       to: "a.png")
     let errors = try await space.run("reproduce", "a.png", exits: 10).errors
     #expect(
-      errors.contains("Seed: is not there") && errors.contains("Hires upscale: found \"2\", but hires fix is not"))
+      errors.contains("Seed: is not there") && errors.contains("Hires upscaler: found \"LDSR\""))
     try png("a\nSteps: 0, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x12, Model: model", to: "b.png")
     let values = try await space.run("reproduce", "b.png", exits: 10).errors
     #expect(

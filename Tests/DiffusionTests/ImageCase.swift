@@ -27,6 +27,17 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let skip_early_cond: Double?
   let tiling: Bool?
   let token_merging_ratio: Double?
+  let enable_hr: Bool?
+  let hr_scale: Double?
+  let hr_resize_x: Int?
+  let hr_resize_y: Int?
+  let hr_upscaler: String?
+  let hr_second_pass_steps: Int?
+  let denoising_strength: Double?
+  let hr_sampler_name: SamplerID?
+  let hr_scheduler: ScheduleID?
+  let hr_prompt: String?
+  let hr_negative_prompt: String?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
   /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
@@ -68,7 +79,23 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     parameters.skipEarlyCond = skip_early_cond ?? 0
     parameters.tiling = tiling ?? false
     parameters.tokenMergingRatio = token_merging_ratio ?? 0
+    if enable_hr == true { parameters.hires = hires }
     return parameters
+  }
+
+  private var hires: HiresSettings {
+    var hires = HiresSettings()
+    hires.scale = hr_scale ?? hires.scale
+    hires.resizeX = hr_resize_x ?? 0
+    hires.resizeY = hr_resize_y ?? 0
+    hires.upscaler = hr_upscaler.map { UpscalerReference(name: $0) }
+    hires.steps = hr_second_pass_steps ?? 0
+    hires.denoisingStrength = denoising_strength ?? hires.denoisingStrength
+    hires.sampler = hr_sampler_name
+    hires.scheduler = hr_scheduler
+    hires.prompt = hr_prompt ?? ""
+    hires.negativePrompt = hr_negative_prompt ?? ""
+    return hires
   }
 
   /// What PyTorch made.

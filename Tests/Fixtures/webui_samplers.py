@@ -117,7 +117,7 @@ def plms(model, x, n, draw):
     return x
 
 
-def unipc(model, x, n, draw=None, variant="bh1", skip_type="time_uniform", order=3, lower_order_final=True):
+def unipc(model, x, n, draw=None, variant="bh1", skip_type="time_uniform", order=3, lower_order_final=True, start=1.0):
     count = len(timesteps(n))
     knots, half_logs = np.arange(1, 1001) / 1000, 0.5 * np.log(ALPHAS.double().numpy())
 
@@ -128,11 +128,11 @@ def unipc(model, x, n, draw=None, variant="bh1", skip_type="time_uniform", order
         return np.interp(t, knots, half_logs)
 
     if skip_type == "time_uniform":
-        times = np.linspace(1, 1e-3, count + 1)
+        times = np.linspace(start, 1e-3, count + 1)
     elif skip_type == "time_quadratic":
-        times = np.linspace(1, 1e-3**0.5, count + 1) ** 2
+        times = np.linspace(start**0.5, 1e-3**0.5, count + 1) ** 2
     else:
-        lambdas = np.linspace(lam(log_alpha(1)), lam(log_alpha(1e-3)), count + 1)
+        lambdas = np.linspace(lam(log_alpha(start)), lam(log_alpha(1e-3)), count + 1)
         times = np.interp(-0.5 * np.logaddexp(0, -2 * lambdas), half_logs[::-1], knots[::-1])
     logs = log_alpha(times)
     alphas, sigmas, lambdas = np.exp(logs), np.sqrt(-np.expm1(2 * logs)), lam(logs)

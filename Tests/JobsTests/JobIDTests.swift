@@ -43,7 +43,7 @@ import Testing
     ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
     ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
     ("feature_cache", { $0.featureCache = 3 }), ("tiling", { $0.tiling = true }),
-    ("token_merging_ratio", { $0.tokenMergingRatio = 0.5 }),
+    ("token_merging_ratio", { $0.tokenMergingRatio = 0.5 }), ("enable_hr", { $0.hires = HiresSettings() }),
     (
       "seed_resize_from",
       {
@@ -163,6 +163,39 @@ import Testing
       ids.insert(JobID(parameters, sampleIngredients))
     }
     #expect(ids.count == 10_000)
+  }
+
+  @Test func `settings of a second pass change the identity where they are read`() {
+    var base = JobParameters()
+    base.hires = HiresSettings()
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = base
+      change(&parameters)
+      return JobID(parameters, sampleIngredients) != JobID(base, sampleIngredients)
+    }
+    #expect(changes { $0.hires?.scale = 1.5 })
+    #expect(changes { $0.hires?.resizeX = 700 })
+    #expect(changes { $0.hires?.steps = 7 })
+    #expect(changes { $0.hires?.denoisingStrength = 0.5 })
+    #expect(changes { $0.hires?.upscaler = UpscalerReference(name: "Latent (nearest)") })
+    #expect(changes { $0.hires?.sampler = .euler })
+    #expect(changes { $0.hires?.scheduler = .uniform })
+    #expect(changes { $0.hires?.prompt = "x" })
+    #expect(changes { $0.hires?.negativePrompt = "x" })
+    #expect(changes { $0.hires?.tokenMergingRatio = 0.5 })
+    // What says the same in other words.
+    #expect(!changes { $0.hires?.resizeX = 1024 })
+    #expect(!changes { $0.hires?.upscaler = .latent })
+    #expect(!changes { $0.hires?.sampler = base.sampler })
+    #expect(!changes { $0.hires?.scheduler = .karras })
+    #expect(!changes { $0.hires?.steps = base.steps })
+    #expect(!changes { $0.hires?.prompt = base.prompt })
+    // Settings that only the second pass's sampler reads.
+    #expect(!changes { $0.eta = 0.5 })
+    base.hires?.sampler = .eulerAncestral
+    #expect(changes { $0.eta = 0.5 })
+    base.hires?.denoisingStrength = 0
+    #expect(!changes { $0.hires?.prompt = "x" })
   }
 
   @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {

@@ -61,7 +61,25 @@ struct RandomParameters {
     parameters.featureCache = pick([1, 2, 5])
     parameters.tiling = pick([false, true])
     parameters.tokenMergingRatio = pick([0, 0.5, 0.9])
+    parameters.memoryLimit = pick([0, 5 << 29])
+    if pick([true, false]) { parameters.hires = nextHires() }
     return parameters
+  }
+
+  private mutating func nextHires() -> HiresSettings {
+    var hires = HiresSettings()
+    hires.scale = pick([2, 1.5, number(1, 4)])
+    hires.resizeX = pick([0, 0, 700])
+    hires.resizeY = pick([0, 0, 512])
+    hires.upscaler = pick([nil] + LatentFilter.allCases.map { UpscalerReference(name: $0.rawValue) })
+    hires.steps = pick([0, 1, 15])
+    hires.denoisingStrength = pick([0, 0.7, 1, number(0, 1)])
+    hires.sampler = pick([nil, .euler, .dpmPP2M, .ddim, .dpmPPSDE])
+    hires.scheduler = pick([nil, .automatic, .karras, .uniform])
+    hires.prompt = pick(Self.texts)
+    hires.negativePrompt = pick(Self.texts)
+    hires.tokenMergingRatio = pick([0, 0.3])
+    return hires
   }
 
   private mutating func pick<Value>(_ values: [Value]) -> Value {

@@ -228,9 +228,47 @@ private func request(
     #expect(errors.count == 1 && errors[0].hasPrefix("request.json:" + error), "\(errors)")
   }
 
-  @Test func `a hires fix is refused by name until it is there`() {
-    let errors = request(#"{"enable_hr": true, "hr_scale": 2, "denoising_strength": 0.5}"#).errors()
-    #expect(errors.count == 1 && errors[0].hasPrefix("request.json:1:15: error: enable_hr: found true"), "\(errors)")
+  @Test func `a second pass is read where enable_hr asks for it`() throws {
+    let body = """
+      {"enable_hr": true, "hr_scale": 1.5, "denoising_strength": 0.5, "hr_upscaler": "Latent (nearest-exact)",
+       "hr_second_pass_steps": 9, "hr_sampler_name": "DPM++ 2M Karras", "hr_prompt": "b # c", "hr_negative_prompt": null,
+       "hr_resize_x": 0, "hr_checkpoint_name": "", "hr_scheduler": null, "prompt": "a", "width": 128, "steps": 5,
+       "override_settings": {"token_merging_ratio_hr": 0.4}}
+      """
+    let job = try #require(try request(body).jobs().first).parameters
+    let hires = try #require(job.hires)
+    #expect(hires.scale == 1.5 && hires.denoisingStrength == 0.5 && hires.steps == 9 && hires.prompt == "b ")
+    #expect(hires.upscaler?.latentFilter == .nearestExact && hires.tokenMergingRatio == 0.4)
+    #expect(hires.sampler == .dpmPP2M && hires.scheduler == .karras && hires.negativePrompt.isEmpty)
+    #expect((job.finalWidth, job.finalHeight, job.allSteps) == (192, 768, 14))
+    let plain = try #require(try request(#"{"hr_scale": 3, "hr_prompt": "x", "denoising_strength": 0}"#).jobs().first)
+    #expect(plain.parameters.hires == nil)
+  }
+
+  @Test func `the sizes of a first pass make the request's own that of the second`() throws {
+    func job(_ fields: String) throws -> JobParameters {
+      try #require(
+        try request(#"{"enable_hr": true, "denoising_strength": 0.5, "width": 1024, "height": 640, \#(fields)}"#).jobs()
+          .first
+      ).parameters
+    }
+    let given = try job(#""firstphase_width": 512, "firstphase_height": 320"#)
+    #expect((given.width, given.height, given.finalWidth, given.finalHeight) == (512, 320, 1024, 640))
+    let open = try job(#""firstphase_width": 512"#)
+    // 512x512 pixels in the shape of the whole, in multiples of 64.
+    #expect((open.width, open.height, open.finalWidth, open.finalHeight) == (512, 448, 1024, 640))
+  }
+
+  @Test(arguments: [
+    (#"{"enable_hr": true}"#, "denoising_strength: found nothing, expected a number from 0 to 1"),
+    (#"{"enable_hr": true, "denoising_strength": 2}"#, "denoising_strength: found"),
+    (#"{"enable_hr": true, "denoising_strength": 0.5, "hr_upscaler": "ldsr"}"#, "hr_upscaler: found"),
+    (#"{"enable_hr": true, "denoising_strength": 0.5, "hr_checkpoint_name": "other"}"#, "hr_checkpoint_name: found"),
+    (#"{"firstphase_width": 512}"#, "firstphase_width: found"),
+  ])
+  func `a second pass that cannot be made is refused by name`(body: String, error: String) {
+    let errors = request(body).errors()
+    #expect(errors.count == 1 && errors[0].contains("error: \(error)"), "\(errors)")
   }
 
   @Test func `a folder's files are read by name, and their mistakes are told of together`() throws {

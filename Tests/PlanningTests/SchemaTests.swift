@@ -48,7 +48,10 @@ import Testing
     #"{"prompt": "a b", "grid": {"prompt_order": "a, b"}}"#,
     #"{"prompt": "a __x__", "__x__": "fish"}"#, #"{"prompt": "a __x__", "grid": {"__x__": ["fish", "bird"]}}"#,
     #"{"sampler_name": "k_euler_a"}"#, #"{"sampler_name": "k_dpmpp_sde_ka"}"#, #"{"randn_source": "CPU"}"#,
-    #"{"tiling": false, "restore_faces": "False", "batch_size": 1, "n_iter": "1", "hr_scale": null, "script_args": []}"#,
+    #"{"tiling": false, "restore_faces": "False", "batch_size": 1, "n_iter": "1", "hr_upscaler": null, "script_args": []}"#,
+    #"{"enable_hr": true, "hr_scale": 1.5, "hr_resize_x": 0, "hr_upscaler": "latent (bicubic)", "denoising_strength": 1}"#,
+    #"{"hr_sampler_name": "Use same sampler", "hr_scheduler": "", "hr_prompt": "", "hr_second_pass_steps": 0}"#,
+    #"{"hr_sampler_name": "DPM++ 2M Karras", "firstphase_width": 512, "token_merging_ratio_hr": 0.5}"#,
     #"{"enable_quantization": true, "enable_wildcards": false, "k_sched_type": "karras"}"#,
   ])
   func `what the reader takes is valid`(recipe: String) throws {
@@ -82,7 +85,8 @@ import Testing
     #"{"exclude": [{"grid": 1}]}"#, #"{"include": [{"steps": [1, 2]}]}"#, #"{"include": [{"output": "a"}]}"#,
     #"{"include": [3]}"#, #"{"output": ""}"#, #"{"output": ["a"]}"#, #"{"webhook": ["a"]}"#, #"{"sheet": "x"}"#,
     #"{"sheet": {"z": "steps"}}"#, #"{"sheet": {"x": ["steps"]}}"#, #"{"restore_faces": true}"#,
-    #"{"tiling": 2}"#, #"{"token_merging_ratio": 1}"#, #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#,
+    #"{"tiling": 2}"#, #"{"hr_scale": null}"#, #"{"hr_upscaler": "LDSR"}"#, #"{"denoising_strength": 1.5}"#,
+    #"{"hr_sampler_name": "Euler b"}"#, #"{"firstphase_width": 500}"#, #"{"token_merging_ratio": 1}"#, #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#,
     #"{"styles": {"a": 1}}"#,
     #"{"sampler_name": "k_euler_x"}"#, #"{"script_args": [1]}"#,
   ])

@@ -1,4 +1,5 @@
 import Foundation
+import Jobs
 import Sampling
 import TestSupport
 import Testing

@@ -51,12 +51,21 @@ struct RequestBodyReader {
       case _ where RequestField.ofSecondPass.contains(field.name):
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
         // Without a second pass the webui looks at none of them.
-        if hasSecondPass, RecipeKey.named("enable_hr")?.isSetting == true { apply(field.name, value, to: &draft) }
+        if hasSecondPass { apply(field.name, value, to: &draft) }
+      case "firstphase_width" where !hasSecondPass, "firstphase_height" where !hasSecondPass:
+        if value.scalar.flatMap(Self.number) != 0 {
+          findings.error("\(field.name): found \(value.found), expected 0 without enable_hr", at: value.position)
+        }
       case "refiner_switch_at" where fields.isEmpty("refiner_checkpoint"): break
       default: apply(field.name, value, to: &draft)
       }
     }
     applySampler(fields, defaults, to: &draft)
+    if hasSecondPass, body.denoisingStrength == nil, fields.value("denoising_strength").isNull {
+      findings.error(
+        "denoising_strength: found nothing, expected a number from 0 to 1, which enable_hr needs",
+        at: fields.value("enable_hr").position)
+    }
     draft.apply(settings)
     checkCount(body, fields, draft)
     body.settings = draft.resolved

@@ -23,16 +23,21 @@ plain: /([^\\\[\]():|]|\\.)+/
 PARSER = lark.Lark(GRAMMAR, parser="earley", maybe_placeholders=True)
 
 
-def when(number, steps, old):
+def when(number, steps, old, calls_before=None):
+    """`calls_before`: the calls of the first pass, where this is the second."""
     value = float(number)
     if old:
         value = value * steps if value < 1 else value
     elif "." in number:
-        value *= steps
+        value = (value - (calls_before is not None)) * steps
+    else:
+        value -= calls_before or 0
     return min(steps, int(value))
 
 
-def schedule(text, steps, old):
+def schedule(text, steps, old, calls_before=None):
+    if old and calls_before is not None:
+        steps, calls_before = calls_before, None
     try:
         tree = PARSER.parse(text)
     except lark.exceptions.LarkError:
@@ -40,7 +45,7 @@ def schedule(text, steps, old):
     ends = {steps}
     for node in tree.iter_subtrees():
         if node.data == "scheduled":
-            end = when(node.children[-2], steps, old)
+            end = when(node.children[-2], steps, old, calls_before)
             if end >= 1:
                 ends.add(end)
         elif node.data == "alternate":
@@ -53,7 +58,7 @@ def schedule(text, steps, old):
             return str(node)
         if node.data == "scheduled":
             before, after, _, number, _ = node.children
-            return at(before if step <= when(number, steps, old) else after, step)
+            return at(before if step <= when(number, steps, old, calls_before) else after, step)
         if node.data == "alternate":
             return at(node.children[(step - 1) % len(node.children)], step)
         return "".join(at(child, step) for child in node.children)

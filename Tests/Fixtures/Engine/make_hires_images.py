@@ -1,0 +1,87 @@
+"""Writes images of two passes, enlarged between them as latents.
+
+  pip install torch diffusers transformers safetensors accelerate k-diffusion torchsde torchdiffeq trampoline pillow scipy tomesd
+  python make_hires_images.py . ../../../Sources/DemoModel/Resources/demo
+
+Reads the model that make_engine_fixtures.py wrote and the folder's; writes hires/*.png and hires/cases.json.
+"""
+
+import json
+import os
+import sys
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file
+from transformers import CLIPTextModel, CLIPTokenizer
+
+import webui_reference as reference
+import webui_second_pass as second
+from checkpoint_names import single_file
+from tiny_model import make_networks, make_tokenizer
+
+out, folder = sys.argv[1:]
+os.makedirs(out + "/hires", exist_ok=True)
+tokenizer, vocabulary_size = make_tokenizer(out)
+unet, vae, text = make_networks(vocabulary_size)
+saved = load_file(out + "/model.safetensors")
+for name, tensor in single_file(unet, vae, text).items():
+    assert torch.equal(tensor.half(), saved[name]), name
+tiny = (tokenizer, text, unet, vae, "epsilon")
+with open(folder + "/scheduler/scheduler_config.json") as file:
+    prediction = json.load(file)["prediction_type"]
+demo_networks = (
+    CLIPTokenizer(folder + "/tokenizer/vocab.json", folder + "/tokenizer/merges.txt"),
+    CLIPTextModel.from_pretrained(folder + "/text_encoder", dtype=torch.float32).eval(),
+    UNet2DConditionModel.from_pretrained(folder + "/unet", torch_dtype=torch.float32).eval(),
+    AutoencoderKL.from_pretrained(folder + "/vae", torch_dtype=torch.float32).eval(),
+    prediction,
+)
+
+base = dict(
+    prompt="a small boat on a (calm:1.3) lake", negative_prompt="noise", seed=31, steps=5, cfg_scale=7.0, width=64,
+    height=64, rng="nv", clip_skip=1, enable_hr=True, hr_scale=2.0, denoising_strength=0.7,
+)  # fmt: skip
+demo = dict(base, model="folder", prompt="a blue star on a yellow background", width=128, height=128, hr_scale=1.5)
+cases = [
+    dict(base, sampler_name="Euler"),
+    dict(base, sampler_name="Euler a", hr_upscaler="Latent (antialiased)", hr_scale=1.3, denoising_strength=0.3),
+    dict(base, sampler_name="DPM++ 2M", hr_upscaler="Latent (bicubic)", hr_scale=1.7, width=72, rng="cpu"),
+    dict(base, sampler_name="DPM++ SDE", hr_upscaler="Latent (bicubic antialiased)", hr_scale=0.8, height=104, denoising_strength=0.5),
+    dict(base, sampler_name="DDIM", hr_upscaler="Latent (nearest)", hr_scale=1.45, denoising_strength=0.55),
+    dict(base, sampler_name="PLMS", hr_upscaler="Latent (nearest-exact)", hr_scale=1.45, hr_second_pass_steps=7),
+    dict(base, sampler_name="UniPC", hr_upscaler="Latent", hr_scale=1.5, hr_second_pass_steps=8, denoising_strength=0.6),
+    dict(base, sampler_name="Heun", denoising_strength=1.0, hr_resize_x=96, hr_resize_y=0),
+    dict(base, sampler_name="DPM2", denoising_strength=0.75, hr_resize_x=0, hr_resize_y=100, width=56, rng="cpu"),
+    dict(base, sampler_name="DPM++ 2S a", denoising_strength=0.4, hr_resize_x=150, hr_resize_y=100, width=56),
+    dict(base, sampler_name="DPM++ 2M SDE", denoising_strength=0.65, hr_resize_x=88, hr_resize_y=136, rng="cpu", hr_second_pass_steps=3),
+    dict(base, sampler_name="DPM++ 3M SDE", denoising_strength=0.9, hr_scale=1.25, hr_second_pass_steps=9),
+    dict(base, sampler_name="DPM fast", denoising_strength=0.8, hr_scale=1.25, hr_second_pass_steps=7),
+    dict(base, sampler_name="Euler", hr_sampler_name="DPM adaptive", denoising_strength=0.8, hr_scale=1.25),
+    dict(base, sampler_name="LCM", denoising_strength=0.7, hr_scale=1.25, cfg_scale=1.5),
+    dict(base, sampler_name="LMS", denoising_strength=0.7, hr_scale=1.25, scheduler="sgm_uniform"),
+    dict(base, sampler_name="Restart", denoising_strength=0.35, hr_scale=1.25, steps=5, hr_second_pass_steps=20),
+    dict(base, sampler_name="Euler", denoising_strength=0.7, hr_sampler_name="DPM++ SDE", hr_scheduler="exponential", hr_second_pass_steps=4),
+    dict(base, sampler_name="DPM++ 2M", scheduler="karras", hr_sampler_name="Euler a", hr_prompt="a red bird", hr_negative_prompt="a (big:1.2) house"),
+    dict(base, sampler_name="Euler", denoising_strength=0.0, hr_upscaler="Latent (bicubic)"),
+    dict(base, sampler_name="DDIM CFG++", denoising_strength=0.5, hr_second_pass_steps=6),
+    dict(demo, sampler_name="DPM++ 2M", denoising_strength=0.6, hr_upscaler="Latent (nearest-exact)"),
+    dict(demo, sampler_name="Euler a", denoising_strength=0.7, hr_scale=2.0, width=72),
+    dict(base, sampler_name="Euler", prompt="a [boat:(red bird:1.3):1.5] AND a [fish|dog]:0.6", negative_prompt="a [big:dark:7] house", steps=6),
+    dict(base, sampler_name="Heun", prompt="a [boat:bird:13] on [a lake:1.3] [x::0.5]", steps=4, hr_second_pass_steps=6),
+    dict(base, sampler_name="Euler a", prompt="a [boat:bird:0.5] on [a lake:3]", use_old_scheduling=True, hr_second_pass_steps=8),
+    dict(base, sampler_name="Euler", denoising_strength=0.7, hr_second_pass_steps=1),
+    dict(base, sampler_name="DPM adaptive", hr_sampler_name="Euler", denoising_strength=0.5, hr_scale=1.25),
+]  # fmt: skip
+only = [int(i) for i in os.environ.get("ONLY", "").split(",") if i]
+for i, case in enumerate(cases):
+    networks = demo_networks if "model" in case else tiny
+    case["file"] = f"hires/{i:02d}.png"
+    if only and i not in only:
+        continue
+    latent = second.generate(networks, case)
+    pixels = reference.decode(networks[3], latent)
+    Image.fromarray(pixels).save(f"{out}/{case['file']}")
+    print(i, case["sampler_name"], pixels.shape, "mean %.1f, deviation %.1f" % (pixels.mean(), pixels.std()))
+json.dump(cases, open(out + "/hires/cases.json", "w"), indent=1)
