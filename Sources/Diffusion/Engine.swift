@@ -20,6 +20,9 @@ public final class Engine {
   private let catalog: ModelCatalog
   private let evaluationMemory: EvaluationMemory?
   private var loaded: LoadedModel?
+  /// What is still to be told.
+  private var notes: [String] = []
+  private var isSlownessNoted = false
   /// Shown while images are made; nothing for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
   private var previewDecoder: TinyDecoder?
@@ -59,16 +62,26 @@ public final class Engine {
   ///   `PromptError` for a tag that cannot be read.
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     let (model, vae) = try catalog.models(for: parameters)
+    let precision = precision(parameters.precision)
+    if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
+      isSlownessNoted = true
+      notes.append(
+        "precision: int8 is slow here, for \(engine.isa) has no instructions for products of 8-bit numbers; it still saves "
+          + "memory, and fp32 is the faster choice")
+    }
     return JobIngredients(
       model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
       embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
-      vocabularySHA256: model.vocabularySHA256, precision: elementType(parameters.precision).rawValue, isa: engine.isa,
+      vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics)
   }
 
   /// What users should know of the files that `ingredients(for:)` looked at, such as embeddings for another kind of model;
   /// each is told once.
-  public func takeNotes() -> [String] { catalog.takeNotes() }
+  public func takeNotes() -> [String] {
+    defer { notes = [] }
+    return catalog.takeNotes() + notes
+  }
 
   /// Makes one image.
   ///
@@ -170,11 +183,12 @@ public final class Engine {
   }
 
   /// What a choice of precision comes to with these kernels.
-  private func elementType(_ choice: PrecisionChoice) -> ElementType {
+  private func precision(_ choice: PrecisionChoice) -> Precision {
     switch choice {
-    case .auto: compute.kernels.fastestElementType
+    case .auto: Precision(compute.kernels.fastestElementType)
     case .fp32: .fp32
     case .bf16: .bf16
+    case .int8: .int8
     }
   }
 
@@ -183,16 +197,16 @@ public final class Engine {
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    let elementType = elementType(parameters.precision)
-    if let loaded, loaded.key == key, loaded.elementType == elementType { return loaded }
-    let compute = compute.with(elementType)
+    let precision = precision(parameters.precision)
+    if let loaded, loaded.key == key, loaded.precision == precision { return loaded }
+    let compute = compute.with(precision: precision)
     // What is read now must be what the digest is of.
     func requireUnchanged() throws {
       try model.archive.requireUnchanged()
       try vae?.archive.requireUnchanged()
     }
     let fresh: Result<LoadedModel, any Error>
-    if let present = loaded, present.key.model == parameters.model, present.elementType == elementType {
+    if let present = loaded, present.key.model == parameters.model, present.precision == precision {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
       try requireUnchanged()
       fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }

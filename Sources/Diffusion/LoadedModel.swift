@@ -7,8 +7,9 @@ import Tensors
 struct LoadedModel {
   /// What was loaded.
   let key: ModelCatalog.Key
-  /// What the UNet and the VAE compute in; the text encoders, a hundredth of the work, stay in `fp32`.
-  let elementType: ElementType
+  /// What the UNet computes in, and the VAE but for what is quantised: it runs once an image, and errs into the pixels. The
+  /// text encoders, a hundredth of the work, stay in `fp32`.
+  let precision: Precision
   let unet: UNet
   let prompts: PromptEncoder
   /// What the weights are changed by.
@@ -29,7 +30,7 @@ struct LoadedModel {
     name = model.identity.name
     // Before there are layers: these are to have the files' own weights, whatever an earlier load of them had.
     adapters = try AdapterSet(archive)
-    elementType = compute.elementType
+    precision = compute.precision
     let precise = compute.with(.fp32)
     unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
     let encoders = try zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
@@ -50,7 +51,7 @@ struct LoadedModel {
 
   private init(_ other: LoadedModel, key: ModelCatalog.Key, vae: any LatentDecoder, scalingFactor: Float) {
     self.key = key
-    elementType = other.elementType
+    precision = other.precision
     unet = other.unet
     prompts = other.prompts
     adapters = other.adapters
@@ -81,6 +82,7 @@ struct LoadedModel {
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute
   ) throws -> (any LatentDecoder, Float) {
+    let compute = compute.unquantized
     var network = model.archive.vae
     switch vae?.archive.decoder {
     case .tiny(let tiny):
