@@ -87,5 +87,7 @@ enum ParametersJSON {
     writer.member("tiling", .bool(parameters.tiling))
     writer.member("token_merging_ratio", parameters.tokenMergingRatio)
     writer.member("feature_cache", parameters.featureCache)
+    writer.member("memory_limit", .integer(parameters.memoryLimit))
+    writer.member("weight_packing", parameters.weightPacking.rawValue)
   }
 }

@@ -58,10 +58,10 @@ extension PromptEncoder {
   ///
   /// Where the network is told the guidance scale, nothing is left to guide.
   ///
-  /// Throws what `timeline` throws.
+  /// Throws what `timelines` throws.
   func conditioning(_ job: JobParameters) throws -> Conditioning {
     let settings = TextSettings(job)
-    let cfgScale = unet.readsGuidance ? 1 : job.cfgScale
+    let cfgScale = readsGuidance ? 1 : job.cfgScale
     let calls = job.sampler.plannedCalls(steps: job.steps)
     func schedule(_ text: String) -> PromptSchedule {
       PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old)
@@ -71,21 +71,20 @@ extension PromptEncoder {
     let schedules = parts.map { schedule($0.text) }
     // Parts of one image have the length of the longest.
     let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
-    let timelines = try schedules.map {
-      try timeline($0, chunkCount: length, settings: settings)
-    }
+    var questions = schedules.map { Question(schedule: $0, chunkCount: length, settings: settings) }
     // Where the scales add up to 1 the negative prompt has no weight: the result is the same without it.
-    let negative: ContextTimeline?
-    if scales.reduce(0, +) == 1, !job.sampler.readsUnconditional {
-      negative = nil
-    } else {
+    let readsNegative = scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
+    if readsNegative {
       let schedule = schedule(job.negativePrompt)
-      negative = try timeline(
-        schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis), settings: settings.negative)
+      questions.append(
+        Question(
+          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis),
+          settings: settings.negative))
     }
+    let timelines = try timelines(questions)
     return Conditioning(
       parts: parts.indices.map {
         Conditioning.Part(timeline: timelines[$0], weight: Float(parts[$0].weight), scale: Float(scales[$0]))
-      }, negative: negative)
+      }, negative: readsNegative ? timelines[timelines.count - 1] : nil)
   }
 }

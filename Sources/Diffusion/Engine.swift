@@ -19,6 +19,8 @@ public final class Engine {
   private let compute: Compute
   private let catalog: ModelCatalog
   private let evaluationMemory: EvaluationMemory?
+  private let smallNetworkBytes: Int
+  private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
   private var loaded: LoadedModel?
   /// What is still to be told.
   private var notes: [String] = []
@@ -35,10 +37,14 @@ public final class Engine {
   ///   - executable: The path of the running program, near which the demo model is.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
   ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
+  ///   - smallNetworkBytes: Networks of less stay in memory; others leave it when their work for an image is done and it
+  ///     is short. The images are the same either way.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
   public init(
-    version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true
+    version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
+    smallNetworkBytes: Int? = nil
   ) throws {
+    self.smallNetworkBytes = smallNetworkBytes ?? PagedNetwork<UNet>.usualSmallBytes
     evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
@@ -73,7 +79,7 @@ public final class Engine {
       model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
       embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
       vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
-      numerics: engine.numerics)
+      numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
   }
 
   /// What users should know of the files that `ingredients(for:)` looked at, such as embeddings for another kind of model;
@@ -98,18 +104,20 @@ public final class Engine {
     _ parameters: JobParameters, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let (model, _) = try catalog.models(for: parameters)
+    let (model, vae) = try catalog.models(for: parameters)
     let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters, model.archive)
     let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
     let profiler = compute.profiler
     profiler.begin("loading")
     defer { profiler.begin(nil) }
-    let networks = try load(parameters) { try progress($0, nil) }
+    let plan = try memoryPlan(for: parameters)
+    let networks = try load(parameters, plan.packing) { try progress($0, nil) }
     networks.prompts.use(try catalog.library(for: parameters))
     try adapt(networks, to: try catalog.loras(for: parameters) ?? []) { try progress($0, nil) }
 
-    let memory = networks.vae.leastMemory(width: parameters.width, height: parameters.height)
+    let memory = try model.decoderConfiguration(vae).leastMemory(
+      width: parameters.width, height: parameters.height, elementType: networks.precision.elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: parameters.width, height: parameters.height)
     }
@@ -118,12 +126,13 @@ public final class Engine {
     if !loop.isFinished {
       try progress(.encoding, nil)
       profiler.begin("encoding")
+      let conditioning = try networks.prompts.conditioning(parameters)
       let featureCache = FeatureCache(interval: parameters.featureCache)
       let denoiser = GuidedDenoiser(
-        unet: networks.unet, training: training, prediction: networks.prediction(parameters.predictionType),
-        conditioning: try networks.prompts.conditioning(parameters), guidance: Float(parameters.cfgScale),
-        options: UNetOptions(parameters),
-        skips: GuidanceSkips(parameters), memory: evaluationMemory, featureCache: featureCache, compute: compute)
+        unet: try networks.unet.get(), training: training,
+        prediction: networks.prediction(parameters.predictionType), conditioning: conditioning,
+        guidance: Float(parameters.cfgScale), options: UNetOptions(parameters), skips: GuidanceSkips(parameters),
+        memory: evaluationMemory, featureCache: featureCache, compute: compute)
       profiler.begin("sampling")
       // With a feature cache there is only going on from where everything is computed.
       var state = loop.state
@@ -140,10 +149,14 @@ public final class Engine {
     profiler.begin("decoding")
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
-    defer { compute.workspace.trim() }
+    if !plan.keepsUNet { networks.unet.release() }
+    defer {
+      compute.workspace.trim()
+      if !plan.keepsVAE { networks.vae.release() }
+    }
     return try ImageDecoder(
-      decoder: networks.vae, scalingFactor: networks.scalingFactor, padding: UNetOptions(parameters).padding,
-      compute: compute
+      decoder: try networks.vae.get(), scalingFactor: networks.scalingFactor,
+      padding: UNetOptions(parameters).padding, compute: compute
     )
     .decode(loop.latent)
   }
@@ -192,35 +205,43 @@ public final class Engine {
     }
   }
 
+  /// How the networks of a job share the memory.
+  ///
+  /// - Parameter parameters: The settings of a job.
+  /// - Returns: What is given up for the job's `memory_limit`, if there is one.
+  /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
+  public func memoryPlan(for parameters: JobParameters) throws -> MemoryPlan {
+    let (model, vae) = try catalog.models(for: parameters)
+    let key = MemoryPlan.Key(parameters, precision(parameters.precision))
+    if let plan = plans[key] { return plan }
+    let plan = try MemoryPlan(model.archive, vae: try model.decoderConfiguration(vae), key)
+    plans[key] = plan
+    return plan
+  }
+
   private func load(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, _ packing: WeightPacking, progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     let precision = precision(parameters.precision)
-    if let loaded, loaded.key == key, loaded.precision == precision { return loaded }
+    if let loaded, loaded.key == key, loaded.precision == precision, loaded.packing == packing { return loaded }
+    self.compute.packing = packing
     let compute = compute.with(precision: precision)
-    // What is read now must be what the digest is of.
-    func requireUnchanged() throws {
-      try model.archive.requireUnchanged()
-      try vae?.archive.requireUnchanged()
-    }
-    let fresh: Result<LoadedModel, any Error>
-    if let present = loaded, present.key.model == parameters.model, present.precision == precision {
+    if let present = loaded, present.key.model == parameters.model, present.precision == precision,
+      present.packing == packing
+    {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
-      try requireUnchanged()
-      fresh = Result { try present.replacingVAE(model, vae: vae, key: key, compute: compute) }
-    } else {
-      try progress(.loading(model.identity.name))
-      // The old weights go first: two full-size models need not fit at once.
-      loaded = nil
-      try requireUnchanged()
-      fresh = Result { try LoadedModel(model, vae: vae, key: key, compute: compute) }
+      let networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+      loaded = networks
+      return networks
     }
-    // A fault of a file that is being written is none of the model.
-    try requireUnchanged()
-    loaded = try fresh.get()
-    return try fresh.get()
+    try progress(.loading(model.identity.name))
+    // The old weights go first: two full-size models need not fit at once.
+    loaded = nil
+    let networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
+    loaded = networks
+    return networks
   }
 }
 

@@ -14,6 +14,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
   case outOfMemory(bytes: Int, width: Int, height: Int)
+  /// No way of making an image of this size keeps to the `memory_limit`; the least that one takes is `needed`.
+  case memoryLimit(Int64, needed: Int64, width: Int, height: Int)
   /// A prompt asks for a LoRA that is in none of the folders; `candidates` are files that all have this name from their
   /// training, `known` are the names that there are.
   case adapterMissing(String, places: [String], candidates: [String], known: [String])
@@ -24,6 +26,8 @@ public enum EngineError: Error, CustomStringConvertible {
 
   /// Whether a prompt asks for a LoRA that is nowhere.
   public var isMissingAdapter: Bool { if case .adapterMissing = self { true } else { false } }
+
+  private static func mebibytes(_ bytes: Int64) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 
   /// One sentence for the user.
   public var description: String {
@@ -55,6 +59,11 @@ public enum EngineError: Error, CustomStringConvertible {
       Self.adapterMissing(name, places: places, candidates: candidates, known: known)
     case .hypernetwork(let tag):
       "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
+    case .memoryLimit(let limit, let needed, let width, let height):
+      """
+      memory_limit is \(Self.mebibytes(limit)), but \(width)x\(height) pixels with this model take at least \
+      \(Self.mebibytes(needed)); raise it, or make smaller images
+      """
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }

@@ -34,9 +34,10 @@ public struct Previews {
 
   /// Shows a latent, as far as it is one of this decoder.
   func show(_ latent: Latent, _ decoder: TinyDecoder, _ compute: Compute) {
-    guard latent.shape.channels == self.decoder.latentChannels,
+    guard case .tiny(let network) = self.decoder.decoder, latent.shape.channels == self.decoder.latentChannels,
       compute.workspace.hasRoom(
-        for: decoder.leastMemory(width: 8 * latent.shape.width, height: 8 * latent.shape.height)),
+        for: network.configuration.leastMemory(
+          width: 8 * latent.shape.width, height: 8 * latent.shape.height, elementType: .fp32)),
       let image = try? ImageDecoder(decoder: decoder, scalingFactor: 1, compute: compute).decode(latent)
     else { return }
     show(image)

@@ -12,7 +12,9 @@ final class PromptEncoder {
   private let tokenizer: CLIPTokenizer
   /// In the order in which the UNet takes their encodings.
   private let encoders: [TextEncoder]
-  let unet: UNet
+  private let unet: PagedNetwork<UNet>
+  /// Whether the UNet is told the guidance scale.
+  let readsGuidance: Bool
   /// Floats that each number of the vector becomes.
   private let numberWidth: Int
   private let compute: Compute
@@ -37,17 +39,19 @@ final class PromptEncoder {
   ///   - tokenizer: Of all its text encoders.
   ///   - encoders: In the order of the family's.
   ///   - unet: What prompts are prepared for.
+  ///   - readsGuidance: Whether it is told the guidance scale.
   ///   - numberWidth: Floats that each number of the UNet's vector becomes.
   ///   - compute: What the arithmetic runs on.
   init(
-    family: ModelFamily, tokenizer: CLIPTokenizer, encoders: [TextEncoder], unet: UNet, numberWidth: Int,
-    compute: Compute
+    family: ModelFamily, tokenizer: CLIPTokenizer, encoders: [TextEncoder], unet: PagedNetwork<UNet>,
+    readsGuidance: Bool, numberWidth: Int, compute: Compute
   ) {
     self.family = family
     self.tokenizer = tokenizer
     self.encoders = encoders
     self.numberWidth = numberWidth
     self.unet = unet
+    self.readsGuidance = readsGuidance
     self.compute = compute
   }
 
@@ -71,30 +75,62 @@ final class PromptEncoder {
     return count
   }
 
-  /// The contexts of a schedule: of each text its chunks of 77 tokens one after the other, emphasised, projected for
+  /// What a schedule is to become.
+  struct Question {
+    /// What the prompt says, call by call.
+    let schedule: PromptSchedule
+    /// The length to reach by repeating the last token, no less than the schedule's own.
+    let chunkCount: Int
+    /// What else decides the encoding.
+    let settings: TextSettings
+  }
+
+  /// The contexts of schedules: of each text its chunks of 77 tokens one after the other, emphasised, projected for
   /// every cross-attention.
   ///
-  /// - Parameters:
-  ///   - schedule: What the prompt says, call by call.
-  ///   - chunkCount: The length to reach by repeating the last token, no less than the schedule's own.
-  ///   - settings: What else decides the encoding.
-  /// - Returns: One context for each entry of the schedule.
-  /// - Throws: `PromptError`, or `EngineError` for a clip skip that is too large.
-  func timeline(
-    _ schedule: PromptSchedule, chunkCount: Int, settings: TextSettings
-  ) throws -> ContextTimeline {
-    let key = Key(
-      texts: schedule.entries.map { Array($0.text.utf8) }, chunkCount: chunkCount,
-      settings: settings.reduced(for: family))
-    if let index = remembered.firstIndex(where: { $0.key == key }) {
-      let entry = remembered.remove(at: index)
-      remembered.append(entry)
-      return ContextTimeline(schedule: schedule, contexts: entry.contexts)
+  /// All texts are encoded before the UNet is needed, so that the encoders need not be in memory beside it.
+  ///
+  /// - Parameter questions: The schedules.
+  /// - Returns: For each of them one context for each of its entries.
+  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
+  func timelines(_ questions: [Question]) throws -> [ContextTimeline] {
+    let keys = questions.map { question in
+      Key(
+        texts: question.schedule.entries.map { Array($0.text.utf8) }, chunkCount: question.chunkCount,
+        settings: question.settings.reduced(for: family))
     }
+    var encoded: [Key: EncodedSchedule] = [:]
+    for (key, question) in zip(keys, questions)
+    where encoded[key] == nil && !remembered.contains(where: { $0.key == key }) {
+      encoded[key] = try encode(question, key)
+    }
+    if !encoded.isEmpty { for encoder in encoders { encoder.model.release() } }
+    // Those of one image must not make each other forgotten.
+    return try zip(keys, questions).map { key, question in
+      let contexts = try recall(key) ?? encoded[key].map { try prepare($0, question, key) } ?? []
+      return ContextTimeline(schedule: question.schedule, contexts: contexts)
+    }
+  }
+
+  /// The different texts of a schedule.
+  private struct EncodedSchedule {
+    let encodings: [TextEncoding]
+    /// Which of them each entry has.
+    let order: [Int]
+  }
+
+  private func recall(_ key: Key) -> [UNetContext]? {
+    guard let index = remembered.firstIndex(where: { $0.key == key }) else { return nil }
+    let entry = remembered.remove(at: index)
+    remembered.append(entry)
+    return entry.contexts
+  }
+
+  private func encode(_ question: Question, _ key: Key) throws -> EncodedSchedule {
     // Equal texts share a place here.
     var places: [[UInt8]: Int] = [:]
     var texts: [(text: String, count: Int)] = []
-    let order = zip(key.texts, schedule.entries).map { bytes, entry in
+    let order = zip(key.texts, question.schedule.entries).map { bytes, entry in
       let place = places[bytes] ?? texts.count
       if place == texts.count {
         places[bytes] = place
@@ -103,16 +139,22 @@ final class PromptEncoder {
       texts[place].count += 1
       return place
     }
+    let settings = question.settings
     let isSilent = family.zeroesEmptyNegative && settings.isNegative && texts.allSatisfy(\.text.isEmpty)
-    let contexts = try encodings(texts, clipSkip: settings.clipSkip, emphasis: settings.emphasis).map { encoding in
-      let encoding = isSilent ? encoding.zeroed(compute) : encoding
-      let tokens = encoding.lengthened(to: chunkCount * (PromptChunks.capacity + 2), compute).tokens
-      return unet.prepare(tokens, vector: vector(encoding, settings))
+    let encodings = try encodings(texts, clipSkip: settings.clipSkip, emphasis: settings.emphasis)
+    return EncodedSchedule(encodings: isSilent ? encodings.map { $0.zeroed(compute) } : encodings, order: order)
+  }
+
+  private func prepare(_ encoded: EncodedSchedule, _ question: Question, _ key: Key) throws -> [UNetContext] {
+    let unet = try unet.get()
+    let contexts = encoded.encodings.map { encoding in
+      let tokens = encoding.lengthened(to: question.chunkCount * (PromptChunks.capacity + 2), compute).tokens
+      return unet.prepare(tokens, vector: vector(encoding, question.settings))
     }
-    let inOrder = order.map { contexts[$0] }
+    let inOrder = encoded.order.map { contexts[$0] }
     remembered.append((key, inOrder, contexts.count))
     while remembered.count > 1, remembered.reduce(0, { $0 + $1.count }) > Self.capacity { remembered.removeFirst() }
-    return ContextTimeline(schedule: schedule, contexts: inOrder)
+    return inOrder
   }
 
   /// For each text its encoding, all of the same length: short ones end in encodings of the empty chunk.
@@ -121,8 +163,8 @@ final class PromptEncoder {
   func encodings(
     _ texts: [(text: String, count: Int)], clipSkip: Int, emphasis: EmphasisChoice
   ) throws -> [TextEncoding] {
-    for encoder in encoders where encoder.role.output == .clipSkip && clipSkip > encoder.model.layerCount {
-      throw EngineError.clipSkipTooLarge(clipSkip, layers: encoder.model.layerCount)
+    for encoder in encoders where encoder.role.output == .clipSkip && clipSkip > encoder.configuration.layerCount {
+      throw EngineError.clipSkipTooLarge(clipSkip, layers: encoder.configuration.layerCount)
     }
     let chunks = try texts.map { (try self.chunks($0.text, emphasis), $0.count) }
     let empty = PromptChunks(runs: [], tokenizer: tokenizer).chunks[0]

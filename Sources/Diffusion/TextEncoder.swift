@@ -8,7 +8,8 @@ import Weights
 struct TextEncoder {
   /// What the family takes from it.
   let role: ModelFamily.TextEncoder
-  let model: CLIPTextModel
+  let model: PagedNetwork<CLIPTextModel>
+  let configuration: CLIPConfiguration
   /// The vocabulary's end token.
   let endID: Int32
   let compute: Compute
@@ -22,11 +23,12 @@ struct TextEncoder {
   ///   - emphasis: What weights do.
   ///   - vectors: Gives an embedding's vectors for this encoder.
   /// - Returns: For each text its encoding, all of the same length.
-  /// - Throws: What `vectors` throws.
+  /// - Throws: What `vectors` throws, and what reading the encoder throws.
   func encode(
     _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], empty: PromptChunks.Chunk, clipSkip: Int,
     emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
-  ) rethrows -> [TextEncoding] {
+  ) throws -> [TextEncoding] {
+    let model = try model.get()
     let length = texts.reduce(1) { max($0, $1.chunks.count) }
     var encoded: [[EncodedChunk]] = texts.map { _ in [] }
     for index in 0..<length {
@@ -35,7 +37,7 @@ struct TextEncoder {
       for text in texts {
         let chunk = index < text.chunks.count ? text.chunks[index] : empty
         if column[chunk] == nil {
-          let encoding = try forward(chunk, clipSkip: clipSkip, vectors)
+          let encoding = try forward(model, chunk, clipSkip: clipSkip, vectors)
           column[chunk] = EncodedChunk(z: encoding.tokens, pooled: encoding.pooled, weights: chunk.weights)
           order.append(chunk)
         }
@@ -50,7 +52,7 @@ struct TextEncoder {
   }
 
   private func forward(
-    _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
+    _ model: CLIPTextModel, _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
   ) rethrows -> CLIPTextModel.Encoding {
     let ids = padded(chunk.ids)
     let replacements = try chunk.embeddings.map { (position: $0.position, vectors: try vectors($0.number)) }

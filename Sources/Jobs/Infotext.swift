@@ -73,6 +73,9 @@ public struct Infotext: Hashable, Sendable {
     if parameters.featureCache != 1 {
       extras.append(Item(key: "Feature cache", value: .integer(Int64(parameters.featureCache))))
     }
+    if let packing = ingredients.weightPacking {
+      extras.append(Item(key: "Weight packing", value: .string(packing)))
+    }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
   }

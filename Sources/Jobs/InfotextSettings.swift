@@ -123,6 +123,7 @@ public struct InfotextSettings: Hashable, Sendable {
     values.read("Feature cache", into: &parameters.featureCache)
     values.read("Tiling", into: &parameters.tiling)
     values.read("Token merging ratio", into: &parameters.tokenMergingRatio)
+    values.readChoice("Weight packing", into: &parameters.weightPacking)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {

@@ -140,6 +140,7 @@ extension JobID {
       if parameters.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
       writer.member("vae", ingredients.vae?.sha256)
       writer.member("vocabulary", ingredients.vocabularySHA256)
+      if let packing = ingredients.weightPacking { writer.member("weight_packing", packing) }
       writer.member("width", parameters.width)
     }
     return writer.bytes

@@ -16,11 +16,13 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var isa: String
   /// Changes whenever the same input may give other pixels.
   public var numerics: Int
+  /// `small` where weights are packed to take little memory, which changes the last digits; nothing where to be fast.
+  public var weightPacking: String?
 
   /// The ingredients of a job.
   public init(
     model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
-    vocabularySHA256: String, precision: String, isa: String, numerics: Int
+    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
     self.vae = vae
@@ -30,6 +32,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.precision = precision
     self.isa = isa
     self.numerics = numerics
+    self.weightPacking = weightPacking
   }
 }
 
@@ -45,6 +48,7 @@ extension JobIngredients {
     precision = try container.decode(String.self, forKey: .precision)
     isa = try container.decode(String.self, forKey: .isa)
     numerics = try container.decode(Int.self, forKey: .numerics)
+    weightPacking = try container.decodeIfPresent(String.self, forKey: .weightPacking)
   }
 }
 

@@ -121,6 +121,13 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// shallow layers are computed, on what the deep ones said last.
   public var featureCache: Int
 
+  // MARK: Memory
+
+  /// The most bytes that the process may hold while it makes the image; 0 for no limit.
+  public var memoryLimit: Int64
+  /// How much memory weights may take.
+  public var weightPacking: WeightPackingChoice
+
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
     case negativePrompt = "negative_prompt"
@@ -166,6 +173,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     case tiling
     case tokenMergingRatio = "token_merging_ratio"
     case featureCache = "feature_cache"
+    case memoryLimit = "memory_limit"
+    case weightPacking = "weight_packing"
   }
 
   /// The defaults of a recipe, with a seed that still has to be set.
@@ -218,6 +227,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
     tiling = false
     tokenMergingRatio = 0
     featureCache = 1
+    memoryLimit = 0
+    weightPacking = .auto
   }
 
   /// The schedule that runs, after `automatic` is resolved; `uniform` where the sampler has none of its own.
@@ -287,6 +298,9 @@ extension JobParameters {
     tiling = try container.decodeIfPresent(Bool.self, forKey: .tiling) ?? tiling
     tokenMergingRatio = try container.decodeIfPresent(Double.self, forKey: .tokenMergingRatio) ?? tokenMergingRatio
     featureCache = try container.decodeIfPresent(Int.self, forKey: .featureCache) ?? featureCache
+    memoryLimit = try container.decodeIfPresent(Int64.self, forKey: .memoryLimit) ?? memoryLimit
+    weightPacking =
+      try container.decodeIfPresent(WeightPackingChoice.self, forKey: .weightPacking) ?? weightPacking
   }
 }
 
@@ -313,6 +327,16 @@ public enum NoiseSourceID: String, CaseIterable, Codable, Hashable, Sendable {
   case nv
   /// Mersenne twister, as PyTorch on the CPU.
   case cpu
+}
+
+/// How much memory packed weights may take: those of fast convolutions take up to four times as much.
+public enum WeightPackingChoice: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Fast, unless `memory_limit` leaves no room for it.
+  case auto
+  /// Fast.
+  case fast
+  /// As little as can be.
+  case small
 }
 
 /// The arithmetic a recipe asks for.

@@ -6,6 +6,11 @@ public protocol NetworkConfiguration: Hashable, Sendable {
   var expectedTensors: [ExpectedTensor] { get }
 }
 
+extension NetworkConfiguration {
+  /// Numbers in all tensors.
+  public var parameterCount: Int { expectedTensors.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+}
+
 private struct TensorList {
   private(set) var tensors: [ExpectedTensor] = []
 

@@ -2,14 +2,6 @@ import Tensors
 
 /// What turns latents into images: a VAE's decoder, or a small network that stands in for one.
 public protocol LatentDecoder: AnyObject {
-  /// Bytes that decoding an image takes at the least.
-  ///
-  /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  /// - Returns: A lower bound.
-  func leastMemory(width: Int, height: Int) -> Int
-
   /// Decodes one latent.
   ///
   /// - Parameters:
@@ -20,3 +12,38 @@ public protocol LatentDecoder: AnyObject {
 }
 
 extension VAEDecoder: LatentDecoder {}
+
+/// The sizes of a decoder, from which follows what memory it takes.
+public protocol LatentDecoderConfiguration: NetworkConfiguration {
+  /// Bytes that decoding an image takes at the least.
+  ///
+  /// - Parameters:
+  ///   - width: In pixels.
+  ///   - height: In pixels.
+  ///   - elementType: Of activations.
+  /// - Returns: A lower bound.
+  func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int
+
+  /// Bytes that decoding an image works in.
+  ///
+  /// - Parameters:
+  ///   - height: Of the image.
+  ///   - width: Of the image.
+  ///   - elementType: Of activations.
+  /// - Returns: An estimate above what it takes.
+  func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int
+}
+
+extension VAEConfiguration: LatentDecoderConfiguration {}
+
+extension TinyDecoderConfiguration: LatentDecoderConfiguration {
+  /// The input of the last blocks, one of their inner results, and its bordered copy; in floats, whatever the rest runs in.
+  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
+    width * height * 3 * self.width * ElementType.fp32.size
+  }
+
+  /// Twice the least: what a stage leaves behind for the next to use.
+  public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
+    2 * leastMemory(width: width, height: height, elementType: elementType)
+  }
+}

@@ -15,7 +15,6 @@ public final class TinyDecoder: LatentDecoder {
   private let first: Convolution2D
   private let steps: [Step]
   private let compute: Compute
-  private let width: Int
 
   /// Reads every weight of the decoder.
   ///
@@ -29,7 +28,6 @@ public final class TinyDecoder: LatentDecoder {
     let compute = compute.with(.fp32)
     self.compute = compute
     let width = configuration.width
-    self.width = width
     let layers = w["decoder.layers"]
     first = try Convolution2D(layers[0], inputs: configuration.latentChannels, outputs: width, compute: compute)
     steps = try configuration.layers.dropFirst().map { layer in
@@ -42,11 +40,6 @@ public final class TinyDecoder: LatentDecoder {
       case .block(let place): .block(try TinyBlock(layers[place], channels: width, compute: compute))
       }
     }
-  }
-
-  /// The input of the last blocks, one of their inner results, and its bordered copy.
-  public func leastMemory(width: Int, height: Int) -> Int {
-    width * height * 3 * self.width * MemoryLayout<Float>.stride
   }
 
   /// Decodes one latent.

@@ -17,8 +17,6 @@ public final class VAEDecoder {
   private let compute: Compute
   /// What the latent meets first: it costs next to nothing there, and everything depends on it.
   private let precise: Compute
-  /// Channels at the image's own size: of the block that works there, and of what goes into it.
-  private let lastWidths: (own: Int, before: Int)
 
   /// Reads every weight of the decoder.
   ///
@@ -31,7 +29,6 @@ public final class VAEDecoder {
     self.compute = compute
     precise = compute.with(.fp32)
     let widths = Array(configuration.blockOutChannels.reversed())
-    lastWidths = (widths[widths.count - 1], widths[max(widths.count - 2, 0)])
     let groups = configuration.normGroups
     let decoder = w["decoder"]
     let middle = decoder["mid_block"]
@@ -76,17 +73,6 @@ public final class VAEDecoder {
 
   private static let epsilon: Float = 1e-6
 
-  /// Bytes that decoding an image takes at the least: what goes into the last block's first convolution, before and after
-  /// its norm, and what comes out of it.
-  ///
-  /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  /// - Returns: A lower bound.
-  public func leastMemory(width: Int, height: Int) -> Int {
-    width * height * (2 * lastWidths.before + lastWidths.own) * compute.elementType.size
-  }
-
   /// Decodes one latent.
   ///
   /// - Parameters:
@@ -120,5 +106,20 @@ private struct VAEUpBlock {
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let h = resnets.reduce(x) { $1.forward($0, compute) }
     return upsample?.forward(h, height: 2 * h.height, width: 2 * h.width, compute) ?? h
+  }
+}
+
+extension VAEConfiguration {
+  /// Bytes that decoding an image takes at the least: what goes into the last block's first convolution, before and after
+  /// its norm, and what comes out of it.
+  ///
+  /// - Parameters:
+  ///   - width: In pixels.
+  ///   - height: In pixels.
+  ///   - elementType: Of activations.
+  /// - Returns: A lower bound.
+  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
+    let (own, before) = (blockOutChannels[0], blockOutChannels[min(1, blockOutChannels.count - 1)])
+    return width * height * (2 * before + own) * elementType.size
   }
 }

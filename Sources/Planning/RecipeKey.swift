@@ -329,6 +329,15 @@ public final class RecipeKey: Sendable {
       resolved: { .integer(Int64($0.parameters.featureCache)) },
       apply: { $1.parameters.featureCache = Int($0.asInteger) }),
     RecipeKey(
+      "memory_limit", .bytes, isOurs: true,
+      "The most memory that making an image may take, such as 2.5GiB; the run tells what it gives up for it.",
+      resolved: { .integer($0.parameters.memoryLimit) }, apply: { $1.parameters.memoryLimit = $0.asBytes }),
+    RecipeKey(
+      "weight_packing", .choice(WeightPackingChoice.allCases.map(\.rawValue)), isOurs: true,
+      "Whether weights are packed to be fast or small; auto is fast, unless memory_limit leaves no room.",
+      resolved: { .choice($0.parameters.weightPacking.rawValue) },
+      apply: { $1.parameters.weightPacking = $0.asChoice(WeightPackingChoice.self) }),
+    RecipeKey(
       "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
       "What the network predicts, where the model's files do not say.",
       resolved: { .choice($0.parameters.predictionType.rawValue) },

@@ -57,6 +57,16 @@ extension RecipeKey {
           ["type": "string", "pattern": "^([+]?\\.(inf|Inf|INF))$"],
         ]
       ]
+    case .bytes:
+      [
+        "anyOf": [
+          ["type": "null"], Self.number(0...0x1p53),
+          [
+            "type": "string",
+            "pattern": "^[ ]*([0-9]+(\\.[0-9]*)?|\\.[0-9]+)[ ]*([kKmMgG]([iI])?[bB]|[bB])?[ ]*$",
+          ],
+        ]
+      ]
     case .sampler: Self.sampler
     case .schedule: Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings))
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]

@@ -43,6 +43,9 @@ public enum SettingValue: Hashable, Sendable {
     return integer
   }
 
+  /// Nothing is no limit.
+  var asBytes: Int64 { self == .nothing ? 0 : asInteger }
+
   var asNumber: Double {
     guard case .number(let number) = self else { mismatch("a number") }
     return number

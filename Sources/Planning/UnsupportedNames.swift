@@ -55,7 +55,6 @@ enum UnsupportedNames {
       "img_max_size_mp": Refusal(reason: "contact sheets may be of any size, remove it"),
       "export_for_4chan": Refusal(reason: "images are never written a second time, remove it", harmless: ["false"]),
       "sd_vae_decode_method": Refusal(reason: "images are always decoded by the VAE, remove it", harmless: ["full"]),
-      "memory_limit": Refusal(reason: "memory is not limited yet, remove it"),
       "no_dpmpp_sde_batch_determinism": Refusal(
         reason: "a picture's noise comes from its own seed here and never from its neighbours in a batch, remove it",
         harmless: ["false"]),

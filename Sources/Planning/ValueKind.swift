@@ -10,6 +10,8 @@ public enum ValueKind: Hashable, Sendable {
   case number(ClosedRange<Double>)
   /// A finite number where null, 0 and `.inf` mean that there is no limit.
   case limit(ClosedRange<Double>)
+  /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or nothing for no limit.
+  case bytes
   /// A sampler's name, new or combined with a schedule.
   case sampler
   /// A schedule's label or internal name.
@@ -64,7 +66,7 @@ public enum ValueKind: Hashable, Sendable {
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .limit, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    case .text, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
     default: false
     }
   }
@@ -79,6 +81,7 @@ public enum ValueKind: Hashable, Sendable {
     case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
     case .limit(let range):
       "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"
     case .model: "demo, a model file or a model folder"

@@ -28,6 +28,7 @@ struct ValueReader {
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .nothing }
       return .number(try number(scalar, kind, range))
+    case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
     case .model: return try model(scalar)
@@ -82,6 +83,20 @@ struct ValueReader {
   ) throws(Complaint) -> Double {
     guard let number = CoreNumber.number(scalar.text), range.contains(number) else { throw unexpected(scalar, kind) }
     return number
+  }
+
+  /// As `2.5GiB`, in any case and with blanks.
+  private func bytes(_ scalar: YAMLScalar) throws(Complaint) -> Int64 {
+    let text = scalar.text.trimmingBlanks.lowercased()
+    let number = text.prefix { !($0.isLetter || $0 == " ") }
+    let unit = String(text.dropFirst(number.count)).trimmingBlanks
+    let units: [String: Double] = [
+      "": 1, "b": 1, "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "kb": 1e3, "mb": 1e6, "gb": 1e9,
+    ]
+    guard let factor = units[unit], let value = Double(number), value >= 0, value * factor < 0x1p53 else {
+      throw unexpected(scalar, .bytes)
+    }
+    return Int64(value * factor)
   }
 
   /// As `512x768`, in any case and with blanks.

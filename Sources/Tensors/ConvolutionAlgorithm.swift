@@ -17,7 +17,7 @@ public enum ConvolutionAlgorithm: String, Sendable, CaseIterable {
   }
 
   /// Products of a 3x3 convolution, each with weights of its own.
-  var positions: Int { self == .direct ? 9 : (tile + 2) * (tile + 2) }
+  public var positions: Int { self == .direct ? 9 : (tile + 2) * (tile + 2) }
 }
 
 /// How much memory weights may take to be fast. It decides which convolutions run as Winograd's, and so the last digits of

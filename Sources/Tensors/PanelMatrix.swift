@@ -80,7 +80,7 @@ public final class PanelMatrix {
       }
       return padded
     }
-    let scaleCount = isQuantized ? panels * (algorithm == .direct ? 1 : positions) * width : 0
+    let scaleCount = panels * (algorithm == .direct ? 1 : positions) * width
     columnScales = isQuantized ? Self.floats(scaleCount) : nil
     columnSums =
       isQuantized
@@ -260,16 +260,20 @@ public final class PanelMatrix {
   private static let packingBlock = 32
 
   deinit {
-    storage.deallocate()
-    biasStorage?.deallocate()
-    columnScales?.deallocate()
-    columnSums?.deallocate()
+    Workspace.deallocate(storage, bytes)
+    if let biasStorage { Workspace.deallocate(biasStorage, panels * panelWidth * MemoryLayout<Float>.stride) }
+    let scaleBytes = scaleCount * MemoryLayout<Float>.stride
+    if let columnScales { Workspace.deallocate(columnScales, scaleBytes) }
+    if let columnSums { Workspace.deallocate(columnSums, scaleBytes) }
   }
 
   /// Channels that come out of one panel.
   var panelOutputs: Int { isGated ? panelWidth / 2 : panelWidth }
 
   var panels: Int { (outputs + panelOutputs - 1) / panelOutputs }
+
+  /// Scales of columns, and as many sums.
+  private var scaleCount: Int { panels * (algorithm == .direct ? 1 : positions) * panelWidth }
 
   /// Products that are summed, each with weights of its own: the taps, or what they have become.
   var positions: Int { algorithm == .direct ? taps : algorithm.positions }

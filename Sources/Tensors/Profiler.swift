@@ -75,6 +75,20 @@ public final class Profiler {
     if let name, !stages.contains(where: { $0.name == name }) { stages.append((name, 0)) }
   }
 
+  /// Runs what belongs to another stage, in the midst of one.
+  ///
+  /// - Parameters:
+  ///   - name: Of the other stage.
+  ///   - body: Runs it.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public func aside<Value>(_ name: String, _ body: () throws -> Value) rethrows -> Value {
+    let present = stage
+    begin(name)
+    defer { begin(present.isEmpty ? nil : present) }
+    return try body()
+  }
+
   fileprivate func note(
     _ layer: String, _ kind: Kind, from x: Tensor, to y: Tensor?, operations: Double, seconds: Double
   ) {

@@ -105,7 +105,7 @@ extension EngineError: InputFailure {
     case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .noPreviewDecoder, .adapterMissing,
       .hypernetwork:
       false
-    case .clipSkipTooLarge, .outOfMemory, .notFinite: true
+    case .clipSkipTooLarge, .outOfMemory, .memoryLimit, .notFinite: true
     }
   }
 }

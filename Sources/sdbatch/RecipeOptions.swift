@@ -18,13 +18,17 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "The arithmetic: auto, fp32, bf16 or int8; short for --set precision=.")
   var precision: String?
 
+  @Option(help: "The most memory to take, such as 2.5GiB; short for --set memory_limit=.")
+  var memoryLimit: String?
+
   func validate() throws {
     if output?.isEmpty == true { throw ValidationError("--output takes a path") }
   }
 
   /// Reads the recipe and tells its warnings.
   func read() throws -> Recipe {
-    try Self.read(recipe, overrides: overrides + (precision.map { ["precision=\($0)"] } ?? []))
+    let short = [("precision", precision), ("memory_limit", memoryLimit)]
+    return try Self.read(recipe, overrides: overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } })
   }
 
   /// Reads a recipe and tells its warnings.

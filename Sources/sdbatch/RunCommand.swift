@@ -275,6 +275,11 @@ struct RunCommand: ParsableCommand {
     }
     for note in engine.takeNotes() { Console.error("note: \(note)") }
     if !missing.isEmpty { throw MissingAdapters(messages: missing) }
+    var summaries: Set<String> = []
+    for job in jobs where job.parameters.memoryLimit > 0 {
+      let plan = try engine.memoryPlan(for: job.parameters)
+      if !quiet, let summary = plan.summary, summaries.insert(summary).inserted { Console.error(summary) }
+    }
   }
 
   /// LoRAs that prompts of a plan ask for and that are nowhere.

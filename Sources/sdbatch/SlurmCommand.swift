@@ -100,6 +100,7 @@ struct SlurmCommand: ParsableCommand {
     var arguments = [URL(fileURLWithPath: options.recipe).path, "--output", folder.path]
     for override in options.overrides { arguments += ["--set", override] }
     if let precision = options.precision { arguments += ["--precision", precision] }
+    if let limit = options.memoryLimit { arguments += ["--memory-limit", limit] }
     return SlurmScript(
       program: Engine.executable, workingFolder: FileManager.default.currentDirectoryPath, folder: folder.path,
       name: "sdbatch-" + (folder.path as NSString).lastPathComponent, arguments: arguments, shards: shards, cpus: cpus,

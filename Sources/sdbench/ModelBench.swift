@@ -76,11 +76,15 @@ struct ModelBench: ParsableCommand {
     _ = unet.forward(latent, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
     let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latent, timestep: 500, contexts: contexts) }
-    add(&report, "guided step", step, note: "\(compute.workspace.allocations - before) allocations")
+    add(
+      &report, "guided step", step,
+      note: "\(compute.workspace.allocations - before) allocations, works in \(compute.workspace.peakBytes >> 20) MiB")
+    compute.workspace.trim()
+    compute.workspace.forgetPeak()
 
     guard let vae else { return }
-    compute.workspace.trim()
-    add(&report, "VAE decode", Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) })
+    let decode = Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) }
+    add(&report, "VAE decode", decode, note: "works in \(compute.workspace.peakBytes >> 20) MiB")
   }
 
   /// A context of any numbers; what it says takes no time.

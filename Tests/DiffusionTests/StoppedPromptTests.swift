@@ -55,10 +55,9 @@ import Testing
         catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(model: job.model, vae: nil), compute: compute)
       let training = TrainingSchedule(job)
       denoiser = GuidedDenoiser(
-        unet: model.unet, training: training, prediction: .epsilon,
+        unet: try model.unet.get(), training: training, prediction: .epsilon,
         conditioning: try model.prompts.conditioning(job), guidance: 1, options: UNetOptions(job),
-        skips: GuidanceSkips(job), memory: nil,
-        featureCache: nil, compute: compute)
+        skips: GuidanceSkips(job), memory: nil, featureCache: nil, compute: compute)
       loop = SamplingLoop(settings: SamplingSettings(job, channels: model.latentChannels), training: training)
     }
   }

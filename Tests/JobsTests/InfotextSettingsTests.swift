@@ -30,10 +30,10 @@ import Testing
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }
-    // Models stand in the text by name and hash; what precision runs is an ingredient. Where the prompts' networks are is
-    // not said at all.
+    // Models stand in the text by name and hash; what precision and packing run are ingredients. How much memory there was
+    // and where the prompts' networks are is not said at all.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["adapterPlaces", "model", "precision", "sampler", "vae"])
+    #expect(fixed == ["adapterPlaces", "model", "precision", "sampler", "vae", "weightPacking"])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])

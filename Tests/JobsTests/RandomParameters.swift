@@ -61,6 +61,7 @@ struct RandomParameters {
     parameters.featureCache = pick([1, 2, 5])
     parameters.tiling = pick([false, true])
     parameters.tokenMergingRatio = pick([0, 0.5, 0.9])
+    parameters.memoryLimit = pick([0, 5 << 29])
     return parameters
   }
 

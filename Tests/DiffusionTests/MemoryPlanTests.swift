@@ -1,0 +1,136 @@
+import Diffusion
+import Foundation
+import Imaging
+import Jobs
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct MemoryPlanTests {
+  private func parameters(_ width: Int = 64, _ height: Int = 64) -> JobParameters {
+    var parameters = ResumedImageTests.parameters(.euler)
+    (parameters.prompt, parameters.negativePrompt) = ("a small boat", "a big house")
+    (parameters.width, parameters.height, parameters.steps) = (width, height, 2)
+    return parameters
+  }
+
+  @Test func `networks that leave the memory and come back make the same images`() throws {
+    let parameters = parameters()
+    let expected = try Engine.forTests().generate(parameters) { _ in }
+    // Every network is too large to stay.
+    let engine = try Engine(
+      version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], smallNetworkBytes: 0)
+    var tight = parameters
+    tight.memoryLimit = Int64.max >> 10
+    var other = tight
+    other.prompt = "another boat"
+    let otherExpected = try Engine.forTests().generate(other) { _ in }
+    // The tightest plan: whatever fits in least memory.
+    guard case .memoryLimit(_, let needed, _, _)? = try refusal(engine, tight) else {
+      Issue.record("a limit of one byte is kept")
+      return
+    }
+    for job in [tight, other].map({ limited($0, needed) }) + [parameters, limited(tight, needed)] {
+      let plan = try engine.memoryPlan(for: job)
+      #expect((plan.limit == nil) == (job.memoryLimit == 0))
+      if job.memoryLimit > 0 { #expect(plan.peak <= job.memoryLimit) }
+      // The model is so small that its convolutions are direct in any case: the pixels are the same.
+      let image = try engine.generate(job) { _ in }
+      #expect(image == (job.prompt == other.prompt ? otherExpected : expected))
+    }
+  }
+
+  private func limited(_ parameters: JobParameters, _ limit: Int64) -> JobParameters {
+    var parameters = parameters
+    parameters.memoryLimit = limit
+    return parameters
+  }
+
+  private func refusal(_ engine: Engine, _ parameters: JobParameters) throws -> EngineError? {
+    do {
+      _ = try engine.ingredients(for: limited(parameters, 1))
+      return nil
+    } catch let error as EngineError {
+      return error
+    }
+  }
+
+  @Test func `a limit decides about the identity only where it changes the arithmetic`() throws {
+    let engine = try Engine.forTests()
+    let parameters = parameters()
+    let roomy = try engine.ingredients(for: limited(parameters, 1 << 40))
+    let plain = try engine.ingredients(for: parameters)
+    #expect(roomy == plain && roomy.weightPacking == nil)
+    #expect(JobID(limited(parameters, 1 << 40), roomy) == JobID(parameters, roomy))
+    guard case .memoryLimit(1, let needed, 64, 64)? = try refusal(engine, parameters) else {
+      Issue.record("a limit of one byte is kept")
+      return
+    }
+    #expect(throws: EngineError.self) { try engine.ingredients(for: limited(parameters, needed - 1)) }
+    // This model has no convolution that is worth more memory: the tightest limit changes nothing.
+    let tight = try engine.ingredients(for: limited(parameters, needed))
+    #expect(tight == plain)
+    var small = parameters
+    small.weightPacking = .small
+    let asked = try engine.ingredients(for: small)
+    #expect(asked.weightPacking == "small")
+    #expect(JobID(small, asked) != JobID(parameters, roomy))
+    let text = Infotext(small, asked, version: "1").text
+    #expect(text.contains("Weight packing: small"))
+    #expect(InfotextSettings(ParsedInfotext(text)).parameters.weightPacking == .small)
+  }
+
+  @Test func `what a plan gives up follows the limit, and full size SD 1_5 keeps to the limits that it is to keep to`()
+    throws
+  {
+    let unet = UNetConfiguration()
+    let vae = VAEConfiguration()
+    let (fast, small) = (unet.weightBytes(.bf16, .fast), unet.weightBytes(.bf16, .small))
+    // 859.5 million weights in two bytes; Winograd's 3x3 convolutions are 16/9 as large.
+    #expect(abs(Double(small) / (859_520_964 * 2) - 1) < 0.01)
+    #expect(fast > small * 14 / 10 && fast < small * 16 / 10)
+    for packing in WeightPacking.allCases {
+      // All but a twentieth in half as many bytes, with a scale and a sum for each output.
+      let share = Double(unet.weightBytes(.int8, packing)) / Double(unet.weightBytes(.bf16, packing))
+      #expect(share > 0.5 && share < 0.54, "\(share)")
+    }
+    #expect(unet.contextBytes(tokens: 77, elementType: .bf16) < 6 << 20)
+    let decoding = vae.activationBytes(height: 512, width: 512, elementType: .bf16)
+    #expect(decoding > vae.leastMemory(width: 512, height: 512, elementType: .bf16) && decoding < 700 << 20)
+  }
+
+  @Test(arguments: Precision.allCases, [(16, 16), (24, 9)])
+  func `what the networks work in is no more than estimated, and not far below`(
+    precision: Precision, size: (height: Int, width: Int)
+  ) throws {
+    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1, precision: precision)
+    let archive = try ModelArchive.open(path: Fixtures.path("../../Sources/DemoModel/Resources/demo"))
+    let configuration = archive.unet.configuration
+    let unet = try UNet(archive.unet.weights, configuration: configuration, compute: compute)
+    func tensor(_ height: Int, _ width: Int, _ channels: Int) -> Tensor {
+      let x = compute.tensor(batch: 1, height: height, width: width, channels: channels, elementType: .fp32)
+      x.base.update(repeating: 0.5, count: x.count)
+      return x
+    }
+    let contexts = (0..<2).map { _ in unet.prepare(tensor(1, 77, configuration.crossAttentionWidth)) }
+    compute.workspace.trim()
+    let before = compute.workspace.heldBytes
+    _ = unet.forward(tensor(size.height, size.width, configuration.inChannels), timestep: 500, contexts: contexts)
+    let sampling = compute.workspace.peakBytes - before
+    let estimate = configuration.activationBytes(
+      height: size.height, width: size.width, images: 2, elementType: precision.elementType)
+    #expect(sampling <= estimate + 4 << 20 && estimate < 3 * sampling + 4 << 20, "\(sampling), estimated \(estimate)")
+
+    let network = try #require(archive.vae)
+    let vae = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute.unquantized)
+    compute.workspace.trim()
+    let start = compute.workspace.heldBytes
+    compute.workspace.forgetPeak()
+    _ = vae.forward(tensor(size.height, size.width, configuration.inChannels))
+    let decoding = compute.workspace.peakBytes - start
+    let bound = network.configuration.activationBytes(
+      height: 8 * size.height, width: 8 * size.width, elementType: precision.elementType)
+    #expect(decoding <= bound + 4 << 20 && bound < 3 * decoding + 4 << 20, "\(decoding), estimated \(bound)")
+  }
+}
