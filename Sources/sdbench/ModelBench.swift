@@ -21,6 +21,9 @@ struct ModelBench: ParsableCommand {
   @Option(help: "Width and height in pixels, a multiple of 8.")
   var size = 512
 
+  @Option(help: "Images whose guided steps are taken in one evaluation of the UNet.")
+  var images = 1
+
   @Option(help: "Steps of the whole image; 0 to leave it out.")
   var steps = 4
 
@@ -71,11 +74,13 @@ struct ModelBench: ParsableCommand {
       &report, "text encoding",
       Stopwatch(repeats: options.repeats) { for text in texts { _ = text.forward(ids, clipSkip: 1) } })
 
-    let contexts = (0..<2).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
+    let contexts = (0..<2 * images).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
-    _ = unet.forward(latent, timestep: 500, contexts: contexts)
+    // Of one image both halves begin alike, of several each is by itself.
+    let latents = images == 1 ? latent : compute.repeated(latent, contexts.count)
+    _ = unet.forward(latents, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
-    let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latent, timestep: 500, contexts: contexts) }
+    let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latents, timestep: 500, contexts: contexts) }
     add(
       &report, "guided step", step,
       note: "\(compute.workspace.allocations - before) allocations, works in \(compute.workspace.peakBytes >> 20) MiB")
