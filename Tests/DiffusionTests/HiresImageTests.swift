@@ -13,3 +13,72 @@ import Testing
     try testCase.expectAgreement(Engine.forTests())
   }
 }
+
+/// Images of two passes that are interrupted between any two steps.
+@Suite struct ResumedHiresTests {
+  @Test(arguments: [SamplerID.eulerAncestral, .dpmPP2MSDE, .ddim, .uniPC, .dpmAdaptive, .dpmPP3MSDE])
+  func `an image that is taken up in either pass is the same, to the last byte`(sampler: SamplerID) throws {
+    var parameters = ResumedImageTests.parameters(sampler)
+    var hires = HiresSettings()
+    hires.scale = 1.3
+    hires.steps = 4
+    hires.denoisingStrength = 0.6
+    hires.upscaler = UpscalerReference(name: LatentFilter.bicubic.rawValue)
+    hires.prompt = "a [red:blue:1.5] bird [fish|dog]"
+    parameters.hires = hires
+    var states: [(step: Int, bytes: [UInt8])] = []
+    var counts: [Int] = []
+    let engine = try Engine.forTests()
+    let whole = try engine.generate(parameters, resuming: nil) { progress, state in
+      if case .sampling(_, let count) = progress { counts.append(count) }
+      if let state { states.append((state.step, try state.encoded())) }
+    }
+    #expect((whole.width, whole.height) == (parameters.finalWidth, parameters.finalHeight))
+    // The last step of each pass is told of twice: at its end, and where the next thing begins.
+    let steps = states.map(\.step)
+    #expect(steps == steps.sorted() && Set(steps) == Set(0...(steps.last ?? 0)))
+    #expect(steps.count == (steps.last ?? 0) + 3)
+    if sampler != .dpmAdaptive { #expect(Set(counts) == [steps.last ?? 0]) }
+    let other = try Engine.forTests(threads: 1)
+    for (step, bytes) in states {
+      var first: GenerationProgress?
+      let image = try other.generate(parameters, resuming: bytes) { progress, _ in
+        if case .sampling = progress, first == nil { first = progress }
+      }
+      #expect(image == whole, "after step \(step)")
+      guard case .sampling(step, _)? = first else {
+        Issue.record("begins with \(String(describing: first)) after \(step)")
+        continue
+      }
+    }
+  }
+
+  @Test func `a state of another second pass is refused`() throws {
+    var parameters = ResumedImageTests.parameters(.euler)
+    parameters.hires = HiresSettings()
+    let engine = try Engine.forTests()
+    var last: [UInt8] = []
+    _ = try engine.generate(parameters, resuming: nil) { _, state in
+      if let state { last = try state.encoded() }
+    }
+    var others = [parameters, parameters, parameters]
+    others[0].hires = nil
+    others[1].hires?.denoisingStrength = 0.5
+    others[2].hires?.scale = 1.5
+    for other in others {
+      #expect(throws: UnusableState.self) {
+        try engine.generate(other, resuming: last) { progress, _ in Issue.record("\(progress)") }
+      }
+    }
+  }
+
+  @Test(arguments: [(0.01, 0, 0), (100.0, 0, 0), (2, 4, 0), (2, 0, 4)])
+  func `a second pass of no size or one too large is refused`(scale: Double, x: Int, y: Int) throws {
+    var parameters = ResumedImageTests.parameters(.euler)
+    parameters.hires = HiresSettings()
+    parameters.hires?.scale = scale
+    parameters.hires?.resizeX = x
+    parameters.hires?.resizeY = y
+    #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: parameters) }
+  }
+}

@@ -95,7 +95,7 @@ import Testing
       include: {steps: 5}
       hr_checkpoint_name: other
       rng: tpu
-      precision: int8
+      precision: int4
       """
     ).errors()
     #expect(
@@ -127,7 +127,7 @@ import Testing
         "fish.yaml:24:1: error: found hr_checkpoint_name, which is not supported by this version; "
           + "one checkpoint runs for all steps of a picture, remove it",
         #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
-        #"fish.yaml:26:12: error: precision: found "int8", which is not supported by this version, expected auto, fp32 or bf16"#,
+        #"fish.yaml:26:12: error: precision: found "int4", expected auto, fp32, bf16 or int8 (did you mean "int8"?)"#,
       ])
   }
 
