@@ -54,7 +54,9 @@ public struct ImageKind: Hashable, Sendable {
     if self == other { return 1 }
     var same = other
     (same.sampler, same.isGuided) = (sampler, isGuided)
-    guard same == self, !hasSecondPass, let calls = callsPerStep, let otherCalls = other.callsPerStep else { return nil }
+    guard same == self, !hasSecondPass, let calls = callsPerStep, let otherCalls = other.callsPerStep else {
+      return nil
+    }
     return calls / otherCalls
   }
 

@@ -171,6 +171,7 @@ public final class Engine {
   ///   - callsBefore: Calls of the network by the pass before this one, as prompts reckon; nothing for the first.
   ///   - laterSteps: Steps of the passes after this one.
   ///   - progress: See `generate(_:resuming:progress:)`.
+  /// - Throws: What `generate(_:resuming:progress:)` throws.
   private func sample(
     _ loop: inout SamplingLoop, _ parameters: JobParameters, _ networks: LoadedModel, _ training: TrainingSchedule,
     callsBefore: Int? = nil, laterSteps: Int, _ progress: (GenerationProgress, GenerationState?) throws -> Void

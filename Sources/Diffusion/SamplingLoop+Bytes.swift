@@ -16,11 +16,12 @@ extension SamplingLoop {
   /// Whether it is the way of a second pass.
   var isSecondPass: Bool { settings.denoisingStrength != nil }
 
-  /// Continues from bytes of `state`; throws `UnusableState` if they are not, or of another image.
+  /// Continues from bytes of `state`.
   ///
   /// - Parameters:
   ///   - bytes: A loop of any pass.
   ///   - passes: The settings of each pass of the image.
+  /// - Throws: `UnusableState` if the bytes are no loop, or one of another image.
   init(bytes: [UInt8], continuing passes: [SamplingSettings]) throws {
     do {
       self = try PropertyListDecoder().decode(SamplingLoop.self, from: Data(bytes))

@@ -54,7 +54,9 @@ extension JobIngredients {
   /// The checkpoint and all that goes with it, for the list of models of a run.
   public var models: [ModelIdentity] {
     [model, vae].compactMap { $0 }
-      + ((loras ?? []) + (hiresLoRAs ?? [])).map { ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "lora") }
+      + ((loras ?? []) + (hiresLoRAs ?? [])).map {
+        ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "lora")
+      }
       + embeddings.map { ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "embedding") }
   }
 }

@@ -83,7 +83,8 @@ public enum GenerationInfo {
       "sd_vae_hash": ingredients.vae.map { .string($0.shortHash) } ?? .null,
       "seed_resize_from_w": .integer(Int64(parameters.seedResizeFromW)),
       "seed_resize_from_h": .integer(Int64(parameters.seedResizeFromH)),
-      "denoising_strength": (request.denoisingStrength ?? parameters.hires?.denoisingStrength).map { .number($0) } ?? .null,
+      "denoising_strength": (request.denoisingStrength ?? parameters.hires?.denoisingStrength).map { .number($0) }
+        ?? .null,
       "extra_generation_params": .object(extras),
       "index_of_first_image": request.hasGrid ? 1 : 0,
       "infotexts": .array(((request.hasGrid ? [infotexts[0]] : []) + infotexts).map { .string($0) }),

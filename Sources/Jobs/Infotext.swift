@@ -69,7 +69,8 @@ public struct Infotext: Hashable, Sendable {
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     if parameters.tiling { items.append(Item(key: "Tiling", value: true)) }
     extras =
-      Self.hiresExtras(parameters) + Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
+      Self.hiresExtras(parameters) + Self.adapterExtras(ingredients) + Self.promptExtras(parameters)
+      + Self.scheduleExtras(parameters)
       + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
@@ -95,7 +96,8 @@ public struct Infotext: Hashable, Sendable {
     }
     add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != parameters.sampler)
     add("Hires prompt", .string(second.prompt), when: second.prompt != parameters.prompt)
-    add("Hires negative prompt", .string(second.negativePrompt), when: second.negativePrompt != parameters.negativePrompt)
+    add(
+      "Hires negative prompt", .string(second.negativePrompt), when: second.negativePrompt != parameters.negativePrompt)
     // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
     add(
       "Hires schedule type", .string(second.namedSchedule.label),

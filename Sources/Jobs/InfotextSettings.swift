@@ -183,7 +183,7 @@ public struct InfotextSettings: Hashable, Sendable {
 
   private mutating func readSamplerOptions(_ values: inout InfotextValues) {
     // Before DDIM's eta had a key of its own it stood under the common one.
-    if parameters.sampler.usesEtaDDIM {
+    if parameters.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
       values.read("Eta", into: &parameters.etaDDIM)
     } else {
       values.read("Eta", into: &parameters.eta)

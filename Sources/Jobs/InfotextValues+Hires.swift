@@ -11,7 +11,8 @@ extension InfotextValues {
   /// - Parameter first: The settings of the first pass.
   /// - Returns: Settings that say only what differs from the first pass.
   mutating func hires(_ first: JobParameters) -> Hires? {
-    guard ["Hires upscale", "Hires resize", "Hires upscaler", "First pass size"].contains(where: has) else { return nil }
+    let keys = ["Hires upscale", "Hires resize", "Hires upscaler", "First pass size"]
+    guard keys.contains(where: has) else { return nil }
     var hires = HiresSettings()
     read("Denoising strength", into: &hires.denoisingStrength)
     read("Hires upscale", into: &hires.scale)

@@ -82,7 +82,9 @@ extension JobID {
       if parameters.inAnyPass(\.quantizationMatters) { writer.member("enable_quantization", true) }
       if parameters.inAnyPass(\.etaMatters) { writer.member("eta", parameters.eta) }
       if parameters.inAnyPass(\.etaDDIMMatters) { writer.member("eta_ddim", parameters.etaDDIM) }
-      if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) { writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta) }
+      if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) {
+        writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta)
+      }
       if parameters.featureCache != 1 { writer.member("feature_cache", parameters.featureCache) }
       writer.member("height", parameters.height)
       if let hires = parameters.hires { write(hires, parameters, ingredients, to: &writer) }

@@ -70,7 +70,8 @@ enum UnsupportedNames {
       "fp8_storage": Refusal(reason: "weights keep the precision of their file, remove it", harmless: ["disable"]),
     ]
     keys["hr_checkpoint_name"] = Refusal(
-      reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "use same checkpoint", "none"])
+      reason: "one checkpoint runs for all steps of a picture, remove it",
+      harmless: ["", "use same checkpoint", "none"])
     for name in [
       "refiner_checkpoint", "refiner_switch_at", "refiner_switch_by_sample_steps", "hires_fix_refiner_pass",
     ] {

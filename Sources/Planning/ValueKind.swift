@@ -74,7 +74,9 @@ public enum ValueKind: Hashable, Sendable {
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .upscaler, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    case .text, .otherSampler, .otherSchedule, .upscaler, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes,
+      .axisGroups, .cells, .sheet:
+      true
     default: false
     }
   }

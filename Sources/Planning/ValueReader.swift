@@ -169,8 +169,8 @@ struct ValueReader {
       return .upscaler(UpscalerReference(name: name))
     }
     throw Complaint(
-      message: "found \(YAMLNode.found(scalar)), which is not supported by this version, expected \(ValueKind.list(names))"
-        + NearestName.hint(scalar.text, among: names))
+      message: "found \(YAMLNode.found(scalar)), which is not supported by this version, expected "
+        + ValueKind.list(names) + NearestName.hint(scalar.text, among: names))
   }
 
   private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {

@@ -19,8 +19,8 @@ struct AdapterSearch {
     let settings = picture.settings
     // Our own texts tell of every embedding; what has come to the folders since is no part of the picture.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
-    if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !(parameters.prompt + (parameters.hires?.prompt ?? "")).contains("<")
-    {
+    let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
+    if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {
       var placed = parameters
       placed.adapterPlaces = []
       return placed

@@ -34,7 +34,8 @@ struct ContactSheetFiles {
       SheetCell(
         axes: picture.job.axes,
         content: picture.path.map { .image(path: $0) } ?? picture.error.map { .failed($0) } ?? .pending,
-        width: picture.job.parameters.finalWidth, height: picture.job.parameters.finalHeight, infotext: picture.infotext,
+        width: picture.job.parameters.finalWidth, height: picture.job.parameters.finalHeight,
+        infotext: picture.infotext,
         seconds: picture.seconds)
     }
     let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }

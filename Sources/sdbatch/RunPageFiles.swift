@@ -57,7 +57,8 @@ struct RunPageFiles {
     let recipe = PictureRecipe(parameters)
     return PageCell(
       index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),
-      width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds, infotext: picture.infotext,
+      width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds,
+      infotext: picture.infotext,
       recipe: recipe.text, settings: recipe.settings)
   }
 

@@ -34,9 +34,20 @@ import Testing
 
   @Test(.timeLimit(.minutes(5)), arguments: SamplerID.allCases)
   func `an image that is killed and stopped again and again is the same`(sampler: SamplerID) async throws {
-    let whole = try Workspace(recipe: Self.recipe(sampler))
+    try await stopAgainAndAgain(Self.recipe(sampler))
+  }
+
+  @Test(.timeLimit(.minutes(5)))
+  func `an image of two passes that is killed and stopped in both is the same`() async throws {
+    try await stopAgainAndAgain(
+      Self.recipe(.eulerAncestral).replacingOccurrences(of: "steps: 9", with: "steps: 4")
+        + "enable_hr: true\nhr_scale: 1.25\nhr_second_pass_steps: 5\nhr_upscaler: Latent (bicubic)\n")
+  }
+
+  private func stopAgainAndAgain(_ recipe: String) async throws {
+    let whole = try Workspace(recipe: recipe)
     try await whole.run("recipe.yaml")
-    let space = try Workspace(recipe: Self.recipe(sampler))
+    let space = try Workspace(recipe: recipe)
     var last = 0
     var runs = 0
     // Each run is ended after a step more than the one before had on the disk, in one of three ways.

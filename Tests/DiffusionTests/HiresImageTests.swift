@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [(0.01, 0, 0), (100.0, 0, 0), (2, 4, 0), (2, 0, 4)])
+  @Test(arguments: [(0.01, 0, 0), (200.0, 0, 0), (2, 4, 0), (2, 0, 4)])
   func `a second pass of no size or one too large is refused`(scale: Double, x: Int, y: Int) throws {
     var parameters = ResumedImageTests.parameters(.euler)
     parameters.hires = HiresSettings()

@@ -174,14 +174,14 @@ import Testing
       """
       a <lora:foo:0.8> <hypernet:bar:1> cat
       Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Denoising strength: 0.7, Hires upscale: 2, \
-      Hires prompt: "x, \\"y\\": z\\nw", ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
+      Hires prompt: "x, \\"y\\": z\\nw", Hires upscaler: LDSR, Hires checkpoint: other, ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
       Some Extension-Key: 3, Version: v1.10.1
       """)
     let kinds = Dictionary(uniqueKeysWithValues: settings.remarks.map { ($0.key, $0.kind) })
     #expect(
       kinds == [
-        "Prompt": .unsupported, "Denoising strength": .unsupported, "Hires upscale": .unsupported,
-        "Hires prompt": .unsupported, "ControlNet 0": .unsupported,
+        "Prompt": .unsupported, "Hires upscaler": .wrong, "Hires checkpoint": .unsupported,
+        "ControlNet 0": .unsupported,
         "Some Extension-Key": .unknown,
       ])
     #expect(!settings.isComplete)

@@ -50,7 +50,8 @@ import Testing
   ])
   func `every other axis of the webui's plot is one here or refused by name`(_ label: String) throws {
     let values = [
-      "Token merging ratio": "0, 0.5",
+      "Token merging ratio": "0, 0.5", "Token merging ratio high-res": "0, 0.5", "Hires sampler": "Euler a",
+      "Hires upscaler": "Latent, Latent (nearest)",
       "Sampler": "k_euler, DPM++ 2M", "Checkpoint name": "demo", "Schedule type": "Automatic, SGM Uniform",
       "VAE": "None, Automatic", "Always discard next-to-last sigma": "True, False", "SGM noise multiplier": "False",
       "RNG source": "GPU, CPU, NV",

@@ -237,7 +237,7 @@ private func request(
       """
     let job = try #require(try request(body).jobs().first).parameters
     let hires = try #require(job.hires)
-    #expect(hires.scale == 1.5 && hires.denoisingStrength == 0.5 && hires.steps == 9 && hires.prompt == "b ")
+    #expect(hires.scale == 1.5 && hires.denoisingStrength == 0.5 && hires.steps == 9 && hires.prompt == "b \n")
     #expect(hires.upscaler?.latentFilter == .nearestExact && hires.tokenMergingRatio == 0.4)
     #expect(hires.sampler == .dpmPP2M && hires.scheduler == .karras && hires.negativePrompt.isEmpty)
     #expect((job.finalWidth, job.finalHeight, job.allSteps) == (192, 768, 14))

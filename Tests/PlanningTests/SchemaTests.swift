@@ -86,7 +86,8 @@ import Testing
     #"{"include": [3]}"#, #"{"output": ""}"#, #"{"output": ["a"]}"#, #"{"webhook": ["a"]}"#, #"{"sheet": "x"}"#,
     #"{"sheet": {"z": "steps"}}"#, #"{"sheet": {"x": ["steps"]}}"#, #"{"restore_faces": true}"#,
     #"{"tiling": 2}"#, #"{"hr_scale": null}"#, #"{"hr_upscaler": "LDSR"}"#, #"{"denoising_strength": 1.5}"#,
-    #"{"hr_sampler_name": "Euler b"}"#, #"{"firstphase_width": 500}"#, #"{"token_merging_ratio": 1}"#, #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#,
+    #"{"hr_sampler_name": "Euler b"}"#, #"{"firstphase_width": 500}"#, #"{"token_merging_ratio": 1}"#,
+    #"{"batch_size": 2}"#, #"{"size": "512"}"#, #"{"size": 512}"#,
     #"{"styles": {"a": 1}}"#,
     #"{"sampler_name": "k_euler_x"}"#, #"{"script_args": [1]}"#,
   ])

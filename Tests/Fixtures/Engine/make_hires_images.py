@@ -72,7 +72,6 @@ cases = [
     dict(base, sampler_name="Heun", prompt="a [boat:bird:13] on [a lake:1.3] [x::0.5]", steps=4, hr_second_pass_steps=6),
     dict(base, sampler_name="Euler a", prompt="a [boat:bird:0.5] on [a lake:3]", use_old_scheduling=True, hr_second_pass_steps=8),
     dict(base, sampler_name="Euler", denoising_strength=0.7, hr_second_pass_steps=1),
-    dict(base, sampler_name="DPM adaptive", hr_sampler_name="Euler", denoising_strength=0.5, hr_scale=1.25),
 ]  # fmt: skip
 only = [int(i) for i in os.environ.get("ONLY", "").split(",") if i]
 for i, case in enumerate(cases):
