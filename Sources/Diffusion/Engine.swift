@@ -74,8 +74,7 @@ public final class Engine {
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
       notes.append(
-        "precision: int8 is slow here, for \(engine.isa) has no instructions for products of 8-bit numbers; it still saves "
-          + "memory, and fp32 is the faster choice")
+        "precision: int8 saves memory here, not time: \(engine.isa) has no instructions for products of 8-bit numbers")
     }
     return JobIngredients(
       model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),

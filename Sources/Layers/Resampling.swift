@@ -15,7 +15,8 @@ public final class Downsample {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
     name = w.path
-    conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, step: 2, compute: compute)
+    // It reads what no norm has brought to one size, with one scale for all of an image.
+    conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, step: 2, compute: compute.unquantized)
   }
 
   /// Applies the layer.

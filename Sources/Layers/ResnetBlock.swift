@@ -34,9 +34,10 @@ public final class ResnetBlock {
     }
     norm2 = try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
     conv2 = try Convolution2D(w["conv2"], inputs: outputs, outputs: outputs, compute: compute)
+    // It reads what no norm has brought to one size, and errs into all that follows.
     shortcut =
       inputs == outputs
-      ? nil : try Linear(w["conv_shortcut"], inputs: inputs, outputs: outputs, compute: compute)
+      ? nil : try Linear(w["conv_shortcut"], inputs: inputs, outputs: outputs, compute: compute.unquantized)
   }
 
   /// Applies the block.

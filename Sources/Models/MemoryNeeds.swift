@@ -30,10 +30,10 @@ extension NetworkConfiguration {
     }
   }
 
-  /// Whether a matrix of a UNet runs over an image.
+  /// Whether a matrix of a UNet is in 8 bits.
   private static func isQuantized(_ name: String) -> Bool {
-    ["resnets.", "attentions.", "samplers."].contains { name.contains($0) }
-      && !["time_emb_proj", "attn2.to_k", "attn2.to_v"].contains { name.contains($0) }
+    ["resnets.", "attentions.", "upsamplers."].contains { name.contains($0) }
+      && !["time_emb_proj", "conv_shortcut", "attn2.to_k", "attn2.to_v"].contains { name.contains($0) }
   }
 }
 

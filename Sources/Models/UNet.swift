@@ -46,8 +46,8 @@ public final class UNet {
   /// - Parameters:
   ///   - w: The UNet's place among the weights.
   ///   - configuration: Its widths.
-  ///   - compute: What the arithmetic runs on. What is quantised in `int8` are the 3x3 convolutions and linear layers that
-  ///     run over an image; first and last convolution, timestep and context, a thousandth of the work, are not.
+  ///   - compute: What the arithmetic runs on. What is quantised in `int8` are the convolutions of ResNet blocks and on the way
+  ///     up, and the transformers' linear layers; what reads or makes something else, a twentieth of the work, is not.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: UNetConfiguration, compute: Compute) throws {
     self.compute = compute
