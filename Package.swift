@@ -53,7 +53,8 @@ let package = Package(
     .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML", crypto]),
     .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
 
-    .target(name: "Responses", dependencies: ["Batch", "Planning", "Imaging", "Jobs", "JSON", crypto]),
+    .target(name: "Webhooks", dependencies: ["Batch", "Jobs", "JSON", crypto]),
+    .target(name: "Responses", dependencies: ["Webhooks", "Batch", "Planning", "Imaging", "Jobs", "JSON", crypto]),
 
     .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
     .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
@@ -68,8 +69,8 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Responses", "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel", "Imaging", "Jobs",
-        "JSON", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Responses", "Webhooks", "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel",
+        "Imaging", "Jobs", "JSON", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -94,6 +95,7 @@ let package = Package(
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "Prompts", "TestSupport"]),
     .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", "TestSupport", crypto]),
+    .testTarget(name: "WebhooksTests", dependencies: ["Webhooks", "Batch", "Jobs", "JSON", "TestSupport"]),
     .testTarget(
       name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(

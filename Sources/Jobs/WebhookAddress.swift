@@ -51,4 +51,7 @@ public struct WebhookAddress: Hashable, Sendable {
 
   /// Whether the redacted form hides something.
   public var hasSecrets: Bool { redacted != url }
+
+  /// Whether this is a redacted form, which leads nowhere.
+  public var isRedacted: Bool { url.contains("://***@") || url.hasSuffix("?***") }
 }

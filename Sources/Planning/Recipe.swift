@@ -17,8 +17,8 @@ public struct Recipe: Sendable {
   public let output: String
   /// How the contact sheet is laid out, where the recipe says so.
   public let sheet: SheetLayout?
-  /// Where to announce a finished run.
-  public let webhook: String?
+  /// Where to announce a finished run, or each of its images.
+  public let webhook: RecipeWebhook?
   /// The effective recipe as YAML: the file's own text, or with overrides what it comes to.
   public let text: String
   /// The effective recipe for the manifest.
@@ -49,6 +49,24 @@ public struct Recipe: Sendable {
 
   /// How many jobs a recipe may ask for.
   public static let jobLimit = 10_000_000
+}
+
+/// What a recipe's `webhook` says.
+public struct RecipeWebhook: Hashable, Sendable {
+  /// What is announced.
+  public enum Occasion: String, CaseIterable, Hashable, Sendable {
+    /// The end of the run, once all is done or tried.
+    case run
+    /// Each image as it is made, or fails.
+    case job
+  }
+
+  /// Where to post the document.
+  public var address: WebhookAddress
+  /// What is announced; one or both.
+  public var occasions: [Occasion]
+  /// Whether the document holds the images.
+  public var sendsImages: Bool
 }
 
 /// The axes that the recipe gives to the directions of a contact sheet.

@@ -404,7 +404,7 @@ public final class RecipeKey: Sendable {
     RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv beside the recipe."),
     RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
     RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),
-    RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run."),
+    RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run, or each of its images."),
   ]
 }
 

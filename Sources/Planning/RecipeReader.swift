@@ -60,12 +60,15 @@ public struct RecipeReader: Sendable {
     }
     let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
     let parts = reading.parts()
+    // Secrets in an address stay where the user wrote them.
+    let shown = WebhookReader.redacted(root)
     let written =
-      overrides.isEmpty ? String(decoding: text, as: UTF8.self) : effectiveText(root, path, overrides, findings)
+      overrides.isEmpty && shown == nil
+      ? String(decoding: text, as: UTF8.self) : effectiveText(shown ?? root, path, overrides, findings)
     return Recipe(
       path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
       output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
-      webhook: parts.webhook, text: written, json: JSONValue(root), warnings: try findings.finish(),
+      webhook: parts.webhook, text: written, json: JSONValue(shown ?? root), warnings: try findings.finish(),
       exclude: parts.exclude, include: parts.include, requests: nil)
   }
 
@@ -114,7 +117,8 @@ public struct RecipeReader: Sendable {
       return ""
     }
     let file = Quoted.bounded(URL(fileURLWithPath: path).lastPathComponent)
-    return "# \(file) with " + overrides.map { "--set " + Quoted.bounded($0) }.joined(separator: " ") + "\n" + text
+    let set = overrides.map { $0.hasPrefix("webhook=") ? "--set webhook=..." : "--set " + Quoted.bounded($0) }
+    return "# \(file)\(set.isEmpty ? "" : " with ")" + set.joined(separator: " ") + "\n" + text
   }
 
   private static func defaultOutput(_ path: String) -> String {
@@ -152,7 +156,7 @@ private struct Reading {
     var wildcards: [Axis] = []
     var output: String?
     var sheet: SheetLayout?
-    var webhook: String?
+    var webhook: RecipeWebhook?
   }
 
   func parts() -> Parts {
@@ -187,7 +191,7 @@ private struct Reading {
       switch name {
       case "output": parts.output = text(node, of: name)
       case "sheet": parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + broken.sorted()).layout(node)
-      case "webhook": parts.webhook = webhook(node)
+      case "webhook": parts.webhook = WebhookReader(findings: findings).webhook(node)
       default: break
       }
     }
@@ -418,18 +422,6 @@ private struct Reading {
       findings.error("\(name): found \(Quoted.short(text)), expected a path", at: node.position)
       return nil
     }
-    return text
-  }
-
-  private func webhook(_ node: YAMLNode) -> String? {
-    guard let text = node.scalar?.text else {
-      findings.error("webhook: found \(node.found), expected \(ValueKind.address.expectation)", at: node.position)
-      return nil
-    }
-    guard !text.isEmpty else { return nil }
-    findings.warning(
-      "webhook: found \(Quoted.short(text)), but this version does not send webhooks; the run goes on without",
-      at: node.position)
     return text
   }
 }

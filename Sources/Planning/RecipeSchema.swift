@@ -45,13 +45,29 @@ public enum RecipeSchema {
     case .sheet: schema = nullOr(sheet)
     case .path: schema = nullOr(["type": ["string", "number", "boolean"], "minLength": 1])
     case .files: schema = key.schema
-    case .address: schema = nullOr(["type": ["string", "number", "boolean"]])
+    case .address: schema = webhook
     default:
       schema = key.name == "seed" ? ["anyOf": [reference("value.seed"), nightly]] : reference("value." + key.name)
     }
     guard case .object(let members) = schema else { return schema }
     return .object([JSONMember("description", .string(key.summary))] + members)
   }
+
+  private static let webhook: JSONValue = {
+    let address: JSONValue = ["type": "string", "pattern": "^([hH][tT][tT][pP][sS]?://.+)?$"]
+    let occasion: JSONValue = ["enum": ["run", "job"]]
+    let members: JSONValue = [
+      "url": address,
+      "per": ["anyOf": [occasion, ["type": "array", "items": occasion, "minItems": 1]]],
+      "send_images": ["type": "boolean"],
+    ]
+    return [
+      "anyOf": [
+        ["type": "null"], address,
+        ["type": "object", "properties": members, "required": ["url"], "additionalProperties": false],
+      ]
+    ]
+  }()
 
   private static func reference(_ name: String) -> JSONValue { ["$ref": .string("#/$defs/" + name)] }
 

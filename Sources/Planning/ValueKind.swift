@@ -109,7 +109,7 @@ public enum ValueKind: Hashable, Sendable {
     case .cells: "a list of mappings"
     case .path: "a path"
     case .sheet: "a mapping such as {x: cfg_scale, y: steps}"
-    case .address: "an address, or nothing"
+    case .address: "an address, {url: ..., per: run, send_images: false}, or nothing"
     }
   }
 

@@ -2,6 +2,7 @@ import Batch
 import Foundation
 import JSON
 import Jobs
+import Webhooks
 
 /// Answers requests while a run goes on: writes each answer as soon as the last of its images is there, or is known not
 /// to come.
@@ -29,18 +30,20 @@ public final class ResponseDesk {
   }
 
   private var desks: [Desk] = []
-  /// The jobs of each identity, by their place.
-  private var places: [JobID: [Int32]] = [:]
-  /// The order of each job, by the job's place; nothing for jobs that nobody is to be told of.
-  private var orders: [Int32?] = []
+  /// The last job of each identity, by its place.
+  private var lastPlaces: [JobID: Int32] = [:]
+  /// The job before with the same identity, by place; -1 for none.
+  private var earlierPlaces: [Int32]
+  /// The order of each job, by the job's place; -1 for jobs that nobody is to be told of.
+  private var orders: [Int32]
   private let ids: [JobID]
-  private let jobs: [Job]
+  private let jobs: AnySequence<Job>
   private let ingredients: (JobParameters) throws -> JobIngredients
   private let version: String
   private let folder: RunFolder
   private let disk: Disk
   private let record: ResponseRecord
-  private let announce: (_ id: String, _ file: String, _ address: WebhookAddress) throws -> Void
+  private let announce: (Announcement) throws -> Void
   private let start = ContinuousClock.now
   /// What keeps answers from being written.
   private var failure: (any Error)?
@@ -49,31 +52,32 @@ public final class ResponseDesk {
   /// A desk for the orders of a plan.
   ///
   /// - Parameters:
-  ///   - orders: What is to be answered; no two are about one job.
-  ///   - jobs: The plan's jobs.
+  ///   - jobs: The plan's jobs; may be walked through more than once.
   ///   - folder: The run, whose lock is held.
   ///   - version: The version of this program.
   ///   - disk: The disk.
   ///   - ingredients: Says what jobs are made from.
-  ///   - announce: Is given each answer that has somewhere to go, with its file; returns when that cannot be lost.
+  ///   - makeOrders: Says what is to be answered, from the identities of all jobs; no two orders are about one job.
+  ///   - announce: Is given each answer that has somewhere to go; returns when that cannot be lost.
   /// - Throws: `BatchError`, or what `ingredients` throws.
   public init(
-    _ orders: [ResponseOrder], jobs: some Sequence<Job>, in folder: RunFolder, version: String, on disk: Disk = Disk(),
-    ingredients: @escaping (JobParameters) throws -> JobIngredients,
-    announce: @escaping (_ id: String, _ file: String, _ address: WebhookAddress) throws -> Void
+    jobs: some Sequence<Job>, in folder: RunFolder, version: String, on disk: Disk = Disk(),
+    ingredients: @escaping (JobParameters) throws -> JobIngredients, orders makeOrders: ([JobID]) -> [ResponseOrder],
+    announce: @escaping (Announcement) throws -> Void
   ) throws {
     self.folder = folder
     self.version = version
     self.disk = disk
     self.ingredients = ingredients
     self.announce = announce
-    self.jobs = Array(jobs)
-    ids = try self.jobs.map { JobID($0.parameters, try ingredients($0.parameters)) }
+    self.jobs = AnySequence(jobs)
+    ids = try jobs.map { JobID($0.parameters, try ingredients($0.parameters)) }
+    orders = Array(repeating: -1, count: ids.count)
+    earlierPlaces = orders
     try disk.makeFolder(folder.responses)
     try AtomicFile.removeTemporaries(in: folder.responses, on: disk)
     record = try ResponseRecord(folder, on: disk)
-    self.orders = Array(repeating: nil, count: ids.count)
-    for order in orders {
+    for order in makeOrders(ids) {
       let digest = order.digest(ids[order.jobs])
       if let entry = record.entries[order.id], entry.digest == digest, entry.status == .completed,
         access(path(order), F_OK) == 0
@@ -81,8 +85,8 @@ public final class ResponseDesk {
         continue
       }
       for place in order.jobs {
-        self.orders[place] = Int32(desks.count)
-        places[ids[place], default: []].append(Int32(place))
+        orders[place] = Int32(desks.count)
+        earlierPlaces[place] = lastPlaces.updateValue(Int32(place), forKey: ids[place]) ?? -1
       }
       desks.append(
         Desk(
@@ -91,21 +95,23 @@ public final class ResponseDesk {
     }
   }
 
-  private func path(_ order: ResponseOrder) -> String { "\(folder.responses)/\(order.id).json" }
+  private func file(_ order: ResponseOrder) -> String { "responses/\(order.id).json" }
+  private func path(_ order: ResponseOrder) -> String { folder.file(file(order)) }
 
   // MARK: The run
 
   /// Takes in what happens in the run.
   public func note(_ event: RunEvent) {
     switch event {
-    case .imageFound(_, let id): settle(id) { .found }
+    case .imageFound(let job, let id): settle(id, job) { .found }
     case .jobStarted(let running):
       guard let desk = desk(running.job), desks[desk].begin == nil else { return }
       desks[desk].begin = .now
       desks[desk].timestamp = Timestamp.now().compactLocal
-    case .imageDone(let running, let file, let seconds): settle(running.id) { .made(file: file, seconds: seconds) }
-    case .jobFailed(let running, let error): settle(running.id) { .failed(error) }
-    case .jobQuarantined(_, let id, let error): settle(id) { .failed(error) }
+    case .imageDone(let running, let file, let seconds):
+      settle(running.id, running.job) { .made(file: file, seconds: seconds) }
+    case .jobFailed(let running, let error): settle(running.id, running.job) { .failed(error) }
+    case .jobQuarantined(let job, let id, let error): settle(id, job) { .failed(error) }
     case .started, .progress, .resumed, .checkpointIgnored, .finished: break
     }
   }
@@ -125,24 +131,41 @@ public final class ResponseDesk {
   }
 
   private func desk(_ job: Job) -> Int? {
-    job.index < orders.count ? orders[job.index].map { Int($0) } : nil
+    guard job.index < orders.count, orders[job.index] >= 0 else { return nil }
+    return Int(orders[job.index])
   }
 
-  private func settle(_ id: JobID, _ image: () -> Image) {
-    for place in places[id] ?? [] {
-      guard let index = orders[Int(place)].map({ Int($0) }) else { continue }
-      let number = Int(place) - desks[index].order.jobs.lowerBound
-      guard case .missing = desks[index].images[number] else { continue }
+  private func settle(_ id: JobID, _ job: Job, _ image: () -> Image) {
+    var places: [Int] = []
+    var next = lastPlaces[id] ?? -1
+    while next >= 0 {
+      places.append(Int(next))
+      next = earlierPlaces[Int(next)]
+    }
+    // In the order of the requests.
+    for place in places.reversed() {
+      let index = Int(orders[place])
+      let number = place - desks[index].order.jobs.lowerBound
+      // Equal jobs are told of one by one, and the first settles all of them.
+      guard desks[index].missing > 0, case .missing = desks[index].images[number] else { continue }
       desks[index].images[number] = image()
       desks[index].missing -= 1
       guard desks[index].missing == 0, failure == nil else { continue }
       do {
-        try answer(desks[index])
+        try answer(desks[index], job)
       } catch {
         failure = error
       }
       desks[index].images = []
     }
+  }
+
+  /// Answers the requests that were begun and that this run does not bring to their end.
+  ///
+  /// - Parameter reason: Why it does not.
+  /// - Throws: `BatchError.notWritten`.
+  public func cancel(_ reason: String) throws {
+    for desk in desks where desk.begin != nil && desk.missing > 0 { try give(desk, .cancelled, error: reason) }
   }
 
   /// Tells of an answer that could not be written.
@@ -154,32 +177,55 @@ public final class ResponseDesk {
 
   // MARK: Answers
 
-  private func answer(_ desk: Desk) throws {
+  private func answer(_ desk: Desk, _ job: Job) throws {
     let errors = desk.images.compactMap { if case .failed(let error) = $0 { error } else { nil } }
-    let status: ResponseStatus = errors.isEmpty ? .completed : desk.lateness == nil ? .failed : .timedOut
-    let entry = ResponseRecord.Entry(
-      id: desk.order.id, status: status, digest: desk.digest,
-      error: status == .completed ? nil : desk.lateness ?? errors.first)
-    // A failure that was told of and has not changed is not told of again every night.
-    if record.entries[desk.order.id] == entry, access(path(desk.order), F_OK) == 0 { return }
-    var document = ResponseDocument(
-      order: desk.order, status: status, delayTime: milliseconds(from: start, to: desk.begin ?? .now),
-      executionTime: 0, output: nil, error: entry.error)
-    if status == .completed {
-      let (output, seconds) = try output(desk)
-      document.output = output
-      document.executionTime = Int64((seconds * 1000).rounded())
-    } else {
-      document.executionTime = desk.begin.map { milliseconds(from: $0, to: .now) } ?? 0
+    if errors.isEmpty {
+      let (output, seconds) = try output(desk, job)
+      return try give(desk, .completed, output: output, executionTime: Int64((seconds * 1000).rounded()))
     }
-    try document.write(to: path(desk.order), on: disk)
-    if let webhook = desk.order.webhook { try announce(desk.order.id, path(desk.order), webhook) }
+    try give(
+      desk, desk.lateness == nil ? .failed : .timedOut,
+      error: desk.lateness ?? Self.error(errors, of: desk.images.count))
+  }
+
+  /// Makes an answer durable: first the document, then its place in the outbox, then the note that it was given. What a
+  /// crash leaves undone of these is done by the next run, under the same key.
+  private func give(
+    _ desk: Desk, _ status: ResponseStatus, output: ResponseDocument.Output? = nil, error: String? = nil,
+    executionTime: Int64? = nil
+  ) throws {
+    let (order, path) = (desk.order, path(desk.order))
+    let entry = ResponseRecord.Entry(id: order.id, status: status, digest: desk.digest, error: error)
+    // What was told of and has not changed is not told of again every night.
+    if status != .completed, record.entries[order.id] == entry, access(path, F_OK) == 0 { return }
+    let document = ResponseDocument(
+      order: order, status: status, delayTime: milliseconds(from: start, to: desk.begin ?? .now),
+      executionTime: executionTime ?? desk.begin.map { milliseconds(from: $0, to: .now) } ?? 0, output: output,
+      error: error)
+    try document.write(to: path, on: disk)
+    if let address = order.webhook {
+      try announce(
+        Announcement(id: order.id, key: "\(order.id)-\(entry.fingerprint)", document: file(order), address: address))
+    }
     try record.append(entry)
   }
 
-  private func output(_ desk: Desk) throws -> (ResponseDocument.Output, seconds: Double) {
-    let jobs = Array(jobs[desk.order.jobs])
-    let made = try ingredients(jobs[0].parameters)
+  /// What an answer says where images failed.
+  private static func error(_ errors: [String], of count: Int) -> String? {
+    guard let first = errors.first else { return nil }
+    return count == 1 ? first : "\(errors.count) of \(count) images failed: \(first)"
+  }
+
+  /// The settings of all images of an order, the last of which to come was `job`.
+  private func settings(_ order: ResponseOrder, _ job: Job) -> [JobParameters] {
+    if let settings = order.settings { return (0..<order.jobs.count).map(settings) }
+    if order.jobs.count == 1 { return [job.parameters] }
+    return jobs.dropFirst(order.jobs.lowerBound).prefix(order.jobs.count).map(\.parameters)
+  }
+
+  private func output(_ desk: Desk, _ job: Job) throws -> (ResponseDocument.Output, seconds: Double) {
+    let settings = settings(desk.order, job)
+    let made = try ingredients(settings[0])
     var files: [String] = []
     var infotexts: [String] = []
     var seconds = 0.0
@@ -190,7 +236,7 @@ public final class ResponseDesk {
       case .made(let file, let time):
         files.append(folder.file(file))
         seconds += time
-        infotexts.append(Infotext(jobs[number].parameters, made, version: version).text)
+        infotexts.append(Infotext(settings[number], try ingredients(settings[number]), version: version).text)
       case .found:
         guard let details = try finished.get().details(ids[place]) else {
           throw BatchError.damaged(path: folder.journal, problem: "it lost an image; give the same command again")
@@ -203,7 +249,7 @@ public final class ResponseDesk {
       }
     }
     let info = GenerationInfo.json(
-      jobs.map(\.parameters), made, infotexts: infotexts, request: desk.order.info, version: version,
+      settings, made, infotexts: infotexts, request: desk.order.info, version: version,
       timestamp: timestamp ?? Timestamp.now().compactLocal)
     return (ResponseDocument.Output(files: files, info: info), seconds)
   }

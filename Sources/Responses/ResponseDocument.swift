@@ -11,7 +11,7 @@ public enum ResponseStatus: String, Sendable {
   case failed = "FAILED"
   /// It took longer than its `policy` allows.
   case timedOut = "TIMED_OUT"
-  /// It was taken back before it was done.
+  /// The run was told to end before it was done.
   case cancelled = "CANCELLED"
 }
 

@@ -25,6 +25,8 @@ public struct ResponseOrder: Sendable {
   public var makesGrid: Bool
   /// What the answer's `info` has of the request.
   public var info: GenerationInfo.Request
+  /// Gives the settings of an image, by its number among those of the order; nothing where the plan's jobs have to be asked.
+  let settings: (@Sendable (Int) -> JobParameters)?
 
   /// The order of a request.
   public init(_ planned: PlannedRequest) {
@@ -41,6 +43,52 @@ public struct ResponseOrder: Sendable {
     info = GenerationInfo.Request(
       batchSize: request.batchSize, styles: request.styles, denoisingStrength: request.denoisingStrength,
       hasGrid: makesGrid)
+    settings = { planned.parameters($0) }
+  }
+
+  /// The orders of a recipe's webhook: one for the run, or one for each image.
+  ///
+  /// - Parameters:
+  ///   - webhook: What the recipe says.
+  ///   - occasion: What is announced.
+  ///   - recipe: The recipe as the manifest shows it.
+  ///   - jobs: The plan's jobs.
+  ///   - ids: Their identities.
+  /// - Returns: Orders; equal jobs have one.
+  public static func orders(
+    of webhook: RecipeWebhook, per occasion: RecipeWebhook.Occasion, recipe: JSONValue, jobs: some Sequence<Job>,
+    ids: [JobID]
+  ) -> [ResponseOrder] {
+    switch occasion {
+    case .run:
+      var hash = SHA256()
+      for id in ids { hash.update(data: Array(id.description.utf8)) }
+      let id = Hexadecimal.text(hash.finalize().prefix(16))
+      return ids.isEmpty
+        ? [] : [ResponseOrder(id: id, input: recipe, parameters: recipe, jobs: 0..<ids.count, webhook)]
+    case .job:
+      var seen: Set<JobID> = []
+      return zip(jobs, ids).enumerated().compactMap { place, pair in
+        guard seen.insert(pair.1).inserted else { return nil }
+        let settings = PictureRecipe.json(pair.0.parameters)
+        return ResponseOrder(
+          id: pair.1.description, input: settings, parameters: settings, jobs: place..<(place + 1), webhook)
+      }
+    }
+  }
+
+  private init(
+    id: String, input: JSONValue, parameters: JSONValue, jobs: Range<Int>, _ webhook: RecipeWebhook
+  ) {
+    self.id = id
+    self.input = input
+    self.parameters = parameters
+    self.jobs = jobs
+    self.webhook = webhook.address
+    sendsImages = webhook.sendsImages
+    makesGrid = false
+    info = GenerationInfo.Request()
+    settings = nil
   }
 
   /// A digest of what is asked for and of the images that it comes to.

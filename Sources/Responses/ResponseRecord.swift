@@ -1,4 +1,5 @@
 import Batch
+import Crypto
 import Foundation
 import JSON
 
@@ -13,6 +14,11 @@ final class ResponseRecord {
     var digest: String
     /// Why there are no images.
     var error: String?
+
+    /// Tells this answer from others to the same request, in 16 hexadecimal digits; times and such do not count.
+    var fingerprint: String {
+      Hexadecimal.text(SHA256.hash(data: Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
+    }
   }
 
   private let path: String

@@ -70,6 +70,14 @@ enum ExitStatus: Int32, Error {
 }
 
 extension StopReason {
+  /// Whether somebody broke the run off, rather than the time set for it being over (which SIGUSR1 says under Slurm).
+  var isCancelling: Bool {
+    switch self {
+    case .signal(SIGUSR1), .failure, .until, .maxTime: false
+    case .signal: true
+    }
+  }
+
   /// What asked for the end.
   var text: String {
     switch self {

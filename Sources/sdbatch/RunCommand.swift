@@ -5,7 +5,6 @@ import Foundation
 import JSON
 import Jobs
 import Planning
-import Responses
 import Sheets
 
 /// `sdbatch run recipe.yaml`
@@ -38,7 +37,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
-  @Flag(help: "Announce nothing; this version announces nothing in any case.")
+  @Flag(help: "Announce nothing to webhooks; what is in the outbox stays there.")
   var noWebhook = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
@@ -121,6 +120,7 @@ struct RunCommand: ParsableCommand {
 
   private func runWhole(_ recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime) throws -> RunOutcome {
     // Planned before anything is written, so that every mistake of the recipe is told first.
+    let webhooks = try webhookOptions()
     var seeds = try storedSeeds(folder)
     let stored = seeds
     var plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
@@ -147,33 +147,38 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
-    let responses = try plan.requests.map { requests in
-      try ResponseDesk(
-        requests.map { ResponseOrder($0) }, jobs: plan.jobs, in: folder, version: SDBatch.version,
-        ingredients: { try engine.ingredients(for: $0) }, announce: { _, _, _ in })
-    }
+    let delivery = try webhooks.map { try makeDelivery($0, folder) }
+    let desks = try makeDesks(plan, engine, folder, delivery)
     let outcome: RunOutcome
     do {
       outcome = try perform(plan.jobs, json: plan.json, text: recipe.copyText, in: folder, lock) { observe in
         Runner(
           engine, lock: lock, checkpointInterval: checkpointEvery?.duration ?? .seconds(30),
-          stopRequest: { StopSignals.request ?? stopTime.request }, deadline: { responses?.deadline(for: $0) }
+          stopRequest: { StopSignals.request ?? stopTime.request },
+          deadline: { job in desks.lazy.compactMap { $0.deadline(for: job) }.first }
         ) { event in
-          responses?.note(event)
+          for desk in desks { desk.note(event) }
           observe(event)
         }
       }
-      try responses?.close()
+      for desk in desks {
+        if let stop = outcome.stop, stop.isCancelling {
+          try desk.cancel("stopped by \(stop.text); the next run goes on with it")
+        }
+        try desk.close()
+      }
     } catch {
       // Nobody is at work any more, which the page should say if it can.
       if !noSheet, (try? lock.check()) != nil { try? RunPageFiles(folder: folder).refresh(patience: .zero) }
       throw error
     }
-    if noSheet { return outcome }
-    let isComplete = outcome.counts.pending == 0
-    if isComplete { try makeSheet(folder) }
-    // A run that is asked to stop is to stop.
-    try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
+    if !noSheet {
+      let isComplete = outcome.counts.pending == 0
+      if isComplete { try makeSheet(folder) }
+      // A run that is asked to stop is to stop.
+      try RunPageFiles(folder: folder).refresh(patience: isComplete ? nil : .seconds(1))
+    }
+    delivery?.finish { StopSignals.request != nil || stopTime.request != nil }
     return outcome
   }
 
@@ -252,7 +257,7 @@ struct RunCommand: ParsableCommand {
     costs.save()
   }
 
-  private var style: ProgressPrinter.Style {
+  var style: ProgressPrinter.Style {
     if json { return .json }
     if quiet { return .quiet }
     if summary { return .summary }

@@ -75,6 +75,7 @@ import Testing
     [], ["steps=7"], ["prompt=a: [b] #c \u{1F41F}\n é"], ["width=128", "eta=0", "height=8"],
     ["vae=none", "output=x y"],
     ["exclude=[{steps: [1, 2]}]", "sheet={x: style}"], ["include="], ["webhook=http://x/"],
+    ["webhook={url: http://x/, per: [job, run], send_images: true}"],
     ["grid=", "zip=", "exclude=", "include=[{seed: 3}]"],
   ])
   func `the effective recipe reads back as the same recipe`(_ overrides: [String]) throws {

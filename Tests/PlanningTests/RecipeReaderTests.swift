@@ -244,7 +244,31 @@ import Testing
     ),
     ("output: \"\"", "fish.yaml:1:9: error: output: found \"\", expected a path"),
     ("output: [a]", "fish.yaml:1:9: error: output: found a list, expected a path"),
-    ("webhook: [a]", "fish.yaml:1:10: error: webhook: found a list, expected an address, or nothing"),
+    (
+      "webhook: [a]",
+      "fish.yaml:1:10: error: webhook: found a list, expected an address, {url: ..., per: run, send_images: false}, or nothing"
+    ),
+    (
+      "webhook: ftp://name:secret@host/",
+      "fish.yaml:1:10: error: webhook: found no address that begins with http:// or https:// and names a host, expected one"
+    ),
+    ("webhook: {per: run}", "fish.yaml:1:10: error: webhook: found no url, expected one"),
+    (
+      "webhook: {url: http://x/, pre: run}",
+      "fish.yaml:1:27: error: found the unknown name \"pre\", expected url, per or send_images (did you mean \"per\"?)"
+    ),
+    (
+      "webhook: {url: http://x/, per: image}",
+      "fish.yaml:1:32: error: per: found \"image\", expected run, job or [run, job]"
+    ),
+    (
+      "webhook: {url: http://x/, per: []}",
+      "fish.yaml:1:32: error: per: found an empty list, expected run, job or [run, job]"
+    ),
+    (
+      "webhook: {url: http://x/, send_images: 2}",
+      "fish.yaml:1:40: error: send_images: found 2, expected true or false"
+    ),
     (
       "sheet: {x: sedd, z: seed}\ngrid: {seed: [1]}",
       "fish.yaml:1:12: error: x: found \"sedd\", expected the name of an axis (did you mean \"seed\"?)"
@@ -346,7 +370,7 @@ import Testing
   @Test func `what keeps nothing from running is a warning with its place`() throws {
     let text = RecipeText(
       """
-      webhook: http://127.0.0.1/
+      webhook: http://127.0.0.1/?***
       sheet: {x: steps}
       grid:
         cfg_scale: [5, 5.0, 5]
@@ -355,8 +379,8 @@ import Testing
       """)
     #expect(
       try text.warnings() == [
-        #"fish.yaml:1:10: warning: webhook: found "http://127.0.0.1/", but this version does not send webhooks; "#
-          + "the run goes on without",
+        "fish.yaml:1:10: warning: webhook: found an address whose secrets are left out (***); nothing will be announced: "
+          + "--set webhook=... gives the whole one",
         "fish.yaml:2:12: warning: x: found steps, which is no axis of this recipe; it is left out",
         "fish.yaml:4:3: warning: the axis cfg_scale has no effect, because every value of look sets cfg_scale after it",
         #"fish.yaml:4:14: warning: cfg_scale: found "5" more than once, expected different values"#,

@@ -1,0 +1,117 @@
+import Foundation
+import FoundationNetworking
+import Synchronization
+
+/// A request and its answer, over a connection of their own: where a receiver closes one that is kept for the next
+/// request, `URLSession` waits on and on. Redirects are left to the caller, and no more of an answer is read than is
+/// needed.
+final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
+  /// What of an answer counts.
+  struct Answer: Sendable {
+    var status: Int
+    /// Where a redirect leads.
+    var location: String?
+  }
+
+  private struct State {
+    var answer: Answer?
+    var received = 0
+    var result: Result<Answer, WebhookSender.Failure>?
+  }
+
+  private let state = Mutex(State())
+  private let isOver = DispatchSemaphore(value: 0)
+  /// Longer answers are not read to their end.
+  private static let limit = 1 << 20
+
+  /// Sends a request and waits for the answer.
+  ///
+  /// - Parameters:
+  ///   - request: The request.
+  ///   - deadline: When to give up.
+  ///   - time: How long that is, for the error.
+  /// - Returns: The answer, once it is complete or longer than anyone needs.
+  /// - Throws: What kept it from coming.
+  static func answer(
+    to request: URLRequest, until deadline: ContinuousClock.Instant, _ time: Duration
+  ) throws(WebhookSender.Failure) -> Answer {
+    let exchange = WebhookExchange()
+    let configuration = URLSessionConfiguration.ephemeral
+    // Both would count from the last byte; what counts is the deadline.
+    configuration.timeoutIntervalForRequest = 86_400
+    configuration.timeoutIntervalForResource = 86_400
+    configuration.httpShouldSetCookies = false
+    let session = URLSession(configuration: configuration, delegate: exchange, delegateQueue: nil)
+    let task = session.dataTask(with: request)
+    task.resume()
+    // Lets go of everything when the task is over.
+    session.finishTasksAndInvalidate()
+    let left = max(0, (deadline - .now).inSeconds)
+    if exchange.isOver.wait(timeout: .now() + left) == .timedOut, exchange.settle(.failure(.timedOut(time))) {
+      task.cancel()
+    }
+    guard let result = exchange.state.withLock({ $0.result }) else { throw .notReached("no answer") }
+    return try result.get()
+  }
+
+  /// Takes the first of all results; returns whether this is it.
+  private func settle(_ result: Result<Answer, WebhookSender.Failure>?) -> Bool {
+    let isFirst = state.withLock { state in
+      guard state.result == nil else { return false }
+      state.result = result ?? state.answer.map { .success($0) } ?? .failure(.notReached("no answer"))
+      return true
+    }
+    if isFirst { isOver.signal() }
+    return isFirst
+  }
+
+  private func begin(_ response: HTTPURLResponse) {
+    let answer = Answer(status: response.statusCode, location: response.value(forHTTPHeaderField: "Location"))
+    state.withLock { $0.answer = answer }
+  }
+
+  // MARK: What the session says
+
+  func urlSession(
+    _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
+    newRequest request: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
+  ) {
+    begin(response)
+    // A task that was cancelled while it asked what to do must not hear of it: Foundation ends the process then.
+    if settle(nil) { completionHandler(nil) }
+  }
+
+  func urlSession(
+    _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
+    completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
+  ) {
+    if let response = response as? HTTPURLResponse { begin(response) }
+    completionHandler(.allow)
+  }
+
+  func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
+    let isEnough = state.withLock { state in
+      state.received += data.count
+      return state.received > Self.limit
+    }
+    if isEnough, settle(nil) { dataTask.cancel() }
+  }
+
+  func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
+    // Descriptions of errors name the address, secrets and all.
+    _ = settle(error.map { .failure(.notReached(Self.reason(($0 as? URLError)?.code))) })
+  }
+
+  private static func reason(_ code: URLError.Code?) -> String {
+    switch code {
+    case .cannotConnectToHost: "nobody answers there"
+    case .cannotFindHost, .dnsLookupFailed: "the host cannot be found"
+    case .networkConnectionLost: "the connection was lost"
+    case .timedOut: "no answer in time"
+    case .secureConnectionFailed, .serverCertificateUntrusted, .serverCertificateHasBadDate,
+      .serverCertificateHasUnknownRoot, .serverCertificateNotYetValid:
+      "the connection could not be made secure"
+    default: "the connection failed\(code.map { " (\($0.rawValue))" } ?? "")"
+    }
+  }
+}
