@@ -75,7 +75,7 @@ public struct WeightTensor: Sendable {
       name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides, scale: scale)
   }
 
-  /// The matrix with rows and columns exchanged; not for numbers that are stored in blocks.
+  /// The matrix with rows and columns exchanged.
   func transposed() -> WeightTensor {
     WeightTensor(
       name: name, shape: shape.reversed(), elementType: elementType, file: file, byteRange: byteRange,
@@ -108,7 +108,9 @@ public struct WeightTensor: Sendable {
       let count = min(partCount - start % partCount, elements.upperBound - start)
       let part = destination + (start - elements.lowerBound)
       var isFinite: Bool
-      if let dequantize = elementType.dequantize {
+      if let dequantize = elementType.dequantize, let strides {
+        isFinite = gather(start..<start + count, of: source, strides: strides, into: part, dequantize)
+      } else if let dequantize = elementType.dequantize {
         isFinite = self.dequantize(start..<start + count, of: source, into: part, dequantize)
       } else if let strides {
         isFinite = gather(start..<start + count, of: source, strides: strides) { widen($0, count: count, into: part) }
@@ -164,34 +166,61 @@ public struct WeightTensor: Sendable {
     return (0..<elements.count).allSatisfy { destination[$0].isFinite }
   }
 
-  /// Hands over some elements of a tensor with strides, put one after the other.
+  /// Decodes some elements of a tensor with strides, each out of its block; gives whether all numbers are finite.
+  private func gather(
+    _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], into destination: UnsafeMutablePointer<Float>,
+    _ decode: Dequantization.Block
+  ) -> Bool {
+    let block = elementType.block
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: block.elements) { numbers in
+      guard let first = numbers.baseAddress else { return }
+      var decoded = -1
+      forEachOffset(elements, strides: strides) { at, offset in
+        if offset / block.elements != decoded {
+          decoded = offset / block.elements
+          decode(source + decoded * block.bytes, first)
+        }
+        destination[at] = first[offset % block.elements]
+      }
+    }
+    return (0..<elements.count).allSatisfy { destination[$0].isFinite }
+  }
+
+  /// Hands over some elements of a tensor with strides, put one after the other; not for numbers in blocks.
   private func gather<Result>(
     _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], _ body: (UnsafeRawPointer) -> Result
   ) -> Result {
     let size = elementType.block.bytes
     return withUnsafeTemporaryAllocation(byteCount: elements.count * size, alignment: 16) { buffer in
-      var position = elements.lowerBound
-      var index = shape
-      for dimension in shape.indices.reversed() {
-        index[dimension] = position % shape[dimension]
-        position /= shape[dimension]
-      }
-      var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
-      for at in 0..<elements.count {
+      forEachOffset(elements, strides: strides) { at, offset in
         for byte in 0..<size {
           buffer[at * size + byte] = source.load(fromByteOffset: offset * size + byte, as: UInt8.self)
         }
-        var dimension = shape.count - 1
-        while dimension >= 0 {
-          index[dimension] += 1
-          offset += strides[dimension]
-          if index[dimension] < shape[dimension] { break }
-          offset -= strides[dimension] * shape[dimension]
-          index[dimension] = 0
-          dimension -= 1
-        }
       }
       return body(UnsafeRawPointer(buffer.baseAddress ?? UnsafeMutableRawPointer(mutating: source)))
+    }
+  }
+
+  /// Tells for some elements of a tensor with strides, counted from 0, how many elements after the first they are stored.
+  private func forEachOffset(_ elements: Range<Int>, strides: [Int], _ body: (_ at: Int, _ offset: Int) -> Void) {
+    var position = elements.lowerBound
+    var index = shape
+    for dimension in shape.indices.reversed() {
+      index[dimension] = position % shape[dimension]
+      position /= shape[dimension]
+    }
+    var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
+    for at in 0..<elements.count {
+      body(at, offset)
+      var dimension = shape.count - 1
+      while dimension >= 0 {
+        index[dimension] += 1
+        offset += strides[dimension]
+        if index[dimension] < shape[dimension] { break }
+        offset -= strides[dimension] * shape[dimension]
+        index[dimension] = 0
+        dimension -= 1
+      }
     }
   }
 

@@ -89,6 +89,21 @@ struct TensorFileTests {
     #expect(quantised["test.list"] == "3 values" && quantised["test.numbers"] == "3 values")
   }
 
+  @Test func `rows and columns of quantised matrices are exchanged, in whole and in part`() throws {
+    let expected = try Self.expected("quantised.gguf")
+    for tensor in try Self.open("quantised.gguf").tensors.values where tensor.shape.count == 2 {
+      let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+      let numbers = try #require(expected[tensor.name]).bits
+      let turned = (0..<rows * columns).map { numbers[$0 % rows * columns + $0 / rows] }
+      let transposed = tensor.transposed()
+      #expect(transposed.shape == [columns, rows])
+      #expect(try transposed.floats().map(\.bitPattern) == turned, "\(tensor.name)")
+      var part = [Float](repeating: 0, count: 7)
+      try part.withUnsafeMutableBufferPointer { try transposed.read(elements: 5..<12, into: try #require($0.baseAddress)) }
+      #expect(part.map(\.bitPattern) == Array(turned[5..<12]))
+    }
+  }
+
   @Test func `the content tells the container, whatever the name`() throws {
     let folder = try TemporaryFolder()
     for (file, container) in Self.files {
