@@ -11,15 +11,15 @@ public struct WeightTensor: Sendable {
   let byteRange: Range<Int>
   /// How many elements further in the file the next one of each dimension is; nothing where elements follow each other.
   let strides: [Int]?
-  /// What every number is multiplied with, as scaled FP8 files ask for.
-  let scale: Float
+  /// What the numbers are multiplied with, as scaled FP8 files ask for; nothing where they are what they are.
+  let scale: WeightScale?
   /// The number of elements, the product of `shape`.
   public let elementCount: Int
 
   /// A tensor whose elements are `byteRange`, one after the other; the sizes must agree.
   init(
     name: String, shape: [Int], elementType: WeightElementType, file: MappedFile, byteRange: Range<Int>,
-    strides: [Int]? = nil, scale: Float = 1
+    strides: [Int]? = nil, scale: WeightScale? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -54,11 +54,11 @@ public struct WeightTensor: Sendable {
       scale: scale)
   }
 
-  /// The same tensor with every number multiplied.
-  func scaled(by scale: Float) -> WeightTensor {
+  /// The same tensor with its numbers multiplied.
+  func scaled(by scale: WeightScale) -> WeightTensor {
     WeightTensor(
       name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange, strides: strides,
-      scale: self.scale * scale)
+      scale: scale)
   }
 
   /// One of `count` equal parts of the rows.
@@ -72,14 +72,15 @@ public struct WeightTensor: Sendable {
       range = start..<start + range.count / count
     }
     return WeightTensor(
-      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides, scale: scale)
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides,
+      scale: scale?.part(index, of: count))
   }
 
   /// The matrix with rows and columns exchanged.
   func transposed() -> WeightTensor {
     WeightTensor(
       name: name, shape: shape.reversed(), elementType: elementType, file: file, byteRange: byteRange,
-      strides: strides?.reversed() ?? [1, shape[1]], scale: scale)
+      strides: strides?.reversed() ?? [1, shape[1]], scale: scale?.transposed)
   }
 
   /// Converts all elements to Float32, exactly; `destination` has room for `elementCount` of them.
@@ -117,9 +118,9 @@ public struct WeightTensor: Sendable {
       } else {
         isFinite = widen(source + start * elementType.block.bytes, count: count, into: part)
       }
-      if scale != 1 {
-        for i in 0..<count { part[i] *= scale }
-        isFinite = isFinite && scale.isFinite && (0..<count).allSatisfy { part[$0].isFinite }
+      if let scale {
+        scale.apply(to: part, elements: start..<start + count, shape: shape)
+        isFinite = isFinite && (0..<count).allSatisfy { part[$0].isFinite }
       }
       if !isFinite, let index = (0..<count).first(where: { !part[$0].isFinite }) {
         let value = part[index].isNaN ? "NaN" : part[index] > 0 ? "infinity" : "-infinity"
