@@ -89,7 +89,7 @@ let package = Package(
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "TestSupport", "CKernels"], swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "Weights", "TestSupport", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
     .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "Prompts", "TestSupport"]),

@@ -1,7 +1,9 @@
 // In overlay order: a later line replaces slots of an earlier one. What needs tiles (AMX) would come last: panels of bfloat16
-// already lie as its instructions read them.
+// and of bytes already lie as its instructions read them.
 CK_ISA(portable)
 CK_ISA(neon)
+CK_ISA(neondot)
 CK_ISA(avx2)
 CK_ISA(avx512)
+CK_ISA(avx512vnni)
 CK_ISA(avx512bf16)

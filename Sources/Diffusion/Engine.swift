@@ -22,6 +22,9 @@ public final class Engine {
   private let smallNetworkBytes: Int
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
   private var loaded: LoadedModel?
+  /// What is still to be told.
+  private var notes: [String] = []
+  private var isSlownessNoted = false
   /// Shown while images are made; nothing for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
   private var previewDecoder: TinyDecoder?
@@ -65,16 +68,26 @@ public final class Engine {
   ///   `PromptError` for a tag that cannot be read.
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     let (model, vae) = try catalog.models(for: parameters)
+    let precision = precision(parameters.precision)
+    if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
+      isSlownessNoted = true
+      notes.append(
+        "precision: int8 is slow here, for \(engine.isa) has no instructions for products of 8-bit numbers; it still saves "
+          + "memory, and fp32 is the faster choice")
+    }
     return JobIngredients(
       model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
       embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
-      vocabularySHA256: model.vocabularySHA256, precision: elementType(parameters.precision).rawValue, isa: engine.isa,
+      vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
   }
 
   /// What users should know of the files that `ingredients(for:)` looked at, such as embeddings for another kind of model;
   /// each is told once.
-  public func takeNotes() -> [String] { catalog.takeNotes() }
+  public func takeNotes() -> [String] {
+    defer { notes = [] }
+    return catalog.takeNotes() + notes
+  }
 
   /// Makes one image.
   ///
@@ -104,7 +117,7 @@ public final class Engine {
     try adapt(networks, to: try catalog.loras(for: parameters) ?? []) { try progress($0, nil) }
 
     let memory = try model.decoderConfiguration(vae).leastMemory(
-      width: parameters.width, height: parameters.height, elementType: networks.elementType)
+      width: parameters.width, height: parameters.height, elementType: networks.precision.elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: parameters.width, height: parameters.height)
     }
@@ -183,11 +196,12 @@ public final class Engine {
   }
 
   /// What a choice of precision comes to with these kernels.
-  private func elementType(_ choice: PrecisionChoice) -> ElementType {
+  private func precision(_ choice: PrecisionChoice) -> Precision {
     switch choice {
-    case .auto: compute.kernels.fastestElementType
+    case .auto: Precision(compute.kernels.fastestElementType)
     case .fp32: .fp32
     case .bf16: .bf16
+    case .int8: .int8
     }
   }
 
@@ -198,7 +212,7 @@ public final class Engine {
   /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
   public func memoryPlan(for parameters: JobParameters) throws -> MemoryPlan {
     let (model, vae) = try catalog.models(for: parameters)
-    let key = MemoryPlan.Key(parameters, elementType(parameters.precision))
+    let key = MemoryPlan.Key(parameters, precision(parameters.precision))
     if let plan = plans[key] { return plan }
     let plan = try MemoryPlan(model.archive, vae: try model.decoderConfiguration(vae), key)
     plans[key] = plan
@@ -210,11 +224,11 @@ public final class Engine {
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    let elementType = elementType(parameters.precision)
-    if let loaded, loaded.key == key, loaded.elementType == elementType, loaded.packing == packing { return loaded }
+    let precision = precision(parameters.precision)
+    if let loaded, loaded.key == key, loaded.precision == precision, loaded.packing == packing { return loaded }
     self.compute.packing = packing
-    let compute = compute.with(elementType)
-    if let present = loaded, present.key.model == parameters.model, present.elementType == elementType,
+    let compute = compute.with(precision: precision)
+    if let present = loaded, present.key.model == parameters.model, present.precision == precision,
       present.packing == packing
     {
       try progress(.loading(vae?.identity.name ?? model.identity.name))

@@ -7,8 +7,9 @@ import Tensors
 struct LoadedModel {
   /// What was loaded.
   let key: ModelCatalog.Key
-  /// What the UNet and the VAE compute in; the text encoders, a hundredth of the work, stay in `fp32`.
-  let elementType: ElementType
+  /// What the UNet computes in, and the VAE but for what is quantised: it runs once an image, and errs into the pixels. The
+  /// text encoders, a hundredth of the work, stay in `fp32`.
+  let precision: Precision
   /// What weights are packed for.
   let packing: WeightPacking
   let unet: PagedNetwork<UNet>
@@ -36,7 +37,7 @@ struct LoadedModel {
     name = model.identity.name
     // Before there are layers: these are to have the files' own weights, whatever an earlier load of them had.
     adapters = try AdapterSet(archive)
-    elementType = compute.elementType
+    precision = compute.precision
     packing = compute.packing
     self.smallBytes = smallBytes
     let precise = compute.with(.fp32)
@@ -69,7 +70,7 @@ struct LoadedModel {
     _ other: LoadedModel, key: ModelCatalog.Key, vae: PagedNetwork<any LatentDecoder>, scalingFactor: Float
   ) {
     self.key = key
-    elementType = other.elementType
+    precision = other.precision
     packing = other.packing
     smallBytes = other.smallBytes
     unet = other.unet
@@ -102,6 +103,7 @@ struct LoadedModel {
   private static func decoder(
     _ model: ModelCatalog.Model, vae: ModelCatalog.VAE?, compute: Compute, _ smallBytes: Int
   ) throws -> (PagedNetwork<any LatentDecoder>, Float) {
+    let compute = compute.unquantized
     func paged(
       _ configuration: any LatentDecoderConfiguration, read: @escaping () throws -> any LatentDecoder
     ) -> PagedNetwork<any LatentDecoder> {

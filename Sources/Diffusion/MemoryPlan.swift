@@ -24,14 +24,14 @@ public struct MemoryPlan: Hashable, Sendable {
     let vae: ModelReference?
     let width: Int
     let height: Int
-    let elementType: ElementType
+    let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
 
-    init(_ parameters: JobParameters, _ elementType: ElementType) {
+    init(_ parameters: JobParameters, _ precision: Precision) {
       (model, vae) = (parameters.model, parameters.vae)
       (width, height) = (parameters.width, parameters.height)
-      self.elementType = elementType
+      self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
     }
   }
@@ -50,12 +50,12 @@ public struct MemoryPlan: Hashable, Sendable {
     let unet = model.unet.configuration
     let texts = model.textEncoders.map { $0.configuration.parameterCount * ElementType.fp32.size }
     let sampling = unet.activationBytes(
-      height: key.height / 8, width: key.width / 8, images: 2, elementType: key.elementType)
-    let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.elementType)
-    let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.elementType)
+      height: key.height / 8, width: key.width / 8, images: 2, elementType: key.precision.elementType)
+    let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.precision.elementType)
+    let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.precision.elementType)
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
-      let weights = unet.weightBytes(key.elementType, packing)
-      let decoder = vae.weightBytes(key.elementType, packing)
+      let weights = unet.weightBytes(key.precision, packing)
+      let decoder = vae.weightBytes(Precision(key.precision.elementType), packing)
       let kept = keepsVAE ? decoder : 0
       return Self.programBytes + contexts
         + max(

@@ -10,7 +10,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String
-  /// The arithmetic that runs: `fp32` or `bf16`.
+  /// The arithmetic that runs: `fp32`, `bf16` or `int8`.
   public var precision: String
   /// The instruction set whose kernels run, such as `avx512`.
   public var isa: String

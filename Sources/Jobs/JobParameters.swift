@@ -347,6 +347,8 @@ public enum PrecisionChoice: String, CaseIterable, Codable, Hashable, Sendable {
   case fp32
   /// Weights and activations in bfloat16, sums, norms and softmax in 32 bits.
   case bf16
+  /// As `bf16`, with most of the UNet's weights, and the activations that meet them, in 8 bits. Never chosen by `auto`.
+  case int8
 }
 
 /// What the network's output means.

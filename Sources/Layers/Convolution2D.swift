@@ -44,7 +44,7 @@ public final class Convolution2D {
     _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
     let matrix = matrix.value
-    return compute.measured(name, .convolution, x, operationsPerPixel: 18 * Double(matrix.inputs * matrix.outputs)) {
+    return compute.measured(name, .convolution, x, operationsPerPixel: matrix.operationsPerPixel) {
       compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual, as: elementType)
     }
   }

@@ -5,6 +5,8 @@ import Weights
 public final class FeedForward {
   private let name: String
   private let expand: Linear
+  /// Whether `expand` gates.
+  private let isFused: Bool
   private let contract: Linear
 
   /// Reads `net.0.proj` and `net.2`.
@@ -16,7 +18,9 @@ public final class FeedForward {
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
     name = w.path
-    expand = try Linear(w["net.0.proj"], inputs: channels, outputs: 8 * channels, compute: compute)
+    isFused = compute.precision == .int8
+    expand = try Linear(
+      w["net.0.proj"], inputs: channels, outputs: (isFused ? 4 : 8) * channels, isGated: isFused, compute: compute)
     contract = try Linear(w["net.2"], inputs: 4 * channels, outputs: channels, compute: compute)
   }
 
@@ -29,7 +33,7 @@ public final class FeedForward {
   /// - Returns: Of `x`'s shape.
   public func forward(_ x: Tensor, residual: Tensor, _ compute: Compute) -> Tensor {
     let expanded = expand.forward(x, compute)
-    let gated = compute.measured(name, .activation, expanded) { compute.geglu(expanded) }
+    let gated = isFused ? expanded : compute.measured(name, .activation, expanded) { compute.geglu(expanded) }
     return contract.forward(gated, residual: residual, compute)
   }
 }

@@ -13,13 +13,18 @@ public final class Linear {
   ///   - inputs: Channels that go in.
   ///   - outputs: Channels that come out.
   ///   - hasBias: Whether a bias is expected.
+  ///   - isGated: Whether the weights make twice as many outputs, which become x · gelu(gate) in the same product; only where
+  ///     weights are quantised.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
-  public init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, compute: Compute) throws {
+  public init(
+    _ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool = true, isGated: Bool = false, compute: Compute
+  ) throws {
     name = w.path
     matrix = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
-      let bias = hasBias ? try w.floats("bias", shape: [outputs]) : nil
-      return try w.matrix("weight", shape: [outputs, inputs], bias: bias, compute: compute)
+      let rows = isGated ? 2 * outputs : outputs
+      let bias = hasBias ? try w.floats("bias", shape: [rows]) : nil
+      return try w.matrix("weight", shape: [rows, inputs], bias: bias, isGated: isGated, compute: compute)
     }
   }
 
@@ -35,7 +40,7 @@ public final class Linear {
     _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
     let matrix = matrix.value
-    return compute.measured(name, .linear, x, operationsPerPixel: 2 * Double(matrix.inputs * matrix.outputs)) {
+    return compute.measured(name, .linear, x, operationsPerPixel: matrix.operationsPerPixel) {
       compute.product(x, matrix, residual: residual, as: elementType)
     }
   }

@@ -38,16 +38,19 @@ public final class MultiHeadAttention {
   ///   - heads: How many heads share the channels.
   ///   - names: Where the projections are.
   ///   - compute: The kernels to pack for.
+  ///   - sourceCompute: Likewise, for the keys and values; the same where nothing is said.
   /// - Throws: `WeightError`.
   public init(
-    _ w: WeightScope, channels: Int, sourceChannels: Int, heads: Int, names: AttentionNames, compute: Compute
+    _ w: WeightScope, channels: Int, sourceChannels: Int, heads: Int, names: AttentionNames, compute: Compute,
+    sourceCompute: Compute? = nil
   ) throws {
     name = w.path
     self.heads = heads
     let hasBias = names.hasInputBias
     query = try Linear(w[names.query], inputs: channels, outputs: channels, hasBias: hasBias, compute: compute)
-    key = try Linear(w[names.key], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: compute)
-    value = try Linear(w[names.value], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: compute)
+    let source = sourceCompute ?? compute
+    key = try Linear(w[names.key], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: source)
+    value = try Linear(w[names.value], inputs: sourceChannels, outputs: channels, hasBias: hasBias, compute: source)
     output = try Linear(w[names.output], inputs: channels, outputs: channels, compute: compute)
   }
 

@@ -29,7 +29,8 @@ public final class ResnetBlock {
     norm1 = try GroupNorm(w["norm1"], channels: inputs, groups: groups, epsilon: epsilon)
     conv1 = try Convolution2D(w["conv1"], inputs: inputs, outputs: outputs, compute: compute)
     timeProjection = try timeWidth.map {
-      try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs, compute: compute)
+      // One row for all pixels, and added to each.
+      try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs, compute: compute.unquantized)
     }
     norm2 = try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
     conv2 = try Convolution2D(w["conv2"], inputs: outputs, outputs: outputs, compute: compute)

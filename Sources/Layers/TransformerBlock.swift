@@ -24,8 +24,10 @@ public final class TransformerBlock {
     attention1 = try MultiHeadAttention(
       w["attn1"], channels: channels, sourceChannels: channels, heads: heads, names: .transformer, compute: compute)
     norm2 = try LayerNorm(w["norm2"], channels: channels)
+    // The prompt's keys and values are made once, and every step depends on them.
     attention2 = try MultiHeadAttention(
-      w["attn2"], channels: channels, sourceChannels: contextWidth, heads: heads, names: .transformer, compute: compute)
+      w["attn2"], channels: channels, sourceChannels: contextWidth, heads: heads, names: .transformer, compute: compute,
+      sourceCompute: compute.unquantized)
     norm3 = try LayerNorm(w["norm3"], channels: channels)
     feedForward = try FeedForward(w["ff"], channels: channels, compute: compute)
   }

@@ -24,7 +24,8 @@ extension WeightScope {
   /// A whole tensor, `[outputs, inputs]` or with a kernel's height and width behind, with what adapters change, packed for
   /// products; its pages are let go of afterwards.
   func matrix(
-    _ name: String, shape: [Int], bias: [Float]?, algorithm: ConvolutionAlgorithm = .direct, compute: Compute
+    _ name: String, shape: [Int], bias: [Float]?, algorithm: ConvolutionAlgorithm = .direct, isGated: Bool = false,
+    compute: Compute
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
     let taps = shape.dropFirst(2).reduce(1, *)
@@ -34,7 +35,8 @@ extension WeightScope {
     }
     let patch = try patch(name)?.prepared(shape: shape, parallel: compute.pool.run, read: read)
     let matrix = try PanelMatrix(
-      outputs: shape[0], inputs: shape[1], taps: taps, bias: bias, algorithm: algorithm, compute: compute
+      outputs: shape[0], inputs: shape[1], taps: taps, bias: bias, algorithm: algorithm, isGated: isGated,
+      compute: compute
     ) { (rows, destination) throws(WeightError) in
       try read(rows, into: destination)
       patch?.apply(to: destination, rows: rows)

@@ -6,10 +6,10 @@ extension NetworkConfiguration {
   /// Bytes of the packed weights, biases and norms.
   ///
   /// - Parameters:
-  ///   - elementType: Of the matrices.
+  ///   - precision: Of the matrices.
   ///   - packing: Of the convolutions.
   /// - Returns: An estimate a little above what they take.
-  public func weightBytes(_ elementType: ElementType, _ packing: WeightPacking) -> Int {
+  public func weightBytes(_ precision: Precision, _ packing: WeightPacking) -> Int {
     expectedTensors.reduce(0) { sum, tensor in
       let shape = tensor.shape
       guard shape.count > 1 else { return sum + 4 * shape.reduce(1, *) + 128 }
@@ -18,12 +18,22 @@ extension NetworkConfiguration {
         let step = tensor.name.contains("downsamplers") ? 2 : 1
         positions =
           ConvolutionAlgorithm.of(
-            inputs: shape[1], outputs: shape[0], step: step, elementType: elementType, packing: packing
+            inputs: shape[1], outputs: shape[0], step: step, elementType: precision.elementType, packing: packing
           ).positions
       }
-      // Panels of 32 outputs and pairs of inputs.
-      return sum + (shape[0] + 31) / 32 * 32 * ((shape[1] + 1) / 2 * 2) * positions * elementType.size
+      // Panels of 32 outputs and pairs of inputs, or fours of them, with a scale and a sum for each output and position.
+      let outputs = (shape[0] + 31) / 32 * 32
+      if precision == .int8, Self.isQuantized(tensor.name) {
+        return sum + outputs * positions * ((shape[1] + 3) / 4 * 4 + 8)
+      }
+      return sum + outputs * ((shape[1] + 1) / 2 * 2) * positions * precision.elementType.size
     }
+  }
+
+  /// Whether a matrix of a UNet runs over an image.
+  private static func isQuantized(_ name: String) -> Bool {
+    ["resnets.", "attentions.", "samplers."].contains { name.contains($0) }
+      && !["time_emb_proj", "attn2.to_k", "attn2.to_v"].contains { name.contains($0) }
   }
 }
 

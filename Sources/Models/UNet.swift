@@ -46,7 +46,8 @@ public final class UNet {
   /// - Parameters:
   ///   - w: The UNet's place among the weights.
   ///   - configuration: Its widths.
-  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
+  ///   - compute: What the arithmetic runs on. What is quantised in `int8` are the 3x3 convolutions and linear layers that
+  ///     run over an image; first and last convolution, timestep and context, a thousandth of the work, are not.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: UNetConfiguration, compute: Compute) throws {
     self.compute = compute
@@ -89,7 +90,7 @@ public final class UNet {
     normOut = try GroupNorm(
       w["conv_norm_out"], channels: widths[0], groups: configuration.normGroups, epsilon: configuration.normEpsilon)
     convOut = try Convolution2D(
-      w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute)
+      w["conv_out"], inputs: widths[0], outputs: configuration.outChannels, compute: compute.unquantized)
   }
 
   /// Projects a context for every cross-attention, and embeds what else the network is told.

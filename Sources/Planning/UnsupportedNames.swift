@@ -91,7 +91,4 @@ enum UnsupportedNames {
     "align your steps 11", "align_your_steps_11", "align your steps 32", "align_your_steps_32", "align your steps gits",
     "align_your_steps_gits", "ddim_uniform", "turbo",
   ]
-
-  /// Choices of other versions.
-  static let choices: Set<String> = ["int8"]
 }

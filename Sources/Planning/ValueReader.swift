@@ -159,9 +159,8 @@ struct ValueReader {
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
     // The numbers of the webui's GPU are those of its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
-    let unsupported = UnsupportedNames.choices.contains(wanted) ? " which is not supported by this version," : ""
     throw Complaint(
-      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+      message: "found \(YAMLNode.found(scalar)), expected \(ValueKind.list(names))"
         // Of names as short as cpu and gpu the nearest is not the one that was meant.
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
   }

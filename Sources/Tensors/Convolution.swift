@@ -33,6 +33,7 @@ extension Compute {
     let groups = PanelGroups(matrix, rowParts: blocks.count, threads: pool.threadCount)
     let tapBlock = min(max(ProductBlocking.panelBytes / matrix.tapBytes, 1), 9)
     let bias = vector.map { matrix.bias(plus: $0, self) }
+    let quantized = matrix.isQuantized ? quantizedByImage(x) : nil
     pool.run(blocks.count * groups.count) { part in
       let block = blocks[part % blocks.count]
       switch x.elementType {
@@ -51,11 +52,18 @@ extension Compute {
         withPartialSums(matrix) { sums in
           for panel in groups.panels(part / blocks.count) {
             for firstTap in stride(from: 0, to: 9, by: tapBlock) {
+              let taps = firstTap..<min(firstTap + tapBlock, 9)
               for (index, row) in block.rows.enumerated() {
-                convolve16(
-                  x, matrix, taps: firstTap..<min(firstTap + tapBlock, 9), panel: panel, image: row / y.height,
-                  y: row % y.height, columns: block.columns, step: step, bias: bias, residual: residual,
-                  sums: sums.map { $0 + index * block.columns.count * matrix.panelWidth }, into: y)
+                let sums = sums.map { $0 + index * block.columns.count * matrix.panelWidth }
+                if let quantized {
+                  convolve8(
+                    quantized, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height,
+                    columns: block.columns, step: step, bias: bias, residual: residual, sums: sums, into: y)
+                } else {
+                  convolve16(
+                    x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height,
+                    columns: block.columns, step: step, bias: bias, residual: residual, sums: sums, into: y)
+                }
               }
             }
           }
@@ -123,6 +131,35 @@ extension Compute {
       call.setResidual(residual, at: y.offset(image, row, columns.lowerBound) + column)
       call.setOut(y, at: y.offset(image, row, columns.lowerBound) + column)
       kernels.table.pointee.product_bf16(&call)
+    }
+  }
+
+  private func convolve8(
+    _ x: QuantizedTensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int,
+    columns: Range<Int>, step: Int, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?,
+    into y: Tensor
+  ) {
+    let column = panel * matrix.panelWidth
+    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: taps.count) { starts in
+      for (index, tap) in taps.enumerated() {
+        let start = x.pixel(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
+        starts.initializeElement(at: index, to: UnsafePointer(start))
+      }
+      var call = ck_int8_product()
+      call.taps = taps.count
+      call.tap = UnsafePointer(starts.baseAddress)
+      call.row_stride = step * x.stride
+      call.quads = x.stride / 4
+      call.panel = matrix.panel8(panel, tap: taps.lowerBound, input: 0)
+      call.m = columns.count
+      call.setSums(sums, continues: taps.lowerBound > 0, finishes: taps.upperBound == 9)
+      call.scale = UnsafePointer(x.scales + image)
+      call.zero = UnsafePointer(x.zeros + image)
+      call.setColumns(matrix, panel)
+      call.bias = bias.map { UnsafePointer($0.pixel($0.batch == 1 ? 0 : image, 0, 0) + column) } ?? matrix.bias(panel)
+      call.setResidual(residual, at: y.offset(image, row, columns.lowerBound) + column)
+      call.setOut(y, at: y.offset(image, row, columns.lowerBound) + column)
+      kernels.table.pointee.product_int8(&call)
     }
   }
 }

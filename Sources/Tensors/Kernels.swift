@@ -16,6 +16,9 @@ public struct Kernels: @unchecked Sendable {
   /// What these kernels compute fastest in, of the types that keep quality.
   public var fastestElementType: ElementType { table.pointee.has_native_bf16 != 0 ? .bf16 : .fp32 }
 
+  /// Whether these kernels multiply 8-bit integers faster than anything else.
+  public var isFastInInt8: Bool { table.pointee.has_native_int8 != 0 }
+
   private init(_ table: UnsafePointer<ck_table>) {
     self.table = table
     name = String(cString: table.pointee.name)

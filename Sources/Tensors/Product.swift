@@ -18,13 +18,14 @@ extension Compute {
   ///   - matrix: With one tap.
   ///   - residual: Added to the result; of the result's shape and `x`'s element type.
   ///   - elementType: What a number of the result is; `x`'s where nothing is said.
-  /// - Returns: `[batch, height, width, outputs]`.
+  /// - Returns: `[batch, height, width, outputs]`; of a gated matrix x · gelu(gate), with as many channels as there are gates.
   public func product(
     _ x: Tensor, _ matrix: PanelMatrix, residual: Tensor? = nil, as elementType: ElementType? = nil
   ) -> Tensor {
     precondition(x.border == 0 && x.channels == matrix.inputs && matrix.taps == 1, "the matrix does not fit the tensor")
     precondition(x.elementType == matrix.elementType, "the matrix holds other numbers than the tensor")
     let wanted = elementType ?? x.elementType
+    if matrix.isQuantized { return product8(x, matrix, residual: residual, as: wanted) }
     switch x.elementType {
     case .fp32: return converted(product32(x, matrix, residual: residual), to: wanted)
     case .bf16: return product16(x, matrix, residual: residual, as: wanted)

@@ -19,6 +19,7 @@ extension Compute {
     let layer = WinogradLayer(
       x: x, matrix: matrix, bias: bias, residual: residual, y: y, table: kernels.table)
     let blocking = WinogradBlocking(layer, threads: pool.threadCount)
+    let staging = matrix.isQuantized ? Scratch(bytesEach: layer.stagingBytes, self) : nil
     let sums = Scratch(bytesEach: layer.sumsBytes(blocking.tiles), self)
     if blocking.keepsOwnWindows {
       let windows = Scratch(bytesEach: layer.windowsBytes(blocking.tiles), self)
@@ -26,7 +27,7 @@ extension Compute {
         let tiles = blocking.block(part, in: 0..<layer.tiles.count)
         windows.withPiece { v in
           sums.withPiece { sums in
-            layer.transformWindows(tiles, into: v, first: 0, of: blocking.tiles)
+            layer.makeWindows(tiles, into: v, first: 0, of: blocking.tiles, staging)
             for panel in 0..<matrix.panels {
               layer.multiply(v, first: 0, of: blocking.tiles, panel: panel, count: tiles.count, into: sums)
               layer.transformSums(sums, count: tiles.count, panel: panel, tiles)
@@ -43,7 +44,7 @@ extension Compute {
       pool.run(pieces) { part in
         let start = first + part * WinogradBlocking.windowsInPart
         let tiles = start..<min(start + WinogradBlocking.windowsInPart, shared.upperBound)
-        layer.transformWindows(tiles, into: windows.raw, first: start - first, of: blocking.sharedTiles)
+        layer.makeWindows(tiles, into: windows.raw, first: start - first, of: blocking.sharedTiles, staging)
       }
       let blocks = blocking.count(in: shared.count)
       pool.run(matrix.panels * blocks) { part in
@@ -157,7 +158,7 @@ private struct WinogradLayer {
     tiles = WinogradTiles(y, side: matrix.algorithm.tile)
   }
 
-  private var positions: Int { matrix.positions }
+  var positions: Int { matrix.positions }
 
   /// Numbers from one position's windows to the next: off the powers of two, at which all positions of a window would
   /// meet in the same lines of a cache.
@@ -166,7 +167,33 @@ private struct WinogradLayer {
   private func sumStride(_ tiles: Int) -> Int { tiles * matrix.panelWidth + 16 }
 
   /// Memory for the windows of so many tiles.
-  func windowsBytes(_ tiles: Int) -> Int { positions * windowStride(tiles) * x.elementType.size }
+  func windowsBytes(_ tiles: Int) -> Int {
+    matrix.isQuantized ? QuantizedWindows.bytes(self, tiles) : positions * windowStride(tiles) * x.elementType.size
+  }
+
+  /// Memory for the windows of some tiles before they are quantised.
+  var stagingBytes: Int { positions * windowStride(WinogradBlocking.windowsInPart) * x.elementType.size }
+
+  /// Windows to positions, and those to bytes where weights are bytes.
+  func makeWindows(
+    _ range: Range<Int>, into v: UnsafeMutableRawPointer, first: Int, of capacity: Int, _ staging: Scratch?
+  ) {
+    guard let staging else {
+      transformWindows(range, into: v, first: first, of: capacity)
+      return
+    }
+    let windows = QuantizedWindows(v, self, capacity)
+    staging.withPiece { numbers in
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: WinogradBlocking.windowsInPart) {
+        let tiles = start..<min(start + WinogradBlocking.windowsInPart, range.upperBound)
+        transformWindows(tiles, into: numbers, first: 0, of: WinogradBlocking.windowsInPart)
+        for position in 0..<positions {
+          let source = numbers + position * windowStride(WinogradBlocking.windowsInPart) * x.elementType.size
+          windows.quantize(source, position: position, first: first + start - range.lowerBound, count: tiles.count)
+        }
+      }
+    }
+  }
 
   /// Memory for the sums of so many tiles and one panel.
   func sumsBytes(_ tiles: Int) -> Int { positions * sumStride(tiles) * MemoryLayout<Float>.stride }
@@ -197,8 +224,13 @@ private struct WinogradLayer {
   ) {
     let sums = sums.assumingMemoryBound(to: Float.self)
     for position in 0..<positions {
-      let start = v + (position * windowStride(capacity) + first * x.channels) * x.elementType.size
       let out = sums + position * sumStride(count)
+      if matrix.isQuantized {
+        let windows = QuantizedWindows(UnsafeMutableRawPointer(mutating: v), self, capacity)
+        windows.multiply(position: position, first: first, count: count, panel: panel, into: out)
+        continue
+      }
+      let start = v + (position * windowStride(capacity) + first * x.channels) * x.elementType.size
       switch x.elementType {
       case .fp32:
         var tap: UnsafePointer<Float>? = start.assumingMemoryBound(to: Float.self)
@@ -259,6 +291,84 @@ private struct WinogradLayer {
       case .fp32: table.pointee.winograd_output(&call)
       case .bf16: table.pointee.winograd_output_bf16(&call)
       }
+    }
+  }
+}
+
+/// Windows in bytes: `[positions][tiles][channels]`, then the scale of each, then its zero.
+///
+/// Each tile of a position is a row of a product by itself, so it has a scale by itself.
+private struct QuantizedWindows {
+  private let start: UnsafeMutableRawPointer
+  private let layer: WinogradLayer
+  private let capacity: Int
+
+  init(_ start: UnsafeMutableRawPointer, _ layer: WinogradLayer, _ capacity: Int) {
+    self.start = start
+    self.layer = layer
+    self.capacity = capacity
+  }
+
+  static func bytes(_ layer: WinogradLayer, _ tiles: Int) -> Int {
+    layer.positions * (positionStride(layer, tiles) + tiles * 8)
+  }
+
+  /// Off the powers of two, as windows that are not quantised.
+  private static func positionStride(_ layer: WinogradLayer, _ tiles: Int) -> Int {
+    tiles * QuantizedTensor.stride(layer.x.channels) + 64
+  }
+
+  private var rowStride: Int { QuantizedTensor.stride(layer.x.channels) }
+
+  private func bytes(_ position: Int, _ tile: Int) -> UnsafeMutablePointer<UInt8> {
+    (start + position * Self.positionStride(layer, capacity) + tile * rowStride).assumingMemoryBound(to: UInt8.self)
+  }
+
+  private func scales(_ position: Int, _ tile: Int) -> UnsafeMutablePointer<Float> {
+    let scales = start + layer.positions * Self.positionStride(layer, capacity)
+    return scales.assumingMemoryBound(to: Float.self) + position * capacity + tile
+  }
+
+  private func zeros(_ position: Int, _ tile: Int) -> UnsafeMutablePointer<Int32> {
+    let zeros = start + layer.positions * (Self.positionStride(layer, capacity) + capacity * 4)
+    return zeros.assumingMemoryBound(to: Int32.self) + position * capacity + tile
+  }
+
+  /// Some tiles of one position, `[count][channels]` in bf16, to bytes.
+  func quantize(_ numbers: UnsafeRawPointer, position: Int, first: Int, count: Int) {
+    var call = ck_quantization()
+    call.x = numbers.assumingMemoryBound(to: UInt16.self)
+    call.x_stride = layer.x.channels
+    call.rows = count
+    call.k = layer.x.channels
+    call.y = bytes(position, first)
+    call.y_stride = rowStride
+    call.scale = scales(position, first)
+    call.zero = zeros(position, first)
+    call.scale_stride = 1
+    layer.table.pointee.quantize(&call)
+  }
+
+  /// The product of some tiles of one position with one panel, `[count][panel width]` in floats.
+  func multiply(position: Int, first: Int, count: Int, panel: Int, into sums: UnsafeMutablePointer<Float>) {
+    var tap: UnsafePointer<UInt8>? = UnsafePointer(bytes(position, first))
+    withUnsafePointer(to: &tap) { tap in
+      var call = ck_int8_product()
+      call.taps = 1
+      call.tap = tap
+      call.row_stride = rowStride
+      call.quads = rowStride / 4
+      call.panel = layer.matrix.panel8(panel, tap: position, input: 0)
+      call.m = count
+      call.finishes = 1
+      call.scale = UnsafePointer(scales(position, first))
+      call.zero = UnsafePointer(zeros(position, first))
+      call.scale_stride = 1
+      call.setColumns(layer.matrix, panel, position: position)
+      call.n = layer.matrix.panelWidth
+      call.out32 = sums
+      call.out_stride = layer.matrix.panelWidth
+      layer.table.pointee.product_int8(&call)
     }
   }
 }

@@ -15,7 +15,7 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).")
   var output: String?
 
-  @Option(help: "The arithmetic: auto, fp32 or bf16; short for --set precision=.")
+  @Option(help: "The arithmetic: auto, fp32, bf16 or int8; short for --set precision=.")
   var precision: String?
 
   @Option(help: "The most memory to take, such as 2.5GiB; short for --set memory_limit=.")

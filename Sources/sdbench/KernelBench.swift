@@ -15,8 +15,8 @@ struct KernelBench: ParsableCommand {
   @Option(help: "The instruction set; may be given again (default: the best of this machine).")
   var isa: [String] = []
 
-  @Option(help: "fp32 or bf16; may be given again (default: both).")
-  var precision: [String] = ElementType.allCases.map(\.rawValue)
+  @Option(help: "fp32, bf16 or int8; may be given again (default: all).")
+  var precision: [String] = Precision.allCases.map(\.rawValue)
 
   @Option(help: "Only the shapes whose name holds this text.")
   var shape: String?
@@ -32,11 +32,11 @@ struct KernelBench: ParsableCommand {
       }
       return kernels
     }
-    let types = try precision.map { name in
-      guard let type = ElementType(rawValue: name) else {
-        throw ValidationError("--precision is \"\(name)\", expected fp32 or bf16")
+    let precisions = try precision.map { name in
+      guard let precision = Precision(rawValue: name) else {
+        throw ValidationError("--precision is \"\(name)\", expected fp32, bf16 or int8")
       }
-      return type
+      return precision
     }
     let shapes = KernelShape.all.filter { $0.name.contains(shape ?? "") || shape == nil }
     guard !shapes.isEmpty else {
@@ -45,12 +45,12 @@ struct KernelBench: ParsableCommand {
     let peaks = MachinePeaks(threads: options.threadCount)
     var report = BenchReport(options)
     for kernels in chosen.isEmpty ? [try Kernels.forThisMachine()] : chosen {
-      for type in types {
-        report.begin("\(kernels.name), \(type)")
-        let compute = Compute(kernels: kernels, threadCount: options.threadCount, elementType: type)
-        let peak = peaks.rate(isa: kernels.name, precision: type.rawValue)
+      for precision in precisions {
+        report.begin("\(kernels.name), \(precision)")
+        let compute = Compute(kernels: kernels, threadCount: options.threadCount, precision: precision)
+        let peak = peaks.rate(isa: kernels.name, precision: precision.rawValue)
         for shape in shapes {
-          for algorithm in shape.algorithms(type) { bench(shape, algorithm, compute, peak: peak, &report) }
+          for algorithm in shape.algorithms(precision) { bench(shape, algorithm, compute, peak: peak, &report) }
         }
       }
     }
@@ -61,13 +61,20 @@ struct KernelBench: ParsableCommand {
     _ shape: KernelShape, _ algorithm: ConvolutionAlgorithm, _ compute: Compute, peak: Double?,
     _ report: inout BenchReport
   ) {
-    let ways = shape.algorithms(compute.elementType)
+    let ways = shape.algorithms(compute.precision)
     let mark = ways.count > 1 && algorithm == shape.chosen(compute.elementType) ? "*" : ""
     let name = shape.name + (ways.count > 1 ? " \(algorithm.rawValue)\(mark)" : "")
     let error = self.error(shape.sample, algorithm, compute)
-    guard error <= Self.bound(algorithm, compute.elementType) else {
+    guard error <= Self.bound(algorithm, compute.precision) else {
       report.add(name, note: "differs from portable C by \(error) of the largest value; not timed")
       return
+    }
+    if compute.precision == .int8 {
+      let difference = self.difference(shape.sample, algorithm, compute)
+      guard difference <= Self.bound(.direct, .bf16) else {
+        report.add(name, note: "differs from the same in portable C by \(difference) of the largest value; not timed")
+        return
+      }
     }
     let run = shape.output(algorithm, compute, numbers: compute.elementType)
     _ = run()
@@ -82,19 +89,36 @@ struct KernelBench: ParsableCommand {
   /// The largest difference from plain sums in portable C, relative to the largest value.
   private func error(_ sample: KernelShape, _ algorithm: ConvolutionAlgorithm, _ compute: Compute) -> Float {
     let reference = Compute(kernels: Kernels.available[0], threadCount: options.threadCount)
-    let expected = sample.output(.direct, reference, numbers: compute.elementType)().values
-    let found = sample.output(algorithm, compute, numbers: compute.elementType)().values
+    return Self.difference(
+      sample.output(algorithm, compute, numbers: compute.elementType)(),
+      sample.output(.direct, reference, numbers: compute.elementType)())
+  }
+
+  /// The largest difference from the same quantised arithmetic in portable C: its whole numbers are the same in both.
+  private func difference(_ sample: KernelShape, _ algorithm: ConvolutionAlgorithm, _ compute: Compute) -> Float {
+    let reference = Compute(
+      kernels: Kernels.available[0], threadCount: options.threadCount, precision: compute.precision)
+    return Self.difference(
+      sample.output(algorithm, compute, numbers: compute.elementType)(),
+      sample.output(algorithm, reference, numbers: compute.elementType)())
+  }
+
+  private static func difference(_ found: Tensor, _ expected: Tensor) -> Float {
+    let expected = expected.values
     let scale = expected.map(\.magnitude).max() ?? 0
-    return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
+    return zip(found.values, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
   }
 
   /// In fp32 orders of sums differ, and F(4x4) enlarges what rounding leaves; bf16 rounds results to 8 bits, attention its
-  /// weights as well, and Winograd's windows and weights once more.
-  private static func bound(_ algorithm: ConvolutionAlgorithm, _ elementType: ElementType) -> Float {
-    switch (algorithm, elementType) {
+  /// weights as well, and Winograd's windows and weights once more. In int8 each number errs by up to 1/255 of the range of
+  /// its row, which averages out over the sum, and Winograd's sums of four take more of the range.
+  private static func bound(_ algorithm: ConvolutionAlgorithm, _ precision: Precision) -> Float {
+    switch (algorithm, precision) {
     case (_, .fp32): 1e-5
     case (.direct, .bf16): 8e-3
-    default: 1.5e-2
+    case (_, .bf16): 1.5e-2
+    case (.direct, .int8): 2e-2
+    case (_, .int8): 4e-2
     }
   }
 }

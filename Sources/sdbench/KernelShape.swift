@@ -46,10 +46,13 @@ struct KernelShape {
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
   }
 
-  /// The ways to run it.
-  func algorithms(_ elementType: ElementType) -> [ConvolutionAlgorithm] {
-    guard case .convolution = kind else { return [.direct] }
-    return elementType == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
+  /// The ways to run it; none of what is not quantised in int8.
+  func algorithms(_ precision: Precision) -> [ConvolutionAlgorithm] {
+    switch kind {
+    case .convolution: precision == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
+    case .linear: [.direct]
+    case .attention: precision == .int8 ? [] : [.direct]
+    }
   }
 
   /// The way that networks run it.

@@ -21,23 +21,25 @@ struct ModelBench: ParsableCommand {
   @Option(help: "Width and height in pixels, a multiple of 8.")
   var size = 512
 
+  @Option(help: "Images whose guided steps are taken in one evaluation of the UNet.")
+  var images = 1
+
   @Option(help: "Steps of the whole image; 0 to leave it out.")
   var steps = 4
 
-  @Option(help: "The arithmetic: fp32 or bf16; may be given again (default: all).")
-  var precision: [String] = ElementType.allCases.map(\.rawValue)
+  @Option(help: "The arithmetic: fp32, bf16 or int8; may be given again (default: all).")
+  var precision: [String] = Precision.allCases.map(\.rawValue)
 
   @OptionGroup var options: BenchOptions
 
   func run() throws {
     var report = BenchReport(options)
     for name in precision {
-      guard let type = ElementType(rawValue: name), let choice = PrecisionChoice(rawValue: name) else {
-        let known = ElementType.allCases.map(\.rawValue).joined(separator: " or ")
-        throw ValidationError("--precision is \"\(name)\", expected \(known)")
+      guard let precision = Precision(rawValue: name), let choice = PrecisionChoice(rawValue: name) else {
+        throw ValidationError("--precision is \"\(name)\", expected fp32, bf16 or int8")
       }
       report.begin("\(try Kernels.forThisMachine().name), \(name), \(size)x\(size)")
-      try benchNetworks(&report, type)
+      try benchNetworks(&report, precision)
       if steps > 0 { try benchImage(&report, choice) }
     }
     report.finish()
@@ -45,9 +47,9 @@ struct ModelBench: ParsableCommand {
 
   // MARK: The networks by themselves
 
-  private func benchNetworks(_ report: inout BenchReport, _ type: ElementType) throws {
+  private func benchNetworks(_ report: inout BenchReport, _ precision: Precision) throws {
     let compute = Compute(
-      kernels: try Kernels.forThisMachine(), threadCount: options.threadCount, elementType: type)
+      kernels: try Kernels.forThisMachine(), threadCount: options.threadCount, precision: precision)
     let archive = try ModelArchive.open(path: model)
     try archive.audit().check()
     PeakMemory.reset()
@@ -58,7 +60,9 @@ struct ModelBench: ParsableCommand {
           try CLIPTextModel($0.weights, configuration: $0.configuration, compute: compute.with(.fp32))
         },
         try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute),
-        try archive.vae.map { try VAEDecoder($0.weights, configuration: $0.configuration, compute: compute) }
+        try archive.vae.map {
+          try VAEDecoder($0.weights, configuration: $0.configuration, compute: compute.unquantized)
+        }
       )
     }
     guard let (texts, unet, vae) = networks else { return }
@@ -70,11 +74,13 @@ struct ModelBench: ParsableCommand {
       &report, "text encoding",
       Stopwatch(repeats: options.repeats) { for text in texts { _ = text.forward(ids, clipSkip: 1) } })
 
-    let contexts = (0..<2).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
+    let contexts = (0..<2 * images).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
-    _ = unet.forward(latent, timestep: 500, contexts: contexts)
+    // Of one image both halves begin alike, of several each is by itself.
+    let latents = images == 1 ? latent : compute.repeated(latent, contexts.count)
+    _ = unet.forward(latents, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
-    let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latent, timestep: 500, contexts: contexts) }
+    let step = Stopwatch(repeats: options.repeats) { _ = unet.forward(latents, timestep: 500, contexts: contexts) }
     add(
       &report, "guided step", step,
       note: "\(compute.workspace.allocations - before) allocations, works in \(compute.workspace.peakBytes >> 20) MiB")

@@ -90,16 +90,21 @@ import Testing
     // 859.5 million weights in two bytes; Winograd's 3x3 convolutions are 16/9 as large.
     #expect(abs(Double(small) / (859_520_964 * 2) - 1) < 0.01)
     #expect(fast > small * 14 / 10 && fast < small * 16 / 10)
+    for packing in WeightPacking.allCases {
+      // All but a twentieth in half as many bytes, with a scale and a sum for each output.
+      let share = Double(unet.weightBytes(.int8, packing)) / Double(unet.weightBytes(.bf16, packing))
+      #expect(share > 0.5 && share < 0.54, "\(share)")
+    }
     #expect(unet.contextBytes(tokens: 77, elementType: .bf16) < 6 << 20)
     let decoding = vae.activationBytes(height: 512, width: 512, elementType: .bf16)
     #expect(decoding > vae.leastMemory(width: 512, height: 512, elementType: .bf16) && decoding < 700 << 20)
   }
 
-  @Test(arguments: ElementType.allCases, [(16, 16), (24, 9)])
+  @Test(arguments: Precision.allCases, [(16, 16), (24, 9)])
   func `what the networks work in is no more than estimated, and not far below`(
-    type: ElementType, size: (height: Int, width: Int)
+    precision: Precision, size: (height: Int, width: Int)
   ) throws {
-    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1, elementType: type)
+    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1, precision: precision)
     let archive = try ModelArchive.open(path: Fixtures.path("../../Sources/DemoModel/Resources/demo"))
     let configuration = archive.unet.configuration
     let unet = try UNet(archive.unet.weights, configuration: configuration, compute: compute)
@@ -114,18 +119,18 @@ import Testing
     _ = unet.forward(tensor(size.height, size.width, configuration.inChannels), timestep: 500, contexts: contexts)
     let sampling = compute.workspace.peakBytes - before
     let estimate = configuration.activationBytes(
-      height: size.height, width: size.width, images: 2, elementType: type)
+      height: size.height, width: size.width, images: 2, elementType: precision.elementType)
     #expect(sampling <= estimate + 4 << 20 && estimate < 3 * sampling + 4 << 20, "\(sampling), estimated \(estimate)")
 
     let network = try #require(archive.vae)
-    let vae = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
+    let vae = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute.unquantized)
     compute.workspace.trim()
     let start = compute.workspace.heldBytes
     compute.workspace.forgetPeak()
     _ = vae.forward(tensor(size.height, size.width, configuration.inChannels))
     let decoding = compute.workspace.peakBytes - start
     let bound = network.configuration.activationBytes(
-      height: 8 * size.height, width: 8 * size.width, elementType: type)
+      height: 8 * size.height, width: 8 * size.width, elementType: precision.elementType)
     #expect(decoding <= bound + 4 << 20 && bound < 3 * decoding + 4 << 20, "\(decoding), estimated \(bound)")
   }
 }

@@ -102,9 +102,17 @@ import Weights
   /// 1.7e-2 here. Where a map is one pixel, a group norm of two numbers doubles that. A wrong layer errs by more than 1e-1.
   static let bf16Bound = 5e-2
 
+  /// 256 steps to a row's range err by some 1e-2 of its numbers.
+  static let int8Bound = 1e-1
+
   @Test(arguments: Kernels.available, ["even", "odd"])
-  func `the UNet in bf16 is near diffusers in fp32`(kernels: Kernels, size: String) throws {
-    let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
+  func `the UNet in bf16 and in 8 bits is near diffusers in fp32`(kernels: Kernels, size: String) throws {
+    try expectUNet(kernels, .bf16, size: size, within: Self.bf16Bound)
+    try expectUNet(kernels, .int8, size: size, within: Self.int8Bound)
+  }
+
+  private func expectUNet(_ kernels: Kernels, _ precision: Precision, size: String, within bound: Double) throws {
+    let compute = Compute(kernels: kernels, threadCount: 2, precision: precision)
     let precise = compute.with(.fp32)
     let network = archive.unet
     let unet = try UNet(network.weights, configuration: network.configuration, compute: compute)
@@ -115,7 +123,7 @@ import Weights
     let width = network.configuration.crossAttentionWidth
     let prepared = unet.prepare(precise.tensor(channelsLast: context, width: context.count / width, channels: width))
     let output = unet.forward(latents, timestep: 353.89038, contexts: [prepared])
-    try expectNear(output.channelsFirst(image: 0), try stages["unet.\(size).output"])
+    try expectNear(output.channelsFirst(image: 0), try stages["unet.\(size).output"], within: bound)
   }
 
   @Test(arguments: Kernels.available)
@@ -128,12 +136,12 @@ import Weights
     try expectNear(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
   }
 
-  private func expectNear(_ found: [Float], _ expected: [Float]) throws {
+  private func expectNear(_ found: [Float], _ expected: [Float], within bound: Double = bf16Bound) throws {
     try #require(found.count == expected.count)
     let squares = expected.reduce(0) { $0 + Double($1 * $1) }
     let errors = zip(found, expected).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     let difference = (errors / squares).squareRoot()
-    #expect(difference <= Self.bf16Bound, "differs by \(difference) in the mean square")
+    #expect(difference <= bound, "differs by \(difference) in the mean square")
   }
 
   private func expectClose(_ found: [Float], _ expected: [Float]) throws {

@@ -95,7 +95,7 @@ import Testing
       include: {steps: 5}
       enable_hr: true
       rng: tpu
-      precision: int8
+      precision: int4
       """
     ).errors()
     #expect(
@@ -126,7 +126,7 @@ import Testing
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
         "fish.yaml:24:1: error: found enable_hr, which is not supported by this version; there is no hires fix yet, remove it",
         #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
-        #"fish.yaml:26:12: error: precision: found "int8", which is not supported by this version, expected auto, fp32 or bf16"#,
+        #"fish.yaml:26:12: error: precision: found "int4", expected auto, fp32, bf16 or int8 (did you mean "int8"?)"#,
       ])
   }
 

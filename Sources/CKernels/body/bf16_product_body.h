@@ -8,15 +8,6 @@ static inline __attribute__((always_inline)) uint32_t pair_at(const uint16_t *p)
   return pair;
 }
 
-static inline __attribute__((always_inline)) vf activated(vf x, int activation) {
-  switch (activation) {
-    case CK_SILU: return v_silu(x);
-    case CK_GELU: return v_gelu(x);
-    case CK_QUICK_GELU: return v_quick_gelu(x);
-    default: return x;
-  }
-}
-
 // One register tile; rows are addressed as in the float32 product.
 static inline __attribute__((always_inline)) void tile_bf16(const ck_bf16_product *p, size_t row, const int rows, const int vectors) {
   vf sum[MR16][NV];

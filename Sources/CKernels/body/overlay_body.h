@@ -1,5 +1,17 @@
-// Fills every slot with the kernels that the including file has made under the slots' names.
+// Fills every slot with the kernels that the including file has made under the slots' names: all, or those for one kind of
+// numbers.
 
+#ifndef CK_BF16_ONLY
+static void overlay_int8(ck_table *t) {
+  t->product_int8 = product_int8;
+  t->quantize = quantize;
+  t->range = range;
+  t->range_scale = ck_quantized_range;
+  t->quantize_panel = quantize_panel;
+}
+#endif
+
+#ifndef CK_INT8_ONLY
 static void overlay_bf16(ck_table *t) {
   t->product_bf16 = product_bf16;
   t->attention_bf16 = attention_bf16;
@@ -17,8 +29,9 @@ static void overlay_bf16(ck_table *t) {
   t->widen = widen;
   t->narrow = narrow;
 }
+#endif
 
-#ifndef CK_BF16_ONLY
+#if !defined(CK_BF16_ONLY) && !defined(CK_INT8_ONLY)
 static void overlay(ck_table *t) {
   t->mr = MR;
   t->nr = NR;
@@ -37,5 +50,6 @@ static void overlay(ck_table *t) {
   t->winograd_output = winograd_output;
   t->winograd_weights = winograd_weights;
   overlay_bf16(t);
+  overlay_int8(t);
 }
 #endif

@@ -79,6 +79,68 @@ typedef struct {
   size_t out_stride;
 } ck_bf16_product;
 
+/// The product of 8-bit integers with sums in 32 bits, which are exact, so every instruction set makes the same ones:
+///
+///     sum[i][j] = sum over t and k of tap[t][i * row_stride + k] * panel[t][k / 4][j][k % 4]
+///     x[i][j] = (sum[i][j] - zero[i] * column_sum[j]) * column_scale[j] * scale[i] + bias[j]
+///     out[i][j] = f(x[i][j]) + residual[i][j]
+///
+/// Activations are quantised: q stands for scale * (q - zero). A panel that is gated holds nr / 2 outputs, and the gates of each
+/// in its other half: out[i][j] = x[i][j] * gelu(x[i][nr / 2 + j]), for j below nr / 2.
+///
+/// Long sums may take several calls, which hand them on in `sums`. None may have more than CK_INT8_INPUTS products.
+typedef struct {
+  size_t taps;
+  const uint8_t *const *tap;   ///< [taps] first row of each tap
+  size_t row_stride;           ///< between the rows of a tap
+  size_t quads;                ///< channels of a row, in fours; those past the last are met by weights of zero
+  const int8_t *panel;         ///< [taps][quads][nr][4], 64-byte aligned; columns from n on are zero
+  size_t m;                    ///< rows
+  size_t n;                    ///< columns of `out`, 1...nr, or 1...nr / 2 of a gated panel
+  int32_t *sums;               ///< [m][nr]; may be null in a call that neither continues nor leaves sums
+  int continues;               ///< not 0: the sums start from `sums`
+  int finishes;                ///< not 0: `out` is written; 0: the sums go to `sums`, and nothing below is read
+  const float *scale;          ///< of each row, or of all of them
+  const int32_t *zero;         ///< likewise
+  size_t scale_stride;         ///< 1, or 0 for one scale and zero of all rows
+  const float *column_scale;   ///< [nr]
+  const int32_t *column_sum;   ///< [nr]: the weights of a column, of all taps of all calls, added up
+  const float *bias;           ///< [nr] or null
+  int is_gated;
+  int activation;              ///< CK_IDENTITY and so on; not of gated panels
+  const uint16_t *residual;    ///< bfloat16, [m][n] or null; may be `out`'s own memory
+  size_t residual_stride;
+  uint16_t *out;               ///< bfloat16, [m][n]
+  float *out32;                ///< [m][n] in place of `out`, or null
+  size_t out_stride;
+} ck_int8_product;
+
+/// 255 * 127 times as many still fit into 31 bits.
+#define CK_INT8_INPUTS 66000
+
+/// bfloat16 to 8 bits: y = round(x / scale) + zero, to even in the middle, 0...255.
+typedef struct {
+  const uint16_t *x;    ///< [rows][k]
+  size_t x_stride;
+  size_t rows;
+  size_t k;
+  uint8_t *y;           ///< [rows][k], then zeros up to a multiple of 4
+  size_t y_stride;
+  float *scale;         ///< of each row, or of all of them
+  int32_t *zero;        ///< likewise
+  size_t scale_stride;  ///< 1: each row is spread over all of 0...255, and its scale and zero are written; 0: they are given
+} ck_quantization;
+
+/// A panel of float32 weights to 8 bits.
+typedef struct {
+  size_t taps;
+  size_t inputs;
+  const float *x;       ///< [taps][inputs][nr]
+  int8_t *panel;        ///< [taps][ceil(inputs / 4)][nr][4], 64-byte aligned; what is past the last input becomes zero
+  float *column_scale;  ///< [nr]; 1 of columns of zeros
+  int32_t *column_sum;  ///< [nr]: the quantised weights of a column, added up
+} ck_quantized_panel;
+
 /// softmax(scale * q keys^T) values for a few queries of one head, in bfloat16 with sums and softmax in float32. Weights are
 /// rounded to bfloat16 between the two products.
 typedef struct {
@@ -148,6 +210,7 @@ typedef struct {
   size_t mr;         ///< rows of `product`'s register tile; other row counts work, these are fastest
   size_t nr;         ///< columns of a panel
   int has_native_bf16;  ///< not 0: multiplies bfloat16 without widening it, faster than float32
+  int has_native_int8;  ///< not 0: multiplies 8-bit integers in fours, faster than anything else
 
   void (*product)(const ck_product *);
   void (*attention)(const ck_attention *);
@@ -189,6 +252,17 @@ typedef struct {
   void (*winograd_input_bf16)(const ck_winograd_input *);
   void (*winograd_output_bf16)(const ck_winograd_output *);
   void (*winograd_weights_bf16)(const ck_winograd_weights *);
+
+  /// For 8-bit integers. Whatever a row holds, the sums of another do not depend on it.
+  void (*product_int8)(const ck_int8_product *);
+  void (*quantize)(const ck_quantization *);
+  /// The smallest and the largest of the numbers and of zero; neither is a number where one of them is not finite.
+  void (*range)(const uint16_t *x, size_t count, float *smallest, float *largest);
+  /// The scale and the zero that spread such a range over 0...255. The scale is not a number if the range is not finite.
+  void (*range_scale)(float smallest, float largest, float *scale, int32_t *zero);
+  /// Weights to a panel: y = round(x / scale), to even in the middle, each column's largest magnitude at 127.
+  void (*quantize_panel)(const ck_quantized_panel *);
+
   /// From IEEE half precision to float32, exactly; not 0 where all the numbers are finite. `x` may lie anywhere.
   int (*widen_f16)(const void *x, size_t count, float *y);
   /// From bfloat16 to float32, exactly.
@@ -197,7 +271,7 @@ typedef struct {
   void (*narrow)(const float *x, size_t count, uint16_t *y);
 } ck_table;
 
-/// The table for this machine, made on the first call. SDBATCH_ISA=portable|avx2|avx512|avx512bf16 stops the overlays at that name.
+/// The table for this machine, made on the first call. SDBATCH_ISA=portable|avx2|avx512|avx512vnni|avx512bf16 stops the overlays at that name.
 const ck_table *ck_kernels(void);
 
 /// The table with the overlays up to and including `name`, or null if that name is unknown or this machine lacks it.

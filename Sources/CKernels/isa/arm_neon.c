@@ -8,7 +8,7 @@
 
 // 6 x 16 floats: 24 of the 32 registers hold sums, four the panel's row, one the broadcast. Pairs of bfloat16 are widened,
 // which takes twice as many for the panel's row.
-enum { MR = 6, MR16 = 5, NV = 4 };
+enum { MR = 6, MR16 = 5, MR8 = 4, NV = 4 };
 #include "../body/all_bodies.h"
 
 static int supported(void) { return 1; }

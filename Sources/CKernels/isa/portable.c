@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../body/quantize_scale.h"
 #include "../isa.h"
 
 enum { MR = 4, NR = 16 };
@@ -380,6 +381,92 @@ static void winograd_weights(const ck_winograd_weights *p) { tap_positions(p, 0)
 static void winograd_input_bf16(const ck_winograd_input *p) { window_positions(p, 1); }
 static void winograd_output_bf16(const ck_winograd_output *p) { position_results(p, 1); }
 static void winograd_weights_bf16(const ck_winograd_weights *p) { tap_positions(p, 1); }
+
+static void product_int8(const ck_int8_product *p) {
+  for (size_t i = 0; i < p->m; i++) {
+    int32_t sum[NR] = {0};
+    if (p->continues) memcpy(sum, p->sums + i * NR, sizeof sum);
+    const int8_t *b = p->panel;
+    for (size_t t = 0; t < p->taps; t++) {
+      const uint8_t *a = p->tap[t] + i * p->row_stride;
+      for (size_t k = 0; k < 4 * p->quads; k += 4, b += 4 * NR) {
+        for (size_t j = 0; j < NR; j++) {
+          for (size_t l = 0; l < 4; l++) sum[j] += a[k + l] * b[4 * j + l];
+        }
+      }
+    }
+    if (!p->finishes) {
+      memcpy(p->sums + i * NR, sum, sizeof sum);
+      continue;
+    }
+    float x[NR];
+    const size_t of = i * p->scale_stride;
+    for (size_t j = 0; j < NR; j++) {
+      x[j] = (float)(sum[j] - p->zero[of] * p->column_sum[j]) * p->column_scale[j] * p->scale[of] + (p->bias ? p->bias[j] : 0);
+    }
+    for (size_t j = 0; j < p->n; j++) {
+      float y = p->is_gated ? x[j] * gelu1(x[NR / 2 + j]) : activated(x[j], p->activation);
+      if (p->residual) y += widened(p->residual[i * p->residual_stride + j]);
+      if (p->out32) p->out32[i * p->out_stride + j] = y;
+      else p->out[i * p->out_stride + j] = narrowed(y);
+    }
+  }
+}
+
+static void range(const uint16_t *x, size_t count, float *smallest, float *largest) {
+  *smallest = *largest = 0;
+  float unsure = 0;
+  for (size_t i = 0; i < count; i++) {
+    float value = widened(x[i]);
+    *smallest = fminf(*smallest, value);
+    *largest = fmaxf(*largest, value);
+    unsure += value * 0;
+  }
+  *smallest += unsure;
+  *largest += unsure;
+}
+
+static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
+static int32_t limited(int32_t x, int32_t least, int32_t most) { return x < least ? least : x > most ? most : x; }
+
+static void quantize(const ck_quantization *p) {
+  for (size_t i = 0; i < p->rows; i++) {
+    const uint16_t *x = p->x + i * p->x_stride;
+    uint8_t *y = p->y + i * p->y_stride;
+    float *scale = p->scale + i * p->scale_stride;
+    int32_t *zero = p->zero + i * p->scale_stride;
+    if (p->scale_stride) {
+      float smallest, largest;
+      range(x, p->k, &smallest, &largest);
+      ck_quantized_range(smallest, largest, scale, zero);
+    }
+    const float inverse = ck_inverse_scale(*scale);
+    for (size_t k = 0; k < p->k; k++) y[k] = (uint8_t)limited(nearest(widened(x[k]) * inverse) + *zero, 0, 255);
+    for (size_t k = p->k; k % 4; k++) y[k] = 0;
+  }
+}
+
+static void quantize_panel(const ck_quantized_panel *p) {
+  const size_t quads = (p->inputs + 3) / 4;
+  for (size_t j = 0; j < NR; j++) {
+    float most = 0, unsure = 0;
+    for (size_t i = 0; i < p->taps * p->inputs; i++) {
+      most = fmaxf(most, fabsf(p->x[i * NR + j]));
+      unsure += p->x[i * NR + j] * 0;
+    }
+    const float scale = ck_weight_scale(most + unsure), inverse = ck_inverse_scale(scale);
+    int32_t sum = 0;
+    for (size_t t = 0; t < p->taps; t++) {
+      for (size_t k = 0; k < 4 * quads; k++) {
+        const int32_t q = k < p->inputs ? nearest(p->x[(t * p->inputs + k) * NR + j] * inverse) : 0;
+        p->panel[((t * quads + k / 4) * NR + j) * 4 + k % 4] = (int8_t)q;
+        sum += q;
+      }
+    }
+    p->column_scale[j] = scale;
+    p->column_sum[j] = sum;
+  }
+}
 
 static int supported(void) { return 1; }
 

@@ -9,7 +9,7 @@
 
 // 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast. Pairs of bfloat16 are widened,
 // which takes twice as many for the panel's row.
-enum { MR = 6, MR16 = 4, NV = 2 };
+enum { MR = 6, MR16 = 4, MR8 = 4, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop
 

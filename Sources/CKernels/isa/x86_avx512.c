@@ -8,7 +8,7 @@
 #include "../vec/vec_avx512.h"
 
 // 8 x 32 floats: 16 sums hide the latency of the multiply-add, and images are most often a multiple of 8 wide.
-enum { MR = 8, MR16 = 8, NV = 2 };
+enum { MR = 8, MR16 = 8, MR8 = 8, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop
 

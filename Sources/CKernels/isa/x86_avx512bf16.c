@@ -16,6 +16,7 @@
 
 // 8 x 32 sums in 16 registers, of panels as wide as those of plain AVX-512.
 enum { MR16 = 8, NV = 2, NR = NV * VL };
+#include "../body/activated_body.h"
 #include "../body/bf16_product_body.h"
 #include "../body/bf16_attention_body.h"
 #include "../body/winograd_math.h"

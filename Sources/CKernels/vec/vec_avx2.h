@@ -91,3 +91,38 @@ static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   __m256i above = _mm256_slli_epi32(_mm256_cvtepu16_epi32(v_narrow(odd)), 16);
   _mm256_storeu_si256((__m256i *)p, _mm256_or_si256(_mm256_cvtepu16_epi32(v_narrow(even)), above));
 }
+
+// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+typedef __m256i vi;
+typedef __m256i vq;
+static inline vi v_load_int(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline void v_store_int(int32_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, x); }
+static inline vi v_zero_int(void) { return _mm256_setzero_si256(); }
+static inline vi v_set1_int(int32_t x) { return _mm256_set1_epi32(x); }
+static inline vi v_add_int(vi a, vi b) { return _mm256_add_epi32(a, b); }
+static inline vi v_sub_int(vi a, vi b) { return _mm256_sub_epi32(a, b); }
+static inline vi v_mul_int(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
+static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
+// To the nearest, to even in the middle.
+static inline vi v_nearest_int(vf a) { return _mm256_cvtps_epi32(a); }
+// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+static inline void v_store_bytes(uint8_t *p, vi x) {
+  __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
+static inline vq v_load_quads(const int8_t *p) { return _mm256_load_si256((const __m256i *)p); }
+static inline vq v_set1_quad(uint32_t quad) { return _mm256_set1_epi32((int)quad); }
+// The lowest bytes of four numbers side by side.
+static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
+  const __m256i byte = _mm256_set1_epi32(0xff);
+  __m256i low = _mm256_or_si256(_mm256_and_si256(a, byte), _mm256_slli_epi32(_mm256_and_si256(b, byte), 8));
+  __m256i high = _mm256_or_si256(_mm256_slli_epi32(_mm256_and_si256(c, byte), 16), _mm256_slli_epi32(d, 24));
+  _mm256_store_si256((__m256i *)p, _mm256_or_si256(low, high));
+}
+// sum + the four products of bytes of `a`, without a sign, and of `b`, with one: two and two in 16 bits each, for
+// vpmaddubsw would cut off sums of two at 15 bits.
+static inline vi v_dot4(vi sum, vq a, vq b) {
+  __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
+  __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
+  return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
+}

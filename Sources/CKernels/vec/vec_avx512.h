@@ -76,3 +76,41 @@ static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   __m512i above = _mm512_slli_epi32(_mm512_cvtepu16_epi32(v_narrow(odd)), 16);
   _mm512_storeu_si512(p, _mm512_or_si512(_mm512_cvtepu16_epi32(v_narrow(even)), above));
 }
+
+// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+typedef __m512i vi;
+typedef __m512i vq;
+static inline vi v_load_int(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline void v_store_int(int32_t *p, vi x) { _mm512_storeu_si512(p, x); }
+static inline vi v_zero_int(void) { return _mm512_setzero_si512(); }
+static inline vi v_set1_int(int32_t x) { return _mm512_set1_epi32(x); }
+static inline vi v_add_int(vi a, vi b) { return _mm512_add_epi32(a, b); }
+static inline vi v_sub_int(vi a, vi b) { return _mm512_sub_epi32(a, b); }
+static inline vi v_mul_int(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
+static inline vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
+// To the nearest, to even in the middle.
+static inline vi v_nearest_int(vf a) { return _mm512_cvtps_epi32(a); }
+// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+static inline void v_store_bytes(uint8_t *p, vi x) {
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())));
+}
+static inline vq v_load_quads(const int8_t *p) { return _mm512_load_si512(p); }
+static inline vq v_set1_quad(uint32_t quad) { return _mm512_set1_epi32((int)quad); }
+// The lowest bytes of four numbers side by side.
+static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
+  const __m512i byte = _mm512_set1_epi32(0xff);
+  __m512i low = _mm512_or_si512(_mm512_and_si512(a, byte), _mm512_slli_epi32(_mm512_and_si512(b, byte), 8));
+  __m512i high = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(c, byte), 16), _mm512_slli_epi32(d, 24));
+  _mm512_store_si512(p, _mm512_or_si512(low, high));
+}
+// sum + the four products of bytes of `a`, without a sign, and of `b`, with one.
+#ifdef CK_HAS_DOT4
+static inline vi v_dot4(vi sum, vq a, vq b) { return _mm512_dpbusd_epi32(sum, a, b); }
+#else
+// Two and two in 16 bits each, for vpmaddubsw would cut off sums of two at 15 bits.
+static inline vi v_dot4(vi sum, vq a, vq b) {
+  __m512i even = _mm512_madd_epi16(_mm512_and_si512(a, _mm512_set1_epi16(0xff)), _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8));
+  __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(a, 8), _mm512_srai_epi16(b, 8));
+  return _mm512_add_epi32(sum, _mm512_add_epi32(even, odd));
+}
+#endif

@@ -83,3 +83,50 @@ static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
   vst1q_u16(p, vreinterpretq_u16_u32(vorrq_u32(vmovl_u16(v_narrow(even)), above)));
 }
+
+// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+typedef int32x4_t vi;
+typedef uint8x16_t vq;
+static inline vi v_load_int(const int32_t *p) { return vld1q_s32(p); }
+static inline void v_store_int(int32_t *p, vi x) { vst1q_s32(p, x); }
+static inline vi v_zero_int(void) { return vdupq_n_s32(0); }
+static inline vi v_set1_int(int32_t x) { return vdupq_n_s32(x); }
+static inline vi v_add_int(vi a, vi b) { return vaddq_s32(a, b); }
+static inline vi v_sub_int(vi a, vi b) { return vsubq_s32(a, b); }
+static inline vi v_mul_int(vi a, vi b) { return vmulq_s32(a, b); }
+static inline vf v_from_int(vi a) { return vcvtq_f32_s32(a); }
+// To the nearest, to even in the middle.
+static inline vi v_nearest_int(vf a) { return vcvtnq_s32_f32(a); }
+// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+static inline void v_store_bytes(uint8_t *p, vi x) {
+  uint16x4_t halves = vqmovun_s32(x);
+  uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(halves, halves))), 0);
+  memcpy(p, &bytes, sizeof bytes);
+}
+static inline vq v_load_quads(const int8_t *p) { return vreinterpretq_u8_s8(vld1q_s8(p)); }
+static inline vq v_set1_quad(uint32_t quad) { return vreinterpretq_u8_u32(vdupq_n_u32(quad)); }
+// The lowest bytes of four numbers side by side.
+static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
+  const int32x4_t byte = vdupq_n_s32(0xff);
+  int32x4_t low = vorrq_s32(vandq_s32(a, byte), vshlq_n_s32(vandq_s32(b, byte), 8));
+  int32x4_t high = vorrq_s32(vshlq_n_s32(vandq_s32(c, byte), 16), vshlq_n_s32(d, 24));
+  vst1q_s8(p, vreinterpretq_s8_s32(vorrq_s32(low, high)));
+}
+// sum + the four products of bytes of `a`, without a sign, and of `b`, with one.
+#ifdef CK_HAS_DOT4
+// Products are of bytes with a sign: 128 less, then 128 times the weights more.
+static inline vi v_dot4(vi sum, vq a, vq b) {
+  int8x16_t weights = vreinterpretq_s8_u8(b), half = vdupq_n_s8(-128);
+  sum = vdotq_s32(sum, vreinterpretq_s8_u8(veorq_u8(a, vdupq_n_u8(128))), weights);
+  return vsubq_s32(sum, vdotq_s32(vdupq_n_s32(0), half, weights));
+}
+#else
+static inline vi v_dot4(vi sum, vq a, vq b) {
+  // All four columns meet the same four bytes.
+  int16x8_t x = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a)));
+  int16x8_t low = vmovl_s8(vget_low_s8(vreinterpretq_s8_u8(b))), high = vmovl_high_s8(vreinterpretq_s8_u8(b));
+  int32x4_t first = vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(low)), vmull_high_s16(x, low));
+  int32x4_t second = vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(high)), vmull_high_s16(x, high));
+  return vaddq_s32(sum, vpaddq_s32(first, second));
+}
+#endif
