@@ -99,14 +99,14 @@ struct TensorFileTests {
       #expect(transposed.shape == [columns, rows])
       #expect(try transposed.floats().map(\.bitPattern) == turned, "\(tensor.name)")
       var part = [Float](repeating: 0, count: 7)
-      try part.withUnsafeMutableBufferPointer { try transposed.read(elements: 5..<12, into: try #require($0.baseAddress)) }
+      try part.withUnsafeMutableBufferPointer {
+        try transposed.read(elements: 5..<12, into: try #require($0.baseAddress))
+      }
       #expect(part.map(\.bitPattern) == Array(turned[5..<12]))
     }
   }
 
-  @Test func `the scale of a row goes with it into a part of the matrix, and through the exchange of rows and columns`()
-    throws
-  {
+  @Test func `the scale of a row goes with it into a part of the matrix, and across its diagonal`() throws {
     let tensor = try #require(try Self.open("fp8.safetensors").tensors["d.weight"])
     let numbers = try #require(try Self.expected("fp8.safetensors")["d.weight"]).bits
     #expect(tensor.shape == [4, 6] && tensor.elementType == .f8E4M3)
