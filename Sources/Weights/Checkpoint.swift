@@ -49,34 +49,26 @@ package struct Checkpoint: Sendable {
   }
 
   private static func openFile(path: String) throws(WeightError) -> Checkpoint {
-    let tensors = try TensorFile(path: path).tensors
-    let family = try CheckpointLayout.family(tensors.keys, path: path)
-    var checkpoint = Checkpoint(path: path, layout: .singleFile, family: family)
-    let prefixes = [KeyMap.ldmUNetPrefix, KeyMap.ldmVAEPrefix] + family.textEncoders.map(\.prefix)
-    checkpoint.unread = unread(tensors, known: prefixes + KeyMap.ldmLeftovers)
+    let file = try TensorFile(path: path)
+    let tensors = file.tensors
+    let names = try SingleFileNames(file)
+    var checkpoint = Checkpoint(path: path, layout: .singleFile, family: names.family)
+    checkpoint.unread = unread(tensors, known: names.known)
     checkpoint.markers = Set(CheckpointMarker.allCases.filter { tensors.keys.contains($0.rawValue) })
     func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
       Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
     }
 
-    guard let structure = BlockStructure(ldmUNet: names(tensors, under: KeyMap.ldmUNetPrefix)) else {
+    guard let structure = BlockStructure(ldmUNet: SingleFileNames.names(tensors, under: KeyMap.ldmUNetPrefix)) else {
       throw .damaged(path: path, reason: "the tensors under \(KeyMap.ldmUNetPrefix) do not make up a UNet")
     }
     checkpoint.unet = network(.ldmUNet(structure), structure)
+    checkpoint.textEncoders = names.textEncoders.map { network($0, nil) }
 
-    for encoder in family.textEncoders {
-      let textNames = names(tensors, under: encoder.prefix)
-      guard !textNames.isEmpty else {
-        throw .unreadable(
-          path: path, reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint")
-      }
-      checkpoint.textEncoders.append(network(.textEncoder(encoder, names: textNames), nil))
-    }
-
-    let vaeNames = names(tensors, under: KeyMap.ldmVAEPrefix)
+    let vaeNames = SingleFileNames.names(tensors, under: names.vaePrefix)
     if !vaeNames.isEmpty {
-      guard let vae = recogniseVAE(prefix: KeyMap.ldmVAEPrefix, names: vaeNames) else {
-        throw .damaged(path: path, reason: "the tensors under \(KeyMap.ldmVAEPrefix) do not make up a VAE")
+      guard let vae = recogniseVAE(prefix: names.vaePrefix, names: vaeNames) else {
+        throw .damaged(path: path, reason: "the tensors under \(names.vaePrefix) do not make up a VAE")
       }
       checkpoint.vae = network(vae.keyMap, vae.structure)
     }
@@ -85,8 +77,8 @@ package struct Checkpoint: Sendable {
 
   private static func openVAEFile(path: String) throws(WeightError) -> Checkpoint {
     let tensors = try TensorFile(path: path).tensors
-    let prefix = tensors.keys.contains { $0.hasPrefix(KeyMap.ldmVAEPrefix) } ? KeyMap.ldmVAEPrefix : ""
-    guard let vae = recogniseVAE(prefix: prefix, names: names(tensors, under: prefix)) else {
+    let prefix = SingleFileNames.vaePrefix(tensors) ?? ""
+    guard let vae = recogniseVAE(prefix: prefix, names: SingleFileNames.names(tensors, under: prefix)) else {
       if let names = TinyDecoderNames(tensors.keys) { return tiny(path: path, tensors: tensors, names) }
       throw .unsupported(
         path: path, found: "a file with \(tensors.count) tensors, but without the decoder of a Stable Diffusion VAE",
@@ -94,7 +86,7 @@ package struct Checkpoint: Sendable {
     }
     var checkpoint = Checkpoint(path: path, layout: vae.layout)
     if !prefix.isEmpty {
-      let others = [prefix, KeyMap.ldmUNetPrefix, "cond_stage_model.", "conditioner."]
+      let others = KeyMap.vaePrefixes + [KeyMap.ldmUNetPrefix, "cond_stage_model.", "conditioner.", "text_encoders."]
       checkpoint.unread = unread(tensors, known: others + KeyMap.ldmLeftovers)
     }
     checkpoint.vae = Network(
@@ -125,11 +117,6 @@ package struct Checkpoint: Sendable {
       return (.diffusersVAE(prefix: prefix, names: names), structure, .diffusers)
     }
     return nil
-  }
-
-  /// The names that begin with `prefix`, without it.
-  private static func names(_ tensors: [String: WeightTensor], under prefix: String) -> [Substring] {
-    tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
   private static func unread(_ tensors: [String: WeightTensor], known: [String]) -> [WeightAudit.Finding] {

@@ -35,24 +35,20 @@ extension CheckpointLayout {
     ("input_blocks.", "a UNet alone, not a checkpoint"),
     ("text_model.", "a text encoder alone, not a checkpoint"),
     ("first_stage_model.", "a VAE alone, not a checkpoint"),
+    ("vae.", "a VAE alone, not a checkpoint"),
     ("decoder.", "a VAE alone, not a checkpoint"),
   ]
 
-  /// The family of the checkpoint in a single file whose tensors have these names.
+  /// Checks that a single file whose tensors have these names is a checkpoint, of which the UNet is the sign.
   ///
-  /// Throws `WeightError.unsupported` for everything else.
-  static func family(_ names: some Collection<String>, path: String) throws(WeightError) -> ModelFamily {
+  /// Throws `WeightError.unsupported`, with the name of what it is instead where that is known.
+  static func requireCheckpoint(_ names: some Collection<String>, path: String) throws(WeightError) {
     func matches(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
     let advice = "use a checkpoint of Stable Diffusion 1.x, 2.x or XL"
     if let other = otherFamilies.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.family, advice: advice)
     }
-    if matches(KeyMap.ldmUNetPrefix) {
-      // The refiner's one encoder stands where another of XL stands, so those with more encoders come first.
-      let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
-      return families.first { $0.textEncoders.allSatisfy { matches($0.prefix) } }
-        ?? families.first { $0.textEncoders.contains { matches($0.prefix) } } ?? .sd1
-    }
+    if matches(KeyMap.ldmUNetPrefix) { return }
     if let other = otherKinds.first(where: { matches($0.beginning) }) {
       throw .unsupported(path: path, found: other.kind, advice: advice)
     }

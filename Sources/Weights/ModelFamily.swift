@@ -64,6 +64,8 @@ public struct ModelFamily: Hashable, Sendable {
     let tokenizerFolder: String
     /// What its names in a single file begin with.
     let prefix: String
+    /// What they begin with where stable-diffusion.cpp has renamed them to those of the transformers library.
+    let renamedPrefixes: [String]
     /// How it names its tensors in a single file.
     package let naming: Naming
     /// What stands after the end token of a chunk.
@@ -108,7 +110,8 @@ extension ModelFamily {
     textEncoders: [
       TextEncoder(
         folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "cond_stage_model.transformer.",
-        naming: .transformers, padding: .endToken, output: .clipSkip, isPooled: false)
+        renamedPrefixes: ["text_encoders.clip_l.transformer."], naming: .transformers, padding: .endToken,
+        output: .clipSkip, isPooled: false)
     ],
     vector: [], heads: .count(8), latentScale: 0.18215, isPredictionProbed: false, zeroesEmptyNegative: false,
     alignedSteps: nil)
@@ -118,7 +121,8 @@ extension ModelFamily {
     name: "sd2", title: "Stable Diffusion 2.x", nativeSize: 768,
     textEncoders: [
       TextEncoder(
-        folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "cond_stage_model.model.", naming: .openCLIP,
+        folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "cond_stage_model.model.",
+        renamedPrefixes: ["cond_stage_model.transformer.", "text_encoders.clip_l.transformer."], naming: .openCLIP,
         padding: .zero, output: .penultimateNormed, isPooled: false)
     ],
     vector: [], heads: .width(64), latentScale: 0.18215, isPredictionProbed: true, zeroesEmptyNegative: false,
@@ -131,9 +135,11 @@ extension ModelFamily {
     textEncoders: [
       TextEncoder(
         folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "conditioner.embedders.0.transformer.",
+        renamedPrefixes: ["cond_stage_model.transformer.", "text_encoders.clip_l.transformer."],
         naming: .transformers, padding: .endToken, output: .penultimate, isPooled: false),
       TextEncoder(
         folder: "text_encoder_2", tokenizerFolder: "tokenizer_2", prefix: "conditioner.embedders.1.model.",
+        renamedPrefixes: ["cond_stage_model.1.transformer.", "text_encoders.clip_g.transformer."],
         naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true),
     ],
     vector: [.pooledText, .originalSize, .cropTopLeft, .targetSize], heads: .width(64), latentScale: 0.13025,
@@ -145,6 +151,7 @@ extension ModelFamily {
     textEncoders: [
       TextEncoder(
         folder: "text_encoder_2", tokenizerFolder: "tokenizer_2", prefix: "conditioner.embedders.0.model.",
+        renamedPrefixes: ["cond_stage_model.transformer.", "text_encoders.clip_g.transformer."],
         naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true)
     ],
     vector: [.pooledText, .originalSize, .cropTopLeft, .aestheticScore], heads: .width(64), latentScale: 0.13025,

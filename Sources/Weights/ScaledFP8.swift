@@ -1,28 +1,31 @@
-/// FP8 weights that stand for their product with a number beside them, as ComfyUI writes them.
+/// FP8 weights that stand for their product with numbers beside them, as ComfyUI and others write them.
 ///
-/// `X.weight` goes with `X.scale_weight` or `X.weight_scale`, one number each; `X.scale_input`, `X.input_scale`,
-/// `X.comfy_quant` and `scaled_fp8` tell how to round activations, which nothing does here.
+/// `X.weight` goes with `X.scale_weight` or `X.weight_scale`: one number, or one for each output. `X.scale_input`,
+/// `X.input_scale` and `X.comfy_quant` tell how to round activations, and `scaled_fp8` that a file is of this kind; nothing
+/// here needs them.
 enum ScaledFP8 {
   /// The tensors with every scale applied and left out.
+  ///
+  /// A scale of another shape, or one that is not finite, stays where it is and is told as unread.
   static func applied(to tensors: [String: WeightTensor]) -> [String: WeightTensor] {
+    guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
+      return tensors
+    }
     var scaled = tensors
-    for (name, tensor) in tensors where tensor.elementType == .f8E4M3 || tensor.elementType == .f8E5M2 {
-      guard name.hasSuffix(".weight") else { continue }
+    for (name, tensor) in tensors where name.hasSuffix(".weight") {
       let layer = name.dropLast("weight".count)
       for scaleName in ["\(layer)scale_weight", "\(layer)weight_scale"] {
-        // A row of scales, one per output, stays where it is and is told as unread.
-        guard let scale = tensors[scaleName], scale.elementCount == 1, let number = try? scale.floats().first else {
-          continue
-        }
-        scaled[name] = tensor.scaled(by: number)
+        // [n], or [n, 1, ...] with as many dimensions as the weight.
+        guard let numbers = tensors[scaleName], numbers.shape.dropFirst().allSatisfy({ $0 == 1 }),
+          let factors = try? numbers.floats(), let scale = WeightScale(factors, for: tensor.shape)
+        else { continue }
+        scaled[name] = tensor.scaled(by: scale)
         scaled[scaleName] = nil
         for unused in ["scale_input", "input_scale", "comfy_quant"] { scaled["\(layer)\(unused)"] = nil }
         break
       }
     }
-    if scaled.count < tensors.count {
-      for name in tensors.keys where name == "scaled_fp8" || name.hasSuffix(".scaled_fp8") { scaled[name] = nil }
-    }
+    for name in tensors.keys where name == "scaled_fp8" || name.hasSuffix(".scaled_fp8") { scaled[name] = nil }
     return scaled
   }
 }

@@ -42,7 +42,7 @@ public struct TensorFile: Sendable {
     } else if !SafetensorsFile.isLikely(file.bytes), TorchFile.isLikely(file.bytes) || Self.isNamedLikePickle(path) {
       let torch = try TorchFile(file)
       container = torch.isArchive ? .torchArchive : .torchLegacy
-      (tensors, metadata, dataOffset) = (torch.tensors, torch.metadata, nil)
+      (tensors, metadata, dataOffset) = (ScaledFP8.applied(to: torch.tensors), torch.metadata, nil)
     } else {
       let safetensors = try SafetensorsFile(file)
       (container, tensors, metadata, dataOffset) = (

@@ -47,7 +47,7 @@ public final class WeightStore: Sendable {
     guard Self.haveSameNumbers(tensor.shape, fileShape) else {
       throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: fileShape)
     }
-    guard tensor.elementType.isReadable, form != .transposed || tensor.elementType.dequantize == nil else {
+    guard tensor.elementType.isReadable else {
       throw .elementType(path: path, name: fileName, found: tensor.elementType.rawValue)
     }
     taken.withLock { _ = $0.insert(name) }
@@ -89,9 +89,11 @@ public final class WeightStore: Sendable {
     return tensor.elementType.isReadable ? nil : .elementType(name: fileName, found: tensor.elementType.rawValue)
   }
 
-  /// Whether two shapes are equal, or are those of a matrix and of the 1×1 convolution with the same numbers in the same
-  /// order, between which layouts and versions differ.
-  private static func haveSameNumbers(_ a: [Int], _ b: [Int]) -> Bool {
-    a == b || (a.count == 2 && b == a + [1, 1]) || (b.count == 2 && a == b + [1, 1])
+  /// Whether a file's tensor has the numbers that are expected, in the same order.
+  ///
+  /// Layouts and versions differ in whether a matrix is a 1×1 convolution, and some writers of GGUF leave dimensions of 1
+  /// out of a convolution's four.
+  private static func haveSameNumbers(_ found: [Int], _ expected: [Int]) -> Bool {
+    found == expected || found == expected + [1, 1] || (expected.count == 4 && found == expected.filter { $0 != 1 })
   }
 }

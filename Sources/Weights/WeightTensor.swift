@@ -11,15 +11,15 @@ public struct WeightTensor: Sendable {
   let byteRange: Range<Int>
   /// How many elements further in the file the next one of each dimension is; nothing where elements follow each other.
   let strides: [Int]?
-  /// What every number is multiplied with, as scaled FP8 files ask for.
-  let scale: Float
+  /// What the numbers are multiplied with, as scaled FP8 files ask for; nothing where they are what they are.
+  let scale: WeightScale?
   /// The number of elements, the product of `shape`.
   public let elementCount: Int
 
   /// A tensor whose elements are `byteRange`, one after the other; the sizes must agree.
   init(
     name: String, shape: [Int], elementType: WeightElementType, file: MappedFile, byteRange: Range<Int>,
-    strides: [Int]? = nil, scale: Float = 1
+    strides: [Int]? = nil, scale: WeightScale? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -54,11 +54,11 @@ public struct WeightTensor: Sendable {
       scale: scale)
   }
 
-  /// The same tensor with every number multiplied.
-  func scaled(by scale: Float) -> WeightTensor {
+  /// The same tensor with its numbers multiplied.
+  func scaled(by scale: WeightScale) -> WeightTensor {
     WeightTensor(
       name: name, shape: shape, elementType: elementType, file: file, byteRange: byteRange, strides: strides,
-      scale: self.scale * scale)
+      scale: scale)
   }
 
   /// One of `count` equal parts of the rows.
@@ -72,14 +72,15 @@ public struct WeightTensor: Sendable {
       range = start..<start + range.count / count
     }
     return WeightTensor(
-      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides, scale: scale)
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides,
+      scale: scale?.part(index, of: count))
   }
 
-  /// The matrix with rows and columns exchanged; not for numbers that are stored in blocks.
+  /// The matrix with rows and columns exchanged.
   func transposed() -> WeightTensor {
     WeightTensor(
       name: name, shape: shape.reversed(), elementType: elementType, file: file, byteRange: byteRange,
-      strides: strides?.reversed() ?? [1, shape[1]], scale: scale)
+      strides: strides?.reversed() ?? [1, shape[1]], scale: scale?.transposed)
   }
 
   /// Converts all elements to Float32, exactly; `destination` has room for `elementCount` of them.
@@ -108,16 +109,18 @@ public struct WeightTensor: Sendable {
       let count = min(partCount - start % partCount, elements.upperBound - start)
       let part = destination + (start - elements.lowerBound)
       var isFinite: Bool
-      if let dequantize = elementType.dequantize {
+      if let dequantize = elementType.dequantize, let strides {
+        isFinite = gather(start..<start + count, of: source, strides: strides, into: part, dequantize)
+      } else if let dequantize = elementType.dequantize {
         isFinite = self.dequantize(start..<start + count, of: source, into: part, dequantize)
       } else if let strides {
         isFinite = gather(start..<start + count, of: source, strides: strides) { widen($0, count: count, into: part) }
       } else {
         isFinite = widen(source + start * elementType.block.bytes, count: count, into: part)
       }
-      if scale != 1 {
-        for i in 0..<count { part[i] *= scale }
-        isFinite = isFinite && scale.isFinite && (0..<count).allSatisfy { part[$0].isFinite }
+      if let scale {
+        scale.apply(to: part, elements: start..<start + count, shape: shape)
+        isFinite = isFinite && (0..<count).allSatisfy { part[$0].isFinite }
       }
       if !isFinite, let index = (0..<count).first(where: { !part[$0].isFinite }) {
         let value = part[index].isNaN ? "NaN" : part[index] > 0 ? "infinity" : "-infinity"
@@ -164,34 +167,61 @@ public struct WeightTensor: Sendable {
     return (0..<elements.count).allSatisfy { destination[$0].isFinite }
   }
 
-  /// Hands over some elements of a tensor with strides, put one after the other.
+  /// Decodes some elements of a tensor with strides, each out of its block; gives whether all numbers are finite.
+  private func gather(
+    _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], into destination: UnsafeMutablePointer<Float>,
+    _ decode: Dequantization.Block
+  ) -> Bool {
+    let block = elementType.block
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: block.elements) { numbers in
+      guard let first = numbers.baseAddress else { return }
+      var decoded = -1
+      forEachOffset(elements, strides: strides) { at, offset in
+        if offset / block.elements != decoded {
+          decoded = offset / block.elements
+          decode(source + decoded * block.bytes, first)
+        }
+        destination[at] = first[offset % block.elements]
+      }
+    }
+    return (0..<elements.count).allSatisfy { destination[$0].isFinite }
+  }
+
+  /// Hands over some elements of a tensor with strides, put one after the other; not for numbers in blocks.
   private func gather<Result>(
     _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], _ body: (UnsafeRawPointer) -> Result
   ) -> Result {
     let size = elementType.block.bytes
     return withUnsafeTemporaryAllocation(byteCount: elements.count * size, alignment: 16) { buffer in
-      var position = elements.lowerBound
-      var index = shape
-      for dimension in shape.indices.reversed() {
-        index[dimension] = position % shape[dimension]
-        position /= shape[dimension]
-      }
-      var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
-      for at in 0..<elements.count {
+      forEachOffset(elements, strides: strides) { at, offset in
         for byte in 0..<size {
           buffer[at * size + byte] = source.load(fromByteOffset: offset * size + byte, as: UInt8.self)
         }
-        var dimension = shape.count - 1
-        while dimension >= 0 {
-          index[dimension] += 1
-          offset += strides[dimension]
-          if index[dimension] < shape[dimension] { break }
-          offset -= strides[dimension] * shape[dimension]
-          index[dimension] = 0
-          dimension -= 1
-        }
       }
       return body(UnsafeRawPointer(buffer.baseAddress ?? UnsafeMutableRawPointer(mutating: source)))
+    }
+  }
+
+  /// Tells for some elements of a tensor with strides, counted from 0, how many elements after the first they are stored.
+  private func forEachOffset(_ elements: Range<Int>, strides: [Int], _ body: (_ at: Int, _ offset: Int) -> Void) {
+    var position = elements.lowerBound
+    var index = shape
+    for dimension in shape.indices.reversed() {
+      index[dimension] = position % shape[dimension]
+      position /= shape[dimension]
+    }
+    var offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
+    for at in 0..<elements.count {
+      body(at, offset)
+      var dimension = shape.count - 1
+      while dimension >= 0 {
+        index[dimension] += 1
+        offset += strides[dimension]
+        if index[dimension] < shape[dimension] { break }
+        offset -= strides[dimension] * shape[dimension]
+        index[dimension] = 0
+        dimension -= 1
+      }
     }
   }
 

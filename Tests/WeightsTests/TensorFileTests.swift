@@ -89,6 +89,45 @@ struct TensorFileTests {
     #expect(quantised["test.list"] == "3 values" && quantised["test.numbers"] == "3 values")
   }
 
+  @Test func `rows and columns of quantised matrices are exchanged, in whole and in part`() throws {
+    let expected = try Self.expected("quantised.gguf")
+    for tensor in try Self.open("quantised.gguf").tensors.values where tensor.shape.count == 2 {
+      let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+      let numbers = try #require(expected[tensor.name]).bits
+      let turned = (0..<rows * columns).map { numbers[$0 % rows * columns + $0 / rows] }
+      let transposed = tensor.transposed()
+      #expect(transposed.shape == [columns, rows])
+      #expect(try transposed.floats().map(\.bitPattern) == turned, "\(tensor.name)")
+      var part = [Float](repeating: 0, count: 7)
+      try part.withUnsafeMutableBufferPointer {
+        try transposed.read(elements: 5..<12, into: try #require($0.baseAddress))
+      }
+      #expect(part.map(\.bitPattern) == Array(turned[5..<12]))
+    }
+  }
+
+  @Test func `the scale of a row goes with it into a part of the matrix, and across its diagonal`() throws {
+    let tensor = try #require(try Self.open("fp8.safetensors").tensors["d.weight"])
+    let numbers = try #require(try Self.expected("fp8.safetensors")["d.weight"]).bits
+    #expect(tensor.shape == [4, 6] && tensor.elementType == .f8E4M3)
+    #expect(try tensor.part(1, of: 2, shape: [2, 6]).floats().map(\.bitPattern) == Array(numbers[12...]))
+    #expect(
+      try tensor.transposed().floats().map(\.bitPattern) == (0..<24).map { numbers[$0 % 4 * 6 + $0 / 4] })
+  }
+
+  @Test func `a scale that fits no row is told as a tensor that nothing reads`() throws {
+    let folder = try TemporaryFolder()
+    for floats in [[1, 2], [Float.nan]] as [[Float]] {
+      let path = try folder.write(
+        "a.safetensors",
+        [
+          SyntheticTensor("a.weight", [3, 2], type: "F8_E4M3", bytes: [1, 2, 3, 4, 5, 6]),
+          SyntheticTensor("a.weight_scale", [floats.count], floats: floats),
+        ])
+      #expect(try TensorFile(path: path).tensors.keys.sorted() == ["a.weight", "a.weight_scale"])
+    }
+  }
+
   @Test func `the content tells the container, whatever the name`() throws {
     let folder = try TemporaryFolder()
     for (file, container) in Self.files {

@@ -14,14 +14,6 @@ extension KeyMap {
       unused: vaeUnused(prefix: prefix))
   }
 
-  /// A text encoder in a single file; `names` are the file's, without its prefix.
-  static func textEncoder(_ encoder: ModelFamily.TextEncoder, names: [Substring]) -> KeyMap {
-    switch encoder.naming {
-    case .transformers: textEncoder(prefix: encoder.prefix, names: names)
-    case .openCLIP: openCLIP(prefix: encoder.prefix)
-    }
-  }
-
   /// The text encoder, in a folder or in a single file; `names` are the file's, without `prefix`.
   ///
   /// The transformers library wrote `text_model.` before its names up to version 4, and writes nothing since.
@@ -32,7 +24,8 @@ extension KeyMap {
       rules: ["embeddings", "encoder", "final_layer_norm"].map { KeyRule($0, inner + $0) },
       // The numbers 0 to 76; the rest belongs to a whole CLIP, of which this is the text side.
       unused: [
-        inner + "embeddings.position_ids", "logit_scale", "text_projection", "vision_model.", "visual_projection.",
+        inner + "embeddings.position_ids", inner + "text_projection", "logit_scale", "text_projection", "vision_model.",
+        "visual_projection.",
       ].map { prefix + $0 })
   }
 

@@ -4,6 +4,8 @@
 extension KeyMap {
   static let ldmUNetPrefix = "model.diffusion_model."
   static let ldmVAEPrefix = "first_stage_model."
+  /// The VAE's, and what stable-diffusion.cpp puts before the names of one that was given to it in a file of its own.
+  static let vaePrefixes = ["vae.", ldmVAEPrefix]
 
   /// What training, other programs and averaging leave in a single file, outside of the three networks.
   static let ldmLeftovers = [

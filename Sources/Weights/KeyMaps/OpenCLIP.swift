@@ -19,18 +19,19 @@ extension KeyMap {
       unused: ["attn_mask", "logit_scale", "text_projection", "visual."].map { prefix + $0 })
   }
 
-  private static let layerLimit = 128
+  static let layerLimit = 128
 
-  private static let openCLIPLayer: [KeyRule] = {
-    let parts = ["q_proj", "k_proj", "v_proj"].enumerated().flatMap { index, part in
-      ["weight", "bias"].map {
-        KeyRule("self_attn.\(part).\($0)", "attn.in_proj_\($0)", form: .part(index, of: 3))
-      }
+  /// Rules for queries, keys and values as thirds of one matrix, whose name in the file ends with `weight` or `bias`.
+  static func thirds(of fileName: String) -> [KeyRule] {
+    ["q_proj", "k_proj", "v_proj"].enumerated().flatMap { index, part in
+      ["weight", "bias"].map { KeyRule("self_attn.\(part).\($0)", fileName + $0, form: .part(index, of: 3)) }
     }
-    return parts + [
+  }
+
+  private static let openCLIPLayer: [KeyRule] =
+    thirds(of: "attn.in_proj_") + [
       KeyRule("self_attn.out_proj", "attn.out_proj"),
       KeyRule("layer_norm1", "ln_1"), KeyRule("layer_norm2", "ln_2"),
       KeyRule("mlp.fc1", "mlp.c_fc"), KeyRule("mlp.fc2", "mlp.c_proj"),
     ]
-  }()
 }

@@ -88,14 +88,19 @@ e5m2 = codes.view(torch.float8_e5m2)
 finite4, finite5 = e4m3[e4m3.float().isfinite()], e5m2[e5m2.float().isfinite()]
 weight = torch.randn(4, 6).to(torch.float8_e4m3fn)
 scale = torch.tensor(0.0123)
+rows, kernel = torch.rand(4) / 100, torch.randn(4, 2, 3, 3).to(torch.float8_e5m2)
 save_file({
     "e4m3": finite4, "e5m2": finite5, "a.weight": weight, "a.scale_weight": scale, "a.scale_input": torch.tensor(2.0),
     "a.bias": torch.ones(4), "b.weight": weight.clone(), "b.weight_scale": scale.clone().reshape(1),
     "b.comfy_quant": torch.ones(3, dtype=torch.uint8), "c.weight": weight.clone(),
+    "d.weight": weight.clone(), "d.weight_scale": rows.reshape(4, 1), "d.input_scale": torch.ones(1),
+    "e.weight": kernel, "e.scale_weight": rows.bfloat16(), "f.weight": weight.bfloat16(), "f.scale_weight": scale.clone(),
     "scaled_fp8": torch.zeros(0).to(torch.float8_e4m3fn)}, f"{out}/fp8.safetensors")
 expect("fp8", {
     "e4m3": finite4, "e5m2": finite5, "a.weight": weight.float() * scale, "a.bias": torch.ones(4),
-    "b.weight": weight.float() * scale, "c.weight": weight})
+    "b.weight": weight.float() * scale, "c.weight": weight,
+    "d.weight": weight.float() * rows.reshape(4, 1), "e.weight": kernel.float() * rows.bfloat16().float().reshape(4, 1, 1, 1),
+    "f.weight": weight.float() * scale})
 
 # Quantised blocks: made by gguf where it can, of random bytes with finite scales else.
 T = gguf.GGMLQuantizationType

@@ -1,0 +1,97 @@
+/// Where a single file keeps a checkpoint's networks: under the names of the original latent diffusion code, or those to
+/// which stable-diffusion.cpp renames text encoders and VAEs.
+///
+/// Renamed text encoders all have the names of the transformers library, so that Stable Diffusion 1.x, 2.x and the refiner
+/// of XL begin alike: shapes tell them apart. Facts: `name_conversion.cpp` and `model.cpp` of stable-diffusion.cpp.
+struct SingleFileNames {
+  let family: ModelFamily
+  /// Where the text encoders' tensors are, in the order of the family's.
+  private(set) var textEncoders: [KeyMap] = []
+  /// What the VAE's names begin with.
+  let vaePrefix: String
+  /// Beginnings of all names that belong to the networks, and of known leftovers.
+  private(set) var known: [String]
+
+  /// Looks at the names and shapes of a file's tensors.
+  ///
+  /// Throws `WeightError.unsupported` for what is no checkpoint, and `.unreadable` for one without a text encoder.
+  init(_ file: TensorFile) throws(WeightError) {
+    let tensors = file.tensors
+    try CheckpointLayout.requireCheckpoint(tensors.keys, path: file.path)
+    family = Self.family(file)
+    vaePrefix = Self.vaePrefix(tensors) ?? KeyMap.ldmVAEPrefix
+    known = [KeyMap.ldmUNetPrefix] + KeyMap.vaePrefixes + KeyMap.ldmLeftovers
+    for encoder in family.textEncoders {
+      if let prefix = encoder.renamedPrefixes.first(where: { Self.has(tensors, $0) }),
+        !Self.has(tensors, encoder.prefix)
+      {
+        textEncoders.append(.renamedTextEncoder(prefix: prefix, tensors: tensors))
+        known += [prefix] + KeyMap.renamedLeftovers
+        continue
+      }
+      let names = Self.names(tensors, under: encoder.prefix)
+      guard !names.isEmpty else {
+        throw .unreadable(
+          path: file.path, reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint")
+      }
+      known.append(encoder.prefix)
+      switch encoder.naming {
+      case .transformers: textEncoders.append(.textEncoder(prefix: encoder.prefix, names: names))
+      case .openCLIP: textEncoders.append(.openCLIP(prefix: encoder.prefix))
+      }
+    }
+  }
+
+  /// What the names of the file's VAE begin with; nothing without one, or with names that begin with its own parts.
+  static func vaePrefix(_ tensors: [String: WeightTensor]) -> String? {
+    KeyMap.vaePrefixes.first { has(tensors, $0) }
+  }
+
+  /// The names that begin with `prefix`, without it.
+  static func names(_ tensors: [String: WeightTensor], under prefix: String) -> [Substring] {
+    tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+  }
+
+  /// Whether names begin with `prefix`; a number that renaming leaves where it was does not count.
+  private static func has(_ tensors: [String: WeightTensor], _ prefix: String) -> Bool {
+    tensors.keys.contains { $0.hasPrefix(prefix) && !$0.hasSuffix(".logit_scale") }
+  }
+
+  // MARK: Family
+
+  private static func family(_ file: TensorFile) -> ModelFamily {
+    let tensors = file.tensors
+    func has(_ encoder: ModelFamily.TextEncoder) -> Bool {
+      ([encoder.prefix] + encoder.renamedPrefixes).contains { Self.has(tensors, $0) }
+    }
+    // An encoder of XL stands where the one of another family may stand, so those with more encoders come first.
+    let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
+    let complete = families.filter { $0.textEncoders.allSatisfy(has) }
+    if complete.count < 2 || complete[0].textEncoders.count > 1 {
+      return complete.first ?? families.first { $0.textEncoders.contains { Self.has(tensors, $0.prefix) } } ?? .sd1
+    }
+    if let family = complete.first(where: { $0 != .sd1 && Self.has(tensors, $0.textEncoders[0].prefix) }) {
+      return family
+    }
+    if Self.has(tensors, KeyMap.ldmUNetPrefix + "label_emb.") { return .sdxlRefiner }
+    return isOpenCLIP(file) ? .sd2 : .sd1
+  }
+
+  /// Whether the one text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x.
+  private static func isOpenCLIP(_ file: TensorFile) -> Bool {
+    let tensors = file.tensors
+    let signs = [".self_attn.in_proj.weight", "cond_stage_model.model.logit_scale"]
+    if tensors.keys.contains(where: { name in signs.contains { name.hasSuffix($0) } }) { return true }
+    let embeddings = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }
+    if embeddings?.value.shape.last == 1024 { return true }
+    // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, in files that still tell one from the other. In
+    // other containers an encoder under these names is that of 1.x.
+    guard file.container == .gguf else { return false }
+    func ranks(_ ending: String) -> [Int] {
+      tensors.filter { $0.key.hasPrefix(KeyMap.ldmUNetPrefix) && $0.key.hasSuffix(ending) }.map(\.value.shape.count)
+    }
+    let convolutions = ranks(".skip_connection.weight")
+    let projections = ranks(".proj_in.weight")
+    return convolutions.contains(4) && !projections.isEmpty && projections.allSatisfy { $0 == 2 }
+  }
+}

@@ -1,0 +1,147 @@
+import Diffusion
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+@testable import Weights
+
+/// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: the images that PyTorch made of them.
+@Suite struct RenamedFileImageTests {
+  /// How a version of stable-diffusion.cpp writes a checkpoint.
+  enum Style: String, CaseIterable, Sendable {
+    /// As older versions: queries, keys and values apart, and matrices of attention as 1×1 convolutions.
+    case split
+    /// With `--convert-name`: the names of the transformers library for everything in a text encoder.
+    case converted
+    /// Made of several files: text encoders of the transformers library, and a VAE.
+    case components
+    /// As `converted`, without the dimensions that are 1.
+    case squeezed
+  }
+
+  private static let cases = FamilyImageTests.cases.filter {
+    ["sd2.safetensors", "sdxl.safetensors", "refiner.safetensors"].contains($0.model) && $0.refiner_checkpoint == nil
+  }
+
+  @Test(arguments: ["sd2.safetensors", "sdxl.safetensors", "refiner.safetensors"], Style.allCases)
+  func `a renamed GGUF file makes the images of the model`(model: String, style: Style) throws {
+    let folder = try TemporaryFolder()
+    let tensors = try SafetensorsFile(path: Fixtures.path("Families/\(model)")).tensors.values
+    let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, style))
+    for name in ["vocab.json", "merges.txt"] {
+      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+    }
+    let testCase = try #require(Self.cases.first { $0.model == model })
+    var parameters = testCase.parameters
+    parameters.model = ModelReference(name: "renamed", path: path)
+    try testCase.expectAgreement(Engine.forTests(), parameters)
+  }
+
+  @Test func `a renamed Stable Diffusion 1 makes the image of the model`() throws {
+    let folder = try TemporaryFolder()
+    let tensors = try SafetensorsFile(path: Fixtures.path("Engine/model.safetensors")).tensors.values
+    let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, .components))
+    for name in ["vocab.json", "merges.txt"] {
+      try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name)))
+    }
+    let testCase = try #require(ImageCase.cases(in: "cases.json").first { $0.model == nil })
+    var parameters = testCase.parameters
+    parameters.model = ModelReference(name: "renamed", path: path)
+    try testCase.expectAgreement(Engine.forTests(), parameters)
+  }
+
+  // MARK: Renaming
+
+  /// A tensor of half precision under its new name.
+  private struct Renamed {
+    var name: String
+    var shape: [Int]
+    var bytes: [UInt8]
+
+    /// Equal parts of its rows, under the names of queries, keys and values.
+    var thirds: [Renamed] {
+      ["q_proj", "k_proj", "v_proj"].enumerated().map { index, part in
+        let count = bytes.count / 3
+        return Renamed(
+          name: name.replacingOccurrences(of: "in_proj", with: part), shape: [shape[0] / 3] + shape.dropFirst(),
+          bytes: Array(bytes[index * count..<(index + 1) * count]))
+      }
+    }
+
+    var transposed: Renamed {
+      let (rows, columns) = (shape[0], shape[1])
+      let bytes = (0..<columns * rows).flatMap { at in
+        let from = 2 * (at % rows * columns + at / rows)
+        return self.bytes[from..<from + 2]
+      }
+      return Renamed(name: name, shape: [columns, rows], bytes: bytes)
+    }
+  }
+
+  private static func file(_ tensors: [WeightTensor], _ style: Style) -> [UInt8] {
+    var file = GGUFBytes()
+    // Encoders in files of their own come without this number.
+    for tensor in tensors where style != .components || !tensor.name.hasSuffix("logit_scale") {
+      var tensor = Renamed(name: tensor.name, shape: tensor.shape, bytes: tensor.withRawBytes { Array($0) })
+      let isMatrix = tensor.shape.count == 2
+      tensor.name = renamed(tensor.name, style)
+      var parts = [tensor]
+      switch style {
+      case .split:
+        if isMatrix, tensor.name.hasSuffix("proj_in.weight") || tensor.name.hasSuffix("proj_out.weight") {
+          // In Stable Diffusion 2.x these are left, for only they tell so narrow a model from one of 1.x.
+          if tensors.contains(where: { $0.name.contains("label_emb") }) { parts[0].shape += [1, 1] }
+        }
+        if tensor.name.contains(".in_proj.") { parts = tensor.thirds }
+      case .converted: break
+      case .components:
+        if tensor.name.contains(".in_proj.") { parts = tensor.thirds }
+        if tensor.name.hasSuffix(".text_model.text_projection") {
+          parts = [tensor.transposed]
+          parts[0].name = tensor.name.replacingOccurrences(of: "text_model.text_", with: "text_") + ".weight"
+        }
+      case .squeezed: parts[0].shape = tensor.shape.filter { $0 != 1 }
+      }
+      for part in parts {
+        file.tensor(part.name, type: 1, shape: part.shape.map(UInt64.init), offset: UInt64(file.data.count))
+        file.data += part.bytes
+        file.data += Array(repeating: 0, count: (32 - file.data.count % 32) % 32)
+      }
+    }
+    return file.bytes
+  }
+
+  private static func renamed(_ name: String, _ style: Style) -> String {
+    var name = name
+    let isRefined = name.hasPrefix("conditioner.embedders.0.model.")
+    let prefixes = [
+      ("conditioner.embedders.0.", "cond_stage_model."), ("conditioner.embedders.1.", "cond_stage_model.1."),
+    ]
+    for (old, new) in prefixes where name.hasPrefix(old) { name = new + name.dropFirst(old.count) }
+    for encoder in ["cond_stage_model.1.", "cond_stage_model."]
+    where !name.hasSuffix("logit_scale") && name.hasPrefix(encoder + "model.") {
+      var inner = String(name.dropFirst(encoder.count + "model.".count))
+      for (old, new) in openCLIP { inner = inner.replacingOccurrences(of: old, with: new) }
+      name = encoder + "transformer.text_model." + inner
+    }
+    if style == .components {
+      let first = isRefined ? "clip_g" : "clip_l"
+      for (old, new) in [
+        ("cond_stage_model.1.", "text_encoders.clip_g."), ("cond_stage_model.", "text_encoders.\(first)."),
+        ("first_stage_model.", "vae."),
+      ] where name.hasPrefix(old) {
+        name = new + name.dropFirst(old.count)
+      }
+    }
+    return name
+  }
+
+  private static let openCLIP = [
+    ("transformer.resblocks.", "encoder.layers."), ("attn.in_proj_", "self_attn.in_proj."),
+    ("attn.out_", "self_attn.out_"),
+    ("ln_1", "layer_norm1"), ("ln_2", "layer_norm2"), ("ln_final", "final_layer_norm"), ("mlp.c_fc", "mlp.fc1"),
+    ("mlp.c_proj", "mlp.fc2"), ("token_embedding", "embeddings.token_embedding"),
+    ("positional_embedding", "embeddings.position_embedding.weight"),
+  ]
+}
