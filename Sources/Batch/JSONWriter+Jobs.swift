@@ -67,6 +67,7 @@ extension JSONWriter {
       writer.member("precision", ingredients.precision)
       writer.member("isa", ingredients.isa)
       writer.member("numerics", ingredients.numerics)
+      if let packing = ingredients.weightPacking { writer.member("weightPacking", packing) }
     }
   }
 

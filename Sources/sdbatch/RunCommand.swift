@@ -148,6 +148,8 @@ struct RunCommand: ParsableCommand {
     // Also of a run that fails: what it did took its time all the same.
     defer { if profile { Self.writeProfile(engine, folder) } }
     let delivery = try webhooks.map { try makeDelivery($0, folder) }
+    // A run that is stopped waits for no answer.
+    defer { if delivery != nil { QuickExit.arrange() } }
     let desks = try makeDesks(plan, engine, folder, delivery)
     let outcome: RunOutcome
     do {

@@ -52,13 +52,20 @@ import Testing
 
   @Test func `a mistake in the recipe's lists ends with code 10 before anything is written`() async throws {
     let space = try Workspace(
-      recipe: "prompt: a __sky__\nstyles: ink\nsteps: 1-3\ngrid: {Hires steps: [1], Prompt S/R: [x, y]}\noutput: run\n")
+      recipe: """
+        prompt: a __sky__
+        styles: ink
+        steps: 1-3
+        grid: {Refiner switch at: [1], Prompt S/R: [x, y]}
+        output: run
+
+        """)
     let errors = try await space.run("recipe.yaml", exits: 10).errors
     let lines = errors.split(separator: "\n")
     #expect(lines.count == 3)
     #expect(lines[0].hasPrefix("recipe.yaml:2:9: error: styles: found \"ink\""))
     #expect(lines[1].hasPrefix("recipe.yaml:3:8: error: steps: found \"1-3\""))
-    #expect(lines[2].hasPrefix("recipe.yaml:4:8: error: found Hires steps as an axis, which is not supported"))
+    #expect(lines[2].hasPrefix("recipe.yaml:4:8: error: found Refiner switch at as an axis, which is not supported"))
     #expect(!space.exists("run"))
   }
 }

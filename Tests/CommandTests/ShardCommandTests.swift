@@ -36,6 +36,17 @@ import Testing
     #expect(try space.images("alone") == images)
   }
 
+  @Test func `what is packed small is so in every shard`() async throws {
+    let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "[-1, -1, -1]", with: "[1]"))
+    for shard in ["0/2", "1/2"] {
+      try await space.run("recipe.yaml", "--shard", shard, "--set", "weight_packing=small")
+    }
+    try await space.run("collect", "run", "--no-sheet")
+    let jobs = try space.manifestJobs()
+    #expect(jobs.count == 3)
+    for job in jobs { #expect(job["infotext"]?.text?.contains("Weight packing: small") == true) }
+  }
+
   @Test func `shards killed at random and run again anywhere make the same pictures`() async throws {
     let whole = try Workspace(recipe: Self.recipe)
     try await whole.run("recipe.yaml", "--no-sheet")
