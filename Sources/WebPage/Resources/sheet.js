@@ -18,7 +18,7 @@ class Sheet {
     this.element.addEventListener("focusin", event => this.focused(event));
     this.element.addEventListener("pointerover", event => this.hover(event));
     this.element.addEventListener("pointerleave", () => this.hidePreview());
-    this.scroller.addEventListener("scroll", () => this.hidePreview(), { passive: true });
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.rebuild();
   }
 
@@ -416,6 +416,13 @@ class Sheet {
     this.hoverTimer = setTimeout(() => this.showPreview(element), wait);
   }
 
+  // What a preview stands beside moves away; but the event of a scroll that came before the preview comes after it.
+  scrolled() {
+    const { scrollLeft, scrollTop } = this.scroller;
+    if (this.previewed && scrollLeft === this.previewPlace.left && scrollTop === this.previewPlace.top) return;
+    this.hidePreview();
+  }
+
   // Shows a picture larger, beside its cell.
   showPreview(element) {
     const cell = element?.dataset.number === undefined ? null : this.run.cells[Number(element.dataset.number)];
@@ -441,6 +448,7 @@ class Sheet {
       width: size.width,
     });
     this.previewed = element;
+    this.previewPlace = { left: this.scroller.scrollLeft, top: this.scroller.scrollTop };
   }
 
   hidePreview() {
