@@ -55,10 +55,8 @@ public enum GenerationInfo {
     version: String, timestamp: String
   ) -> JSONValue {
     let parameters = images[0]
-    var extras = Infotext(parameters, ingredients, version: version).extras.map { JSONMember($0.key, $0.value) }
-    if parameters.namedSchedule != .automatic {
-      extras.insert(JSONMember("Schedule type", .string(parameters.namedSchedule.label)), at: 0)
-    }
+    let extras = Infotext.extras(parameters, ingredients, version: version, for: .info)
+      .map { JSONMember($0.key, $0.value) }
     return [
       "prompt": .string(parameters.prompt),
       "all_prompts": .array(images.map { .string($0.prompt) }),

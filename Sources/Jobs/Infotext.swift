@@ -68,11 +68,25 @@ public struct Infotext: Hashable, Sendable {
     }
     items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
     if parameters.tiling { items.append(Item(key: "Tiling", value: true)) }
-    extras =
-      Self.hiresExtras(parameters) + Self.adapterExtras(ingredients) + Self.promptExtras(parameters)
-      + Self.scheduleExtras(parameters)
-      + Self.samplerExtras(parameters)
-    extras += Self.guidanceExtras(parameters)
+    extras = Self.extras(parameters, ingredients, version: version, for: .text)
+  }
+
+  /// Who reads the extra generation parameters.
+  enum Reader {
+    /// Whoever reads the text in a picture, where settings that are like those of the first pass are left out.
+    case text
+    /// Whoever reads the `info` of a response, whose object has in it what the webui has not made text of yet.
+    case info
+  }
+
+  /// What the webui calls extra generation parameters, in the order in which it finds them out.
+  static func extras(
+    _ parameters: JobParameters, _ ingredients: JobIngredients, version: String, for reader: Reader
+  ) -> [Item] {
+    var extras =
+      hiresExtras(parameters, for: reader) + adapterExtras(ingredients) + promptExtras(parameters)
+      + scheduleExtras(parameters, for: reader) + samplerExtras(parameters)
+    extras += guidanceExtras(parameters)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
@@ -85,23 +99,34 @@ public struct Infotext: Hashable, Sendable {
     }
     extras.append(Item(key: "Precision", value: .string(ingredients.precision)))
     extras.append(Item(key: "Generator", value: .string("sdbatch \(version)")))
+    return extras
   }
 
   /// What the second pass does otherwise than the first.
-  private static func hiresExtras(_ parameters: JobParameters) -> [Item] {
+  private static func hiresExtras(_ parameters: JobParameters, for reader: Reader) -> [Item] {
     guard let hires = parameters.hires, let second = parameters.secondPass else { return [] }
     var extras: [Item] = []
     func add(_ key: String, _ value: JSONValue, when isTold: Bool) {
       if isTold { extras.append(Item(key: key, value: value)) }
     }
+    add("Denoising strength", .number(hires.denoisingStrength), when: reader == .info)
     add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != parameters.sampler)
-    add("Hires prompt", .string(second.prompt), when: second.prompt != parameters.prompt)
-    add(
-      "Hires negative prompt", .string(second.negativePrompt), when: second.negativePrompt != parameters.negativePrompt)
-    // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
-    add(
-      "Hires schedule type", .string(second.namedSchedule.label),
-      when: second.namedSchedule != parameters.namedSchedule)
+    let hasOwnSchedule = second.namedSchedule != parameters.namedSchedule
+    switch reader {
+    case .text:
+      add("Hires prompt", .string(second.prompt), when: second.prompt != parameters.prompt)
+      add(
+        "Hires negative prompt", .string(second.negativePrompt),
+        when: second.negativePrompt != parameters.negativePrompt)
+      // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
+      add("Hires schedule type", .string(second.namedSchedule.label), when: hasOwnSchedule)
+    case .info:
+      // Functions there, of which JSON knows nothing; and a place that is kept.
+      add("Hires prompt", .null, when: true)
+      add("Hires negative prompt", .null, when: true)
+      let isTold = hasOwnSchedule && second.namedSchedule != .automatic
+      add("Hires schedule type", isTold ? .string(second.namedSchedule.label) : .null, when: true)
+    }
     if hires.resizeX == 0, hires.resizeY == 0 {
       add("Hires upscale", .number(hires.scale), when: true)
     } else {
@@ -142,7 +167,7 @@ public struct Infotext: Hashable, Sendable {
     return extras
   }
 
-  private static func scheduleExtras(_ parameters: JobParameters) -> [Item] {
+  private static func scheduleExtras(_ parameters: JobParameters, for reader: Reader) -> [Item] {
     var extras: [Item] = []
     func add(_ key: String, _ value: JSONValue, when isRead: Bool) {
       if isRead { extras.append(Item(key: key, value: value)) }
@@ -151,6 +176,10 @@ public struct Infotext: Hashable, Sendable {
     add(
       "Noise Schedule", .string(parameters.sdNoiseSchedule.rawValue), when: parameters.sdNoiseSchedule != .standard)
     add("Discard penultimate sigma", true, when: parameters.inAnyPass(\.discardMatters))
+    // The text has it among what every picture has.
+    add(
+      "Schedule type", .string(parameters.namedSchedule.label),
+      when: reader == .info && parameters.namedSchedule != .automatic)
     let hasRange = parameters.inAnyPass(\.sigmaRangeMatters)
     add("Schedule min sigma", .number(parameters.sigmaMin), when: hasRange && parameters.sigmaMin != 0)
     add("Schedule max sigma", .number(parameters.sigmaMax), when: hasRange && parameters.sigmaMax != 0)

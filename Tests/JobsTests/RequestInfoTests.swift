@@ -5,8 +5,9 @@ import Testing
 
 /// The `info` of a response against what Python makes of the webui's object, see `Tests/Fixtures/Requests`.
 @Suite struct RequestInfoTests {
-  @Test func `the info of several images is the webui's, letter for letter`() throws {
-    let expected = try Fixtures.text("Requests/info.json").split(separator: "\n")[0]
+  @Test(arguments: [false, true])
+  func `the info of several images is the webui's, letter for letter`(hasSecondPass: Bool) throws {
+    let expected = try Fixtures.text("Requests/info.json").split(separator: "\n")[hasSecondPass ? 1 : 0]
     let reference = try JSONValue(parsing: String(expected))
     var parameters = JobParameters()
     parameters.prompt = reference["prompt"]?.text ?? ""
@@ -15,6 +16,16 @@ import Testing
     parameters.sampler = .dpmPPSDE
     (parameters.width, parameters.height) = (64, 128)
     parameters.clipSkip = 2
+    if hasSecondPass {
+      parameters.rho = 3
+      var hires = HiresSettings()
+      hires.scale = 1.5
+      hires.steps = 2
+      hires.upscaler = UpscalerReference(name: "Latent (nearest)")
+      hires.sampler = .eulerAncestral
+      hires.prompt = "another"
+      parameters.hires = hires
+    }
     let images = (0..<3).map { (number: Int64) in
       var image = parameters
       image.seed = 5 + number

@@ -48,7 +48,15 @@ info = {
     "is_using_inpainting_conditioning": False,
     "version": None,
 }
-(here / "info.json").write_text(json.dumps(info) + "\n")
+# A second pass: its prompts are functions in the webui's object, which become null, as does the schedule that is not told.
+second = info | {
+    "extra_generation_params": {
+        "Denoising strength": 0.7, "Hires sampler": "Euler a", "Hires prompt": None, "Hires negative prompt": None,
+        "Hires schedule type": None, "Hires upscale": 1.5, "Hires steps": 2, "Hires upscaler": "Latent (nearest)",
+        "Schedule type": "Karras", "Schedule rho": 3.0, "Precision": "fp32", "Generator": "sdbatch 1",
+    },
+}  # fmt: skip
+(here / "info.json").write_text(json.dumps(info) + "\n" + json.dumps(second) + "\n")
 
 values = [
     "plain / text", 'quote " and \\ backslash', "\b\f\n\r\t\x00\x1f\x7f", "é\u2028 日本 🐟 \uffff", [], {}, [[], {}],
