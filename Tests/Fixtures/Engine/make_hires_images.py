@@ -11,33 +11,15 @@ import os
 import sys
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from PIL import Image
-from safetensors.torch import load_file
-from transformers import CLIPTextModel, CLIPTokenizer
 
 import webui_reference as reference
 import webui_second_pass as second
-from checkpoint_names import single_file
-from tiny_model import make_networks, make_tokenizer
+from saved_networks import folder_model, small_model
 
 out, folder = sys.argv[1:]
 os.makedirs(out + "/hires", exist_ok=True)
-tokenizer, vocabulary_size = make_tokenizer(out)
-unet, vae, text = make_networks(vocabulary_size)
-saved = load_file(out + "/model.safetensors")
-for name, tensor in single_file(unet, vae, text).items():
-    assert torch.equal(tensor.half(), saved[name]), name
-tiny = (tokenizer, text, unet, vae, "epsilon")
-with open(folder + "/scheduler/scheduler_config.json") as file:
-    prediction = json.load(file)["prediction_type"]
-demo_networks = (
-    CLIPTokenizer(folder + "/tokenizer/vocab.json", folder + "/tokenizer/merges.txt"),
-    CLIPTextModel.from_pretrained(folder + "/text_encoder", dtype=torch.float32).eval(),
-    UNet2DConditionModel.from_pretrained(folder + "/unet", torch_dtype=torch.float32).eval(),
-    AutoencoderKL.from_pretrained(folder + "/vae", torch_dtype=torch.float32).eval(),
-    prediction,
-)
+tiny, demo_networks = small_model(out), folder_model(folder)
 
 base = dict(
     prompt="a small boat on a (calm:1.3) lake", negative_prompt="noise", seed=31, steps=5, cfg_scale=7.0, width=64,

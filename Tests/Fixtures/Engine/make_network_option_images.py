@@ -13,16 +13,12 @@ import os
 import sys
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention import BasicTransformerBlock
 from PIL import Image
-from safetensors.torch import load_file
 from tomesd.merge import bipartite_soft_matching_random2d
-from transformers import CLIPTextModel, CLIPTokenizer
 
 import webui_reference as reference
-from checkpoint_names import single_file
-from tiny_model import make_networks, make_tokenizer
+from saved_networks import folder_model, small_model
 
 
 class MergingAttention(torch.nn.Module):
@@ -61,21 +57,7 @@ def set_padding(network, mode):
 
 out, folder = sys.argv[1:]
 os.makedirs(out + "/options", exist_ok=True)
-tokenizer, vocabulary_size = make_tokenizer(out)
-unet, vae, text = make_networks(vocabulary_size)
-saved = load_file(out + "/model.safetensors")
-for name, tensor in single_file(unet, vae, text).items():
-    assert torch.equal(tensor.half(), saved[name]), name
-tiny = (tokenizer, text, unet, vae, "epsilon")
-with open(folder + "/scheduler/scheduler_config.json") as file:
-    prediction = json.load(file)["prediction_type"]
-other = (
-    CLIPTokenizer(folder + "/tokenizer/vocab.json", folder + "/tokenizer/merges.txt"),
-    CLIPTextModel.from_pretrained(folder + "/text_encoder", dtype=torch.float32).eval(),
-    UNet2DConditionModel.from_pretrained(folder + "/unet", torch_dtype=torch.float32).eval(),
-    AutoencoderKL.from_pretrained(folder + "/vae", torch_dtype=torch.float32).eval(),
-    prediction,
-)
+tiny, other = small_model(out), folder_model(folder)
 for networks in (tiny, other):
     prepare(networks[2])
 
