@@ -68,7 +68,7 @@ extension UNetConfiguration {
     }
     channels += (blockOutChannels.last ?? 0) * (transformerDepths.last ?? 0)
     // Keys and values in panels of 32.
-    return 2 * channels * (tokens + 31) / 32 * 32 * elementType.size
+    return 2 * channels * ((tokens + 31) / 32 * 32) * elementType.size
   }
 }
 

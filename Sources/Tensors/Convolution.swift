@@ -79,14 +79,10 @@ extension Compute {
     step: Int, bias: Tensor?, residual: Tensor?, into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: taps.count) { starts in
-      for (index, tap) in taps.enumerated() {
-        let start = x.pixel(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
-        starts.initializeElement(at: index, to: UnsafePointer(start))
-      }
+    withStarts(of: taps, { x.pixel(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
       var call = ck_product()
       call.taps = taps.count
-      call.tap = UnsafePointer(starts.baseAddress)
+      call.tap = starts
       call.row_stride = step * x.channels
       call.k = matrix.inputs
       call.panel = matrix.panel(panel, tap: taps.lowerBound, input: 0)
@@ -106,19 +102,34 @@ extension Compute {
     }
   }
 
+  /// Where each tap of a run of pixels begins.
+  ///
+  /// - Parameters:
+  ///   - taps: Row by row.
+  ///   - pixel: The first number of the first pixel, moved by so many rows and columns.
+  ///   - body: Is given one place for each tap.
+  @inline(__always)
+  private func withStarts<Number>(
+    of taps: Range<Int>, _ pixel: (_ down: Int, _ right: Int) -> UnsafeMutablePointer<Number>,
+    _ body: (UnsafePointer<UnsafePointer<Number>?>?) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(of: UnsafePointer<Number>?.self, capacity: taps.count) { starts in
+      for (index, tap) in taps.enumerated() {
+        starts.initializeElement(at: index, to: UnsafePointer(pixel(tap / 3 - 1, tap % 3 - 1)))
+      }
+      body(UnsafePointer(starts.baseAddress))
+    }
+  }
+
   private func convolve16(
     _ x: Tensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int, columns: Range<Int>,
     step: Int, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?, into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: taps.count) { starts in
-      for (index, tap) in taps.enumerated() {
-        let start = x.pixel16(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
-        starts.initializeElement(at: index, to: UnsafePointer(start))
-      }
+    withStarts(of: taps, { x.pixel16(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
       var call = ck_bf16_product()
       call.taps = taps.count
-      call.tap = UnsafePointer(starts.baseAddress)
+      call.tap = starts
       call.row_stride = step * x.channels
       call.k = matrix.inputs
       call.panel = matrix.panel16(panel, tap: taps.lowerBound, input: 0)
@@ -140,14 +151,10 @@ extension Compute {
     into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: taps.count) { starts in
-      for (index, tap) in taps.enumerated() {
-        let start = x.pixel(image, row * step + tap / 3 - 1, columns.lowerBound * step + tap % 3 - 1)
-        starts.initializeElement(at: index, to: UnsafePointer(start))
-      }
+    withStarts(of: taps, { x.pixel(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
       var call = ck_int8_product()
       call.taps = taps.count
-      call.tap = UnsafePointer(starts.baseAddress)
+      call.tap = starts
       call.row_stride = step * x.stride
       call.quads = x.stride / 4
       call.panel = matrix.panel8(panel, tap: taps.lowerBound, input: 0)

@@ -124,7 +124,19 @@ extension Compute {
   }
 }
 
-extension ck_bf16_product {
+/// A product that adds a residual of bf16 and writes numbers of either type.
+protocol NarrowProduct {
+  var residual: UnsafePointer<UInt16>! { get set }
+  var residual_stride: Int { get set }
+  var out: UnsafeMutablePointer<UInt16>! { get set }
+  var out32: UnsafeMutablePointer<Float>! { get set }
+  var out_stride: Int { get set }
+}
+
+extension ck_bf16_product: NarrowProduct {}
+extension ck_int8_product: NarrowProduct {}
+
+extension NarrowProduct {
   /// Adds a tensor to the result, from a place on.
   mutating func setResidual(_ tensor: Tensor?, at offset: Int) {
     guard let tensor else { return }

@@ -59,20 +59,4 @@ extension ck_int8_product {
     column_scale = matrix.columnScales(panel, position: position)
     column_sum = matrix.columnSums(panel, position: position)
   }
-
-  /// Adds a tensor to the result, from a place on.
-  mutating func setResidual(_ tensor: Tensor?, at offset: Int) {
-    guard let tensor else { return }
-    residual = UnsafePointer(tensor.base16 + offset)
-    residual_stride = tensor.channels
-  }
-
-  /// Writes the result to a tensor, from a place on.
-  mutating func setOut(_ tensor: Tensor, at offset: Int) {
-    switch tensor.elementType {
-    case .fp32: out32 = tensor.base + offset
-    case .bf16: out = tensor.base16 + offset
-    }
-    out_stride = tensor.channels
-  }
 }

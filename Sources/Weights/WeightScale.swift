@@ -33,6 +33,14 @@ struct WeightScale: Sendable {
       return
     }
     let rowSize = shape[(dimension + 1)...].reduce(1, *)
-    for i in 0..<elements.count { numbers[i] *= factors[(elements.lowerBound + i) / rowSize % factors.count] }
+    // Run by run of one row, for a division an element takes longer than reading it.
+    var start = elements.lowerBound
+    while start < elements.upperBound {
+      let row = start / rowSize
+      let end = min((row + 1) * rowSize, elements.upperBound)
+      let factor = factors[row % factors.count]
+      for element in start..<end { numbers[element - elements.lowerBound] *= factor }
+      start = end
+    }
   }
 }
