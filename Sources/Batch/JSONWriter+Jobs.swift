@@ -50,6 +50,10 @@ extension JSONWriter {
       writer.model(ingredients.model)
       writer.key("vae")
       if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
+      if let refiner = ingredients.refiner {
+        writer.key("refiner")
+        writer.model(refiner)
+      }
       if let loras = ingredients.loras {
         writer.key("loras")
         writer.array { writer in

@@ -10,6 +10,11 @@ enum ParametersJSON {
       write(parameters.model, to: &writer)
       writer.key("vae")
       if let vae = parameters.vae { write(vae, to: &writer) } else { writer.null() }
+      if let refiner = parameters.refiner {
+        writer.key("refiner_checkpoint")
+        write(refiner, to: &writer)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       if !parameters.adapterPlaces.isEmpty {
         writer.key("adapter_places")
         writer.array { writer in
@@ -25,6 +30,10 @@ enum ParametersJSON {
     writer.object { writer in
       writer.member("model", parameters.model.name)
       writer.member("vae", parameters.vae?.name)
+      if let refiner = parameters.refiner {
+        writer.member("refiner_checkpoint", refiner.name)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       writeCommon(
         parameters, scheduler: parameters.namedSchedule, precision: ingredients.precision, to: &writer)
     }

@@ -7,8 +7,8 @@ import Tensors
 
 /// Makes images: settings in, pixels out, through the four stages in order.
 ///
-/// Holds one checkpoint's weights at a time, so jobs of one model should follow each other. Used by one thread; the
-/// arithmetic spreads over its own.
+/// Holds the weights of one checkpoint at a time and of its refiner, so jobs of one model should follow each other. Used by
+/// one thread; the arithmetic spreads over its own.
 public final class Engine {
   /// Raised whenever the same input may give other pixels than before.
   public static let numerics = 2
@@ -21,7 +21,8 @@ public final class Engine {
   private let evaluationMemory: EvaluationMemory?
   private let smallNetworkBytes: Int
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
-  private var loaded: LoadedModel?
+  /// The checkpoints that are known: one, or two where one of them refines the other's images.
+  private var loaded: [LoadedModel] = []
   /// What is still to be told.
   private var notes: [String] = []
   private var isSlownessNoted = false
@@ -75,10 +76,19 @@ public final class Engine {
         "precision: int8 is slow here, for \(engine.isa) has no instructions for products of 8-bit numbers; it still saves "
           + "memory, and fp32 is the faster choice")
     }
+    var embeddings = try catalog.library(for: parameters)?.used(by: parameters) ?? []
+    var refiner: ModelCatalog.Model?
+    if let refined = try catalog.refined(parameters) {
+      refiner = try catalog.models(for: refined).model
+      _ = try catalog.loras(for: refined)
+      // There are embeddings that only the refiner takes.
+      let more = try catalog.library(for: refined)?.used(by: refined) ?? []
+      embeddings += more.filter { !embeddings.contains($0) }
+    }
     return JobIngredients(
-      model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
-      embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
-      vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
+      model: model.identity, vae: vae?.identity, refiner: refiner?.identity,
+      loras: try catalog.loras(for: parameters)?.map(\.identity), embeddings: embeddings,
+      vocabularySHA256: model.vocabularySHA256(with: refiner), precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
   }
 
@@ -107,49 +117,62 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
     let training = TrainingSchedule(parameters, model.archive)
-    let earlier = try state.map { try SamplingLoop(bytes: $0, continuing: settings) }
+    let earlier = try state.map { try ImageState(bytes: $0, continuing: settings) }
+    let refined = try catalog.refined(parameters)
     let profiler = compute.profiler
     profiler.begin("loading")
     defer { profiler.begin(nil) }
     let plan = try memoryPlan(for: parameters)
-    let networks = try load(parameters, plan.packing) { try progress($0, nil) }
-    networks.prompts.use(try catalog.library(for: parameters))
-    try adapt(networks, to: try catalog.loras(for: parameters) ?? []) { try progress($0, nil) }
-
+    var image = earlier ?? ImageState(loop: SamplingLoop(settings: settings, training: training))
+    /// The settings with the checkpoint that runs at the time.
+    var running: JobParameters { image.isRefining ? refined ?? parameters : parameters }
+    /// A checkpoint of the image; those of other images go before one is read.
+    func networks(of job: JobParameters) throws -> LoadedModel {
+      try load(job, plan.packing, keeping: [parameters.model, refined?.model]) { try progress($0, nil) }
+    }
+    let precision = try networks(of: running).precision
     let memory = try model.decoderConfiguration(vae).leastMemory(
-      width: parameters.width, height: parameters.height, elementType: networks.precision.elementType)
+      width: parameters.width, height: parameters.height, elementType: precision.elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: parameters.width, height: parameters.height)
     }
 
-    var loop = earlier ?? SamplingLoop(settings: settings, training: training)
-    if !loop.isFinished {
-      try progress(.encoding, nil)
-      profiler.begin("encoding")
-      let conditioning = try networks.prompts.conditioning(parameters)
-      let featureCache = FeatureCache(interval: parameters.featureCache)
-      let denoiser = GuidedDenoiser(
-        unet: try networks.unet.get(), training: training,
-        prediction: networks.prediction(parameters.predictionType), conditioning: conditioning,
-        guidance: Float(parameters.cfgScale), options: UNetOptions(parameters), skips: GuidanceSkips(parameters),
-        memory: evaluationMemory, featureCache: featureCache, compute: compute)
+    if !image.loop.isFinished {
+      func denoiser(_ job: JobParameters) throws -> GuidedDenoiser {
+        profiler.begin("loading")
+        return try self.denoiser(job, try networks(of: job)) { try progress($0, nil) }
+      }
+      let denoiser = RefinedDenoiser(
+        try denoiser(running),
+        refinement: image.isRefining
+          ? nil
+          : try refined.map {
+            RefinedDenoiser.Refinement(
+              denoiser: try denoiser($0), switchAt: Float(parameters.refinerSwitchAt), training: training,
+              sampler: parameters.sampler)
+          })
       profiler.begin("sampling")
       // With a feature cache there is only going on from where everything is computed.
-      var state = loop.state
-      while !loop.isFinished {
-        if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
-        try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
-        try step(&loop, denoiser, training)
+      let featureCache = FeatureCache(interval: parameters.featureCache)
+      var state = image.generationState
+      while !image.loop.isFinished {
+        if featureCache?.isRenewed(atCall: image.loop.callCount) ?? true { state = image.generationState }
+        try progress(.sampling(step: image.loop.stepIndex, of: image.loop.stepCount), state)
+        try step(&image.loop, denoiser, training)
+        if denoiser.hasSwitched { image.isRefining = true }
       }
     }
-    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), loop.state)
+    let (loop, state) = (image.loop, image.generationState)
+    try progress(.sampling(step: loop.stepIndex, of: loop.stepCount), state)
     guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
 
-    try progress(.decoding, loop.state)
+    // Whichever ran last decodes, as in the webui.
+    let networks = try networks(of: running)
+    try progress(.decoding, state)
     profiler.begin("decoding")
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
-    if !plan.keepsUNet { networks.unet.release() }
+    if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
     defer {
       compute.workspace.trim()
       if !plan.keepsVAE { networks.vae.release() }
@@ -162,7 +185,7 @@ public final class Engine {
   }
 
   /// Takes one step, and shows what comes of it where that is asked for.
-  private func step(_ loop: inout SamplingLoop, _ denoiser: GuidedDenoiser, _ training: TrainingSchedule) throws {
+  private func step(_ loop: inout SamplingLoop, _ denoiser: RefinedDenoiser, _ training: TrainingSchedule) throws {
     guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
       return try loop.step(model: denoiser)
     }
@@ -170,6 +193,23 @@ public final class Engine {
     try loop.step(model: watched)
     if previewDecoder == nil { previewDecoder = try previews.load(compute) }
     if let guess = watched.guess, let previewDecoder { previews.show(guess, previewDecoder, compute) }
+  }
+
+  /// The denoiser of a job's own checkpoint, with its LoRAs and embeddings.
+  private func denoiser(
+    _ parameters: JobParameters, _ networks: LoadedModel, progress: (GenerationProgress) throws -> Void
+  ) throws -> GuidedDenoiser {
+    networks.prompts.use(try catalog.library(for: parameters))
+    try adapt(networks, to: try catalog.loras(for: parameters) ?? [], progress: progress)
+    try progress(.encoding)
+    compute.profiler.begin("encoding")
+    let conditioning = try networks.prompts.conditioning(parameters)
+    return GuidedDenoiser(
+      unet: try networks.unet.get(),
+      training: TrainingSchedule(parameters, try catalog.models(for: parameters).model.archive),
+      prediction: networks.prediction(parameters.predictionType), conditioning: conditioning,
+      guidance: Float(parameters.cfgScale), options: UNetOptions(parameters), skips: GuidanceSkips(parameters),
+      memory: evaluationMemory, featureCache: FeatureCache(interval: parameters.featureCache), compute: compute)
   }
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
@@ -190,7 +230,7 @@ public final class Engine {
       networks.prompts.forget()
     } catch {
       // Some layers may have the new weights and some the old.
-      loaded = nil
+      loaded.removeAll { $0.key == networks.key }
       throw error
     }
   }
@@ -214,33 +254,44 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let key = MemoryPlan.Key(parameters, precision(parameters.precision))
     if let plan = plans[key] { return plan }
-    let plan = try MemoryPlan(model.archive, vae: try model.decoderConfiguration(vae), key)
+    let refiner = try catalog.refined(parameters).map { try catalog.models(for: $0).model.archive }
+    let plan = try MemoryPlan(model.archive, refiner: refiner, vae: try model.decoderConfiguration(vae), key)
     plans[key] = plan
     return plan
   }
 
+  /// The checkpoint of a job.
+  ///
+  /// - Parameters:
+  ///   - parameters: The settings of the job.
+  ///   - packing: What weights are packed for.
+  ///   - crew: The checkpoints that the image needs; others go before anything is read.
+  ///   - progress: Called where the checkpoint is a new one.
+  /// - Returns: Networks that are read when they are first needed.
+  /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
   private func load(
-    _ parameters: JobParameters, _ packing: WeightPacking, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, _ packing: WeightPacking, keeping crew: [ModelReference?],
+    progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
     let precision = precision(parameters.precision)
-    if let loaded, loaded.key == key, loaded.precision == precision, loaded.packing == packing { return loaded }
+    func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
+    if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
     self.compute.packing = packing
     let compute = compute.with(precision: precision)
-    if let present = loaded, present.key.model == parameters.model, present.precision == precision,
-      present.packing == packing
-    {
+    let networks: LoadedModel
+    if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
-      let networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
-      loaded = networks
-      return networks
+      networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+    } else {
+      try progress(.loading(model.identity.name))
+      // The old weights go first: they and the new ones need not fit at once.
+      loaded.removeAll { !crew.contains($0.key.model) || $0.key.model == key.model || !isOfKind($0) }
+      networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
     }
-    try progress(.loading(model.identity.name))
-    // The old weights go first: two full-size models need not fit at once.
-    loaded = nil
-    let networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
-    loaded = networks
+    loaded.removeAll { $0.key.model == key.model }
+    loaded.append(networks)
     return networks
   }
 }

@@ -10,6 +10,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
+  /// The refiner's latents mean something else than those of the model that it is to follow.
+  case refinerMismatch(path: String, String, model: String)
   /// What is to decode previews is no TAESD.
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
@@ -48,6 +50,9 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
+    case .refinerMismatch(let path, let refiner, let model):
+      "refiner_checkpoint: \(path) is a \(refiner) model, which cannot finish what a \(model) model began, for their latents "
+        + "differ; use one of the same kind"
     case .noPreviewDecoder(let path):
       "\(path): this is a whole VAE, too slow for previews; name a TAESD decoder with --preview-vae"
     case .outOfMemory(let bytes, let width, let height):

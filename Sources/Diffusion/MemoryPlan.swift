@@ -22,6 +22,7 @@ public struct MemoryPlan: Hashable, Sendable {
   struct Key: Hashable {
     let model: ModelReference
     let vae: ModelReference?
+    let refiner: ModelReference?
     let width: Int
     let height: Int
     let precision: Precision
@@ -29,7 +30,7 @@ public struct MemoryPlan: Hashable, Sendable {
     let limit: Int64
 
     init(_ parameters: JobParameters, _ precision: Precision) {
-      (model, vae) = (parameters.model, parameters.vae)
+      (model, vae, refiner) = (parameters.model, parameters.vae, parameters.refiner)
       (width, height) = (parameters.width, parameters.height)
       self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
@@ -45,21 +46,27 @@ public struct MemoryPlan: Hashable, Sendable {
   /// The fastest plan that keeps to the limit. Reading a UNet again costs an image a second or two, small weights a third
   /// of its time: so the first goes before the second.
   ///
+  /// A refiner's UNet is there from the start, for its prompts are encoded with the others.
+  ///
   /// Throws `EngineError.memoryLimit` if there is none.
-  init(_ model: ModelArchive, vae: any LatentDecoderConfiguration, _ key: Key) throws {
+  init(_ model: ModelArchive, refiner: ModelArchive? = nil, vae: any LatentDecoderConfiguration, _ key: Key) throws {
     let unet = model.unet.configuration
-    let texts = model.textEncoders.map { $0.configuration.parameterCount * ElementType.fp32.size }
+    let texts = [model, refiner].map { archive in
+      (archive?.textEncoders ?? []).reduce(0) { $0 + $1.configuration.parameterCount * ElementType.fp32.size }
+    }
     let sampling = unet.activationBytes(
       height: key.height / 8, width: key.width / 8, images: 2, elementType: key.precision.elementType)
     let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.precision.elementType)
     let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.precision.elementType)
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
-      let weights = unet.weightBytes(key.precision, packing)
+      let weights = [unet, refiner?.unet.configuration].compactMap { $0 }.reduce(0) {
+        $0 + $1.weightBytes(key.precision, packing)
+      }
       let decoder = vae.weightBytes(Precision(key.precision.elementType), packing)
       let kept = keepsVAE ? decoder : 0
       return Self.programBytes + contexts
         + max(
-          weights + kept + texts.reduce(0, +), weights + kept + sampling, (keepsUNet ? weights : 0) + decoder + decoding
+          weights + kept + (texts.max() ?? 0), weights + kept + sampling, (keepsUNet ? weights : 0) + decoder + decoding
         )
     }
     let packings: [WeightPacking] =

@@ -4,6 +4,7 @@ import Foundation
 import JSON
 import Jobs
 import Models
+import Prompts
 import Tokenization
 import Weights
 
@@ -29,6 +30,12 @@ final class ModelCatalog {
     let identity: ModelIdentity
     let tokenizer: CLIPTokenizer
     let vocabularySHA256: String
+
+    /// The digest of the vocabularies of this checkpoint and of one that finishes its pictures.
+    func vocabularySHA256(with refiner: Model?) -> String {
+      guard let refiner, refiner.vocabularySHA256 != vocabularySHA256 else { return vocabularySHA256 }
+      return Hexadecimal.text(SHA256.hash(data: Array((vocabularySHA256 + refiner.vocabularySHA256).utf8)))
+    }
   }
 
   /// A VAE in files of its own.
@@ -62,6 +69,30 @@ final class ModelCatalog {
     guard vae != nil || model.archive.vae != nil else { throw EngineError.noVAE(path: model.archive.path) }
     checked[key] = (model, vae)
     return (model, vae)
+  }
+
+  /// The settings of a job as its refiner has them; nothing for a job without, or whose refiner is its model.
+  ///
+  /// A refiner without a VAE leaves decoding to the first checkpoint's, and one of another family has other layers than the
+  /// LoRAs are for. Throws as `models(for:)` does, and `EngineError.refinerMismatch`.
+  func refined(_ job: JobParameters) throws -> JobParameters? {
+    guard let reference = job.refiner else { return nil }
+    let (first, refiner) = (try model(job.model), try model(reference))
+    guard refiner.identity.sha256 != first.identity.sha256 else { return nil }
+    guard first.archive.hasLatents(of: refiner.archive) else {
+      throw EngineError.refinerMismatch(
+        path: refiner.archive.path, refiner.archive.family.title, model: first.archive.family.title)
+    }
+    var refined = job
+    refined.model = reference
+    refined.refiner = nil
+    // What the recipe says of the prediction is of the first checkpoint.
+    refined.predictionType = .auto
+    if refiner.archive.vae == nil, job.vae == nil { refined.vae = job.model }
+    if refiner.archive.family != first.archive.family {
+      refined.prompt = ExtraNetworkTag.split(job.prompt).text
+    }
+    return refined
   }
 
   /// What the tags of a job's prompt ask for, see `AdapterCatalog.loras(for:_:)`.

@@ -66,6 +66,10 @@ public struct Infotext: Hashable, Sendable {
       Self.adapterExtras(ingredients) + Self.promptExtras(parameters) + Self.scheduleExtras(parameters)
       + Self.samplerExtras(parameters)
     extras += Self.guidanceExtras(parameters)
+    if let refiner = ingredients.refiner {
+      extras.append(Item(key: "Refiner", value: .string("\(refiner.name) [\(refiner.shortHash)]")))
+      extras.append(Item(key: "Refiner switch at", value: .number(parameters.refinerSwitchAt)))
+    }
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))

@@ -175,10 +175,9 @@ private enum InfotextKeyMeaning {
     "Image CFG scale": "img2img is", "Init image hash": "img2img is", "Mask blur": "inpainting is",
     "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
     "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
-    "Token merging ratio hr": "hires fix is", "FP8 weight": "FP8 is",
-    "Hypernet": "hypernetworks are",
-    "Hypernet strength": "hypernetworks are", "Refiner": "a refiner is", "Refiner switch at": "a refiner is",
-    "Refiner switch by sampling steps": "a refiner is", "Pad conds": "padding of prompts is",
+    "Token merging ratio hr": "hires fix is", "FP8 weight": "FP8 is", "Hypernet": "hypernetworks are",
+    "Hypernet strength": "hypernetworks are", "Refiner switch by sampling steps": "a switch to the refiner by steps is",
+    "Pad conds": "padding of prompts is",
     "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is",
   ]
 

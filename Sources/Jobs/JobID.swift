@@ -94,6 +94,10 @@ extension JobID {
       writer.member("precision", ingredients.precision)
       writer.member("prediction_type", parameters.predictionType.rawValue)
       writer.member("prompt", parameters.prompt)
+      if let refiner = ingredients.refiner {
+        writer.member("refiner_checkpoint", refiner.sha256)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       if parameters.rhoMatters { writer.member("rho", parameters.rho) }
       writer.member("rng", parameters.rng.rawValue)
       if parameters.churnMatters { writer.member("s_churn", parameters.sChurn) }

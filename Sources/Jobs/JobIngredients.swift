@@ -4,6 +4,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var model: ModelIdentity
   /// The VAE that replaces the checkpoint's own.
   public var vae: ModelIdentity?
+  /// The checkpoint that finishes the picture.
+  public var refiner: ModelIdentity?
   /// What the prompt's tags ask for, in their order; nothing for a prompt without tags.
   public var loras: [LoRAIdentity]?
   /// What the prompts name, in their order: the prompt's, then the negative prompt's.
@@ -21,11 +23,13 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
-    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
+    model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, loras: [LoRAIdentity]? = nil,
+    embeddings: [EmbeddingIdentity] = [], vocabularySHA256: String, precision: String, isa: String, numerics: Int,
+    weightPacking: String? = nil
   ) {
     self.model = model
     self.vae = vae
+    self.refiner = refiner
     self.loras = loras
     self.embeddings = embeddings
     self.vocabularySHA256 = vocabularySHA256
@@ -37,11 +41,12 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 }
 
 extension JobIngredients {
-  /// Reads ingredients; older plans know no adapters.
+  /// Reads ingredients; older plans know no refiner and no adapters.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     model = try container.decode(ModelIdentity.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
+    refiner = try container.decodeIfPresent(ModelIdentity.self, forKey: .refiner)
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
@@ -88,7 +93,7 @@ extension JobParameters {
     private let prompts: [String]
 
     fileprivate init(_ parameters: JobParameters) {
-      models = [parameters.model, parameters.vae]
+      models = [parameters.model, parameters.vae, parameters.refiner]
       precision = parameters.precision
       places = parameters.adapterPlaces
       let hasAdapters = !places.isEmpty || parameters.prompt.utf8.contains(UInt8(ascii: "<"))

@@ -22,19 +22,18 @@ enum PlotLabels {
     "beta schedule beta": "beta_dist_beta", "eta": "eta", "clip skip": "clip_skip", "vae": "vae",
     "unipc order": "uni_pc_order", "styles": "styles_append", "size": "size",
     "always discard next-to-last sigma": "always_discard_next_to_last_sigma",
-    "sgm noise multiplier": "sgm_noise_multiplier", "token merging ratio": "token_merging_ratio", "rng source": "rng",
+    "sgm noise multiplier": "sgm_noise_multiplier", "token merging ratio": "token_merging_ratio",
+    "refiner checkpoint": "refiner_checkpoint", "refiner switch at": "refiner_switch_at", "rng source": "rng",
   ]
 
   private static let refusals: [String: String] = {
     let noHires = "this version has no hires fix"
     let noStart = "it only serves pictures that start from another, which this version does not make"
-    let noRefiner = "this version runs one checkpoint for all steps of a picture"
     return [
       "nothing": "leave the axis out", "hires steps": noHires, "hires sampler": noHires, "hires upscaler": noHires,
       "denoising": noHires, "extra noise": noHires, "initial noise multiplier": noStart, "image cfg scale": noStart,
       "cond. image mask weight": noStart, "face restore": "this version has no networks for faces",
-      "token merging ratio high-res": noHires, "refiner checkpoint": noRefiner,
-      "refiner switch at": noRefiner,
+      "token merging ratio high-res": noHires,
       "fp8 mode": "weights keep the precision of their file; precision sets the arithmetic",
     ]
   }()

@@ -121,6 +121,13 @@ public final class RecipeKey: Sendable {
       "vae", aliases: ["sd_vae"], .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
       resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
     RecipeKey(
+      "refiner_checkpoint", .refiner,
+      "A checkpoint that finishes the picture, such as the refiner of Stable Diffusion XL.",
+      resolved: { $0.parameters.refiner.map { .model($0) } ?? .nothing }, apply: { $1.parameters.refiner = $0.asModel }),
+    RecipeKey(
+      "refiner_switch_at", .number(0...1), "How much of the noise is gone when refiner_checkpoint takes over.",
+      resolved: { .number($0.parameters.refinerSwitchAt) }, apply: { $1.parameters.refinerSwitchAt = $0.asNumber }),
+    RecipeKey(
       "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
       resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
       apply: { $1.basePrompt = $0.asText }),

@@ -70,7 +70,7 @@ extension RecipeKey {
     case .sampler: Self.sampler
     case .schedule: Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings))
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
-    case .vae: ["type": ["string", "number", "boolean", "null"]]
+    case .vae, .refiner: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files: Self.oneOrMore

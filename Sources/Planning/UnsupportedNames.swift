@@ -63,7 +63,7 @@ enum UnsupportedNames {
       "pad_cond_uncond_v0": Refusal(
         reason: "prompts of different lengths are each encoded at their own here, remove it", harmless: ["false"]),
       "comma_padding_backtrack": Refusal(reason: "long prompts are always cut as by 20, remove it", harmless: ["20"]),
-      "sdxl_clip_l_skip": Refusal(reason: "there is no Stable Diffusion XL yet, remove it", harmless: ["false"]),
+      "sdxl_clip_l_skip": Refusal(reason: "the last layer but one is always taken, remove it", harmless: ["false"]),
       "sd_lora": Refusal(reason: "write <lora:name:1> into the prompt, remove it", harmless: ["", "none"]),
       "initial_noise_multiplier": Refusal(reason: "it only serves img2img, remove it", harmless: ["1"]),
       "img2img_extra_noise": Refusal(reason: "it only serves img2img and hires fix, remove it", harmless: ["0"]),
@@ -77,11 +77,9 @@ enum UnsupportedNames {
       "hr_scale", "hr_upscaler", "hr_resize_x", "hr_resize_y", "hr_checkpoint_name", "hr_sampler_name", "hr_scheduler",
       "hr_prompt", "hr_negative_prompt",
     ] { keys[name] = Refusal(reason: "there is no hires fix yet, remove it", harmless: [""]) }
-    for name in [
-      "refiner_checkpoint", "refiner_switch_at", "refiner_switch_by_sample_steps", "hires_fix_refiner_pass",
-    ] {
-      keys[name] = Refusal(reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "none"])
-    }
+    keys["refiner_switch_by_sample_steps"] = Refusal(
+      reason: "the refiner takes over by the noise that is left, remove it", harmless: ["false"])
+    keys["hires_fix_refiner_pass"] = Refusal(reason: "there is no hires fix yet, remove it", harmless: [""])
     keys["token_merging_ratio_hr"] = Refusal(reason: "there is no hires fix yet, remove it", harmless: ["0"])
     return keys
   }()

@@ -20,6 +20,8 @@ public enum ValueKind: Hashable, Sendable {
   case model
   /// A VAE file or folder, or nothing.
   case vae
+  /// A checkpoint file or a model folder, or nothing.
+  case refiner
   /// Names of styles with commas between them, or a list of them.
   case styles
   /// Width and height in pixels with an x between them.
@@ -66,7 +68,8 @@ public enum ValueKind: Hashable, Sendable {
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet: true
+    case .text, .limit, .bytes, .vae, .refiner, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
+      true
     default: false
     }
   }
@@ -85,6 +88,7 @@ public enum ValueKind: Hashable, Sendable {
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"
     case .model: "demo, a model file or a model folder"
+    case .refiner: "a checkpoint file or a model folder, or nothing"
     case .vae: "a VAE file or folder, or nothing"
     case .styles: "names of styles"
     case .size: "width and height, such as 512x768"

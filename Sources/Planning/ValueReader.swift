@@ -32,6 +32,7 @@ struct ValueReader {
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
     case .model: return try model(scalar)
+    case .refiner: return ["", "none"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)

@@ -102,8 +102,8 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .noPreviewDecoder, .adapterMissing,
-      .hypernetwork:
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .refinerMismatch, .noPreviewDecoder,
+      .adapterMissing, .hypernetwork:
       false
     case .clipSkipTooLarge, .outOfMemory, .memoryLimit, .notFinite: true
     }

@@ -42,6 +42,7 @@ struct ModelSearch {
     } else if let wanted = settings.vae {
       vaes = candidates(wanted)
     }
+    let refiner = try settings.refiner.map { try self.refiner($0) }
     var found: [String] = []
     var isTrying = false
     for model in models {
@@ -50,6 +51,7 @@ struct ModelSearch {
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
         // What the prompts name is looked for when there is a model for it.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
+        parameters.refiner = refiner?.reference
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
           // Files are hashed whole the first time, which may take a while.
@@ -59,6 +61,9 @@ struct ModelSearch {
         do {
           let ingredients = try engine.ingredients(for: parameters)
           var others = [ingredients.model].filter { !isSame($0, settings.model) }
+          if let refiner = ingredients.refiner, let wanted = settings.refiner, !isSame(refiner, wanted) {
+            others.append(refiner)
+          }
           if let vae = ingredients.vae, let wanted = settings.vae, !isSame(vae, wanted) { others.append(vae) }
           if others.isEmpty {
             (parameters.prompt, parameters.negativePrompt) = (
@@ -98,6 +103,23 @@ struct ModelSearch {
   }
 
   // MARK: Candidates
+
+  /// The checkpoint that finished the picture: what the run had, or has the name, or the hash.
+  private func refiner(_ wanted: InfotextSettings.NamedModel) throws -> Candidate {
+    let all = candidates(wanted)
+    let found = all.first { candidate in
+      guard !candidate.isExpected else { return true }
+      var parameters = JobParameters()
+      parameters.model = candidate.reference
+      return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
+    }
+    guard let found else {
+      throw PictureError.noModel(
+        path: picture.path, wanted: "the refiner " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
+        found: [], option: "--set refiner_checkpoint")
+    }
+    return found
+  }
 
   private func given(_ name: String, _ option: String) throws -> Candidate {
     // The user's own paths are relative to the current folder.

@@ -47,6 +47,9 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
       case let family?: "Families/" + family
       }
     parameters.model = ModelReference(name: name, path: Fixtures.path(name))
+    parameters.refiner = refiner_checkpoint.map { ModelReference(name: $0, path: Fixtures.path("Families/" + $0)) }
+    // Where the webui is not told when, it is at once.
+    parameters.refinerSwitchAt = refiner_switch_at ?? 0
     parameters.prompt = prompt
     parameters.negativePrompt = negative_prompt
     parameters.emphasis = emphasis ?? .original

@@ -33,7 +33,7 @@ import Testing
     // Models stand in the text by name and hash; what precision and packing run are ingredients. How much memory there was
     // and where the prompts' networks are is not said at all.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["adapterPlaces", "model", "precision", "sampler", "vae", "weightPacking"])
+    #expect(fixed == ["adapterPlaces", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
@@ -52,6 +52,19 @@ import Testing
       #expect(settings.parameters.model.name == name && settings.parameters.precision == .fp32)
       #expect(settings.remarks.isEmpty && settings.isComplete)
     }
+  }
+
+  @Test(arguments: ["refiner", "sd_xl_refiner_1.0", "we:ird, name", "name [with] brackets"])
+  func `the refiner comes back by name and hash, with when it takes over`(name: String) {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    ingredients.refiner = ModelIdentity(
+      name: name, path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
+    parameters.refinerSwitchAt = 0.65
+    let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
+    #expect(name != "refiner" || infotext.contains(", Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.65, "))
+    let settings = InfotextSettings(ParsedInfotext(infotext))
+    #expect(settings.refiner?.name == name && settings.refiner?.hash == "cdcdcdcdcd")
+    #expect(settings.parameters.refinerSwitchAt == 0.65 && settings.remarks.isEmpty && settings.isComplete)
   }
 
   // MARK: The webui's

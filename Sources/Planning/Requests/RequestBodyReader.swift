@@ -52,10 +52,13 @@ struct RequestBodyReader {
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
         // Without a second pass the webui looks at none of them.
         if hasSecondPass, RecipeKey.named("enable_hr")?.isSetting == true { apply(field.name, value, to: &draft) }
+      case "refiner_checkpoint": apply(field.name, Self.withoutHash(value), to: &draft)
       case "refiner_switch_at" where fields.isEmpty("refiner_checkpoint"): break
       default: apply(field.name, value, to: &draft)
       }
     }
+    // Where the webui is not told when, the refiner takes over at once.
+    if draft.parameters.refiner != nil, fields.isEmpty("refiner_switch_at") { draft.parameters.refinerSwitchAt = 0 }
     applySampler(fields, defaults, to: &draft)
     draft.apply(settings)
     checkCount(body, fields, draft)
