@@ -58,9 +58,9 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     batches = Self.batches(self.ingredients)
   }
 
-  /// Jobs with equal weights make up a batch: first come those of one model, among them those with one VAE, among them
-  /// those with the same LoRAs, each in the order in which they are first asked for. So a model is loaded once, whatever
-  /// the order of a grid's axes.
+  /// Jobs with equal weights make up a batch: first come those of one model, among them those with one checkpoint for the
+  /// second pass, one refiner, one VAE, and the same LoRAs, each in the order in which they are first asked for. So a model
+  /// is loaded once, whatever the order of a grid's axes.
   private static func batches(_ ingredients: [JobIngredients]) -> [Int] {
     var ranks: [[AnyHashable]: Int] = [:]
     func rank(_ key: [AnyHashable], _ place: Int) -> Int {
@@ -72,7 +72,10 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
       let loras = (item.loras ?? []).map {
         "\($0.sha256) \($0.textMultiplier) \($0.unetMultiplier) \($0.rankLimit ?? -1)"
       }
-      let levels: [AnyHashable] = [item.model.sha256, item.precision, item.vae?.sha256 ?? "", loras]
+      let levels: [AnyHashable] = [
+        item.model.sha256, item.precision, item.hiresModel?.sha256 ?? "", item.refiner?.sha256 ?? "",
+        item.vae?.sha256 ?? "", loras,
+      ]
       return levels.indices.map { rank(Array(levels[...$0]), place) }
     }
     let order = Set(keys).sorted { $0.lexicographicallyPrecedes($1) }

@@ -62,21 +62,15 @@ enum UnsupportedNames {
       "pad_cond_uncond_v0": Refusal(
         reason: "prompts of different lengths are each encoded at their own here, remove it", harmless: ["false"]),
       "comma_padding_backtrack": Refusal(reason: "long prompts are always cut as by 20, remove it", harmless: ["20"]),
-      "sdxl_clip_l_skip": Refusal(reason: "there is no Stable Diffusion XL yet, remove it", harmless: ["false"]),
+      "sdxl_clip_l_skip": Refusal(reason: "the last layer but one is always taken, remove it", harmless: ["false"]),
       "sd_lora": Refusal(reason: "write <lora:name:1> into the prompt, remove it", harmless: ["", "none"]),
       "initial_noise_multiplier": Refusal(reason: "it only serves img2img, remove it", harmless: ["1"]),
       "img2img_extra_noise": Refusal(reason: "it only serves img2img and hires fix, remove it", harmless: ["0"]),
       "image_cfg_scale": Refusal(reason: "it only serves img2img, remove it"),
+      "refiner_switch_by_sample_steps": Refusal(
+        reason: "the refiner takes over by the noise that is left, remove it", harmless: ["false"]),
       "fp8_storage": Refusal(reason: "weights keep the precision of their file, remove it", harmless: ["disable"]),
     ]
-    keys["hr_checkpoint_name"] = Refusal(
-      reason: "one checkpoint runs for all steps of a picture, remove it",
-      harmless: ["", "use same checkpoint", "none"])
-    for name in [
-      "refiner_checkpoint", "refiner_switch_at", "refiner_switch_by_sample_steps", "hires_fix_refiner_pass",
-    ] {
-      keys[name] = Refusal(reason: "one checkpoint runs for all steps of a picture, remove it", harmless: ["", "none"])
-    }
     return keys
   }()
 
