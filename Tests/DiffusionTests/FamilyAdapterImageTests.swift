@@ -1,0 +1,24 @@
+import Diffusion
+import Foundation
+import Jobs
+import TestSupport
+import Testing
+
+/// Whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions, against the arithmetic of kohya, LyCORIS,
+/// PEFT and the webui in PyTorch (`Tests/Fixtures/Families/make_family_adapters.py`).
+@Suite struct FamilyAdapterImageTests {
+  static let cases = ImageCase.cases(in: "../Families/adapters/cases.json")
+
+  @Test(arguments: cases)
+  func `an image with another family's adapters agrees with PyTorch`(testCase: ImageCase) throws {
+    var parameters = testCase.parameters
+    parameters.adapterPlaces = [Fixtures.path("Families/adapters")]
+    try testCase.expectAgreement(Engine.forTests(), parameters)
+  }
+
+  @Test func `every adapter shows in the pictures`() throws {
+    // Without this the comparisons above could pass on adapters that change nothing.
+    let pictures = try Self.cases.map { try $0.picture().pixels }
+    #expect(Set(pictures).count == pictures.count)
+  }
+}
