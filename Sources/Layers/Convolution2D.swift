@@ -6,6 +6,7 @@ public final class Convolution2D {
   private let name: String
   private let matrix: Patched<PanelMatrix>
   private let step: Int
+  private let start: Int
 
   /// Reads `weight` and, if the layer has one, `bias`.
   ///
@@ -14,11 +15,13 @@ public final class Convolution2D {
   ///   - inputs: Channels that go in.
   ///   - outputs: Channels that come out.
   ///   - step: 1, or 2 to halve the image.
+  ///   - start: The row and column of the first pixel that is convolved: 0, or 1 with a step of 2.
   ///   - hasBias: Whether a bias is expected.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
-    _ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, hasBias: Bool = true, compute: Compute
+    _ w: WeightScope, inputs: Int, outputs: Int, step: Int = 1, start: Int = 0, hasBias: Bool = true,
+    compute: Compute
   ) throws {
     name = w.path
     matrix = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
@@ -29,6 +32,7 @@ public final class Convolution2D {
         "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
     }
     self.step = step
+    self.start = start
   }
 
   /// Applies the layer.
@@ -39,13 +43,14 @@ public final class Convolution2D {
   ///   - residual: Added to the result.
   ///   - elementType: What a number of the result is; `x`'s where nothing is said.
   ///   - compute: What the arithmetic runs on.
-  /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
+  /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func forward(
     _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
     let matrix = matrix.value
     return compute.measured(name, .convolution, x, operationsPerPixel: matrix.operationsPerPixel) {
-      compute.convolution3x3(x, matrix, step: step, vector: vector, residual: residual, as: elementType)
+      compute.convolution3x3(
+        x, matrix, step: step, start: start, vector: vector, residual: residual, as: elementType)
     }
   }
 }

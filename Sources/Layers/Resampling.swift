@@ -3,27 +3,41 @@ import Weights
 
 /// Halves the image with a convolution of step 2.
 public final class Downsample {
+  /// Where the zeros are that the convolution sees beyond the image.
+  public enum Padding: Sendable {
+    /// On all sides, as in a UNet; of an image that continues itself, the opposite edge.
+    case around
+    /// On the right and at the bottom, as in a VAE; always zeros.
+    case after
+  }
+
   private let name: String
   private let conv: Convolution2D
+  private let padding: Padding
 
   /// Reads `conv`.
   ///
   /// - Parameters:
   ///   - w: The layer's place among the weights.
   ///   - channels: In and out.
+  ///   - padding: What is beyond the image.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
-  public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
+  public init(_ w: WeightScope, channels: Int, padding: Padding = .around, compute: Compute) throws {
     name = w.path
+    self.padding = padding
     // It reads what no norm has brought to one size, with one scale for all of an image.
-    conv = try Convolution2D(w["conv"], inputs: channels, outputs: channels, step: 2, compute: compute.unquantized)
+    conv = try Convolution2D(
+      w["conv"], inputs: channels, outputs: channels, step: 2, start: padding == .after ? 1 : 0,
+      compute: compute.unquantized)
   }
 
   /// Applies the layer.
   ///
-  /// - Returns: `[batch, ceil(height / 2), ceil(width / 2), channels]`.
+  /// - Returns: `[batch, height / 2, width / 2, channels]`, rounded up with padding `around`, down with padding `after`.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
-    conv.forward(compute.measured(name, .copy, x) { compute.bordered(x) }, compute)
+    let compute = padding == .after ? compute.with(.zeros) : compute
+    return conv.forward(compute.measured(name, .copy, x) { compute.bordered(x) }, compute)
   }
 }
 

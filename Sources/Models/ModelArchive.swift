@@ -48,6 +48,9 @@ public struct ModelArchive: Sendable {
   public let textEncoders: [Network<CLIPConfiguration>]
   /// The VAE, under `decoder` and `post_quant_conv`; nothing in checkpoints that come without one.
   public let vae: Network<VAEConfiguration>?
+  /// The VAE's encoder, under `encoder` and `quant_conv`; nothing where the files have none of it. What is wrong with it is
+  /// found by its own audit alone, for few images need it.
+  public let vaeEncoder: Network<VAEEncoderConfiguration>?
   /// What a folder's `scheduler/scheduler_config.json` or a single file's marker `v_pred` says; nothing when the files do
   /// not tell.
   public let predictionType: PredictionType?
@@ -117,8 +120,10 @@ public struct ModelArchive: Sendable {
       let vaeConfiguration = try VAEConfiguration(network, family: family)
       try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
+      vaeEncoder = checkpoint.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
     } else {
       vae = nil
+      vaeEncoder = nil
     }
     predictionType =
       checkpoint.markers.contains(.vPrediction)

@@ -50,12 +50,32 @@ public struct ModelReport: Sendable {
   public var parts: [Part] = []
   /// What is wrong with the set of tensors.
   public var audit: WeightAudit
+  /// Whether the VAE turns images into latents, which only some second passes need; nothing where there is no VAE.
+  public var encoder: Encoder?
   /// Why this version does not run the model; nothing if it does.
   public var refusal: String?
   /// What the file says beside its tensors.
   public var metadata: [String: String] = [:]
   /// For folders: the files that decide the digest.
   public var archive: Archive?
+
+  /// What there is of a VAE's encoder.
+  public enum Encoder: Sendable {
+    /// All of it.
+    case complete
+    /// None of it.
+    case none
+    /// Something is wrong with it.
+    case unusable(WeightAudit)
+
+    fileprivate init(_ network: ModelArchive.Network<VAEEncoderConfiguration>?) {
+      switch network?.audit() {
+      case nil: self = .none
+      case let audit? where audit.isClean: self = .complete
+      case let audit?: self = .unusable(audit)
+      }
+    }
+  }
 
   /// What computes the digest of a file or folder.
   public enum Archive: Sendable {
@@ -97,7 +117,10 @@ public struct ModelReport: Sendable {
       let name = index == 0 ? "text_encoder" : "text_encoder_\(index + 1)"
       parts.append(Part(name, encoder.weights, encoder.configuration.sizes))
     }
-    if let vae = model.vae { parts.append(Part("vae", vae.weights, vae.configuration.sizes)) }
+    if let vae = model.vae {
+      parts.append(Part("vae", vae.weights, vae.configuration.sizes))
+      encoder = Encoder(model.vaeEncoder)
+    }
     audit = model.audit()
     metadata = file?.metadata ?? [:]
     archive = .model(model)
@@ -111,6 +134,7 @@ public struct ModelReport: Sendable {
     case .full(let network):
       kind = .vae
       parts = [Part("vae", network.weights, network.configuration.sizes)]
+      encoder = Encoder(vae.encoder)
     case .tiny(let network):
       kind = .taesd
       parts = [Part("decoder", network.weights, network.configuration.sizes)]

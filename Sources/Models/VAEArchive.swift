@@ -17,6 +17,8 @@ public struct VAEArchive: Sendable {
   public let layout: CheckpointLayout
   /// The decoder's sizes and weights.
   public let decoder: Decoder
+  /// A VAE's encoder, under `encoder` and `quant_conv`; nothing where the files have none of it.
+  public let encoder: ModelArchive.Network<VAEEncoderConfiguration>?
   private let files: [String]
   private let unread: WeightAudit
 
@@ -24,9 +26,12 @@ public struct VAEArchive: Sendable {
     path = checkpoint.path
     layout = checkpoint.layout
     if let network = checkpoint.vae {
-      decoder = .full(ModelArchive.Network(try VAEConfiguration(network, family: nil), network))
+      let configuration = try VAEConfiguration(network, family: nil)
+      decoder = .full(ModelArchive.Network(configuration, network))
+      encoder = checkpoint.vaeEncoder.map { ModelArchive.Network(VAEEncoderConfiguration(configuration), $0) }
     } else if let network = checkpoint.tinyDecoder {
       decoder = .tiny(ModelArchive.Network(try TinyDecoderConfiguration(network), network))
+      encoder = nil
     } else {
       throw .unreadable(path: checkpoint.path, reason: "there is no VAE")
     }

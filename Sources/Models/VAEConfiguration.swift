@@ -1,7 +1,7 @@
 import JSON
 import Weights
 
-/// The widths and depths of a VAE's decoder; everything else about its arithmetic is fixed.
+/// The widths and depths of a VAE's halves; everything else about its arithmetic is fixed.
 ///
 /// The default is Stable Diffusion 1.5.
 public struct VAEConfiguration: Hashable, Sendable {
@@ -9,7 +9,8 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var latentChannels = 4
   /// Channels of the image.
   public var outChannels = 3
-  /// Channels at each resolution, finest first; the decoder goes through them from the last to the first.
+  /// Channels at each resolution, finest first; the encoder goes through them in this order, the decoder from the last to
+  /// the first.
   public var blockOutChannels = [128, 256, 512, 512]
   /// Residual layers of an encoder's block; the decoder's blocks have one more.
   public var layersPerBlock = 2
@@ -20,6 +21,8 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var scalingFactor: Float? = 0.18215
   /// Whether a 1×1 convolution of the latent precedes the decoder.
   public var usesPostQuantConvolution = true
+  /// Whether a 1×1 convolution follows the encoder.
+  public var usesQuantConvolution = true
   /// Whether the middle block has attention, of one head.
   public var hasMiddleAttention = true
 
@@ -75,6 +78,7 @@ extension VAEConfiguration {
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     scalingFactor = Float(try file.positiveNumber("scaling_factor", default: 0.18215))
     usesPostQuantConvolution = try file.boolean("use_post_quant_conv", default: true)
+    usesQuantConvolution = try file.boolean("use_quant_conv", default: true)
     hasMiddleAttention = try file.boolean("mid_block_add_attention", default: true)
   }
 

@@ -71,7 +71,7 @@ public final class VAEDecoder {
       decoder["conv_out"], inputs: width, outputs: configuration.outChannels, compute: compute)
   }
 
-  private static let epsilon: Float = 1e-6
+  static let epsilon: Float = 1e-6
 
   /// Decodes one latent.
   ///

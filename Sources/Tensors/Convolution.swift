@@ -8,14 +8,16 @@ extension Compute {
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
   ///   - matrix: With nine taps, row by row.
   ///   - step: 1, or 2 for every other pixel of every other row.
+  ///   - start: The row and column of the first pixel that is convolved: 0, or 1 with a step of 2.
   ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
   ///   - residual: Added to the result; of the result's shape and `x`'s element type.
   ///   - elementType: What a number of the result is; `x`'s where nothing is said.
-  /// - Returns: `[batch, ceil(height / step), ceil(width / step), outputs]`.
+  /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func convolution3x3(
-    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, vector: Tensor? = nil, residual: Tensor? = nil,
+    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, start: Int = 0, vector: Tensor? = nil, residual: Tensor? = nil,
     as elementType: ElementType? = nil
   ) -> Tensor {
+    precondition((0..<step).contains(start), "the first pixel is one of the first step")
     precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     precondition(x.elementType == matrix.elementType, "the matrix holds other numbers than the tensor")
@@ -27,11 +29,12 @@ extension Compute {
     }
     // Sums in bf16 go to either type; those in fp32 are narrowed afterwards.
     let y = tensor(
-      batch: x.batch, height: (x.height + step - 1) / step, width: (x.width + step - 1) / step,
+      batch: x.batch, height: (x.height - start + step - 1) / step, width: (x.width - start + step - 1) / step,
       channels: matrix.outputs, elementType: x.elementType == .fp32 ? .fp32 : wanted)
     let blocks = PixelBlocks(y)
     let groups = PanelGroups(matrix, rowParts: blocks.count, threads: pool.threadCount)
     let tapBlock = min(max(ProductBlocking.panelBytes / matrix.tapBytes, 1), 9)
+    let steps = PixelSteps(step: step, start: start)
     let bias = vector.map { matrix.bias(plus: $0, self) }
     let quantized = matrix.isQuantized ? quantizedByImage(x) : nil
     pool.run(blocks.count * groups.count) { part in
@@ -44,7 +47,7 @@ extension Compute {
             for row in block.rows {
               convolve(
                 x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height, columns: block.columns,
-                step: step, bias: bias, residual: residual, into: y)
+                steps: steps, bias: bias, residual: residual, into: y)
             }
           }
         }
@@ -58,11 +61,11 @@ extension Compute {
                 if let quantized {
                   convolve8(
                     quantized, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height,
-                    columns: block.columns, step: step, bias: bias, residual: residual, sums: sums, into: y)
+                    columns: block.columns, steps: steps, bias: bias, residual: residual, sums: sums, into: y)
                 } else {
                   convolve16(
                     x, matrix, taps: taps, panel: panel, image: row / y.height, y: row % y.height,
-                    columns: block.columns, step: step, bias: bias, residual: residual, sums: sums, into: y)
+                    columns: block.columns, steps: steps, bias: bias, residual: residual, sums: sums, into: y)
                 }
               }
             }
@@ -76,14 +79,14 @@ extension Compute {
   /// Some taps of one panel for a run of pixels within one row of the result.
   private func convolve(
     _ x: Tensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int, columns: Range<Int>,
-    step: Int, bias: Tensor?, residual: Tensor?, into y: Tensor
+    steps: PixelSteps, bias: Tensor?, residual: Tensor?, into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withStarts(of: taps, { x.pixel(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
+    withStarts(of: taps, { x.pixel(image, steps[row] + $0, steps[columns.lowerBound] + $1) }) { starts in
       var call = ck_product()
       call.taps = taps.count
       call.tap = starts
-      call.row_stride = step * x.channels
+      call.row_stride = steps.step * x.channels
       call.k = matrix.inputs
       call.panel = matrix.panel(panel, tap: taps.lowerBound, input: 0)
       call.m = columns.count
@@ -123,14 +126,14 @@ extension Compute {
 
   private func convolve16(
     _ x: Tensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int, columns: Range<Int>,
-    step: Int, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?, into y: Tensor
+    steps: PixelSteps, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?, into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withStarts(of: taps, { x.pixel16(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
+    withStarts(of: taps, { x.pixel16(image, steps[row] + $0, steps[columns.lowerBound] + $1) }) { starts in
       var call = ck_bf16_product()
       call.taps = taps.count
       call.tap = starts
-      call.row_stride = step * x.channels
+      call.row_stride = steps.step * x.channels
       call.k = matrix.inputs
       call.panel = matrix.panel16(panel, tap: taps.lowerBound, input: 0)
       call.m = columns.count
@@ -147,15 +150,15 @@ extension Compute {
 
   private func convolve8(
     _ x: QuantizedTensor, _ matrix: PanelMatrix, taps: Range<Int>, panel: Int, image: Int, y row: Int,
-    columns: Range<Int>, step: Int, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?,
+    columns: Range<Int>, steps: PixelSteps, bias: Tensor?, residual: Tensor?, sums: UnsafeMutablePointer<Float>?,
     into y: Tensor
   ) {
     let column = panel * matrix.panelWidth
-    withStarts(of: taps, { x.pixel(image, row * step + $0, columns.lowerBound * step + $1) }) { starts in
+    withStarts(of: taps, { x.pixel(image, steps[row] + $0, steps[columns.lowerBound] + $1) }) { starts in
       var call = ck_int8_product()
       call.taps = taps.count
       call.tap = starts
-      call.row_stride = step * x.stride
+      call.row_stride = steps.step * x.stride
       call.quads = x.stride / 4
       call.panel = matrix.panel8(panel, tap: taps.lowerBound, input: 0)
       call.m = columns.count
@@ -169,6 +172,15 @@ extension Compute {
       kernels.table.pointee.product_int8(&call)
     }
   }
+}
+
+/// Which rows, or columns, of an image are convolved.
+private struct PixelSteps {
+  let step: Int
+  let start: Int
+
+  /// The row of the image that a row of the result is made at.
+  subscript(_ index: Int) -> Int { index * step + start }
 }
 
 /// The pixels of an image in blocks of about ``ProductBlocking/rows``: several short rows, or a piece of a long one.

@@ -20,7 +20,10 @@ package struct Checkpoint: Sendable {
   package var unet: Network?
   /// In the order of the family's.
   package var textEncoders: [Network] = []
+  /// The VAE's decoder.
   package var vae: Network?
+  /// The VAE's encoder; nothing where the files have none of it.
+  package var vaeEncoder: Network?
   /// A TAESD decoder, in files of its own, which stands in for a VAE.
   package var tinyDecoder: Network?
   package var schedulerConfiguration: ConfigurationFile?
@@ -71,6 +74,7 @@ package struct Checkpoint: Sendable {
         throw .damaged(path: path, reason: "the tensors under \(names.vaePrefix) do not make up a VAE")
       }
       checkpoint.vae = network(vae.keyMap, vae.structure)
+      checkpoint.vaeEncoder = vae.encoder(path: path, tensors: tensors)
     }
     return checkpoint
   }
@@ -91,6 +95,7 @@ package struct Checkpoint: Sendable {
     }
     checkpoint.vae = Network(
       store: WeightStore(path: path, tensors: tensors, keyMap: vae.keyMap), structure: vae.structure)
+    checkpoint.vaeEncoder = vae.encoder(path: path, tensors: tensors)
     return checkpoint
   }
 
@@ -107,14 +112,16 @@ package struct Checkpoint: Sendable {
 
   /// How a VAE's tensors are called and laid out, told by `names`, from which `prefix` has been removed; nothing without
   /// a decoder.
-  static func recogniseVAE(
-    prefix: String, names: [Substring]
-  ) -> (keyMap: KeyMap, structure: BlockStructure, layout: CheckpointLayout)? {
+  static func recogniseVAE(prefix: String, names: [Substring]) -> VAENames? {
     if let structure = BlockStructure(ldmVAE: names) {
-      return (.ldmVAE(prefix: prefix, structure), structure, .singleFile)
+      return VAENames(
+        keyMap: .ldmVAE(prefix: prefix, structure), encoderKeyMap: .ldmVAEEncoder(prefix: prefix, structure),
+        structure: structure, layout: .singleFile)
     }
     if let structure = BlockStructure(diffusersVAE: names) {
-      return (.diffusersVAE(prefix: prefix, names: names), structure, .diffusers)
+      return VAENames(
+        keyMap: .diffusersVAE(prefix: prefix, names: names),
+        encoderKeyMap: .diffusersVAEEncoder(prefix: prefix, names: names), structure: structure, layout: .diffusers)
     }
     return nil
   }
@@ -124,6 +131,23 @@ package struct Checkpoint: Sendable {
       !known.contains { tensor.name.hasPrefix($0) } && CheckpointMarker(rawValue: tensor.name) == nil
     }
     .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+}
+
+/// How a VAE's tensors are called and laid out.
+struct VAENames {
+  let keyMap: KeyMap
+  let encoderKeyMap: KeyMap
+  let structure: BlockStructure
+  let layout: CheckpointLayout
+
+  /// The encoder among a VAE's tensors; nothing where there is none of it.
+  func encoder(path: String, tensors: [String: WeightTensor]) -> Checkpoint.Network? {
+    let beginnings = KeyMap.vaeEncoderBeginnings.map { encoderKeyMap.prefix + $0 }
+    let own = tensors.filter { name, _ in beginnings.contains { name.hasPrefix($0) } }
+    guard !own.isEmpty else { return nil }
+    return Checkpoint.Network(
+      store: WeightStore(path: path, tensors: own, keyMap: encoderKeyMap), structure: structure)
   }
 }
 

@@ -27,7 +27,7 @@ struct DiffusersFolder {
       checkpoint.textEncoders.append(
         try network(encoder.folder, &checkpoint.files) { .textEncoder(prefix: "", names: $0) })
     }
-    if hasFolder("vae") { checkpoint.vae = try vae(in: "vae", &checkpoint.files) }
+    if hasFolder("vae") { (checkpoint.vae, checkpoint.vaeEncoder) = try vae(in: "vae", &checkpoint.files) }
     if hasFile("scheduler/scheduler_config.json") {
       checkpoint.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
       checkpoint.files.append("scheduler/scheduler_config.json")
@@ -50,7 +50,7 @@ struct DiffusersFolder {
     {
       checkpoint.tinyDecoder = try tinyDecoder(in: folder, &checkpoint.files)
     } else {
-      checkpoint.vae = try vae(in: folder, &checkpoint.files)
+      (checkpoint.vae, checkpoint.vaeEncoder) = try vae(in: folder, &checkpoint.files)
     }
     return checkpoint
   }
@@ -108,22 +108,24 @@ struct DiffusersFolder {
     return try ConfigurationFile(path: "\(path)/\(prefix)config.json")
   }
 
-  private func vae(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {
+  /// The decoder and, where there is one, the encoder.
+  private func vae(
+    in folder: String, _ files: inout [String]
+  ) throws(WeightError) -> (decoder: Checkpoint.Network, encoder: Checkpoint.Network?) {
     let vaePath = folder.isEmpty ? path : "\(path)/\(folder)"
-    var hasDecoder = true
+    var vaeNames: VAENames?
     let network = try network(folder, &files) { names in
-      guard let vae = Checkpoint.recogniseVAE(prefix: "", names: names) else {
-        hasDecoder = false
-        return .diffusersVAE(prefix: "", names: names)
-      }
-      return vae.keyMap
+      vaeNames = Checkpoint.recogniseVAE(prefix: "", names: names)
+      return vaeNames?.keyMap ?? .diffusersVAE(prefix: "", names: names)
     }
-    guard hasDecoder else {
+    guard let vaeNames else {
       throw .unsupported(
         path: vaePath, found: "a folder without the decoder of a Stable Diffusion VAE",
         advice: "use the VAE of a Stable Diffusion model")
     }
-    return network
+    var encoder = vaeNames.encoder(path: network.store.path, tensors: network.store.byFileName)
+    encoder?.configuration = network.configuration
+    return (network, encoder)
   }
 
   /// Opens the network in a subfolder, noting its files.

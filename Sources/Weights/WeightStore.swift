@@ -22,6 +22,9 @@ public final class WeightStore: Sendable {
   /// The scope in which names count from the network's root.
   public var root: WeightScope { WeightScope(store: self, path: "") }
 
+  /// All tensors of the network's files, by the names there.
+  var byFileName: [String: WeightTensor] { tensors }
+
   /// All tensors of the network's files, also those of no use here.
   package var all: [WeightTensor] { Array(tensors.values) }
 

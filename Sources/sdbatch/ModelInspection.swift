@@ -62,6 +62,7 @@ struct ModelInspection {
     if let oldHash { rows.append(("old hash", oldHash)) }
     if let loraHash { rows.append(("lora hash", loraHash)) }
     for part in report.parts { rows.append((part.name, Self.text(part))) }
+    if let encoder = report.encoder { rows.append(("vae encoder", Self.text(encoder))) }
     for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }).prefix(40) {
       rows.append((key, value.replacing("\n", with: " ").abridged))
     }
@@ -70,6 +71,7 @@ struct ModelInspection {
     var lines = ["\(report.path):", ""]
     lines += rows.map { "\($0.0)\(String(repeating: " ", count: max(width - $0.0.count, 0)))  \($0.1)" }
     if !report.audit.isClean { lines += ["", "\(report.audit)"] }
+    if case .unusable(let audit) = report.encoder { lines += ["", "VAE encoder: \(audit)"] }
     if let refusal = report.refusal { lines += ["", refusal] }
     return lines.joined(separator: "\n")
   }
@@ -83,6 +85,14 @@ struct ModelInspection {
     return
       ([types.joined(separator: ", "), "\(part.parameterCount) parameters", "\(part.tensorCount) tensors"] + sizes)
       .filter { !$0.isEmpty }.joined(separator: "; ")
+  }
+
+  private static func text(_ encoder: ModelReport.Encoder) -> String {
+    switch encoder {
+    case .complete: "complete"
+    case .none: "none: second passes with an upscaler of images need that of another VAE"
+    case .unusable: "unusable: second passes with an upscaler of images need that of another VAE"
+    }
   }
 
   // MARK: JSON
@@ -111,8 +121,17 @@ struct ModelInspection {
       "misshapen": list { if case .misshapen = $0 { true } else { false } },
       "mistyped": list { if case .elementType = $0 { true } else { false } },
       "unread": list { if case .unread = $0 { true } else { false } },
+      "vae_encoder": text(report.encoder.map(Self.word)),
       "metadata": .object(report.metadata.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }),
     ]
+  }
+
+  private static func word(_ encoder: ModelReport.Encoder) -> String {
+    switch encoder {
+    case .complete: "complete"
+    case .none: "none"
+    case .unusable: "unusable"
+    }
   }
 
   private static func json(_ part: ModelReport.Part) -> JSONValue {

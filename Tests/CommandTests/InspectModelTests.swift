@@ -31,6 +31,28 @@ import Testing
     #expect(text.contains("Stable Diffusion 1.x") && text.contains("\(Self.unet) parameters") && text.contains(sha256))
   }
 
+  @Test func `whether a VAE has its encoder is told`() async throws {
+    let folder = try TemporaryFolder()
+    let space = try Workspace(recipe: nil)
+    let fixture = try ModelFixture("one-layer")
+    let whole = fixture.diffusers("vae")
+    let kinds: [(word: String, tensors: [SyntheticTensor], text: String)] = [
+      ("complete", whole, "vae encoder"),
+      ("none", whole.filter { !$0.name.hasPrefix("encoder.") && !$0.name.hasPrefix("quant_conv.") }, "another VAE"),
+      ("unusable", whole.filter { $0.name != "encoder.conv_out.bias" }, "missing: encoder.conv_out.bias [8]"),
+    ]
+    for kind in kinds {
+      let path = try folder.write("\(kind.word).safetensors", kind.tensors)
+      let json = try await inspect(space, path)
+      // A VAE that only decodes is usable for most that there is to do.
+      #expect(json["kind"] == "VAE" && json["usable"] == true && json["vae_encoder"]?.text == kind.word)
+      let text = try await space.run("inspect", path).output
+      #expect(text.contains("vae encoder") && text.contains(kind.text))
+    }
+    let taesd = try await inspect(space, Fixtures.path("Engine/taesd_decoder.safetensors"))
+    #expect(taesd["vae_encoder"] == .null)
+  }
+
   static let unet: Int64 = 1_674_244
   static let text: Int64 = 154_464
   static let vae: Int64 = 367_527

@@ -11,6 +11,7 @@ import Testing
     let inputs: Int
     let outputs: Int
     let step: Int
+    var start = 0
     var batch = 1
   }
 
@@ -19,6 +20,7 @@ import Testing
     ConvolutionShape(height: 5, width: 7, inputs: 5, outputs: 33, step: 1, batch: 2),
     ConvolutionShape(height: 9, width: 12, inputs: 32, outputs: 4, step: 1),
     ConvolutionShape(height: 9, width: 7, inputs: 8, outputs: 40, step: 2, batch: 2),
+    ConvolutionShape(height: 9, width: 8, inputs: 8, outputs: 40, step: 2, start: 1, batch: 2),
     ConvolutionShape(height: 2, width: 300, inputs: 3, outputs: 17, step: 1),
     // Wide enough that the taps are summed in several passes.
     ConvolutionShape(height: 3, width: 3, inputs: 1500, outputs: 5, step: 1),
@@ -44,8 +46,8 @@ import Testing
     let matrix = PanelMatrix(
       weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs, taps: 9, compute: compute)
     let residual = compute.tensor(
-      batch: shape.batch, height: (shape.height + shape.step - 1) / shape.step,
-      width: (shape.width + shape.step - 1) / shape.step, channels: shape.outputs)
+      batch: shape.batch, height: (shape.height - shape.start + shape.step - 1) / shape.step,
+      width: (shape.width - shape.start + shape.step - 1) / shape.step, channels: shape.outputs)
     for index in 0..<residual.count { residual.base16[index] = narrowed(random.float()) }
     var expected: [Float] = []
     for image in 0..<shape.batch {
@@ -54,7 +56,8 @@ import Testing
           for o in 0..<shape.outputs {
             var sum = Double(bias[o]) + Double(vectors.pixel(image, 0, 0)[o])
             for tap in 0..<9 {
-              let pixel = x.pixel16(image, y * shape.step + tap / 3 - 1, column * shape.step + tap % 3 - 1)
+              let (down, right) = (shape.start + tap / 3 - 1, shape.start + tap % 3 - 1)
+              let pixel = x.pixel16(image, y * shape.step + down, column * shape.step + right)
               for i in 0..<shape.inputs {
                 sum += Double(widened(pixel[i])) * Double(weights[(o * shape.inputs + i) * 9 + tap])
               }
@@ -66,7 +69,7 @@ import Testing
     }
     for elementType in ElementType.allCases {
       let found = compute.convolution3x3(
-        x, matrix, step: shape.step, vector: vectors, residual: residual, as: elementType)
+        x, matrix, step: shape.step, start: shape.start, vector: vectors, residual: residual, as: elementType)
       #expect(found.elementType == elementType)
       let difference = relativeDifference(found.values, expected)
       #expect(

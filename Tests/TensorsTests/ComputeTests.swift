@@ -25,6 +25,7 @@ extension Double {
     let inputs: Int
     let outputs: Int
     let step: Int
+    var start = 0
     var batch = 1
   }
 
@@ -33,6 +34,7 @@ extension Double {
     ConvolutionShape(height: 5, width: 7, inputs: 4, outputs: 33, step: 1, batch: 2),
     ConvolutionShape(height: 9, width: 12, inputs: 32, outputs: 4, step: 1),
     ConvolutionShape(height: 9, width: 7, inputs: 8, outputs: 40, step: 2, batch: 2),
+    ConvolutionShape(height: 9, width: 8, inputs: 8, outputs: 40, step: 2, start: 1, batch: 2),
     ConvolutionShape(height: 2, width: 300, inputs: 3, outputs: 17, step: 1),
     // Wide enough that the taps are summed in several passes.
     ConvolutionShape(height: 3, width: 3, inputs: 1500, outputs: 5, step: 1),
@@ -54,8 +56,8 @@ extension Double {
     let vector = compute.tensor([1, shape.outputs], random.floats(shape.outputs))
     let matrix = PanelMatrix(
       weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs, taps: 9, compute: compute)
-    let plain = compute.convolution3x3(x, matrix, step: shape.step)
-    let found = compute.convolution3x3(x, matrix, step: shape.step, vector: vector, residual: plain)
+    let plain = compute.convolution3x3(x, matrix, step: shape.step, start: shape.start)
+    let found = compute.convolution3x3(x, matrix, step: shape.step, start: shape.start, vector: vector, residual: plain)
     var expected: [Float] = []
     for image in 0..<shape.batch {
       for y in 0..<found.height {
@@ -63,7 +65,8 @@ extension Double {
           for o in 0..<shape.outputs {
             var sum = Double(bias[o])
             for tap in 0..<9 {
-              let pixel = x.pixel(image, y * shape.step + tap / 3 - 1, column * shape.step + tap % 3 - 1)
+              let (down, right) = (shape.start + tap / 3 - 1, shape.start + tap % 3 - 1)
+              let pixel = x.pixel(image, y * shape.step + down, column * shape.step + right)
               for i in 0..<shape.inputs { sum += Double(pixel[i]) * Double(weights[(o * shape.inputs + i) * 9 + tap]) }
             }
             expected.append(Float(2 * sum + Double(vector.base[o])))

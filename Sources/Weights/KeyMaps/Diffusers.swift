@@ -4,14 +4,21 @@ extension KeyMap {
 
   /// The VAE's decoder, whose attention had other names in early versions; `names` tell which, without `prefix`.
   static func diffusersVAE(prefix: String, names: [Substring]) -> KeyMap {
-    let attention = "decoder.mid_block.attentions.0"
+    KeyMap(prefix: prefix, rules: diffusersVAEAttention("decoder", names), unused: vaeUnused(prefix: prefix))
+  }
+
+  /// The VAE's encoder, likewise.
+  static func diffusersVAEEncoder(prefix: String, names: [Substring]) -> KeyMap {
+    KeyMap(prefix: prefix, rules: diffusersVAEAttention("encoder", names), unused: [])
+  }
+
+  private static func diffusersVAEAttention(_ half: String, _ names: [Substring]) -> [KeyRule] {
+    let attention = half + ".mid_block.attentions.0"
     let hasOldAttention = names.contains { $0.hasPrefix(attention + ".query.") || $0.hasPrefix(attention + ".key.") }
     let old = [
       KeyRule("to_q", "query"), KeyRule("to_k", "key"), KeyRule("to_v", "value"), KeyRule("to_out.0", "proj_attn"),
     ]
-    return KeyMap(
-      prefix: prefix, rules: hasOldAttention ? [KeyRule(attention, attention, inside: old)] : [],
-      unused: vaeUnused(prefix: prefix))
+    return hasOldAttention ? [KeyRule(attention, attention, inside: old)] : []
   }
 
   /// The text encoder, in a folder or in a single file; `names` are the file's, without `prefix`.
@@ -29,8 +36,11 @@ extension KeyMap {
       ].map { prefix + $0 })
   }
 
-  /// The encoder is for images that come from outside; the rest is left over from training.
+  /// What the names of a VAE's encoder begin with.
+  static let vaeEncoderBeginnings = ["encoder.", "quant_conv."]
+
+  /// The encoder is a network of its own here; the rest is left over from training.
   static func vaeUnused(prefix: String) -> [String] {
-    ["encoder.", "quant_conv.", "loss.", "model_ema."].map { prefix + $0 }
+    (vaeEncoderBeginnings + ["loss.", "model_ema."]).map { prefix + $0 }
   }
 }

@@ -77,6 +77,24 @@ extension KeyMap {
     return KeyMap(prefix: prefix, rules: rules, unused: vaeUnused(prefix: prefix))
   }
 
+  /// The VAE's encoder; `prefix` is empty in files that hold a VAE alone.
+  static func ldmVAEEncoder(prefix: String, _ structure: BlockStructure) -> KeyMap {
+    var rules = [
+      KeyRule("encoder.conv_norm_out", "encoder.norm_out"),
+      KeyRule("encoder.mid_block.resnets.0", "encoder.mid.block_1", inside: ldmVAEResnet),
+      KeyRule("encoder.mid_block.attentions.0", "encoder.mid.attn_1", inside: ldmVAEAttention),
+      KeyRule("encoder.mid_block.resnets.1", "encoder.mid.block_2", inside: ldmVAEResnet),
+    ]
+    for block in 0..<structure.blockCount {
+      let (name, down) = ("encoder.down_blocks.\(block)", "encoder.down.\(block)")
+      for layer in 0..<structure.layersPerBlock {
+        rules.append(KeyRule("\(name).resnets.\(layer)", "\(down).block.\(layer)", inside: ldmVAEResnet))
+      }
+      rules.append(KeyRule("\(name).downsamplers.0", "\(down).downsample"))
+    }
+    return KeyMap(prefix: prefix, rules: rules, unused: [])
+  }
+
   private static let ldmVAEResnet = [KeyRule("conv_shortcut", "nin_shortcut")]
 
   private static let ldmVAEAttention = [
