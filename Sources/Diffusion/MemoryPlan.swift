@@ -20,22 +20,28 @@ public struct MemoryPlan: Hashable, Sendable {
 
   /// What a plan depends on.
   struct Key: Hashable {
-    let model: ModelReference
-    let vae: ModelReference?
-    let width: Int
-    let height: Int
+    let models: [ModelReference?]
+    let sides: [Int]
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
 
     init(_ parameters: JobParameters, _ precision: Precision) {
-      (model, vae) = (parameters.model, parameters.vae)
-      // Of two passes the larger counts.
-      width = max(parameters.width, parameters.finalWidth)
-      height = max(parameters.height, parameters.finalHeight)
+      let passes = [parameters.firstPass, parameters.secondPass]
+      models = [parameters.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
+      sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
       self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
     }
+  }
+
+  /// What is in memory together while one pass samples.
+  struct Pass {
+    /// The checkpoints; all of their UNets are there from the start, for their prompts are encoded before the first step.
+    let models: [ModelArchive]
+    /// In pixels.
+    let width: Int
+    let height: Int
   }
 
   /// The program itself, its vocabulary, and what is read of a file at a time.
@@ -47,22 +53,37 @@ public struct MemoryPlan: Hashable, Sendable {
   /// The fastest plan that keeps to the limit. Reading a UNet again costs an image a second or two, small weights a third
   /// of its time: so the first goes before the second.
   ///
-  /// Throws `EngineError.memoryLimit` if there is none.
-  init(_ model: ModelArchive, vae: any LatentDecoderConfiguration, _ key: Key) throws {
-    let unet = model.unet.configuration
-    let texts = model.textEncoders.map { $0.configuration.parameterCount * ElementType.fp32.size }
-    let sampling = unet.activationBytes(
-      height: key.height / 8, width: key.width / 8, images: 2, elementType: key.precision.elementType)
-    let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.precision.elementType)
-    let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.precision.elementType)
+  /// - Parameters:
+  ///   - passes: At least one; the last one's size is the image's, and its UNets may stay while that is decoded.
+  ///   - vae: What decodes.
+  ///   - key: What is asked for.
+  /// - Throws: `EngineError.memoryLimit` if there is none.
+  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, _ key: Key) throws {
+    let elementType = key.precision.elementType
+    func unets(_ pass: Pass) -> [UNetConfiguration] { pass.models.map(\.unet.configuration) }
+    func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
+      unets(pass).reduce(0) { $0 + $1.weightBytes(key.precision, packing) }
+    }
+    func most(_ bytes: [Int]) -> Int { bytes.max() ?? 0 }
+    let texts = most(
+      passes.flatMap(\.models).map { archive in
+        archive.textEncoders.reduce(0) { $0 + $1.configuration.parameterCount * ElementType.fp32.size }
+      })
+    let contexts = most(passes.flatMap(unets).map { 2 * $0.contextBytes(tokens: 77, elementType: elementType) })
+    func sampling(_ pass: Pass) -> Int {
+      most(
+        unets(pass).map {
+          $0.activationBytes(height: pass.height / 8, width: pass.width / 8, images: 2, elementType: elementType)
+        })
+    }
+    let last = passes[passes.count - 1]
+    let decoding = vae.activationBytes(height: last.height, width: last.width, elementType: elementType)
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
-      let weights = unet.weightBytes(key.precision, packing)
-      let decoder = vae.weightBytes(Precision(key.precision.elementType), packing)
-      let kept = keepsVAE ? decoder : 0
+      let decoder = vae.weightBytes(Precision(elementType), packing)
       return Self.programBytes + contexts
         + max(
-          weights + kept + texts.reduce(0, +), weights + kept + sampling, (keepsUNet ? weights : 0) + decoder + decoding
-        )
+          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + (keepsVAE ? decoder : 0),
+          (keepsUNet ? weights(last, packing) : 0) + decoder + decoding)
     }
     let packings: [WeightPacking] =
       switch key.packing {
@@ -88,7 +109,7 @@ public struct MemoryPlan: Hashable, Sendable {
         }
       }
     }
-    throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: key.width, height: key.height)
+    throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: last.width, height: last.height)
   }
 
   private init(packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool, limit: Int64?, peak: Int) {

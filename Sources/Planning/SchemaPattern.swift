@@ -77,7 +77,7 @@ extension RecipeKey {
     case .upscaler:
       Self.orNull(Self.names(LatentFilter.allCases.map(\.rawValue), also: LatentFilter.allCases.map(\.rawValue)), "")
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
-    case .vae: ["type": ["string", "number", "boolean", "null"]]
+    case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files: Self.oneOrMore
