@@ -119,6 +119,8 @@ def plms(model, x, n, draw):
 
 def unipc(model, x, n, draw=None, variant="bh1", skip_type="time_uniform", order=3, lower_order_final=True, start=1.0):
     count = len(timesteps(n))
+    # The webui refuses fewer steps than orders.
+    order = min(order, count)
     knots, half_logs = np.arange(1, 1001) / 1000, 0.5 * np.log(ALPHAS.double().numpy())
 
     def lam(log_alpha):
