@@ -70,6 +70,7 @@ public final class Engine {
     try SecondPass.check(parameters)
     let (model, vae) = try catalog.models(for: parameters)
     let second = parameters.hires?.prompt.isEmpty == false ? parameters.secondPass : nil
+    let upscaler = try catalog.upscaler(for: parameters)
     let precision = precision(parameters.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
@@ -78,7 +79,7 @@ public final class Engine {
     }
     return JobIngredients(
       model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
-      hiresLoRAs: try second.flatMap { try catalog.loras(for: $0)?.map(\.identity) },
+      hiresLoRAs: try second.flatMap { try catalog.loras(for: $0)?.map(\.identity) }, upscaler: upscaler?.identity,
       embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
       vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
@@ -132,15 +133,22 @@ public final class Engine {
     }
     var latent = loop.latent
     if let second {
-      if second.stepCount > 0 || loop.isSecondPass {
-        if !loop.isSecondPass { loop = second.start(from: latent, after: loop.stepIndex) }
+      if !loop.isSecondPass {
+        profiler.begin("upscaling")
+        let handover = ImageHandover(
+          networks: networks, plan: plan, upscaler: try catalog.upscaler(for: parameters),
+          padding: UNetOptions(parameters).padding, compute: compute)
+        latent = try second.enlarged(latent) { latent in
+          try handover.enlarged(latent, for: second) { try progress(.upscaling(piece: $0, of: $1), loop.state) }
+        }
+        if second.stepCount > 0 { loop = second.start(over: latent, after: loop.stepIndex) }
+      }
+      if loop.isSecondPass {
         // The networks work at another size from here on.
         compute.workspace.trim()
         try sample(
           &loop, second.parameters, networks, training, callsBefore: second.callsBefore, laterSteps: 0, progress)
         latent = loop.latent
-      } else {
-        latent = second.enlarged(latent)
       }
     }
 
@@ -256,7 +264,11 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: parameters)
     let key = MemoryPlan.Key(parameters, precision(parameters.precision))
     if let plan = plans[key] { return plan }
-    let plan = try MemoryPlan(model.archive, vae: try model.decoderConfiguration(vae), key)
+    let encodes = parameters.hires?.enlargesImages == true
+    let plan = try MemoryPlan(
+      model.archive, vae: try model.decoderConfiguration(vae),
+      encoder: encodes ? model.encoder(vae).network?.configuration : nil,
+      upscaler: try catalog.upscaler(for: parameters)?.archive, key)
     plans[key] = plan
     return plan
   }

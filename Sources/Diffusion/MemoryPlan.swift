@@ -27,6 +27,10 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
+    /// What the image is enlarged by between its passes, and to what; nothing where latents are enlarged.
+    let upscaler: UpscalerReference?
+    let enlargedWidth: Int
+    let enlargedHeight: Int
 
     init(_ parameters: JobParameters, _ precision: Precision) {
       (model, vae) = (parameters.model, parameters.vae)
@@ -35,33 +39,54 @@ public struct MemoryPlan: Hashable, Sendable {
       height = max(parameters.height, parameters.finalHeight)
       self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
+      let size = parameters.hires?.enlargesImages == true ? parameters.hiresSize : nil
+      upscaler = size == nil ? nil : parameters.hires?.effectiveUpscaler
+      (enlargedWidth, enlargedHeight) = (size?.width ?? 0, size?.height ?? 0)
     }
   }
 
   /// The program itself, its vocabulary, and what is read of a file at a time.
   private static let programBytes = 160 << 20
-  /// Decoding that takes more than this without a limit is reason enough to read the UNet again afterwards: such an image
+  /// Decoding or encoding that takes more than this without a limit is reason enough to read the UNet again afterwards: such an image
   /// takes minutes, reading a second or two.
   private static let largeDecoding = 1 << 30
 
   /// The fastest plan that keeps to the limit. Reading a UNet again costs an image a second or two, small weights a third
   /// of its time: so the first goes before the second.
   ///
-  /// Throws `EngineError.memoryLimit` if there is none.
-  init(_ model: ModelArchive, vae: any LatentDecoderConfiguration, _ key: Key) throws {
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - vae: What decodes.
+  ///   - encoder: What encodes between the passes, where images are enlarged there.
+  ///   - upscaler: The network that enlarges them.
+  ///   - key: What else the plan depends on.
+  /// - Throws: `EngineError.memoryLimit` if there is none.
+  init(
+    _ model: ModelArchive, vae: any LatentDecoderConfiguration, encoder: VAEEncoderConfiguration? = nil,
+    upscaler: UpscalerArchive? = nil, _ key: Key
+  ) throws {
     let unet = model.unet.configuration
     let texts = model.textEncoders.map { $0.configuration.parameterCount * ElementType.fp32.size }
     let sampling = unet.activationBytes(
       height: key.height / 8, width: key.width / 8, images: 2, elementType: key.precision.elementType)
     let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.precision.elementType)
+    let encoding =
+      encoder?.activationBytes(
+        height: key.enlargedHeight, width: key.enlargedWidth, elementType: key.precision.elementType) ?? 0
     let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.precision.elementType)
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
       let weights = unet.weightBytes(key.precision, packing)
-      let decoder = vae.weightBytes(Precision(key.precision.elementType), packing)
+      let floats = Precision(key.precision.elementType)
+      let decoder = vae.weightBytes(floats, packing)
       let kept = keepsVAE ? decoder : 0
+      // One after the other, neither of them kept.
+      let between = max(
+        encoder.map { $0.weightBytes(floats, packing) + encoding } ?? 0,
+        upscaler.map { $0.weightBytes(packing) + $0.activationBytes(side: ImageUpscaler.tileSize) } ?? 0)
       return Self.programBytes + contexts
         + max(
-          weights + kept + texts.reduce(0, +), weights + kept + sampling, (keepsUNet ? weights : 0) + decoder + decoding
+          weights + kept + texts.reduce(0, +), weights + kept + sampling,
+          (keepsUNet ? weights : 0) + decoder + decoding, (keepsUNet ? weights : 0) + kept + between
         )
     }
     let packings: [WeightPacking] =
@@ -71,7 +96,7 @@ public struct MemoryPlan: Hashable, Sendable {
       case .small: [.small]
       }
     guard key.limit > 0 else {
-      let keepsUNet = decoding <= Self.largeDecoding
+      let keepsUNet = max(decoding, encoding) <= Self.largeDecoding
       self.init(
         packing: packings[0], keepsUNet: keepsUNet, keepsVAE: true, limit: nil,
         peak: peak(packings[0], keepsUNet: keepsUNet, keepsVAE: true))

@@ -54,21 +54,9 @@ public struct HiresSettings: Codable, Hashable, Sendable {
 
   /// What enlarges.
   public var effectiveUpscaler: UpscalerReference { upscaler ?? .latent }
-}
 
-/// What enlarges an image between its passes, as the recipe names it.
-public struct UpscalerReference: Codable, Hashable, Sendable {
-  /// The webui's name of a filter.
-  public var name: String
-
-  /// An upscaler of this name.
-  public init(name: String) { self.name = name }
-
-  /// What the webui takes where nothing is asked for.
-  public static let latent = UpscalerReference(name: LatentFilter.bilinear.rawValue)
-
-  /// The filter, where it is one that enlarges latents.
-  public var latentFilter: LatentFilter? { LatentFilter(rawValue: name) }
+  /// Whether the first pass's image is enlarged, and not its latent.
+  public var enlargesImages: Bool { effectiveUpscaler.enlargesImages }
 }
 
 /// What an image of the first pass is enlarged to, and what of that is kept.
