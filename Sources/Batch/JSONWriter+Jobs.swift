@@ -50,6 +50,11 @@ extension JSONWriter {
       writer.model(ingredients.model)
       writer.key("vae")
       if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
+      for (key, model) in [("refiner", ingredients.refiner), ("hiresModel", ingredients.hiresModel)] {
+        guard let model else { continue }
+        writer.key(key)
+        writer.model(model)
+      }
       for (key, loras) in [("loras", ingredients.loras), ("hiresLoRAs", ingredients.hiresLoRAs)] {
         guard let loras else { continue }
         writer.key(key)

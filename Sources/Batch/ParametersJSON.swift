@@ -10,6 +10,11 @@ enum ParametersJSON {
       write(parameters.model, to: &writer)
       writer.key("vae")
       if let vae = parameters.vae { write(vae, to: &writer) } else { writer.null() }
+      if let refiner = parameters.refiner {
+        writer.key("refiner_checkpoint")
+        write(refiner, to: &writer)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       if !parameters.adapterPlaces.isEmpty {
         writer.key("adapter_places")
         writer.array { writer in
@@ -21,6 +26,10 @@ enum ParametersJSON {
       writer.key("hires")
       writer.object { writer in
         writeHires(hires, to: &writer)
+        if let checkpoint = hires.checkpoint {
+          writer.key("hr_checkpoint_name")
+          write(checkpoint, to: &writer)
+        }
         writer.member("hr_sampler_name", hires.sampler?.rawValue)
         writer.member("hr_scheduler", hires.scheduler?.rawValue)
         writer.member("hr_prompt", hires.prompt)
@@ -41,11 +50,16 @@ enum ParametersJSON {
     writer.object { writer in
       writer.member("model", parameters.model.name)
       writer.member("vae", parameters.vae?.name)
+      if let refiner = parameters.refiner {
+        writer.member("refiner_checkpoint", refiner.name)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       writeCommon(
         parameters, scheduler: parameters.namedSchedule, precision: ingredients.precision, to: &writer)
       guard let hires = parameters.hires, let second = parameters.secondPass else { return }
       writer.member("enable_hr", true)
       writeHires(hires, to: &writer)
+      if let checkpoint = hires.checkpoint { writer.member("hr_checkpoint_name", checkpoint.name) }
       writer.member("hr_sampler_name", second.sampler.rawValue)
       writer.member("hr_scheduler", second.namedSchedule.rawValue)
       writer.member("hr_prompt", second.prompt)
@@ -62,6 +76,7 @@ enum ParametersJSON {
     writer.member("hr_resize_x", hires.resizeX)
     writer.member("hr_resize_y", hires.resizeY)
     writer.member("hr_second_pass_steps", hires.steps)
+    writer.member("hires_fix_refiner_pass", hires.refinerPass.rawValue)
     writer.member("token_merging_ratio_hr", hires.tokenMergingRatio)
   }
 

@@ -58,9 +58,10 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     batches = Self.batches(self.ingredients)
   }
 
-  /// Jobs with equal weights make up a batch: first come those of one model, among them those with one VAE, among them
-  /// those with the same LoRAs, each in the order in which they are first asked for. So a model is loaded once, whatever
-  /// the order of a grid's axes.
+  /// Jobs with equal weights make up a batch: first come those of one model, among them those with one checkpoint for the
+  /// second pass and one refiner, among them those with the same LoRAs, and among these those with one VAE, each in the
+  /// order in which they are first asked for. So a model is loaded once, whatever the order of a grid's axes; LoRAs change
+  /// most of a model's layers, and a VAE is less than any of these.
   private static func batches(_ ingredients: [JobIngredients]) -> [Int] {
     var ranks: [[AnyHashable]: Int] = [:]
     func rank(_ key: [AnyHashable], _ place: Int) -> Int {
@@ -68,11 +69,16 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
       ranks[key] = place
       return place
     }
+    func text(_ loras: [LoRAIdentity]?) -> [String] {
+      (loras ?? []).map { "\($0.sha256) \($0.textMultiplier) \($0.unetMultiplier) \($0.rankLimit ?? -1)" }
+    }
     let keys = ingredients.enumerated().map { place, item -> [Int] in
-      let loras = (item.loras ?? []).map {
-        "\($0.sha256) \($0.textMultiplier) \($0.unetMultiplier) \($0.rankLimit ?? -1)"
-      }
-      let levels: [AnyHashable] = [item.model.sha256, item.precision, item.vae?.sha256 ?? "", loras]
+      // Whoever makes the images knows a model by its place.
+      let levels: [AnyHashable] = [
+        item.model.sha256, item.model.path, item.precision, item.weightPacking, item.hiresModel?.sha256,
+        item.hiresModel?.path, item.refiner?.sha256, item.refiner?.path, text(item.loras), text(item.hiresLoRAs),
+        item.vae?.sha256, item.vae?.path,
+      ]
       return levels.indices.map { rank(Array(levels[...$0]), place) }
     }
     let order = Set(keys).sorted { $0.lexicographicallyPrecedes($1) }

@@ -74,7 +74,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   mutating func adopt(_ place: Int) {
     states[place] = .done
     isTried[place] = true
-    toDo[Int(plan.groups[place])] -= 1
+    toDo[plan.batch(place)] -= 1
     imagesToMake -= 1
   }
 

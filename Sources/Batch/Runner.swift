@@ -90,7 +90,7 @@ public struct Runner<Generator: ImageGenerator> {
   ///
   /// An image is there if the journal says so and the file has the size and time noted, or else the right digest. Jobs
   /// that failed before are tried again, unless they ended the process twice. Jobs of one model are done
-  /// together, and among them those with the same LoRAs, otherwise in written order.
+  /// together, among them those with the same LoRAs, and among these those with one VAE; otherwise in written order.
   ///
   /// - Parameters:
   ///   - plan: What to do.

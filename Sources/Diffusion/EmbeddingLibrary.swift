@@ -69,20 +69,14 @@ final class EmbeddingLibrary {
     return nil
   }
 
-  /// What the prompts of a job name, each once: the prompt's, then the negative prompt's, as they occur; those of a second
-  /// pass come after those of the first.
+  /// What the prompts of a pass name, each once: the prompt's, then the negative prompt's, as they occur.
   ///
-  /// Throws `WeightError`.
-  func used(by job: JobParameters) throws -> [EmbeddingIdentity] {
-    var used = try used(by: job, callsBefore: nil)
-    if let second = job.secondPass {
-      let callsBefore = job.sampler.plannedCalls(steps: job.steps)
-      used += try self.used(by: second, callsBefore: callsBefore).filter { !used.contains($0) }
-    }
-    return used
-  }
-
-  private func used(by job: JobParameters, callsBefore: Int?) throws -> [EmbeddingIdentity] {
+  /// - Parameters:
+  ///   - job: The settings of the pass.
+  ///   - callsBefore: Calls of the network by the pass before this one, as prompts reckon; nothing for the first.
+  /// - Returns: By their files.
+  /// - Throws: `WeightError`.
+  func used(by job: JobParameters, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
     guard !names.isEmpty else { return [] }
     let calls = job.sampler.plannedCalls(steps: job.steps)
     let prompts = Prompts(

@@ -7,8 +7,8 @@ import Tensors
 
 /// Makes images: settings in, pixels out, through the four stages in order.
 ///
-/// Holds one checkpoint's weights at a time, so jobs of one model should follow each other. Used by one thread; the
-/// arithmetic spreads over its own.
+/// Holds the weights of one checkpoint at a time and of its refiner, so jobs of one model should follow each other. Used by
+/// one thread; the arithmetic spreads over its own.
 public final class Engine {
   /// Raised whenever the same input may give other pixels than before.
   public static let numerics = 2
@@ -21,7 +21,8 @@ public final class Engine {
   private let evaluationMemory: EvaluationMemory?
   private let smallNetworkBytes: Int
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
-  private var loaded: LoadedModel?
+  /// The checkpoints that are known: one, or two where one of them refines the other's images.
+  private var loaded: [LoadedModel] = []
   /// What is still to be told.
   private var notes: [String] = []
   private var isSlownessNoted = false
@@ -69,7 +70,6 @@ public final class Engine {
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     try SecondPass.check(parameters)
     let (model, vae) = try catalog.models(for: parameters)
-    let second = parameters.hires?.prompt.isEmpty == false ? parameters.secondPass : nil
     let upscaler = try catalog.upscaler(for: parameters)
     let precision = precision(parameters.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
@@ -77,11 +77,29 @@ public final class Engine {
       notes.append(
         "precision: int8 saves memory here, not time: \(engine.isa) has no instructions for products of 8-bit numbers")
     }
+    let passes = try catalog.passes(of: parameters)
+    var models: [ModelCatalog.Model] = []
+    var embeddings: [EmbeddingIdentity] = []
+    for (pass, callsBefore) in zip(passes.all, [nil, parameters.sampler.plannedCalls(steps: parameters.steps)]) {
+      for settings in pass.all {
+        models.append(try catalog.models(for: settings).model)
+        _ = try catalog.loras(for: settings)
+        // There are embeddings that only one of the checkpoints takes.
+        let used = try catalog.library(for: settings)?.used(by: settings, callsBefore: callsBefore) ?? []
+        embeddings += used.filter { !embeddings.contains($0) }
+      }
+    }
+    func loras(_ pass: ImagePass?) throws -> [LoRAIdentity]? {
+      try pass.flatMap { try catalog.loras(for: $0.begun)?.map(\.identity) }
+    }
+    let (all, hires) = (try loras(passes.first), try loras(passes.second))
+    let refined = passes.all.compactMap(\.finished).first
     return JobIngredients(
-      model: model.identity, vae: vae?.identity, loras: try catalog.loras(for: parameters)?.map(\.identity),
-      hiresLoRAs: try second.flatMap { try catalog.loras(for: $0)?.map(\.identity) }, upscaler: upscaler?.identity,
-      embeddings: try catalog.library(for: parameters)?.used(by: parameters) ?? [],
-      vocabularySHA256: model.vocabularySHA256, precision: precision.rawValue, isa: engine.isa,
+      model: model.identity, vae: vae?.identity,
+      refiner: try refined.map { try catalog.models(for: $0).model.identity },
+      hiresModel: try parameters.hires?.checkpoint.map { try catalog.model($0).identity },
+      loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
+      vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
   }
 
@@ -107,56 +125,51 @@ public final class Engine {
     _ parameters: JobParameters, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let (model, vae) = try catalog.models(for: parameters)
-    let settings = SamplingSettings(parameters, channels: model.archive.unet.configuration.inChannels)
-    let training = TrainingSchedule(parameters, model.archive)
-    let second = try SecondPass(parameters, channels: settings.shape.channels, training: training)
+    let passes = try catalog.passes(of: parameters)
+    let channels = try catalog.models(for: passes.first.begun).model.archive.unet.configuration.inChannels
+    let settings = SamplingSettings(passes.first.begun, channels: channels)
+    let second = try passes.second.flatMap { pass in
+      try SecondPass(parameters, pass: pass, channels: channels, training: try catalog.training(pass.begun))
+    }
     let earlier = try state.map {
-      try SamplingLoop(bytes: $0, continuing: [settings] + (second.map { [$0.settings] } ?? []))
+      try ImageState(bytes: $0, continuing: [settings] + (second.map { [$0.settings] } ?? []))
     }
     let profiler = compute.profiler
     profiler.begin("loading")
     defer { profiler.begin(nil) }
     let plan = try memoryPlan(for: parameters)
-    let networks = try load(parameters, plan.packing) { try progress($0, nil) }
-    networks.prompts.use(try catalog.library(for: parameters))
-    let (width, height) = (parameters.finalWidth, parameters.finalHeight)
-    let memory = try model.decoderConfiguration(vae).leastMemory(
-      width: width, height: height, elementType: networks.precision.elementType)
-    guard compute.workspace.hasRoom(for: memory) else {
-      throw EngineError.outOfMemory(bytes: memory, width: width, height: height)
-    }
+    try requireRoom(toDecode: parameters, passes.last)
 
-    var loop = earlier ?? SamplingLoop(settings: settings, training: training)
-    if !loop.isSecondPass {
-      try sample(&loop, parameters, networks, training, laterSteps: second?.stepCount ?? 0, progress)
-    }
-    var latent = loop.latent
-    if let second {
-      if !loop.isSecondPass {
-        profiler.begin("upscaling")
-        let handover = ImageHandover(
-          networks: networks, plan: plan, upscaler: try catalog.upscaler(for: parameters),
-          padding: UNetOptions(parameters).padding, compute: compute)
-        latent = try second.enlarged(latent) { latent in
-          try handover.enlarged(latent, for: second) { try progress(.upscaling(piece: $0, of: $1), loop.state) }
+    let start = SamplingLoop(settings: settings, training: try catalog.training(passes.first.begun))
+    var image = earlier ?? ImageState(loop: start)
+    var latent: Latent?
+    if !image.loop.isSecondPass {
+      try sample(&image, passes.first, plan, laterSteps: second?.stepCount ?? 0, progress)
+      if let second {
+        let enlarged = try enlarged(image, parameters, passes, second, plan, progress)
+        if second.stepCount > 0 {
+          image = ImageState(loop: second.start(over: enlarged, after: image.loop.stepIndex))
+        } else {
+          latent = enlarged
         }
-        if second.stepCount > 0 { loop = second.start(over: latent, after: loop.stepIndex) }
-      }
-      if loop.isSecondPass {
-        // The networks work at another size from here on.
-        compute.workspace.trim()
-        try sample(
-          &loop, second.parameters, networks, training, callsBefore: second.callsBefore, laterSteps: 0, progress)
-        latent = loop.latent
       }
     }
+    if let second, let pass = passes.second, image.loop.isSecondPass {
+      // The networks work at another size from here on.
+      compute.workspace.trim()
+      try sample(&image, pass, plan, callsBefore: second.callsBefore, laterSteps: 0, progress)
+    }
+    if latent != nil { image.isRefining = false }
 
-    try progress(.decoding, loop.state)
+    // Whichever ran last decodes, as in the webui.
+    let networks = try load(passes.last.settings(isRefining: image.isRefining), plan, for: passes.last) {
+      try progress($0, nil)
+    }
+    try progress(.decoding, image.generationState)
     profiler.begin("decoding")
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
-    if !plan.keepsUNet { networks.unet.release() }
+    if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
     defer {
       compute.workspace.trim()
       if !plan.keepsVAE { networks.vae.release() }
@@ -165,61 +178,136 @@ public final class Engine {
       decoder: try networks.vae.get(), scalingFactor: networks.scalingFactor,
       padding: UNetOptions(parameters).padding, compute: compute
     )
-    .decode(latent)
+    .decode(latent ?? image.loop.latent)
+  }
+
+  /// Throws `EngineError.outOfMemory` if there is no room for the picture that comes of a job.
+  private func requireRoom(toDecode parameters: JobParameters, _ pass: ImagePass) throws {
+    let (model, vae) = try catalog.models(for: pass.settings(isRefining: true))
+    let (width, height) = (parameters.finalWidth, parameters.finalHeight)
+    let memory = try model.decoderConfiguration(vae).leastMemory(
+      width: width, height: height, elementType: precision(parameters.precision).elementType)
+    guard compute.workspace.hasRoom(for: memory) else {
+      throw EngineError.outOfMemory(bytes: memory, width: width, height: height)
+    }
   }
 
   /// Takes all steps of a pass that are left.
   ///
   /// - Parameters:
-  ///   - loop: The pass.
-  ///   - parameters: Its settings.
-  ///   - networks: The networks; they are given the LoRAs of its prompt.
-  ///   - training: The noise levels of the training.
+  ///   - image: Where the image is.
+  ///   - pass: Its settings, and the checkpoints that take part; these are given the LoRAs of its prompt.
+  ///   - plan: How the networks share the memory.
   ///   - callsBefore: Calls of the network by the pass before this one, as prompts reckon; nothing for the first.
   ///   - laterSteps: Steps of the passes after this one.
   ///   - progress: See `generate(_:resuming:progress:)`.
   /// - Throws: What `generate(_:resuming:progress:)` throws.
   private func sample(
-    _ loop: inout SamplingLoop, _ parameters: JobParameters, _ networks: LoadedModel, _ training: TrainingSchedule,
-    callsBefore: Int? = nil, laterSteps: Int, _ progress: (GenerationProgress, GenerationState?) throws -> Void
+    _ image: inout ImageState, _ pass: ImagePass, _ plan: MemoryPlan, callsBefore: Int? = nil, laterSteps: Int,
+    _ progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws {
-    let profiler = compute.profiler
     func stage(_ loop: SamplingLoop) -> GenerationProgress {
       .sampling(step: loop.earlierSteps + loop.stepIndex, of: loop.earlierSteps + loop.stepCount + laterSteps)
     }
-    if !loop.isFinished {
-      try adapt(networks, to: try catalog.loras(for: parameters) ?? []) { try progress($0, nil) }
-      try progress(.encoding, nil)
-      profiler.begin("encoding")
-      let conditioning = try networks.prompts.conditioning(parameters, callsBefore: callsBefore)
-      let featureCache = FeatureCache(interval: parameters.featureCache)
-      let denoiser = GuidedDenoiser(
-        unet: try networks.unet.get(), training: training,
-        prediction: networks.prediction(parameters.predictionType), conditioning: conditioning,
-        guidance: Float(parameters.cfgScale), options: UNetOptions(parameters), skips: GuidanceSkips(parameters),
-        memory: evaluationMemory, featureCache: featureCache, compute: compute)
-      profiler.begin("sampling")
+    if !image.loop.isFinished {
+      let training = try catalog.training(pass.begun)
+      func denoiser(_ settings: JobParameters) throws -> GuidedDenoiser {
+        compute.profiler.begin("loading")
+        let networks = try load(settings, plan, for: pass) { try progress($0, nil) }
+        return try self.denoiser(settings, networks, callsBefore: callsBefore) { try progress($0, nil) }
+      }
+      let first = try denoiser(pass.settings(isRefining: image.isRefining))
+      let refined = image.isRefining ? nil : pass.finished
+      let model = RefinedDenoiser(
+        first,
+        refinement: try refined.map { settings in
+          RefinedDenoiser.Refinement(
+            denoiser: try denoiser(settings), switchAt: Float(settings.refinerSwitchAt), training: training,
+            sampler: settings.sampler)
+        })
+      compute.profiler.begin("sampling")
       // With a feature cache there is only going on from where everything is computed.
-      var state = loop.state
-      while !loop.isFinished {
-        if featureCache?.isRenewed(atCall: loop.callCount) ?? true { state = loop.state }
-        try progress(stage(loop), state)
-        try step(&loop, denoiser, training)
+      var state = image.generationState
+      while !image.loop.isFinished {
+        if first.featureCache?.isRenewed(atCall: image.loop.callCount) ?? true { state = image.generationState }
+        try progress(stage(image.loop), state)
+        try step(&image.loop, model, training)
+        if model.hasSwitched { image.isRefining = true }
       }
     }
-    try progress(stage(loop), loop.state)
-    guard loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
+    try progress(stage(image.loop), image.generationState)
+    guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
+  }
+
+  /// The first pass's latent at the size of the second.
+  ///
+  /// - Parameters:
+  ///   - image: The first pass, finished.
+  ///   - parameters: The settings of the job.
+  ///   - passes: Its passes.
+  ///   - second: The second of them.
+  ///   - plan: How the networks share the memory.
+  ///   - progress: See `generate(_:resuming:progress:)`.
+  /// - Returns: What the second pass begins with.
+  /// - Throws: What `generate(_:resuming:progress:)` throws.
+  private func enlarged(
+    _ image: ImageState, _ parameters: JobParameters, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
+    _ progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> Latent {
+    compute.profiler.begin("upscaling")
+    let handover = ImageHandover(
+      plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: UNetOptions(parameters).padding,
+      compute: compute)
+    return try second.enlarged(image.loop.latent) { latent in
+      // Whichever ran last decodes, and whichever begins the second pass encodes, as in the webui.
+      func networks(_ settings: JobParameters, _ pass: ImagePass) throws -> LoadedModel {
+        let networks = try load(settings, plan, for: pass) { try progress($0, image.generationState) }
+        if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
+        return networks
+      }
+      return try handover.enlarged(
+        latent, for: second,
+        decodingWith: try networks(passes.first.settings(isRefining: image.isRefining), passes.first),
+        encodingWith: { try networks(passes.last.begun, passes.last) },
+        progress: { try progress(.upscaling(piece: $0, of: $1), image.generationState) })
+    }
+  }
+
+  /// What memory has to hold between the passes.
+  private func handover(for parameters: JobParameters, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
+    guard parameters.hires?.enlargesImages == true, let size = parameters.hiresSize else { return nil }
+    let (model, vae) = try catalog.models(for: passes.last.begun)
+    return MemoryPlan.Handover(
+      encoder: model.encoder(vae).network?.configuration, upscaler: try catalog.upscaler(for: parameters)?.archive,
+      width: size.width, height: size.height)
   }
 
   /// Takes one step, and shows what comes of it where that is asked for.
-  private func step(_ loop: inout SamplingLoop, _ denoiser: GuidedDenoiser, _ training: TrainingSchedule) throws {
+  private func step(_ loop: inout SamplingLoop, _ model: RefinedDenoiser, _ training: TrainingSchedule) throws {
     guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
-      return try loop.step(model: denoiser)
+      return try loop.step(model: model)
     }
-    let watched = WatchedModel(denoiser, training: training)
+    let watched = WatchedModel(model, training: training)
     try loop.step(model: watched)
     if previewDecoder == nil { previewDecoder = try previews.load(compute) }
     if let guess = watched.guess, let previewDecoder { previews.show(guess, previewDecoder, compute) }
+  }
+
+  /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.
+  private func denoiser(
+    _ settings: JobParameters, _ networks: LoadedModel, callsBefore: Int?,
+    progress: (GenerationProgress) throws -> Void
+  ) throws -> GuidedDenoiser {
+    networks.prompts.use(try catalog.library(for: settings))
+    try adapt(networks, to: try catalog.loras(for: settings) ?? [], progress: progress)
+    try progress(.encoding)
+    compute.profiler.begin("encoding")
+    let conditioning = try networks.prompts.conditioning(settings, callsBefore: callsBefore)
+    return GuidedDenoiser(
+      unet: try networks.unet.get(), training: try catalog.training(settings),
+      prediction: networks.prediction(settings.predictionType), conditioning: conditioning,
+      guidance: Float(settings.cfgScale), options: UNetOptions(settings), skips: GuidanceSkips(settings),
+      memory: evaluationMemory, featureCache: FeatureCache(interval: settings.featureCache), compute: compute)
   }
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
@@ -240,7 +328,7 @@ public final class Engine {
       networks.prompts.forget()
     } catch {
       // Some layers may have the new weights and some the old.
-      loaded = nil
+      loaded.removeAll { $0.key == networks.key }
       throw error
     }
   }
@@ -261,40 +349,57 @@ public final class Engine {
   /// - Returns: What is given up for the job's `memory_limit`, if there is one.
   /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
   public func memoryPlan(for parameters: JobParameters) throws -> MemoryPlan {
-    let (model, vae) = try catalog.models(for: parameters)
     let key = MemoryPlan.Key(parameters, precision(parameters.precision))
     if let plan = plans[key] { return plan }
-    let encodes = parameters.hires?.enlargesImages == true
-    let plan = try MemoryPlan(
-      model.archive, vae: try model.decoderConfiguration(vae),
-      encoder: encodes ? model.encoder(vae).network?.configuration : nil,
-      upscaler: try catalog.upscaler(for: parameters)?.archive, key)
-    plans[key] = plan
-    return plan
+    let passes = try catalog.passes(of: parameters)
+    func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
+      let models = try pass.all.map { try catalog.models(for: $0).model.archive }
+      return MemoryPlan.Pass(models: models, width: width, height: height)
+    }
+    var planned = [try plan(passes.first, width: parameters.width, height: parameters.height)]
+    if let second = passes.second {
+      planned.append(try plan(second, width: parameters.finalWidth, height: parameters.finalHeight))
+    }
+    let (model, vae) = try catalog.models(for: passes.last.settings(isRefining: true))
+    let result = try MemoryPlan(
+      planned, vae: try model.decoderConfiguration(vae), handover: try handover(for: parameters, passes), key)
+    plans[key] = result
+    return result
   }
 
+  /// A checkpoint of a pass; those that the pass does not need go before anything is read.
+  ///
+  /// - Parameters:
+  ///   - parameters: The settings with the checkpoint.
+  ///   - plan: What weights are packed for.
+  ///   - pass: The pass.
+  ///   - progress: Called where the checkpoint is a new one.
+  /// - Returns: Networks that are read when they are first needed.
+  /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
   private func load(
-    _ parameters: JobParameters, _ packing: WeightPacking, progress: (GenerationProgress) throws -> Void
+    _ parameters: JobParameters, _ plan: MemoryPlan, for pass: ImagePass,
+    progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: parameters)
     let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    let precision = precision(parameters.precision)
-    if let loaded, loaded.key == key, loaded.precision == precision, loaded.packing == packing { return loaded }
+    let (precision, packing) = (precision(parameters.precision), plan.packing)
+    let crew = pass.all.map(\.model)
+    func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
+    if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
     self.compute.packing = packing
     let compute = compute.with(precision: precision)
-    if let present = loaded, present.key.model == parameters.model, present.precision == precision,
-      present.packing == packing
-    {
+    let networks: LoadedModel
+    if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
-      let networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
-      loaded = networks
-      return networks
+      networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+    } else {
+      try progress(.loading(model.identity.name))
+      // The old weights go first: they and the new ones need not fit at once.
+      loaded.removeAll { !crew.contains($0.key.model) || $0.key.model == key.model || !isOfKind($0) }
+      networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
     }
-    try progress(.loading(model.identity.name))
-    // The old weights go first: two full-size models need not fit at once.
-    loaded = nil
-    let networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
-    loaded = networks
+    loaded.removeAll { $0.key.model == key.model }
+    loaded.append(networks)
     return networks
   }
 }

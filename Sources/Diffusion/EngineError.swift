@@ -12,6 +12,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
+  /// The latents of a checkpoint that is to go on mean something else than those of the one before.
+  case otherLatents(key: String, path: String, String, model: String)
   /// What is to decode previews is no TAESD.
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size takes.
@@ -57,6 +59,9 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
+    case .otherLatents(let key, let path, let other, let model):
+      "\(key): \(path) is a \(other) model, which cannot go on with what a \(model) model began, for their latents differ; "
+        + "use one of the same kind"
     case .noPreviewDecoder(let path):
       "\(path): this is a whole VAE, too slow for previews; name a TAESD decoder with --preview-vae"
     case .outOfMemory(let bytes, let width, let height):

@@ -9,7 +9,6 @@ import Tensors
 ///
 /// Source: `StableDiffusionProcessingTxt2Img.sample_hr_pass` of stable-diffusion-webui 1.10.1.
 struct ImageHandover {
-  let networks: LoadedModel
   let plan: MemoryPlan
   /// The file of a network; nothing for filters.
   let upscaler: ModelCatalog.Upscaler?
@@ -22,25 +21,27 @@ struct ImageHandover {
   /// - Parameters:
   ///   - latent: The first pass's.
   ///   - second: The second pass.
+  ///   - decoder: Whose VAE decodes.
+  ///   - encoder: Gives whose VAE encodes; called when everything else is done.
   ///   - progress: Called before each part of the work, with the pieces of the image that a network has enlarged, and of how
   ///     many; what it throws ends the work.
   /// - Returns: A latent of an eighth of the size that the image is enlarged to, rounded down.
   /// - Throws: What `progress` throws, `EngineError` or `WeightError`.
   func enlarged(
-    _ latent: Latent, for second: SecondPass, progress: (_ piece: Int, _ of: Int) throws -> Void
+    _ latent: Latent, for second: SecondPass, decodingWith decoder: LoadedModel,
+    encodingWith encoder: () throws -> LoadedModel, progress: (_ piece: Int, _ of: Int) throws -> Void
   ) throws -> Latent {
     try progress(0, 0)
     // The UNet works in buffers of its own, which would only add to the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }
-    if !plan.keepsUNet { networks.unet.release() }
-    let image = try decoded(latent)
+    let image = try decoded(latent, decoder)
     let large = try upscaled(image, for: second, progress)
     try progress(0, 0)
-    return try encoded(large)
+    return try encoded(large, try encoder())
   }
 
-  private func decoded(_ latent: Latent) throws -> RGBImage {
+  private func decoded(_ latent: Latent, _ networks: LoadedModel) throws -> RGBImage {
     defer {
       compute.workspace.trim()
       if !plan.keepsVAE { networks.vae.release() }
@@ -66,7 +67,7 @@ struct ImageHandover {
     }
   }
 
-  private func encoded(_ image: RGBImage) throws -> Latent {
+  private func encoded(_ image: RGBImage, _ networks: LoadedModel) throws -> Latent {
     guard let encoder = networks.encoder else { throw EngineError.noVAEEncoder(path: networks.name, fault: nil) }
     let memory = encoder.configuration.leastMemory(
       width: image.width, height: image.height, elementType: networks.precision.elementType)

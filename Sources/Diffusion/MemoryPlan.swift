@@ -20,74 +20,107 @@ public struct MemoryPlan: Hashable, Sendable {
 
   /// What a plan depends on.
   struct Key: Hashable {
-    let model: ModelReference
-    let vae: ModelReference?
-    let width: Int
-    let height: Int
+    let models: [ModelReference?]
+    let sides: [Int]
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
     /// What the image is enlarged by between its passes, and to what; nothing where latents are enlarged.
     let upscaler: UpscalerReference?
-    let enlargedWidth: Int
-    let enlargedHeight: Int
+    let enlarged: [Int]
 
     init(_ parameters: JobParameters, _ precision: Precision) {
-      (model, vae) = (parameters.model, parameters.vae)
-      // Of two passes the larger counts.
-      width = max(parameters.width, parameters.finalWidth)
-      height = max(parameters.height, parameters.finalHeight)
+      let passes = [parameters.firstPass, parameters.secondPass]
+      models = [parameters.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
+      sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
       self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
       let size = parameters.hires?.enlargesImages == true ? parameters.hiresSize : nil
       upscaler = size == nil ? nil : parameters.hires?.effectiveUpscaler
-      (enlargedWidth, enlargedHeight) = (size?.width ?? 0, size?.height ?? 0)
+      enlarged = size.map { [$0.width, $0.height] } ?? []
     }
+  }
+
+  /// What is in memory together while one pass samples.
+  struct Pass {
+    /// The checkpoints; all of their UNets are there from the start, for their prompts are encoded before the first step.
+    let models: [ModelArchive]
+    /// In pixels.
+    let width: Int
+    let height: Int
+  }
+
+  /// What is in memory between the passes, one after the other, where the decoded image is enlarged there.
+  struct Handover {
+    /// Nothing where there is none, so that the job will not run.
+    let encoder: VAEEncoderConfiguration?
+    /// The network that enlarges; nothing for filters.
+    let upscaler: UpscalerArchive?
+    /// In pixels, of the enlarged image.
+    let width: Int
+    /// Likewise.
+    let height: Int
   }
 
   /// The program itself, its vocabulary, and what is read of a file at a time.
   private static let programBytes = 160 << 20
-  /// Decoding or encoding that takes more than this without a limit is reason enough to read the UNet again afterwards: such an image
-  /// takes minutes, reading a second or two.
+  /// Decoding or encoding that takes more than this without a limit is reason enough to read the UNet again afterwards:
+  /// such an image takes minutes, reading a second or two.
   private static let largeDecoding = 1 << 30
 
   /// The fastest plan that keeps to the limit. Reading a UNet again costs an image a second or two, small weights a third
   /// of its time: so the first goes before the second.
   ///
   /// - Parameters:
-  ///   - model: The model.
+  ///   - passes: At least one; the last one's size is the image's, and its UNets may stay while that is decoded.
   ///   - vae: What decodes.
-  ///   - encoder: What encodes between the passes, where images are enlarged there.
-  ///   - upscaler: The network that enlarges them.
-  ///   - key: What else the plan depends on.
+  ///   - handover: What is between the passes.
+  ///   - key: What is asked for.
   /// - Throws: `EngineError.memoryLimit` if there is none.
-  init(
-    _ model: ModelArchive, vae: any LatentDecoderConfiguration, encoder: VAEEncoderConfiguration? = nil,
-    upscaler: UpscalerArchive? = nil, _ key: Key
-  ) throws {
-    let unet = model.unet.configuration
-    let texts = model.textEncoders.map { $0.configuration.parameterCount * ElementType.fp32.size }
-    let sampling = unet.activationBytes(
-      height: key.height / 8, width: key.width / 8, images: 2, elementType: key.precision.elementType)
-    let decoding = vae.activationBytes(height: key.height, width: key.width, elementType: key.precision.elementType)
+  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, _ key: Key) throws {
+    let elementType = key.precision.elementType
+    func unets(_ pass: Pass) -> [UNetConfiguration] { pass.models.map(\.unet.configuration) }
+    func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
+      unets(pass).reduce(0) { $0 + $1.weightBytes(key.precision, packing) }
+    }
+    func most(_ bytes: [Int]) -> Int { bytes.max() ?? 0 }
+    let texts = most(
+      passes.flatMap(\.models).map { archive in
+        archive.textEncoders.reduce(0) { $0 + $1.configuration.parameterCount * ElementType.fp32.size }
+      })
+    let contexts = most(passes.flatMap(unets).map { 2 * $0.contextBytes(tokens: 77, elementType: elementType) })
+    func sampling(_ pass: Pass) -> Int {
+      most(
+        unets(pass).map {
+          $0.activationBytes(height: pass.height / 8, width: pass.width / 8, images: 2, elementType: elementType)
+        })
+    }
+    let last = passes[passes.count - 1]
+    func decoding(_ pass: Pass) -> Int {
+      vae.activationBytes(height: pass.height, width: pass.width, elementType: elementType)
+    }
     let encoding =
-      encoder?.activationBytes(
-        height: key.enlargedHeight, width: key.enlargedWidth, elementType: key.precision.elementType) ?? 0
-    let contexts = 2 * unet.contextBytes(tokens: 77, elementType: key.precision.elementType)
+      handover.flatMap { handover in
+        handover.encoder?.activationBytes(height: handover.height, width: handover.width, elementType: elementType)
+      } ?? 0
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
-      let weights = unet.weightBytes(key.precision, packing)
-      let floats = Precision(key.precision.elementType)
-      let decoder = vae.weightBytes(floats, packing)
+      let decoder = vae.weightBytes(Precision(elementType), packing)
       let kept = keepsVAE ? decoder : 0
-      // One after the other, neither of them kept.
-      let between = max(
-        encoder.map { $0.weightBytes(floats, packing) + encoding } ?? 0,
-        upscaler.map { $0.weightBytes(packing) + $0.activationBytes(side: ImageUpscaler.tileSize) } ?? 0)
+      func besides(_ pass: Pass, _ bytes: Int) -> Int { (keepsUNet ? weights(pass, packing) : 0) + bytes }
+      var between = 0
+      if let handover {
+        let encoder = handover.encoder?.weightBytes(Precision(elementType), packing) ?? 0
+        let upscaler = handover.upscaler.map {
+          $0.weightBytes(packing) + $0.activationBytes(side: ImageUpscaler.tileSize)
+        }
+        between = most(
+          [decoder + decoding(passes[0]), kept + (upscaler ?? 0)].map { besides(passes[0], $0) }
+            + [besides(last, kept + encoder + encoding)])
+      }
       return Self.programBytes + contexts
         + max(
-          weights + kept + texts.reduce(0, +), weights + kept + sampling,
-          (keepsUNet ? weights : 0) + decoder + decoding, (keepsUNet ? weights : 0) + kept + between
-        )
+          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + kept,
+          besides(last, decoder + decoding(last)), between)
     }
     let packings: [WeightPacking] =
       switch key.packing {
@@ -96,7 +129,7 @@ public struct MemoryPlan: Hashable, Sendable {
       case .small: [.small]
       }
     guard key.limit > 0 else {
-      let keepsUNet = max(decoding, encoding) <= Self.largeDecoding
+      let keepsUNet = max(decoding(last), encoding) <= Self.largeDecoding
       self.init(
         packing: packings[0], keepsUNet: keepsUNet, keepsVAE: true, limit: nil,
         peak: peak(packings[0], keepsUNet: keepsUNet, keepsVAE: true))
@@ -113,7 +146,7 @@ public struct MemoryPlan: Hashable, Sendable {
         }
       }
     }
-    throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: key.width, height: key.height)
+    throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: last.width, height: last.height)
   }
 
   private init(packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool, limit: Int64?, peak: Int) {

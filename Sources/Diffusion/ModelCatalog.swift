@@ -4,6 +4,8 @@ import Foundation
 import JSON
 import Jobs
 import Models
+import Prompts
+import Sampling
 import Tokenization
 import Weights
 
@@ -79,8 +81,10 @@ final class ModelCatalog {
   ///   `EngineError.noVAEEncoder` where the enlarged image cannot be encoded.
   func upscaler(for parameters: JobParameters) throws -> Upscaler? {
     guard let reference = parameters.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
-    let (model, vae) = try models(for: parameters)
-    try model.requireEncoder(vae)
+    if let second = try passes(of: parameters).second {
+      let (model, vae) = try models(for: second.begun)
+      try model.requireEncoder(vae)
+    }
     guard reference.kind == .network else { return nil }
     guard let path = reference.path else { throw EngineError.noHiresUpscaler(reference.name) }
     if let upscaler = upscalers[path] { return upscaler }
@@ -90,6 +94,49 @@ final class ModelCatalog {
     let upscaler = Upscaler(archive: archive, identity: identity)
     upscalers[path] = upscaler
     return upscaler
+  }
+
+  /// The passes of a job, each with the checkpoints that take part in it.
+  ///
+  /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
+  func passes(of job: JobParameters) throws -> ImagePasses {
+    let first = try pass(job.firstPass)
+    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
+    if second.model != job.model {
+      second = try handedOn(second, from: job.model, to: second.model, key: "hr_checkpoint_name")
+    }
+    return ImagePasses(first: first, second: try pass(second))
+  }
+
+  /// A pass with these settings; a refiner that is its own checkpoint is none.
+  private func pass(_ settings: JobParameters) throws -> ImagePass {
+    var begun = settings
+    begun.refiner = nil
+    guard let refiner = settings.refiner,
+      try model(refiner).identity.sha256 != model(settings.model).identity.sha256
+    else { return ImagePass(begun: begun, finished: nil) }
+    return ImagePass(
+      begun: begun, finished: try handedOn(begun, from: settings.model, to: refiner, key: "refiner_checkpoint"))
+  }
+
+  /// The settings with which a checkpoint goes on with what another one began.
+  ///
+  /// One without a VAE leaves decoding to the first one's, and one of another family has other layers than the LoRAs are for.
+  private func handedOn(
+    _ settings: JobParameters, from first: ModelReference, to other: ModelReference, key: String
+  ) throws -> JobParameters {
+    let (one, two) = (try model(first), try model(other))
+    guard one.archive.hasLatents(of: two.archive) else {
+      throw EngineError.otherLatents(
+        key: key, path: two.archive.path, two.archive.family.title, model: one.archive.family.title)
+    }
+    var settings = settings
+    settings.model = other
+    // What the recipe says of the prediction is of the first checkpoint.
+    if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
+    if two.archive.vae == nil, settings.vae == nil { settings.vae = first }
+    if two.archive.family != one.archive.family { settings.prompt = ExtraNetworkTag.split(settings.prompt).text }
+    return settings
   }
 
   /// What the tags of a job's prompt ask for, see `AdapterCatalog.loras(for:_:)`.
@@ -102,10 +149,23 @@ final class ModelCatalog {
     adapters.library(for: parameters, try models(for: parameters).model)
   }
 
+  /// The digest of the vocabularies of checkpoints.
+  static func vocabularySHA256(_ models: [Model]) -> String {
+    var digests: [String] = []
+    for model in models where !digests.contains(model.vocabularySHA256) { digests.append(model.vocabularySHA256) }
+    return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(data: Array(digests.joined().utf8)))
+  }
+
   /// What users should know of files that were looked at so far, each once.
   func takeNotes() -> [String] { adapters.takeNotes() }
 
-  private func model(_ reference: ModelReference) throws -> Model {
+  /// The noise levels that the checkpoint of a job was trained on, or those that the job takes it to be trained on.
+  func training(_ job: JobParameters) throws -> TrainingSchedule {
+    TrainingSchedule(job, try models(for: job).model.archive)
+  }
+
+  /// A checkpoint; throws as `models(for:)` does.
+  func model(_ reference: ModelReference) throws -> Model {
     if let model = models[reference] { return model }
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.open(path: path)

@@ -5,8 +5,6 @@ import Sampling
 ///
 /// Source: `StableDiffusionProcessingTxt2Img.sample_hr_pass` of stable-diffusion-webui 1.10.1.
 struct SecondPass {
-  /// The settings, as those of an image of its own; its size is that which prompts are told of.
-  let parameters: JobParameters
   /// Calls of the network that the first pass makes, as prompts reckon.
   let callsBefore: Int
   /// Steps that it takes; 0 where no noise is put on.
@@ -25,19 +23,19 @@ struct SecondPass {
   ///
   /// - Parameters:
   ///   - job: The settings of the job.
+  ///   - pass: The settings of the pass; its size is that which prompts are told of.
   ///   - channels: Of the latent.
-  ///   - training: The noise levels of the training.
+  ///   - training: The noise levels that its checkpoint was trained on.
   /// - Throws: What `check` throws.
-  init?(_ job: JobParameters, channels: Int, training: TrainingSchedule) throws {
+  init?(_ job: JobParameters, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
     try Self.check(job)
-    guard let hires = job.hires, let size = job.hiresSize, let parameters = job.secondPass else { return nil }
+    guard let hires = job.hires, let size = job.hiresSize else { return nil }
     self.hires = hires
     self.size = size
-    self.parameters = parameters
     upscaler = hires.effectiveUpscaler
     self.training = training
     callsBefore = job.sampler.plannedCalls(steps: job.steps)
-    var settings = SamplingSettings(parameters, channels: channels)
+    var settings = SamplingSettings(pass.begun, channels: channels)
     settings.shape = LatentShape(channels: channels, height: size.rows.count, width: size.columns.count)
     settings.denoisingStrength = hires.denoisingStrength
     self.settings = settings

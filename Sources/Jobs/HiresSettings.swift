@@ -15,6 +15,10 @@ public struct HiresSettings: Codable, Hashable, Sendable {
   public var steps: Int
   /// How much noise is put back: 1 all of it, 0 none.
   public var denoisingStrength: Double
+  /// The checkpoint; nothing for the first pass's.
+  public var checkpoint: ModelReference?
+  /// Which pass a refiner finishes.
+  public var refinerPass: RefinerPass
   /// How the steps are taken; nothing for the first pass's sampler.
   public var sampler: SamplerID?
   /// The schedule; nothing for the one that the first pass asks for.
@@ -33,6 +37,8 @@ public struct HiresSettings: Codable, Hashable, Sendable {
     case upscaler = "hr_upscaler"
     case steps = "hr_second_pass_steps"
     case denoisingStrength = "denoising_strength"
+    case checkpoint = "hr_checkpoint_name"
+    case refinerPass = "hires_fix_refiner_pass"
     case sampler = "hr_sampler_name"
     case scheduler = "hr_scheduler"
     case prompt = "hr_prompt"
@@ -47,6 +53,7 @@ public struct HiresSettings: Codable, Hashable, Sendable {
     resizeY = 0
     steps = 0
     denoisingStrength = 0.7
+    refinerPass = .second
     prompt = ""
     negativePrompt = ""
     tokenMergingRatio = 0
@@ -57,6 +64,16 @@ public struct HiresSettings: Codable, Hashable, Sendable {
 
   /// Whether the first pass's image is enlarged, and not its latent.
   public var enlargesImages: Bool { effectiveUpscaler.enlargesImages }
+}
+
+/// Which pass of an image with two the refiner finishes, as the webui names them.
+public enum RefinerPass: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Only the first.
+  case first = "first pass"
+  /// Only the second, as in the webui where nothing is asked for.
+  case second = "second pass"
+  /// Each.
+  case both = "both passes"
 }
 
 /// What an image of the first pass is enlarged to, and what of that is kept.
@@ -125,6 +142,14 @@ extension JobParameters {
     return steps + (hires.denoisingStrength == 0 ? 0 : hires.steps == 0 ? steps : hires.steps)
   }
 
+  /// The first pass as the settings of an image of its own.
+  public var firstPass: JobParameters {
+    var first = self
+    first.hires = nil
+    if hires?.refinerPass == .second { first.refiner = nil }
+    return first
+  }
+
   /// The second pass as the settings of an image of its own, whose size is that before anything is cut off; nothing without
   /// a second pass.
   public var secondPass: JobParameters? {
@@ -132,6 +157,8 @@ extension JobParameters {
     var second = self
     second.hires = nil
     (second.width, second.height) = (size.width, size.height)
+    if let checkpoint = hires.checkpoint { second.model = checkpoint }
+    if hires.refinerPass == .first { second.refiner = nil }
     if hires.steps != 0 { second.steps = hires.steps }
     if let sampler = hires.sampler { second.sampler = sampler }
     if let scheduler = hires.scheduler { second.scheduler = scheduler }

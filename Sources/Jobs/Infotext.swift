@@ -84,9 +84,9 @@ public struct Infotext: Hashable, Sendable {
     _ parameters: JobParameters, _ ingredients: JobIngredients, version: String, for reader: Reader
   ) -> [Item] {
     var extras =
-      hiresExtras(parameters, for: reader) + adapterExtras(ingredients) + promptExtras(parameters)
+      hiresExtras(parameters, ingredients, for: reader) + adapterExtras(ingredients) + promptExtras(parameters)
       + scheduleExtras(parameters, for: reader) + samplerExtras(parameters)
-    extras += guidanceExtras(parameters)
+    extras += guidanceExtras(parameters) + refinerExtras(parameters, ingredients)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
     if parameters.predictionType != .auto {
       extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
@@ -103,13 +103,16 @@ public struct Infotext: Hashable, Sendable {
   }
 
   /// What the second pass does otherwise than the first.
-  private static func hiresExtras(_ parameters: JobParameters, for reader: Reader) -> [Item] {
+  private static func hiresExtras(
+    _ parameters: JobParameters, _ ingredients: JobIngredients, for reader: Reader
+  ) -> [Item] {
     guard let hires = parameters.hires, let second = parameters.secondPass else { return [] }
     var extras: [Item] = []
     func add(_ key: String, _ value: JSONValue, when isTold: Bool) {
       if isTold { extras.append(Item(key: key, value: value)) }
     }
     add("Denoising strength", .number(hires.denoisingStrength), when: reader == .info)
+    if let model = ingredients.hiresModel { add("Hires checkpoint", .string(model.title), when: true) }
     add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != parameters.sampler)
     let hasOwnSchedule = second.namedSchedule != parameters.namedSchedule
     switch reader {
@@ -207,6 +210,17 @@ public struct Infotext: Hashable, Sendable {
     return extras
   }
 
+  private static func refinerExtras(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [Item] {
+    guard let refiner = ingredients.refiner else { return [] }
+    var extras: [Item] = []
+    if let pass = parameters.hires?.refinerPass, pass != .second {
+      extras.append(Item(key: "Hires refiner", value: .string(pass.rawValue)))
+    }
+    extras.append(Item(key: "Refiner", value: .string(refiner.title)))
+    extras.append(Item(key: "Refiner switch at", value: .number(parameters.refinerSwitchAt)))
+    return extras
+  }
+
   private static func samplerExtras(_ parameters: JobParameters) -> [Item] {
     var extras: [Item] = []
     func add(_ key: String, _ value: Double, unless usual: Double, _ isRead: Bool) {
@@ -277,6 +291,9 @@ extension JSONValue {
 }
 
 extension ModelIdentity {
+  /// What the webui calls the short title of a checkpoint.
+  fileprivate var title: String { "\(name) [\(shortHash)]" }
+
   /// The name with the extension, which the webui uses for VAE files.
   var fileName: String {
     guard let last = path?.split(separator: "/").last else { return name }

@@ -11,6 +11,21 @@ public struct InfotextSettings: Hashable, Sendable {
     public var name: String?
     /// The first digits of the file's SHA-256, usually ten, in lower case.
     public var hash: String?
+
+    /// A model of this name and hash.
+    init(name: String? = nil, hash: String? = nil) {
+      self.name = name
+      self.hash = hash
+    }
+
+    /// A model by the webui's title of it, `name [hash]`.
+    init(title: String) {
+      guard let match = title.wholeMatch(of: #/(.*) \[([0-9a-fA-F]+)\]/#) else {
+        name = title
+        return
+      }
+      (name, hash) = (String(match.1), match.2.lowercased())
+    }
   }
 
   /// A LoRA or an embedding as an infotext names it.
@@ -48,12 +63,16 @@ public struct InfotextSettings: Hashable, Sendable {
     public var description: String { "\(key): \(text)" }
   }
 
-  /// The settings; `model` and `vae` have the text's names, and no path.
+  /// The settings; `model`, `vae`, `refiner` and `hiresModel` have the text's names, and no path.
   public private(set) var parameters = JobParameters()
   /// The checkpoint.
   public private(set) var model = NamedModel()
   /// The VAE that replaces the checkpoint's own.
   public private(set) var vae: NamedModel?
+  /// The checkpoint that finishes the picture.
+  public private(set) var refiner: NamedModel?
+  /// The checkpoint of the second pass.
+  public private(set) var hiresModel: NamedModel?
   /// The LoRAs of the prompt's tags, where the text has their hashes.
   public private(set) var loras: [NamedAdapter] = []
   /// The embeddings that the prompts name.
@@ -94,6 +113,8 @@ public struct InfotextSettings: Hashable, Sendable {
     parameters.model =
       model.name == ModelReference.demo.name ? .demo : ModelReference(name: model.name ?? "", path: nil)
     parameters.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    parameters.refiner = refiner.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    parameters.hires?.checkpoint = hiresModel.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
   }
 
   private mutating func readImage(_ values: inout InfotextValues, width: Int?, height: Int?) {
@@ -119,6 +140,12 @@ public struct InfotextSettings: Hashable, Sendable {
     embeddings = values.readHashes("TI hashes")
     // A TAESD that the text names; the webui names none, and writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
+    if let title = values.take("Refiner") {
+      refiner = NamedModel(title: title)
+      // Where the webui's text does not say when, it is at once.
+      parameters.refinerSwitchAt = 0
+      values.read("Refiner switch at", into: &parameters.refinerSwitchAt)
+    }
     values.readChoice("Precision", into: &parameters.precision)
     values.readChoice("Prediction type", into: &parameters.predictionType)
     values.read("Feature cache", into: &parameters.featureCache)
@@ -215,6 +242,7 @@ public struct InfotextSettings: Hashable, Sendable {
   private mutating func readSecondPass(_ values: inout InfotextValues) {
     guard let hires = values.hires(parameters) else { return }
     if let first = hires.firstSize { (parameters.width, parameters.height) = first }
+    hiresModel = hires.checkpoint.map { NamedModel(title: $0) }
     parameters.hires = hires.settings
   }
 

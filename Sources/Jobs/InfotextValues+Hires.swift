@@ -3,6 +3,8 @@ extension InfotextValues {
   /// A second pass, and the size of the first where the text has that of the whole.
   struct Hires {
     var settings: HiresSettings
+    /// The title of its checkpoint, where it has one.
+    var checkpoint: String?
     var firstSize: (width: Int, height: Int)?
   }
 
@@ -25,13 +27,17 @@ extension InfotextValues {
         complain("Hires upscaler", name, "a filter, or a network of the ESRGAN family")
       }
     }
+    var checkpoint = take("Hires checkpoint")
+    // The webui's words for the first pass's.
+    if checkpoint == "Use same checkpoint" { checkpoint = nil }
+    readChoice("Hires refiner", into: &hires.refinerPass)
     readSampler(into: &hires, first)
     hires.prompt = take("Hires prompt") ?? ""
     hires.negativePrompt = take("Hires negative prompt") ?? ""
     var ratio = first.tokenMergingRatio
     read("Token merging ratio hr", into: &ratio)
     if ratio != first.tokenMergingRatio { hires.tokenMergingRatio = ratio }
-    return Hires(settings: hires, firstSize: firstSize(first, &hires))
+    return Hires(settings: hires, checkpoint: checkpoint, firstSize: firstSize(first, &hires))
   }
 
   /// What the names of the webui's other networks begin with.

@@ -177,8 +177,8 @@ private enum InfotextKeyMeaning {
     "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
     "FP8 weight": "FP8 is",
     "Hypernet": "hypernetworks are",
-    "Hypernet strength": "hypernetworks are", "Refiner": "a refiner is", "Refiner switch at": "a refiner is",
-    "Refiner switch by sampling steps": "a refiner is", "Pad conds": "padding of prompts is",
+    "Hypernet strength": "hypernetworks are", "Refiner switch by sampling steps": "a switch to the refiner by steps is",
+    "Pad conds": "padding of prompts is",
     "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is",
   ]
 

@@ -97,6 +97,10 @@ extension JobID {
       writer.member("precision", ingredients.precision)
       writer.member("prediction_type", parameters.predictionType.rawValue)
       writer.member("prompt", parameters.prompt)
+      if let refiner = ingredients.refiner {
+        writer.member("refiner_checkpoint", refiner.sha256)
+        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+      }
       if parameters.inAnyPass(\.rhoMatters) { writer.member("rho", parameters.rho) }
       writer.member("rng", parameters.rng.rawValue)
       if parameters.inAnyPass(\.churnMatters) { writer.member("s_churn", parameters.sChurn) }
@@ -163,9 +167,13 @@ extension JobID {
       writer.member("height", size.height)
       if hires.denoisingStrength > 0 {
         if let loras = ingredients.hiresLoRAs { write(loras, to: &writer) }
+      }
+      if let model = ingredients.hiresModel { writer.member("model", model.sha256) }
+      if hires.denoisingStrength > 0 {
         writer.member("negative_prompt", second.negativePrompt)
         writer.member("prompt", second.prompt)
       }
+      if ingredients.refiner != nil { writer.member("refiner_pass", hires.refinerPass.rawValue) }
       writer.member("rows", size.rows.count)
       if hires.denoisingStrength > 0 {
         writer.member("sampler_name", second.sampler.rawValue)

@@ -4,6 +4,10 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var model: ModelIdentity
   /// The VAE that replaces the checkpoint's own.
   public var vae: ModelIdentity?
+  /// The checkpoint that finishes a pass.
+  public var refiner: ModelIdentity?
+  /// The checkpoint of the second pass, where one is named.
+  public var hiresModel: ModelIdentity?
   /// What the prompt's tags ask for, in their order; nothing for a prompt without tags.
   public var loras: [LoRAIdentity]?
   /// The same of a second pass with a prompt of its own; nothing where its prompt is the first pass's, or has no tags.
@@ -25,12 +29,15 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil,
-    upscaler: ModelIdentity? = nil, embeddings: [EmbeddingIdentity] = [],
+    model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
+    loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
+    embeddings: [EmbeddingIdentity] = [],
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
     self.vae = vae
+    self.refiner = refiner
+    self.hiresModel = hiresModel
     self.loras = loras
     self.hiresLoRAs = hiresLoRAs
     self.upscaler = upscaler
@@ -44,11 +51,13 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 }
 
 extension JobIngredients {
-  /// Reads ingredients; older plans know no adapters.
+  /// Reads ingredients; older plans know no refiner and no adapters.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     model = try container.decode(ModelIdentity.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
+    refiner = try container.decodeIfPresent(ModelIdentity.self, forKey: .refiner)
+    hiresModel = try container.decodeIfPresent(ModelIdentity.self, forKey: .hiresModel)
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
     hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
     upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
@@ -98,7 +107,7 @@ extension JobParameters {
     private let prompts: [String]
 
     fileprivate init(_ parameters: JobParameters) {
-      models = [parameters.model, parameters.vae]
+      models = [parameters.model, parameters.vae, parameters.refiner, parameters.hires?.checkpoint]
       upscaler = parameters.hires?.effectiveUpscaler
       precision = parameters.precision
       places = parameters.adapterPlaces

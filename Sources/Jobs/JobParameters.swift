@@ -6,6 +6,10 @@ public struct JobParameters: Codable, Hashable, Sendable {
   public var model: ModelReference
   /// A VAE file or folder that replaces the checkpoint's own.
   public var vae: ModelReference?
+  /// The checkpoint that finishes the picture; nothing for one checkpoint all through.
+  public var refiner: ModelReference?
+  /// How much of the noise is gone when the refiner takes over, 0 to 1.
+  public var refinerSwitchAt: Double
   /// What the image shows, in the webui's syntax.
   public var prompt: String
   /// What guidance steers away from.
@@ -133,6 +137,8 @@ public struct JobParameters: Codable, Hashable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case model, vae, prompt
+    case refiner = "refiner_checkpoint"
+    case refinerSwitchAt = "refiner_switch_at"
     case negativePrompt = "negative_prompt"
     case adapterPlaces = "adapter_places"
     case emphasis
@@ -184,6 +190,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
   /// The defaults of a recipe, with a seed that still has to be set.
   public init() {
     model = .demo
+    refinerSwitchAt = 0.8
     prompt = ""
     negativePrompt = ""
     adapterPlaces = []
@@ -249,6 +256,8 @@ extension JobParameters {
     self.init()
     model = try container.decode(ModelReference.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelReference.self, forKey: .vae)
+    refiner = try container.decodeIfPresent(ModelReference.self, forKey: .refiner)
+    refinerSwitchAt = try container.decodeIfPresent(Double.self, forKey: .refinerSwitchAt) ?? refinerSwitchAt
     prompt = try container.decode(String.self, forKey: .prompt)
     negativePrompt = try container.decode(String.self, forKey: .negativePrompt)
     adapterPlaces = try container.decodeIfPresent([String].self, forKey: .adapterPlaces) ?? adapterPlaces

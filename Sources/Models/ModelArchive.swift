@@ -147,6 +147,12 @@ public struct ModelArchive: Sendable {
     return type
   }
 
+  /// Whether another model can go on where this one stops: its latents have as many channels and mean the same.
+  public func hasLatents(of other: ModelArchive) -> Bool {
+    unet.configuration.inChannels == other.unet.configuration.inChannels
+      && family.latentScale == other.family.latentScale
+  }
+
   /// Throws `WeightError.configuration` if the VAE's latents are not those of this model.
   public func requireMatch(_ other: VAEArchive) throws(WeightError) {
     try Self.requireMatch(other.latentChannels, unet.configuration, path: other.path)

@@ -68,7 +68,7 @@ extension RecipeKey {
   /// Keys of the second pass, which say nothing without one.
   static let ofSecondPass: Set<String> = [
     "enable_hr", "hr_scale", "hr_resize_x", "hr_resize_y", "firstphase_width", "firstphase_height", "hr_upscaler",
-    "hr_second_pass_steps", "denoising_strength", "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt",
-    "token_merging_ratio_hr",
+    "hr_second_pass_steps", "denoising_strength", "hr_checkpoint_name", "hires_fix_refiner_pass", "hr_sampler_name",
+    "hr_scheduler", "hr_prompt", "hr_negative_prompt", "token_merging_ratio_hr",
   ]
 }

@@ -25,18 +25,15 @@ enum PlotLabels {
     "sgm noise multiplier": "sgm_noise_multiplier", "token merging ratio": "token_merging_ratio",
     "token merging ratio high-res": "token_merging_ratio_hr", "hires steps": "hr_second_pass_steps",
     "hires sampler": "hr_sampler_name", "hires upscaler": "hr_upscaler", "denoising": "denoising_strength",
-    "rng source": "rng",
+    "refiner checkpoint": "refiner_checkpoint", "refiner switch at": "refiner_switch_at", "rng source": "rng",
   ]
 
   private static let refusals: [String: String] = {
     let noStart = "it only serves pictures that start from another, which this version does not make"
-    let noRefiner = "this version runs one checkpoint for all steps of a picture"
     return [
       "nothing": "leave the axis out", "extra noise": noStart, "initial noise multiplier": noStart,
       "image cfg scale": noStart,
       "cond. image mask weight": noStart, "face restore": "this version has no networks for faces",
-      "refiner checkpoint": noRefiner,
-      "refiner switch at": noRefiner,
       "fp8 mode": "weights keep the precision of their file; precision sets the arithmetic",
     ]
   }()

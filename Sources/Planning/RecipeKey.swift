@@ -121,6 +121,13 @@ public final class RecipeKey: Sendable {
       "vae", aliases: ["sd_vae"], .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
       resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
     RecipeKey(
+      "refiner_checkpoint", .otherModel,
+      "A checkpoint that finishes the picture, such as the refiner of Stable Diffusion XL.",
+      resolved: { $0.parameters.refiner.map { .model($0) } ?? .nothing }, apply: { $1.parameters.refiner = $0.asModel }),
+    RecipeKey(
+      "refiner_switch_at", .number(0...1), "How much of the noise is gone when refiner_checkpoint takes over.",
+      resolved: { .number($0.parameters.refinerSwitchAt) }, apply: { $1.parameters.refinerSwitchAt = $0.asNumber }),
+    RecipeKey(
       "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
       resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
       apply: { $1.basePrompt = $0.asText }),
@@ -346,7 +353,7 @@ public final class RecipeKey: Sendable {
       "firstphase_height", .integer(0...8192, multipleOf: 8), "The height that goes with firstphase_width.",
       resolved: { .integer(Int64($0.hires.firstHeight)) }, apply: { $1.hires.firstHeight = Int($0.asInteger) }),
     RecipeKey(
-      "hr_upscaler", .upscaler, "What enlarges the first pass's latent or image: a filter by the webui's name, or the file of a network.",
+      "hr_upscaler", .upscaler, "What enlarges the first pass's latent or image: a filter, or the file of a network.",
       resolved: { $0.hires.settings.upscaler.map { .upscaler($0) } ?? .nothing },
       apply: { $1.hires.settings.upscaler = $0.asUpscaler }),
     RecipeKey(
@@ -358,6 +365,15 @@ public final class RecipeKey: Sendable {
       "denoising_strength", .number(0...1), "How much noise the second pass begins with: 1 is all, 0 none.",
       resolved: { .number($0.hires.settings.denoisingStrength) },
       apply: { $1.hires.settings.denoisingStrength = $0.asNumber }),
+    RecipeKey(
+      "hr_checkpoint_name", .otherModel, "The checkpoint of the second pass, if it is another.",
+      resolved: { $0.hires.settings.checkpoint.map { .model($0) } ?? .nothing },
+      apply: { $1.hires.settings.checkpoint = $0.asModel }),
+    RecipeKey(
+      "hires_fix_refiner_pass", .choice(RefinerPass.allCases.map(\.rawValue)),
+      "Which pass the refiner finishes, where there are two.",
+      resolved: { .choice($0.hires.settings.refinerPass.rawValue) },
+      apply: { $1.hires.settings.refinerPass = $0.asChoice(RefinerPass.self) }),
     RecipeKey(
       "hr_sampler_name", .otherSampler, concern: "hr_sampler", "The sampler of the second pass, if it is another.",
       resolved: { draft in draft.hires.sampler.map { .sampler($0.0, $0.1) } ?? .nothing },

@@ -76,7 +76,7 @@ extension RecipeKey {
         "use same scheduler")
     case .upscaler: ["type": ["string", "number", "null"]]
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
-    case .vae: ["type": ["string", "number", "boolean", "null"]]
+    case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files: Self.oneOrMore

@@ -28,6 +28,8 @@ public enum ValueKind: Hashable, Sendable {
   case model
   /// A VAE file or folder, or nothing.
   case vae
+  /// A checkpoint file or a model folder, or nothing.
+  case otherModel
   /// Names of styles with commas between them, or a list of them.
   case styles
   /// Width and height in pixels with an x between them.
@@ -74,8 +76,8 @@ public enum ValueKind: Hashable, Sendable {
   /// Whether null says something.
   var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .upscaler, .limit, .bytes, .vae, .styles, .files, .path, .address, .axes,
-      .axisGroups, .cells, .sheet:
+    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .styles, .files, .path,
+      .address, .axes, .axisGroups, .cells, .sheet:
       true
     default: false
     }
@@ -98,6 +100,7 @@ public enum ValueKind: Hashable, Sendable {
     case .otherSchedule: "a schedule's name, or nothing for the first pass's"
     case .upscaler: "an upscaler's name, or nothing for the usual one"
     case .model: "demo, a model file or a model folder"
+    case .otherModel: "a checkpoint file or a model folder, or nothing"
     case .vae: "a VAE file or folder, or nothing"
     case .styles: "names of styles"
     case .size: "width and height, such as 512x768"

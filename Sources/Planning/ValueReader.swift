@@ -35,6 +35,8 @@ struct ValueReader {
     case .otherSchedule: return isSame(scalar, "use same scheduler") ? .nothing : try schedule(scalar)
     case .upscaler: return scalar.text.isEmpty ? .nothing : try upscaler(scalar)
     case .model: return try model(scalar)
+    case .otherModel:
+      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)

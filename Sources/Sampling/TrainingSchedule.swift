@@ -82,6 +82,24 @@ public struct TrainingSchedule: Hashable, Sendable {
     return (1 - clamped) * Float(low) + clamped * Float(low + 1)
   }
 
+  /// How much of the noise is gone at a noise level, as the webui counts: 0 at the last timestep, 0.999 at the first.
+  ///
+  /// - Parameters:
+  ///   - sigma: The noise level.
+  ///   - sampler: LCM has levels of its own, of which the webui takes the number for a timestep.
+  /// - Returns: 0 to 0.999.
+  public func completedPart(atSigma sigma: Float, of sampler: SamplerID) -> Float {
+    let levels = sampler == .lcm ? LCMLevels(self).sigmas : sigmas
+    var nearest = 0
+    for (index, level) in levels.enumerated() where (level - sigma).magnitude < (levels[nearest] - sigma).magnitude {
+      nearest = index
+    }
+    return completedPart(atTimestep: Float(nearest))
+  }
+
+  /// How much of the noise is gone at a timestep, whose fraction does not count.
+  public func completedPart(atTimestep timestep: Float) -> Float { Float(999 - Int(timestep)) / 1000 }
+
   /// The noise level of a fractional timestep in 0...(timesteps − 1).
   public func sigma(atTimestep timestep: Float) -> Float {
     LogInterpolation.sigma(logSigmas, at: timestep)

@@ -110,8 +110,8 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .noPreviewDecoder, .adapterMissing,
-      .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherLatents, .noPreviewDecoder,
+      .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
     }

@@ -70,6 +70,8 @@ struct InspectCommand: ParsableCommand {
       "settings": .object(picture.infotext.items.map { JSONMember($0.key, .string($0.value)) }),
       "model": json(settings.model),
       "vae": settings.vae.map(json) ?? .null,
+      "refiner": settings.refiner.map(json) ?? .null,
+      "hires_checkpoint": settings.hiresModel.map(json) ?? .null,
       "parameters": PictureRecipe.json(settings.parameters),
       "complete": .bool(settings.isComplete),
       "remarks": .array(

@@ -42,6 +42,10 @@ struct ModelSearch {
     } else if let wanted = settings.vae {
       vaes = candidates(wanted)
     }
+    let refiner = try settings.refiner.map { try checkpoint($0, called: "the refiner", key: "refiner_checkpoint") }
+    let hiresModel = try settings.hiresModel.map {
+      try checkpoint($0, called: "the second pass's model", key: "hr_checkpoint_name")
+    }
     var found: [String] = []
     var isTrying = false
     for model in models {
@@ -50,6 +54,8 @@ struct ModelSearch {
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
         // What the prompts name is looked for when there is a model for it.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
+        parameters.refiner = refiner?.reference
+        parameters.hires?.checkpoint = hiresModel?.reference
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
           // Files are hashed whole the first time, which may take a while.
@@ -59,7 +65,12 @@ struct ModelSearch {
         do {
           let ingredients = try engine.ingredients(for: parameters)
           var others = [ingredients.model].filter { !isSame($0, settings.model) }
-          if let vae = ingredients.vae, let wanted = settings.vae, !isSame(vae, wanted) { others.append(vae) }
+          for (found, wanted) in [
+            (ingredients.refiner, settings.refiner), (ingredients.hiresModel, settings.hiresModel),
+            (ingredients.vae, settings.vae),
+          ] {
+            if let found, let wanted, !isSame(found, wanted) { others.append(found) }
+          }
           if others.isEmpty {
             (parameters.prompt, parameters.negativePrompt) = (
               settings.parameters.prompt, settings.parameters.negativePrompt
@@ -98,6 +109,23 @@ struct ModelSearch {
   }
 
   // MARK: Candidates
+
+  /// A further checkpoint of the picture: what the run had, or has the name, or the hash.
+  private func checkpoint(_ wanted: InfotextSettings.NamedModel, called name: String, key: String) throws -> Candidate {
+    let all = candidates(wanted)
+    let found = all.first { candidate in
+      guard !candidate.isExpected else { return true }
+      var parameters = JobParameters()
+      parameters.model = candidate.reference
+      return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
+    }
+    guard let found else {
+      throw PictureError.noModel(
+        path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
+        found: [], option: "--set \(key)")
+    }
+    return found
+  }
 
   private func given(_ name: String, _ option: String) throws -> Candidate {
     // The user's own paths are relative to the current folder.

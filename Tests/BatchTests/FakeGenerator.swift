@@ -43,10 +43,26 @@ struct FakeGenerator: ImageGenerator {
           shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
       ]
     }
+    let vae = parameters.vae.map { vae in
+      ModelIdentity(
+        name: vae.name, path: vae.path, sha256: Hexadecimal.text(SHA256.hash(data: Array(vae.name.utf8))), family: "vae"
+      )
+    }
     return JobIngredients(
       model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
-      vae: nil, loras: loras, vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
+      vae: vae, loras: loras, embeddings: embeddings(parameters.prompt),
+      vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
       numerics: 1)
+  }
+
+  /// A prompt such as "word star" stands for one with that embedding.
+  private func embeddings(_ prompt: String) -> [EmbeddingIdentity] {
+    guard prompt.hasPrefix("word ") else { return [] }
+    let name = String(prompt.dropFirst(5))
+    return [
+      EmbeddingIdentity(
+        name: name, path: "/embeddings/\(name).pt", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))))
+    ]
   }
 
   mutating func generate(

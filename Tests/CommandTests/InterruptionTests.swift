@@ -1,6 +1,7 @@
 import JSON
 import Foundation
 import Jobs
+import TestSupport
 import Testing
 
 /// Runs that are killed, stopped or kept out, and what is left to the next.
@@ -39,6 +40,35 @@ import Testing
   }
 
   // MARK: SIGKILL
+
+  @Test func `a run killed around the switch to a refiner goes on from its checkpoint, to the same bytes`() async throws
+  {
+    let recipe = """
+      model: sdxl.safetensors
+      refiner_checkpoint: refiner.safetensors
+      refiner_switch_at: 0.5
+      prompt: a small boat
+      width: 64
+      height: 64
+      steps: 12
+      sampler_name: DPM++ 2M SDE
+      grid: {seed: [1, 2]}
+      output: run
+      """
+    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    let undisturbed = try Workspace(recipe: recipe)
+    try await undisturbed.run("recipe.yaml", environment: models)
+    let space = try Workspace(recipe: recipe)
+    for step in [3, 9] {
+      let child = try space.start(
+        "recipe.yaml", "--json", "--checkpoint-every", "0", environment: models)
+      try child.wait { child.output.contains(#""step":\#(step),"#) }
+      child.kill(SIGKILL)
+      #expect(try await child.wait() == .killed(by: SIGKILL))
+    }
+    try await space.run("recipe.yaml", environment: models)
+    #expect(try space.images() == undisturbed.images())
+  }
 
   @Test(arguments: [1, 2, 3] as [UInt64])
   func `a run killed inside and between images repeats and loses nothing`(seed: UInt64) async throws {

@@ -55,6 +55,74 @@ import Testing
     #expect(try space.manifestJobs() == jobs)
   }
 
+  @Test func `an image that a refiner finished is made again, and names it`() async throws {
+    let space = try Workspace(
+      recipe: """
+        model: sdxl.safetensors
+        refiner_checkpoint: refiner.safetensors
+        prompt: a small boat
+        width: 64
+        height: 64
+        steps: 5
+        output: run
+        grid: {Refiner switch at: [0.4, 0.8], Refiner checkpoint: [none, refiner.safetensors]}
+        """)
+    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    try await space.run("recipe.yaml", environment: models)
+    let jobs = try space.manifestJobs()
+    // Without a refiner it makes no difference when it takes over.
+    #expect(jobs.count == 4 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 3)
+    #expect(jobs[0]["id"] == jobs[2]["id"])
+    #expect(
+      jobs[1]["axes"]?.elements?.compactMap { $0["name"]?.text } == ["refiner_switch_at", "refiner_checkpoint"])
+    let hash = digest(try Fixtures.data("Families/refiner.safetensors"))
+    for (job, text) in [(jobs[1], "0.4"), (jobs[3], "0.8")] {
+      #expect(
+        job["infotext"]?.text?.contains(", Refiner: refiner [\(hash.prefix(10))], Refiner switch at: \(text), ") == true
+      )
+      let file = "run/" + (try #require(job["file"]?.text))
+      let again = try await space.run("reproduce", file, environment: models)
+      #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
+    }
+    let found = try space.manifest()["models"]?.elements?.compactMap { $0["family"]?.text }
+    #expect(found == ["sdxl", "sdxl-refiner"])
+    let file = "run/" + (try #require(jobs[1]["file"]?.text))
+    let other = try await space.run(
+      "reproduce", file, "--set", "refiner_switch_at=0.8", environment: models, exits: 3)
+    #expect(other.output.contains("different: "))
+  }
+
+  @Test func `an image whose second pass had another checkpoint and a refiner is made again`() async throws {
+    let space = try Workspace(
+      recipe: """
+        model: sd2.safetensors
+        refiner_checkpoint: lcm
+        refiner_switch_at: 0.6
+        prompt: a small boat
+        width: 64
+        height: 64
+        steps: 4
+        enable_hr: true
+        hr_scale: 1.25
+        output: run
+        grid:
+          hr_checkpoint_name: [Use same checkpoint, sd2]
+          hires_fix_refiner_pass: [first pass, second pass, both passes]
+        """)
+    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    try await space.run("recipe.yaml", environment: models)
+    let jobs = try space.manifestJobs()
+    #expect(jobs.count == 6 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 6)
+    for job in jobs {
+      let file = "run/" + (try #require(job["file"]?.text))
+      let again = try await space.run("reproduce", file, environment: models)
+      #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
+    }
+    let names = jobs.map { $0["parameters"]?["hr_checkpoint_name"]?.text }
+    #expect(names == [nil, nil, nil, "sd2", "sd2", "sd2"])
+    #expect(jobs[4]["infotext"]?.text?.contains(", Hires checkpoint: sd2 [") == true)
+  }
+
   @Test func `an image that was changed, or a setting that is, makes a difference`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml", "--set", "seed=1")

@@ -38,6 +38,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hr_scheduler: ScheduleID?
   let hr_prompt: String?
   let hr_negative_prompt: String?
+  let hr_checkpoint_name: String?
+  let hires_fix_refiner_pass: RefinerPass?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
   /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
@@ -51,13 +53,14 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 
   var parameters: JobParameters {
     var parameters = JobParameters()
-    let name =
-      switch model {
-      case nil: "Engine/model.safetensors"
-      case "folder": "../../Sources/DemoModel/Resources/demo"
-      case let family?: "Families/" + family
-      }
-    parameters.model = ModelReference(name: name, path: Fixtures.path(name))
+    switch model {
+    case nil: parameters.model = Self.model("Engine/model.safetensors")
+    case "folder": parameters.model = Self.model("../../Sources/DemoModel/Resources/demo")
+    case let family?: parameters.model = Self.model("Families/" + family)
+    }
+    parameters.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
+    // Where the webui is not told when, it is at once.
+    parameters.refinerSwitchAt = refiner_switch_at ?? 0
     parameters.prompt = prompt
     parameters.negativePrompt = negative_prompt
     parameters.emphasis = emphasis ?? .original
@@ -83,6 +86,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     return parameters
   }
 
+  private static func model(_ name: String) -> ModelReference {
+    ModelReference(name: name, path: Fixtures.path(name))
+  }
+
   private var hires: HiresSettings {
     var hires = HiresSettings()
     hires.scale = hr_scale ?? hires.scale
@@ -95,6 +102,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     hires.scheduler = hr_scheduler
     hires.prompt = hr_prompt ?? ""
     hires.negativePrompt = hr_negative_prompt ?? ""
+    hires.checkpoint = hr_checkpoint_name.map { Self.model("Families/" + $0) }
+    hires.refinerPass = hires_fix_refiner_pass ?? .second
     return hires
   }
 

@@ -33,7 +33,7 @@ import Testing
     // Models stand in the text by name and hash; what precision and packing run are ingredients. How much memory there was
     // and where the prompts' networks are is not said at all.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["adapterPlaces", "model", "precision", "sampler", "vae", "weightPacking"])
+    #expect(fixed == ["adapterPlaces", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
@@ -52,6 +52,41 @@ import Testing
       #expect(settings.parameters.model.name == name && settings.parameters.precision == .fp32)
       #expect(settings.remarks.isEmpty && settings.isComplete)
     }
+  }
+
+  @Test(arguments: ["refiner", "sd_xl_refiner_1.0", "we:ird, name", "name [with] brackets"])
+  func `the refiner comes back by name and hash, with when it takes over`(name: String) {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    ingredients.refiner = ModelIdentity(
+      name: name, path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
+    parameters.refinerSwitchAt = 0.65
+    let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
+    #expect(name != "refiner" || infotext.contains(", Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.65, "))
+    let settings = InfotextSettings(ParsedInfotext(infotext))
+    #expect(settings.refiner?.name == name && settings.refiner?.hash == "cdcdcdcdcd")
+    #expect(settings.parameters.refinerSwitchAt == 0.65 && settings.remarks.isEmpty && settings.isComplete)
+  }
+
+  @Test(arguments: RefinerPass.allCases)
+  func `the second pass's checkpoint comes back, and which pass the refiner finished`(pass: RefinerPass) {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    parameters.hires = HiresSettings()
+    parameters.hires?.refinerPass = pass
+    parameters.hires?.steps = 4
+    ingredients.hiresModel = ModelIdentity(
+      name: "other", path: "/x", sha256: String(repeating: "ab", count: 32), family: "sdxl")
+    ingredients.refiner = ModelIdentity(
+      name: "refiner", path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
+    let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
+    #expect(infotext.contains(", Hires checkpoint: other [ababababab], Hires upscale: 2.0, Hires steps: 4, "))
+    // The webui does not say what is usual there.
+    let said = pass == .second ? "" : "Hires refiner: \(pass.rawValue), "
+    #expect(infotext.contains(", \(said)Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.8, "))
+    #expect(infotext.contains("Hires refiner") == (pass != .second))
+    let settings = InfotextSettings(ParsedInfotext(infotext))
+    #expect(settings.hiresModel?.name == "other" && settings.hiresModel?.hash == "ababababab")
+    #expect(settings.refiner?.name == "refiner" && settings.parameters.hires?.refinerPass == pass)
+    #expect(settings.parameters.hires?.checkpoint?.name == "other" && settings.isComplete)
   }
 
   // MARK: The webui's
@@ -174,13 +209,13 @@ import Testing
       """
       a <lora:foo:0.8> <hypernet:bar:1> cat
       Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Denoising strength: 0.7, Hires upscale: 2, \
-      Hires prompt: "x, \\"y\\": z\\nw", Hires upscaler: LDSR, Hires checkpoint: other, ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
+      Hires prompt: "x, \\"y\\": z\\nw", Hires upscaler: LDSR, Hires CFG Scale: 5, ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
       Some Extension-Key: 3, Version: v1.10.1
       """)
     let kinds = Dictionary(uniqueKeysWithValues: settings.remarks.map { ($0.key, $0.kind) })
     #expect(
       kinds == [
-        "Prompt": .unsupported, "Hires upscaler": .wrong, "Hires checkpoint": .unsupported,
+        "Prompt": .unsupported, "Hires upscaler": .wrong, "Hires CFG Scale": .unsupported,
         "ControlNet 0": .unsupported,
         "Some Extension-Key": .unknown,
       ])

@@ -138,19 +138,28 @@ import Testing
     #expect(JobID(parameters, sampleIngredients) == automatic)
   }
 
-  @Test(arguments: ["model", "family", "vae", "vocabulary", "precision", "isa", "numerics"])
+  @Test(arguments: ["model", "family", "vae", "refiner", "vocabulary", "precision", "isa", "numerics"])
   func `every ingredient changes the identity`(ingredient: String) {
     var ingredients = sampleIngredients
     switch ingredient {
     case "model": ingredients.model.sha256 = String(repeating: "b", count: 64)
     case "family": ingredients.model.family = "sd2"
     case "vae": ingredients.vae = ingredients.model
+    case "refiner": ingredients.refiner = ingredients.model
     case "vocabulary": ingredients.vocabularySHA256 = String(repeating: "b", count: 64)
     case "precision": ingredients.precision = "bf16"
     case "isa": ingredients.isa = "portable"
     default: ingredients.numerics = 2
     }
     #expect(JobID(JobParameters(), ingredients) != JobID(JobParameters(), sampleIngredients))
+  }
+
+  @Test func `when a refiner takes over is part of the identity of images that have one`() {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    parameters.refinerSwitchAt = 0.3
+    #expect(JobID(parameters, ingredients) == JobID(JobParameters(), ingredients))
+    ingredients.refiner = ingredients.model
+    #expect(JobID(parameters, ingredients) != JobID(JobParameters(), ingredients))
   }
 
   @Test(.timeLimit(.minutes(5)))
@@ -183,6 +192,16 @@ import Testing
     #expect(changes { $0.hires?.prompt = "x" })
     #expect(changes { $0.hires?.negativePrompt = "x" })
     #expect(changes { $0.hires?.tokenMergingRatio = 0.5 })
+    // Which pass it finishes says nothing without a refiner, nor does the name of a checkpoint.
+    #expect(!changes { $0.hires?.refinerPass = .both })
+    #expect(!changes { $0.hires?.checkpoint = .demo })
+    var ingredients = sampleIngredients
+    ingredients.hiresModel = ingredients.model
+    #expect(JobID(base, ingredients) != JobID(base, sampleIngredients))
+    ingredients.refiner = ingredients.model
+    var refined = base
+    refined.hires?.refinerPass = .both
+    #expect(JobID(refined, ingredients) != JobID(base, ingredients))
     // What says the same in other words.
     #expect(!changes { $0.hires?.resizeX = 1024 })
     #expect(!changes { $0.hires?.upscaler = .latent })

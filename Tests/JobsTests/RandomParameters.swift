@@ -33,6 +33,7 @@ struct RandomParameters {
     parameters.sTmin = pick([0, number(0, 1)])
     parameters.sTmax = pick([nil, number(1, 15)])
     parameters.sNoise = pick([1, number(0.9, 1.1), 1e-5])
+    parameters.refinerSwitchAt = number(0, 1)
     parameters.predictionType = pick(PredictionChoice.allCases)
     parameters.subseed = pick([0, 5, .max])
     parameters.subseedStrength = pick([0, 1, number(0, 1)])

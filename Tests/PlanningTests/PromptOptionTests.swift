@@ -54,7 +54,7 @@ import Testing
       "Hires upscaler": "Latent, Latent (nearest)",
       "Sampler": "k_euler, DPM++ 2M", "Checkpoint name": "demo", "Schedule type": "Automatic, SGM Uniform",
       "VAE": "None, Automatic", "Always discard next-to-last sigma": "True, False", "SGM noise multiplier": "False",
-      "RNG source": "GPU, CPU, NV",
+      "RNG source": "GPU, CPU, NV", "Refiner checkpoint": "None, demo",
     ]
     let text = RecipeText("grid:\n  \(label): \(values[label] ?? "1")")
     if let error = text.errors().first {

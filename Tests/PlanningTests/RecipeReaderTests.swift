@@ -93,7 +93,7 @@ import Testing
         - {style: b}
         - {}
       include: {steps: 5}
-      hr_checkpoint_name: other
+      firstpass_image: other.png
       rng: tpu
       precision: int4
       """
@@ -124,8 +124,8 @@ import Testing
           + #"(did you mean "style"?)"#,
         "fish.yaml:22:5: error: found an empty mapping, which would leave out every cell; expected {key: value}",
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
-        "fish.yaml:24:1: error: found hr_checkpoint_name, which is not supported by this version; "
-          + "one checkpoint runs for all steps of a picture, remove it",
+        "fish.yaml:24:1: error: found firstpass_image, which is not supported by this version; "
+          + "the first pass is always made here, remove it",
         #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
         #"fish.yaml:26:12: error: precision: found "int4", expected auto, fp32, bf16 or int8 (did you mean "int8"?)"#,
       ])

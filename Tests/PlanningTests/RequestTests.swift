@@ -150,6 +150,18 @@ private func request(
     #expect(try index.jobs().first?.parameters.sampler == .eulerAncestral)
   }
 
+  @Test func `a refiner takes over at once where a request does not say when, and else when it says`() throws {
+    func refinement(_ fields: String) throws -> (name: String?, at: Double) {
+      let parameters = try #require(try request(#"{"prompt": "a", \#(fields)}"#).jobs().first).parameters
+      return (parameters.refiner?.name, parameters.refinerSwitchAt)
+    }
+    #expect(try refinement(#""refiner_checkpoint": "demo""#) == ("demo", 0))
+    #expect(try refinement(#""refiner_checkpoint": "demo [6ce0161689]", "refiner_switch_at": 0.7"#) == ("demo", 0.7))
+    for none in [#""""#, "null", #""None""#] {
+      #expect(try refinement(#""refiner_checkpoint": \#(none), "refiner_switch_at": null"#).name == nil)
+    }
+  }
+
   @Test func `wildcards are the webui's extension and stay as they are`() throws {
     #expect(try request(#"{"prompt": "a __sky__"}"#).jobs().map(\.parameters.prompt) == ["a __sky__"])
   }

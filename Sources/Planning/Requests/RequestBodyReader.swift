@@ -51,15 +51,19 @@ struct RequestBodyReader {
       case _ where RequestField.ofSecondPass.contains(field.name):
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
         // Without a second pass the webui looks at none of them.
-        if hasSecondPass { apply(field.name, value, to: &draft) }
+        guard hasSecondPass else { break }
+        apply(field.name, field.name == "hr_checkpoint_name" ? Self.withoutHash(value) : value, to: &draft)
       case "firstphase_width" where !hasSecondPass, "firstphase_height" where !hasSecondPass:
         if value.scalar.flatMap(Self.number) != 0 {
           findings.error("\(field.name): found \(value.found), expected 0 without enable_hr", at: value.position)
         }
+      case "refiner_checkpoint": apply(field.name, Self.withoutHash(value), to: &draft)
       case "refiner_switch_at" where fields.isEmpty("refiner_checkpoint"): break
       default: apply(field.name, value, to: &draft)
       }
     }
+    // Where the webui is not told when, the refiner takes over at once.
+    if draft.parameters.refiner != nil, fields.isEmpty("refiner_switch_at") { draft.parameters.refinerSwitchAt = 0 }
     applySampler(fields, defaults, to: &draft)
     if hasSecondPass, body.denoisingStrength == nil, fields.value("denoising_strength").isNull {
       findings.error(

@@ -130,6 +130,6 @@ struct RequestField: Sendable {
     "beta_dist_beta", "use_old_karras_scheduler_sigmas", "sd_noise_schedule", "use_downcasted_alpha_bar",
     "enable_quantization", "s_min_uncond", "s_min_uncond_all", "skip_early_cond", "emphasis", "use_old_scheduling",
     "enable_prompt_comments", "token_merging_ratio", "token_merging_ratio_hr", "s_churn", "s_tmin", "s_tmax", "s_noise",
-    "k_sched_type",
+    "hires_fix_refiner_pass", "k_sched_type",
   ]
 }

@@ -105,7 +105,7 @@ class Model:
     def encode(self, prompt, case, is_negative):
         """The schedule of a prompt, [(end, context), ...]."""
         calls = case["steps"] * (2 if case["sampler_name"] in SECOND_ORDER else 1)
-        entries = schedule(prompt, calls, False)
+        entries = schedule(prompt, calls, False, case.get("calls_before"))
         texts = [text for _, text in entries]
         encoded = [encoder(self.tokenizer, texts) for encoder in self.encoders]
         tokens = torch.cat([z for z, _ in encoded], -1)
@@ -179,15 +179,29 @@ class Guided:
         return self.combined(int(timestep), lambda c: self.inner_model.noise(x, timestep, c))
 
 
-@torch.no_grad()
-def picture(model, case, refiner=None):
-    """The 8-bit picture of a case, the calls, and the call at which the refiner took over."""
+def train(model):
+    """Makes the samplers go by the noise levels of a model."""
     W.ALPHAS = model.alphas
     W.LCM_SIGMAS = ((1 - model.alphas[19::20]) / model.alphas[19::20]) ** 0.5
+
+
+def decode(model, latent):
+    model.vae.config.scaling_factor = model.scale
+    return reference.decode(model.vae, latent)
+
+
+@torch.no_grad()
+def sample(model, case, refiner=None):
+    """The latent of a case, the calls, and the guidance as it was in the end."""
+    train(model)
     guided = Guided(model, case, refiner)
     settings = {k: case[k] for k in ("seed", "steps", "cfg_scale", "sampler_name", "width", "height", "rng")}
     latent, calls = reference.sample(model, None, None, guided=guided, scheduler=case.get("scheduler"), **settings)
+    return latent, calls, guided
+
+
+def picture(model, case, refiner=None):
+    """The 8-bit picture of a case, the calls, and the call at which the refiner took over."""
+    latent, calls, guided = sample(model, case, refiner)
     # What decodes is the model that ran last, as in the webui.
-    last = guided.inner_model
-    last.vae.config.scaling_factor = last.scale
-    return reference.decode(last.vae, latent), calls, guided.switched
+    return decode(guided.inner_model, latent), calls, guided.switched

@@ -4,7 +4,7 @@
   python make_family_fixtures.py .
 
 NAME.safetensors in the single-file layout, NAME/ in that of diffusers, their tokenizer beside them, images/*.png and
-cases.json. Guidance, prompts and networks are those of family_reference.py.
+cases.json. Guidance, prompts and networks are those of family_reference.py. Imported, it makes the models alone.
 """
 
 import json
@@ -256,10 +256,12 @@ cases += [
     dict(refined, sampler_name="DDIM", refiner_switch_at=0.4, steps=9),
     dict(refined, sampler_name="UniPC", refiner_switch_at=0.5, steps=7),
     # Its noise rises again after the switch, which is not taken back.
-    dict(refined, sampler_name="Restart", refiner_switch_at=0.8, steps=20),
+    dict(refined, sampler_name="Restart", model="sd2.safetensors", refiner_checkpoint="lcm", refiner_switch_at=0.8, steps=20),
     dict(refined, sampler_name="Euler a", refiner_switch_at=1.0),
     dict(refined, sampler_name="Euler a"),
-    dict(refined, sampler_name="Euler", model="sd2", refiner_checkpoint="refiner", refiner_switch_at=0.3),
+    # Stable Diffusion 1.x and 2.x have the same latents; here one predicts velocity, the other is told the guidance scale.
+    dict(refined, sampler_name="Euler", model="sd2", refiner_checkpoint="lcm", refiner_switch_at=0.3),
+    dict(refined, sampler_name="DDIM", model="lcm", refiner_checkpoint="sd2", refiner_switch_at=0.6, cfg_scale=3.0),
 ]  # fmt: skip
 
 own_schedule = reference.schedule
@@ -275,22 +277,23 @@ def with_aligned(model, name, steps, drops_penultimate):
 
 
 reference.schedule = with_aligned
-for i, case in enumerate(cases):
-    model = models[case["model"]]
-    refiner = models.get(case.get("refiner_checkpoint"))
-    own = model.prediction
-    model.prediction = case.get("prediction_type", own)
-    pixels, case["calls"], switched = picture(model, case, refiner)
-    # A picture that one unit in the last place of its noise changes says nothing about anybody's arithmetic.
-    randn = {name: noise.randn for name, noise in reference.NOISE.items()}
-    for name, noise in reference.NOISE.items():
-        noise.randn = lambda self, shape, randn=randn[name]: randn(self, shape) * (1 + 1.2e-7)
-    changed = (picture(model, case, refiner)[0] != pixels).mean()
-    for name, noise in reference.NOISE.items():
-        noise.randn = randn[name]
-    model.prediction = own
-    case["file"] = f"../Families/images/{i:02d}.png"
-    Image.fromarray(pixels).save(f"{out}/images/{i:02d}.png")
-    print(i, case["model"], case["sampler_name"], case["calls"], "calls, refined from", switched, "mean %.1f, deviation %.1f, unstable %.4f" % (
-        pixels.mean(), pixels.std(), changed))  # fmt: skip
-json.dump(cases, open(out + "/cases.json", "w"), indent=1)
+if __name__ == "__main__":
+    for i, case in enumerate(cases):
+        model = models[case["model"]]
+        refiner = models.get(case.get("refiner_checkpoint"))
+        own = model.prediction
+        model.prediction = case.get("prediction_type", own)
+        pixels, case["calls"], switched = picture(model, case, refiner)
+        # A picture that one unit in the last place of its noise changes says nothing about anybody's arithmetic.
+        randn = {name: noise.randn for name, noise in reference.NOISE.items()}
+        for name, noise in reference.NOISE.items():
+            noise.randn = lambda self, shape, randn=randn[name]: randn(self, shape) * (1 + 1.2e-7)
+        changed = (picture(model, case, refiner)[0] != pixels).mean()
+        for name, noise in reference.NOISE.items():
+            noise.randn = randn[name]
+        model.prediction = own
+        case["file"] = f"../Families/images/{i:02d}.png"
+        Image.fromarray(pixels).save(f"{out}/images/{i:02d}.png")
+        print(i, case["model"], case["sampler_name"], case["calls"], "calls, refined from", switched, "mean %.1f, deviation %.1f, unstable %.4f" % (
+            pixels.mean(), pixels.std(), changed))  # fmt: skip
+    json.dump(cases, open(out + "/cases.json", "w"), indent=1)

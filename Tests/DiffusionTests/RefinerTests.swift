@@ -1,0 +1,125 @@
+import Diffusion
+import Foundation
+import Imaging
+import Jobs
+import TestSupport
+import Testing
+
+/// Images that a second checkpoint finishes, against the webui's arithmetic in PyTorch
+/// (`Tests/Fixtures/Families/make_family_fixtures.py`).
+@Suite struct RefinerTests {
+  private static let cases = FamilyImageTests.cases.filter { $0.refiner_checkpoint != nil }
+
+  private static func family(_ name: String) -> ModelReference {
+    ModelReference(name: name, path: Fixtures.path("Families/" + name))
+  }
+
+  /// Settings by which the refiner takes over in the midst of an image.
+  private static func parameters(_ sampler: SamplerID = .euler) -> JobParameters {
+    var parameters = JobParameters()
+    parameters.model = family("sdxl.safetensors")
+    parameters.refiner = family("refiner.safetensors")
+    parameters.refinerSwitchAt = 0.5
+    parameters.prompt = "a small [boat:bird:0.5]"
+    parameters.steps = 6
+    (parameters.width, parameters.height) = (64, 64)
+    parameters.precision = .fp32
+    parameters.sampler = sampler
+    return parameters
+  }
+
+  private static func loads(_ engine: Engine, _ jobs: [JobParameters]) throws -> [String] {
+    var names: [String] = []
+    for job in jobs {
+      _ = try engine.generate(job) { if case .loading(let name) = $0 { names.append(name) } }
+    }
+    return names
+  }
+
+  @Test(arguments: cases)
+  func `an image with a refiner agrees with PyTorch`(testCase: ImageCase) throws {
+    try testCase.expectAgreement(Engine.forTests())
+  }
+
+  @Test(arguments: [SamplerID.euler, .heun, .dpmPP2M, .dpmPPSDE, .uniPC, .ddim], [1, 3])
+  func `an image that is taken up before or after the switch is the same, to the last byte`(
+    sampler: SamplerID, featureCache: Int
+  ) throws {
+    var parameters = Self.parameters(sampler)
+    parameters.featureCache = featureCache
+    var states: [[UInt8]] = []
+    let whole = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+      if let state { states.append(try state.encoded()) }
+    }
+    #expect(states.count > 6)
+    var loads: Set<[String]> = []
+    for state in states {
+      var names: [String] = []
+      let image = try Engine.forTests(threads: 1).generate(parameters, resuming: state) { progress, _ in
+        if case .loading(let name) = progress { names.append(name) }
+      }
+      #expect(image == whole)
+      loads.insert(names)
+    }
+    // What the first checkpoint has done needs it no more.
+    #expect(loads == [["sdxl", "refiner"], ["refiner"]])
+  }
+
+  @Test func `both checkpoints stay for the images that need them, and no others`() throws {
+    let both = Self.parameters()
+    var (first, other) = (both, both)
+    first.refiner = nil
+    (other.model, other.refiner) = (Self.family("sd2.safetensors"), nil)
+    let loads = try Self.loads(Engine.forTests(), [both, both, first, both, other, both])
+    #expect(loads == ["sdxl", "refiner", "sd2", "sdxl", "refiner"])
+  }
+
+  @Test func `a refiner of the same weights changes nothing, with LoRAs and embeddings`() throws {
+    let folder = try TemporaryFolder()
+    // Blanks at the end of the header make another file of it.
+    var file = [UInt8](try Fixtures.data("Engine/model.safetensors"))
+    let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    file.insert(contentsOf: Array(repeating: UInt8(ascii: " "), count: 8), at: 8 + length)
+    file.replaceSubrange(..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: (length + 8) >> (8 * $0)) })
+    let path = try folder.write("twin.safetensors", file)
+    for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name))) }
+    var alone = JobParameters()
+    alone.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    alone.adapterPlaces = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
+    alone.prompt = "a bluestar on a lake <lora:plain:0.8>"
+    alone.negativePrompt = "easynoise"
+    alone.steps = 4
+    (alone.width, alone.height) = (64, 64)
+    var refined = alone
+    refined.refiner = ModelReference(name: "twin", path: path)
+    refined.refinerSwitchAt = 0.4
+    let engine = try Engine.forTests()
+    #expect(try engine.ingredients(for: refined).refiner?.name == "twin")
+    #expect(try engine.generate(refined) { _ in } == engine.generate(alone) { _ in })
+    refined.prompt = "a bluestar on a lake"
+    #expect(try engine.generate(refined) { _ in } != engine.generate(alone) { _ in })
+  }
+
+  @Test func `a model is no refiner of itself`() throws {
+    var parameters = Self.parameters()
+    parameters.refiner = parameters.model
+    let engine = try Engine.forTests()
+    #expect(try engine.ingredients(for: parameters).refiner == nil)
+    var alone = parameters
+    alone.refiner = nil
+    #expect(
+      try JobID(parameters, engine.ingredients(for: parameters)) == JobID(alone, engine.ingredients(for: alone)))
+  }
+
+  @Test(arguments: [
+    ("sdxl.safetensors", "sd2.safetensors"), ("sdxl", "lcm"), ("sd2", "refiner"), ("lcm", "sdxl.safetensors"),
+  ])
+  func `a refiner with other latents is refused with the reason`(model: String, refiner: String) throws {
+    var parameters = Self.parameters()
+    (parameters.model, parameters.refiner) = (Self.family(model), Self.family(refiner))
+    let engine = try Engine.forTests()
+    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: parameters) }
+    let text = try #require(error.map { "\($0)" })
+    #expect(text.hasPrefix("refiner_checkpoint: ") && text.contains(refiner) && text.contains("their latents differ"))
+  }
+}
