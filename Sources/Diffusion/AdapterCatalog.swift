@@ -91,17 +91,10 @@ final class AdapterCatalog {
     if let file = files[path] { return file }
     let adapter = try AdapterFile(path: path)
     let sha256 = try digests.sha256(ofFileAt: path)
-    let file = File(adapter: adapter, sha256: sha256, shortHash: try shortHash(adapter, sha256: sha256))
+    let shortHash = try digests.adapterHash(ofFileAt: path, metadata: adapter.metadata)
+    let file = File(adapter: adapter, sha256: sha256, shortHash: shortHash)
     files[path] = file
     return file
-  }
-
-  /// The webui's hash: what the training wrote down, or of what follows a safetensors file's header, so that it stays
-  /// when the metadata change.
-  private func shortHash(_ adapter: AdapterFile, sha256: String) throws -> String {
-    if let hash = adapter.metadata["sshs_model_hash"], !hash.isEmpty { return String(hash.prefix(12)) }
-    guard adapter.path.lowercased().hasSuffix(".safetensors") else { return String(sha256.prefix(12)) }
-    return String(try digests.sha256(ofSafetensorsDataAt: adapter.path).prefix(12))
   }
 
   private func match(_ file: AdapterFile, _ archive: ModelArchive) throws -> AdapterMatch {

@@ -1,114 +1,129 @@
 import Weights
 
-/// What a file of tensors that is no whole model holds, by what its tensors are called.
+/// What a file of tensors that is no whole model holds: by what its tensors are called, and then by whoever loads such a
+/// file.
 struct ModelGuess {
   var kind = ModelReport.Kind.other
   var family: String?
   var layout: String?
-  var partName = "file"
-  var sizes: [(name: String, values: [Int])] = []
+  /// The networks that an adapter changes, or the file as a whole.
+  var parts: [ModelReport.Part] = []
+  /// What is wrong with the file's tensors.
+  var findings: [WeightAudit.Finding] = []
+  /// Why the file cannot be used.
+  var refusal: WeightError?
 
   init(_ file: TensorFile) {
     let names = file.tensors.keys
-    if let ending = Self.adapterEndings.first(where: { ending in names.contains { $0.hasSuffix(ending.text) } }) {
-      guessAdapter(file, ending.kind)
-    } else if let vectors = Self.vectors(file) {
+    if names.contains(where: AdapterPart.isTelling) {
+      kind = .lora
+      read { (guess) throws(WeightError) in try guess.readAdapter(file) }
+    } else if Self.isEmbedding(file) {
       kind = .embedding
-      partName = "embedding"
-      family = Self.families[vectors.width]
-      sizes = [("vectors", [vectors.count]), ("width", [vectors.width])]
-    } else if let upscaler = Self.upscaler(names) {
+      read { (guess) throws(WeightError) in try guess.readEmbedding(file) }
+    } else if UpscalerFile.isLikely(names) {
       kind = .upscaler
-      partName = "upscaler"
-      family = upscaler
+      read { (guess) throws(WeightError) in try guess.readUpscaler(file) }
     } else if names.contains(where: { $0.hasPrefix("model.diffusion_model.") }) {
       kind = .checkpoint
+    } else if names.contains(where: { AdapterPart.unsupportedKind($0) != nil }) {
+      kind = .lora
+      read { (guess) throws(WeightError) in try guess.readAdapter(file) }
+    }
+    if parts.isEmpty { parts = [ModelReport.Part(partName, Array(file.tensors.values), [])] }
+  }
+
+  private mutating func read(_ body: (inout ModelGuess) throws(WeightError) -> Void) {
+    do throws(WeightError) { try body(&self) } catch { refusal = error }
+  }
+
+  private var partName: String {
+    switch kind {
+    case .lora: "adapter"
+    case .embedding: "embedding"
+    case .upscaler: "upscaler"
+    default: "file"
     }
   }
 
   // MARK: LoRA
 
-  private static let adapterEndings: [(text: String, kind: String)] = [
-    (".hada_w1_a", "LoHa"), (".lokr_w1", "LoKr"), (".lokr_w1_a", "LoKr"), (".dora_scale", "DoRA"),
-    (".lora_magnitude_vector", "DoRA"), (".lora_mid.weight", "LoCon"), (".lora_down.weight", "LoRA"),
-    (".lora_A.weight", "LoRA"), (".lora.down.weight", "LoRA"), (".lora_A.default.weight", "LoRA"),
-    ("_lora.down.weight", "LoRA"), (".diff", "full difference"),
-  ]
-
-  private mutating func guessAdapter(_ file: TensorFile, _ algorithm: String) {
-    kind = .lora
-    partName = "adapter"
-    layout = "\(algorithm), names of \(file.tensors.keys.contains { $0.hasPrefix("lora_") } ? "kohya" : "diffusers")"
-    // Keys of cross-attention take a text's encoding, whose width is the family's.
-    let keys = file.tensors.filter { $0.key.contains("attn2") && $0.key.contains("to_k") }
-    let widths = keys.values.compactMap { tensor in
-      Self.downEndings.contains { tensor.name.hasSuffix($0) } && tensor.shape.count >= 2 ? tensor.shape[1] : nil
+  private mutating func readAdapter(_ file: TensorFile) throws(WeightError) {
+    findings = file.tensors.values.filter { AdapterPart.split($0.name) == nil }
+      .map { .unread(name: $0.name, shape: $0.shape) }
+    let adapter = try AdapterFile(path: file.path)
+    let summary = AdapterSummary(adapter)
+    family = adapter.family
+    layout = "names of \(summary.styles.joined(separator: " and "))"
+    parts = summary.networks.map { network in
+      var part = ModelReport.Part(
+        network.name, network.tensors, [("rank", network.ranks), ("layers", [network.moduleCount])])
+      part.modules = network.kinds
+      part.alphas = network.alphas
+      return part
     }
-    if let width = widths.max() { family = Self.families[width] }
-    if family == nil,
-      file.tensors.keys.contains(where: { $0.hasPrefix("lora_te2_") || $0.hasPrefix("text_encoder_2.") })
-    {
-      family = Self.families[2048]
-    }
-    let ranks = file.tensors.values.compactMap { tensor in
-      Self.downEndings.contains { tensor.name.hasSuffix($0) } ? tensor.shape.first : nil
-    }
-    sizes = [("rank", Array(Set(ranks)).sorted())]
-    let layers = Set(file.tensors.keys.filter { $0.hasSuffix(".alpha") || Self.isDown($0) }.map(Self.layer))
-    sizes.append(("layers", [layers.count]))
-  }
-
-  private static let downEndings = [
-    ".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".lora_A.default.weight", "_lora.down.weight",
-  ]
-
-  private static func isDown(_ name: String) -> Bool { downEndings.contains(where: name.hasSuffix) }
-
-  private static func layer(_ name: String) -> String {
-    for ending in downEndings + [".alpha"] where name.hasSuffix(ending) { return String(name.dropLast(ending.count)) }
-    return name
   }
 
   // MARK: Textual inversion
 
-  /// How many vectors of which width; nothing for files that hold something else.
-  private static func vectors(_ file: TensorFile) -> (count: Int, width: Int)? {
+  private mutating func readEmbedding(_ file: TensorFile) throws(WeightError) {
+    let embedding = try EmbeddingFile(path: file.path)
+    family = Self.families[embedding.widths]
+    layout =
+      file.tensors.keys.contains { $0.hasPrefix("string_to_param.") }
+      ? "string_to_param of the webui" : file.tensors.keys.sorted().map(\.abridged).joined(separator: " and ")
+    parts = [
+      ModelReport.Part(
+        partName, Array(file.tensors.values), [("vectors", [embedding.vectorCount]), ("width", embedding.widths)])
+    ]
+  }
+
+  private static func isEmbedding(_ file: TensorFile) -> Bool {
     let tensors = file.tensors
-    if let (_, tensor) = tensors.first(where: { $0.key.hasPrefix("string_to_param.") }) { return size(tensor) }
-    if let tensor = tensors["emb_params"] { return size(tensor) }
-    if let large = tensors["clip_l"].flatMap(size), let other = tensors["clip_g"].flatMap(size) {
-      return (large.count, large.width + other.width)
-    }
+    if tensors.keys.contains(where: { $0.hasPrefix("string_to_param.") || $0 == "emb_params" }) { return true }
+    if tensors["clip_l"] != nil || tensors["clip_g"] != nil { return true }
     // Of the diffusers library: one tensor, called by the word that it stands for.
-    guard tensors.count == 1, let tensor = tensors.values.first, !tensor.name.contains("."), let size = size(tensor),
-      families[size.width] != nil
-    else { return nil }
-    return size
+    guard tensors.count == 1, let tensor = tensors.values.first else { return false }
+    return (1...2).contains(tensor.shape.count) && !tensor.name.contains(".")
   }
 
-  private static func size(_ tensor: WeightTensor) -> (count: Int, width: Int)? {
-    switch tensor.shape.count {
-    case 1: (1, tensor.shape[0])
-    case 2: (tensor.shape[0], tensor.shape[1])
-    default: nil
-    }
-  }
-
-  /// By the width of a text's encoding.
+  /// By the widths of the text encoders.
   private static let families = [
-    768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL",
-    1280: "the refiner of Stable Diffusion XL",
+    [768]: "Stable Diffusion 1.x", [1024]: "Stable Diffusion 2.x", [768, 1280]: "Stable Diffusion XL",
+    [1280]: "the refiner of Stable Diffusion XL",
   ]
 
   // MARK: Upscalers
 
-  private static func upscaler(_ names: some Collection<String>) -> String? {
-    func has(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
-    if has("body.0.rdb1.conv1.weight") || has("RRDB_trunk.0.RDB1.conv1.weight") { return "ESRGAN" }
-    if has("1.sub.0.RDB1.conv1.0.weight") { return "ESRGAN" }
-    if has("layers.0.residual_group.blocks.0.attn.relative_position_bias_table") { return "SwinIR" }
-    if has("body.0.weight") && has("body.1.weight") && !has("conv_first.weight") { return "Real-ESRGAN (compact)" }
-    if has("m_head.0.weight") { return "ScuNET" }
-    return nil
+  private mutating func readUpscaler(_ file: TensorFile) throws(WeightError) {
+    family = UpscalerFile.unsupportedKind(file.tensors.keys)
+    let upscaler = try UpscalerFile(path: file.path)
+    func use(_ configuration: some NetworkConfiguration, _ sizes: [(name: String, values: [Int])]) {
+      findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings + upscaler.unread
+      parts = [ModelReport.Part(partName, upscaler.store.all, sizes)]
+    }
+    // Sizes have the names of BasicSR, where both architectures come from.
+    switch upscaler.architecture {
+    case .rrdb(let blocks, let upsamplings):
+      family = "ESRGAN (RRDBNet)"
+      let configuration = try RRDBConfiguration(upscaler, blocks: blocks, upsamplings: upsamplings)
+      use(
+        configuration,
+        [
+          ("scale", [configuration.scale]), ("num_in_ch", [configuration.inputs]),
+          ("num_feat", [configuration.features]), ("num_block", [configuration.blocks]),
+          ("num_grow_ch", [configuration.growth]),
+        ])
+    case .compact(let layers):
+      family = "Real-ESRGAN (compact, SRVGGNet)"
+      let configuration = try SRVGGConfiguration(upscaler, layers: layers)
+      use(
+        configuration,
+        [
+          ("scale", [configuration.scale]), ("num_feat", [configuration.widths[0].outputs]),
+          ("num_conv", [configuration.widths.count - 2]),
+        ])
+    }
+    layout = upscaler.layout
   }
 }

@@ -32,6 +32,10 @@ public struct ModelReport: Sendable {
     public var elementTypes: [(type: WeightElementType, count: Int)]
     /// Its sizes, by the names that the diffusers library gives them.
     public var sizes: [(name: String, values: [Int])]
+    /// Of an adapter: how many modules of each kind change the network.
+    public var modules: [(name: String, count: Int)] = []
+    /// Of an adapter: its smallest and its largest alpha; nothing where it has none.
+    public var alphas: ClosedRange<Float>?
   }
 
   /// The file or folder.
@@ -151,9 +155,13 @@ public struct ModelReport: Sendable {
     kind = guess.kind
     family = guess.family
     layout = guess.layout
-    audit = WeightAudit(path: file.path, findings: [])
-    if guess.kind == .other || guess.kind == .checkpoint { refusal = "\(error)" }
-    parts = [Part(guess.partName, Array(file.tensors.values), guess.sizes)]
+    audit = WeightAudit(path: file.path, findings: guess.findings)
+    if guess.kind == .other || guess.kind == .checkpoint {
+      refusal = "\(error)"
+    } else {
+      refusal = guess.refusal.map { "\($0)" }
+    }
+    parts = guess.parts
     metadata = file.metadata
   }
 }

@@ -26,6 +26,20 @@ public struct DigestCache: Sendable {
     try sha256(of: .safetensorsData, at: path)
   }
 
+  /// The webui's hash of a file of the LoRA family, which `Lora hashes` shows: what the training wrote down, or of what
+  /// follows a safetensors file's header, so that it stays when the metadata change.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - metadata: What it says beside its tensors.
+  /// - Returns: 12 hexadecimal digits.
+  /// - Throws: `WeightError` for a file that cannot be read.
+  public func adapterHash(ofFileAt path: String, metadata: [String: String]) throws(WeightError) -> String {
+    if let hash = metadata["sshs_model_hash"], !hash.isEmpty { return String(hash.prefix(12)) }
+    let isSafetensors = path.lowercased().hasSuffix(".safetensors")
+    return String((isSafetensors ? try sha256(ofSafetensorsDataAt: path) : try sha256(ofFileAt: path)).prefix(12))
+  }
+
   private func sha256(of extent: FileDigest.Extent, at path: String) throws(WeightError) -> String {
     guard let folder, let realPath = Self.realPath(path) else {
       return try FileDigest.sha256(of: extent, at: path, status: { _ in })

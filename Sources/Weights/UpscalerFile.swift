@@ -10,6 +10,8 @@ package struct UpscalerFile: Sendable {
 
   package let path: String
   package let architecture: Architecture
+  /// Whose names the tensors have.
+  package let layout: String
   package let store: WeightStore
   /// Tensors that the network does not have.
   package let unread: [WeightAudit.Finding]
@@ -20,6 +22,10 @@ package struct UpscalerFile: Sendable {
   package init(path: String) throws(WeightError) {
     let file = try TensorFile(path: path)
     let names = file.tensors.keys
+    let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
+    if let kind = Self.unsupportedKind(names) {
+      throw .unsupported(path: path, found: "an upscaler of the kind \(kind), which is not supported", advice: advice)
+    }
     // The averaged weights go before the trained ones, as in Real-ESRGAN.
     let prefixes = ["params_ema.", "params.", "state_dict.", "model_state_dict.", ""]
     guard
@@ -29,7 +35,7 @@ package struct UpscalerFile: Sendable {
     else {
       throw .unsupported(
         path: path, found: "a file with \(names.count) tensors that is no upscaler of the ESRGAN family",
-        advice: "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model")
+        advice: advice)
     }
     let own = names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
     let keyMap: KeyMap
@@ -39,16 +45,20 @@ package struct UpscalerFile: Sendable {
       let last = Self.count(own, "model.") - 1
       let upsamplings = max((last - 4) / 3, 0)
       architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
+      layout = "names of ESRGAN, numbered"
       keyMap = .numberedRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
     } else if own.contains(where: { $0.hasPrefix("RRDB_trunk.") }) {
       let (blocks, upsamplings) = (Self.count(own, "RRDB_trunk."), Self.count(own, "upconv") - 1)
       architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
+      layout = "names of ESRGAN"
       keyMap = .trunkRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
     } else if own.contains("conv_first.weight") {
       architecture = .rrdb(blocks: Self.count(own, "body."), upsamplings: Self.count(own, "conv_up") - 1)
+      layout = "names of Real-ESRGAN"
       keyMap = .realESRGAN(prefix: prefix)
     } else {
       architecture = .compact(layers: Self.count(own, "body."))
+      layout = "names of Real-ESRGAN"
       keyMap = .realESRGAN(prefix: prefix)
     }
     self.path = path
@@ -56,6 +66,26 @@ package struct UpscalerFile: Sendable {
     let other = prefix == "params_ema." ? "params." : prefix
     unread = file.tensors.values.filter { !$0.name.hasPrefix(prefix) && !$0.name.hasPrefix(other) }
       .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+
+  /// Whether tensors of these names are those of an upscaler, of these kinds or others.
+  package static func isLikely(_ names: some Collection<String>) -> Bool {
+    func has(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
+    return unsupportedKind(names) != nil || has("body.0.rdb1.conv1.weight") || has("RRDB_trunk.0.RDB1.conv1.weight")
+      || has("1.sub.0.RDB1.conv1.0.weight")
+      || (has("body.0.weight") && has("body.1.weight") && !has("conv_first.weight"))
+  }
+
+  /// What tells architectures that are not read here; one that has the tensors of another comes before it.
+  private static let others: [(mark: String, kind: String)] = [
+    (".overlap_attn.relative_position_bias_table", "HAT"),
+    (".residual_group.blocks.0.attn.relative_position_bias_table", "SwinIR"),
+    (".attns.0.rpe_biases", "DAT"), ("m_head.0.weight", "ScuNET"),
+  ]
+
+  /// The architecture of an upscaler that is not read here, by its tensors' names.
+  package static func unsupportedKind(_ names: some Collection<String>) -> String? {
+    others.first { other in names.contains { $0.hasSuffix(other.mark) } }?.kind
   }
 
   /// One more than the largest number that follows `beginning` in a name.

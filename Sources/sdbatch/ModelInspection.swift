@@ -12,6 +12,8 @@ struct ModelInspection {
   private let oldHash: String?
   /// What the webui writes into `Lora hashes`; nothing for other files than LoRAs.
   private let loraHash: String?
+  /// What the webui writes into `TI hashes`; nothing for other files than textual inversions.
+  private var embeddingHash: String? { report.kind == .embedding ? String(sha256.prefix(12)) : nil }
 
   /// Looks at a file or folder; hashes are remembered in the cache of the user with these environment variables.
   ///
@@ -25,14 +27,7 @@ struct ModelInspection {
     case nil: sha256 = try cache.sha256(ofFileAt: path)
     }
     oldHash = report.container == nil ? nil : Self.oldHash(path)
-    if report.kind != .lora {
-      loraHash = nil
-    } else if let noted = report.metadata["sshs_model_hash"] {
-      loraHash = String(noted.prefix(12))
-    } else {
-      let digest = report.container == .safetensors ? try cache.sha256(ofSafetensorsDataAt: path) : sha256
-      loraHash = String(digest.prefix(12))
-    }
+    loraHash = report.kind == .lora ? try cache.adapterHash(ofFileAt: path, metadata: report.metadata) : nil
   }
 
   /// The webui's hash before 2023: of 64 KB in the file.
@@ -61,6 +56,7 @@ struct ModelInspection {
     rows += [("model hash", modelHash), ("sha256", sha256)]
     if let oldHash { rows.append(("old hash", oldHash)) }
     if let loraHash { rows.append(("lora hash", loraHash)) }
+    if let embeddingHash { rows.append(("ti hash", embeddingHash)) }
     for part in report.parts { rows.append((part.name, Self.text(part))) }
     if let encoder = report.encoder { rows.append(("vae encoder", Self.text(encoder))) }
     for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }).prefix(40) {
@@ -81,7 +77,13 @@ struct ModelInspection {
     let types = part.elementTypes.map { type, count in
       count == total ? type.rawValue : "\(type.rawValue) (\(count * 100 / total) %)"
     }
-    let sizes = part.sizes.map { "\($0.name) \($0.values.map(String.init).joined(separator: " "))" }
+    var sizes = part.sizes.filter { !$0.values.isEmpty }
+      .map { "\($0.name) \($0.values.map(String.init).joined(separator: " "))" }
+    sizes += part.modules.map { "\($0.count) \($0.name)" }
+    if let alphas = part.alphas {
+      let ends = [alphas.lowerBound, alphas.upperBound].map { "\($0)" }
+      sizes.append("alpha \(ends[0] == ends[1] ? ends[0] : ends.joined(separator: " to "))")
+    }
     return
       ([types.joined(separator: ", "), "\(part.parameterCount) parameters", "\(part.tensorCount) tensors"] + sizes)
       .filter { !$0.isEmpty }.joined(separator: "; ")
@@ -114,6 +116,7 @@ struct ModelInspection {
       "reason": text(report.refusal),
       "hashes": [
         "sha256": .string(sha256), "model": .string(modelHash), "old": text(oldHash), "lora": text(loraHash),
+        "embedding": text(embeddingHash),
       ],
       "parameters": .integer(Int64(report.parts.reduce(0) { $0 + $1.parameterCount })),
       "networks": .array(report.parts.map(Self.json)),
@@ -135,17 +138,28 @@ struct ModelInspection {
   }
 
   private static func json(_ part: ModelReport.Part) -> JSONValue {
-    [
-      "name": .string(part.name),
-      "parameters": .integer(Int64(part.parameterCount)),
-      "tensors": .integer(Int64(part.tensorCount)),
-      "precision": .object(part.elementTypes.map { JSONMember($0.type.rawValue, .integer(Int64($0.count))) }),
-      "sizes": .object(
-        part.sizes.map { name, values in
-          JSONMember(
-            name,
-            values.count == 1 ? .integer(Int64(values[0])) : .array(values.map { .integer(Int64($0)) }))
-        }),
+    var members = [
+      JSONMember("name", .string(part.name)),
+      JSONMember("parameters", .integer(Int64(part.parameterCount))),
+      JSONMember("tensors", .integer(Int64(part.tensorCount))),
+      JSONMember(
+        "precision", .object(part.elementTypes.map { JSONMember($0.type.rawValue, .integer(Int64($0.count))) })),
+      JSONMember(
+        "sizes",
+        .object(
+          part.sizes.map { name, values in
+            JSONMember(
+              name,
+              values.count == 1 ? .integer(Int64(values[0])) : .array(values.map { .integer(Int64($0)) }))
+          })),
     ]
+    if !part.modules.isEmpty {
+      members += [
+        JSONMember("modules", .object(part.modules.map { JSONMember($0.name, .integer(Int64($0.count))) })),
+        JSONMember(
+          "alpha", part.alphas.map { [.number(Double($0.lowerBound)), .number(Double($0.upperBound))] } ?? .null),
+      ]
+    }
+    return .object(members)
   }
 }

@@ -10,7 +10,7 @@ public final class AdapterFile: Sendable {
   public let metadata: [String: String]
   /// By what the file calls the layer, in the order of names.
   let modules: [(name: String, module: AdapterModule)]
-  private let tensors: [String: WeightTensor]
+  let tensors: [String: WeightTensor]
 
   /// Opens the file at `path` and sorts its tensors into modules; no weight is read.
   ///
@@ -61,7 +61,10 @@ public final class AdapterFile: Sendable {
     func has(_ texts: String...) -> Bool { names.contains { name in texts.contains { name.contains($0) } } }
     if has("double_blocks", "single_transformer_blocks") { return "Flux" }
     if has("joint_blocks", "transformer.transformer_blocks") { return "Stable Diffusion 3" }
-    if has("lora_te2_", "text_encoder_2.") { return "Stable Diffusion XL" }
+    // No other family has more than one transformer block in a row.
+    if has("lora_te2_", "text_encoder_2.", "transformer_blocks_1_", "transformer_blocks.1.") {
+      return "Stable Diffusion XL"
+    }
     // The context that cross-attention reads is as wide as the text encodings.
     let keys = modules.first { $0.name.hasSuffix("attn2_to_k") || $0.name.hasSuffix("attn2.to_k") }
     switch keys?.module.rowSize {

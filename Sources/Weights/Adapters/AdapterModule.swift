@@ -23,6 +23,10 @@ struct AdapterModule: Sendable {
   let biasDifference: WeightTensor?
   /// What the change is multiplied by besides the prompt's number: alpha/rank.
   let scale: Float
+  /// The rank that alpha is divided by; nothing for a change without one.
+  let rank: Int?
+  /// The file's own alpha; nothing where it has none.
+  let alpha: Float?
   /// The lengths that the rows or columns of the changed weight get: DoRA.
   let magnitude: Magnitude?
 
@@ -121,10 +125,12 @@ struct AdapterModule: Sendable {
       magnitude = try has(.magnitude) ? Magnitude(tensor: part(.magnitude), isOfOutputs: false) : nil
     }
 
+    self.rank = rank
+    alpha = rank == nil ? nil : try parts[.alpha].map { (tensor) throws(WeightError) in try tensor.scalar() }
     if let scale = parts[.scale] {
       self.scale = try scale.scalar()
-    } else if let rank, let alpha = parts[.alpha] {
-      self.scale = try alpha.scalar() / Float(rank)
+    } else if let rank, let alpha {
+      self.scale = alpha / Float(rank)
     } else {
       self.scale = rank.flatMap(defaultScale) ?? 1
     }

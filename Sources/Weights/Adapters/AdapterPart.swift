@@ -1,5 +1,5 @@
 /// What a tensor of an adapter is to its layer; the raw value is kohya's or LyCORIS's name for it.
-enum AdapterPart: String, Hashable {
+package enum AdapterPart: String, Hashable {
   case up = "lora_up.weight"
   case down = "lora_down.weight"
   case mid = "lora_mid.weight"
@@ -50,11 +50,19 @@ enum AdapterPart: String, Hashable {
   }()
 
   /// A tensor's name taken apart: what the layer is called in the file, and what the tensor is to it.
-  static func split(_ name: String) -> (layer: String, part: AdapterPart)? {
+  package static func split(_ name: String) -> (layer: String, part: AdapterPart)? {
     guard unsupportedKind(name) == nil, let found = spellings.first(where: { name.hasSuffix($0.ending) }) else {
       return nil
     }
     return (String(name.dropLast(found.ending.count)), found.part)
+  }
+
+  /// Whether a tensor's name is one that only adapters have.
+  package static func isTelling(_ name: String) -> Bool {
+    switch split(name)?.part {
+    case nil, .scaling, .scale, .alpha: false
+    default: true
+    }
   }
 
   private static let unsupported: [(mark: String, kind: String)] = [
@@ -66,7 +74,7 @@ enum AdapterPart: String, Hashable {
   ]
 
   /// What other kind of adapter a tensor's name belongs to; nothing for the kinds that are read here.
-  static func unsupportedKind(_ name: String) -> String? {
+  package static func unsupportedKind(_ name: String) -> String? {
     if name.hasPrefix("bundle_emb.") { return "embedding bundled in a LoRA" }
     if name.hasPrefix("oft_unet") { return "OFT" }
     return unsupported.first { name.contains($0.mark) }?.kind

@@ -1,0 +1,117 @@
+/// What a file of the LoRA family holds, in numbers.
+public struct AdapterSummary: Sendable {
+  /// The modules for one network of a model.
+  public struct Network: Sendable {
+    /// What the network is called: `unet`, `text_encoder`, `text_encoder_2`, or `other` where the names do not tell.
+    public let name: String
+    /// How many modules of each kind there are, such as `LoCon` or `DoRA (LoHa)`, the most frequent first.
+    public let kinds: [(name: String, count: Int)]
+    /// The ranks that occur, from small to large; none where changes have no rank.
+    public let ranks: [Int]
+    /// From the smallest alpha to the largest; nothing where the file has none.
+    public let alphas: ClosedRange<Float>?
+    /// Its tensors.
+    public let tensors: [WeightTensor]
+
+    /// How many layers are changed.
+    public var moduleCount: Int { kinds.reduce(0) { $0 + $1.count } }
+  }
+
+  /// In the order of `unet`, `text_encoder`, `text_encoder_2` and `other`; those that are not changed are left out.
+  public let networks: [Network]
+  /// Whose names the layers have, the most frequent first.
+  public let styles: [String]
+
+  /// Counts the modules of a file.
+  public init(_ file: AdapterFile) {
+    let names = Dictionary(grouping: file.modules, by: { AdapterLayerName($0.name) })
+    var tensors: [String: [WeightTensor]] = [:]
+    for (name, tensor) in file.tensors {
+      let layer = AdapterPart.split(name)?.layer ?? name
+      tensors[AdapterLayerName(layer).network, default: []].append(tensor)
+    }
+    networks = AdapterLayerName.networks.compactMap { network in
+      let modules = names.filter { $0.key.network == network }.flatMap(\.value).map(\.module)
+      return modules.isEmpty ? nil : Network(network, modules, tensors[network] ?? [])
+    }
+    let styles = Self.counted(file.modules.map { AdapterLayerName($0.name).style }).map(\.name)
+    // Only UNets have other names there.
+    self.styles = styles.filter { $0 != "kohya" || !styles.contains("kohya (single file)") }
+  }
+
+  /// How often each of some names occurs, the most frequent first.
+  fileprivate static func counted(_ names: [String]) -> [(name: String, count: Int)] {
+    Dictionary(grouping: names, by: { $0 }).map { (name: $0.key, count: $0.value.count) }.sorted {
+      ($1.count, $0.name) < ($0.count, $1.name)
+    }
+  }
+}
+
+extension AdapterSummary.Network {
+  fileprivate init(_ name: String, _ modules: [AdapterModule], _ tensors: [WeightTensor]) {
+    self.name = name
+    self.tensors = tensors
+    kinds = AdapterSummary.counted(modules.map(\.kind))
+    ranks = Set(modules.compactMap(\.rank)).sorted()
+    let alphas = modules.compactMap(\.alpha)
+    self.alphas = alphas.min().flatMap { least in alphas.max().map { least...$0 } }
+  }
+}
+
+extension AdapterModule {
+  /// What people call this kind of change.
+  var kind: String {
+    let plain =
+      switch change {
+      case .product(let product): product.isOfConvolution ? "LoCon" : "LoRA"
+      case .hadamard: "LoHa"
+      case .kronecker: "LoKr"
+      case .difference(let tensor): tensor.shape.count == 1 ? "norm" : "full difference"
+      case .scaling: "IA3"
+      case nil: "bias"
+      }
+    return magnitude == nil ? plain : plain == "LoRA" ? "DoRA" : "DoRA (\(plain))"
+  }
+}
+
+extension AdapterProduct {
+  /// Whether it changes a convolution that mixes pixels.
+  fileprivate var isOfConvolution: Bool {
+    core != nil || right.shape.count == 4 && right.shape[2] * right.shape[3] > 1
+  }
+}
+
+/// What the name of a layer tells by itself: whose style it has, and which network is meant.
+private struct AdapterLayerName: Hashable {
+  var style: String
+  var network: String
+
+  static let networks = ["unet", "text_encoder", "text_encoder_2", "other"]
+
+  /// The beginnings of names; see `AdapterNames` for the styles.
+  private static let beginnings: [(text: String, style: String, network: String)] = [
+    ("lora_te2_", "kohya", "text_encoder_2"), ("lora_te1_", "kohya", "text_encoder"),
+    ("lora_te_", "kohya", "text_encoder"), ("lora_unet_", "kohya", "unet"), ("lycoris_unet_", "LyCORIS", "unet"),
+    ("lycoris_", "LyCORIS", "unet"), ("text_encoder_2.", "diffusers", "text_encoder_2"),
+    ("text_encoder.", "diffusers", "text_encoder"), ("unet.base_model.model.", "PEFT", "unet"),
+    ("unet.", "diffusers", "unet"), ("lora_unet.", "diffusers", "unet"),
+    ("model.diffusion_model.", "single file", "unet"), ("diffusion_model.", "single file", "unet"),
+    ("base_model.model.text_model.", "PEFT", "text_encoder"), ("base_model.model.", "PEFT", "unet"),
+    ("text_model.", "diffusers", "text_encoder"), ("down_blocks.", "diffusers", "unet"),
+    ("mid_block.", "diffusers", "unet"), ("up_blocks.", "diffusers", "unet"),
+  ]
+
+  init(_ layer: String) {
+    guard let found = Self.beginnings.first(where: { layer.hasPrefix($0.text) }) else {
+      (style, network) = ("other", "other")
+      return
+    }
+    (style, network) = (found.style, found.network)
+    let rest = layer.dropFirst(found.text.utf8.count)
+    if style == "kohya", ["input_blocks_", "middle_block_", "output_blocks_"].contains(where: rest.hasPrefix) {
+      style = "kohya (single file)"
+    } else if style == "diffusers", layer.contains(".processor.") {
+      style = "diffusers before 0.18"
+    }
+  }
+}
