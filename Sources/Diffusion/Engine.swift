@@ -16,19 +16,19 @@ public final class Engine {
   /// What this engine is, for the manifest; its precision is what `auto` means here.
   public let engine: EngineDescription
 
-  private let compute: Compute
-  private let catalog: ModelCatalog
-  private let evaluationMemory: EvaluationMemory?
-  private let smallNetworkBytes: Int
+  let compute: Compute
+  let catalog: ModelCatalog
+  let models: LoadedModels
+  /// Nothing where no work is saved.
+  let evaluationMemory: EvaluationMemory?
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
-  /// The checkpoints that are known: one, or two where one of them refines the other's images.
-  private var loaded: [LoadedModel] = []
   /// What is still to be told.
   private var notes: [String] = []
   private var isSlownessNoted = false
   /// Shown while images are made; nothing for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
-  private var previewDecoder: TinyDecoder?
+  /// Read when the first preview is due.
+  var previewDecoder: TinyDecoder?
 
   /// An engine for this machine.
   ///
@@ -45,10 +45,11 @@ public final class Engine {
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
     smallNetworkBytes: Int? = nil
   ) throws {
-    self.smallNetworkBytes = smallNetworkBytes ?? PagedNetwork<UNet>.usualSmallBytes
     evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
+    models = LoadedModels(
+      catalog, compute: compute, smallBytes: smallNetworkBytes ?? PagedNetwork<UNet>.usualSmallBytes)
     engine = EngineDescription(
       version: version, numerics: Self.numerics, isa: compute.kernels.name,
       precision: compute.kernels.fastestElementType.rawValue,
@@ -71,7 +72,7 @@ public final class Engine {
     try SecondPass.check(parameters)
     let (model, vae) = try catalog.models(for: parameters)
     let upscaler = try catalog.upscaler(for: parameters)
-    let precision = precision(parameters.precision)
+    let precision = compute.precision(parameters.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
       notes.append(
@@ -126,10 +127,10 @@ public final class Engine {
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
     let passes = try catalog.passes(of: parameters)
-    let channels = try catalog.models(for: passes.first.begun).model.archive.unet.configuration.inChannels
-    let settings = SamplingSettings(passes.first.begun, channels: channels)
+    let settings = SamplingSettings(passes.first.begun, channels: try catalog.channels(passes.first.begun))
     let second = try passes.second.flatMap { pass in
-      try SecondPass(parameters, pass: pass, channels: channels, training: try catalog.training(pass.begun))
+      try SecondPass(
+        parameters, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
     }
     let earlier = try state.map {
       try ImageState(bytes: $0, continuing: [settings] + (second.map { [$0.settings] } ?? []))
@@ -162,14 +163,14 @@ public final class Engine {
     if latent != nil { image.isRefining = false }
 
     // Whichever ran last decodes, as in the webui.
-    let networks = try load(passes.last.settings(isRefining: image.isRefining), plan, for: passes.last) {
+    let networks = try models.get(passes.last.settings(isRefining: image.isRefining), plan, for: passes.last) {
       try progress($0, nil)
     }
     try progress(.decoding, image.generationState)
     profiler.begin("decoding")
     // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
     compute.workspace.trim()
-    if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
+    if !plan.keepsUNet { models.releaseUNets() }
     defer {
       compute.workspace.trim()
       if !plan.keepsVAE { networks.vae.release() }
@@ -186,90 +187,9 @@ public final class Engine {
     let (model, vae) = try catalog.models(for: pass.settings(isRefining: true))
     let (width, height) = (parameters.finalWidth, parameters.finalHeight)
     let memory = try model.decoderConfiguration(vae).leastMemory(
-      width: width, height: height, elementType: precision(parameters.precision).elementType)
+      width: width, height: height, elementType: compute.precision(parameters.precision).elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: width, height: height)
-    }
-  }
-
-  /// Takes all steps of a pass that are left.
-  ///
-  /// - Parameters:
-  ///   - image: Where the image is.
-  ///   - pass: Its settings, and the checkpoints that take part; these are given the LoRAs of its prompt.
-  ///   - plan: How the networks share the memory.
-  ///   - callsBefore: Calls of the network by the pass before this one, as prompts reckon; nothing for the first.
-  ///   - laterSteps: Steps of the passes after this one.
-  ///   - progress: See `generate(_:resuming:progress:)`.
-  /// - Throws: What `generate(_:resuming:progress:)` throws.
-  private func sample(
-    _ image: inout ImageState, _ pass: ImagePass, _ plan: MemoryPlan, callsBefore: Int? = nil, laterSteps: Int,
-    _ progress: (GenerationProgress, GenerationState?) throws -> Void
-  ) throws {
-    func stage(_ loop: SamplingLoop) -> GenerationProgress {
-      .sampling(step: loop.earlierSteps + loop.stepIndex, of: loop.earlierSteps + loop.stepCount + laterSteps)
-    }
-    if !image.loop.isFinished {
-      let training = try catalog.training(pass.begun)
-      func denoiser(_ settings: JobParameters) throws -> GuidedDenoiser {
-        compute.profiler.begin("loading")
-        let networks = try load(settings, plan, for: pass) { try progress($0, nil) }
-        return try self.denoiser(settings, networks, callsBefore: callsBefore) { try progress($0, nil) }
-      }
-      let first = try denoiser(pass.settings(isRefining: image.isRefining))
-      let refined = image.isRefining ? nil : pass.finished
-      let model = RefinedDenoiser(
-        first,
-        refinement: try refined.map { settings in
-          RefinedDenoiser.Refinement(
-            denoiser: try denoiser(settings), switchAt: Float(settings.refinerSwitchAt), training: training,
-            sampler: settings.sampler)
-        })
-      compute.profiler.begin("sampling")
-      // With a feature cache there is only going on from where everything is computed.
-      var state = image.generationState
-      while !image.loop.isFinished {
-        if first.featureCache?.isRenewed(atCall: image.loop.callCount) ?? true { state = image.generationState }
-        try progress(stage(image.loop), state)
-        try step(&image.loop, model, training)
-        if model.hasSwitched { image.isRefining = true }
-      }
-    }
-    try progress(stage(image.loop), image.generationState)
-    guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
-  }
-
-  /// The first pass's latent at the size of the second.
-  ///
-  /// - Parameters:
-  ///   - image: The first pass, finished.
-  ///   - parameters: The settings of the job.
-  ///   - passes: Its passes.
-  ///   - second: The second of them.
-  ///   - plan: How the networks share the memory.
-  ///   - progress: See `generate(_:resuming:progress:)`.
-  /// - Returns: What the second pass begins with.
-  /// - Throws: What `generate(_:resuming:progress:)` throws.
-  private func enlarged(
-    _ image: ImageState, _ parameters: JobParameters, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
-    _ progress: (GenerationProgress, GenerationState?) throws -> Void
-  ) throws -> Latent {
-    compute.profiler.begin("upscaling")
-    let handover = ImageHandover(
-      plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: UNetOptions(parameters).padding,
-      compute: compute)
-    return try second.enlarged(image.loop.latent) { latent in
-      // Whichever ran last decodes, and whichever begins the second pass encodes, as in the webui.
-      func networks(_ settings: JobParameters, _ pass: ImagePass) throws -> LoadedModel {
-        let networks = try load(settings, plan, for: pass) { try progress($0, image.generationState) }
-        if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
-        return networks
-      }
-      return try handover.enlarged(
-        latent, for: second,
-        decodingWith: try networks(passes.first.settings(isRefining: image.isRefining), passes.first),
-        encodingWith: { try networks(passes.last.begun, passes.last) },
-        progress: { try progress(.upscaling(piece: $0, of: $1), image.generationState) })
     }
   }
 
@@ -282,65 +202,11 @@ public final class Engine {
       width: size.width, height: size.height)
   }
 
-  /// Takes one step, and shows what comes of it where that is asked for.
-  private func step(_ loop: inout SamplingLoop, _ model: RefinedDenoiser, _ training: TrainingSchedule) throws {
-    guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
-      return try loop.step(model: model)
-    }
-    let watched = WatchedModel(model, training: training)
-    try loop.step(model: watched)
-    if previewDecoder == nil { previewDecoder = try previews.load(compute) }
-    if let guess = watched.guess, let previewDecoder { previews.show(guess, previewDecoder, compute) }
-  }
-
-  /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.
-  private func denoiser(
-    _ settings: JobParameters, _ networks: LoadedModel, callsBefore: Int?,
-    progress: (GenerationProgress) throws -> Void
-  ) throws -> GuidedDenoiser {
-    networks.prompts.use(try catalog.library(for: settings))
-    try adapt(networks, to: try catalog.loras(for: settings) ?? [], progress: progress)
-    try progress(.encoding)
-    compute.profiler.begin("encoding")
-    let conditioning = try networks.prompts.conditioning(settings, callsBefore: callsBefore)
-    return GuidedDenoiser(
-      unet: try networks.unet.get(), training: try catalog.training(settings),
-      prediction: networks.prediction(settings.predictionType), conditioning: conditioning,
-      guidance: Float(settings.cfgScale), options: UNetOptions(settings), skips: GuidanceSkips(settings),
-      memory: evaluationMemory, featureCache: FeatureCache(interval: settings.featureCache), compute: compute)
-  }
-
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
   public func generate(
     _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
     try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
-  }
-
-  /// Gives the networks the LoRAs of a job, and takes away what an earlier job had.
-  private func adapt(
-    _ networks: LoadedModel, to loras: [AdapterCatalog.PlacedLoRA], progress: (GenerationProgress) throws -> Void
-  ) throws {
-    guard !networks.adapters.has(loras) else { return }
-    try progress(.loading(loras.isEmpty ? networks.name : loras.map(\.identity.name).joined(separator: ", ")))
-    do {
-      try networks.adapters.set(loras)
-      networks.prompts.forget()
-    } catch {
-      // Some layers may have the new weights and some the old.
-      loaded.removeAll { $0.key == networks.key }
-      throw error
-    }
-  }
-
-  /// What a choice of precision comes to with these kernels.
-  private func precision(_ choice: PrecisionChoice) -> Precision {
-    switch choice {
-    case .auto: Precision(compute.kernels.fastestElementType)
-    case .fp32: .fp32
-    case .bf16: .bf16
-    case .int8: .int8
-    }
   }
 
   /// How the networks of a job share the memory.
@@ -349,7 +215,7 @@ public final class Engine {
   /// - Returns: What is given up for the job's `memory_limit`, if there is one.
   /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
   public func memoryPlan(for parameters: JobParameters) throws -> MemoryPlan {
-    let key = MemoryPlan.Key(parameters, precision(parameters.precision))
+    let key = MemoryPlan.Key(parameters, compute.precision(parameters.precision))
     if let plan = plans[key] { return plan }
     let passes = try catalog.passes(of: parameters)
     func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
@@ -367,41 +233,6 @@ public final class Engine {
     return result
   }
 
-  /// A checkpoint of a pass; those that the pass does not need go before anything is read.
-  ///
-  /// - Parameters:
-  ///   - parameters: The settings with the checkpoint.
-  ///   - plan: What weights are packed for.
-  ///   - pass: The pass.
-  ///   - progress: Called where the checkpoint is a new one.
-  /// - Returns: Networks that are read when they are first needed.
-  /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
-  private func load(
-    _ parameters: JobParameters, _ plan: MemoryPlan, for pass: ImagePass,
-    progress: (GenerationProgress) throws -> Void
-  ) throws -> LoadedModel {
-    let (model, vae) = try catalog.models(for: parameters)
-    let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    let (precision, packing) = (precision(parameters.precision), plan.packing)
-    let crew = pass.all.map(\.model)
-    func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
-    if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
-    self.compute.packing = packing
-    let compute = compute.with(precision: precision)
-    let networks: LoadedModel
-    if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
-      try progress(.loading(vae?.identity.name ?? model.identity.name))
-      networks = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
-    } else {
-      try progress(.loading(model.identity.name))
-      // The old weights go first: they and the new ones need not fit at once.
-      loaded.removeAll { !crew.contains($0.key.model) || $0.key.model == key.model || !isOfKind($0) }
-      networks = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallNetworkBytes)
-    }
-    loaded.removeAll { $0.key.model == key.model }
-    loaded.append(networks)
-    return networks
-  }
 }
 
 extension UNetOptions {

@@ -103,7 +103,9 @@ final class ModelCatalog {
     let first = try pass(job.firstPass)
     guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
-      second = try handedOn(second, from: job.model, to: second.model, key: "hr_checkpoint_name")
+      second = try handedOn(
+        second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
+      )
     }
     return ImagePasses(first: first, second: try pass(second))
   }
@@ -122,11 +124,14 @@ final class ModelCatalog {
   /// The settings with which a checkpoint goes on with what another one began.
   ///
   /// One without a VAE leaves decoding to the first one's, and one of another family has other layers than the LoRAs are for.
+  /// Images mean the same to all, so that what is handed on as one may be of any kind.
   private func handedOn(
-    _ settings: JobParameters, from first: ModelReference, to other: ModelReference, key: String
+    _ settings: JobParameters, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
+    key: String
   ) throws -> JobParameters {
     let (one, two) = (try model(first), try model(other))
-    guard one.archive.hasLatents(of: two.archive) else {
+    let hasSameLatents = one.archive.hasLatents(of: two.archive)
+    guard hasSameLatents || isImage else {
       throw EngineError.otherLatents(
         key: key, path: two.archive.path, two.archive.family.title, model: one.archive.family.title)
     }
@@ -134,7 +139,7 @@ final class ModelCatalog {
     settings.model = other
     // What the recipe says of the prediction is of the first checkpoint.
     if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
-    if two.archive.vae == nil, settings.vae == nil { settings.vae = first }
+    if two.archive.vae == nil, settings.vae == nil, hasSameLatents { settings.vae = first }
     if two.archive.family != one.archive.family { settings.prompt = ExtraNetworkTag.split(settings.prompt).text }
     return settings
   }
@@ -158,6 +163,9 @@ final class ModelCatalog {
 
   /// What users should know of files that were looked at so far, each once.
   func takeNotes() -> [String] { adapters.takeNotes() }
+
+  /// How many channels the latents of a job's checkpoint have.
+  func channels(_ job: JobParameters) throws -> Int { try models(for: job).model.archive.unet.configuration.inChannels }
 
   /// The noise levels that the checkpoint of a job was trained on, or those that the job takes it to be trained on.
   func training(_ job: JobParameters) throws -> TrainingSchedule {
