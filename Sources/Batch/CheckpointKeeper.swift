@@ -50,11 +50,16 @@ final class CheckpointKeeper {
     return checkpoint
   }
 
-  /// Writes the state down if it is time to, if the run is about to stop, or if sampling is over: a latent that is
-  /// finished is never sampled again.
+  /// Writes the state down if it is time to, if the run is about to stop, or if sampling or its first pass is over: a
+  /// latent that is finished is never sampled again.
   func note(_ state: GenerationState?, _ progress: GenerationProgress, isStopping: Bool) throws {
     guard let state, state.step != stepOnDisk else { return }
-    guard isStopping || progress == .decoding || ContinuousClock.now - lastTime >= interval else { return }
+    let isOver =
+      switch progress {
+      case .upscaling, .decoding: true
+      case .loading, .encoding, .sampling: false
+      }
+    guard isStopping || isOver || ContinuousClock.now - lastTime >= interval else { return }
     try beforeWriting()
     hasFile = true
     try files.write(

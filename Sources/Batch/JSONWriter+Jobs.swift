@@ -62,6 +62,10 @@ extension JSONWriter {
           for lora in loras { writer.lora(lora) }
         }
       }
+      if let upscaler = ingredients.upscaler {
+        writer.key("upscaler")
+        writer.model(upscaler)
+      }
       if !ingredients.embeddings.isEmpty {
         writer.key("embeddings")
         writer.array { writer in

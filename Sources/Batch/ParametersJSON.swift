@@ -36,7 +36,10 @@ enum ParametersJSON {
         writer.member("hr_negative_prompt", hires.negativePrompt)
         if let upscaler = hires.upscaler {
           writer.key("hr_upscaler")
-          writer.object { writer in writer.member("name", upscaler.name) }
+          writer.object { writer in
+            writer.member("name", upscaler.name)
+            if let path = upscaler.path { writer.member("path", path) }
+          }
         }
       }
     }

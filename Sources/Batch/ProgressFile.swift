@@ -16,7 +16,7 @@ public struct CurrentImage: Hashable, Sendable {
   public var number: Int
   /// How many images the run makes.
   public var count: Int
-  /// `loading`, `encoding`, `sampling` or `decoding`.
+  /// `loading`, `encoding`, `sampling`, `upscaling` or `decoding`.
   public var stage: String
   /// How many sampling steps are done; nothing before the first stage of sampling.
   public var step: Int?
@@ -80,6 +80,7 @@ public struct CurrentImage: Hashable, Sendable {
       stage = "sampling"
       self.step = step
       self.steps = steps
+    case .upscaling: stage = "upscaling"
     case .decoding: stage = "decoding"
     }
     self.secondsPerStep = secondsPerStep

@@ -70,6 +70,7 @@ public final class Engine {
   public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
     try SecondPass.check(parameters)
     let (model, vae) = try catalog.models(for: parameters)
+    let upscaler = try catalog.upscaler(for: parameters)
     let precision = precision(parameters.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
@@ -97,7 +98,7 @@ public final class Engine {
       model: model.identity, vae: vae?.identity,
       refiner: try refined.map { try catalog.models(for: $0).model.identity },
       hiresModel: try parameters.hires?.checkpoint.map { try catalog.model($0).identity },
-      loras: all, hiresLoRAs: hires == all ? nil : hires, embeddings: embeddings,
+      loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: engine.isa,
       numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
   }
@@ -145,10 +146,11 @@ public final class Engine {
     if !image.loop.isSecondPass {
       try sample(&image, passes.first, plan, laterSteps: second?.stepCount ?? 0, progress)
       if let second {
+        let enlarged = try enlarged(image, parameters, passes, second, plan, progress)
         if second.stepCount > 0 {
-          image = ImageState(loop: second.start(from: image.loop.latent, after: image.loop.stepIndex))
+          image = ImageState(loop: second.start(over: enlarged, after: image.loop.stepIndex))
         } else {
-          latent = second.enlarged(image.loop.latent)
+          latent = enlarged
         }
       }
     }
@@ -237,6 +239,49 @@ public final class Engine {
     guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
   }
 
+  /// The first pass's latent at the size of the second.
+  ///
+  /// - Parameters:
+  ///   - image: The first pass, finished.
+  ///   - parameters: The settings of the job.
+  ///   - passes: Its passes.
+  ///   - second: The second of them.
+  ///   - plan: How the networks share the memory.
+  ///   - progress: See `generate(_:resuming:progress:)`.
+  /// - Returns: What the second pass begins with.
+  /// - Throws: What `generate(_:resuming:progress:)` throws.
+  private func enlarged(
+    _ image: ImageState, _ parameters: JobParameters, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
+    _ progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> Latent {
+    compute.profiler.begin("upscaling")
+    let handover = ImageHandover(
+      plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: UNetOptions(parameters).padding,
+      compute: compute)
+    return try second.enlarged(image.loop.latent) { latent in
+      // Whichever ran last decodes, and whichever begins the second pass encodes, as in the webui.
+      func networks(_ settings: JobParameters, _ pass: ImagePass) throws -> LoadedModel {
+        let networks = try load(settings, plan, for: pass) { try progress($0, image.generationState) }
+        if !plan.keepsUNet { for networks in loaded { networks.unet.release() } }
+        return networks
+      }
+      return try handover.enlarged(
+        latent, for: second,
+        decodingWith: try networks(passes.first.settings(isRefining: image.isRefining), passes.first),
+        encodingWith: { try networks(passes.last.begun, passes.last) },
+        progress: { try progress(.upscaling(piece: $0, of: $1), image.generationState) })
+    }
+  }
+
+  /// What memory has to hold between the passes.
+  private func handover(for parameters: JobParameters, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
+    guard parameters.hires?.enlargesImages == true, let size = parameters.hiresSize else { return nil }
+    let (model, vae) = try catalog.models(for: passes.last.begun)
+    return MemoryPlan.Handover(
+      encoder: model.encoder(vae).network?.configuration, upscaler: try catalog.upscaler(for: parameters)?.archive,
+      width: size.width, height: size.height)
+  }
+
   /// Takes one step, and shows what comes of it where that is asked for.
   private func step(_ loop: inout SamplingLoop, _ model: RefinedDenoiser, _ training: TrainingSchedule) throws {
     guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
@@ -316,7 +361,8 @@ public final class Engine {
       planned.append(try plan(second, width: parameters.finalWidth, height: parameters.finalHeight))
     }
     let (model, vae) = try catalog.models(for: passes.last.settings(isRefining: true))
-    let result = try MemoryPlan(planned, vae: try model.decoderConfiguration(vae), key)
+    let result = try MemoryPlan(
+      planned, vae: try model.decoderConfiguration(vae), handover: try handover(for: parameters, passes), key)
     plans[key] = result
     return result
   }

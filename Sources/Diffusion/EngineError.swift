@@ -27,6 +27,9 @@ public enum EngineError: Error, CustomStringConvertible {
   case hypernetwork(String)
   /// What a second pass would make is no image, or is too large; sizes in pixels.
   case hiresSize(width: Int, height: Int, limit: Int)
+  /// A second pass enlarges images, but there is no encoder that makes latents of them; `fault` is what is wrong with the
+  /// one that is there.
+  case noVAEEncoder(path: String, fault: String?)
   /// A second pass asks for an upscaler that is not there.
   case noHiresUpscaler(String)
   /// The network's output has become NaN or infinite.
@@ -78,9 +81,14 @@ public enum EngineError: Error, CustomStringConvertible {
     case .hiresSize(let width, let height, let limit):
       "hires fix: found a second pass of \(width)x\(height) pixels, expected sides from 8 to \(limit); change hr_scale, "
         + "hr_resize_x or hr_resize_y"
+    case .noVAEEncoder(let path, let fault):
+      "\(path): the VAE has no \(fault == nil ? "" : "usable ")encoder\(fault.map { " (\($0))" } ?? ""), which an "
+        + "hr_upscaler of images needs; name a whole VAE with vae:, or use one of "
+        + LatentFilter.allCases.map(\.rawValue).joined(separator: ", ")
     case .noHiresUpscaler(let name):
       "hr_upscaler: found \"\(name)\", expected one of "
-        + LatentFilter.allCases.map(\.rawValue).joined(separator: ", ")
+        + (LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)).joined(separator: ", ")
+        + ", or the file of a network of the ESRGAN family"
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
     }

@@ -12,9 +12,13 @@ public final class ImageUpscaler {
     case network(path: String)
   }
 
-  private let method: Method
-  private let network: Upscaler?
+  private let way: Way
   private let compute: Compute
+
+  private enum Way {
+    case filter(ImageFilter)
+    case network(Upscaler)
+  }
 
   /// Sides of the pieces that a network is given at once, as in the webui.
   static let tileSize = 192
@@ -28,13 +32,24 @@ public final class ImageUpscaler {
   ///   - threads: How many to compute with.
   /// - Throws: `WeightError`, or `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
   public init(_ method: Method, threads: Int) throws {
-    self.method = method
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
-    network =
+    way =
       switch method {
-      case .filter: nil
-      case .network(let path): try Upscaler(path: path, compute: compute)
+      case .filter(let filter): .filter(filter)
+      case .network(let path): .network(try Upscaler(path: path, compute: compute))
       }
+  }
+
+  /// An upscaler with a filter.
+  init(_ filter: ImageFilter, compute: Compute) {
+    way = .filter(filter)
+    self.compute = compute.with(.fp32)
+  }
+
+  /// An upscaler with a network that was read.
+  init(_ network: Upscaler, compute: Compute) {
+    way = .network(network)
+    self.compute = compute.with(.fp32)
   }
 
   /// Enlarges an image by a factor.
@@ -83,11 +98,13 @@ public final class ImageUpscaler {
   private func enlarged(
     _ image: RGBImage, by factor: Double, _ progress: (Int, Int) throws -> Void
   ) throws -> RGBImage {
-    if let network { return try tiled(image, network, progress) }
-    guard case .filter(let filter) = method else { return image }
-    return image.resized(
-      width: max(Int(Double(image.width) * factor), 1), height: max(Int(Double(image.height) * factor), 1),
-      filter: filter)
+    switch way {
+    case .network(let network): return try tiled(image, network, progress)
+    case .filter(let filter):
+      return image.resized(
+        width: max(Int(Double(image.width) * factor), 1), height: max(Int(Double(image.height) * factor), 1),
+        filter: filter)
+    }
   }
 
   // MARK: Pieces

@@ -23,6 +23,8 @@ struct LoadedModel {
   let vae: PagedNetwork<any LatentDecoder>
   /// What latents were multiplied with in training.
   let scalingFactor: Float
+  /// Makes latents of images; nothing where the files have none.
+  let encoder: LoadedEncoder?
   private let smallBytes: Int
 
   /// Finds the networks in the files; networks of less than `smallBytes` stay in memory once they are read.
@@ -64,10 +66,12 @@ struct LoadedModel {
     filePrediction =
       try archive.predictionType ?? (isProbed && unet.get().predictsVelocity(compute) ? .vPrediction : nil)
     (self.vae, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute, smallBytes)
+    encoder = LoadedEncoder(model, vae: vae, compute: compute, smallBytes: smallBytes)
   }
 
   private init(
-    _ other: LoadedModel, key: ModelCatalog.Key, vae: PagedNetwork<any LatentDecoder>, scalingFactor: Float
+    _ other: LoadedModel, key: ModelCatalog.Key, vae: PagedNetwork<any LatentDecoder>, scalingFactor: Float,
+    encoder: LoadedEncoder?
   ) {
     self.key = key
     precision = other.precision
@@ -81,6 +85,7 @@ struct LoadedModel {
     filePrediction = other.filePrediction
     self.vae = vae
     self.scalingFactor = scalingFactor
+    self.encoder = encoder
   }
 
   /// The same networks with another VAE.
@@ -88,7 +93,9 @@ struct LoadedModel {
     -> LoadedModel
   {
     let (decoder, scalingFactor) = try Self.decoder(model, vae: vae, compute: compute, smallBytes)
-    return LoadedModel(self, key: key, vae: decoder, scalingFactor: scalingFactor)
+    return LoadedModel(
+      self, key: key, vae: decoder, scalingFactor: scalingFactor,
+      encoder: LoadedEncoder(model, vae: vae, compute: compute, smallBytes: smallBytes))
   }
 
   /// What the UNet's output means: what the recipe says, else what the files say, else the noise.

@@ -25,6 +25,9 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
+    /// What the image is enlarged by between its passes, and to what; nothing where latents are enlarged.
+    let upscaler: UpscalerReference?
+    let enlarged: [Int]
 
     init(_ parameters: JobParameters, _ precision: Precision) {
       let passes = [parameters.firstPass, parameters.secondPass]
@@ -32,6 +35,9 @@ public struct MemoryPlan: Hashable, Sendable {
       sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
       self.precision = precision
       (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
+      let size = parameters.hires?.enlargesImages == true ? parameters.hiresSize : nil
+      upscaler = size == nil ? nil : parameters.hires?.effectiveUpscaler
+      enlarged = size.map { [$0.width, $0.height] } ?? []
     }
   }
 
@@ -44,10 +50,22 @@ public struct MemoryPlan: Hashable, Sendable {
     let height: Int
   }
 
+  /// What is in memory between the passes, one after the other, where the decoded image is enlarged there.
+  struct Handover {
+    /// Nothing where there is none, so that the job will not run.
+    let encoder: VAEEncoderConfiguration?
+    /// The network that enlarges; nothing for filters.
+    let upscaler: UpscalerArchive?
+    /// In pixels, of the enlarged image.
+    let width: Int
+    /// Likewise.
+    let height: Int
+  }
+
   /// The program itself, its vocabulary, and what is read of a file at a time.
   private static let programBytes = 160 << 20
-  /// Decoding that takes more than this without a limit is reason enough to read the UNet again afterwards: such an image
-  /// takes minutes, reading a second or two.
+  /// Decoding or encoding that takes more than this without a limit is reason enough to read the UNet again afterwards:
+  /// such an image takes minutes, reading a second or two.
   private static let largeDecoding = 1 << 30
 
   /// The fastest plan that keeps to the limit. Reading a UNet again costs an image a second or two, small weights a third
@@ -56,9 +74,10 @@ public struct MemoryPlan: Hashable, Sendable {
   /// - Parameters:
   ///   - passes: At least one; the last one's size is the image's, and its UNets may stay while that is decoded.
   ///   - vae: What decodes.
+  ///   - handover: What is between the passes.
   ///   - key: What is asked for.
   /// - Throws: `EngineError.memoryLimit` if there is none.
-  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, _ key: Key) throws {
+  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, _ key: Key) throws {
     let elementType = key.precision.elementType
     func unets(_ pass: Pass) -> [UNetConfiguration] { pass.models.map(\.unet.configuration) }
     func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
@@ -77,13 +96,31 @@ public struct MemoryPlan: Hashable, Sendable {
         })
     }
     let last = passes[passes.count - 1]
-    let decoding = vae.activationBytes(height: last.height, width: last.width, elementType: elementType)
+    func decoding(_ pass: Pass) -> Int {
+      vae.activationBytes(height: pass.height, width: pass.width, elementType: elementType)
+    }
+    let encoding =
+      handover.flatMap { handover in
+        handover.encoder?.activationBytes(height: handover.height, width: handover.width, elementType: elementType)
+      } ?? 0
     func peak(_ packing: WeightPacking, keepsUNet: Bool, keepsVAE: Bool) -> Int {
       let decoder = vae.weightBytes(Precision(elementType), packing)
+      let kept = keepsVAE ? decoder : 0
+      func besides(_ pass: Pass, _ bytes: Int) -> Int { (keepsUNet ? weights(pass, packing) : 0) + bytes }
+      var between = 0
+      if let handover {
+        let encoder = handover.encoder?.weightBytes(Precision(elementType), packing) ?? 0
+        let upscaler = handover.upscaler.map {
+          $0.weightBytes(packing) + $0.activationBytes(side: ImageUpscaler.tileSize)
+        }
+        between = most(
+          [decoder + decoding(passes[0]), kept + (upscaler ?? 0)].map { besides(passes[0], $0) }
+            + [besides(last, kept + encoder + encoding)])
+      }
       return Self.programBytes + contexts
         + max(
-          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + (keepsVAE ? decoder : 0),
-          (keepsUNet ? weights(last, packing) : 0) + decoder + decoding)
+          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + kept,
+          besides(last, decoder + decoding(last)), between)
     }
     let packings: [WeightPacking] =
       switch key.packing {
@@ -92,7 +129,7 @@ public struct MemoryPlan: Hashable, Sendable {
       case .small: [.small]
       }
     guard key.limit > 0 else {
-      let keepsUNet = decoding <= Self.largeDecoding
+      let keepsUNet = max(decoding(last), encoding) <= Self.largeDecoding
       self.init(
         packing: packings[0], keepsUNet: keepsUNet, keepsVAE: true, limit: nil,
         peak: peak(packings[0], keepsUNet: keepsUNet, keepsVAE: true))

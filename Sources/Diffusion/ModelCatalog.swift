@@ -19,6 +19,7 @@ final class ModelCatalog {
   /// What is still to be told of models.
   private var notes: [String] = []
   private var vaes: [ModelReference: VAE] = [:]
+  private var upscalers: [String: Upscaler] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
 
   /// What a job says of its models.
@@ -38,6 +39,12 @@ final class ModelCatalog {
   /// A VAE in files of its own.
   struct VAE {
     let archive: VAEArchive
+    let identity: ModelIdentity
+  }
+
+  /// A network that enlarges images between their passes.
+  struct Upscaler {
+    let archive: UpscalerArchive
     let identity: ModelIdentity
   }
 
@@ -66,6 +73,29 @@ final class ModelCatalog {
     guard vae != nil || model.archive.vae != nil else { throw EngineError.noVAE(path: model.archive.path) }
     checked[key] = (model, vae)
     return (model, vae)
+  }
+
+  /// The network that enlarges a job's image between its passes; nothing for filters, and without a second pass.
+  ///
+  /// - Parameter parameters: The settings of the job.
+  /// - Returns: The network, whose file is opened, audited and hashed on the first call.
+  /// - Throws: `EngineError.noHiresUpscaler` where there is no such file, `WeightError` for one that is not usable;
+  ///   `EngineError.noVAEEncoder` where the enlarged image cannot be encoded.
+  func upscaler(for parameters: JobParameters) throws -> Upscaler? {
+    guard let reference = parameters.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
+    if let second = try passes(of: parameters).second {
+      let (model, vae) = try models(for: second.begun)
+      try model.requireEncoder(vae)
+    }
+    guard reference.kind == .network else { return nil }
+    guard let path = reference.path else { throw EngineError.noHiresUpscaler(reference.name) }
+    if let upscaler = upscalers[path] { return upscaler }
+    let archive = try UpscalerArchive(path: path)
+    let identity = ModelIdentity(
+      name: Self.stem(path), path: path, sha256: try digests.sha256(ofFileAt: path), family: "upscaler")
+    let upscaler = Upscaler(archive: archive, identity: identity)
+    upscalers[path] = upscaler
+    return upscaler
   }
 
   /// The passes of a job, each with the checkpoints that take part in it.

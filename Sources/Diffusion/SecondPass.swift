@@ -13,7 +13,7 @@ struct SecondPass {
   let settings: SamplingSettings
   private let hires: HiresSettings
   private let size: HiresSize
-  private let filter: LatentFilter
+  private let upscaler: UpscalerReference
   private let training: TrainingSchedule
 
   /// The longest side of an image, in pixels.
@@ -29,11 +29,10 @@ struct SecondPass {
   /// - Throws: What `check` throws.
   init?(_ job: JobParameters, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
     try Self.check(job)
-    guard let hires = job.hires, let size = job.hiresSize, let filter = hires.effectiveUpscaler.latentFilter
-    else { return nil }
+    guard let hires = job.hires, let size = job.hiresSize else { return nil }
     self.hires = hires
     self.size = size
-    self.filter = filter
+    upscaler = hires.effectiveUpscaler
     self.training = training
     callsBefore = job.sampler.plannedCalls(steps: job.steps)
     var settings = SamplingSettings(pass.begun, channels: channels)
@@ -45,29 +44,45 @@ struct SecondPass {
 
   /// Throws `EngineError.hiresSize` if the second pass would make no image, or one that is too large.
   static func check(_ job: JobParameters) throws {
-    guard let hires = job.hires, let size = job.hiresSize else { return }
+    guard let size = job.hiresSize else { return }
     let sides = [size.finalWidth, size.finalHeight, size.width, size.height]
     guard sides.allSatisfy({ (8...sizeLimit).contains($0) }) else {
       throw EngineError.hiresSize(width: size.width, height: size.height, limit: sizeLimit)
     }
-    guard hires.effectiveUpscaler.latentFilter != nil else {
-      throw EngineError.noHiresUpscaler(hires.effectiveUpscaler.name)
-    }
   }
 
+  /// What the image is enlarged to before anything is cut off, in pixels.
+  var enlargedWidth: Int { size.width }
+  /// Likewise.
+  var enlargedHeight: Int { size.height }
+
+  /// The filter that enlarges the decoded image; nothing for networks and for filters of latents.
+  var pixelFilter: PixelFilter? { if case .image(let filter) = upscaler.kind { filter } else { nil } }
+
   /// The first pass's latent at the size of the second.
-  func enlarged(_ latent: Latent) -> Latent {
-    latent.resized(height: size.height / 8, width: size.width / 8, filter: filter)
-      .cropped(rows: size.rows, columns: size.columns)
+  ///
+  /// - Parameters:
+  ///   - latent: The first pass's.
+  ///   - throughImage: Makes the latent of the enlarged image, where that is what is enlarged.
+  /// - Returns: A latent of the settings' shape.
+  /// - Throws: What `throughImage` throws.
+  func enlarged(_ latent: Latent, throughImage: (Latent) throws -> Latent) rethrows -> Latent {
+    let large =
+      if let filter = upscaler.latentFilter {
+        latent.resized(height: size.height / 8, width: size.width / 8, filter: filter)
+      } else {
+        try throughImage(latent)
+      }
+    return large.cropped(rows: size.rows, columns: size.columns)
   }
 
   /// The second pass before its first step; only where some noise is put on.
   ///
   /// - Parameters:
-  ///   - latent: The first pass's.
-  ///   - steps: How many steps it took.
+  ///   - latent: The first pass's, at the size of the second.
+  ///   - steps: How many steps the first took.
   /// - Returns: A loop.
-  func start(from latent: Latent, after steps: Int) -> SamplingLoop {
-    SamplingLoop(over: enlarged(latent), settings: settings, training: training, earlierSteps: steps)
+  func start(over latent: Latent, after steps: Int) -> SamplingLoop {
+    SamplingLoop(over: latent, settings: settings, training: training, earlierSteps: steps)
   }
 }

@@ -53,7 +53,7 @@ public struct EmbeddingIdentity: Codable, Hashable, Sendable {
 extension JobIngredients {
   /// The checkpoint and all that goes with it, for the list of models of a run.
   public var models: [ModelIdentity] {
-    [model, vae, hiresModel, refiner].compactMap { $0 }
+    [model, vae, hiresModel, refiner, upscaler].compactMap { $0 }
       + ((loras ?? []) + (hiresLoRAs ?? [])).map {
         ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "lora")
       }

@@ -6,6 +6,8 @@ public enum GenerationProgress: Hashable, Sendable {
   case encoding
   /// So many sampling steps of all are done; 0 before the first.
   case sampling(step: Int, of: Int)
+  /// The image is being enlarged between its passes: so many pieces of it are done; of none while it is decoded and encoded.
+  case upscaling(piece: Int, of: Int)
   /// The latent is being made into pixels.
   case decoding
 }

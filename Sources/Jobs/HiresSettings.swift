@@ -61,6 +61,9 @@ public struct HiresSettings: Codable, Hashable, Sendable {
 
   /// What enlarges.
   public var effectiveUpscaler: UpscalerReference { upscaler ?? .latent }
+
+  /// Whether the first pass's image is enlarged, and not its latent.
+  public var enlargesImages: Bool { effectiveUpscaler.enlargesImages }
 }
 
 /// Which pass of an image with two the refiner finishes, as the webui names them.
@@ -71,21 +74,6 @@ public enum RefinerPass: String, CaseIterable, Codable, Hashable, Sendable {
   case second = "second pass"
   /// Each.
   case both = "both passes"
-}
-
-/// What enlarges an image between its passes, as the recipe names it.
-public struct UpscalerReference: Codable, Hashable, Sendable {
-  /// The webui's name of a filter.
-  public var name: String
-
-  /// An upscaler of this name.
-  public init(name: String) { self.name = name }
-
-  /// What the webui takes where nothing is asked for.
-  public static let latent = UpscalerReference(name: LatentFilter.bilinear.rawValue)
-
-  /// The filter, where it is one that enlarges latents.
-  public var latentFilter: LatentFilter? { LatentFilter(rawValue: name) }
 }
 
 /// What an image of the first pass is enlarged to, and what of that is kept.

@@ -136,7 +136,7 @@ public struct Infotext: Hashable, Sendable {
       add("Hires resize", .string("\(hires.resizeX)x\(hires.resizeY)"), when: true)
     }
     add("Hires steps", .integer(Int64(hires.steps)), when: hires.steps != 0)
-    if let upscaler = hires.upscaler { add("Hires upscaler", .string(upscaler.name), when: true) }
+    if let upscaler = hires.upscaler { add("Hires upscaler", .string(upscaler.title), when: true) }
     return extras
   }
 

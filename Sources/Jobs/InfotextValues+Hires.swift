@@ -23,7 +23,9 @@ extension InfotextValues {
     if let name = take("Hires upscaler") {
       let reference = UpscalerReference(name: name)
       hires.upscaler = reference
-      if reference.latentFilter == nil { complain("Hires upscaler", name, "one that enlarges latents") }
+      if Self.otherUpscalers.contains(where: name.hasPrefix) {
+        complain("Hires upscaler", name, "a filter, or a network of the ESRGAN family")
+      }
     }
     var checkpoint = take("Hires checkpoint")
     // The webui's words for the first pass's.
@@ -37,6 +39,9 @@ extension InfotextValues {
     if ratio != first.tokenMergingRatio { hires.tokenMergingRatio = ratio }
     return Hires(settings: hires, checkpoint: checkpoint, firstSize: firstSize(first, &hires))
   }
+
+  /// What the names of the webui's other networks begin with.
+  private static let otherUpscalers = ["LDSR", "SwinIR", "ScuNET", "DAT x", "HAT"]
 
   /// The webui's first versions wrote the size of the whole as that of the image.
   private mutating func firstSize(

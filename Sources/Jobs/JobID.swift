@@ -181,7 +181,7 @@ extension JobID {
         writer.member("steps", second.steps)
         if second.tokenMergingRatio != 0 { writer.member("token_merging_ratio", second.tokenMergingRatio) }
       }
-      writer.member("upscaler", hires.effectiveUpscaler.name)
+      writer.member("upscaler", ingredients.upscaler?.sha256 ?? hires.effectiveUpscaler.name)
       writer.member("width", size.width)
     }
   }

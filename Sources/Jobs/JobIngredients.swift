@@ -12,6 +12,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var loras: [LoRAIdentity]?
   /// The same of a second pass with a prompt of its own; nothing where its prompt is the first pass's, or has no tags.
   public var hiresLoRAs: [LoRAIdentity]?
+  /// The network that enlarges the image between its passes; nothing where there is none.
+  public var upscaler: ModelIdentity?
   /// What the prompts name, in their order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
@@ -28,7 +30,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   /// The ingredients of a job.
   public init(
     model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
-    loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
+    loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
+    embeddings: [EmbeddingIdentity] = [],
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
@@ -37,6 +40,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.hiresModel = hiresModel
     self.loras = loras
     self.hiresLoRAs = hiresLoRAs
+    self.upscaler = upscaler
     self.embeddings = embeddings
     self.vocabularySHA256 = vocabularySHA256
     self.precision = precision
@@ -56,6 +60,7 @@ extension JobIngredients {
     hiresModel = try container.decodeIfPresent(ModelIdentity.self, forKey: .hiresModel)
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
     hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
+    upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
     precision = try container.decode(String.self, forKey: .precision)
@@ -73,7 +78,7 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var path: String?
   /// SHA-256 in lower-case hexadecimal: of the file, or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`; `vae` or `taesd` for what decodes latents.
+  /// The architecture, such as `sd1`; `vae` or `taesd` for what decodes latents, `upscaler` for what enlarges images.
   public var family: String
 
   /// Whether it is a TAESD, which stands in for a VAE.
@@ -95,6 +100,7 @@ extension JobParameters {
   /// What of the settings decides about a job's ingredients: jobs with equal keys have equal ones.
   public struct IngredientsKey: Hashable, Sendable {
     private let models: [ModelReference?]
+    private let upscaler: UpscalerReference?
     private let precision: PrecisionChoice
     private let places: [String]
     /// Nothing where no prompt can name any network.
@@ -102,6 +108,7 @@ extension JobParameters {
 
     fileprivate init(_ parameters: JobParameters) {
       models = [parameters.model, parameters.vae, parameters.refiner, parameters.hires?.checkpoint]
+      upscaler = parameters.hires?.effectiveUpscaler
       precision = parameters.precision
       places = parameters.adapterPlaces
       let hires = [parameters.hires?.prompt ?? "", parameters.hires?.negativePrompt ?? ""]

@@ -1,3 +1,5 @@
+import Jobs
+
 /// Reads the axes of `grid` and `zip`.
 struct AxisReader {
   let values: ValueReader
@@ -319,6 +321,10 @@ struct AxisReader {
         return String(file.dropLast(ending.count))
       }
       return scalar.isNull || file.isEmpty ? "none" : file
+    case .upscaler:
+      // "none" would be another upscaler's name.
+      return scalar.isNull || scalar.text.isEmpty
+        ? UpscalerReference.latent.name : UpscalerReference(name: scalar.text).title
     default: return text(scalar, key)
     }
   }

@@ -84,7 +84,7 @@ public struct ModelLocator: Sendable {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }
 
-  private static func isCheckpoint(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
+  static func isCheckpoint(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
 
   /// Names of checkpoint files in the places, to propose instead of one that is not there.
   func knownNames() -> [String] {

@@ -113,7 +113,7 @@ extension SettingValue {
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
-    case .upscaler(let upscaler): YAMLScalar(upscaler.name, style: .doubleQuoted)
+    case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .size(let width, let height): YAMLScalar("\(width)x\(height)")

@@ -54,7 +54,7 @@ public struct Plan: Sendable {
       (axes, filters, extras, warnings) = ([], [], [], [])
       base = CellDraft(environment: environment)
       count = planned.last?.jobs.upperBound ?? 0
-      totalSteps = planned.reduce(0) { $0 + $1.jobs.count * $1.request.settings.steps }
+      totalSteps = planned.reduce(0) { $0 + $1.jobs.count * $1.request.settings.allSteps }
       return
     }
     requests = nil

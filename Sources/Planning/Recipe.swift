@@ -102,7 +102,7 @@ struct CellFilter: Sendable {
     func matches(_ resolved: SettingValue) -> Bool {
       switch resolved {
       // Only these can equal a value that is written otherwise.
-      case .sampler, .model: values.contains { $0.matches(resolved) }
+      case .sampler, .model, .upscaler: values.contains { $0.matches(resolved) }
       default: values.contains(resolved)
       }
     }

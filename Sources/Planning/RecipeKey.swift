@@ -353,7 +353,7 @@ public final class RecipeKey: Sendable {
       "firstphase_height", .integer(0...8192, multipleOf: 8), "The height that goes with firstphase_width.",
       resolved: { .integer(Int64($0.hires.firstHeight)) }, apply: { $1.hires.firstHeight = Int($0.asInteger) }),
     RecipeKey(
-      "hr_upscaler", .upscaler, "What enlarges the first pass's latent, by the webui's name.",
+      "hr_upscaler", .upscaler, "What enlarges the first pass's latent or image: a filter, or the file of a network.",
       resolved: { $0.hires.settings.upscaler.map { .upscaler($0) } ?? .nothing },
       apply: { $1.hires.settings.upscaler = $0.asUpscaler }),
     RecipeKey(

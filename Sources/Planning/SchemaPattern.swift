@@ -74,8 +74,7 @@ extension RecipeKey {
       Self.orNull(
         Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings)),
         "use same scheduler")
-    case .upscaler:
-      Self.orNull(Self.names(LatentFilter.allCases.map(\.rawValue), also: LatentFilter.allCases.map(\.rawValue)), "")
+    case .upscaler: ["type": ["string", "number", "null"]]
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
     case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)

@@ -31,6 +31,7 @@ public enum SettingValue: Hashable, Sendable {
       sampler == found && (schedule == nil || schedule == foundSchedule)
     // One model may be named in more than one way.
     case (.model(let model), .model(let found)): model.path == found.path
+    case (.upscaler(let upscaler), .upscaler(let found)) where upscaler.path != nil: upscaler.path == found.path
     default: self == resolved
     }
   }

@@ -98,7 +98,7 @@ public enum ValueKind: Hashable, Sendable {
     case .schedule: "a schedule's name"
     case .otherSampler: "a sampler's name, or nothing for the first pass's"
     case .otherSchedule: "a schedule's name, or nothing for the first pass's"
-    case .upscaler: Self.list(LatentFilter.allCases.map { Quoted.short($0.rawValue) })
+    case .upscaler: "an upscaler's name, or nothing for the usual one"
     case .model: "demo, a model file or a model folder"
     case .otherModel: "a checkpoint file or a model folder, or nothing"
     case .vae: "a VAE file or folder, or nothing"

@@ -166,13 +166,19 @@ struct ValueReader {
 
   private func upscaler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
     let wanted = scalar.text.lowercased()
-    let names = LatentFilter.allCases.map(\.rawValue)
-    if let name = names.first(where: { $0.lowercased() == wanted }) {
+    let filters = LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)
+    if let name = filters.first(where: { $0.lowercased() == wanted }) {
       return .upscaler(UpscalerReference(name: name))
     }
+    if let path = locator.upscaler(scalar.text) {
+      return .upscaler(UpscalerReference(name: scalar.text, path: path))
+    }
+    let networks = locator.upscalerNames()
+    let there = networks.isEmpty ? "there is none" : "there are only \(ValueKind.list(Array(networks.prefix(50))))"
     throw Complaint(
-      message: "found \(YAMLNode.found(scalar)), which is not supported by this version, expected "
-        + ValueKind.list(names) + NearestName.hint(scalar.text, among: names))
+      message: "found \(YAMLNode.found(scalar)), expected \(filters.joined(separator: ", ")) or the file of a network "
+        + "of the ESRGAN family, of which \(there) in \(locator.upscalerFoldersLookedIn(for: scalar.text))"
+        + NearestName.hint(scalar.text, among: filters + networks))
   }
 
   private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {

@@ -111,7 +111,7 @@ extension EngineError: InputFailure {
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherLatents, .noPreviewDecoder,
-      .adapterMissing, .hypernetwork, .noHiresUpscaler:
+      .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
     }

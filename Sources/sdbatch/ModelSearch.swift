@@ -56,6 +56,7 @@ struct ModelSearch {
         (parameters.prompt, parameters.negativePrompt) = ("", "")
         parameters.refiner = refiner?.reference
         parameters.hires?.checkpoint = hiresModel?.reference
+        parameters.hires?.upscaler = nil
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
           // Files are hashed whole the first time, which may take a while.
@@ -75,6 +76,7 @@ struct ModelSearch {
             (parameters.prompt, parameters.negativePrompt) = (
               settings.parameters.prompt, settings.parameters.negativePrompt
             )
+            parameters.hires?.upscaler = settings.parameters.hires?.upscaler.map(placed)
             return parameters
           }
           if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
@@ -106,6 +108,23 @@ struct ModelSearch {
       }
     }
     return Self.unique(places + locators.flatMap(\.places))
+  }
+
+  /// The upscaler with its file, where it is a network that can be found: the one of the picture's run, else the first of
+  /// this name. A text has no hash of it.
+  private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
+    guard upscaler.kind == .network else { return upscaler }
+    var placed = upscaler
+    if case .array(let models) = picture.manifest?["models"] {
+      placed.path =
+        models.first { model in
+          model["family"] == "upscaler"
+            && (models.count { $0["family"] == "upscaler" } == 1 || model["name"]?.text == upscaler.title)
+        }?["path"]?.text
+    }
+    if let path = placed.path, FileManager.default.fileExists(atPath: path) { return placed }
+    placed.path = locators.lazy.compactMap { $0.upscaler(upscaler.name) }.first
+    return placed
   }
 
   // MARK: Candidates

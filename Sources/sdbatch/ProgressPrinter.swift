@@ -89,6 +89,8 @@ final class ProgressPrinter {
     case .loading(let model): "loading \(model)"
     case .encoding: "encoding"
     case .sampling(let step, let steps): "step \(step)/\(steps)"
+    case .upscaling(_, of: 0): "upscaling"
+    case .upscaling(let piece, let pieces): "upscaling \(piece)/\(pieces)"
     case .decoding: "decoding"
     }
   }

@@ -107,7 +107,7 @@ struct ReproduceCommand: ParsableCommand {
         switch progress {
         case .loading(let model): Console.partialOutput("\rloading \(model)\u{1B}[K")
         case .sampling(let step, let steps): Console.partialOutput("\rstep \(step)/\(steps)\u{1B}[K")
-        case .encoding, .decoding: break
+        case .encoding, .upscaling, .decoding: break
         }
       }
     } catch {

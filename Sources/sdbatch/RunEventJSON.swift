@@ -62,6 +62,8 @@ enum RunEventJSON {
     case .loading(let model): [("stage", "loading"), ("model", .string(model))]
     case .encoding: [("stage", "encoding")]
     case .sampling(let step, let steps): [("stage", "sampling"), ("step", integer(step)), ("steps", integer(steps))]
+    case .upscaling(let piece, let pieces):
+      [("stage", "upscaling"), ("piece", integer(piece)), ("pieces", integer(pieces))]
     case .decoding: [("stage", "decoding")]
     }
   }

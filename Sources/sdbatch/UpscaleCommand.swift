@@ -86,9 +86,7 @@ struct UpscaleCommand: ParsableCommand {
     }
     let locator = ModelLocator(
       recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
-    for name in [upscaler, "upscalers/" + upscaler] {
-      if let path = locator.path(of: name) { return .network(path: path) }
-    }
+    if let path = locator.upscaler(upscaler) { return .network(path: path) }
     throw UpscaleError.noUpscaler(name: upscaler, places: locator.places)
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Jobs
+import TestSupport
 import Testing
 
 /// Images that are stopped or killed inside, with the real engine.
@@ -42,6 +43,14 @@ import Testing
     try await stopAgainAndAgain(
       Self.recipe(.eulerAncestral).replacingOccurrences(of: "steps: 9", with: "steps: 4")
         + "enable_hr: true\nhr_scale: 1.25\nhr_second_pass_steps: 5\nhr_upscaler: Latent (bicubic)\n")
+  }
+
+  @Test(.timeLimit(.minutes(5)))
+  func `an image that a network enlarges between its passes is the same, however often it is stopped`() async throws {
+    try await stopAgainAndAgain(
+      Self.recipe(.dpmPP2M).replacingOccurrences(of: "steps: 9", with: "steps: 3")
+        + "enable_hr: true\nhr_scale: 1.25\nhr_second_pass_steps: 4\n"
+        + "hr_upscaler: \(Fixtures.path("Upscalers/compact.pth"))\n")
   }
 
   private func stopAgainAndAgain(_ recipe: String) async throws {

@@ -92,6 +92,49 @@ import Testing
     #expect(other.output.contains("different: "))
   }
 
+  @Test func `an image that was enlarged between its passes is made again, and names what enlarged it`() async throws {
+    let space = try Workspace(
+      recipe: """
+        model: model.safetensors
+        prompt: a small boat
+        width: 64
+        height: 64
+        steps: 3
+        enable_hr: true
+        hr_scale: 1.3
+        denoising_strength: 0.5
+        output: run
+        grid: {hr_upscaler: [None, lanczos, Nearest, compact, R-ESRGAN 4x+, Latent]}
+        """)
+    try space.makeFolder("models/upscalers")
+    for (file, name) in [("compact.pth", "compact.pth"), ("realesrgan.pth", "RealESRGAN_x4plus.pth")] {
+      try space.write(try Fixtures.data("Upscalers/" + file), to: "models/upscalers/" + name)
+    }
+    try await space.run("recipe.yaml")
+    let jobs = try space.manifestJobs()
+    #expect(jobs.count == 6 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 6)
+    let names = ["None", "Lanczos", "Nearest", "compact", "R-ESRGAN 4x+", "Latent"]
+    for (job, name) in zip(jobs, names) {
+      #expect(job["infotext"]?.text?.contains(", Hires upscale: 1.3, Hires upscaler: \(name), ") == true)
+      #expect(job["info"]?["extra_generation_params"]?["Hires upscaler"]?.text == name)
+      let file = "run/" + (try #require(job["file"]?.text))
+      let again = try await space.run("reproduce", file)
+      #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
+    }
+    let models = try #require(try space.manifest()["models"]?.elements).filter { $0["family"] == "upscaler" }
+    #expect(models.compactMap { $0["name"]?.text } == ["compact", "RealESRGAN_x4plus"])
+    #expect(models[0]["sha256"]?.text == digest(try Fixtures.data("Upscalers/compact.pth")))
+    // The same recipe with another file under the same name makes another image, and that one alone.
+    try space.write(try Fixtures.data("Upscalers/numbered.pth"), to: "models/upscalers/compact.pth")
+    let second = try await space.run("recipe.yaml", "--json")
+    #expect(second.output.contains(#""images_made":1"#), "\(second.output)")
+    try FileManager.default.removeItem(atPath: space.path + "/models/upscalers/compact.pth")
+    let lost = try await space.run("recipe.yaml", exits: 10)
+    #expect(
+      lost.errors.contains(#"hr_upscaler: found "compact", expected Latent, "#)
+        && lost.errors.contains("of which there are only RealESRGAN_x4plus in "), "\(lost.errors)")
+  }
+
   @Test func `an image whose second pass had another checkpoint and a refiner is made again`() async throws {
     let space = try Workspace(
       recipe: """

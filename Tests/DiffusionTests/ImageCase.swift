@@ -95,7 +95,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     hires.scale = hr_scale ?? hires.scale
     hires.resizeX = hr_resize_x ?? 0
     hires.resizeY = hr_resize_y ?? 0
-    hires.upscaler = hr_upscaler.map { UpscalerReference(name: $0) }
+    hires.upscaler = hr_upscaler.map { name in
+      // Files of networks have an extension, names of filters have none.
+      UpscalerReference(name: name, path: name.contains(".") ? Fixtures.path("Upscalers/" + name) : nil)
+    }
     hires.steps = hr_second_pass_steps ?? 0
     hires.denoisingStrength = denoising_strength ?? hires.denoisingStrength
     hires.sampler = hr_sampler_name

@@ -132,5 +132,16 @@ import Testing
     let bound = network.configuration.activationBytes(
       height: 8 * size.height, width: 8 * size.width, elementType: precision.elementType)
     #expect(decoding <= bound + 4 << 20 && bound < 3 * decoding + 4 << 20, "\(decoding), estimated \(bound)")
+
+    let half = try #require(archive.vaeEncoder)
+    let encoder = try VAEEncoder(half.weights, configuration: half.configuration, compute: compute.unquantized)
+    compute.workspace.trim()
+    let earlier = compute.workspace.heldBytes
+    compute.workspace.forgetPeak()
+    _ = encoder.forward(tensor(8 * size.height, 8 * size.width, 3))
+    let encoding = compute.workspace.peakBytes - earlier
+    let most = half.configuration.activationBytes(
+      height: 8 * size.height, width: 8 * size.width, elementType: precision.elementType)
+    #expect(encoding <= most + 4 << 20 && most < 3 * encoding + 4 << 20, "\(encoding), estimated \(most)")
   }
 }

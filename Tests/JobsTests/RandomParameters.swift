@@ -72,7 +72,10 @@ struct RandomParameters {
     hires.scale = pick([2, 1.5, number(1, 4)])
     hires.resizeX = pick([0, 0, 700])
     hires.resizeY = pick([0, 0, 512])
-    hires.upscaler = pick([nil] + LatentFilter.allCases.map { UpscalerReference(name: $0.rawValue) })
+    hires.upscaler = pick(
+      [nil, UpscalerReference(name: "R-ESRGAN 4x+"), UpscalerReference(name: "4x UltraSharp, v2")]
+        + LatentFilter.allCases.map { UpscalerReference(name: $0.rawValue) }
+        + PixelFilter.allCases.map { UpscalerReference(name: $0.rawValue) })
     hires.steps = pick([0, 1, 15])
     hires.denoisingStrength = pick([0, 0.7, 1, number(0, 1)])
     hires.sampler = pick([nil, .euler, .dpmPP2M, .ddim, .dpmPPSDE])

@@ -253,6 +253,8 @@ private func request(
     #expect(hires.upscaler?.latentFilter == .nearestExact && hires.tokenMergingRatio == 0.4)
     #expect(hires.sampler == .dpmPP2M && hires.scheduler == .karras && hires.negativePrompt.isEmpty)
     #expect((job.finalWidth, job.finalHeight, job.allSteps) == (192, 768, 14))
+    let lanczos = try request(#"{"enable_hr": true, "denoising_strength": 0.3, "hr_upscaler": "Lanczos"}"#).jobs()
+    #expect(lanczos.first?.parameters.hires?.upscaler?.kind == .image(.lanczos))
     let plain = try #require(try request(#"{"hr_scale": 3, "hr_prompt": "x", "denoising_strength": 0}"#).jobs().first)
     #expect(plain.parameters.hires == nil)
   }

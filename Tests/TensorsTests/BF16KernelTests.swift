@@ -6,31 +6,12 @@ import Testing
 
 /// Every bfloat16 slot of every instruction set that this machine runs, against portable C, with guards around every output.
 @Suite struct BF16KernelTests {
-  static let accelerated = Kernels.available.filter { $0.name != "portable" }
-  static let portable = Kernels.available[0]
-
-  struct ProductShape: Sendable {
-    let taps: Int
-    let k: Int
-    let m: Int
-    let n: Int
-  }
-
-  /// Odd and even sums, whole and broken tiles, whole, half and broken panels.
-  static let productShapes = [
-    ProductShape(taps: 1, k: 1, m: 1, n: 1), ProductShape(taps: 1, k: 7, m: 5, n: 3),
-    ProductShape(taps: 9, k: 5, m: 8, n: 16), ProductShape(taps: 9, k: 40, m: 13, n: 9),
-    ProductShape(taps: 1, k: 320, m: 33, n: 16), ProductShape(taps: 3, k: 64, m: 64, n: 15),
-    ProductShape(taps: 9, k: 33, m: 7, n: 12), ProductShape(taps: 2, k: 16, m: 11, n: 8),
-    ProductShape(taps: 9, k: 320, m: 64, n: 16),
-  ]
-
   /// Products of two bfloat16 numbers are exact in float32, so sums differ by their order alone, as those of floats do; a
   /// result in bfloat16 may fall to the other side of a rounding.
-  @Test(arguments: accelerated, productShapes)
+  @Test(arguments: Kernels.accelerated, ProductShape.all)
   func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {
     for activation in [CK_IDENTITY, CK_SILU, CK_GELU, CK_QUICK_GELU] {
-      let expected = product(Self.portable, shape, activation: activation)
+      let expected = product(Kernels.portable, shape, activation: activation)
       let found = product(kernels, shape, activation: activation)
       #expect(found.isWhole)
       let difference = relativeDifference(found.floats, expected.floats)
@@ -142,29 +123,9 @@ import Testing
     return down < up || (down == up && below % 2 == 0) ? below : above
   }
 
-  struct AttentionShape: Sendable {
-    let queries: Int
-    let keys: Int
-    let heads: Int
-    let width: Int
-    let mask: AttentionMask
-  }
-
-  /// The widths of heads of SD 1.5, of other families and of the VAE; more keys than a block, and odd numbers of them.
-  static let attentionShapes = [
-    AttentionShape(queries: 1, keys: 1, heads: 1, width: 1, mask: .none),
-    AttentionShape(queries: 5, keys: 77, heads: 2, width: 40, mask: .none),
-    AttentionShape(queries: 77, keys: 77, heads: 3, width: 64, mask: .causal),
-    AttentionShape(queries: 70, keys: 231, heads: 2, width: 80, mask: .none),
-    AttentionShape(queries: 30, keys: 300, heads: 1, width: 160, mask: .none),
-    AttentionShape(queries: 49, keys: 257, heads: 1, width: 512, mask: .none),
-    AttentionShape(queries: 33, keys: 33, heads: 4, width: 8, mask: .causal),
-    AttentionShape(queries: 150, keys: 150, heads: 1, width: 13, mask: .causal),
-  ]
-
   /// Weights are rounded to 8 bits between the products, 2⁻⁹ of each, which averages out over the keys; the result is
   /// rounded once more.
-  @Test(arguments: Kernels.available, attentionShapes)
+  @Test(arguments: Kernels.available, AttentionShape.all)
   func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
     var random = SplitMix64(seed: shape.keys)
@@ -175,14 +136,12 @@ import Testing
     let v = compute.tensor16([shape.keys, channels], random.floats(shape.keys * channels))
     let source = KeysValues(keys: k, values: v, image: 0, heads: shape.heads, compute: compute)
     let found = compute.attention(q, [source], mask: shape.mask).values
-    let formula = KernelAgreementTests.AttentionShape(
-      queries: shape.queries, keys: shape.keys, heads: shape.heads, width: shape.width, mask: shape.mask)
-    let expected = KernelAgreementTests().attention(q.values, k.values, v.values, formula)
+    let expected = shape.expected(q.values, k.values, v.values)
     let difference = relativeDifference(found, expected)
     #expect(difference < 6e-3, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
-  @Test(arguments: accelerated, [1, 7, 8, 15, 16, 17, 100])
+  @Test(arguments: Kernels.accelerated, [1, 7, 8, 15, 16, 17, 100])
   func `activations and sums agree with portable C`(kernels: Kernels, count: Int) {
     let values = (0..<2 * count).map { Float($0 - count) * 12 / Float(count) }.map(narrowed)
     func outputs(_ table: ck_table) -> [Guarded<UInt16>] {
@@ -198,14 +157,14 @@ import Testing
       table.add_bf16(values, Array(values.reversed()), count, output(count))
       return outputs
     }
-    let expected = outputs(Self.portable.table.pointee)
+    let expected = outputs(Kernels.portable.table.pointee)
     for (index, found) in outputs(kernels.table.pointee).enumerated() {
       let difference = roundedDifference(found.values, expected[index].values)
       #expect(found.guardsAreWhole && difference <= 1, "\(kernels.name) output \(index) differs by \(difference) units")
     }
   }
 
-  @Test(arguments: accelerated, [1, 5, 16, 40, 97])
+  @Test(arguments: Kernels.accelerated, [1, 5, 16, 40, 97])
   func `norms agree with portable C`(kernels: Kernels, channels: Int) {
     var random = SplitMix64(seed: channels)
     let rows = 11
@@ -221,7 +180,7 @@ import Testing
       table.layer_norm_bf16(x, rows, channels, gamma.start, beta.start, 1e-5, rounded[2].start)
       return (floats, rounded)
     }
-    let expected = outputs(Self.portable.table.pointee)
+    let expected = outputs(Kernels.portable.table.pointee)
     let found = outputs(kernels.table.pointee)
     for (found, expected) in zip(found.floats, expected.floats) {
       #expect(found.guardsAreWhole && relativeDifference(found.values, expected.values) < 2e-5)

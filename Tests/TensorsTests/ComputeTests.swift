@@ -13,91 +13,109 @@ extension Compute {
   }
 }
 
+extension ElementType {
+  /// The nearest number of the type.
+  func rounded(_ value: Float) -> Float { self == .fp32 ? value : widened(narrowed(value)) }
+
+  /// What operations on such numbers give.
+  var results: [ElementType] { self == .fp32 ? [.fp32] : ElementType.allCases }
+
+  /// What a result may differ by, of the largest: in floats sums of other orders do.
+  var rounding: Float { self == .fp32 ? 1e-5 : 0x1.1p-8 }
+}
+
 extension Double {
   static func exp(_ x: Double) -> Double { Glibc.exp(x) }
 }
 
 /// Whole operations against the formula, written out in double precision.
 @Suite struct ComputeTests {
-  struct ConvolutionShape: Sendable {
-    let height: Int
-    let width: Int
-    let inputs: Int
-    let outputs: Int
-    let step: Int
-    var start = 0
-    var batch = 1
-  }
-
-  static let convolutionShapes = [
-    ConvolutionShape(height: 1, width: 1, inputs: 1, outputs: 1, step: 1),
-    ConvolutionShape(height: 5, width: 7, inputs: 4, outputs: 33, step: 1, batch: 2),
-    ConvolutionShape(height: 9, width: 12, inputs: 32, outputs: 4, step: 1),
-    ConvolutionShape(height: 9, width: 7, inputs: 8, outputs: 40, step: 2, batch: 2),
-    ConvolutionShape(height: 9, width: 8, inputs: 8, outputs: 40, step: 2, start: 1, batch: 2),
-    ConvolutionShape(height: 2, width: 300, inputs: 3, outputs: 17, step: 1),
-    // Wide enough that the taps are summed in several passes.
-    ConvolutionShape(height: 3, width: 3, inputs: 1500, outputs: 5, step: 1),
-  ]
-
-  @Test(arguments: Kernels.available, convolutionShapes)
+  /// Where the numbers are bfloat16, only the result is rounded, to 8 bits.
+  @Test(arguments: Kernels.available, ConvolutionShape.all)
   func `a convolution agrees with the formula`(kernels: Kernels, shape: ConvolutionShape) {
-    let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix64(seed: shape.inputs)
-    let x = compute.tensor(
-      batch: shape.batch, height: shape.height, width: shape.width, channels: shape.inputs, border: 1)
-    for image in 0..<shape.batch {
-      for y in 0..<shape.height {
-        for i in 0..<shape.width * shape.inputs { x.pixel(image, y, 0)[i] = random.float() }
+    for elementType in ElementType.allCases {
+      let compute = Compute(kernels: kernels, threadCount: 2, elementType: elementType)
+      var random = SplitMix64(seed: shape.inputs)
+      let precise = compute.with(.fp32)
+      let x = precise.tensor(
+        batch: shape.batch, height: shape.height, width: shape.width, channels: shape.inputs, border: 1)
+      for image in 0..<shape.batch {
+        for y in 0..<shape.height {
+          for i in 0..<shape.width * shape.inputs { x.pixel(image, y, 0)[i] = elementType.rounded(random.float()) }
+        }
       }
-    }
-    let weights = random.floats(shape.outputs * shape.inputs * 9)
-    let bias = random.floats(shape.outputs)
-    let vector = compute.tensor([1, shape.outputs], random.floats(shape.outputs))
-    let matrix = PanelMatrix(
-      weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs, taps: 9, compute: compute)
-    let plain = compute.convolution3x3(x, matrix, step: shape.step, start: shape.start)
-    let found = compute.convolution3x3(x, matrix, step: shape.step, start: shape.start, vector: vector, residual: plain)
-    var expected: [Float] = []
-    for image in 0..<shape.batch {
-      for y in 0..<found.height {
-        for column in 0..<found.width {
-          for o in 0..<shape.outputs {
-            var sum = Double(bias[o])
-            for tap in 0..<9 {
-              let (down, right) = (shape.start + tap / 3 - 1, shape.start + tap % 3 - 1)
-              let pixel = x.pixel(image, y * shape.step + down, column * shape.step + right)
-              for i in 0..<shape.inputs { sum += Double(pixel[i]) * Double(weights[(o * shape.inputs + i) * 9 + tap]) }
+      let weights = random.floats(shape.outputs * shape.inputs * 9).map(elementType.rounded)
+      let bias = random.floats(shape.outputs)
+      let vectors = precise.tensor(batch: shape.batch, height: 1, width: 1, channels: shape.outputs)
+      for index in 0..<vectors.count { vectors.base[index] = random.float() }
+      let matrix = PanelMatrix(
+        weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs, taps: 9, compute: compute)
+      let residual = precise.tensor(
+        batch: shape.batch, height: (shape.height - shape.start + shape.step - 1) / shape.step,
+        width: (shape.width - shape.start + shape.step - 1) / shape.step, channels: shape.outputs)
+      for index in 0..<residual.count { residual.base[index] = elementType.rounded(random.float()) }
+      var expected: [Float] = []
+      for image in 0..<shape.batch {
+        for y in 0..<residual.height {
+          for column in 0..<residual.width {
+            for o in 0..<shape.outputs {
+              var sum = Double(bias[o]) + Double(vectors.pixel(image, 0, 0)[o])
+              for tap in 0..<9 {
+                let (down, right) = (shape.start + tap / 3 - 1, shape.start + tap % 3 - 1)
+                let pixel = x.pixel(image, y * shape.step + down, column * shape.step + right)
+                for i in 0..<shape.inputs {
+                  sum += Double(pixel[i]) * Double(weights[(o * shape.inputs + i) * 9 + tap])
+                }
+              }
+              expected.append(Float(sum + Double(residual.pixel(image, y, column)[o])))
             }
-            expected.append(Float(2 * sum + Double(vector.base[o])))
           }
         }
       }
+      let input = compute.converted(x, border: 1)
+      for result in elementType.results {
+        let found = compute.convolution3x3(
+          input, matrix, step: shape.step, start: shape.start, vector: vectors, residual: compute.converted(residual),
+          as: result)
+        #expect(found.elementType == result)
+        let difference = relativeDifference(found.values, expected)
+        #expect(difference < result.rounding, "\(kernels.name) \(elementType) \(shape) differs by \(difference)")
+      }
     }
-    let difference = relativeDifference(found.values, expected)
-    #expect(difference < 1e-5, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
-  /// 5000 inputs take several passes over the panel; the second matrix has a panel of one column.
-  @Test(arguments: Kernels.available, [(rows: 3, inputs: 5000, outputs: 33), (rows: 300, inputs: 20, outputs: 70)])
+  /// 5000 and 12999 inputs take several passes over the panel; the last matrix has a panel of a few columns.
+  @Test(
+    arguments: Kernels.available,
+    [
+      (rows: 3, inputs: 5000, outputs: 33), (rows: 3, inputs: 12999, outputs: 33), (rows: 300, inputs: 20, outputs: 70),
+    ])
   func `a linear layer agrees with the formula`(kernels: Kernels, shape: (rows: Int, inputs: Int, outputs: Int)) {
-    let compute = Compute(kernels: kernels, threadCount: 2)
-    var random = SplitMix64(seed: shape.rows)
-    let x = compute.tensor([shape.rows, shape.inputs], random.floats(shape.rows * shape.inputs))
-    let residual = compute.tensor([shape.rows, shape.outputs], random.floats(shape.rows * shape.outputs))
-    let weights = random.floats(shape.outputs * shape.inputs)
-    let matrix = PanelMatrix(
-      weights: weights, bias: nil, outputs: shape.outputs, inputs: shape.inputs, taps: 1, compute: compute)
-    let found = compute.product(x, matrix, residual: residual).values
-    let expected = (0..<shape.rows * shape.outputs).map { index in
-      let (row, o) = (index / shape.outputs, index % shape.outputs)
-      return Float(
-        (0..<shape.inputs).reduce(Double(residual.base[index])) {
-          $0 + Double(x.base[row * shape.inputs + $1]) * Double(weights[o * shape.inputs + $1])
-        })
+    for elementType in ElementType.allCases {
+      let compute = Compute(kernels: kernels, threadCount: 2, elementType: elementType)
+      var random = SplitMix64(seed: shape.rows)
+      let precise = compute.with(.fp32)
+      let x = precise.tensor(
+        [shape.rows, shape.inputs], random.floats(shape.rows * shape.inputs).map(elementType.rounded))
+      let residual = precise.tensor(
+        [shape.rows, shape.outputs], random.floats(shape.rows * shape.outputs).map(elementType.rounded))
+      let weights = random.floats(shape.outputs * shape.inputs).map(elementType.rounded)
+      let matrix = PanelMatrix(
+        weights: weights, bias: nil, outputs: shape.outputs, inputs: shape.inputs, taps: 1, compute: compute)
+      let expected = (0..<shape.rows * shape.outputs).map { index in
+        let (row, o) = (index / shape.outputs, index % shape.outputs)
+        return Float(
+          (0..<shape.inputs).reduce(Double(residual.base[index])) {
+            $0 + Double(x.base[row * shape.inputs + $1]) * Double(weights[o * shape.inputs + $1])
+          })
+      }
+      let input = compute.converted(x)
+      for result in elementType.results {
+        let found = compute.product(input, matrix, residual: compute.converted(residual), as: result)
+        let difference = relativeDifference(found.values, expected)
+        #expect(difference < result.rounding, "\(kernels.name) \(elementType) \(shape) differs by \(difference)")
+      }
     }
-    let difference = relativeDifference(found, expected)
-    #expect(difference < 1e-5, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
   @Test(arguments: Kernels.available)

@@ -6,31 +6,13 @@ import Testing
 
 /// Every slot of every instruction set that this machine runs, against portable C, with guards around every output.
 @Suite struct KernelAgreementTests {
-  static let accelerated = Kernels.available.filter { $0.name != "portable" }
-  static let portable = Kernels.available[0]
-
-  struct ProductShape: Sendable {
-    let taps: Int
-    let k: Int
-    let m: Int
-    let n: Int
-  }
-
-  static let productShapes = [
-    ProductShape(taps: 1, k: 1, m: 1, n: 1), ProductShape(taps: 1, k: 7, m: 5, n: 3),
-    ProductShape(taps: 9, k: 5, m: 8, n: 16), ProductShape(taps: 9, k: 40, m: 13, n: 9),
-    ProductShape(taps: 1, k: 320, m: 33, n: 16), ProductShape(taps: 3, k: 64, m: 64, n: 15),
-    ProductShape(taps: 9, k: 33, m: 7, n: 12), ProductShape(taps: 2, k: 16, m: 11, n: 8),
-    ProductShape(taps: 9, k: 320, m: 64, n: 16),
-  ]
-
   /// Sums of k products in other orders differ by about √k · 2⁻²⁴ of the terms' size; a missing product would change the
   /// result by some 1/√k of its size, a thousand times as much.
-  @Test(arguments: accelerated, productShapes)
+  @Test(arguments: Kernels.accelerated, ProductShape.all)
   func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {
     for accumulates in [false, true] {
       for hasExtras in [false, true] {
-        let expected = product(Self.portable, shape, accumulates: accumulates, hasExtras: hasExtras)
+        let expected = product(Kernels.portable, shape, accumulates: accumulates, hasExtras: hasExtras)
         let found = product(kernels, shape, accumulates: accumulates, hasExtras: hasExtras)
         #expect(found.guardsAreWhole)
         let difference = relativeDifference(found.values, expected.values)
@@ -76,26 +58,8 @@ import Testing
     return out
   }
 
-  struct AttentionShape: Sendable {
-    let queries: Int
-    let keys: Int
-    let heads: Int
-    let width: Int
-    let mask: AttentionMask
-  }
-
-  static let attentionShapes = [
-    AttentionShape(queries: 1, keys: 1, heads: 1, width: 1, mask: .none),
-    AttentionShape(queries: 5, keys: 77, heads: 2, width: 40, mask: .none),
-    AttentionShape(queries: 77, keys: 77, heads: 3, width: 64, mask: .causal),
-    AttentionShape(queries: 64, keys: 231, heads: 2, width: 80, mask: .none),
-    AttentionShape(queries: 30, keys: 100, heads: 1, width: 160, mask: .none),
-    AttentionShape(queries: 49, keys: 49, heads: 1, width: 512, mask: .none),
-    AttentionShape(queries: 33, keys: 33, heads: 4, width: 8, mask: .causal),
-  ]
-
   /// The weights of a softmax are positive and sum to 1, so the error is that of the scores (some 1e-6) and of exp.
-  @Test(arguments: Kernels.available, attentionShapes)
+  @Test(arguments: Kernels.available, AttentionShape.all)
   func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2)
     var random = SplitMix64(seed: shape.keys)
@@ -105,38 +69,13 @@ import Testing
     let v = compute.tensor([shape.keys, channels], random.floats(shape.keys * channels))
     let source = KeysValues(keys: k, values: v, image: 0, heads: shape.heads, compute: compute)
     let found = compute.attention(q, [source], mask: shape.mask).values
-    let expected = attention(q.values, k.values, v.values, shape)
+    let expected = shape.expected(q.values, k.values, v.values)
     let difference = relativeDifference(found, expected)
     #expect(difference < 2e-5, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
-  func attention(_ q: [Float], _ k: [Float], _ v: [Float], _ shape: AttentionShape) -> [Float] {
-    let channels = shape.heads * shape.width
-    var out = [Float](repeating: 0, count: q.count)
-    for head in 0..<shape.heads {
-      for i in 0..<shape.queries {
-        let seen = shape.mask == .causal ? i + 1 : shape.keys
-        let scores = (0..<seen).map { key in
-          (0..<shape.width).reduce(0.0) { sum, c in
-            let at = head * shape.width + c
-            return sum + Double(q[i * channels + at]) * Double(k[key * channels + at])
-          } / Double(shape.width).squareRoot()
-        }
-        let largest = scores.max() ?? 0
-        let weights = scores.map { Double.exp($0 - largest) }
-        let total = weights.reduce(0, +)
-        for c in 0..<shape.width {
-          let at = head * shape.width + c
-          out[i * channels + at] = Float(
-            (0..<seen).reduce(0.0) { $0 + weights[$1] * Double(v[$1 * channels + at]) } / total)
-        }
-      }
-    }
-    return out
-  }
-
   /// The polynomials of exp and erf err by some 3e-7 of a result of size 1.
-  @Test(arguments: accelerated, [1, 7, 8, 15, 16, 17, 100])
+  @Test(arguments: Kernels.accelerated, [1, 7, 8, 15, 16, 17, 100])
   func `activations agree with portable C from very negative to very large`(kernels: Kernels, count: Int) {
     let far = (0..<count).map { Float($0 - count / 2) * 200 / Float(count) }
     let near = (0..<count).map { Float($0 - count / 2) * 8 / Float(count) }
@@ -144,13 +83,13 @@ import Testing
       let source = GuardedFloats(x + x)
       for (name, slot) in pointwise {
         let (expected, found) = (GuardedFloats(count: 2 * count), GuardedFloats(count: 2 * count))
-        slot(Self.portable.table.pointee)(source.start, 2 * count, expected.start)
+        slot(Kernels.portable.table.pointee)(source.start, 2 * count, expected.start)
         slot(kernels.table.pointee)(source.start, 2 * count, found.start)
         let difference = relativeDifference(found.values, expected.values)
         #expect(found.guardsAreWhole && difference < 1e-6, "\(kernels.name) \(name) differs by \(difference)")
       }
       let (expected, found) = (GuardedFloats(count: count), GuardedFloats(count: count))
-      Self.portable.table.pointee.geglu(source.start, 1, count, expected.start)
+      Kernels.portable.table.pointee.geglu(source.start, 1, count, expected.start)
       kernels.table.pointee.geglu(source.start, 1, count, found.start)
       #expect(found.guardsAreWhole && relativeDifference(found.values, expected.values) < 1e-6)
     }
@@ -162,7 +101,7 @@ import Testing
   }
 
   /// Means far from zero would lose digits in a sum of squares; the second pass keeps them.
-  @Test(arguments: accelerated, [1, 5, 16, 40, 97])
+  @Test(arguments: Kernels.accelerated, [1, 5, 16, 40, 97])
   func `norms agree with portable C`(kernels: Kernels, channels: Int) {
     var random = SplitMix64(seed: channels)
     let rows = 11
@@ -179,7 +118,7 @@ import Testing
       table.layer_norm(x.start, rows, channels, gamma.start, beta.start, 1e-5, normal.start)
       return [mean, m2, affine, activated, normal]
     }
-    let expected = outputs(Self.portable.table.pointee)
+    let expected = outputs(Kernels.portable.table.pointee)
     for (index, found) in outputs(kernels.table.pointee).enumerated() {
       let difference = relativeDifference(found.values, expected[index].values)
       #expect(found.guardsAreWhole && difference < 2e-5, "\(kernels.name) output \(index) differs by \(difference)")

@@ -20,23 +20,24 @@ public final class Upscaler {
   ///   - path: A `.pth`, `.pt` or `.safetensors` file.
   ///   - compute: What the arithmetic runs on; in floats.
   /// - Throws: `WeightError`; `unsupported` for a file that is no upscaler of this family.
-  public init(path: String, compute: Compute) throws {
+  public convenience init(path: String, compute: Compute) throws {
+    try self.init(try UpscalerArchive(path: path), compute: compute)
+  }
+
+  /// Reads every weight.
+  ///
+  /// - Parameters:
+  ///   - archive: The network's file.
+  ///   - compute: What the arithmetic runs on; in floats.
+  /// - Throws: `WeightError`.
+  public init(_ archive: UpscalerArchive, compute: Compute) throws {
     let compute = compute.with(.fp32)
-    let file = try UpscalerFile(path: path)
-    let root = file.store.root
-    func check(_ configuration: some NetworkConfiguration) throws(WeightError) {
-      let audit = file.store.audit(expecting: configuration.expectedTensors)
-      try WeightAudit(path: path, findings: audit.findings + file.unread).check()
-    }
-    switch file.architecture {
-    case .rrdb(let blocks, let upsamplings):
-      let configuration = try RRDBConfiguration(file, blocks: blocks, upsamplings: upsamplings)
-      try check(configuration)
+    let root = archive.file.store.root
+    switch archive.sizes {
+    case .rrdb(let configuration):
       network = .rrdb(try RRDBNet(root, configuration: configuration, compute: compute))
       (scale, multiple) = (configuration.scale, configuration.unshuffling)
-    case .compact(let layers):
-      let configuration = try SRVGGConfiguration(file, layers: layers)
-      try check(configuration)
+    case .compact(let configuration):
       network = .compact(try SRVGGNet(root, configuration: configuration, compute: compute))
       (scale, multiple) = (configuration.scale, 1)
     }

@@ -1,4 +1,4 @@
-"""The webui's second pass (hires fix) over latents, written from a description of its arithmetic.
+"""The webui's second pass (hires fix), written from a description of its arithmetic.
 
 `generate` makes the latent of a case with both passes; sizes, steps and noise as stable-diffusion-webui 1.10.1 has them.
 """
@@ -6,12 +6,17 @@
 import os
 import sys
 
+import numpy as np
 import torch
 import torchsde._brownian.brownian_interval as brownian_interval
 
+from PIL import Image
+
 import webui_reference as reference
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Prompts"))
+for folder in ("Prompts", "Upscalers"):
+    sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
+import upscaler_networks  # noqa: E402
 from webui_prompts import parts, schedule  # noqa: E402
 
 K, W = reference.K, reference.W
@@ -181,11 +186,24 @@ def second_pass(networks, case, latent):
 
 
 @torch.no_grad()
+def through_image(vae, latent, width, height, name):
+    """The latent of the decoded image, enlarged in 8 bits; of what the VAE encodes to the mean."""
+    image = upscaler_networks.enlarged(Image.fromarray(reference.decode(vae, latent)), width, height, name)
+    pixels = torch.from_numpy(np.moveaxis(np.array(image).astype(np.float32) / 255.0, 2, 0))[None]
+    return vae.encode(pixels * 2 - 1).latent_dist.mean * vae.config.scaling_factor
+
+
+@torch.no_grad()
 def generate(networks, case):
-    """The latent of both passes, enlarged by a latent upscaler."""
+    """The latent of both passes."""
     width, height, across, down = target(case)
-    mode, antialias = LATENT_UPSCALERS[case.get("hr_upscaler", "Latent")]
-    latent = torch.nn.functional.interpolate(
-        first_pass(networks, case), size=(height // 8, width // 8), mode=mode, antialias=antialias
-    )
+    name = case.get("hr_upscaler", "Latent")
+    latent = first_pass(networks, case)
+    if name in LATENT_UPSCALERS:
+        mode, antialias = LATENT_UPSCALERS[name]
+        latent = torch.nn.functional.interpolate(
+            latent, size=(height // 8, width // 8), mode=mode, antialias=antialias
+        )
+    else:
+        latent = through_image(networks[3], latent, width, height, name)
     return second_pass(networks, case, crop(latent, across, down))
