@@ -16,6 +16,8 @@ final class ModelCatalog {
   private let vocabularies: VocabularyLocator
   private let adapters: AdapterCatalog
   private var models: [ModelReference: Model] = [:]
+  /// What is still to be told of models.
+  private var notes: [String] = []
   private var vaes: [ModelReference: VAE] = [:]
   private var upscalers: [String: Upscaler] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
@@ -157,7 +159,10 @@ final class ModelCatalog {
   }
 
   /// What users should know of files that were looked at so far, each once.
-  func takeNotes() -> [String] { adapters.takeNotes() }
+  func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes + adapters.takeNotes()
+  }
 
   /// The noise levels that the checkpoint of a job was trained on, or those that the job takes it to be trained on.
   func training(_ job: JobParameters) throws -> TrainingSchedule {
@@ -169,6 +174,7 @@ final class ModelCatalog {
     if let model = models[reference] { return model }
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.open(path: path)
+    if let remark = archive.familyRemark { notes.append("\(path): \(remark)") }
     let vocabulary = try vocabularies.find(for: path)
     let known = archive.textEncoders.map(\.configuration.vocabularySize).min() ?? 0
     guard vocabulary.count <= known else {
