@@ -16,6 +16,8 @@ final class ModelCatalog {
   private let vocabularies: VocabularyLocator
   private let adapters: AdapterCatalog
   private var models: [ModelReference: Model] = [:]
+  /// What is still to be told of models.
+  private var notes: [String] = []
   private var vaes: [ModelReference: VAE] = [:]
   private var upscalers: [String: Upscaler] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
@@ -162,7 +164,10 @@ final class ModelCatalog {
   }
 
   /// What users should know of files that were looked at so far, each once.
-  func takeNotes() -> [String] { adapters.takeNotes() }
+  func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes + adapters.takeNotes()
+  }
 
   /// How many channels the latents of a job's checkpoint have.
   func channels(_ job: JobParameters) throws -> Int { try models(for: job).model.archive.unet.configuration.inChannels }
@@ -177,6 +182,7 @@ final class ModelCatalog {
     if let model = models[reference] { return model }
     let path = try reference.path ?? demoFolder()
     let archive = try ModelArchive.open(path: path)
+    if let remark = archive.familyRemark { notes.append("\(path): \(remark)") }
     let vocabulary = try vocabularies.find(for: path)
     let known = archive.textEncoders.map(\.configuration.vocabularySize).min() ?? 0
     guard vocabulary.count <= known else {

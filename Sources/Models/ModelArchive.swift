@@ -39,6 +39,8 @@ public struct ModelArchive: Sendable {
   public let path: String
   /// The architecture.
   public let family: ModelFamily
+  /// What users should know of how the family was told; nothing where the files leave no doubt.
+  public let familyRemark: String?
   /// How the tensors are named and spread over files.
   public let layout: CheckpointLayout
   /// The UNet.
@@ -88,6 +90,10 @@ public struct ModelArchive: Sendable {
     }
     path = checkpoint.path
     self.family = family
+    familyRemark =
+      checkpoint.isFamilyGuessed
+      ? "the file does not tell \(family.title) from \(ModelFamily.sd2.title), and is taken for the former; one with the "
+        + "names of its text encoder as they were tells" : nil
     layout = checkpoint.layout
     let unetConfiguration = try UNetConfiguration(unet, family: family)
     self.unet = Network(unetConfiguration, unet)

@@ -46,6 +46,8 @@ public struct ModelReport: Sendable {
   public let kind: Kind
   /// What people call the architecture, such as `Stable Diffusion 1.x`; nothing where it cannot be told.
   public var family: String?
+  /// What users should know of how the family was told; nothing where there is no doubt.
+  public var familyRemark: String?
   /// How the tensors are named.
   public var layout: String?
   /// What the UNet predicts, as the files tell; nothing where they do not.
@@ -114,6 +116,7 @@ public struct ModelReport: Sendable {
     container = file?.container
     kind = .checkpoint
     family = model.family.title
+    familyRemark = model.familyRemark
     layout = model.layout.rawValue
     prediction = model.predictionType?.rawValue
     parts = [Part("unet", model.unet.weights, model.unet.configuration.sizes)]

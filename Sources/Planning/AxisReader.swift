@@ -321,7 +321,10 @@ struct AxisReader {
         return String(file.dropLast(ending.count))
       }
       return scalar.isNull || file.isEmpty ? "none" : file
-    case .upscaler where !scalar.isNull && !scalar.text.isEmpty: return UpscalerReference(name: scalar.text).title
+    case .upscaler:
+      // "none" would be another upscaler's name.
+      return scalar.isNull || scalar.text.isEmpty
+        ? UpscalerReference.latent.name : UpscalerReference(name: scalar.text).title
     default: return text(scalar, key)
     }
   }

@@ -17,6 +17,8 @@ package struct Checkpoint: Sendable {
   package var layout: CheckpointLayout
   /// Nothing for a VAE alone.
   package var family: ModelFamily?
+  /// Whether the files look like those of Stable Diffusion 2.x as much.
+  package var isFamilyGuessed = false
   package var unet: Network?
   /// In the order of the family's.
   package var textEncoders: [Network] = []
@@ -56,6 +58,7 @@ package struct Checkpoint: Sendable {
     let tensors = file.tensors
     let names = try SingleFileNames(file)
     var checkpoint = Checkpoint(path: path, layout: .singleFile, family: names.family)
+    checkpoint.isFamilyGuessed = names.isFamilyGuessed
     checkpoint.unread = unread(tensors, known: names.known)
     checkpoint.markers = Set(CheckpointMarker.allCases.filter { tensors.keys.contains($0.rawValue) })
     func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {

@@ -1,12 +1,13 @@
 /// FP8 weights that stand for their product with numbers beside them, as ComfyUI and others write them.
 ///
-/// `X.weight` goes with `X.scale_weight` or `X.weight_scale`: one number, or one for each output. `X.scale_input`,
+/// `X.weight` goes with `X.scale_weight` or `X.weight_scale`: one number, one for each output, or one for each block of a
+/// matrix; or with `X.weight_scale_inv`, one for each square of 128, which is a factor in spite of its name. `X.scale_input`,
 /// `X.input_scale` and `X.comfy_quant` tell how to round activations, and `scaled_fp8` that a file is of this kind; nothing
 /// here needs them.
 enum ScaledFP8 {
   /// The tensors with every scale applied and left out.
   ///
-  /// A scale of another shape, or one that is not finite, stays where it is and is told as unread.
+  /// A scale whose shape does not tell what each of its numbers is for, or one that is not finite, stays where it is and is told as unread.
   static func applied(to tensors: [String: WeightTensor]) -> [String: WeightTensor] {
     guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
       return tensors
@@ -14,10 +15,11 @@ enum ScaledFP8 {
     var scaled = tensors
     for (name, tensor) in tensors where name.hasSuffix(".weight") {
       let layer = name.dropLast("weight".count)
-      for scaleName in ["\(layer)scale_weight", "\(layer)weight_scale"] {
-        // [n], or [n, 1, ...] with as many dimensions as the weight.
-        guard let numbers = tensors[scaleName], numbers.shape.dropFirst().allSatisfy({ $0 == 1 }),
-          let factors = try? numbers.floats(), let scale = WeightScale(factors, for: tensor.shape)
+      for ending in ["scale_weight", "weight_scale", "weight_scale_inv"] {
+        let scaleName = "\(layer)\(ending)"
+        guard let numbers = tensors[scaleName], let factors = try? numbers.floats(),
+          let scale = WeightScale(
+            factors, factorShape: numbers.shape, for: tensor.shape, isOfSquares: ending == "weight_scale_inv")
         else { continue }
         scaled[name] = tensor.scaled(by: scale)
         scaled[scaleName] = nil

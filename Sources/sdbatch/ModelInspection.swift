@@ -66,6 +66,7 @@ struct ModelInspection {
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
     var lines = ["\(report.path):", ""]
     lines += rows.map { "\($0.0)\(String(repeating: " ", count: max(width - $0.0.count, 0)))  \($0.1)" }
+    if let remark = report.familyRemark { lines += ["", "note: \(remark)"] }
     if !report.audit.isClean { lines += ["", "\(report.audit)"] }
     if case .unusable(let audit) = report.encoder { lines += ["", "VAE encoder: \(audit)"] }
     if let refusal = report.refusal { lines += ["", refusal] }
@@ -109,6 +110,7 @@ struct ModelInspection {
       "path": .string(report.path),
       "kind": .string(report.kind.rawValue),
       "family": text(report.family),
+      "family_remark": text(report.familyRemark),
       "layout": text(report.layout),
       "container": text(report.container?.rawValue),
       "prediction": text(report.prediction),

@@ -90,6 +90,15 @@ struct ModelBench: ParsableCommand {
     guard let vae else { return }
     let decode = Stopwatch(repeats: options.repeats) { _ = vae.forward(latent) }
     add(&report, "VAE decode", decode, note: "works in \(compute.workspace.peakBytes >> 20) MiB")
+
+    guard let half = archive.vaeEncoder, half.audit().isClean else { return }
+    let encoder = try VAEEncoder(half.weights, configuration: half.configuration, compute: compute.unquantized)
+    compute.workspace.trim()
+    compute.workspace.forgetPeak()
+    let image = compute.tensor(batch: 1, height: size, width: size, channels: 3, elementType: .fp32)
+    for index in 0..<image.count { image.base[index] = Float(index % 9) / 4 - 1 }
+    let encode = Stopwatch(repeats: options.repeats) { _ = encoder.forward(image) }
+    add(&report, "VAE encode", encode, note: "works in \(compute.workspace.peakBytes >> 20) MiB")
   }
 
   /// A context of any numbers; what it says takes no time.

@@ -45,6 +45,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
   /// `Tests/Fixtures/Families`.
   let model: String?
+  /// A file of `Tests/Fixtures/Engine` with a VAE for all checkpoints; nothing for their own.
+  let vae: String?
   let file: String
 
   var testDescription: String {
@@ -58,6 +60,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     case "folder": parameters.model = Self.model("../../Sources/DemoModel/Resources/demo")
     case let family?: parameters.model = Self.model("Families/" + family)
     }
+    parameters.vae = vae.map { Self.model("Engine/" + $0) }
     parameters.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
     // Where the webui is not told when, it is at once.
     parameters.refinerSwitchAt = refiner_switch_at ?? 0

@@ -45,10 +45,35 @@ import Testing
     for name in ["vocab.json", "merges.txt"] {
       try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name)))
     }
-    let testCase = try #require(ImageCase.cases(in: "cases.json").first { $0.model == nil })
-    var parameters = testCase.parameters
-    parameters.model = ModelReference(name: "renamed", path: path)
-    try testCase.expectAgreement(Engine.forTests(), parameters)
+    // One of them encodes an image between its passes.
+    let lanczos = ImageCase.cases(in: "hires/cases.json").first { $0.model == nil && $0.hr_upscaler == "Lanczos" }
+    for testCase in [try #require(ImageCase.cases(in: "cases.json").first { $0.model == nil }), try #require(lanczos)] {
+      var parameters = testCase.parameters
+      parameters.model = ModelReference(name: "renamed", path: path)
+      try testCase.expectAgreement(Engine.forTests(), parameters)
+    }
+  }
+
+  @Test func `a file that tells neither family is taken for one of 1.x, with a note`() throws {
+    let folder = try TemporaryFolder()
+    let tensors = try SafetensorsFile(path: Fixtures.path("Families/sd2.safetensors")).tensors.values
+    for name in ["vocab.json", "merges.txt"] {
+      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+    }
+    for isProjected in [true, false] {
+      let some = tensors.filter { isProjected || !$0.name.hasSuffix("text_projection") }.sorted { $0.name < $1.name }
+      let path = try folder.write("\(isProjected).gguf", Self.file(some, .split))
+      var parameters = JobParameters()
+      parameters.model = ModelReference(name: "renamed", path: path)
+      let engine = try Engine.forTests()
+      #expect(try engine.ingredients(for: parameters).model.family == (isProjected ? "sd2" : "sd1"))
+      let notes = engine.takeNotes()
+      #expect(notes.count == (isProjected ? 0 : 1))
+      #expect(
+        notes.allSatisfy {
+          $0.hasPrefix(path) && $0.contains("does not tell Stable Diffusion 1.x from Stable Diffusion 2.x")
+        })
+    }
   }
 
   // MARK: Renaming
@@ -79,10 +104,20 @@ import Testing
     }
   }
 
-  private static func file(_ tensors: [WeightTensor], _ style: Style) -> [UInt8] {
+  /// A GGUF file of half precision, or with the matrices of UNet and text encoders in Q8_0.
+  static func file(_ tensors: [WeightTensor], _ style: Style, isQuantised: Bool = false) throws -> [UInt8] {
     var file = GGUFBytes()
-    // Encoders in files of their own come without this number.
-    for tensor in tensors where style != .components || !tensor.name.hasSuffix("logit_scale") {
+    func add(_ tensor: Renamed, type: UInt32) {
+      file.tensor(tensor.name, type: type, shape: tensor.shape.map(UInt64.init), offset: UInt64(file.data.count))
+      file.data += tensor.bytes
+      file.data += Array(repeating: 0, count: (32 - file.data.count % 32) % 32)
+    }
+    // Encoders in files of their own come without this number, and some versions leave it out.
+    for tensor in tensors where ![.components, .split].contains(style) || !tensor.name.hasSuffix("logit_scale") {
+      if isQuantised, let blocks = try Q8.blocks(tensor) {
+        add(Renamed(name: renamed(tensor.name, style), shape: tensor.shape, bytes: blocks), type: Q8.type)
+        continue
+      }
       var tensor = Renamed(name: tensor.name, shape: tensor.shape, bytes: tensor.withRawBytes { Array($0) })
       let isMatrix = tensor.shape.count == 2
       tensor.name = renamed(tensor.name, style)
@@ -90,8 +125,7 @@ import Testing
       switch style {
       case .split:
         if isMatrix, tensor.name.hasSuffix("proj_in.weight") || tensor.name.hasSuffix("proj_out.weight") {
-          // In Stable Diffusion 2.x these are left, for only they tell so narrow a model from one of 1.x.
-          if tensors.contains(where: { $0.name.contains("label_emb") }) { parts[0].shape += [1, 1] }
+          parts[0].shape += [1, 1]
         }
         if tensor.name.contains(".in_proj.") { parts = tensor.thirds }
       case .converted: break
@@ -103,11 +137,7 @@ import Testing
         }
       case .squeezed: parts[0].shape = tensor.shape.filter { $0 != 1 }
       }
-      for part in parts {
-        file.tensor(part.name, type: 1, shape: part.shape.map(UInt64.init), offset: UInt64(file.data.count))
-        file.data += part.bytes
-        file.data += Array(repeating: 0, count: (32 - file.data.count % 32) % 32)
-      }
+      for part in parts { add(part, type: 1) }
     }
     return file.bytes
   }

@@ -72,11 +72,11 @@ import Testing
     let folder = try TemporaryFolder()
     try folder.write("upscalers/net.pth", "")
     var text = RecipeText(
-      "enable_hr: true\ngrid: {hr_upscaler: [None, upscalers/net.pth, net]}\nexclude: [{hr_upscaler: net}]\n")
+      "enable_hr: true\ngrid: {hr_upscaler: [None, upscalers/net.pth, net, null]}\nexclude: [{hr_upscaler: net}]\n")
     text.path = folder("fish.yaml")
     // Both names are of one file.
-    #expect(try text.jobs().map { $0.axes[0].title } == ["None"])
+    #expect(try text.jobs().map { $0.axes[0].title } == ["None", "Latent"])
     text.text = text.text.replacingOccurrences(of: "exclude: [{hr_upscaler: net}]\n", with: "")
-    #expect(try text.jobs().map { $0.axes[0].title } == ["None", "net", "net"])
+    #expect(try text.jobs().map { $0.axes[0].title } == ["None", "net", "net", "Latent"])
   }
 }

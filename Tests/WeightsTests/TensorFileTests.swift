@@ -115,6 +115,75 @@ struct TensorFileTests {
       try tensor.transposed().floats().map(\.bitPattern) == (0..<24).map { numbers[$0 % 4 * 6 + $0 / 4] })
   }
 
+  struct Blocks: Sendable {
+    var ending: String
+    var shape: [Int]
+    var scales: [Int]
+    /// Rows and columns of a block.
+    var sides: (Int, Int)
+  }
+
+  @Test(
+    arguments: [
+      Blocks(ending: "weight_scale_inv", shape: [300, 200], scales: [3, 2], sides: (128, 128)),
+      Blocks(ending: "weight_scale_inv", shape: [300, 100], scales: [3, 1], sides: (128, 128)),
+      Blocks(ending: "weight_scale_inv", shape: [6, 5], scales: [1, 1], sides: (128, 128)),
+      Blocks(ending: "weight_scale", shape: [300, 200], scales: [3, 4], sides: (100, 50)),
+      Blocks(ending: "weight_scale", shape: [300, 200], scales: [300, 8], sides: (1, 25)),
+      Blocks(ending: "weight_scale", shape: [300, 260], scales: [3, 3], sides: (128, 128)),
+      Blocks(ending: "scale_weight", shape: [384, 256], scales: [3, 2], sides: (128, 128)),
+    ])
+  func `scales of blocks go with parts of the matrix, and across its diagonal`(blocks: Blocks) throws {
+    let folder = try TemporaryFolder()
+    let (rows, columns) = (blocks.shape[0], blocks.shape[1])
+    // Codes of finite numbers of both signs.
+    let bytes: [UInt8] = (0..<rows * columns).map { element in
+      let code = UInt8(element * 7 % 126)
+      return element.isMultiple(of: 2) ? code : code | 0x80
+    }
+    let scales: [Float] = (1...blocks.scales[0] * blocks.scales[1]).map { Float($0) * 0.37 }
+    func open(_ extra: [SyntheticTensor]) throws -> WeightTensor {
+      let weight = SyntheticTensor("a.weight", blocks.shape, type: "F8_E4M3", bytes: bytes)
+      let file = try TensorFile(path: try folder.write("\(extra.count).safetensors", [weight] + extra))
+      #expect(file.tensors.keys.sorted() == ["a.weight"])
+      return try #require(file.tensors["a.weight"])
+    }
+    let tensor = try open([SyntheticTensor("a." + blocks.ending, blocks.scales, floats: scales)])
+    var expected = try open([]).floats()
+    for element in expected.indices {
+      let (row, column) = (element / columns, element % columns)
+      let block: Int = row / blocks.sides.0 * blocks.scales[1] + column / blocks.sides.1
+      expected[element] *= scales[block]
+    }
+    let found = try tensor.floats()
+    #expect(found.elementsEqual(expected))
+    let third = rows / 3 * columns
+    let part = try tensor.part(1, of: 3, shape: [rows / 3, columns]).floats()
+    #expect(part.elementsEqual(expected[third..<2 * third]))
+    let turned: [Float] = (0..<rows * columns).map { expected[$0 % rows * columns + $0 / rows] }
+    let transposed = try tensor.transposed().floats()
+    #expect(transposed.elementsEqual(turned))
+  }
+
+  @Test(
+    arguments: [
+      // Squares of 128, or equal halves of 100 rows.
+      Blocks(ending: "weight_scale", shape: [200, 128], scales: [2, 1], sides: (0, 0)),
+      Blocks(ending: "weight_scale", shape: [300, 200], scales: [7, 2], sides: (0, 0)),
+      Blocks(ending: "weight_scale_inv", shape: [300, 200], scales: [3, 4], sides: (0, 0)),
+      Blocks(ending: "weight_scale_inv", shape: [300, 200], scales: [300, 1], sides: (0, 0)),
+      Blocks(ending: "weight_scale", shape: [30, 20], scales: [3, 2, 1, 2], sides: (0, 0)),
+    ])
+  func `scales whose shape tells no blocks, or several ways, are left as tensors that nothing reads`(
+    blocks: Blocks
+  ) throws {
+    let folder = try TemporaryFolder()
+    let weight = SyntheticTensor("a.weight", blocks.shape, type: "F8_E4M3")
+    let scales = SyntheticTensor("a." + blocks.ending, blocks.scales, type: "F32")
+    let file = try TensorFile(path: try folder.write("a.safetensors", [weight, scales]))
+    #expect(file.tensors.keys.sorted() == ["a.weight", scales.name])
+  }
+
   @Test func `a scale that fits no row is told as a tensor that nothing reads`() throws {
     let folder = try TemporaryFolder()
     for floats in [[1, 2], [Float.nan]] as [[Float]] {

@@ -5,6 +5,8 @@
 /// of XL begin alike: shapes tell them apart. Facts: `name_conversion.cpp` and `model.cpp` of stable-diffusion.cpp.
 struct SingleFileNames {
   let family: ModelFamily
+  /// Whether the file looks like one of Stable Diffusion 2.x as much.
+  let isFamilyGuessed: Bool
   /// Where the text encoders' tensors are, in the order of the family's.
   private(set) var textEncoders: [KeyMap] = []
   /// What the VAE's names begin with.
@@ -18,7 +20,7 @@ struct SingleFileNames {
   init(_ file: TensorFile) throws(WeightError) {
     let tensors = file.tensors
     try CheckpointLayout.requireCheckpoint(tensors.keys, path: file.path)
-    family = Self.family(file)
+    (family, isFamilyGuessed) = Self.family(file)
     vaePrefix = Self.vaePrefix(tensors) ?? KeyMap.ldmVAEPrefix
     known = [KeyMap.ldmUNetPrefix] + KeyMap.vaePrefixes + KeyMap.ldmLeftovers
     for encoder in family.textEncoders {
@@ -59,7 +61,7 @@ struct SingleFileNames {
 
   // MARK: Family
 
-  private static func family(_ file: TensorFile) -> ModelFamily {
+  private static func family(_ file: TensorFile) -> (ModelFamily, isGuessed: Bool) {
     let tensors = file.tensors
     func has(_ encoder: ModelFamily.TextEncoder) -> Bool {
       ([encoder.prefix] + encoder.renamedPrefixes).contains { Self.has(tensors, $0) }
@@ -68,30 +70,42 @@ struct SingleFileNames {
     let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
     let complete = families.filter { $0.textEncoders.allSatisfy(has) }
     if complete.count < 2 || complete[0].textEncoders.count > 1 {
-      return complete.first ?? families.first { $0.textEncoders.contains { Self.has(tensors, $0.prefix) } } ?? .sd1
+      let family =
+        complete.first ?? families.first { $0.textEncoders.contains { Self.has(tensors, $0.prefix) } } ?? .sd1
+      return (family, false)
     }
     if let family = complete.first(where: { $0 != .sd1 && Self.has(tensors, $0.textEncoders[0].prefix) }) {
-      return family
+      return (family, false)
     }
-    if Self.has(tensors, KeyMap.ldmUNetPrefix + "label_emb.") { return .sdxlRefiner }
-    return isOpenCLIP(file) ? .sd2 : .sd1
+    if Self.has(tensors, KeyMap.ldmUNetPrefix + "label_emb.") { return (.sdxlRefiner, false) }
+    guard let isOpenCLIP = isOpenCLIP(file) else { return (.sd1, true) }
+    return (isOpenCLIP ? .sd2 : .sd1, false)
   }
 
-  /// Whether the one text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x.
-  private static func isOpenCLIP(_ file: TensorFile) -> Bool {
+  /// Whether the one text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x; nothing
+  /// where the file does not tell.
+  private static func isOpenCLIP(_ file: TensorFile) -> Bool? {
     let tensors = file.tensors
     let signs = [".self_attn.in_proj.weight", "cond_stage_model.model.logit_scale"]
     if tensors.keys.contains(where: { name in signs.contains { name.hasSuffix($0) } }) { return true }
-    let embeddings = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }
-    if embeddings?.value.shape.last == 1024 { return true }
-    // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, in files that still tell one from the other. In
-    // other containers an encoder under these names is that of 1.x.
+    let width = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }?.value.shape.last
+    if width == 1024 { return true }
+    // The transformers library once kept the numbers of the positions beside them. In other containers an encoder under these
+    // names is that of 1.x.
+    if tensors.keys.contains(where: { $0.hasSuffix(".embeddings.position_ids") }) { return false }
     guard file.container == .gguf else { return false }
+    // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, in files that still tell one from the other.
     func ranks(_ ending: String) -> [Int] {
       tensors.filter { $0.key.hasPrefix(KeyMap.ldmUNetPrefix) && $0.key.hasSuffix(ending) }.map(\.value.shape.count)
     }
-    let convolutions = ranks(".skip_connection.weight")
     let projections = ranks(".proj_in.weight")
-    return convolutions.contains(4) && !projections.isEmpty && projections.allSatisfy { $0 == 2 }
+    if ranks(".skip_connection.weight").contains(4), !projections.isEmpty, projections.allSatisfy({ $0 == 2 }) {
+      return true
+    }
+    // OpenCLIP projects the text as a whole, though nothing uses it here; CLIP ViT-L does in files of its own at most.
+    if width != 768, tensors.keys.contains(where: { $0.contains(".transformer.") && $0.contains("text_projection") }) {
+      return true
+    }
+    return width == 768 ? false : nil
   }
 }

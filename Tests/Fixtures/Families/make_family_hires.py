@@ -6,6 +6,7 @@
 Makes the models anew, which leaves their files as they were; writes hires/*.png and hires/cases.json.
 """
 
+import copy
 import json
 import os
 import sys
@@ -15,7 +16,8 @@ from make_family_fixtures import base, edited, models, out
 from PIL import Image
 
 import webui_second_pass as second
-from family_reference import Guided, decode, sample, train
+from family_reference import HERE, Guided, decode, sample, train
+from saved_networks import small_model
 
 os.makedirs(out + "/hires", exist_ok=True)
 base = dict(base, enable_hr=True, hr_scale=1.5, denoising_strength=0.7, negative_prompt="noise")
@@ -36,18 +38,38 @@ cases = [
          refiner_switch_at=0.7, hires_fix_refiner_pass="both passes", cfg_scale=3.0, steps=9),
     # Nothing is sampled, but the other checkpoint decodes.
     dict(base, model="sd2", sampler_name="Euler", hr_checkpoint_name="lcm", denoising_strength=0.0),
+    # Enlarged as pictures, by a VAE in a file of its own; its latents are scaled as the checkpoint's are. With less
+    # noise the random VAE makes much of single steps of the 8 bits between the passes.
+    dict(xl, sampler_name="Euler", vae="model.safetensors", hr_upscaler="Lanczos", hr_scale=1.3, denoising_strength=0.8),
+    dict(refined, sampler_name="Euler", refiner_switch_at=0.5, hires_fix_refiner_pass="first pass",
+         vae="model.safetensors", hr_upscaler="compact.pth", hr_resize_x=90, hr_resize_y=104, denoising_strength=0.95),
 ]  # fmt: skip
+small_vae = small_model(os.path.join(HERE, "..", "Engine"))[3]
+
+
+def checkpoint(name, case):
+    """The model of this name, with the case's VAE."""
+    model = models.get(name)
+    if model and "vae" in case:
+        model = copy.copy(model)
+        model.vae = small_vae
+    return model
 
 
 @torch.no_grad()
 def picture(case):
     """The 8-bit picture of both passes."""
-    refiner, passes = models.get(case.get("refiner_checkpoint")), case.get("hires_fix_refiner_pass", "second pass")
-    latent, _, _ = sample(models[case["model"]], case, None if passes == "second pass" else refiner)
+    refiner = checkpoint(case.get("refiner_checkpoint"), case)
+    passes = case.get("hires_fix_refiner_pass", "second pass")
+    latent, _, _ = sample(checkpoint(case["model"], case), case, None if passes == "second pass" else refiner)
     width, height, across, down = second.target(case)
-    latent = torch.nn.functional.interpolate(latent, size=(height // 8, width // 8), mode="bilinear")
+    model = checkpoint(case.get("hr_checkpoint_name") or case["model"], case)
+    if "hr_upscaler" in case:
+        model.vae.config.scaling_factor = model.scale
+        latent = second.through_image(model.vae, latent, width, height, case["hr_upscaler"])
+    else:
+        latent = torch.nn.functional.interpolate(latent, size=(height // 8, width // 8), mode="bilinear")
     latent = second.crop(latent, across, down)
-    model = models[case.get("hr_checkpoint_name") or case["model"]]
     if case["denoising_strength"] == 0:
         return decode(model, latent)
     steps = case.get("hr_second_pass_steps") or case["steps"]
