@@ -12,6 +12,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
+  /// The VAE makes images of another size of latents than all other parts reckon with.
+  case otherEnlargement(path: String, Int)
   /// The latents of a checkpoint that is to go on mean something else than those of the one before.
   case otherLatents(key: String, path: String, String, model: String)
   /// What is to decode previews is no TAESD.
@@ -57,6 +59,8 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
+    case .otherEnlargement(let path, let factor):
+      "\(path): the VAE enlarges latents \(factor) times, expected 8 times as those of Stable Diffusion; use another VAE"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
     case .otherLatents(let key, let path, let other, let model):

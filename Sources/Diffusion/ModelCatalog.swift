@@ -70,7 +70,8 @@ final class ModelCatalog {
     let vae = try parameters.vae.map { try self.vae($0) }
     try model.archive.audit(vae: vae == nil ? .own : .separate).check()
     if let vae { try model.archive.requireMatch(vae.archive) }
-    guard vae != nil || model.archive.vae != nil else { throw EngineError.noVAE(path: model.archive.path) }
+    let factor = try model.decoderConfiguration(vae).enlargement
+    guard factor == 8 else { throw EngineError.otherEnlargement(path: vae?.archive.path ?? model.archive.path, factor) }
     checked[key] = (model, vae)
     return (model, vae)
   }

@@ -15,6 +15,9 @@ extension VAEDecoder: LatentDecoder {}
 
 /// The sizes of a decoder, from which follows what memory it takes.
 public protocol LatentDecoderConfiguration: NetworkConfiguration {
+  /// How many times as wide and high the image is as the latent.
+  var enlargement: Int { get }
+
   /// Bytes that decoding an image takes at the least.
   ///
   /// - Parameters:
@@ -34,9 +37,15 @@ public protocol LatentDecoderConfiguration: NetworkConfiguration {
   func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int
 }
 
-extension VAEConfiguration: LatentDecoderConfiguration {}
+extension VAEConfiguration: LatentDecoderConfiguration {
+  /// Every block but the last doubles the resolution.
+  public var enlargement: Int { 1 << (blockOutChannels.count - 1) }
+}
 
 extension TinyDecoderConfiguration: LatentDecoderConfiguration {
+  /// Every stage but the last doubles the resolution.
+  public var enlargement: Int { 1 << (blockCounts.count - 1) }
+
   /// The input of the last blocks, one of their inner results, and its bordered copy; in floats, whatever the rest runs in.
   public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
     width * height * 3 * self.width * ElementType.fp32.size

@@ -110,7 +110,8 @@ extension EngineError: InputFailure {
   /// Settings are of one job, models are not.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherLatents, .noPreviewDecoder,
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherEnlargement, .otherLatents,
+      .noPreviewDecoder,
       .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true

@@ -16,6 +16,32 @@ import Weights
     return parameters
   }
 
+  @Test func `a VAE that does not enlarge by 8 is refused before anything is made`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      "config.json",
+      """
+      {"_class_name": "AutoencoderKL", "block_out_channels": [16, 16, 16], "layers_per_block": 1, "norm_num_groups": 16,
+       "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}
+      """)
+    // The coarsest of four blocks is left out, and the others move up.
+    let whole = try SafetensorsFile(path: Fixtures.path("Families/sd2/vae/diffusion_pytorch_model.safetensors"))
+    let tensors = whole.tensors.filter { !$0.key.hasPrefix("decoder.up_blocks.0.") }.sorted { $0.key < $1.key }
+    try folder.write(
+      "diffusion_pytorch_model.safetensors",
+      tensors.map { name, tensor in
+        let moved = (1...3).reduce(name) {
+          $0.replacingOccurrences(of: "up_blocks.\($1).", with: "up_blocks.\($1 - 1).")
+        }
+        return SyntheticTensor(moved, tensor.shape)
+      })
+    var parameters = ResumedImageTests.parameters(.euler)
+    parameters.model = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    parameters.vae = ModelReference(name: "small", path: folder.path)
+    let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: parameters) }
+    #expect(error.map { "\($0)" }?.contains("the VAE enlarges latents 4 times, expected 8 times") == true)
+  }
+
   enum Change: CaseIterable {
     case written, touched, shortened
   }
