@@ -186,9 +186,9 @@ def second_pass(networks, case, latent):
 
 
 @torch.no_grad()
-def through_image(vae, latent, width, height, name):
-    """The latent of the decoded image, enlarged in 8 bits; of what the VAE encodes to the mean."""
-    image = upscaler_networks.enlarged(Image.fromarray(reference.decode(vae, latent)), width, height, name)
+def encoded(vae, pixels, width, height, name):
+    """The latent of an 8-bit image, enlarged; of what the VAE encodes to the mean."""
+    image = upscaler_networks.enlarged(Image.fromarray(pixels), width, height, name)
     pixels = torch.from_numpy(np.moveaxis(np.array(image).astype(np.float32) / 255.0, 2, 0))[None]
     return vae.encode(pixels * 2 - 1).latent_dist.mean * vae.config.scaling_factor
 
@@ -205,5 +205,5 @@ def generate(networks, case):
             latent, size=(height // 8, width // 8), mode=mode, antialias=antialias
         )
     else:
-        latent = through_image(networks[3], latent, width, height, name)
+        latent = encoded(networks[3], reference.decode(networks[3], latent), width, height, name)
     return second_pass(networks, case, crop(latent, across, down))

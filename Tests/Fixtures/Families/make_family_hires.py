@@ -43,6 +43,9 @@ cases = [
     dict(xl, sampler_name="Euler", vae="model.safetensors", hr_upscaler="Lanczos", hr_scale=1.3, denoising_strength=0.8),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5, hires_fix_refiner_pass="first pass",
          vae="model.safetensors", hr_upscaler="compact.pth", hr_resize_x=90, hr_resize_y=104, denoising_strength=0.95),
+    # What is handed on as a picture may go on in a model with other latents.
+    dict(base, model="sd2.safetensors", sampler_name="DPM++ 2M", hr_checkpoint_name="sdxl.safetensors", vae="model.safetensors",
+         hr_upscaler="Lanczos", denoising_strength=0.8),
 ]  # fmt: skip
 small_vae = small_model(os.path.join(HERE, "..", "Engine"))[3]
 
@@ -61,12 +64,13 @@ def picture(case):
     """The 8-bit picture of both passes."""
     refiner = checkpoint(case.get("refiner_checkpoint"), case)
     passes = case.get("hires_fix_refiner_pass", "second pass")
-    latent, _, _ = sample(checkpoint(case["model"], case), case, None if passes == "second pass" else refiner)
+    latent, _, first = sample(checkpoint(case["model"], case), case, None if passes == "second pass" else refiner)
     width, height, across, down = second.target(case)
     model = checkpoint(case.get("hr_checkpoint_name") or case["model"], case)
     if "hr_upscaler" in case:
+        pixels = decode(first.inner_model, latent)
         model.vae.config.scaling_factor = model.scale
-        latent = second.through_image(model.vae, latent, width, height, case["hr_upscaler"])
+        latent = second.encoded(model.vae, pixels, width, height, case["hr_upscaler"])
     else:
         latent = torch.nn.functional.interpolate(latent, size=(height // 8, width // 8), mode="bilinear")
     latent = second.crop(latent, across, down)
