@@ -97,8 +97,21 @@ extension JSONValue: CustomStringConvertible {
 }
 
 extension String {
-  /// The text, cut where it would make a message unreadable.
-  package var abridged: String { count <= 100 ? self : prefix(100) + "..." }
+  /// The text on one line, cut where it would make a message unreadable, and without what steers a terminal: it may come out
+  /// of a file of anybody's.
+  package var abridged: String {
+    let limit = 100
+    var line = ""
+    for scalar in unicodeScalars.prefix(limit) {
+      switch scalar {
+      case "\n", "\r", "\t": line += " "
+      case _ where scalar.properties.generalCategory == .control:
+        line += "\\u{\(String(scalar.value, radix: 16))}"
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    return unicodeScalars.dropFirst(limit).isEmpty ? line : line + "..."
+  }
 }
 
 /// A name and its value in a JSON object.

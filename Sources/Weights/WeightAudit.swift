@@ -1,3 +1,5 @@
+import JSON
+
 /// A tensor that a network needs.
 public struct ExpectedTensor: Hashable, Sendable {
   /// The name in code, which is the diffusers library's, counted from the network's root.
@@ -72,8 +74,9 @@ extension WeightAudit.Finding: CustomStringConvertible {
     switch self {
     case .missing(let name, let shape): "missing: \(name) \(shape)"
     case .misshapen(let name, let found, let expected): "wrong shape: \(name) is \(found), expected \(expected)"
-    case .elementType(let name, let found): "wrong type: \(name) holds \(found), which is no supported type of weights"
-    case .unread(let name, let shape): "not read by anything: \(name) \(shape)"
+    case .elementType(let name, let found):
+      "wrong type: \(name.abridged) holds \(found), which is no supported type of weights"
+    case .unread(let name, let shape): "not read by anything: \(name.abridged) \(shape)"
     }
   }
 }

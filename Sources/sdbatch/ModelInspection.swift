@@ -60,7 +60,7 @@ struct ModelInspection {
     for part in report.parts { rows.append((part.name, Self.text(part))) }
     if let encoder = report.encoder { rows.append(("vae encoder", Self.text(encoder))) }
     for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }).prefix(40) {
-      rows.append((key, value.replacing("\n", with: " ").abridged))
+      rows.append((key.abridged, value.abridged))
     }
     if report.metadata.count > 40 { rows.append(("...", "\(report.metadata.count - 40) more values; see --json")) }
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)

@@ -55,4 +55,12 @@ struct JSONValueTests {
       try bytes.withUnsafeBufferPointer { try JSONValue(parsing: $0) }
     }
   }
+
+  @Test func `texts of files stand in messages on one line of bounded length, and steer no terminal`() {
+    #expect("a\nb\tc".abridged == "a b c")
+    #expect("\u{1b}[2Jx\u{7}".abridged == "\\u{1b}[2Jx\\u{7}")
+    #expect("日本 🐟 e\u{301}".abridged == "日本 🐟 e\u{301}")
+    #expect(String(repeating: "x", count: 100).abridged == String(repeating: "x", count: 100))
+    #expect(String(repeating: "x", count: 1_000_000).abridged == String(repeating: "x", count: 100) + "...")
+  }
 }
