@@ -160,10 +160,10 @@ public final class Engine {
       compute.workspace.trim()
       try sample(&image, pass, plan, callsBefore: second.callsBefore, laterSteps: 0, progress)
     }
-    if latent != nil { image.isRefining = false }
 
-    // Whichever ran last decodes, as in the webui.
-    let networks = try models.get(passes.last.settings(isRefining: image.isRefining), plan, for: passes.last) {
+    // Whichever ran last decodes, as in the webui; a second pass without steps is of the checkpoint that would begin it.
+    let isRefined = latent == nil && image.isRefining
+    let networks = try models.get(passes.last.settings(isRefining: isRefined), plan, for: passes.last) {
       try progress($0, nil)
     }
     try progress(.decoding, image.generationState)

@@ -53,6 +53,27 @@ import Testing
     }
   }
 
+  /// The refiner's VAE decodes between the passes, and the model's own encodes, and decodes in the end.
+  @Test func `a second pass without steps after a refined first is the same from every state`() throws {
+    var parameters = ResumedImageTests.parameters(.euler)
+    parameters.refiner = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    parameters.refinerSwitchAt = 0.5
+    var hires = HiresSettings()
+    hires.scale = 1.5
+    hires.denoisingStrength = 0
+    hires.refinerPass = .first
+    hires.upscaler = UpscalerReference(name: "Lanczos")
+    parameters.hires = hires
+    var states: [[UInt8]] = []
+    let whole = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+      if let state { states.append(try state.encoded()) }
+    }
+    #expect(states.count > parameters.steps)
+    for state in states {
+      #expect(try Engine.forTests(threads: 1).generate(parameters, resuming: state) { _, _ in } == whole)
+    }
+  }
+
   @Test func `a state of another second pass is refused`() throws {
     var parameters = ResumedImageTests.parameters(.euler)
     parameters.hires = HiresSettings()
