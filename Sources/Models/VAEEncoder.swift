@@ -74,10 +74,10 @@ public final class VAEEncoder {
   /// Encodes one image.
   ///
   /// - Parameters:
-  ///   - image: `[1, height, width, 3]` in floats from -1 to 1; sides are multiples of 8.
+  ///   - image: `[1, height, width, 3]` in floats from -1 to 1; sides of 8 pixels at the least.
   ///   - padding: What convolutions see beyond the edges; those that halve the image see zeros in any case.
-  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in floats, which is to be multiplied by
-  ///   the VAE's scaling factor.
+  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in floats, sides rounded down; it is to
+  ///   be multiplied by the VAE's scaling factor.
   public func forward(_ image: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
     var x = convIn.forward(precise.bordered(image), as: compute.elementType, precise)

@@ -7,7 +7,8 @@
 enum ScaledFP8 {
   /// The tensors with every scale applied and left out.
   ///
-  /// A scale whose shape does not tell what each of its numbers is for, or one that is not finite, stays where it is and is told as unread.
+  /// A scale whose shape does not tell what each of its numbers is for, or one that is not finite, stays where it is and is
+  /// told as unread.
   static func applied(to tensors: [String: WeightTensor]) -> [String: WeightTensor] {
     guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
       return tensors

@@ -59,12 +59,7 @@ extension KeyMap {
 
   /// The VAE's decoder; `prefix` is empty in files that hold a VAE alone.
   static func ldmVAE(prefix: String, _ structure: BlockStructure) -> KeyMap {
-    var rules = [
-      KeyRule("decoder.conv_norm_out", "decoder.norm_out"),
-      KeyRule("decoder.mid_block.resnets.0", "decoder.mid.block_1", inside: ldmVAEResnet),
-      KeyRule("decoder.mid_block.attentions.0", "decoder.mid.attn_1", inside: ldmVAEAttention),
-      KeyRule("decoder.mid_block.resnets.1", "decoder.mid.block_2", inside: ldmVAEResnet),
-    ]
+    var rules = ldmVAEMiddle("decoder")
     for block in 0..<structure.blockCount {
       // Numbered by resolution, finest first, whichever way the data flows.
       let up = "decoder.up.\(structure.blockCount - 1 - block)"
@@ -79,12 +74,7 @@ extension KeyMap {
 
   /// The VAE's encoder; `prefix` is empty in files that hold a VAE alone.
   static func ldmVAEEncoder(prefix: String, _ structure: BlockStructure) -> KeyMap {
-    var rules = [
-      KeyRule("encoder.conv_norm_out", "encoder.norm_out"),
-      KeyRule("encoder.mid_block.resnets.0", "encoder.mid.block_1", inside: ldmVAEResnet),
-      KeyRule("encoder.mid_block.attentions.0", "encoder.mid.attn_1", inside: ldmVAEAttention),
-      KeyRule("encoder.mid_block.resnets.1", "encoder.mid.block_2", inside: ldmVAEResnet),
-    ]
+    var rules = ldmVAEMiddle("encoder")
     for block in 0..<structure.blockCount {
       let (name, down) = ("encoder.down_blocks.\(block)", "encoder.down.\(block)")
       for layer in 0..<structure.layersPerBlock {
@@ -93,6 +83,16 @@ extension KeyMap {
       rules.append(KeyRule("\(name).downsamplers.0", "\(down).downsample"))
     }
     return KeyMap(prefix: prefix, rules: rules, unused: [])
+  }
+
+  /// What both halves have in common.
+  private static func ldmVAEMiddle(_ half: String) -> [KeyRule] {
+    [
+      KeyRule("\(half).conv_norm_out", "\(half).norm_out"),
+      KeyRule("\(half).mid_block.resnets.0", "\(half).mid.block_1", inside: ldmVAEResnet),
+      KeyRule("\(half).mid_block.attentions.0", "\(half).mid.attn_1", inside: ldmVAEAttention),
+      KeyRule("\(half).mid_block.resnets.1", "\(half).mid.block_2", inside: ldmVAEResnet),
+    ]
   }
 
   private static let ldmVAEResnet = [KeyRule("conv_shortcut", "nin_shortcut")]
