@@ -102,18 +102,38 @@ extension JobParameters {
     private let models: [ModelReference?]
     private let upscaler: UpscalerReference?
     private let precision: PrecisionChoice
+    private let packing: WeightPackingChoice
+    /// By which a plan for the memory is made; nothing without a limit, where the sizes of an image say nothing.
+    private let memory: [Int64]
     private let places: [String]
     /// Nothing where no prompt can name any network.
-    private let prompts: [String]
+    private let naming: Naming?
+
+    /// What decides about the networks that prompts name: their texts, and which of them are reached.
+    private struct Naming: Hashable {
+      let prompts: [String]
+      let steps: Int
+      let sampler: SamplerID
+      let timelines: PromptTimelines
+      let emphasis: EmphasisChoice
+      let hires: HiresSettings?
+    }
 
     fileprivate init(_ parameters: JobParameters) {
       models = [parameters.model, parameters.vae, parameters.refiner, parameters.hires?.checkpoint]
       upscaler = parameters.hires?.effectiveUpscaler
       precision = parameters.precision
+      packing = parameters.weightPacking
+      let sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
+      memory = parameters.memoryLimit == 0 ? [] : [parameters.memoryLimit] + sides.map(Int64.init)
       places = parameters.adapterPlaces
-      let hires = [parameters.hires?.prompt ?? "", parameters.hires?.negativePrompt ?? ""]
-      let hasAdapters = !places.isEmpty || (parameters.prompt + hires[0]).utf8.contains(UInt8(ascii: "<"))
-      prompts = hasAdapters ? [parameters.prompt, parameters.negativePrompt] + hires : []
+      let texts = parameters.prompt + (parameters.hires?.prompt ?? "")
+      let hasAdapters = !places.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
+      naming =
+        hasAdapters
+        ? Naming(
+          prompts: [parameters.prompt, parameters.negativePrompt], steps: parameters.steps, sampler: parameters.sampler,
+          timelines: parameters.timelines, emphasis: parameters.emphasis, hires: parameters.hires) : nil
     }
   }
 

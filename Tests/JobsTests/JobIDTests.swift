@@ -174,6 +174,26 @@ import Testing
     #expect(ids.count == 10_000)
   }
 
+  @Test func `jobs that may have other ingredients have other keys for them`() {
+    var base = JobParameters()
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = base
+      change(&parameters)
+      return parameters.ingredientsKey != base.ingredientsKey
+    }
+    #expect(changes { $0.weightPacking = .small } && changes { $0.memoryLimit = 1 << 32 })
+    #expect(changes { $0.refiner = .demo } && changes { $0.prompt = "<lora:a:1>" })
+    #expect(!changes { $0.width = 1024 } && !changes { $0.steps = 30 } && !changes { $0.prompt = "a" })
+    base.memoryLimit = 1 << 32
+    #expect(changes { $0.width = 1024 } && changes { $0.hires = HiresSettings() })
+    base.memoryLimit = 0
+    // Where there are embeddings, editing decides which of them a prompt reaches, and which checkpoint reads it.
+    base.adapterPlaces = ["/models"]
+    base.hires = HiresSettings()
+    #expect(changes { $0.steps = 30 } && changes { $0.sampler = .heun } && changes { $0.timelines = .old })
+    #expect(changes { $0.hires?.steps = 7 } && changes { $0.hires?.refinerPass = .both })
+  }
+
   @Test func `settings of a second pass change the identity where they are read`() {
     var base = JobParameters()
     base.hires = HiresSettings()
