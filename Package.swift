@@ -30,13 +30,15 @@ let package = Package(
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
-    .target(name: "JSON", swiftSettings: optimised),
+    .target(name: "Text", swiftSettings: optimised),
+    .target(name: "JSON", dependencies: ["Text"], swiftSettings: optimised),
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
-    .target(name: "Jobs", dependencies: ["JSON", crypto]),
+    .target(name: "Settings", dependencies: ["JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "Infotext", dependencies: ["Settings", "JSON", "Text"]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
-    .target(name: "Sheets", dependencies: ["CText", "Imaging", "Jobs"], swiftSettings: optimised),
+    .target(name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings"], swiftSettings: optimised),
     .target(
-      name: "WebPage", dependencies: ["Sheets", "Jobs", "JSON", crypto],
+      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Text", crypto],
       // Inside the program, so that a copy of it makes pages too.
       resources: [
         .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
@@ -47,65 +49,68 @@ let package = Package(
     .target(name: "Prompts"),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["CKernels", "JSON", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
 
-    .target(name: "Sampling", dependencies: ["Jobs"], swiftSettings: optimised),
-    .target(name: "Planning", dependencies: ["Jobs", "JSON", "Prompts", "CYAML", crypto]),
-    .target(name: "Batch", dependencies: ["Imaging", "Jobs", "JSON", "CCrashNotes", "CZlib", crypto]),
+    .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
+    .target(name: "Recipes", dependencies: ["Infotext", "Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
+    .target(name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
 
-    .target(name: "Webhooks", dependencies: ["Batch", "Jobs", "JSON", crypto]),
-    .target(name: "Responses", dependencies: ["Webhooks", "Batch", "Planning", "Imaging", "Jobs", "JSON", crypto]),
+    .target(name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
-    .target(name: "Layers", dependencies: ["Weights", "Tensors"], swiftSettings: optimised),
-    .target(name: "Models", dependencies: ["Layers", "Weights", "Tensors", "JSON"], swiftSettings: optimised),
+    .target(name: "Networks", dependencies: ["Weights", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
-        "Models", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Jobs", "JSON", "Weights", "Tensors",
-        crypto,
+        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text", "Weights",
+        "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Responses", "Webhooks", "Batch", "Diffusion", "Models", "Planning", "Sheets", "WebPage", "DemoModel",
-        "Imaging", "Jobs", "JSON", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
+        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Batch", "Diffusion", "Models", "Planning", "Imaging", "Jobs", "JSON", "Tensors", "CPeaks",
+        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Text", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
-    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs", "JSON", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
-    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Jobs", "TestSupport"]),
-    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Jobs", "JSON", crypto]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    .testTarget(
+      name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Text", "TestSupport", crypto]),
+    .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", "Text", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors", "Weights", "TestSupport", "CKernels"], swiftSettings: optimised),
     .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Jobs", "TestSupport"]),
-    .testTarget(name: "PlanningTests", dependencies: ["Planning", "Jobs", "JSON", "Prompts", "TestSupport"]),
-    .testTarget(name: "BatchTests", dependencies: ["Batch", "Imaging", "Jobs", "JSON", "TestSupport", crypto]),
-    .testTarget(name: "WebhooksTests", dependencies: ["Webhooks", "Batch", "Jobs", "JSON", "TestSupport"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
+      name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
+    .testTarget(
+      name: "RunsTests", dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
+    .testTarget(
+      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
+    .testTarget(
+      name: "NetworksTests", dependencies: ["Networks", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "Models", "DemoModel", "Imaging", "Jobs", "Prompts", "Sampling", "Tensors", "Weights",
+        "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text", "Weights",
         "TestSupport",
       ],
       swiftSettings: optimised),
-    .testTarget(name: "CommandTests", dependencies: ["sdbatch", "Imaging", "JSON", "Jobs", "TestSupport", crypto]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "Text", "TestSupport", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

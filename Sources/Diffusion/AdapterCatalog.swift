@@ -1,7 +1,7 @@
 import Foundation
-import Jobs
-import Models
+import Networks
 import Prompts
+import Settings
 import Weights
 
 /// Where LoRAs and embeddings are and what they are made of: all that can be said without reading their weights.

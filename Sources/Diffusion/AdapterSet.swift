@@ -1,4 +1,4 @@
-import Models
+import Networks
 import Weights
 
 /// The LoRAs that the weights of a loaded model have.

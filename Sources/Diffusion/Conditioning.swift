@@ -1,7 +1,7 @@
-import Jobs
-import Models
+import Networks
 import Prompts
 import Sampling
+import Settings
 
 /// What guidance steers towards and away from, call by call.
 struct Conditioning {

@@ -1,4 +1,4 @@
-import Models
+import Networks
 import Prompts
 
 /// The contexts of one prompt over the calls of the model.

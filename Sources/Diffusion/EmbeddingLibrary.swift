@@ -1,6 +1,6 @@
-import Jobs
-import Models
+import Networks
 import Prompts
+import Settings
 import Tokenization
 import Weights
 

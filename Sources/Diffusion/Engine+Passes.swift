@@ -1,6 +1,6 @@
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 
 /// The way of one image through its passes, each of which one checkpoint begins and another may finish.
 extension Engine {

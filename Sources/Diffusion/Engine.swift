@@ -1,8 +1,8 @@
 import Foundation
 import Imaging
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 import Tensors
 
 /// Makes images: settings in, pixels out, through the four stages in order.

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// What keeps the engine from making an image.
 public enum EngineError: Error, CustomStringConvertible {

@@ -1,7 +1,7 @@
 import Crypto
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 
 /// What the network said of the first latents of an image, kept because other cells of a grid ask the same.
 ///

@@ -1,4 +1,4 @@
-import Models
+import Networks
 
 /// What the network's deep layers said at the last call that computed them, for the calls until the next such one.
 ///

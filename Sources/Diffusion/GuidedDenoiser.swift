@@ -1,6 +1,6 @@
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 import Tensors
 
 /// The UNet as samplers see it: noise in, image or noise out, under classifier-free guidance (Ho & Salimans 2022,

@@ -1,7 +1,7 @@
 import Imaging
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 import Tensors
 
 /// What lies between the passes where an upscaler enlarges images: the first pass's latent is decoded to 8 bits, enlarged,
@@ -88,7 +88,7 @@ extension ModelCatalog.Upscaler {
   /// Throws `WeightError`, also where the file is no longer the one that was hashed.
   func network(_ compute: Compute) throws -> Upscaler {
     try archive.requireUnchanged()
-    let fresh = Result { try Models.Upscaler(archive, compute: compute) }
+    let fresh = Result { try Networks.Upscaler(archive, compute: compute) }
     // A fault of a file that is being written is none of the network.
     try archive.requireUnchanged()
     return try fresh.get()

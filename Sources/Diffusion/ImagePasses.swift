@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The passes that an image is made in.
 struct ImagePasses {

@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import Sampling
+import Settings
 
 /// Where an image is between two steps: the loop of the pass that it is in, and which checkpoint runs.
 struct ImageState {

@@ -1,5 +1,5 @@
 import Imaging
-import Models
+import Networks
 import Tensors
 
 /// Enlarges finished images, as the webui's upscalers do: by a filter, or by a network and then by Lanczos to the exact size.

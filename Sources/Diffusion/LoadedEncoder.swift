@@ -1,4 +1,4 @@
-import Models
+import Networks
 import Tensors
 
 /// A VAE's encoder, with its weights in memory only while it encodes.

@@ -1,6 +1,6 @@
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 import Tensors
 
 /// A checkpoint's networks, each with its weights in memory from the first time that it is needed.

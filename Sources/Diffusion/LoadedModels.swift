@@ -1,5 +1,5 @@
-import Jobs
-import Models
+import Networks
+import Settings
 import Tensors
 
 /// The checkpoints in memory: those of one pass, which are one, or two where one of them refines the other's images.

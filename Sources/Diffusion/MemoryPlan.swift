@@ -1,5 +1,5 @@
-import Jobs
-import Models
+import Networks
+import Settings
 import Tensors
 
 /// How the networks share the memory while an image is made, and what is given up to keep to a limit.

@@ -2,10 +2,11 @@ import Crypto
 import DemoModel
 import Foundation
 import JSON
-import Jobs
-import Models
+import Networks
 import Prompts
 import Sampling
+import Settings
+import Text
 import Tokenization
 import Weights
 

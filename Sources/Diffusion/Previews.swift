@@ -1,5 +1,5 @@
 import Imaging
-import Models
+import Networks
 import Sampling
 import Tensors
 

@@ -1,7 +1,6 @@
-import Jobs
-import Layers
-import Models
+import Networks
 import Prompts
+import Settings
 import Tensors
 import Tokenization
 import Weights

@@ -1,5 +1,5 @@
-import Jobs
 import Sampling
+import Settings
 
 /// The model of an image as samplers see it: one checkpoint's, until another takes over for good.
 ///

@@ -1,5 +1,5 @@
-import Jobs
 import Sampling
+import Settings
 
 /// The second pass of an image: what is made of the first one's latent, and how it is sampled.
 ///

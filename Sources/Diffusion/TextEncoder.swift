@@ -1,5 +1,5 @@
-import Jobs
-import Models
+import Networks
+import Settings
 import Tensors
 import Tokenization
 import Weights

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 import Weights
 
 /// What besides its text decides what a prompt becomes for the UNet.

@@ -1,3 +1,5 @@
+import Text
+
 extension JSONCursor {
   /// Reads a string and undoes its escapes.
   public mutating func string() throws(JSONError) -> String {

@@ -1,3 +1,5 @@
+import Text
+
 /// Strings as JSON writes them, in the form of Python's `json.dumps(text, ensure_ascii=False)`.
 package enum JSONString {
   /// The quoted form of `text`: `/`, 0x7F and everything beyond ASCII stay as they are.

@@ -1,3 +1,5 @@
+import Text
+
 /// Writes JSON as UTF-8 bytes: no white space, members in the order they are given, numbers as Python prints them.
 ///
 /// What is not a finite number becomes `null`.

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The calls of the model that leave out the negative prompt, and with it guidance.
 public struct GuidanceSkips: Hashable, Sendable {

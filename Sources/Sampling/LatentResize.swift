@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 extension Latent {
   /// The latent at another size, as PyTorch's `interpolate` computes it with `align_corners=False`.

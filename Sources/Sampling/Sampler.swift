@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// One numerical method for following the probability-flow ODE, or its SDE, from noise to the image.
 ///

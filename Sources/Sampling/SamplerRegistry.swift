@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The samplers behind their names.
 enum SamplerRegistry {

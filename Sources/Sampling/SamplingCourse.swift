@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The way of an image through the noise levels: all of it, or what a denoising strength leaves of it.
 ///

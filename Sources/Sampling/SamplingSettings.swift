@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// Everything that decides the sampling of one image but the model and the prompts.
 public struct SamplingSettings: Codable, Hashable, Sendable {

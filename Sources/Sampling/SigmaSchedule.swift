@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import Settings
 
 /// The noise levels that the sampler visits.
 public enum SigmaSchedule {

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The noise levels that the network was trained on: one sigma per timestep, and the mapping between the two.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import Settings
 
 /// The continuous time of UniPC, from 1/1000 to 1: between the training's timesteps log α is linear.
 ///

@@ -1,6 +1,6 @@
 import Foundation
 import Imaging
-import Jobs
+import Settings
 
 /// The pictures of a run as labelled pages, written row by row: ten thousand tiles need the memory of a row of them.
 public struct ContactSheet {

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// An axis of the grid as the cells show it: its places in the order of the recipe.
 ///

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// A job as a contact sheet shows it.
 public struct SheetCell: Hashable, Sendable {

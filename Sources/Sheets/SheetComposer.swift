@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// Lays the cells of a grid out on pages.
 struct SheetComposer {

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// The cells of a run, each at its place on the axes of a sheet.
 struct SheetGrid {

@@ -1,4 +1,5 @@
-import Jobs
+import Infotext
+import Settings
 
 /// What all cells have in common, for the title.
 struct SheetSummary {

@@ -1,7 +1,5 @@
 import CText
 
-import CText
-
 /// Turns a line of text into glyphs at their places, from left to right: the order of mixed scripts by FriBidi, the forms that
 /// letters take beside each other by HarfBuzz.
 ///

@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// A job as the page of a run shows it.
 public struct PageCell: Sendable {

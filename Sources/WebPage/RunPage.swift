@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import JSON
+import Settings
 import Sheets
 
 /// The page of a run: one file that a browser shows without a network, with every job and where its picture is.

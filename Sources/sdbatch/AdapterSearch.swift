@@ -1,6 +1,7 @@
 import Diffusion
 import Foundation
-import Jobs
+import Infotext
+import Settings
 
 /// Finds the LoRAs and embeddings that a picture was made with, by the names and hashes in its text.
 struct AdapterSearch {

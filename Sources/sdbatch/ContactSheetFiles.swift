@@ -1,7 +1,7 @@
-import Batch
 import Foundation
 import JSON
-import Planning
+import Recipes
+import Runs
 import Sheets
 
 /// The contact sheet of a run folder: `contact-sheet.png`, `contact-sheet-2.png` and so on.

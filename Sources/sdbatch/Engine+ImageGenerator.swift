@@ -1,6 +1,6 @@
-import Batch
 import Diffusion
 import Foundation
+import Runs
 import Tensors
 
 // The runner does not know the engine, nor the engine the runner: here they meet.

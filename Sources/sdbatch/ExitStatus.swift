@@ -1,9 +1,9 @@
 import ArgumentParser
-import Batch
 import Diffusion
 import Glibc
-import Planning
 import Prompts
+import Recipes
+import Runs
 import Sheets
 import Tensors
 import Tokenization

@@ -1,5 +1,5 @@
-import Batch
 import Foundation
+import Runs
 import Sheets
 
 /// Keeps `index.html` up to date while a run goes on, for about a hundredth of its time at most.

@@ -1,7 +1,8 @@
 import Crypto
 import Foundation
 import JSON
-import Models
+import Networks
+import Text
 import Weights
 
 /// What `sdbatch inspect` says of a model file or folder.

@@ -1,8 +1,9 @@
 import Diffusion
 import Foundation
+import Infotext
 import JSON
-import Jobs
-import Planning
+import Recipes
+import Settings
 
 /// Finds the models that a picture was made with, by the names and hashes in its text.
 struct ModelSearch {

@@ -1,5 +1,5 @@
-import Batch
-import Jobs
+import Runs
+import Settings
 
 /// How fast a run goes, and how long it will take: seconds per sampling step, decoding and all else included.
 struct Pace {

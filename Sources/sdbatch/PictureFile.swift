@@ -1,8 +1,9 @@
-import Batch
 import Foundation
 import Imaging
+import Infotext
 import JSON
-import Jobs
+import Runs
+import Settings
 
 /// A PNG file, and what the text inside says about how the picture was made.
 struct PictureFile {

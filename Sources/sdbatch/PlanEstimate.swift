@@ -1,9 +1,9 @@
-import Batch
 import Diffusion
 import Foundation
-import Jobs
 import JSON
-import Planning
+import Recipes
+import Runs
+import Settings
 
 /// What is left of a plan, and what that will take, as far as earlier runs on this machine tell.
 struct PlanEstimate {

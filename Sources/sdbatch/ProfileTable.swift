@@ -1,5 +1,6 @@
 import JSON
 import Tensors
+import Text
 
 /// What the profiler counted, as the lines of `profile.tsv`: what took longest first.
 struct ProfileTable {

@@ -1,7 +1,7 @@
-import Batch
 import Foundation
-import Jobs
 import JSON
+import Runs
+import Settings
 
 /// Tells of a run as it goes: a live line on a terminal, plain lines for a log, JSON for programs, or nothing.
 final class ProgressPrinter {

@@ -1,6 +1,6 @@
-import Batch
-import Jobs
 import JSON
+import Runs
+import Settings
 
 /// What `--json` prints: one object per line, told apart by `event`.
 enum RunEventJSON {

@@ -1,8 +1,8 @@
-import Batch
 import Foundation
 import JSON
-import Jobs
-import Planning
+import Recipes
+import Runs
+import Settings
 import Sheets
 import WebPage
 

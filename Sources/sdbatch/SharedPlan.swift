@@ -1,10 +1,10 @@
 import ArgumentParser
-import Batch
 import Diffusion
 import Foundation
 import JSON
-import Jobs
-import Planning
+import Recipes
+import Runs
+import Settings
 
 /// The plan that all shards of a folder have in common.
 ///

@@ -1,6 +1,6 @@
-import Batch
 import Foundation
 import Imaging
+import Runs
 import Sheets
 
 /// Small copies of a run's pictures, `thumbs/`, so that a page of thousands is light.

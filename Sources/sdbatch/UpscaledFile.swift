@@ -1,8 +1,9 @@
-import Batch
 import Crypto
 import Foundation
 import Imaging
 import JSON
+import Runs
+import Text
 
 /// An image to enlarge, and the file that is to be made of it.
 struct UpscaledFile {

@@ -1,7 +1,7 @@
+import Delivery
 import Foundation
 import JSON
 import Synchronization
-import Webhooks
 
 /// Tells of announcements, without the secrets in their addresses.
 final class WebhookPrinter: Sendable {

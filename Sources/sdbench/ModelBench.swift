@@ -1,9 +1,9 @@
 import ArgumentParser
-import Batch
 import Diffusion
 import Foundation
-import Jobs
-import Models
+import Networks
+import Runs
+import Settings
 import Tensors
 
 /// Times what an image is made of: a text encoding, a guided UNet step, a VAE decode; and a whole image, from the start.

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Batch
 import Foundation
 import Imaging
 import JSON
-import Jobs
-import Planning
+import Recipes
+import Runs
+import Settings
 
 /// Times what a run does besides making pictures, with an engine that makes none worth looking at.
 struct RunBench: ParsableCommand {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// LoRAs and embeddings in recipes, run folders and pictures.
 @Suite struct AdapterTests {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// Jobs and models that go wrong in the midst of a run.
 @Suite struct BadJobTests {

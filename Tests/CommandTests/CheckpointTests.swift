@@ -1,8 +1,8 @@
 import Foundation
 import JSON
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Images that are stopped or killed inside, with the real engine.
 @Suite struct CheckpointTests {

@@ -1,5 +1,5 @@
-import JSON
 import Foundation
+import JSON
 import Testing
 
 /// The built program as a child process. Its streams go to files, which can be read while it runs.

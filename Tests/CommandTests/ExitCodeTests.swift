@@ -1,8 +1,8 @@
-import JSON
 import Foundation
-import Jobs
-import TestSupport
+import JSON
+import Settings
 import Testing
+import TestSupport
 
 /// Every code with which the program ends, and what it says then.
 @Suite struct ExitCodeTests {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// `sdbatch inspect` of what changes models, prompts and finished images: adapters, textual inversions and upscalers.
 @Suite struct InspectAdapterTests {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// `sdbatch inspect` of model files: what they are, and what is wrong with them.
 @Suite struct InspectModelTests {

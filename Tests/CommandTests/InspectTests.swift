@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// `sdbatch inspect`: images of this program and of the webui, and what is none.
 @Suite struct InspectTests {

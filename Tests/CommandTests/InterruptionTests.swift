@@ -1,8 +1,8 @@
-import JSON
 import Foundation
-import Jobs
-import TestSupport
+import JSON
+import Settings
 import Testing
+import TestSupport
 
 /// Runs that are killed, stopped or kept out, and what is left to the next.
 @Suite struct InterruptionTests {

@@ -1,8 +1,8 @@
 import Foundation
 import Imaging
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// Grids over models, VAEs and LoRAs: what is loaded, in which order, and what people see of it.
 @Suite struct ModelGridTests {

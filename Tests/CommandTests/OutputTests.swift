@@ -1,6 +1,6 @@
-import JSON
 import Foundation
-import Jobs
+import JSON
+import Settings
 import Testing
 
 /// What the commands print, and to whom.

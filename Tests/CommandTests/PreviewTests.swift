@@ -1,8 +1,8 @@
 import Foundation
 import Imaging
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// `--preview-every`: what an image is becoming, for whoever watches.
 @Suite struct PreviewTests {

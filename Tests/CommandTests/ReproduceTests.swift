@@ -1,8 +1,8 @@
 import Foundation
 import Imaging
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// `sdbatch reproduce`: images made again from their own text.
 @Suite struct ReproduceTests {

@@ -1,9 +1,9 @@
-import JSON
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import JSON
+import Settings
 import Testing
+import TestSupport
 
 /// What a run leaves behind, against PyTorch's pictures and the format of the manifest.
 @Suite struct ResultTests {

@@ -1,6 +1,6 @@
-import JSON
 import Foundation
-import Jobs
+import JSON
+import Settings
 import Testing
 
 /// Runs that were done before, in whole or in part.

@@ -1,6 +1,6 @@
 import Foundation
 import JSON
-import Jobs
+import Settings
 import Testing
 
 /// One plan in several processes, by the program itself.

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
-import TestSupport
 import Testing
+import TestSupport
 
 /// Webhooks through the program, to a real server.
 @Suite struct WebhookTests {

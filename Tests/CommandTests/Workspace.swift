@@ -1,9 +1,10 @@
-import JSON
 import Crypto
 import Foundation
-import Jobs
-import TestSupport
+import JSON
+import Settings
 import Testing
+import TestSupport
+import Text
 
 /// A folder to start the program in, gone when the test is over. It sees no home, cache or models but those of the test.
 final class Workspace {

@@ -1,9 +1,10 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Infotext
+import Settings
 import Testing
+import TestSupport
 import Weights
 
 /// Whole images with LoRAs of every kind and style of names, against the formulas of kohya, LyCORIS and PEFT in PyTorch

@@ -1,9 +1,9 @@
 import Diffusion
 import Foundation
-import Jobs
 import Prompts
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 import Weights
 
 /// LoRAs that cannot be used: each is told before anything is made, with what to do.

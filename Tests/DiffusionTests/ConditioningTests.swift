@@ -1,7 +1,7 @@
-import Jobs
+import Settings
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Diffusion
 

@@ -1,8 +1,9 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Infotext
+import Settings
 import Testing
+import TestSupport
 import Weights
 
 /// Whole images with textual inversions in every form, against PyTorch with their vectors in the places of tokens

@@ -2,9 +2,9 @@ import DemoModel
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images against the webui's arithmetic in PyTorch (`Tests/Fixtures/Engine`): every sampler, both noise sources, odd
 /// sizes, several chunks, clip skip, a single file and a folder.

@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions, against the arithmetic of kohya, LyCORIS,
 /// PEFT and the webui in PyTorch (`Tests/Fixtures/Families/make_family_adapters.py`).

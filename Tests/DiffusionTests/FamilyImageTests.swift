@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images of Stable Diffusion 2.x, XL, its refiner and a distilled model, in both layouts, against the webui's
 /// arithmetic in PyTorch (`Tests/Fixtures/Families/make_family_fixtures.py`).

@@ -1,11 +1,11 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import Models
+import Networks
+import Settings
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 /// The approximation that keeps what deep layers said.
 @Suite struct FeatureCacheTests {

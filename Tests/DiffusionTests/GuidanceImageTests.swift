@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images of calls that leave out the negative prompt, of a zero terminal signal-to-noise ratio and of networks that
 /// predict the velocity, against the webui's arithmetic in PyTorch (`Tests/Fixtures/Engine/make_guidance_images.py`).

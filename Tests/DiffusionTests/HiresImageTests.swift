@@ -1,8 +1,8 @@
 import Diffusion
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images of two passes against the webui's arithmetic in PyTorch.
 @Suite struct HiresImageTests {

@@ -1,9 +1,9 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// One image that PyTorch made with the webui's arithmetic, and the settings it was made with.
 struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {

@@ -1,9 +1,9 @@
 import Foundation
 import Imaging
-import Jobs
-import Models
-import TestSupport
+import Networks
+import Settings
 import Testing
+import TestSupport
 import Weights
 
 @testable import Diffusion

@@ -1,10 +1,10 @@
 import Diffusion
 import Foundation
 import Imaging
-import Models
+import Networks
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 import Weights
 
 /// Upscalers against PyTorch, see `Tests/Fixtures/Upscalers/make_upscalers.py`.

@@ -1,9 +1,10 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Infotext
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images in 8 bits, measured against the same images in fp32, which agree with PyTorch.
 @Suite struct Int8ImageTests {

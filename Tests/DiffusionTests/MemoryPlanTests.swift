@@ -1,11 +1,12 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import Models
+import Infotext
+import Networks
+import Settings
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct MemoryPlanTests {
   private func parameters(_ width: Int = 64, _ height: Int = 64) -> JobParameters {

@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images that tile, and whole images of merged tokens, against PyTorch with circular padding and tomesd's choice of
 /// tokens (`Tests/Fixtures/Engine/make_network_option_images.py`).

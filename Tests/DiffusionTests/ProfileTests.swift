@@ -1,8 +1,8 @@
 import Diffusion
-import Models
+import Networks
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 import Weights
 
 @Suite struct ProfileTests {

@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Whole images of prompts that change while they are sampled, of parts between `AND`s and of every emphasis, against the
 /// webui's arithmetic in PyTorch (`Tests/Fixtures/Engine/make_prompt_images.py`).

@@ -1,8 +1,8 @@
 import Diffusion
 import Foundation
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 @testable import Weights
 

@@ -1,9 +1,9 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Images that a second checkpoint finishes, against the webui's arithmetic in PyTorch
 /// (`Tests/Fixtures/Families/make_family_fixtures.py`).

@@ -1,9 +1,9 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Images of the real engine that are interrupted between any two steps.
 @Suite struct ResumedImageTests {

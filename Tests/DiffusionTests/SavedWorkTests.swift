@@ -1,9 +1,9 @@
 import Diffusion
 import Foundation
 import Imaging
-import Jobs
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 /// Grids whose cells have work in common, against each cell alone in an engine that saves nothing.
 @Suite struct SavedWorkTests {

@@ -1,10 +1,10 @@
 import Foundation
-import Jobs
-import Models
+import Networks
 import Sampling
+import Settings
 import Tensors
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Diffusion
 

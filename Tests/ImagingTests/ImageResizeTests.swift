@@ -1,8 +1,8 @@
 import Crypto
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct ImageResizeTests {
   struct Fixture: Decodable {

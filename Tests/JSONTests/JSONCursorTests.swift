@@ -1,5 +1,6 @@
 import JSON
 import Testing
+import Text
 
 struct JSONCursorTests {
   private func strict(_ text: String) throws -> JSONValue {

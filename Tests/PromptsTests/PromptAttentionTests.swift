@@ -1,7 +1,7 @@
 import Foundation
 import Prompts
-import TestSupport
 import Testing
+import TestSupport
 
 struct PromptAttentionTests {
   struct Row: Decodable {

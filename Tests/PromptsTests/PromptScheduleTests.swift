@@ -1,6 +1,6 @@
 import Prompts
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct PromptScheduleTests {
   struct Row: Decodable {

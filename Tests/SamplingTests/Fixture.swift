@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import Sampling
+import Settings
 import TestSupport
 
 /// A fixture of `Tests/Fixtures/Sampling`: an index in JSON and the numbers that it points into.

@@ -1,8 +1,8 @@
 import Foundation
-import Jobs
 import Sampling
-import TestSupport
+import Settings
 import Testing
+import TestSupport
 
 @Suite struct LatentResizeTests {
   struct Fixture: Decodable {

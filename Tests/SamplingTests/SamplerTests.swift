@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import Settings
 import Testing
 
 @testable import Sampling

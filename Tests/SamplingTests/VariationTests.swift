@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 import Testing
 
 @testable import Sampling

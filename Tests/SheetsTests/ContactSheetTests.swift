@@ -1,9 +1,9 @@
 import Foundation
 import Imaging
-import Jobs
+import Settings
 import Sheets
-import TestSupport
 import Testing
+import TestSupport
 
 /// Sheets of pictures in one colour each, decoded again: where a colour is tells which picture is there.
 @Suite struct ContactSheetTests {

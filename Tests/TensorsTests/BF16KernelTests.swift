@@ -1,6 +1,6 @@
 import CKernels
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Tensors
 

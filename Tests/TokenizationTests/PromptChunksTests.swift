@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
-import Testing
 import Prompts
+import Testing
+import TestSupport
 import Tokenization
 
 struct PromptChunksTests {

@@ -1,7 +1,7 @@
 import CZlib
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 import Tokenization
 
 struct VocabularyTests {

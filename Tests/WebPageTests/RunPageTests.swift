@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import JSON
-import Jobs
+import Settings
 import Sheets
 import Testing
 import WebPage

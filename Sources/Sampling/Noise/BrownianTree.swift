@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// A Brownian motion over sigma, fixed by its seed: the noise between two sigmas is the same whenever and in whatever
 /// order it is asked for.

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import Settings
 
 /// How the first noise of an image departs from its seed's, and what seeds the rest.
 public struct NoiseVariation: Codable, Hashable, Sendable {

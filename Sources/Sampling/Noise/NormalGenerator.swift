@@ -1,4 +1,4 @@
-import Jobs
+import Settings
 
 /// A seeded source of standard normal numbers that imitates another program's generator number for number.
 protocol NormalGenerator: Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import Settings
 
 /// A predictor and a corrector of any order that share their model calls, in λ = log(α / σ).
 ///

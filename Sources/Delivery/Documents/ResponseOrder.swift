@@ -1,0 +1,104 @@
+import Crypto
+import Infotext
+import JSON
+import Recipes
+import Settings
+import Text
+
+/// What is to be answered: images of a plan that belong together, and what asked for them.
+public struct ResponseOrder: Sendable {
+  /// Names the answer, and its file.
+  public var id: String
+  /// What was asked for, for the answer's `input`.
+  public var input: JSONValue
+  /// What was asked for with all defaults, for the answer's `parameters`.
+  public var parameters: JSONValue
+  /// The places of the images in the plan.
+  public var jobs: Range<Int>
+  /// Where to announce the answer.
+  public var webhook: WebhookAddress?
+  /// How long the work may take, in milliseconds.
+  public var executionTimeout: Int64?
+  /// How long after the start of the run the answer is of any use, in milliseconds.
+  public var timeToLive: Int64?
+  /// Whether the answer holds the images.
+  public var sendsImages: Bool
+  /// Whether a grid stands before several images.
+  public var makesGrid: Bool
+  /// What the answer's `info` has of the request.
+  public var info: GenerationInfo.Request
+  /// Gives the settings of an image, by its number among those of the order; nothing where the plan's jobs have to be asked.
+  let settings: (@Sendable (Int) -> JobParameters)?
+
+  /// The order of a request.
+  public init(_ planned: PlannedRequest) {
+    let request = planned.request
+    id = planned.id
+    input = request.input
+    parameters = request.parameters
+    jobs = planned.jobs
+    webhook = request.webhook
+    executionTimeout = request.executionTimeout
+    timeToLive = request.timeToLive
+    sendsImages = request.sendsImages
+    makesGrid = request.savesImages && planned.jobs.count > 1
+    info = GenerationInfo.Request(
+      batchSize: request.batchSize, styles: request.styles, denoisingStrength: request.denoisingStrength,
+      hasGrid: makesGrid)
+    settings = { planned.parameters($0) }
+  }
+
+  /// The orders of a recipe's webhook: one for the run, or one for each image.
+  ///
+  /// - Parameters:
+  ///   - webhook: What the recipe says.
+  ///   - occasion: What is announced.
+  ///   - recipe: The recipe as the manifest shows it.
+  ///   - jobs: The plan's jobs.
+  ///   - ids: Their identities.
+  /// - Returns: Orders; equal jobs have one.
+  public static func orders(
+    of webhook: RecipeWebhook, per occasion: RecipeWebhook.Occasion, recipe: JSONValue, jobs: some Sequence<Job>,
+    ids: [JobID]
+  ) -> [ResponseOrder] {
+    switch occasion {
+    case .run:
+      var hash = SHA256()
+      for id in ids { hash.update(data: Array(id.description.utf8)) }
+      let id = Hexadecimal.text(hash.finalize().prefix(16))
+      return ids.isEmpty
+        ? [] : [ResponseOrder(id: id, input: recipe, parameters: recipe, jobs: 0..<ids.count, webhook)]
+    case .job:
+      var seen: Set<JobID> = []
+      return zip(jobs, ids).enumerated().compactMap { place, pair in
+        guard seen.insert(pair.1).inserted else { return nil }
+        let settings = PictureRecipe.json(pair.0.parameters)
+        return ResponseOrder(
+          id: pair.1.description, input: settings, parameters: settings, jobs: place..<(place + 1), webhook)
+      }
+    }
+  }
+
+  private init(
+    id: String, input: JSONValue, parameters: JSONValue, jobs: Range<Int>, _ webhook: RecipeWebhook
+  ) {
+    self.id = id
+    self.input = input
+    self.parameters = parameters
+    self.jobs = jobs
+    self.webhook = webhook.address
+    sendsImages = webhook.sendsImages
+    makesGrid = false
+    info = GenerationInfo.Request()
+    settings = nil
+  }
+
+  /// A digest of what is asked for and of the images that it comes to.
+  func digest(_ ids: some Sequence<JobID>) -> String {
+    var hash = SHA256()
+    hash.update(data: Array(input.jsonText.utf8))
+    hash.update(data: Array(parameters.jsonText.utf8))
+    for id in ids { hash.update(data: Array(id.description.utf8)) }
+    return Hexadecimal.text(hash.finalize())
+  }
+}

@@ -1,0 +1,82 @@
+import Crypto
+import Foundation
+import JSON
+import Runs
+import Text
+
+/// `responses.jsonl`: which requests were answered, one line for each answer, written when its file and its place in the
+/// outbox are durable. What has no line is answered again.
+final class ResponseRecord {
+  /// An answer that was given.
+  struct Entry: Hashable {
+    var id: String
+    var status: ResponseStatus
+    /// What was asked for, and the images.
+    var digest: String
+    /// Why there are no images.
+    var error: String?
+
+    /// Tells this answer from others to the same request, in 16 hexadecimal digits; times and such do not count.
+    var fingerprint: String {
+      Hexadecimal.text(SHA256.hash(data: Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
+    }
+  }
+
+  private let path: String
+  private let disk: Disk
+  private let descriptor: Int32
+  /// The last answer to each request.
+  private(set) var entries: [String: Entry] = [:]
+
+  /// Opens the record of a run for writing, and cuts off a last line that a power cut tore.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`.
+  init(_ folder: RunFolder, on disk: Disk) throws {
+    path = folder.responseRecord
+    self.disk = disk
+    let isNew = access(path, F_OK) != 0
+    let bytes = isNew ? [] : [UInt8](FileManager.default.contents(atPath: path) ?? Data())
+    let end = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    for line in bytes[..<end].split(separator: UInt8(ascii: "\n")) {
+      // A line that says nothing leaves its request unanswered.
+      guard let entry = Entry(line: Array(line)) else { continue }
+      entries[entry.id] = entry
+    }
+    descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
+    if isNew { try disk.synchroniseFolder(folder.path) }
+    if end < bytes.count { try disk.truncate(descriptor, to: Int64(end), path: path) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Adds an answer, durable when this returns.
+  func append(_ entry: Entry) throws {
+    try disk.write(entry.line, to: descriptor, path: path)
+    try disk.synchronise(descriptor, path: path)
+    entries[entry.id] = entry
+  }
+}
+
+extension ResponseRecord.Entry {
+  fileprivate init?(line: [UInt8]) {
+    guard let value = line.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }), let id = value["id"]?.text,
+      let status = value["status"]?.text.flatMap(ResponseStatus.init), let digest = value["digest"]?.text
+    else { return nil }
+    self.init(id: id, status: status, digest: digest, error: value["error"]?.text)
+  }
+
+  fileprivate var line: [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.member("id", id)
+      writer.member("status", status.rawValue)
+      writer.member("digest", digest)
+      writer.member("error", error)
+    }
+    writer.endLine()
+    return writer.bytes
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import JSON
+import Runs
+import Settings
+import Text
+
+/// What is still to be announced: `outbox/`, one file for each announcement, by number in the order in which they were
+/// made. The addresses in it may hold secrets, so that nobody else may look into the folder.
+public final class Outbox {
+  /// An announcement on its way.
+  struct Entry: Hashable, Sendable {
+    var announcement: Announcement
+    /// Its file in the outbox.
+    var file: String
+  }
+
+  /// What there can be one of: a later announcement of the same document takes the place of an earlier one.
+  private struct Subject: Hashable {
+    var id: String
+    var url: String
+
+    init(_ announcement: Announcement) {
+      id = announcement.id
+      url = announcement.address.url
+    }
+  }
+
+  private let folder: RunFolder
+  private let disk: Disk
+  private var entries: [Subject: Entry] = [:]
+  private var next = 0
+
+  /// Opens the outbox of a run, which need not exist.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, whose lock is held for as long as the outbox is in use: so nobody else announces what is in it.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError` when the folder cannot be read.
+  public init(_ folder: RunFolder, on disk: Disk = Disk()) throws {
+    self.folder = folder
+    self.disk = disk
+    guard access(folder.outbox, F_OK) == 0 else { return }
+    try AtomicFile.removeTemporaries(in: folder.outbox, on: disk)
+    for name in try AtomicFile.names(in: folder.outbox).sorted() {
+      guard let number = Int(name.prefix { $0 != "-" }) else { continue }
+      next = max(next, number + 1)
+      // A file that says nothing is left for a person to look at.
+      guard let entry = read(name) else { continue }
+      if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
+    }
+  }
+
+  /// How many announcements there are.
+  var count: Int { entries.count }
+
+  /// The announcements in their order.
+  var inOrder: [Entry] { entries.values.sorted { $0.file < $1.file } }
+
+  /// Whether an announcement is still to be made.
+  func contains(_ entry: Entry) -> Bool { entries[Subject(entry.announcement)] == entry }
+
+  /// The path of an announcement's document.
+  func path(_ entry: Entry) -> String { folder.file(entry.announcement.document) }
+
+  /// Puts in an announcement, durable when this returns; an earlier one of the same document to the same address is
+  /// taken out.
+  func add(_ announcement: Announcement) throws -> Entry {
+    if access(folder.outbox, F_OK) != 0 { try disk.makeFolder(folder.outbox) }
+    chmod(folder.outbox, 0o700)
+    let digits = String(next)
+    let number = String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits
+    let entry = Entry(announcement: announcement, file: "\(number)-\(announcement.id).json")
+    let value: JSONValue = [
+      "id": .string(announcement.id), "key": .string(announcement.key), "url": .string(announcement.address.url),
+      "document": .string(announcement.document), "queued": .string(Timestamp.now().iso),
+    ]
+    try AtomicFile.write(Array((value.jsonText + "\n").utf8), to: "\(folder.outbox)/\(entry.file)", on: disk)
+    next += 1
+    if let old = entries.updateValue(entry, forKey: Subject(announcement)) { try remove(file: old.file) }
+    return entry
+  }
+
+  /// Takes out an announcement that was made.
+  func remove(_ entry: Entry) throws {
+    if contains(entry) { entries[Subject(entry.announcement)] = nil }
+    try remove(file: entry.file)
+  }
+
+  private func remove(file: String) throws {
+    try disk.remove("\(folder.outbox)/\(file)")
+    try disk.synchroniseFolder(folder.outbox)
+  }
+
+  private func read(_ name: String) -> Entry? {
+    guard let data = FileManager.default.contents(atPath: "\(folder.outbox)/\(name)"),
+      let value = try? JSONValue(parsing: String(decoding: data, as: UTF8.self)), let id = value["id"]?.text,
+      let key = value["key"]?.text, let address = value["url"]?.text.flatMap({ WebhookAddress($0) }),
+      let document = value["document"]?.text, document.hasPrefix("responses/"), !document.contains("..")
+    else { return nil }
+    return Entry(announcement: Announcement(id: id, key: key, document: document, address: address), file: name)
+  }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import Runs
+import Settings
+
+/// Makes the announcements of an outbox in the background, one after the other for each address and in their order.
+///
+/// A document that the receiver does not take in all attempts holds up those behind it until a new one comes and all is
+/// tried again; unless the receiver refused just this one (400, 413, 415, 422): then those behind it have their turn.
+/// Where nobody answers at a host, its other addresses wait for what becomes of the one that found that out. Nobody waits
+/// for any of this but `finish`.
+public final class WebhookDelivery: @unchecked Sendable {
+  /// The announcements to one address.
+  private struct Lane {
+    let origin: String
+    var entries: ArraySlice<Outbox.Entry> = []
+    var attempts = 0
+    /// When the next attempt is due.
+    var due = ContinuousClock.now
+    var isBusy = false
+    /// Its first document has had all attempts; nothing is due until there is something new.
+    var isResting = false
+    /// How many documents in a row were refused for what they are.
+    var refusals = 0
+  }
+
+  // All of these are touched under the condition's lock only.
+  private let condition = NSCondition()
+  private let outbox: Outbox
+  private var lanes: [String: Lane] = [:]
+  /// Hosts where nobody answered last, each with the address that is to find out whether that stays so.
+  private var scouts: [String: String] = [:]
+  private var workers = 0
+  private var isOver = false
+
+  private let options: WebhookOptions
+  private let sender: WebhookSender
+  private let report: @Sendable (WebhookEvent) -> Void
+  private static let workerLimit = 4
+  private static let refusalLimit = 3
+
+  /// A delivery that begins at once with what earlier runs left in the outbox.
+  ///
+  /// - Parameters:
+  ///   - outbox: What is to be announced; nobody else uses it from now on.
+  ///   - options: How often, and so on.
+  ///   - report: Told of everything that happens, from any thread, one after the other.
+  public init(_ outbox: Outbox, options: WebhookOptions, report: @escaping @Sendable (WebhookEvent) -> Void) {
+    self.outbox = outbox
+    self.options = options
+    self.report = report
+    sender = WebhookSender(options)
+    condition.withLock {
+      for entry in outbox.inOrder { append(entry) }
+      startWorkers()
+    }
+  }
+
+  /// Announces a document; returns when the announcement cannot be lost any more, and waits for nothing else.
+  ///
+  /// - Parameter announcement: What, and where to.
+  /// - Throws: `BatchError.notWritten`.
+  public func announce(_ announcement: Announcement) throws {
+    try condition.withLock {
+      append(try outbox.add(announcement))
+      startWorkers()
+      condition.broadcast()
+    }
+  }
+
+  /// Waits until no attempt is due any more; what was not delivered stays in the outbox.
+  ///
+  /// - Parameter isStopped: Asked now and then; ends the waiting.
+  public func finish(isStopped: () -> Bool) {
+    condition.lock()
+    while lanes.values.contains(where: { $0.isBusy || isDue($0) }), !isStopped() {
+      _ = condition.wait(until: Date(timeIntervalSinceNow: 0.05))
+    }
+    isOver = true
+    if outbox.count > 0 { report(.waiting(outbox.count)) }
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  // MARK: The work
+
+  private func append(_ entry: Outbox.Entry) {
+    let address = entry.announcement.address
+    var lane = lanes[address.url] ?? Lane(origin: address.origin)
+    lane.entries.append(entry)
+    tidy(&lane)
+    // All is tried again, whatever was found out before.
+    if let scout = scouts[lane.origin], (scout == address.url ? lane : lanes[scout])?.isResting != false {
+      scouts[lane.origin] = nil
+    }
+    if lane.isResting {
+      lane.isResting = false
+      lane.attempts = 0
+      lane.refusals = 0
+      lane.due = .now
+    }
+    lanes[address.url] = lane
+  }
+
+  /// Passes over documents at the front that a later announcement of theirs has replaced.
+  private func tidy(_ lane: inout Lane) {
+    while !lane.isBusy, let first = lane.entries.first, !outbox.contains(first) {
+      lane.entries.removeFirst()
+      lane.attempts = 0
+      lane.due = .now
+    }
+  }
+
+  private func isDue(_ lane: Lane) -> Bool {
+    guard let first = lane.entries.first, !lane.isResting else { return false }
+    return scouts[lane.origin].map { $0 == first.announcement.address.url } ?? true
+  }
+
+  private func startWorkers() {
+    while workers < Self.workerLimit, workers < lanes.values.count(where: { isDue($0) }) {
+      workers += 1
+      Thread.detachNewThread { [self] in work() }
+    }
+  }
+
+  private func work() {
+    condition.lock()
+    while !isOver {
+      let ready = lanes.filter { isDue($0.value) && !$0.value.isBusy }.min { $0.value.due < $1.value.due }
+      guard let (url, lane) = ready else {
+        condition.wait()
+        continue
+      }
+      let wait = lane.due - .now
+      guard wait <= .zero else {
+        _ = condition.wait(until: Date(timeIntervalSinceNow: wait.inSeconds))
+        continue
+      }
+      lanes[url]?.isBusy = true
+      let entry = lane.entries[lane.entries.startIndex]
+      let path = outbox.path(entry)
+      condition.unlock()
+      var failure: WebhookSender.Failure?
+      do throws(WebhookSender.Failure) {
+        try sender.post(path, entry.announcement)
+      } catch {
+        failure = error
+      }
+      condition.lock()
+      note(failure, of: entry, url)
+      condition.broadcast()
+    }
+    workers -= 1
+    condition.unlock()
+  }
+
+  private func note(_ failure: WebhookSender.Failure?, of entry: Outbox.Entry, _ url: String) {
+    guard var lane = lanes[url] else { return }
+    lane.isBusy = false
+    lane.attempts += 1
+    lane.due = .now
+    let isSilent = failure?.isSilence == true
+    if isSilent, scouts[lane.origin] == nil { scouts[lane.origin] = url }
+    defer {
+      tidy(&lane)
+      if !isSilent || (lane.entries.isEmpty && scouts[lane.origin] == url) { scouts[lane.origin] = nil }
+      lanes[url] = lane
+      startWorkers()
+    }
+    guard let failure, outbox.contains(entry) else {
+      // If it cannot be taken out, it is delivered once more by the next run.
+      try? outbox.remove(entry)
+      if failure == nil {
+        lane.refusals = 0
+        report(.delivered(entry.announcement))
+      }
+      return
+    }
+    if failure == .noDocument {
+      try? outbox.remove(entry)
+      report(.dropped(entry.announcement, reason: failure.description))
+      return
+    }
+    if lane.attempts < options.attempts {
+      lane.due = .now + options.interval
+      report(.retried(entry.announcement, reason: failure.description))
+      return
+    }
+    lane.attempts = 0
+    if failure.isAboutDocument { lane.refusals += 1 }
+    if failure.isAboutDocument, lane.refusals < Self.refusalLimit {
+      lane.entries.removeFirst()
+    } else {
+      lane.isResting = true
+    }
+    report(.kept(entry.announcement, reason: failure.description))
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Runs
+
+/// How announcements are made.
+public struct WebhookOptions: Sendable {
+  /// How often a document is posted in one run, at most.
+  public var attempts = 3
+  /// The time between two attempts.
+  public var interval = Duration.seconds(10)
+  /// How long an attempt may take, besides a second for each MiB of the document.
+  public var timeout = Duration.seconds(30)
+  /// What documents are signed with; nothing for no signature.
+  public var secret: [UInt8]?
+  /// What the program calls itself.
+  public var userAgent = "sdbatch"
+
+  /// The usual attempts: three, ten seconds apart, of thirty seconds at most.
+  public init() {}
+
+  /// What a process's environment says: `SDBATCH_WEBHOOK_SECRET`, `SDBATCH_WEBHOOK_ATTEMPTS`, and in seconds
+  /// `SDBATCH_WEBHOOK_INTERVAL` and `SDBATCH_WEBHOOK_TIMEOUT`; what it does not say, or leaves empty, is as usual.
+  ///
+  /// - Parameters:
+  ///   - environment: The process's environment variables.
+  ///   - version: The version of this program.
+  /// - Throws: `WebhookOptionError` for a value that cannot be.
+  public init(environment: [String: String], version: String) throws(WebhookOptionError) {
+    userAgent = "sdbatch/\(version)"
+    func number<Number>(
+      _ name: String, _ limits: ClosedRange<Number>, _ expected: String, _ read: (String) -> Number?
+    ) throws(WebhookOptionError) -> Number? {
+      guard let text = environment[name], !text.isEmpty else { return nil }
+      guard let number = read(text), limits.contains(number) else {
+        throw WebhookOptionError(name: name, found: text, expected: expected)
+      }
+      return number
+    }
+    if let secret = environment["SDBATCH_WEBHOOK_SECRET"], !secret.isEmpty { self.secret = Array(secret.utf8) }
+    let seconds = "seconds from 0 to 86400"
+    attempts = try number("SDBATCH_WEBHOOK_ATTEMPTS", 1...1000, "a number from 1 to 1000") { Int($0) } ?? attempts
+    interval =
+      try number("SDBATCH_WEBHOOK_INTERVAL", 0...86_400, seconds) { Double($0) }.map { .seconds($0) } ?? interval
+    timeout = try number("SDBATCH_WEBHOOK_TIMEOUT", 0...86_400, seconds) { Double($0) }.map { .seconds($0) } ?? timeout
+  }
+}
+
+/// A variable of the environment that says something else than it should.
+public struct WebhookOptionError: InputFailure, Hashable, CustomStringConvertible {
+  /// The variable.
+  public var name: String
+  /// What it says.
+  public var found: String
+  /// What it could say.
+  public var expected: String
+
+  /// What was found, and what was expected.
+  public var description: String { "\(name): found \"\(found.prefix(40))\", expected \(expected)" }
+}
+
+extension Duration {
+  /// In seconds.
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,190 @@
+import JSON
+import Settings
+
+/// The values of an infotext while they are taken out of it, with what is to be said of them.
+struct InfotextValues {
+  private let infotext: ParsedInfotext
+  /// The last value of each key.
+  private let values: [String: String]
+  private var taken: Set<String> = []
+  private var remarks: [InfotextSettings.Remark] = []
+
+  init(_ infotext: ParsedInfotext) {
+    self.infotext = infotext
+    values = Dictionary(infotext.items.map { ($0.key, $0.value) }) { $1 }
+  }
+
+  // MARK: Values
+
+  /// The value of a key; nothing where there is none. Each key that is asked for counts as understood.
+  mutating func take(_ key: String) -> String? {
+    taken.insert(key)
+    guard let value = values[key], !value.isEmpty else { return nil }
+    return value
+  }
+
+  /// The names and hashes under a key, such as "a: 0123456789ab, b: cdef01234567"; each name once.
+  mutating func readHashes(_ key: String) -> [InfotextSettings.NamedAdapter] {
+    guard let text = take(key) else { return [] }
+    var adapters: [InfotextSettings.NamedAdapter] = []
+    for item in text.split(separator: ",") {
+      let sides = item.split(separator: ":", maxSplits: 1).map { $0.trimmingPrefix { $0 == " " } }
+      guard sides.count == 2, !sides[1].isEmpty, sides[1].allSatisfy(\.isHexDigit) else {
+        complain(key, text, "names and hashes, such as name: 0123456789ab")
+        return []
+      }
+      let adapter = InfotextSettings.NamedAdapter(name: String(sides[0]), hash: sides[1].lowercased())
+      if !adapters.contains(adapter) { adapters.append(adapter) }
+    }
+    return adapters
+  }
+
+  /// Whether the text has the key, whatever its value.
+  func has(_ key: String) -> Bool { values[key] != nil }
+
+  mutating func read(_ key: String, into target: inout Int, isNeeded: Bool = false) {
+    read(key, "a whole number", into: &target, isNeeded: isNeeded) { Self.integer($0).flatMap(Int.init(exactly:)) }
+  }
+
+  mutating func read(_ key: String, into target: inout Int64, isNeeded: Bool = false) {
+    read(key, "a whole number", into: &target, isNeeded: isNeeded, Self.integer)
+  }
+
+  mutating func read(_ key: String, into target: inout Double, isNeeded: Bool = false) {
+    read(key, "a number", into: &target, isNeeded: isNeeded) { text in
+      Double(text).flatMap { $0.isFinite ? $0 : nil }
+    }
+  }
+
+  /// A number that may be infinite.
+  mutating func readLimit(_ key: String, into target: inout Double) {
+    read(key, "a number", into: &target, isNeeded: false) { text in
+      Double(text).flatMap { $0.isNaN ? nil : $0 }
+    }
+  }
+
+  mutating func read(_ key: String, into target: inout Bool) {
+    read(key, "True or False", into: &target, isNeeded: false) { text in
+      ["true": true, "false": false][text.lowercased()]
+    }
+  }
+
+  mutating func readChoice<Choice: CaseIterable & RawRepresentable<String>>(_ key: String, into target: inout Choice) {
+    let names = Choice.allCases.map(\.rawValue)
+    read(key, "one of " + names.joined(separator: ", "), into: &target, isNeeded: false) { text in
+      Choice.allCases.first { $0.rawValue.lowercased() == text.lowercased() }
+    }
+  }
+
+  /// Width and height written as 512x768.
+  mutating func size(_ key: String) -> (Int, Int)? {
+    guard let text = take(key) else { return nil }
+    guard let sides = ParsedInfotext.sides(text), let width = Int(sides.0), let height = Int(sides.1) else {
+      complain(key, text, "a size, such as 512x768")
+      return nil
+    }
+    return (width, height)
+  }
+
+  private mutating func read<Value>(
+    _ key: String, _ expected: String, into target: inout Value, isNeeded: Bool, _ value: (String) -> Value?
+  ) {
+    guard let text = take(key) else {
+      if isNeeded { miss(key) }
+      return
+    }
+    if let value = value(text) { target = value } else { complain(key, text, expected) }
+  }
+
+  private static func integer(_ text: String) -> Int64? {
+    Int64(text) ?? Double(text).flatMap { Int64(exactly: $0) }
+  }
+
+  // MARK: Remarks
+
+  mutating func miss(_ key: String) { remark(.missing, key, "is not there") }
+
+  mutating func complain(_ key: String, _ value: String, _ expected: String) {
+    remark(.wrong, key, "found \"\(value.abridged)\", expected \(expected)")
+  }
+
+  mutating func note(_ key: String, _ text: String) { remark(.note, key, text) }
+
+  private mutating func remark(_ kind: InfotextSettings.Remark.Kind, _ key: String, _ text: String) {
+    remarks.append(InfotextSettings.Remark(kind: kind, key: key, text: text))
+  }
+
+  /// All remarks, with those about keys that nobody has taken.
+  ///
+  /// - Parameter prompt: To be searched for what the webui takes out of it and acts on.
+  /// - Returns: Remarks.
+  mutating func finish(prompt: String) -> [InfotextSettings.Remark] {
+    if let tag = prompt.firstMatch(of: #/<hypernet:[^>]*>/#) {
+      remark(.unsupported, "Prompt", "found \(tag.output), but hypernetworks are not supported by this version")
+    }
+    var seen: Set<String> = []
+    for item in infotext.items where !taken.contains(item.key) && seen.insert(item.key).inserted {
+      let value = values[item.key] ?? ""
+      switch InfotextKeyMeaning(item.key, value: value) {
+      case .none: break
+      case .unsupported(let what):
+        remark(.unsupported, item.key, "found \"\(value.abridged)\", but \(what) not supported by this version")
+      case .unknown: remark(.unknown, item.key, "found \"\(value.abridged)\", a key that is not known here")
+      }
+    }
+    return remarks
+  }
+}
+
+/// What a key that is no setting of ours says of the picture's pixels.
+private enum InfotextKeyMeaning {
+  /// Nothing.
+  case none
+  /// What made them, and is not supported; with its verb.
+  case unsupported(String)
+  /// Nobody knows.
+  case unknown
+
+  init(_ key: String, value: String) {
+    if Self.silent.contains(key) || Self.harmless[key] == value {
+      self = .none
+    } else if let what = Self.unsupported[key] ?? Self.families.first(where: { key.hasPrefix($0.prefix) })?.what {
+      self = .unsupported(what)
+    } else {
+      self = .unknown
+    }
+  }
+
+  /// Who made the picture when, and what the settings say anyway.
+  private static let silent: Set<String> = [
+    "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
+    "Y Type",
+    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Template", "Negative Template", "Hashes",
+    "Cache FP16 weight for LoRA", "VAE Encoder", "Noise multiplier", "Created Date", "Civitai resources",
+    "Civitai metadata",
+  ]
+
+  /// Values that switch nothing on.
+  private static let harmless = [
+    // The API of webui 1.5 writes it always; without the keys of a second pass it does nothing.
+    "Denoising strength": "0", "VAE Decoder": "Full", "FP8 weight": "Disable",
+    "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
+  ]
+
+  private static let unsupported = [
+    "Denoising strength": "img2img is", "Extra noise": "img2img is",
+    "Image CFG scale": "img2img is", "Init image hash": "img2img is", "Mask blur": "inpainting is",
+    "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
+    "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
+    "FP8 weight": "FP8 is",
+    "Hypernet": "hypernetworks are",
+    "Hypernet strength": "hypernetworks are", "Refiner switch by sampling steps": "a switch to the refiner by steps is",
+    "Pad conds": "padding of prompts is",
+    "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is",
+  ]
+
+  private static let families: [(prefix: String, what: String)] = [
+    ("Hires ", "this part of hires fix is"), ("ControlNet", "ControlNet is"), ("ADetailer", "ADetailer is"),
+    ("AddNet", "Additional Networks is"), ("Tiled ", "tiled diffusion is"), ("AnimateDiff", "AnimateDiff is"),
+  ]
+}

@@ -1,0 +1,142 @@
+import Tensors
+import Weights
+
+/// Enlarges images by residual in residual dense blocks: Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative
+/// Adversarial Networks", arXiv:1809.00219; Real-ESRGAN, arXiv:2107.10833, for other factors than 4.
+final class RRDBNet {
+  /// How many pixels of the image make up a pixel of the first convolution, along a side.
+  let unshuffling: Int
+  let scale: Int
+  private let convFirst: Convolution2D
+  private let body: [[DenseBlock]]
+  private let convBody: Convolution2D
+  private let up: [Convolution2D]
+  private let convHR: Convolution2D
+  private let convLast: Convolution2D
+  private let compute: Compute
+
+  init(_ w: WeightScope, configuration: RRDBConfiguration, compute: Compute) throws {
+    self.compute = compute
+    (unshuffling, scale) = (configuration.unshuffling, configuration.scale)
+    let features = configuration.features
+    func convolution(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution2D {
+      try Convolution2D(w[name], inputs: inputs, outputs: outputs, compute: compute)
+    }
+    convFirst = try convolution("conv_first", configuration.inputs, features)
+    body = try (0..<configuration.blocks).map { block in
+      try (1...3).map {
+        try DenseBlock(w["body.\(block).rdb\($0)"], features: features, growth: configuration.growth, compute: compute)
+      }
+    }
+    convBody = try convolution("conv_body", features, features)
+    up = try (0..<configuration.upsamplings).map { try convolution("conv_up\($0 + 1)", features, features) }
+    convHR = try convolution("conv_hr", features, features)
+    convLast = try convolution("conv_last", features, 3)
+  }
+
+  /// - Parameter image: `[1, height, width, 3]`, 0 to 1; sides are multiples of `unshuffling`.
+  /// - Returns: `[1, scale * height, scale * width, 3]`, about 0 to 1.
+  func forward(_ image: Tensor) -> Tensor {
+    let input = unshuffling > 1 ? compute.pixelUnshuffled(image, factor: unshuffling) : image
+    let first = convFirst.forward(compute.bordered(input), compute)
+    var x = first
+    for blocks in body {
+      let inner = blocks.reduce(x) { $1.forward($0, compute) }
+      x = compute.add(inner, scaledBy: 0.2, x)
+    }
+    x = convBody.forward(compute.bordered(x), residual: first, compute)
+    for convolution in up {
+      x = convolution.forward(
+        compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1), compute)
+      compute.applyLeakyReLU(x, slopes: [0.2])
+    }
+    x = convHR.forward(compute.bordered(x), compute)
+    compute.applyLeakyReLU(x, slopes: [0.2])
+    return convLast.forward(compute.bordered(x), compute)
+  }
+}
+
+/// Five convolutions, each of which sees the results of all before it.
+private final class DenseBlock {
+  private let convolutions: [Convolution2D]
+
+  init(_ w: WeightScope, features: Int, growth: Int, compute: Compute) throws {
+    convolutions = try (0..<5).map {
+      try Convolution2D(
+        w["conv\($0 + 1)"], inputs: features + $0 * growth, outputs: $0 == 4 ? features : growth, compute: compute)
+    }
+  }
+
+  func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    var seen = x
+    for convolution in convolutions.dropLast() {
+      let y = convolution.forward(compute.bordered(seen), compute)
+      compute.applyLeakyReLU(y, slopes: [0.2])
+      seen = compute.concatenatedChannels(seen, y)
+    }
+    return compute.add(convolutions[4].forward(compute.bordered(seen), compute), scaledBy: 0.2, x)
+  }
+}
+
+/// The sizes of an RRDBNet.
+struct RRDBConfiguration: NetworkConfiguration {
+  /// Channels that go in: 3 for each pixel of a square.
+  var inputs: Int
+  /// Channels between the blocks.
+  var features: Int
+  /// Channels that each convolution of a dense block adds.
+  var growth: Int
+  /// Blocks of three dense blocks.
+  var blocks: Int
+  /// How often the size is doubled.
+  var upsamplings: Int
+  /// The square root of a third of `inputs`.
+  var unshuffling: Int
+
+  /// How much larger a side becomes.
+  var scale: Int { (1 << upsamplings) / unshuffling }
+
+  init(_ file: UpscalerFile, blocks: Int, upsamplings: Int) throws(WeightError) {
+    let root = file.store.root
+    guard let first = root.shape(of: "conv_first.weight"), first.count == 4,
+      let dense = root.shape(of: "body.0.rdb1.conv1.weight"), dense.count == 4
+    else { throw .damaged(path: file.path, reason: "the first convolutions of its upscaler are not there") }
+    (features, inputs, growth, self.blocks, self.upsamplings) = (first[0], first[1], dense[0], blocks, upsamplings)
+    guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }), (1 << upsamplings) >= unshuffling
+    else {
+      throw .configuration(
+        path: file.path, key: "channels that go into the upscaler", found: "\(first[1])",
+        expected: "3, 12 or 48: red, green and blue of squares of 1, 2 or 4 pixels")
+    }
+    self.unshuffling = unshuffling
+    guard NetworkLimit.channels.contains(features), NetworkLimit.channels.contains(growth), (1...256).contains(blocks),
+      (0...4).contains(upsamplings)
+    else {
+      throw .configuration(
+        path: file.path, key: "size of the upscaler",
+        found: "\(features) channels, \(blocks) blocks, \(upsamplings) doublings",
+        expected: "at most \(NetworkLimit.channels.upperBound) channels, 256 blocks and 4 doublings")
+    }
+  }
+
+  var expectedTensors: [ExpectedTensor] {
+    var list: [ExpectedTensor] = []
+    func convolution(_ name: String, _ inputs: Int, _ outputs: Int) {
+      list += [ExpectedTensor("\(name).weight", [outputs, inputs, 3, 3]), ExpectedTensor("\(name).bias", [outputs])]
+    }
+    convolution("conv_first", inputs, features)
+    for block in 0..<blocks {
+      for dense in 1...3 {
+        for number in 0..<5 {
+          convolution(
+            "body.\(block).rdb\(dense).conv\(number + 1)", features + number * growth, number == 4 ? features : growth)
+        }
+      }
+    }
+    convolution("conv_body", features, features)
+    for number in 0..<upsamplings { convolution("conv_up\(number + 1)", features, features) }
+    convolution("conv_hr", features, features)
+    convolution("conv_last", features, 3)
+    return list
+  }
+}

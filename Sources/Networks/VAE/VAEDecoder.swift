@@ -1,0 +1,124 @@
+import Tensors
+import Weights
+
+/// The half of the autoencoder that turns a latent into an image: Kingma & Welling 2014, arXiv:1312.6114, in the shape of
+/// Esser et al. 2021, arXiv:2012.09841.
+public final class VAEDecoder {
+  private let postQuantization: Linear?
+  private let convIn: Convolution2D
+  private let resnet0: ResnetBlock
+  private let attentionNorm: GroupNorm?
+  private let attention: MultiHeadAttention?
+  private let resnet1: ResnetBlock
+  private let up: [VAEUpBlock]
+  private let normOut: GroupNorm
+  private let convOut: Convolution2D
+  private let compute: Compute
+  /// What the latent meets first: it costs next to nothing there, and everything depends on it.
+  private let precise: Compute
+
+  /// Reads every weight of the decoder.
+  ///
+  /// - Parameters:
+  ///   - w: The VAE's place among the weights.
+  ///   - configuration: Its widths.
+  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, configuration: VAEConfiguration, compute: Compute) throws {
+    self.compute = compute
+    precise = compute.with(.fp32)
+    let widths = Array(configuration.blockOutChannels.reversed())
+    let groups = configuration.normGroups
+    let decoder = w["decoder"]
+    let middle = decoder["mid_block"]
+    postQuantization =
+      try configuration.usesPostQuantConvolution
+      ? Linear(
+        w["post_quant_conv"], inputs: configuration.latentChannels, outputs: configuration.latentChannels,
+        compute: precise) : nil
+    convIn = try Convolution2D(
+      decoder["conv_in"], inputs: configuration.latentChannels, outputs: widths[0], compute: precise)
+    let resnet = { (w: WeightScope, inputs: Int, outputs: Int) in
+      try ResnetBlock(
+        w, inputs: inputs, outputs: outputs, timeWidth: nil, groups: groups, epsilon: Self.epsilon, compute: compute)
+    }
+    resnet0 = try resnet(middle["resnets.0"], widths[0], widths[0])
+    if configuration.hasMiddleAttention {
+      let scope = middle["attentions.0"]
+      attentionNorm = try GroupNorm(
+        scope["group_norm"], channels: widths[0], groups: groups, epsilon: Self.epsilon)
+      attention = try MultiHeadAttention(
+        scope, channels: widths[0], sourceChannels: widths[0], heads: 1, names: .vae, compute: compute)
+    } else {
+      attentionNorm = nil
+      attention = nil
+    }
+    resnet1 = try resnet(middle["resnets.1"], widths[0], widths[0])
+    up = try widths.indices.map { index in
+      let scope = decoder["up_blocks.\(index)"]
+      return VAEUpBlock(
+        resnets: try (0...configuration.layersPerBlock).map {
+          let inputs = $0 == 0 && index > 0 ? widths[index - 1] : widths[index]
+          return try resnet(scope["resnets.\($0)"], inputs, widths[index])
+        },
+        upsample: index == widths.count - 1
+          ? nil : try Upsample(scope["upsamplers.0"], channels: widths[index], compute: compute))
+    }
+    let width = widths[widths.count - 1]
+    normOut = try GroupNorm(decoder["conv_norm_out"], channels: width, groups: groups, epsilon: Self.epsilon)
+    convOut = try Convolution2D(
+      decoder["conv_out"], inputs: width, outputs: configuration.outChannels, compute: compute)
+  }
+
+  static let epsilon: Float = 1e-6
+
+  /// Decodes one latent.
+  ///
+  /// - Parameters:
+  ///   - latent: `[1, height, width, 4]` in floats, divided by the VAE's scaling factor.
+  ///   - padding: What convolutions see beyond the edges.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
+  public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
+    let (compute, precise) = (compute.with(padding), precise.with(padding))
+    let z = postQuantization?.forward(latent, precise) ?? latent
+    var x = convIn.forward(precise.bordered(z), as: compute.elementType, precise)
+    x = resnet0.forward(x, compute)
+    if let attentionNorm, let attention {
+      let normal = attentionNorm.forward(x, activation: .none, border: 0, compute)
+      x = attention.forward(normal, residual: x, compute)
+    }
+    x = resnet1.forward(x, compute)
+    for block in up {
+      x = block.forward(x, compute)
+      // The next block works at another size: memory of this one would only add to the peak.
+      compute.workspace.trim()
+    }
+    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
+  }
+}
+
+/// ResNet blocks, then twice the resolution.
+private struct VAEUpBlock {
+  let resnets: [ResnetBlock]
+  let upsample: Upsample?
+
+  func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    let h = resnets.reduce(x) { $1.forward($0, compute) }
+    return upsample?.forward(h, height: 2 * h.height, width: 2 * h.width, compute) ?? h
+  }
+}
+
+extension VAEConfiguration {
+  /// Bytes that decoding an image takes at the least: what goes into the last block's first convolution, before and after
+  /// its norm, and what comes out of it.
+  ///
+  /// - Parameters:
+  ///   - width: In pixels.
+  ///   - height: In pixels.
+  ///   - elementType: Of activations.
+  /// - Returns: A lower bound.
+  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
+    let (own, before) = (blockOutChannels[0], blockOutChannels[min(1, blockOutChannels.count - 1)])
+    return width * height * (2 * before + own) * elementType.size
+  }
+}

@@ -1,0 +1,160 @@
+import Tensors
+import Weights
+
+/// The half of the autoencoder that turns an image into a latent; see ``VAEDecoder``.
+public final class VAEEncoder {
+  private let convIn: Convolution2D
+  private let down: [VAEDownBlock]
+  private let resnet0: ResnetBlock
+  private let attentionNorm: GroupNorm?
+  private let attention: MultiHeadAttention?
+  private let resnet1: ResnetBlock
+  private let normOut: GroupNorm
+  private let convOut: Convolution2D
+  private let quantization: Linear?
+  private let latentChannels: Int
+  private let compute: Compute
+  /// What the image meets first, whose 8 bits are to arrive whole, and what the latent meets last: both cost next to
+  /// nothing.
+  private let precise: Compute
+
+  /// Reads every weight of the encoder.
+  ///
+  /// - Parameters:
+  ///   - w: The encoder's place among the weights.
+  ///   - configuration: Its widths.
+  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
+  /// - Throws: `WeightError`.
+  public init(_ w: WeightScope, configuration: VAEEncoderConfiguration, compute: Compute) throws {
+    self.compute = compute
+    precise = compute.with(.fp32)
+    let vae = configuration.vae
+    let widths = vae.blockOutChannels
+    let (groups, epsilon) = (vae.normGroups, VAEDecoder.epsilon)
+    latentChannels = vae.latentChannels
+    let encoder = w["encoder"]
+    let middle = encoder["mid_block"]
+    let inner = widths[widths.count - 1]
+    let resnet = { (w: WeightScope, inputs: Int, outputs: Int) in
+      try ResnetBlock(
+        w, inputs: inputs, outputs: outputs, timeWidth: nil, groups: groups, epsilon: epsilon, compute: compute)
+    }
+    convIn = try Convolution2D(encoder["conv_in"], inputs: vae.outChannels, outputs: widths[0], compute: precise)
+    down = try widths.indices.map { index in
+      let scope = encoder["down_blocks.\(index)"]
+      return VAEDownBlock(
+        resnets: try (0..<vae.layersPerBlock).map {
+          let inputs = $0 == 0 && index > 0 ? widths[index - 1] : widths[index]
+          return try resnet(scope["resnets.\($0)"], inputs, widths[index])
+        },
+        downsample: index == widths.count - 1
+          ? nil
+          : try Downsample(scope["downsamplers.0"], channels: widths[index], padding: .after, compute: compute))
+    }
+    resnet0 = try resnet(middle["resnets.0"], inner, inner)
+    if vae.hasMiddleAttention {
+      let scope = middle["attentions.0"]
+      attentionNorm = try GroupNorm(scope["group_norm"], channels: inner, groups: groups, epsilon: epsilon)
+      attention = try MultiHeadAttention(
+        scope, channels: inner, sourceChannels: inner, heads: 1, names: .vae, compute: compute)
+    } else {
+      attentionNorm = nil
+      attention = nil
+    }
+    resnet1 = try resnet(middle["resnets.1"], inner, inner)
+    normOut = try GroupNorm(encoder["conv_norm_out"], channels: inner, groups: groups, epsilon: epsilon)
+    convOut = try Convolution2D(
+      encoder["conv_out"], inputs: inner, outputs: 2 * latentChannels, compute: compute)
+    quantization =
+      try vae.usesQuantConvolution
+      ? Linear(w["quant_conv"], inputs: 2 * latentChannels, outputs: 2 * latentChannels, compute: precise) : nil
+  }
+
+  /// Encodes one image.
+  ///
+  /// - Parameters:
+  ///   - image: `[1, height, width, 3]` in floats from -1 to 1; sides of 8 pixels at the least.
+  ///   - padding: What convolutions see beyond the edges; those that halve the image see zeros in any case.
+  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in floats, sides rounded down; it is to
+  ///   be multiplied by the VAE's scaling factor.
+  public func forward(_ image: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
+    let (compute, precise) = (compute.with(padding), precise.with(padding))
+    var x = convIn.forward(precise.bordered(image), as: compute.elementType, precise)
+    for block in down {
+      x = block.forward(x, compute)
+      // The next block works at another size: memory of this one would only add to the peak.
+      compute.workspace.trim()
+    }
+    x = resnet0.forward(x, compute)
+    if let attentionNorm, let attention {
+      let normal = attentionNorm.forward(x, activation: .none, border: 0, compute)
+      x = attention.forward(normal, residual: x, compute)
+    }
+    x = resnet1.forward(x, compute)
+    let moments = convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
+    return mean(of: quantization?.forward(moments, precise) ?? moments)
+  }
+
+  /// Half of the channels; the others are the logarithms of variances.
+  private func mean(of moments: Tensor) -> Tensor {
+    let mean = precise.tensor(
+      batch: moments.batch, height: moments.height, width: moments.width, channels: latentChannels)
+    for pixel in 0..<moments.pixels {
+      (mean.base + pixel * latentChannels)
+        .update(from: moments.base + pixel * moments.channels, count: latentChannels)
+    }
+    return mean
+  }
+}
+
+/// ResNet blocks, then half the resolution.
+private struct VAEDownBlock {
+  let resnets: [ResnetBlock]
+  let downsample: Downsample?
+
+  func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
+    let h = resnets.reduce(x) { $1.forward($0, compute) }
+    return downsample?.forward(h, compute) ?? h
+  }
+}
+
+/// The sizes of a VAE's encoder, which are those of its VAE.
+public struct VAEEncoderConfiguration: NetworkConfiguration {
+  /// The VAE.
+  public var vae: VAEConfiguration
+
+  /// The encoder of a VAE.
+  public init(_ vae: VAEConfiguration) { self.vae = vae }
+
+  /// Bytes that encoding an image takes at the least: what goes into the first block's first convolution, before and after
+  /// its norm, and what comes out of it.
+  ///
+  /// - Parameters:
+  ///   - width: In pixels.
+  ///   - height: In pixels.
+  ///   - elementType: Of activations.
+  /// - Returns: A lower bound.
+  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
+    width * height * 3 * vae.blockOutChannels[0] * elementType.size
+  }
+
+  /// Bytes that encoding an image works in.
+  ///
+  /// - Parameters:
+  ///   - height: Of the image.
+  ///   - width: Of the image.
+  ///   - elementType: Of activations.
+  /// - Returns: An estimate above what it takes: what the largest block's first ResNet block holds, with the image in
+  ///   floats.
+  public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
+    var peak = 0
+    var pixels = (height + 2) * (width + 2)
+    let image = 2 * vae.outChannels * pixels * ElementType.fp32.size
+    for (level, channels) in vae.blockOutChannels.enumerated() {
+      let before = vae.blockOutChannels[max(level - 1, 0)]
+      peak = max(peak, (2 * before + 4 * channels) * pixels)
+      pixels /= 4
+    }
+    return peak * elementType.size + image
+  }
+}

@@ -1,0 +1,186 @@
+import Settings
+
+/// One axis of a recipe: a name and what its values set.
+public struct Axis: Sendable {
+  /// The recipe key, or the name given to a long-form axis.
+  public let name: String
+  /// The key that the axis is named after.
+  public let key: RecipeKey?
+  /// How many values there are.
+  public let count: Int
+
+  /// Values in the written order; rows stay as they are.
+  enum Run: Sendable {
+    case values([AxisValue])
+    case row(any AxisRow)
+
+    var count: Int {
+      switch self {
+      case .values(let values): values.count
+      case .row(let row): row.count
+      }
+    }
+  }
+
+  let position: SourcePosition
+  /// How many seeds each date adds, for the axis of a nightly series.
+  var seedsPerNight: Int?
+  private(set) var runs: [Run]
+  /// Index of the first value of each run.
+  private let starts: [Int]
+
+  /// An axis of at least one value.
+  init(name: String, key: RecipeKey?, runs: [Run], position: SourcePosition) {
+    self.name = name
+    self.key = key
+    self.runs = runs
+    self.position = position
+    var starts: [Int] = []
+    var count = 0
+    for run in runs {
+      starts.append(count)
+      // Anything near the largest number is refused before a value is asked for.
+      count = count.addingReportingOverflow(run.count).overflow ? Int.max : count + run.count
+    }
+    self.starts = starts
+    self.count = count
+  }
+
+  /// The value at a place below `count`.
+  func value(at index: Int) -> AxisValue {
+    let run = starts.lastIndex { $0 <= index } ?? 0
+    switch runs[run] {
+    case .values(let values): return values[index - starts[run]]
+    case .row(let row): return row.value(at: index - starts[run])
+    }
+  }
+
+  /// Writes what the value at a place sets into a cell; needs no text of numbers, so it is quick.
+  func apply(_ index: Int, to draft: inout CellDraft) {
+    let run = starts.lastIndex { $0 <= index } ?? 0
+    switch runs[run] {
+    case .values(let values): draft.apply(values[index - starts[run]].settings)
+    case .row(let row): row.key.apply(row.setting(at: index - starts[run]), &draft)
+    }
+  }
+
+  /// What a job says about its place on this axis.
+  public func place(at index: Int) -> AxisPosition {
+    let value = value(at: index)
+    return AxisPosition(name: name, value: value.text, title: value.title)
+  }
+
+  /// The values that the recipe lists one by one, with their places.
+  var listed: [(index: Int, value: AxisValue)] {
+    zip(runs, starts).flatMap { run, start -> [(index: Int, value: AxisValue)] in
+      guard case .values(let values) = run else { return [] }
+      return values.enumerated().map { (start + $0.offset, $0.element) }
+    }
+  }
+
+  /// Those that excludes and includes may name by their title, unless there are too many of them.
+  var named: [(index: Int, value: AxisValue)] {
+    var named = listed.filter(\.value.isNamed)
+    for (run, start) in zip(runs, starts) {
+      guard case .row(let row) = run, row.isNamed, row.count <= 5000 else { continue }
+      named += (0..<row.count).map { (start + $0, row.value(at: $0)) }
+    }
+    return named
+  }
+
+  /// The row that all values stand in, if they stand in one.
+  var onlyRow: (any AxisRow)? {
+    guard runs.count == 1, case .row(let row) = runs[0] else { return nil }
+    return row
+  }
+
+  /// Whether some value sets the key.
+  func setsKey(_ wanted: RecipeKey) -> Bool {
+    runs.contains { run in
+      switch run {
+      case .row(let row): row.key == wanted
+      case .values(let values): values.contains { $0.settings.contains { $0.key == wanted } }
+      }
+    }
+  }
+
+  /// Whether some value writes into the concern.
+  func sets(_ concern: String) -> Bool {
+    runs.contains { run in
+      switch run {
+      case .row(let row): row.key.concern == concern
+      case .values(let values): values.contains { $0.settings.contains { $0.key.concern == concern } }
+      }
+    }
+  }
+
+  /// Whether every value sets the key.
+  func setsAlways(_ wanted: RecipeKey) -> Bool {
+    runs.allSatisfy { run in
+      switch run {
+      case .row(let row): row.key == wanted
+      case .values(let values): values.allSatisfy { $0.settings.contains { $0.key == wanted } }
+      }
+    }
+  }
+
+  /// The axis with these seeds in the place of its values.
+  func holding(_ seeds: [Int64], of key: RecipeKey) -> Axis {
+    let values = seeds.map { seed in
+      AxisValue(text: "\(seed)", title: "\(seed)", settings: [Setting(key, .integer(seed))], isNamed: false)
+    }
+    return Axis(name: name, key: key, runs: [.values(values)], position: position)
+  }
+
+  /// Puts a number in the place of every seed and subseed of -1.
+  mutating func drawSeeds(_ draw: (_ place: String) -> Int64) {
+    for (run, start) in zip(runs.indices, starts) {
+      guard case .values(var values) = runs[run] else { continue }
+      // Most axes have none: leave their storage shared.
+      guard values.contains(where: \.hasRandomSeed) else { continue }
+      for index in values.indices {
+        let place = "\(name)[\(start + index)]"
+        values[index].drawSeeds { key in draw(self.key == key ? place : place + "." + key.name) }
+      }
+      runs[run] = .values(values)
+    }
+  }
+}
+
+/// One value of an axis.
+struct AxisValue: Sendable {
+  /// As the recipe writes it.
+  var text: String
+  var title: String
+  var settings: [Setting]
+  /// Whether excludes and includes may name the value by its title: otherwise the title is just the value again, and
+  /// what a cell ends up with decides.
+  var isNamed: Bool
+
+  init(text: String, title: String, settings: [Setting], isNamed: Bool) {
+    self.text = text
+    self.title = title
+    self.settings = settings
+    self.isNamed = isNamed
+  }
+
+  var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
+
+  /// A value that is nothing but a seed is shown by the number drawn.
+  mutating func drawSeeds(_ draw: (RecipeKey) -> Int64) {
+    for index in settings.indices where settings[index].isRandomSeed {
+      let key = settings[index].key
+      let seed = draw(key)
+      settings[index] = Setting(key, .integer(seed))
+      if text == Self.randomSeed { text = "\(seed)" }
+      if title == Self.randomSeed { title = "\(seed)" }
+    }
+  }
+
+  private static let randomSeed = "-1"
+}
+
+extension Setting {
+  /// A seed that has to be drawn.
+  var isRandomSeed: Bool { key.kind == .seed && value == .integer(-1) }
+}

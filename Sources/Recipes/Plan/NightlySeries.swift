@@ -1,0 +1,70 @@
+import Text
+
+/// `seed: nightly 16`: every local date on which the recipe is run adds so many new seeds, once.
+///
+/// Seeds of earlier dates stay in the plan, and come first, so that unfinished nights are finished before a new one
+/// begins. A clock that is set back to a date that had its seeds adds none.
+enum NightlySeries {
+  static let range = 1...10_000
+
+  /// Whether a text means a series, if perhaps not rightly.
+  static func isMeant(_ scalar: YAMLScalar) -> Bool {
+    let words = words(scalar)
+    return words.first == "nightly" && words.count <= 2
+  }
+
+  /// How many seeds a date adds; nothing for other text.
+  static func count(_ scalar: YAMLScalar) -> Int? {
+    let words = words(scalar)
+    guard words.count == 2, words[0] == "nightly", words[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      return nil
+    }
+    return Int(words[1]).flatMap { range.contains($0) ? $0 : nil }
+  }
+
+  static let expectation =
+    "nightly and a number from \(range.lowerBound) to \(range.upperBound), such as nightly 16"
+
+  private static func words(_ scalar: YAMLScalar) -> [String] {
+    scalar.text.lowercased().split { $0 == " " || $0 == "\t" }.map(String.init)
+  }
+
+  /// The axis of a series, with one night's seeds of -1 until a plan puts those of all nights in their place.
+  static func axis(_ count: Int, key: RecipeKey, at position: SourcePosition) -> Axis {
+    let value = AxisValue(text: "-1", title: "-1", settings: [Setting(key, .integer(-1))], isNamed: false)
+    var axis = Axis(
+      name: key.name, key: key, runs: [.values(Array(repeating: value, count: count))], position: position)
+    axis.seedsPerNight = count
+    return axis
+  }
+}
+
+extension SeedDraws {
+  private static let nightly = "seed nightly "
+
+  /// The seeds of all nights, the oldest first; new ones are drawn where the date has fewer than it should.
+  ///
+  /// - Parameters:
+  ///   - count: How many seeds a date adds; those of earlier dates stay as many as they are.
+  ///   - today: The date.
+  ///   - generator: Where new numbers come from.
+  /// - Returns: Seeds from 0 on.
+  mutating func nightlySeeds(
+    _ count: Int, today: LocalDate, using generator: inout some RandomNumberGenerator
+  ) -> [Int64] {
+    for place in 0..<count { _ = seed(for: "\(Self.nightly)\(today)[\(place)]", using: &generator) }
+    return seeds.compactMap { key, seed in Self.night(key).map { (date: $0.date, place: $0.place, seed: seed) } }
+      .sorted { ($0.date, $0.place) < ($1.date, $1.place) }.map(\.seed)
+  }
+
+  /// The draws of nightly series alone, which stay when everything else is drawn anew.
+  public var nights: SeedDraws { SeedDraws(seeds: seeds.filter { Self.night($0.key) != nil }) }
+
+  /// The date and the place in it that a key is about.
+  private static func night(_ key: String) -> (date: LocalDate, place: Int)? {
+    guard key.hasPrefix(nightly), key.hasSuffix("]") else { return nil }
+    let parts = key.dropFirst(nightly.utf8.count).dropLast().split(separator: "[")
+    guard parts.count == 2, let date = LocalDate(parts[0]), let place = Int(parts[1]), place >= 0 else { return nil }
+    return (date, place)
+  }
+}

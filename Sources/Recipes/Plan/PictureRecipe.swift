@@ -1,0 +1,126 @@
+import JSON
+import Prompts
+import Settings
+import Text
+
+/// A recipe for one picture, written from its settings.
+///
+/// It says what decides about the picture even where that is the default, and of the rest what differs from it.
+public struct PictureRecipe: Sendable {
+  private let entries: [(key: RecipeKey, value: SettingValue)]
+
+  /// Keys that a reader looks for in any recipe.
+  private static let usual: Set<String> = [
+    "model", "prompt", "seed", "steps", "cfg_scale", "sampler_name", "scheduler", "width", "height", "rng",
+  ]
+
+  /// A recipe for the picture that these settings make.
+  ///
+  /// - Parameter parameters: Models are written by their path, or by their name where there is none; one without either
+  ///   is left out.
+  public init(_ parameters: JobParameters) {
+    let usual = CellDraft(environment: PlanningEnvironment())
+    let draft = CellDraft(parameters)
+    entries = RecipeKey.all.compactMap { key in
+      guard !key.isCombined, let resolved = key.resolved else { return nil }
+      let value = resolved(draft)
+      if case .model(let model) = value, model.path == nil, model.name.isEmpty { return nil }
+      return Self.usual.contains(key.name) || value != resolved(usual) ? (key, value) : nil
+    }
+  }
+
+  /// All settings under the recipe's keys, with the schedule that runs.
+  ///
+  /// - Parameter parameters: Models are shown by their path, or by their name where there is none.
+  /// - Returns: An object.
+  public static func json(_ parameters: JobParameters) -> JSONValue {
+    var parameters = parameters
+    let hasSecondPass = parameters.hires != nil
+    parameters.scheduler = parameters.namedSchedule
+    let draft = CellDraft(parameters)
+    return .object(
+      RecipeKey.all.compactMap { key in
+        guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
+        guard hasSecondPass || !RecipeKey.ofSecondPass.contains(key.name) || key.name == "enable_hr" else { return nil }
+        return JSONMember(key.name, value.json)
+      })
+  }
+
+  /// What the recipe says, key by key, as plain texts.
+  public var settings: [(key: String, value: String)] { entries.map { ($0.key.name, $0.value.scalar.text) } }
+
+  /// The recipe as YAML.
+  public var text: String {
+    let nowhere = SourcePosition(file: "", line: 0, column: 0)
+    let root = YAMLNode(
+      .mapping(
+        entries.map { key, value in
+          YAMLEntry(
+            key: YAMLScalar(key.name), keyPosition: nowhere, value: YAMLNode(.scalar(value.scalar), at: nowhere))
+        }), at: nowhere)
+    return YAMLWriter.text(of: root) ?? ""
+  }
+}
+
+extension RecipeKey {
+  /// Whether other keys say the same: width and height, and the prompts with styles in them.
+  fileprivate var isCombined: Bool {
+    switch kind {
+    case .size, .styles: true
+    default: false
+    }
+  }
+}
+
+extension CellDraft {
+  /// A cell that ends up with these settings.
+  fileprivate init(_ parameters: JobParameters) {
+    self.init(environment: PlanningEnvironment())
+    self.parameters = parameters
+    basePrompt = parameters.prompt
+    baseNegativePrompt = parameters.negativePrompt
+    // Settings have no comments any more: a # that is left is meant.
+    stripsComments = !(parameters.prompt + parameters.negativePrompt).unicodeScalars.contains("#")
+    // Nor have they wildcards: a __name__ that is left is meant.
+    hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
+    scheduler = parameters.scheduler
+    width = parameters.width
+    height = parameters.height
+    hires = HiresDraft(parameters)
+  }
+}
+
+extension SettingValue {
+  fileprivate var json: JSONValue {
+    switch self {
+    case .integer(let integer): .integer(integer)
+    case .number(let number): .number(number)
+    case .flag(let flag): .bool(flag)
+    case .choice("true"): true
+    case .choice("false"): false
+    case .nothing: nil
+    case .styles(let styles): .array(styles.map { .string($0.name) })
+    case .text, .sampler, .schedule, .model, .upscaler, .choice, .size, .edit, .combination: .string(scalar.text)
+    }
+  }
+
+  /// The value as a recipe writes it.
+  fileprivate var scalar: YAMLScalar {
+    switch self {
+    case .text(let text): YAMLScalar(text, style: .doubleQuoted)
+    case .integer(let integer): YAMLScalar("\(integer)")
+    case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
+    case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
+    case .schedule(let schedule): YAMLScalar(schedule.rawValue)
+    case .model(let model) where model == .demo: YAMLScalar(model.name)
+    case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
+    case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
+    case .choice(let name): YAMLScalar(name)
+    case .flag(let flag): YAMLScalar(flag ? "true" : "false")
+    case .size(let width, let height): YAMLScalar("\(width)x\(height)")
+    // Settings have prompts with these done, so that no key has such a value.
+    case .styles, .edit, .combination: YAMLScalar("")
+    case .nothing: YAMLScalar("")
+    }
+  }
+}

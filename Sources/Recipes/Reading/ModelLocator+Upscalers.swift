@@ -1,0 +1,51 @@
+import Foundation
+import Settings
+
+/// Finds the files of networks that enlarge images: in the places of models, and in `upscalers/` in each of them.
+extension ModelLocator {
+  private static let folder = "upscalers"
+
+  /// What the webui calls networks that it loads from these files.
+  private static let webuiNames = [
+    "r-esrgan 4x+": "RealESRGAN_x4plus", "r-esrgan 4x+ anime6b": "RealESRGAN_x4plus_anime_6B",
+    "r-esrgan 2x+": "RealESRGAN_x2plus", "r-esrgan general 4xv3": "realesr-general-x4v3",
+    "r-esrgan general wdn 4xv3": "realesr-general-wdn-x4v3", "r-esrgan animevideo": "realesr-animevideov3",
+    "esrgan_4x": "ESRGAN",
+  ]
+
+  /// The absolute path of the network with this name; nothing if there is none.
+  ///
+  /// - Parameter name: A path, a file's name with or without its extension, or the webui's name of a network that it
+  ///   brings along.
+  /// - Returns: The first that is there.
+  public func upscaler(_ name: String) -> String? {
+    let names = [name] + (Self.webuiNames[name.lowercased()].map { [$0] } ?? [])
+    for name in names {
+      for candidate in [Self.folder + "/" + name, name] {
+        if let path = path(of: candidate), Self.isFile(path) { return path }
+      }
+    }
+    // As names of filters, whatever the case.
+    let wanted = names.map { $0.lowercased() }
+    return upscalerPaths().first { wanted.contains(UpscalerReference(name: $0, path: $0).title.lowercased()) }
+  }
+
+  /// The names of all networks in the folders for them.
+  public func upscalerNames() -> [String] {
+    var seen: Set<String> = []
+    return upscalerPaths().map { UpscalerReference(name: $0, path: $0).title }.filter { seen.insert($0).inserted }
+  }
+
+  /// Where a network of this name was looked for, for a message.
+  public func upscalerFoldersLookedIn(for name: String) -> String {
+    name.hasPrefix("/") ? name : ValueKind.list(places.map { $0 + "/" + Self.folder })
+  }
+
+  private func upscalerPaths() -> [String] {
+    places.flatMap { place in
+      let folder = place + "/" + Self.folder
+      let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      return files.filter(Self.isCheckpoint).sorted().prefix(1000).map { folder + "/" + $0 }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Text
+
+/// What a plan depends on besides the recipe.
+public struct PlanningEnvironment: Sendable {
+  /// Folders to look for models in, after those beside the recipe.
+  public var modelFolders: [String]
+  /// What `~` stands for in a path; nothing leaves it alone.
+  public var homeFolder: String?
+  /// The size that the model inside the package was trained for, in pixels.
+  public var demoWidth: Int
+  /// The size that the model inside the package was trained for, in pixels.
+  public var demoHeight: Int
+  /// The date on which nightly series are to have their seeds.
+  public var today: LocalDate
+
+  /// An environment with these folders, sizes and date.
+  public init(
+    modelFolders: [String] = [], homeFolder: String? = nil, demoWidth: Int = 512, demoHeight: Int = 512,
+    today: LocalDate = .today
+  ) {
+    self.today = today
+    self.modelFolders = modelFolders
+    self.homeFolder = homeFolder
+    self.demoWidth = demoWidth
+    self.demoHeight = demoHeight
+  }
+
+  /// The environment that a process finds: `SDBATCH_MODELS` holds folders with colons between them, `HOME` one.
+  ///
+  /// - Parameters:
+  ///   - variables: The process's environment variables.
+  ///   - demoWidth: The native width of the model inside the package, in pixels.
+  ///   - demoHeight: The native height of the model inside the package, in pixels.
+  public init(variables: [String: String], demoWidth: Int, demoHeight: Int) {
+    self.init(
+      modelFolders: (variables["SDBATCH_MODELS"] ?? "").split(separator: ":").map(String.init),
+      homeFolder: variables["HOME"], demoWidth: demoWidth, demoHeight: demoHeight)
+  }
+
+  /// The path with `~/` at its start replaced.
+  func expanded(_ path: String) -> String {
+    guard let homeFolder, path == "~" || path.hasPrefix("~/") else { return path }
+    return homeFolder + path.dropFirst()
+  }
+}

@@ -1,0 +1,427 @@
+import Foundation
+import JSON
+import Settings
+
+/// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out. Requests for txt2img are read
+/// as recipes that hold nothing else.
+public struct RecipeReader: Sendable {
+  private let environment: PlanningEnvironment
+
+  /// A reader that looks for models where the environment says.
+  public init(environment: PlanningEnvironment) { self.environment = environment }
+
+  /// Reads a recipe file.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  /// - Returns: The recipe, with warnings.
+  /// - Throws: All errors of the file and the overrides, sorted by position.
+  public func read(path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      let findings = Findings()
+      let reader = RequestReader(
+        environment: environment, findings: findings, overrides: Self.overrides(overrides, findings))
+      return try recipe(try reader.requests(inFolder: path), path: path, reader)
+    }
+    return try read(text: try RecipeFile.read(path, limits: YAMLLimits()), path: path, overrides: overrides)
+  }
+
+  /// Reads the text of a recipe.
+  ///
+  /// - Parameters:
+  ///   - text: UTF-8.
+  ///   - path: What errors call the file; models are looked for beside it, and it names the default output folder.
+  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  /// - Returns: The recipe, with warnings.
+  /// - Throws: All errors of the text and the overrides, sorted by position.
+  public func read(text: [UInt8], path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
+    if let recipe = try requests(in: RequestText(text, path: path), overrides) { return recipe }
+    let findings = Findings()
+    let document = try YAMLDocument(text) { SourcePosition(file: path, line: $0, column: $1) }
+    findings.add(document.problems)
+    guard let original = document.root, !original.isNull else {
+      throw RecipeErrors(
+        "found an empty file, expected a recipe, such as prompt: a red fish",
+        at: SourcePosition(file: path, line: 1, column: 1))
+    }
+    guard original.entries != nil else {
+      throw RecipeErrors(
+        "found \(original.found), expected a mapping of recipe keys, such as prompt: a red fish", at: original.position)
+    }
+    var root = original
+    for (index, override) in overrides.enumerated() {
+      do {
+        root = try RecipeOverride(override, rank: index + 1).apply(to: root)
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
+    let parts = reading.parts()
+    // Secrets in an address stay where the user wrote them.
+    let shown = WebhookReader.redacted(root)
+    let written =
+      overrides.isEmpty && shown == nil
+      ? String(decoding: text, as: UTF8.self) : effectiveText(shown ?? root, path, overrides, findings)
+    return Recipe(
+      path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
+      output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
+      webhook: parts.webhook, text: written, json: JSONValue(shown ?? root), warnings: try findings.finish(),
+      exclude: parts.exclude, include: parts.include, requests: nil)
+  }
+
+  /// The requests of a text; nothing where it is a recipe.
+  private func requests(in text: RequestText, _ overrides: [String]) throws(RecipeErrors) -> Recipe? {
+    let findings = Findings()
+    let reader = RequestReader(
+      environment: environment, findings: findings, overrides: Self.overrides(overrides, findings))
+    switch try reader.kind(of: text) {
+    case .recipe: return nil
+    case .list: return try recipe(reader.requests(onLinesOf: text), path: text.path, reader)
+    case .request(let root):
+      return try recipe(reader.request(root, path: text.path).map { [$0] } ?? [], path: text.path, reader)
+    }
+  }
+
+  /// A recipe of requests, which have been read with nothing wrong.
+  private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
+    RequestBatch.check(requests, reader.findings)
+    let output = reader.overrides.last { $0.name == "output" }?.value.scalar?.text ?? Self.defaultOutput(path)
+    return Recipe(
+      path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
+      webhook: nil, text: "", json: .null, warnings: try reader.findings.finish(), exclude: [], include: [],
+      requests: RequestBatch(requests: requests))
+  }
+
+  /// The overrides that can be made out.
+  private static func overrides(_ texts: [String], _ findings: Findings) -> [RecipeOverride] {
+    var overrides: [RecipeOverride] = []
+    for (index, text) in texts.enumerated() {
+      do {
+        overrides.append(try RecipeOverride(text, rank: index + 1))
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    return overrides
+  }
+
+  private func effectiveText(
+    _ root: YAMLNode, _ path: String, _ overrides: [String], _ findings: Findings
+  ) -> String {
+    guard let text = YAMLWriter.text(of: root) else {
+      findings.error(
+        "cannot be written back with its overrides", at: SourcePosition(file: path, line: 0, column: 0))
+      return ""
+    }
+    let file = Quoted.bounded(URL(fileURLWithPath: path).lastPathComponent)
+    let set = overrides.map { $0.hasPrefix("webhook=") ? "--set webhook=..." : "--set " + Quoted.bounded($0) }
+    return "# \(file)\(set.isEmpty ? "" : " with ")" + set.joined(separator: " ") + "\n" + text
+  }
+
+  private static func defaultOutput(_ path: String) -> String {
+    let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    return "Output/" + (name.isEmpty || name == "/" ? "recipe" : name)
+  }
+}
+
+/// Reads the top level of one recipe.
+private struct Reading {
+  let findings: Findings
+  private let environment: PlanningEnvironment
+  private let values: ValueReader
+  private let wildcards: WildcardShelf
+  private let whole: SourcePosition
+  private let entries: [YAMLEntry]
+
+  init(of entries: [YAMLEntry], path: String, environment: PlanningEnvironment, findings: Findings) {
+    self.findings = findings
+    self.environment = environment
+    whole = SourcePosition(file: path, line: 0, column: 0)
+    self.entries = entries
+    let locator = ModelLocator(recipePath: path, environment: environment)
+    let styles = StyleShelf(entries.first { $0.name == "styles_file" }, locator: locator, findings: findings)
+    values = ValueReader(locator: locator, styles: styles, mentions: WildcardMentions())
+    wildcards = WildcardShelf(locator: locator, findings: findings)
+  }
+
+  struct Parts {
+    var base: [Setting] = []
+    var grid: [Axis] = []
+    var zip: [[Axis]] = []
+    var exclude: [CellFilter] = []
+    var include: [ExtraCell] = []
+    var wildcards: [Axis] = []
+    var output: String?
+    var sheet: SheetLayout?
+    var webhook: RecipeWebhook?
+  }
+
+  func parts() -> Parts {
+    var parts = Parts()
+    var nodes: [String: YAMLNode] = [:]
+    var series: YAMLEntry?
+    let reader = KeyReader(values: values, findings: findings)
+    for entry in entries where !entry.name.hasPrefix("x-") {
+      guard let key = RecipeKey.named(entry.name) else {
+        if UnsupportedNames.keys[entry.name]?.allows(entry.value) == true { continue }
+        reportUnknown(entry)
+        continue
+      }
+      if key.name == "seed", let scalar = entry.value.scalar, NightlySeries.isMeant(scalar) {
+        series = entry
+      } else if key.isSetting {
+        if let setting = reader.setting(key, of: entry, among: parts.base) { parts.base.append(setting) }
+      } else {
+        nodes[key.name] = entry.value
+      }
+    }
+    _ = reader.checkTogether(parts.base, in: entries)
+    let broken = readAxes(nodes, series, &parts)
+    let cells = CellReader(
+      values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
+    if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
+    if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
+    let place = (nodes["grid"] ?? nodes["zip"])?.position
+    if checkCount(parts, at: place), broken.isEmpty { readWildcards(&parts, at: place) }
+    let axes = parts.grid + parts.zip.joined() + parts.wildcards
+    for (name, node) in nodes where !node.isNull {
+      switch name {
+      case "output": parts.output = text(node, of: name)
+      case "sheet": parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + broken.sorted()).layout(node)
+      case "webhook": parts.webhook = WebhookReader(findings: findings).webhook(node)
+      default: break
+      }
+    }
+    return parts
+  }
+
+  private func reportUnknown(_ entry: YAMLEntry) {
+    if let (_, name) = PromptAxis.named(entry.name) {
+      findings.error(
+        "found \(entry.name) here, expected it under grid, because \(name) is an axis", at: entry.keyPosition)
+      return
+    }
+    let names = RecipeKey.all.map(\.name)
+    var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
+    if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
+      UnsupportedNames.keys[entry.name] == nil
+    {
+      message += "; axes belong under grid"
+    }
+    findings.error(message, at: entry.keyPosition)
+  }
+
+  // MARK: Axes
+
+  /// Reads `grid` and `zip`; returns the names of axes with errors, so that nothing else is blamed for them.
+  private func readAxes(_ nodes: [String: YAMLNode], _ series: YAMLEntry?, _ parts: inout Parts) -> Set<String> {
+    let budget = ValueBudget()
+    func own(_ name: String) -> String? { parts.base.first { $0.key.name == name }?.value.asText }
+    let prompts = PromptAxisReader(
+      findings: findings, budget: budget, mentions: values.mentions, basePrompt: own("prompt"),
+      baseNegativePrompt: own("negative_prompt"))
+    let reader = AxisReader(values: values, findings: findings, budget: budget, prompts: prompts, wildcards: wildcards)
+    var names = AxisNames()
+    if let grid = nodes["grid"], !grid.isNull { parts.grid = axes(grid, of: "grid", reader, &names) }
+    if let zip = nodes["zip"], !zip.isNull {
+      guard let groups = zip.items else {
+        let hint = zip.entries == nil ? "" : "; put - before its first key"
+        findings.error("zip: found \(zip.found), expected \(ValueKind.axisGroups.expectation)\(hint)", at: zip.position)
+        return names.broken
+      }
+      for group in groups {
+        let members = axes(group, of: "zip", reader, &names)
+        for member in members where member.seedsPerNight != nil {
+          findings.error(
+            "\(member.name): found a nightly series in zip, expected it at the top level or under grid, because it "
+              + "grows from night to night", at: member.position)
+        }
+        checkLengths(members)
+        if !members.isEmpty { parts.zip.append(members) }
+      }
+    }
+    if let series { addSeries(series, reader, names, &parts) }
+    warnOfOverridden(parts.grid + parts.zip.joined())
+    warnOfMatrices(parts.grid + parts.zip.joined())
+    return names.broken
+  }
+
+  /// A nightly series at the top level is the first axis: whole nights follow each other.
+  private func addSeries(_ entry: YAMLEntry, _ reader: AxisReader, _ names: AxisNames, _ parts: inout Parts) {
+    guard names.positions["seed"] == nil else {
+      findings.error(
+        "seed: found a nightly series beside an axis seed, expected one of them", at: entry.value.position)
+      return
+    }
+    if let axis = reader.axis(entry) { parts.grid.insert(axis, at: 0) }
+  }
+
+  private struct AxisNames {
+    var positions: [String: SourcePosition] = [:]
+    var broken: Set<String> = []
+  }
+
+  private func axes(_ node: YAMLNode, of name: String, _ reader: AxisReader, _ names: inout AxisNames) -> [Axis] {
+    guard let entries = node.entries else {
+      findings.error(
+        "\(name): found \(node.found), expected a mapping of axes, such as seed: [1, 2]", at: node.position)
+      return []
+    }
+    if entries.isEmpty {
+      findings.warning("\(name): found no axes", at: node.position)
+    }
+    var axes: [Axis] = []
+    for entry in entries {
+      let axisName = PlotLabels.axisName(entry.name)
+      if let first = names.positions[axisName] {
+        findings.error(
+          "found a second axis \(axisName), expected one\(first.lineHint("the first stands"))", at: entry.keyPosition)
+        continue
+      }
+      names.positions[axisName] = entry.keyPosition
+      if let axis = reader.axis(entry) {
+        axes.append(axis)
+      } else {
+        names.broken.insert(axisName)
+      }
+    }
+    return axes
+  }
+
+  private func checkLengths(_ members: [Axis]) {
+    guard let first = members.first else { return }
+    for member in members.dropFirst() where member.count != first.count {
+      findings.error(
+        "zip: found \(member.count) values of \(member.name), expected \(first.count) as of \(first.name), "
+          + "because the axes of a group advance together", at: member.position)
+    }
+  }
+
+  /// An axis of a key has no effect when each value of a later one sets the same key.
+  private func warnOfOverridden(_ axes: [Axis]) {
+    for (index, axis) in axes.enumerated() {
+      guard let key = axis.key, key.kind != .text else { continue }
+      guard let later = axes[(index + 1)...].first(where: { $0.setsAlways(key) }) else { continue }
+      findings.warning(
+        "the axis \(axis.name) has no effect, because every value of \(later.name) sets \(key.name) after it",
+        at: axis.position)
+    }
+  }
+
+  /// A prompt matrix with a fixed part of its own takes the place of the prompt.
+  private func warnOfMatrices(_ axes: [Axis]) {
+    for matrix in axes {
+      guard let row = matrix.onlyRow as? MatrixRow, row.matrix.fixed != nil else { continue }
+      let name = row.key == .promptMatrix ? "prompt" : "negative_prompt"
+      for axis in axes {
+        guard let key = RecipeKey.named(name), axis.setsKey(key) else { continue }
+        findings.warning(
+          "the axis \(axis.name) sets \(name) to no effect, because \(matrix.name) has a fixed part of its own",
+          at: axis.position)
+      }
+    }
+  }
+
+  // MARK: Prompts
+
+  /// Makes axes of the wildcards that are left in the prompts, and tells of edits that find nothing to change.
+  private func readWildcards(_ parts: inout Parts, at position: SourcePosition?) {
+    let groups = parts.grid.map { [$0] } + parts.zip
+    let edits = groups.joined().contains { $0.setsKey(.promptEdit) }
+    let named =
+      parts.base.filter { $0.key.wildcard != nil }.map(\.key)
+      + groups.joined().compactMap(\.key)
+      .filter { $0.wildcard != nil }
+    guard edits || values.mentions.mayHaveWildcards || !named.isEmpty else { return }
+    // Groups of unequal length were told of, and have no cells to look at.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
+    var base = CellDraft(environment: environment)
+    base.apply(parts.base)
+    var survey = PromptSurvey()
+    survey.walk(base, groups, parts.exclude)
+    for index in parts.include.indices {
+      var draft = base
+      draft.apply(parts.include[index].settings)
+      parts.include[index].wildcards = axes(of: survey.look(at: draft))
+    }
+    parts.wildcards = axes(of: survey.open)
+    for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
+    for key in named {
+      guard let name = key.wildcard, !survey.used.contains(name) else { continue }
+      let place =
+        groups.joined().first { $0.key == key }?.position ?? entries.first { $0.name == key.name }?.keyPosition
+      findings.warning("\(key.name): found no prompt with this wildcard, so it has no effect", at: place ?? whole)
+    }
+    let place = parts.wildcards.first?.position ?? parts.include.lazy.compactMap(\.wildcards.first?.position).first
+    _ = checkCount(parts, at: position ?? place)
+  }
+
+  /// The axes of wildcards that nothing stands for.
+  private func axes(of wildcards: [String]) -> [Axis] {
+    let limit = 100
+    guard wildcards.count <= limit else {
+      findings.error(
+        "found \(wildcards.count) wildcards, expected \(limit) at most",
+        at: values.mentions.position(of: wildcards[limit]) ?? whole)
+      return []
+    }
+    return wildcards.compactMap(axis)
+  }
+
+  private func axis(of wildcard: String) -> Axis? {
+    let position = values.mentions.position(of: wildcard) ?? whole
+    guard let entries = wildcards.entries(of: wildcard, at: position) else { return nil }
+    let key = RecipeKey(wildcard: wildcard, isDefault: true)
+    return Axis(name: key.name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: position)
+  }
+
+  /// The number of jobs by arithmetic alone: a plan of 10^12 jobs must not be tried.
+  ///
+  /// - Returns: Whether it is within the limit.
+  private func checkCount(_ parts: Parts, at position: SourcePosition?) -> Bool {
+    var count = 0
+    var estimate = 0.0
+    var product = 1
+    var isExact = true
+    var productEstimate = 1.0
+    for cell in parts.include {
+      let (sum, overflow) = count.addingReportingOverflow(cell.count)
+      isExact = isExact && !overflow && cell.count < Int.max
+      count = overflow ? Int.max : sum
+      estimate += Double(cell.count)
+    }
+    for group in parts.grid.map({ [$0] }) + parts.zip + parts.wildcards.map({ [$0] }) {
+      guard let length = group.first?.count else { continue }
+      let (next, overflow) = product.multipliedReportingOverflow(by: length)
+      isExact = isExact && !overflow && length < Int.max
+      product = overflow ? Int.max : next
+      productEstimate *= Double(length)
+    }
+    let (sum, overflow) = count.addingReportingOverflow(product)
+    isExact = isExact && !overflow
+    count = sum
+    estimate += productEstimate
+    guard !isExact || count > Recipe.jobLimit, let position else { return true }
+    findings.error(
+      "found \(isExact ? "\(count)" : "about \(estimate)") jobs, expected \(Recipe.jobLimit) at most; "
+        + "split the recipe or take values away", at: position)
+    return false
+  }
+
+  // MARK: Texts
+
+  private func text(_ node: YAMLNode, of name: String) -> String? {
+    guard let text = node.scalar?.text else {
+      findings.error("\(name): found \(node.found), expected a path", at: node.position)
+      return nil
+    }
+    guard !text.isEmpty, !text.utf8.contains(0) else {
+      findings.error("\(name): found \(Quoted.short(text)), expected a path", at: node.position)
+      return nil
+    }
+    return text
+  }
+}

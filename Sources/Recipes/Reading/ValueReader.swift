@@ -1,0 +1,213 @@
+import Prompts
+import Settings
+
+/// Turns the text of a scalar into the value of a key.
+struct ValueReader {
+  let locator: ModelLocator
+  let styles: StyleShelf
+  /// Where texts with wildcards stand.
+  let mentions: WildcardMentions
+
+  /// Why a text is no value of a key: what was found and what was expected.
+  struct Complaint: Error {
+    let message: String
+  }
+
+  /// Reads one value.
+  func value(of scalar: YAMLScalar, for key: RecipeKey) throws(Complaint) -> SettingValue {
+    let kind = key.kind
+    if scalar.isNull {
+      guard kind.takesNull else { throw unexpected(scalar, kind) }
+      return kind == .text ? .text("") : .nothing
+    }
+    switch kind {
+    case .text: return .text(scalar.text)
+    case .integer(let range, let factor): return .integer(try integer(scalar, kind, range, factor))
+    case .seed: return .integer(try integer(scalar, kind, -1...Int64.max, 1))
+    case .number(let range): return .number(try number(scalar, kind, range))
+    case .limit(let range):
+      if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .nothing }
+      return .number(try number(scalar, kind, range))
+    case .bytes: return .integer(try bytes(scalar))
+    case .sampler: return try sampler(scalar)
+    case .schedule: return try schedule(scalar)
+    case .otherSampler: return isSame(scalar, "use same sampler") ? .nothing : try sampler(scalar)
+    case .otherSchedule: return isSame(scalar, "use same scheduler") ? .nothing : try schedule(scalar)
+    case .upscaler: return scalar.text.isEmpty ? .nothing : try upscaler(scalar)
+    case .model: return try model(scalar)
+    case .otherModel:
+      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
+    case .vae: return try vae(scalar)
+    case .styles: return .styles(try styles(named: names(scalar)))
+    case .size: return try size(scalar)
+    case .choice(let names): return .choice(try choice(scalar, names))
+    case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
+    case .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
+    }
+  }
+
+  /// Checks the numbers of a row by its ends and its step, without going through them unless they are cut to whole ones.
+  func check(_ row: some AxisRow, for key: RecipeKey) throws(Complaint) {
+    // A key's range is an interval and its multiples are evenly spaced: what holds for both ends and for two
+    // neighbours holds for all.
+    var places = Set([0, min(1, row.count - 1), row.count - 1]).sorted()
+    if case .integer(_, let factor) = key.kind, factor > 1, row is RangeRow, row.count <= Recipe.jobLimit {
+      places = Array(0..<row.count)
+    }
+    for index in places {
+      let value = try value(of: YAMLScalar(row.text(at: index)), for: key)
+      if key.kind == .seed, value.asInteger < 0 {
+        throw Complaint(message: "found a row through -1, expected a row of seeds from 0 on")
+      }
+    }
+  }
+
+  private func unexpected(_ scalar: YAMLScalar, _ kind: ValueKind) -> Complaint {
+    Complaint(message: "found \(YAMLNode.found(scalar)), expected \(kind.expectation)")
+  }
+
+  // MARK: Numbers
+
+  private func integer(
+    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Int64>, _ factor: Int64
+  ) throws(Complaint) -> Int64 {
+    guard let integer = ExactDecimal(scalar.text)?.integer, range.contains(integer) else {
+      throw unexpected(scalar, kind)
+    }
+    guard integer % factor == 0 else {
+      let below = integer - integer % factor
+      let near = [below, below + factor].filter(range.contains).map { "\($0)" }
+      throw Complaint(
+        message: "found \(integer), expected \(kind.expectation); the nearest are \(near.joined(separator: " and "))")
+    }
+    return integer
+  }
+
+  private func number(
+    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Double>
+  ) throws(Complaint) -> Double {
+    guard let number = CoreNumber.number(scalar.text), range.contains(number) else { throw unexpected(scalar, kind) }
+    return number
+  }
+
+  /// As `2.5GiB`, in any case and with blanks.
+  private func bytes(_ scalar: YAMLScalar) throws(Complaint) -> Int64 {
+    let text = scalar.text.trimmingBlanks.lowercased()
+    let number = text.prefix { !($0.isLetter || $0 == " ") }
+    let unit = String(text.dropFirst(number.count)).trimmingBlanks
+    let units: [String: Double] = [
+      "": 1, "b": 1, "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "kb": 1e3, "mb": 1e6, "gb": 1e9,
+    ]
+    guard let factor = units[unit], let value = Double(number), value >= 0, value * factor < 0x1p53 else {
+      throw unexpected(scalar, .bytes)
+    }
+    return Int64(value * factor)
+  }
+
+  /// As `512x768`, in any case and with blanks.
+  private func size(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
+    guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
+      throw unexpected(scalar, .size)
+    }
+    func side(_ text: Substring, _ key: RecipeKey) throws(Complaint) -> Int {
+      Int(try value(of: YAMLScalar(String(text).trimmingBlanks), for: key).asInteger)
+    }
+    return .size(try side(numbers[0], width), try side(numbers[1], height))
+  }
+
+  // MARK: Names
+
+  /// One name, where there is a style of just this name, else names with commas between them.
+  private func names(_ scalar: YAMLScalar) -> [String] {
+    if (try? styles.style(scalar.text)) != nil { return [scalar.text] }
+    guard let rows = try? CSVText.rows(scalar.text) else { return [scalar.text] }
+    return rows.flatMap(\.fields).map(\.trimmingBlanks).filter { !$0.isEmpty }
+  }
+
+  /// The styles of these names, without `None`.
+  func styles(named names: [String]) throws(Complaint) -> [PromptStyle] {
+    var found: [PromptStyle] = []
+    for name in names {
+      if let style = try styles.style(name) { found.append(style) }
+    }
+    return found
+  }
+
+  private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }
+    let names = SamplerID.allCases.map(\.rawValue)
+    // A combined name is proposed only where its plain part is not nearer.
+    let combined = SamplerID.allCases.flatMap { sampler in
+      ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }
+    }
+    let hint = NearestName.hint(scalar.text, among: names + combined)
+    let list = hint.isEmpty ? ": \(ValueKind.list(names))" : hint
+    throw Complaint(
+      message:
+        "found \(YAMLNode.found(scalar)), expected a sampler's name\(list)"
+    )
+  }
+
+  private func schedule(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if let found = ScheduleID.resolve(scalar.text) { return .schedule(found) }
+    let names = ScheduleID.allCases.map(\.rawValue)
+    let unsupported =
+      UnsupportedNames.schedules.contains(scalar.text.lowercased()) ? " which is not supported by this version," : ""
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+        + NearestName.hint(scalar.text, among: names))
+  }
+
+  /// Whether the second pass is to have what the first has; by the webui's own words too.
+  private func isSame(_ scalar: YAMLScalar, _ words: String) -> Bool {
+    scalar.text.isEmpty || scalar.text.lowercased() == words
+  }
+
+  private func upscaler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    let wanted = scalar.text.lowercased()
+    let filters = LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)
+    if let name = filters.first(where: { $0.lowercased() == wanted }) {
+      return .upscaler(UpscalerReference(name: name))
+    }
+    if let path = locator.upscaler(scalar.text) {
+      return .upscaler(UpscalerReference(name: scalar.text, path: path))
+    }
+    let networks = locator.upscalerNames()
+    let there = networks.isEmpty ? "there is none" : "there are only \(ValueKind.list(Array(networks.prefix(50))))"
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)), expected \(filters.joined(separator: ", ")) or the file of a network "
+        + "of the ESRGAN family, of which \(there) in \(locator.upscalerFoldersLookedIn(for: scalar.text))"
+        + NearestName.hint(scalar.text, among: filters + networks))
+  }
+
+  private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {
+    let wanted = scalar.text.lowercased()
+    if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
+    // The numbers of the webui's GPU are those of its NV.
+    if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
+    throw Complaint(
+      message: "found \(YAMLNode.found(scalar)), expected \(ValueKind.list(names))"
+        // Of names as short as cpu and gpu the nearest is not the one that was meant.
+        + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
+  }
+
+  /// The webui's words for no VAE of its own, and for one that it finds itself, mean the checkpoint's own.
+  private func vae(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
+  }
+
+  private func model(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+    if scalar.text == ModelReference.demo.name { return .model(.demo) }
+    if let path = locator.path(of: scalar.text) { return .model(ModelReference(name: scalar.text, path: path)) }
+    guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
+    throw Complaint(
+      message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "
+        + locator.placesLookedIn(for: scalar.text) + NearestName.hint(scalar.text, among: locator.knownNames()))
+  }
+}
+
+extension YAMLNode {
+  /// How a message names a scalar.
+  static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "nothing" : Quoted.short(scalar) }
+}

@@ -1,0 +1,95 @@
+import Settings
+
+/// Reads a recipe's `webhook`: an address, or `{url: ..., per: run | job | [run, job], send_images: true | false}`.
+struct WebhookReader {
+  let findings: Findings
+
+  private static let names = ["url", "per", "send_images"]
+
+  /// Reads the value; nothing where it asks for none, or `findings` is told of what is wrong with it.
+  func webhook(_ node: YAMLNode) -> RecipeWebhook? {
+    guard let entries = node.entries else {
+      return address(node).map { RecipeWebhook(address: $0, occasions: [.run], sendsImages: false) }
+    }
+    for entry in entries where !Self.names.contains(entry.name) {
+      findings.error(
+        KeyReader.unknown(entry.name, expected: ValueKind.list(Self.names), names: Self.names), at: entry.keyPosition)
+    }
+    let occasions = node.value("per").map { self.occasions($0) } ?? [.run]
+    var sendsImages = occasions == [.job]
+    if let value = node.value("send_images") {
+      if case .boolean(let flag) = value.scalar?.coreValue {
+        sendsImages = flag
+      } else {
+        findings.error("send_images: found \(value.found), expected true or false", at: value.position)
+      }
+    }
+    guard let url = entries.first(where: { $0.name == "url" })?.value else {
+      findings.error("webhook: found no url, expected one", at: node.position)
+      return nil
+    }
+    return address(url).map { RecipeWebhook(address: $0, occasions: occasions, sendsImages: sendsImages) }
+  }
+
+  private func occasions(_ node: YAMLNode) -> [RecipeWebhook.Occasion] {
+    var occasions: [RecipeWebhook.Occasion] = []
+    for item in node.items ?? [node] {
+      if let found = item.scalar.flatMap({ RecipeWebhook.Occasion(rawValue: $0.text.lowercased()) }) {
+        if !occasions.contains(found) { occasions.append(found) }
+      } else {
+        findings.error("per: found \(item.found), expected run, job or [run, job]", at: item.position)
+      }
+    }
+    if node.items?.isEmpty == true {
+      findings.error("per: found an empty list, expected run, job or [run, job]", at: node.position)
+    }
+    return occasions
+  }
+
+  private func address(_ node: YAMLNode) -> WebhookAddress? {
+    guard let scalar = node.scalar else {
+      findings.error("webhook: found \(node.found), expected \(ValueKind.address.expectation)", at: node.position)
+      return nil
+    }
+    if node.isNull || scalar.text.isEmpty { return nil }
+    // It may hold secrets, so it is not shown.
+    guard let address = WebhookAddress(scalar.text) else {
+      findings.error(
+        "webhook: found no address that begins with http:// or https:// and names a host, expected one",
+        at: node.position)
+      return nil
+    }
+    // The copy of a recipe that a run leaves has such addresses.
+    if address.isRedacted {
+      findings.warning(
+        "webhook: found an address whose secrets are left out (***); nothing will be announced: --set webhook=... gives "
+          + "the whole one", at: node.position)
+      return nil
+    }
+    return address
+  }
+
+  /// A recipe without the secrets of its address; nothing where there are none.
+  static func redacted(_ root: YAMLNode) -> YAMLNode? {
+    guard var entries = root.entries, let index = entries.firstIndex(where: { $0.name == "webhook" }) else {
+      return nil
+    }
+    let value = entries[index].value
+    if var members = value.entries {
+      guard let place = members.firstIndex(where: { $0.name == "url" }),
+        let url = redacted(scalar: members[place].value)
+      else { return nil }
+      members[place].value = url
+      entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
+    } else {
+      guard let url = redacted(scalar: value) else { return nil }
+      entries[index].value = url
+    }
+    return YAMLNode(.mapping(entries), at: root.position, isFlow: root.isFlow)
+  }
+
+  private static func redacted(scalar node: YAMLNode) -> YAMLNode? {
+    guard let text = node.scalar?.text, let address = WebhookAddress(text), address.hasSecrets else { return nil }
+    return YAMLNode(.scalar(YAMLScalar(address.redacted, style: .doubleQuoted)), at: node.position)
+  }
+}

@@ -1,0 +1,201 @@
+import Crypto
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// Reads requests for txt2img: a body or an envelope in a file, one on each line of a `.jsonl` file, or a folder of such.
+struct RequestReader {
+  let environment: PlanningEnvironment
+  let findings: Findings
+  /// What the command line says.
+  let overrides: [RecipeOverride]
+
+  /// A file of requests may be this large: a platform takes 20 MB for one.
+  static let sizeLimit = 256 << 20
+
+  /// What a text is.
+  enum Kind {
+    /// One request.
+    case request(YAMLNode)
+    /// One request on each line.
+    case list
+    /// No request.
+    case recipe
+  }
+
+  /// Finds out whether a text is a request.
+  ///
+  /// It is one if the file's name ends in `.jsonl`; if its object has a member `input` or `payload`; or if the name ends in
+  /// `.json` and no member is a key of ours.
+  ///
+  /// - Throws: One error, for a `.json` file that is neither JSON nor a recipe.
+  func kind(of text: RequestText) throws(RecipeErrors) -> Kind {
+    if text.path.hasSuffix(".jsonl") { return .list }
+    let isNamedJSON = text.path.hasSuffix(".json")
+    let first = text.bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+    let isYAMLRequest = { (root: YAMLNode) in root.entries?.contains { Self.wrappers.contains($0.name) } == true }
+    if isNamedJSON || first == UInt8(ascii: "{") {
+      let words = Findings()
+      do {
+        let root = try text.value(in: text.bytes.indices, words)
+        let entries = root.entries ?? []
+        let isWrapped = entries.contains { Self.wrappers.contains($0.name) }
+        guard isWrapped || (isNamedJSON && !entries.contains { RecipeKey.named($0.name)?.isOurs == true }) else {
+          return .recipe
+        }
+        findings.add(try words.finish())
+        return .request(root)
+      } catch {
+        // A recipe may be more than JSON; what is told is what is wrong with it as JSON, unless it is one.
+        let root = try? yaml(text)
+        if root?.entries?.contains(where: { RecipeKey.named($0.name)?.isOurs == true }) == true { return .recipe }
+        if isNamedJSON || root.map(isYAMLRequest) == true { throw error }
+        return .recipe
+      }
+    }
+    // A text that is no YAML either is no request, and will be told of as a recipe.
+    guard let root = try? yaml(text), isYAMLRequest(root) else { return .recipe }
+    return .request(root)
+  }
+
+  private func yaml(_ text: RequestText) throws(RecipeErrors) -> YAMLNode? {
+    let document = try YAMLDocument(Array(text.bytes)) { SourcePosition(file: text.path, line: $0, column: $1) }
+    return document.problems.contains { $0.severity == .error } ? nil : document.root
+  }
+
+  private static let wrappers: Set<String> = ["input", "payload"]
+
+  // MARK: Requests
+
+  /// The requests of a `.jsonl` file, each of whose lines is told of by its number.
+  func requests(onLinesOf text: RequestText) -> [Request] {
+    let lines = text.nonblankLines
+    if lines.isEmpty { findings.error("found an empty file, expected a request on each line", at: text.whole) }
+    let values = values(beside: text.path)
+    var requests: [Request] = []
+    for line in lines where !findings.isFull {
+      do {
+        let root = try text.value(in: line, findings)
+        if let request = request(root, values, label: "line \(root.position.line)") { requests.append(request) }
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    return requests
+  }
+
+  /// The requests of a folder's `.json` and `.jsonl` files, by name; folders inside are not looked into.
+  func requests(inFolder path: String) throws(RecipeErrors) -> [Request] {
+    let whole = SourcePosition(file: path, line: 0, column: 0)
+    let all: [String]
+    do {
+      all = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch {
+      throw RecipeErrors("cannot be read (\(error.localizedDescription)), expected a folder of requests", at: whole)
+    }
+    let names = all.filter { !$0.hasPrefix(".") && ($0.hasSuffix(".json") || $0.hasSuffix(".jsonl")) }.sorted()
+    guard !names.isEmpty else {
+      throw RecipeErrors("found a folder without .json and .jsonl files, expected requests in it", at: whole)
+    }
+    var requests: [Request] = []
+    for name in names {
+      let file = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+      do {
+        let text = RequestText(try RecipeFile.read(file, limits: YAMLLimits()), path: file)
+        switch try kind(of: text) {
+        case .list:
+          requests += self.requests(onLinesOf: text).map { request in
+            var request = request
+            request.label = "\(name) \(request.label ?? "")"
+            return request
+          }
+        case .request(let root): if let request = request(root, path: file, label: name) { requests.append(request) }
+        case .recipe:
+          findings.error("found a recipe in a folder of requests, expected requests only", at: text.position(0))
+        }
+      } catch {
+        findings.add(error.diagnostics)
+      }
+    }
+    return requests
+  }
+
+  /// Reads one request; what is wrong with it is told to `findings`.
+  func request(_ root: YAMLNode, path: String, label: String? = nil) -> Request? {
+    request(root, values(beside: path), label: label)
+  }
+
+  /// What reads values that stand in this file.
+  private func values(beside path: String) -> ValueReader {
+    let locator = ModelLocator(recipePath: path, environment: environment)
+    return ValueReader(
+      locator: locator, styles: StyleShelf(nil, locator: locator, findings: findings), mentions: WildcardMentions())
+  }
+
+  private func request(_ root: YAMLNode, _ values: ValueReader, label: String?) -> Request? {
+    guard var envelope = RequestEnvelope(root, findings) else { return nil }
+    let settings = apply(values, &envelope)
+    let reader = RequestBodyReader(environment: environment, values: values, findings: findings)
+    let body = reader.body(envelope.payload, envelope.defaults, settings)
+    return Request(
+      position: root.position, label: label, givenID: envelope.id, defaults: envelope.defaults, input: envelope.input,
+      parameters: body.parameters, webhook: envelope.webhook, executionTimeout: envelope.executionTimeout,
+      timeToLive: envelope.timeToLive, batchSize: body.batchSize, iterations: body.iterations,
+      sendsImages: body.sendsImages, savesImages: body.savesImages, styles: body.styles,
+      denoisingStrength: body.denoisingStrength, settings: body.settings, digest: digest(envelope))
+  }
+
+  /// Puts the command line's values into an envelope.
+  ///
+  /// Returns those that are settings and no fields of a body.
+  private func apply(_ values: ValueReader, _ envelope: inout RequestEnvelope) -> [Setting] {
+    var settings: [Setting] = []
+    var entries = envelope.payload.entries ?? []
+    for override in overrides {
+      let (name, value) = (override.name, override.value)
+      if RequestField.names.contains(name) {
+        let entry = YAMLEntry(key: YAMLScalar(name), keyPosition: override.position, value: value)
+        if let index = entries.firstIndex(where: { $0.name == name }) {
+          entries[index] = entry
+        } else {
+          entries.append(entry)
+        }
+      } else if name == "webhook" {
+        envelope.webhook = RequestEnvelope.webhook(value, findings)
+      } else if name == "defaults" {
+        if let defaults = RequestEnvelope.defaults(value, findings) { envelope.defaults = defaults }
+      } else if let key = RecipeKey.named(name), key.isSetting {
+        guard let scalar = value.scalar else {
+          findings.error("\(name): found \(value.found), expected \(key.kind.expectation)", at: override.position)
+          continue
+        }
+        do {
+          settings.append(Setting(key, try values.value(of: scalar, for: key)))
+        } catch {
+          findings.error("\(name): \(error.message)", at: override.position)
+        }
+      } else if name != "output" {
+        findings.error(
+          KeyReader.unknown(
+            name, expected: "a field of a request or a setting", names: RequestField.names + RecipeKey.settingNames),
+          at: override.position)
+      }
+    }
+    envelope.payload = YAMLNode(.mapping(entries), at: envelope.payload.position, isFlow: true)
+    return settings
+  }
+
+  /// A digest of what is asked for: the body, whose defaults it has, and what the command line changes.
+  private func digest(_ envelope: RequestEnvelope) -> String {
+    let changes = overrides.filter { !RequestField.names.contains($0.name) && !Self.aside.contains($0.name) }
+      .map { JSONMember($0.name, $0.value.json) }
+    let body: JSONValue = [
+      "defaults": .string(envelope.defaults.rawValue), "payload": envelope.payload.json, "set": .object(changes),
+    ]
+    return Hexadecimal.text(SHA256.hash(data: Array(body.jsonText.utf8)))
+  }
+
+  /// What the command line may say that changes no picture.
+  private static let aside: Set<String> = ["webhook", "output", "defaults"]
+}

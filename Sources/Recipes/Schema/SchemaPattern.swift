@@ -1,0 +1,148 @@
+import JSON
+import Settings
+
+/// Regular expressions of the schema, in the part of ECMA 262 that every validator knows.
+enum SchemaPattern {
+  /// A number as the YAML core schema writes it.
+  static let number = "(" + plainNumber + ")"
+  private static let plainNumber = "[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+"
+
+  /// A whole text that is a number.
+  static let wholeNumber = "^" + number + "$"
+
+  /// Numbers with commas, bars or line ends between them, dots that continue a row, and the plot's ranges.
+  static let row = "^" + blanks + piece + "(" + blanks + "(,|\\|\\||\n)" + blanks + piece + ")*" + blanks + "$"
+  private static let blanks = "[ \\t\\n\\v\\f\\r]*"
+  private static let piece =
+    "(" + plainNumber + "|" + range + "|\\.\\.\\.|\u{2026}|[-+]?\\.(inf|Inf|INF)|~|null|Null|NULL"
+    + "|\"(" + plainNumber + ")\"|'(" + plainNumber + ")')?"
+
+  /// From one number to another, with a step in parentheses or a count in brackets.
+  private static let range =
+    "[-+]?[ \\t]*[0-9.]+[ \\t]*-[ \\t]*[-+]?[ \\t]*[0-9.]+[ \\t]*(\\([^()]*\\)|\\[[^\\[\\]]*\\])?"
+
+  /// Names of wildcards, and of the axes that edit prompts, which may have a name of the user's own after them.
+  static let wildcard = "^__[^ \\t]+__$"
+  static let promptAxis: String = {
+    let spellings = PromptAxis.allCases.flatMap { [$0.rawValue, $0.label.lowercased()] }
+    return "^(" + spellings.map(anyCase).joined(separator: "|") + ")( .*)?$"
+  }()
+
+  /// Any of these texts, in any case.
+  static func anyCase(of texts: [String]) -> String { "^(" + texts.map(anyCase).joined(separator: "|") + ")$" }
+
+  /// One text, in any case.
+  static func anyCase(_ text: String) -> String {
+    text.map { character in
+      let (small, large) = (character.lowercased(), character.uppercased())
+      if small != large { return "[" + large + small + "]" }
+      return "\\^$.|?*+()[]{}/".contains(character) ? "\\" + String(character) : String(character)
+    }.joined()
+  }
+}
+
+extension RecipeKey {
+  /// The schema of one value of a setting.
+  var schema: JSONValue {
+    switch kind {
+    case .text: ["type": ["string", "number", "boolean", "null"]]
+    case .integer(let range, let factor): Self.numberOrText(Self.integer(range, factor))
+    case .seed: Self.numberOrText(Self.integer(-1...Int64.max, 1))
+    case .number(let range): Self.numberOrText(Self.number(range))
+    case .limit(let range):
+      [
+        "anyOf": [
+          ["type": "null"], Self.number(range), ["type": "number", "const": 0],
+          ["type": "string", "pattern": .string(SchemaPattern.wholeNumber)],
+          ["type": "string", "pattern": "^([+]?\\.(inf|Inf|INF))$"],
+        ]
+      ]
+    case .bytes:
+      [
+        "anyOf": [
+          ["type": "null"], Self.number(0...0x1p53),
+          [
+            "type": "string",
+            "pattern": "^[ ]*([0-9]+(\\.[0-9]*)?|\\.[0-9]+)[ ]*([kKmMgG]([iI])?[bB]|[bB])?[ ]*$",
+          ],
+        ]
+      ]
+    case .sampler: Self.sampler
+    case .schedule: Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings))
+    case .otherSampler: Self.orNull(Self.sampler, "use same sampler")
+    case .otherSchedule:
+      Self.orNull(
+        Self.names(ScheduleID.allCases.map(\.rawValue), also: ScheduleID.allCases.flatMap(\.spellings)),
+        "use same scheduler")
+    case .upscaler: ["type": ["string", "number", "null"]]
+    case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
+    case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
+    case .choice(let names): Self.names(names, also: names)
+    case .flag: Self.names(["true", "false"], also: ["true", "false"])
+    case .styles, .files: Self.oneOrMore
+    case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
+    case .axes, .axisGroups, .cells, .path, .sheet, .address: true
+    }
+  }
+
+  /// A value, or what stands for none: nothing, an empty text or these words.
+  private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {
+    [
+      "anyOf": [
+        schema, ["type": "null"], ["type": "string", "pattern": .string(SchemaPattern.anyCase(of: ["", words]))],
+      ]
+    ]
+  }
+
+  /// A name or a path, or a list of them.
+  private static let oneOrMore: JSONValue = {
+    let one: JSONValue = ["type": ["string", "number", "boolean", "null"]]
+    return ["anyOf": [one, ["type": "array", "items": one]]]
+  }()
+
+  private static func integer(_ range: ClosedRange<Int64>, _ factor: Int64) -> JSONValue {
+    var members = [
+      JSONMember("type", "integer"), JSONMember("minimum", .integer(range.lowerBound)),
+      JSONMember("maximum", .integer(range.upperBound)),
+    ]
+    if factor != 1 { members.append(JSONMember("multipleOf", .integer(factor))) }
+    return .object(members)
+  }
+
+  private static func number(_ range: ClosedRange<Double>) -> JSONValue {
+    ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
+  }
+
+  /// Numbers in quotes are numbers to the reader.
+  private static func numberOrText(_ schema: JSONValue) -> JSONValue {
+    ["anyOf": [schema, ["type": "string", "pattern": .string(SchemaPattern.wholeNumber)]]]
+  }
+
+  /// Names to propose, and everything that is taken for one of them; true and false are names too.
+  private static func names(_ names: [String], also spellings: [String]) -> JSONValue {
+    var parts: [JSONValue] = [
+      ["type": "string", "enum": .array(names.map { .string($0) })],
+      ["type": "string", "pattern": .string(SchemaPattern.anyCase(of: spellings))],
+    ]
+    if names.contains("true") { parts.append(["type": "boolean"]) }
+    // The webui's name for the numbers of a GPU.
+    if names.contains(NoiseSourceID.nv.rawValue) {
+      parts.append(["type": "string", "pattern": .string(SchemaPattern.anyCase(of: ["gpu"]))])
+    }
+    return ["anyOf": .array(parts)]
+  }
+
+  private static let sampler: JSONValue = {
+    let names = SamplerID.allCases.map(\.rawValue)
+    let spellings = names + SamplerID.allCases.flatMap(\.aliases).flatMap { [$0, $0 + "_ka", $0 + "_exp"] }
+    let stems = "(" + spellings.map(SchemaPattern.anyCase).joined(separator: "|") + ")"
+    let endings =
+      "( (" + ScheduleID.allCases.flatMap(\.spellings).map(SchemaPattern.anyCase).joined(separator: "|") + "))?"
+    return [
+      "anyOf": [
+        ["type": "string", "enum": .array(names.map { .string($0) })],
+        ["type": "string", "pattern": .string("^" + stems + endings + "$")],
+      ]
+    ]
+  }()
+}

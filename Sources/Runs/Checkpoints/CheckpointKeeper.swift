@@ -1,0 +1,86 @@
+import Settings
+
+/// Keeps the checkpoint of the image at work: knows when one is due, and what is on the disk already.
+final class CheckpointKeeper {
+  private let id: JobID
+  private let numerics: Int
+  private let files: CheckpointFolder
+  private let interval: Duration
+  private let beforeWriting: () throws -> Void
+  private let started = ContinuousClock.now
+  private var lastTime = ContinuousClock.now
+  /// The steps that the file on the disk stands for; 0 without a file, for at the start there is nothing to keep.
+  private var stepOnDisk = 0
+  private var hasFile = false
+  private var secondsBefore = 0.0
+
+  /// A keeper for one job.
+  ///
+  /// - Parameters:
+  ///   - id: The job.
+  ///   - numerics: Of the engine.
+  ///   - files: Where checkpoints are.
+  ///   - interval: The time from one to the next; zero for one after every step.
+  ///   - beforeWriting: Called before anything is written; what it throws keeps it from being written.
+  init(
+    _ id: JobID, numerics: Int, in files: CheckpointFolder, every interval: Duration,
+    beforeWriting: @escaping () throws -> Void = {}
+  ) {
+    self.id = id
+    self.numerics = numerics
+    self.files = files
+    self.interval = interval
+    self.beforeWriting = beforeWriting
+  }
+
+  /// Seconds of work on the image, those of earlier runs included.
+  var seconds: Double { secondsBefore + started.secondsSince }
+
+  /// What an earlier run left to go on from.
+  ///
+  /// Throws `Checkpoint.Fault` if that is of no use.
+  func earlier() throws -> Checkpoint? {
+    hasFile = true
+    guard let checkpoint = try files.read(id, numerics: numerics) else {
+      hasFile = false
+      return nil
+    }
+    stepOnDisk = checkpoint.step
+    secondsBefore = checkpoint.seconds
+    return checkpoint
+  }
+
+  /// Writes the state down if it is time to, if the run is about to stop, or if sampling or its first pass is over: a
+  /// latent that is finished is never sampled again.
+  func note(_ state: GenerationState?, _ progress: GenerationProgress, isStopping: Bool) throws {
+    guard let state, state.step != stepOnDisk else { return }
+    let isOver =
+      switch progress {
+      case .upscaling, .decoding: true
+      case .loading, .encoding, .sampling: false
+      }
+    guard isStopping || isOver || ContinuousClock.now - lastTime >= interval else { return }
+    try beforeWriting()
+    hasFile = true
+    try files.write(
+      Checkpoint(id: id, numerics: numerics, step: state.step, seconds: seconds, state: try state.encoded()))
+    stepOnDisk = state.step
+    lastTime = .now
+  }
+
+  /// Removes the file, if there is one: the image is published, or is to be begun anew.
+  func discard() throws {
+    if hasFile { try files.remove(id) }
+    hasFile = false
+    stepOnDisk = 0
+    secondsBefore = 0
+  }
+}
+
+extension ContinuousClock.Instant {
+  /// How long ago this was, to the millisecond.
+  var secondsSince: Double {
+    let components = (ContinuousClock.now - self).components
+    return Double(components.seconds) + Double(components.attoseconds / 1_000_000_000_000_000) / 1000
+  }
+}

@@ -1,0 +1,98 @@
+import CCrashNotes
+import Foundation
+import Settings
+
+/// Fatal signals (SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE) leave a note of the job that was at work before they
+/// end the process. Nothing else does: neither SIGKILL nor a power cut is the fault of a job.
+public enum CrashSignals {
+  /// Takes the signals over from now on.
+  public static func install() { crash_notes_install() }
+}
+
+/// `crashes.log`, and one for each shard: one line for each time that a job ended the process, and one when it was done after all.
+///
+/// Written by a signal handler, so it knows nothing but `<identity> <signal>`; lines that are no such are passed over.
+struct CrashLog {
+  /// A job that ended the process so often is not tried again.
+  static let limit = 2
+  private static let done = "done"
+
+  private var signals: [JobID: [String]] = [:]
+  /// The files that tell of crashes, by their names.
+  private let names: [String]
+
+  /// Reads the files; missing ones are empty.
+  init(_ folder: RunFolder) throws {
+    let found = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
+      $0.hasPrefix("crashes") && $0.hasSuffix(".log")
+    }
+    names = found.sorted()
+    for name in names {
+      do {
+        try FileReader.forEachLine(of: folder.file(name)) { _, line, isWhole in
+          let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+          guard isWhole, words.count == 2, let id = JobID(words[0]) else { return }
+          if words[1] == Self.done { signals[id] = nil } else { signals[id, default: []].append(String(words[1])) }
+        }
+      } catch BatchError.notRead(_, let code) where code == ENOENT {}
+    }
+  }
+
+  /// The signals by which a job ended the process since it was last done.
+  func signals(_ id: JobID) -> [String] { signals[id] ?? [] }
+
+  /// Why a job is not to be tried; nothing for one that is.
+  func verdict(_ id: JobID) -> String? {
+    let signals = signals(id)
+    guard signals.count >= Self.limit else { return nil }
+    return """
+      it ended the program \(signals.count) times (\(signals.joined(separator: ", "))) and is not tried again; \
+      to have it tried, remove \(names.joined(separator: ", "))
+      """
+  }
+
+  /// The line that forgives a job its crashes.
+  static func doneLine(_ id: JobID) -> [UInt8] { Array("\(id) \(done)\n".utf8) }
+}
+
+/// `crashes.log` held open while jobs are at work, so that the handler has nothing to do but write.
+final class CrashWatch {
+  private let path: String
+  private let disk: Disk
+  private let descriptor: Int32
+
+  init(_ folder: RunFolder, shard: Shard?, on disk: Disk) throws {
+    path = Self.path(folder, shard)
+    self.disk = disk
+    descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
+  }
+
+  deinit {
+    crash_notes_disarm()
+    close(descriptor)
+  }
+
+  /// Does the work of a job; a fatal signal meanwhile is noted as the job's.
+  func watch<Result>(_ id: JobID, _ body: () throws -> Result) rethrows -> Result {
+    crash_notes_arm(descriptor, id.description)
+    defer { crash_notes_disarm() }
+    return try body()
+  }
+
+  /// Notes that a job is done after all.
+  func forgive(_ id: JobID) throws {
+    try disk.write(CrashLog.doneLine(id), to: descriptor, path: path)
+    try disk.synchronise(descriptor, path: path)
+  }
+
+  private static func path(_ folder: RunFolder, _ shard: Shard?) -> String {
+    shard.map { folder.file("crashes-\($0.label).log") } ?? folder.crashes
+  }
+
+  /// Removes the file if nothing was ever noted.
+  static func tidy(_ folder: RunFolder, shard: Shard?, on disk: Disk) throws {
+    let path = path(folder, shard)
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_size == 0 { try disk.remove(path) }
+  }
+}

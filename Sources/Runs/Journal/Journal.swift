@@ -1,0 +1,311 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// What the journals of a run say of every picture: where its last line of either kind is, and what a look at the disk
+/// needs.
+///
+/// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
+struct JournalIndex {
+  /// A picture that was finished.
+  struct Image {
+    var file: String
+    var mark: FileMark
+    var line: JournalPlace
+  }
+
+  private(set) var files: JournalFiles
+  private(set) var images: [JobID: Image] = [:]
+  private(set) var failures: [JobID: JournalPlace] = [:]
+  /// Pictures that `verify --repair` put back into the queue, and that were not made since.
+  private(set) var requeued: [JobID: JournalPlace] = [:]
+  /// Where the last whole line of each journal ends.
+  private(set) var ends: [Int64] = []
+  /// Whether bytes follow in `journal.jsonl` that are no whole line, as a power cut may leave them.
+  private(set) var hasTornLine = false
+  /// The earliest time that a line notes; read only where there are journals of shards.
+  private(set) var firstStart: Timestamp?
+  private var lineCount = 0
+
+  /// Reads the journals of a run; missing ones are empty, and lines that are damaged are passed over.
+  ///
+  /// Lines of one journal count in the order in which they stand; those of several are merged by the time that they
+  /// note. Clocks of machines differ, which at worst makes a run look at a file that it had no need to look at.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - observe: Told of each whole line of each journal: the journal's name, its bytes, and what it says if it says
+  ///     something.
+  /// - Throws: `BatchError.notRead`, or what `observe` throws.
+  init(
+    _ folder: RunFolder, observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _, _ in }
+  ) throws {
+    files = JournalFiles(folder)
+    ends = Array(repeating: 0, count: files.names.count)
+    if files.names.count == 1 {
+      let tail = try Self.readLines(of: files.names[0], in: folder, hasTime: false, observe) { note($0, in: 0, at: $1) }
+      (ends[0], hasTornLine) = (tail.end, tail.isTorn)
+      return
+    }
+    // A line comes no sooner than those before it in its journal, whatever the clock did; so sorting keeps their order.
+    var lines: [(time: Int64, line: JournalLine, file: Int, range: Range<Int64>)] = []
+    for (file, name) in files.names.enumerated() {
+      var time = Int64.min
+      let tail = try Self.readLines(of: name, in: folder, hasTime: true, observe) { line, range in
+        if let started = line.started {
+          time = max(time, started.milliseconds)
+          if started.milliseconds < firstStart?.milliseconds ?? .max { firstStart = started }
+        }
+        lines.append((time, line, file, range))
+      }
+      ends[file] = tail.end
+      if file == 0 { hasTornLine = tail.isTorn }
+    }
+    lines.sort { ($0.time, $0.file, $0.range.lowerBound) < ($1.time, $1.file, $1.range.lowerBound) }
+    for (_, line, file, range) in lines { note(line, in: file, at: range) }
+  }
+
+  /// Reads one journal; returns where its last whole line ends, and whether more bytes follow.
+  private static func readLines(
+    of name: String, in folder: RunFolder, hasTime: Bool,
+    _ observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void,
+    _ body: (JournalLine, Range<Int64>) -> Void
+  ) throws -> (end: Int64, isTorn: Bool) {
+    var tail: (end: Int64, isTorn: Bool) = (0, false)
+    do {
+      try FileReader.forEachLine(of: folder.file(name)) { start, line, isWhole in
+        let range = start..<(start + Int64(line.count))
+        guard isWhole else {
+          tail.isTorn = true
+          return
+        }
+        let entry = JournalLine(line: line, hasTime: hasTime)
+        try observe(name, line, entry)
+        tail.end = range.upperBound + 1
+        if let entry { body(entry, range) }
+      }
+    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
+      // Another machine may have taken it away since the folder was listed.
+    }
+    return tail
+  }
+
+  /// Takes a line in; it counts for more than all before it.
+  mutating func note(_ line: JournalLine, in file: Int, at range: Range<Int64>) {
+    let place = JournalPlace(order: lineCount, file: Int32(file), range: range)
+    lineCount += 1
+    switch line.event {
+    case .done(let file, let mark):
+      images[line.id] = Image(file: file, mark: mark, line: place)
+      failures[line.id] = nil
+      if !requeued.isEmpty { requeued[line.id] = nil }
+    case .failed:
+      failures[line.id] = place
+      if !requeued.isEmpty { requeued[line.id] = nil }
+    case .requeued:
+      images[line.id] = nil
+      failures[line.id] = nil
+      requeued[line.id] = place
+    }
+    ends[file] = range.upperBound + 1
+  }
+
+  /// Where a job stands: done if its image's file has the size that was noted.
+  func state(_ id: JobID, in folder: RunFolder) -> JobState {
+    if let image = images[id], let mark = try? FileMark(path: folder.file(image.file)), mark.size == image.mark.size {
+      return .done
+    }
+    return failures[id] == nil ? .pending : .failed
+  }
+
+  /// Adds a journal, and returns its number.
+  mutating func add(_ name: String) -> Int {
+    files.names.append(name)
+    ends.append(0)
+    return files.names.count - 1
+  }
+}
+
+/// Where the lines about pictures can be had.
+protocol JournalLines {
+  /// Where the lines are.
+  var index: JournalIndex { get }
+
+  /// What a line says; nothing for one that is damaged.
+  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry?
+}
+
+extension JournalLines {
+  /// The line about a picture that was finished.
+  func image(_ id: JobID) throws -> FinishedImage? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: false) else {
+      return nil
+    }
+    return image
+  }
+
+  /// The line about a job that failed and has not been finished since.
+  func failure(_ id: JobID) throws -> FailedJob? {
+    guard let line = index.failures[id], case .failed(let job) = try entry(at: line, hasIdentity: false) else {
+      return nil
+    }
+    return job
+  }
+
+  /// The line that put a picture back into the queue.
+  func requeued(_ id: JobID) throws -> RequeuedJob? {
+    guard let line = index.requeued[id], case .requeued(let job) = try entry(at: line, hasIdentity: false) else {
+      return nil
+    }
+    return job
+  }
+}
+
+/// Reads single lines of a run's journals.
+private final class JournalLineReader {
+  private let folder: RunFolder
+  private var readers: [Int32: FileReader] = [:]
+
+  init(_ folder: RunFolder) { self.folder = folder }
+
+  func entry(at line: JournalPlace, of files: JournalFiles, hasIdentity: Bool) throws -> JournalEntry? {
+    let reader = try readers[line.file] ?? FileReader(path: folder.file(files.names[Int(line.file)]))
+    readers[line.file] = reader
+    return try reader.read(line.range).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
+  }
+}
+
+/// The journals of a run that are only looked at.
+struct JournalReader: JournalLines {
+  let index: JournalIndex
+  private let lines: JournalLineReader
+
+  /// The journals of a run, which may be missing, with what was read of them.
+  init(_ folder: RunFolder, _ index: JournalIndex) {
+    self.index = index
+    lines = JournalLineReader(folder)
+  }
+
+  /// What the identity of a picture is made of, where the journal says so.
+  func identity(_ id: JobID) throws -> JSONValue? {
+    guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
+      return nil
+    }
+    return image.identity
+  }
+
+  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry? {
+    try lines.entry(at: line, of: index.files, hasIdentity: hasIdentity)
+  }
+}
+
+/// The journal that a run writes: one line for every image that is on the disk and every job that failed, written after
+/// the fact and durable before anything else happens.
+final class Journal: JournalLines {
+  private(set) var index: JournalIndex
+  private let folder: RunFolder
+  private let disk: Disk
+  private let lines: JournalLineReader
+  private let shard: Shard?
+  /// The journal that is written, once there is one.
+  private var own: OwnFile?
+
+  private struct OwnFile {
+    /// Among the index's files.
+    let file: Int
+    /// Which start of the shard it is of; 0 for ``JournalFiles/main``.
+    let number: Int
+    let path: String
+    let descriptor: Int32
+  }
+
+  /// Opens `journal.jsonl` for writing, and cuts off a last line that a power cut tore.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`.
+  init(_ folder: RunFolder, on disk: Disk) throws {
+    self.folder = folder
+    self.disk = disk
+    shard = nil
+    lines = JournalLineReader(folder)
+    let isNew = access(folder.journal, F_OK) != 0
+    index = try JournalIndex(folder)
+    let descriptor = try disk.open(folder.journal, flags: O_CREAT | O_APPEND)
+    own = OwnFile(file: 0, number: 0, path: folder.journal, descriptor: descriptor)
+    if isNew { try disk.synchroniseFolder(folder.path) }
+    if index.hasTornLine { try disk.truncate(descriptor, to: index.ends[0], path: folder.journal) }
+  }
+
+  /// The journal of a shard: a new file, made when there is something to note.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, which other shards may be working in.
+  ///   - shard: The shard.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notRead`.
+  init(_ folder: RunFolder, shard: Shard, on disk: Disk) throws {
+    self.folder = folder
+    self.disk = disk
+    self.shard = shard
+    lines = JournalLineReader(folder)
+    index = try JournalIndex(folder)
+  }
+
+  deinit { if let own { close(own.descriptor) } }
+
+  /// Adds a line.
+  ///
+  /// - Parameters:
+  ///   - entry: What happened.
+  ///   - isDurable: Whether to wait for the disk; else a later `synchronise` does.
+  /// - Throws: `BatchError.notWritten`; a part of the line that got into the file is cut off again.
+  func append(_ entry: JournalEntry, isDurable: Bool = true) throws {
+    let own = try own ?? begin()
+    let line = entry.line
+    let end = index.ends[own.file]
+    do {
+      try disk.write(line, to: own.descriptor, path: own.path)
+    } catch {
+      ftruncate(own.descriptor, off_t(end))
+      throw error
+    }
+    if isDurable { try synchronise() }
+    index.note(JournalLine(entry), in: own.file, at: end..<(end + Int64(line.count) - 1))
+  }
+
+  /// Waits until all lines are on the disk.
+  func synchronise() throws {
+    if let own { try disk.synchronise(own.descriptor, path: own.path) }
+  }
+
+  /// Which start of the shard this is, counted from 1; its journal is made if there is none yet.
+  func startNumber() throws -> Int { try (own ?? begin()).number }
+
+  /// Makes the shard's own journal, under the first number that no earlier start of the shard has.
+  private func begin() throws -> OwnFile {
+    guard let shard else { preconditionFailure("a run that is alone has its journal from the beginning") }
+    let earlier = index.files.names.compactMap(JournalFiles.start).filter { $0.shard == shard }.map(\.number)
+    var number = (earlier.max() ?? 0) + 1
+    while true {
+      let name = JournalFiles.name(shard, start: number)
+      let path = folder.file(name)
+      do {
+        let descriptor = try disk.open(path, flags: O_CREAT | O_EXCL | O_APPEND)
+        let own = OwnFile(file: index.add(name), number: number, path: path, descriptor: descriptor)
+        self.own = own
+        try disk.synchroniseFolder(folder.path)
+        return own
+      } catch BatchError.notWritten(path, _, EEXIST) {
+        // The same shard runs elsewhere at this moment.
+        number += 1
+      }
+    }
+  }
+
+  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry? {
+    try lines.entry(at: line, of: index.files, hasIdentity: hasIdentity)
+  }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// A picture that is on the disk, as one line of the journal tells it.
+struct FinishedImage: Hashable {
+  var id: JobID
+  /// The job's place when the picture was made; a later plan may have it elsewhere.
+  var index: Int
+  /// Relative to the run folder.
+  var file: String
+  var mark: FileMark
+  /// Of the file.
+  var sha256: String
+  /// Of the RGB bytes.
+  var pixelsSHA256: String
+  var started: Timestamp
+  /// Nothing where the process was killed before it could note them.
+  var seconds: Double?
+  /// The text inside the file.
+  var infotext: String
+  /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
+  var identity: JSONValue?
+}
+
+/// A job that ended in an error.
+struct FailedJob: Hashable {
+  var id: JobID
+  var index: Int
+  var started: Timestamp
+  var seconds: Double
+  var error: String
+}
+
+/// A job whose picture turned out to be damaged, so that the next run makes it again.
+struct RequeuedJob: Hashable {
+  var id: JobID
+  var index: Int
+  /// When the damage was found.
+  var started: Timestamp
+  /// What was wrong with the picture.
+  var reason: String
+}
+
+/// One line of the journal.
+enum JournalEntry: Hashable {
+  case done(FinishedImage)
+  case failed(FailedJob)
+  case requeued(RequeuedJob)
+
+  /// The picture that the line is about.
+  var id: JobID {
+    switch self {
+    case .done(let image): image.id
+    case .failed(let job): job.id
+    case .requeued(let job): job.id
+    }
+  }
+
+  /// The line, with its line feed.
+  var line: [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      switch self {
+      case .done(let image):
+        writer.member("event", "done")
+        writer.member("id", image.id.description)
+        writer.member("index", image.index)
+        writer.member("file", image.file)
+        writer.member("size", image.mark.size)
+        writer.member("modified", image.mark.modified)
+        writer.member("sha256", image.sha256)
+        writer.member("pixels_sha256", image.pixelsSHA256)
+        writer.member("started", image.started.iso)
+        writer.member("seconds", image.seconds)
+        writer.member("infotext", image.infotext)
+        if let identity = image.identity { writer.member("identity", identity) }
+      case .failed(let job):
+        writer.member("event", "failed")
+        writer.member("id", job.id.description)
+        writer.member("index", job.index)
+        writer.member("started", job.started.iso)
+        writer.member("seconds", job.seconds)
+        writer.member("error", job.error)
+      case .requeued(let job):
+        writer.member("event", "requeued")
+        writer.member("id", job.id.description)
+        writer.member("index", job.index)
+        writer.member("started", job.started.iso)
+        writer.member("reason", job.reason)
+      }
+    }
+    writer.endLine()
+    return writer.bytes
+  }
+
+  /// Reads a line without its line feed; nothing for one that is torn or damaged.
+  ///
+  /// - Parameters:
+  ///   - line: The line.
+  ///   - hasIdentity: Whether to read what the identity is made of, which takes longer than all else.
+  init?(line: UnsafeBufferPointer<UInt8>, hasIdentity: Bool = false) {
+    guard let fields = Fields(line, hasIdentity: hasIdentity), let id = fields.texts["id"].flatMap({ JobID($0) }),
+      let index = fields.integers["index"], let started = fields.texts["started"].flatMap(Timestamp.init)
+    else { return nil }
+    switch fields.texts["event"] {
+    case "done":
+      guard let file = fields.texts["file"], RunFolder.isImageName(file), let size = fields.integers["size"],
+        let modified = fields.integers["modified"], let sha256 = fields.texts["sha256"],
+        let pixelsSHA256 = fields.texts["pixels_sha256"], let infotext = fields.texts["infotext"]
+      else { return nil }
+      self = .done(
+        FinishedImage(
+          id: id, index: Int(index), file: file, mark: FileMark(size: size, modified: modified), sha256: sha256,
+          pixelsSHA256: pixelsSHA256, started: started, seconds: fields.seconds, infotext: infotext,
+          identity: fields.identity))
+    case "failed":
+      guard let error = fields.texts["error"], let seconds = fields.seconds else { return nil }
+      self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
+    case "requeued":
+      guard let reason = fields.texts["reason"] else { return nil }
+      self = .requeued(RequeuedJob(id: id, index: Int(index), started: started, reason: reason))
+    default: return nil
+    }
+  }
+
+  /// The members of a line by kind.
+  private struct Fields {
+    var texts: [String: String] = [:]
+    var integers: [String: Int64] = [:]
+    var seconds: Double?
+    var identity: JSONValue?
+
+    init?(_ line: UnsafeBufferPointer<UInt8>, hasIdentity: Bool) {
+      var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
+      do {
+        try cursor.object { cursor, key throws(JSONError) in
+          if key == "identity" {
+            if hasIdentity { identity = try cursor.value() } else { try cursor.skip() }
+            return
+          }
+          switch try cursor.value() {
+          case .string(let text): texts[key] = text
+          case .integer(let value):
+            integers[key] = value
+            if key == "seconds" { seconds = Double(value) }
+          case .number(let value): if key == "seconds" { seconds = value }
+          default: break
+          }
+        }
+        try cursor.end()
+      } catch {
+        return nil
+      }
+    }
+  }
+}
+
+/// What the index of a journal keeps of a line, read without the rest.
+struct JournalLine {
+  /// What the line says of its picture.
+  enum Event {
+    case done(file: String, mark: FileMark)
+    case failed
+    case requeued
+  }
+
+  let id: JobID
+  let event: Event
+  /// When the work began that the line tells of; nothing where it was not asked for.
+  let started: Timestamp?
+
+  init(_ entry: JournalEntry) {
+    id = entry.id
+    started = nil
+    switch entry {
+    case .done(let image): event = .done(file: image.file, mark: image.mark)
+    case .failed: event = .failed
+    case .requeued: event = .requeued
+    }
+  }
+
+  /// Reads a line without its line feed; nothing for one that is torn or damaged.
+  ///
+  /// - Parameters:
+  ///   - line: The line.
+  ///   - hasTime: Whether to read when the work began.
+  init?(line: UnsafeBufferPointer<UInt8>, hasTime: Bool = false) {
+    var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
+    var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
+    var started: Timestamp?
+    // Other members have to be there too, or `JournalEntry` reads nothing.
+    var others: Set<String> = []
+    do {
+      try cursor.object { cursor, key throws(JSONError) in
+        switch key {
+        case "event": name = try cursor.string()
+        case "id": id = JobID(try cursor.string())
+        case "file": file = try cursor.string()
+        case "size": size = try cursor.value().integerValue
+        case "modified": modified = try cursor.value().integerValue
+        case "started" where hasTime:
+          others.insert(key)
+          started = Timestamp(try cursor.string())
+        default:
+          others.insert(key)
+          try cursor.skip()
+        }
+      }
+      try cursor.end()
+    } catch {
+      return nil
+    }
+    guard let name, let id else { return nil }
+    self.id = id
+    self.started = started
+    switch name {
+    case "done":
+      guard let file, RunFolder.isImageName(file), let size, let modified,
+        others.isSuperset(of: ["index", "started", "sha256", "pixels_sha256", "infotext"])
+      else { return nil }
+      event = .done(file: file, mark: FileMark(size: size, modified: modified))
+    case "failed":
+      guard others.isSuperset(of: ["index", "started", "seconds", "error"]) else { return nil }
+      event = .failed
+    case "requeued":
+      guard others.isSuperset(of: ["index", "started", "reason"]) else { return nil }
+      event = .requeued
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import Crypto
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// Size and time of a file: what tells cheaply that nobody touched it.
+package struct FileMark: Hashable {
+  /// In bytes.
+  package var size: Int64
+  /// In nanoseconds since 1970.
+  package var modified: Int64
+
+  init(size: Int64, modified: Int64) {
+    self.size = size
+    self.modified = modified
+  }
+
+  /// The mark of a file.
+  ///
+  /// - Parameter path: A regular file, not a link to one.
+  /// - Throws: `BatchError.notRead` with `ENOENT` where there is none.
+  init(path: String) throws(BatchError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notRead(path: path, code: ENOENT) }
+    self.init(status)
+  }
+
+  private init(_ status: stat) {
+    size = Int64(status.st_size)
+    modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+  }
+}
+
+extension FileMark {
+  /// The mark of an open file.
+  init(descriptor: Int32) {
+    var status = stat()
+    fstat(descriptor, &status)
+    self.init(status)
+  }
+
+  /// Whether nothing was written for so long.
+  func isOlder(thanSeconds seconds: Int64) -> Bool {
+    Timestamp.now().milliseconds - modified / 1_000_000 > seconds * 1000
+  }
+}
+
+/// Reads a file from its beginning, a piece at a time.
+final class FileReader {
+  private let path: String
+  private let descriptor: Int32
+  private static let pieceSize = 1 << 20
+
+  init(path: String) throws(BatchError) {
+    self.path = path
+    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .notRead(path: path, code: errno) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next piece; empty at the end.
+  func read() throws(BatchError) -> [UInt8] {
+    var code: Int32 = 0
+    let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, count in
+      var result = 0
+      repeat { result = Glibc.read(descriptor, buffer.baseAddress, buffer.count) } while result < 0 && errno == EINTR
+      code = result < 0 ? errno : 0
+      count = max(result, 0)
+    }
+    guard code == 0 else { throw .notRead(path: path, code: code) }
+    return piece
+  }
+
+  /// The bytes of a stretch of the file.
+  func read(_ range: Range<Int64>) throws(BatchError) -> [UInt8] {
+    var code: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      count = 0
+      while count < buffer.count {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
+        let result = pread(descriptor, rest.baseAddress, rest.count, off_t(range.lowerBound) + off_t(count))
+        if result < 0, errno == EINTR { continue }
+        if result < 0 { code = errno }
+        if result <= 0 { return }
+        count += result
+      }
+    }
+    guard code == 0 else { throw .notRead(path: path, code: code) }
+    return bytes
+  }
+
+  // MARK: Whole files
+
+  /// All of a file.
+  static func bytes(of path: String) throws(BatchError) -> [UInt8] {
+    let reader = try FileReader(path: path)
+    var bytes: [UInt8] = []
+    while true {
+      let piece = try reader.read()
+      if piece.isEmpty { return bytes }
+      bytes += piece
+    }
+  }
+
+  /// SHA-256 of a file, in lower-case hexadecimal.
+  static func sha256(of path: String) throws(BatchError) -> String {
+    let reader = try FileReader(path: path)
+    var hash = SHA256()
+    while true {
+      let piece = try reader.read()
+      if piece.isEmpty { return Hexadecimal.text(hash.finalize()) }
+      hash.update(data: piece)
+    }
+  }
+
+  /// Calls `body` for each line.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - body: Takes where the line begins in the file, its bytes without the line feed, and whether it had one.
+  /// - Throws: `BatchError.notRead`, or what `body` throws.
+  static func forEachLine(
+    of path: String, _ body: (_ start: Int64, _ line: UnsafeBufferPointer<UInt8>, _ isWhole: Bool) throws -> Void
+  ) throws {
+    let reader = try FileReader(path: path)
+    var rest: [UInt8] = []
+    var start: Int64 = 0
+    while true {
+      let piece = try reader.read()
+      let isLast = piece.isEmpty
+      // A long line may span pieces; what was searched before is not searched again.
+      var searched = rest.count
+      rest += piece
+      let used = try rest.withUnsafeBufferPointer { bytes in
+        var lineStart = 0
+        while let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+          try body(start + Int64(lineStart), UnsafeBufferPointer(rebasing: bytes[lineStart..<end]), true)
+          lineStart = end + 1
+          searched = lineStart
+        }
+        if isLast, lineStart < bytes.count {
+          try body(start + Int64(lineStart), UnsafeBufferPointer(rebasing: bytes[lineStart...]), false)
+        }
+        return lineStart
+      }
+      if isLast { return }
+      rest.removeFirst(used)
+      start += Int64(used)
+    }
+  }
+}
+
+/// Reads a file line by line, as the caller asks for them.
+final class LineReader {
+  private let reader: FileReader
+  private var piece: [UInt8] = []
+  private var place = 0
+
+  init(path: String) throws(BatchError) { reader = try FileReader(path: path) }
+
+  /// The next line without its line feed; nothing after the last.
+  func next() throws(BatchError) -> [UInt8]? {
+    var line: [UInt8] = []
+    while true {
+      if place == piece.count {
+        piece = try reader.read()
+        place = 0
+        if piece.isEmpty { return line.isEmpty ? nil : line }
+      }
+      if let end = piece[place...].firstIndex(of: UInt8(ascii: "\n")) {
+        line += piece[place..<end]
+        place = end + 1
+        return line
+      }
+      line += piece[place...]
+      place = piece.count
+    }
+  }
+}

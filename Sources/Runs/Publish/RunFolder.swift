@@ -1,0 +1,129 @@
+import Foundation
+import Settings
+import Text
+
+/// The folder of one run, and what is where in it.
+public struct RunFolder: Hashable, Sendable {
+  /// The absolute path.
+  public let path: String
+
+  /// The folder at a path, which need not exist.
+  ///
+  /// - Parameter path: Absolute, or relative to the current folder as it is now.
+  public init(_ path: String) {
+    let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    self.path = (absolute as NSString).standardizingPath
+  }
+
+  /// The pictures.
+  public var images: String { "\(path)/images" }
+  /// Small copies of the pictures, each under the picture's name, for `page`.
+  public var thumbnails: String { "\(path)/thumbs" }
+  /// The run for a browser; made from plan and journal.
+  public var page: String { "\(path)/index.html" }
+  /// The run and every job, for programs to read; made from plan and journal.
+  public var manifest: String { "\(path)/manifest.json" }
+  /// Every job as it was planned when the run started, one a line.
+  public var plan: String { "\(path)/plan.jsonl" }
+  /// What has been done, one line for each image that is finished and each job that failed; shards have journals of
+  /// their own beside it.
+  public var journal: String { "\(path)/\(JournalFiles.main)" }
+  /// All journals that there are.
+  public var journals: [String] { JournalFiles(self).names.map(file) }
+  /// The seeds that were drawn for -1.
+  public var seeds: String { "\(path)/seeds.json" }
+  /// When each image was made, how long it took and how much memory, for people and spreadsheets.
+  public var trace: String { "\(path)/trace.tsv" }
+  /// What each layer took, of a run that was asked to count it.
+  public var profile: String { "\(path)/profile.tsv" }
+  /// Images on their way, one file for each.
+  public var checkpoints: String { "\(path)/checkpoints" }
+  /// Which jobs ended the process by a fatal signal; gone where none did.
+  public var crashes: String { "\(path)/crashes.log" }
+  /// How far the image at work has come; there only while the run goes on.
+  public var progress: String { "\(path)/progress.json" }
+  /// The recipe as it took effect.
+  public var recipe: String { "\(path)/recipe.yaml" }
+  /// What requests are answered with, one file for each.
+  public var responses: String { "\(path)/responses" }
+  /// Which requests were answered, one line for each answer.
+  public var responseRecord: String { "\(path)/responses.jsonl" }
+  /// What is still to be announced.
+  public var outbox: String { "\(path)/outbox" }
+  /// Held by the process that works here.
+  public var lock: String { "\(path)/run.lock" }
+
+  /// Where a file of the run is, given as the journal and the manifest name it.
+  public func file(_ relative: String) -> String { "\(path)/\(relative)" }
+
+  /// The name of a new image: its place in the written order, its seed, and the first digits of its identity.
+  ///
+  /// - Parameters:
+  ///   - job: The job.
+  ///   - id: Its identity.
+  ///   - digits: How many digits of the identity; 8 but where two images would have one name.
+  /// - Returns: The path relative to the run folder.
+  static func imageName(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
+    "images/\(Timestamp.padded(job.index, 5))-\(job.parameters.seed)-\(id.prefix(digits)).png"
+  }
+
+  /// Whether a name from the journal is one of an image, and leads nowhere else.
+  static func isImageName(_ name: String) -> Bool {
+    let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")
+  }
+}
+
+/// The draws for seeds of -1, kept so that a run that is resumed or edited has the same seeds.
+public enum SeedFile {
+  /// Reads what was kept.
+  ///
+  /// - Parameters:
+  ///   - type: What `write` was given.
+  ///   - folder: The run.
+  /// - Returns: Nothing where nothing was kept.
+  /// - Throws: `BatchError` for a file that cannot be read or holds something else.
+  public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
+    do {
+      return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
+    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+      return nil
+    } catch let error as DecodingError {
+      throw BatchError.damaged(
+        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to have new ones drawn")
+    }
+  }
+
+  /// Keeps draws; a file that holds the same ones stays as it is.
+  ///
+  /// - Parameters:
+  ///   - seeds: The draws.
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  public static func write(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws {
+    let bytes = try bytes(of: seeds)
+    try disk.makeFolder(folder.path)
+    try AtomicFile.write(to: folder.seeds, on: disk, keepsEqual: true) { file in try file.write(bytes) }
+  }
+
+  /// Keeps draws unless some are kept already: of several shards that draw at once, the first one's count.
+  ///
+  /// - Parameters:
+  ///   - seeds: The draws.
+  ///   - folder: The run, which other shards may be working in.
+  ///   - disk: The disk.
+  /// - Returns: Whether these draws are the ones that are kept now.
+  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  public static func writeFirst(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws -> Bool {
+    let bytes = try bytes(of: seeds)
+    try disk.makeFolder(folder.path)
+    return try AtomicFile.writeFirst(to: folder.seeds, on: disk.shared) { file in try file.write(bytes) }
+  }
+
+  private static func bytes(of seeds: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return Array(try encoder.encode(seeds)) + [UInt8(ascii: "\n")]
+  }
+}

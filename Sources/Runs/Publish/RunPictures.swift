@@ -1,0 +1,86 @@
+import Foundation
+import Infotext
+import JSON
+import Settings
+
+/// The jobs of a run with what there is to see of them, from its files alone; the run may be going on.
+public struct RunPictures: Sendable {
+  /// A job of the plan.
+  public struct Picture: Sendable {
+    /// The job.
+    public var job: Job
+    /// Its whole identity.
+    public var id: String
+    /// The absolute path of its image; nothing while there is none.
+    public var path: String?
+    /// Why its last try failed.
+    public var error: String?
+    /// What the image was, or would be, made from.
+    public var infotext: String
+    /// How long the image took.
+    public var seconds: Double?
+  }
+
+  /// Every job in the order of the plan.
+  public var pictures: [Picture] = []
+  /// The recipe as the manifest shows it; null for a plan without jobs.
+  public var recipe = JSONValue.null
+
+  /// Looks into a run folder.
+  ///
+  /// - Parameter folder: The run.
+  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  public init(_ folder: RunFolder) throws {
+    let (details, jobs) = try FrozenPlan.read(folder)
+    recipe = details?.recipe ?? .null
+    let journal = JournalReader(folder, try JournalIndex(folder))
+    for planned in jobs {
+      var picture = Picture(job: planned.job, id: planned.id.description, infotext: "")
+      if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {
+        picture.path = folder.file(image.file)
+        picture.infotext = image.infotext
+        picture.seconds = image.seconds
+      } else {
+        picture.error = try journal.failure(planned.id)?.error
+        picture.infotext =
+          Infotext(planned.job.parameters, planned.ingredients, version: details?.engine.version ?? "").text
+      }
+      pictures.append(picture)
+    }
+  }
+}
+
+/// Files that are made from others of a run and can be made again: contact sheets and the like.
+public enum DerivedFile {
+  /// Puts a file in place whole or not at all.
+  ///
+  /// - Parameters:
+  ///   - path: The file; one that is there is replaced.
+  ///   - disk: The disk.
+  ///   - body: Is given a function that takes the pieces of the file.
+  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was.
+  public static func write(
+    to path: String, on disk: Disk = Disk(), _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
+  ) throws {
+    try AtomicFile.write(to: path, on: disk) { file in try body(file.write) }
+  }
+
+  /// Makes a folder for such files; one that exists is fine.
+  ///
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError.notWritten`.
+  public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
+
+  /// Whether a file is there and no older than those it is made from.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - sources: What it is made from; those that are not there do not count.
+  /// - Returns: Whether it need not be made again.
+  public static func isFresh(_ path: String, comparedWith sources: [String]) -> Bool {
+    guard let made = try? FileMark(path: path).modified else { return false }
+    return sources.allSatisfy { source in (try? FileMark(path: source).modified).map { $0 <= made } ?? true }
+  }
+}

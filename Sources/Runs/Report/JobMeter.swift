@@ -1,0 +1,44 @@
+import Foundation
+import Settings
+
+/// Measures one image while it is made: the pace of its steps, and the most memory that the process held meanwhile.
+struct JobMeter {
+  private typealias Mark = (step: Int, time: ContinuousClock.Instant)
+  private var first: Mark?
+  private var last: Mark?
+
+  /// Begins with an image.
+  init() { PeakMemory.reset() }
+
+  /// Takes in how far the image has come.
+  mutating func note(_ progress: GenerationProgress) {
+    guard case .sampling(let step, _) = progress else { return }
+    let mark = (step, ContinuousClock.now)
+    if first == nil { first = mark }
+    last = mark
+  }
+
+  /// Seconds that a step took on average, of those that were taken in this process; nothing where there was none.
+  var secondsPerStep: Double? {
+    guard let first, let last, last.step > first.step else { return nil }
+    return (last.time - first.time) / .seconds(1) / Double(last.step - first.step)
+  }
+}
+
+/// The most memory that this process has held, as Linux counts it.
+package enum PeakMemory {
+  /// Starts counting anew; where the system does not let it, the count goes back to the start of the process.
+  package static func reset() {
+    let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, "5", 1)
+    close(descriptor)
+  }
+
+  /// In bytes; nothing where the system does not tell.
+  package static var bytes: Int64? {
+    var usage = rusage()
+    guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0, usage.ru_maxrss > 0 else { return nil }
+    return Int64(usage.ru_maxrss) << 10
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import Settings
+import Text
+
+extension Manifest {
+  /// Writes the manifest of a run from its plan and journals, whoever made the images.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, whose lock is held.
+  ///   - journal: Its journals.
+  ///   - disk: The disk.
+  ///   - state: Where a job stands.
+  /// - Returns: How many jobs stand where.
+  /// - Throws: `BatchError`.
+  @discardableResult
+  static func rewrite(
+    in folder: RunFolder, journal: some JournalLines, on disk: Disk, state: (JobID) -> JobState
+  ) throws -> RunCounts {
+    var head: RunDetails?
+    var ingredients: [JobIngredients] = []
+    var counts = RunCounts()
+    try FrozenPlan.forEachJob(in: folder) { planned, details in
+      if let details { head = details }
+      if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
+        ingredients.append(planned.ingredients)
+      }
+      counts.count(state(planned.id))
+    }
+    guard let head else { return counts }
+    let earlier = (try? ManifestReader(path: folder.manifest).head())?["run"]?["started"]?.text.flatMap(Timestamp.init)
+    let manifest = Manifest(
+      details: head, started: earlier ?? journal.index.firstStart ?? .now(), finished: .now(),
+      ending: counts.pending > 0 ? .stopped : counts.failed > 0 ? .failed : .done, counts: counts,
+      ingredients: ingredients)
+    try manifest.write(to: folder, on: disk) { append in
+      try FrozenPlan.forEachJob(in: folder) { planned, _ in try append(planned, state(planned.id), journal) }
+    }
+    return counts
+  }
+}
+
+/// Brings together what shards have done.
+public enum Collector {
+  /// Writes the manifest of a run from the plan and all journals.
+  ///
+  /// An image counts as done if its file has the size that its journal noted; `verify` reads every byte.
+  ///
+  /// - Parameters:
+  ///   - lock: The right to write in the folder.
+  ///   - disk: The disk.
+  /// - Returns: How many jobs stand where.
+  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
+    let folder = lock.folder
+    let index = try JournalIndex(folder)
+    return try Manifest.rewrite(in: folder, journal: JournalReader(folder, index), on: disk) {
+      index.state($0, in: folder)
+    }
+  }
+}

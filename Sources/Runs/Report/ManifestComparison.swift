@@ -1,0 +1,161 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// Makes a manifest again from plan and journal, and compares it with the one that is there, a line at a time.
+struct ManifestComparison {
+  private let folder: RunFolder
+  private let index: JournalIndex
+
+  init(_ folder: RunFolder, _ index: JournalIndex) {
+    self.folder = folder
+    self.index = index
+  }
+
+  /// What differs, a line for each job, and one for each part of the head.
+  ///
+  /// - Parameters:
+  ///   - isToCompare: Whether a job's image is sound, so that nothing else is wrong with its entry.
+  ///   - counts: Where the jobs stand.
+  /// - Returns: Problems in words; none for the manifest that a run would write.
+  /// - Throws: `BatchError` if plan or journal cannot be read.
+  mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts) throws -> [String] {
+    let found: ManifestReader
+    do {
+      found = try ManifestReader(path: folder.manifest)
+    } catch BatchError.notRead(_, let code) where code == ENOENT {
+      return ["is missing"]
+    } catch BatchError.damaged(_, let problem) {
+      return [problem]
+    }
+    var problems: [String] = []
+    let journal = JournalReader(folder, index)
+    var head: RunDetails?
+    var ingredients: [JobIngredients] = []
+    var allCompared = true
+    try FrozenPlan.forEachJob(in: folder) { planned, details in
+      if let details { head = details }
+      if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
+        ingredients.append(planned.ingredients)
+      }
+      guard let head, problems.count < 1000 else { return }
+      let line = try found.next()
+      guard isToCompare(planned.id) else {
+        allCompared = false
+        return
+      }
+      guard let line else {
+        if problems.last != "ends before the last job" { problems.append("ends before the last job") }
+        return
+      }
+      let state: JobState =
+        index.images[planned.id] != nil ? .done : index.failures[planned.id] != nil ? .failed : .pending
+      var writer = JSONWriter()
+      try Manifest.append(planned, state, journal: journal, version: head.engine.version, to: &writer)
+      if let difference = Self.difference(line, writer.bytes) {
+        problems.append("job \(Timestamp.padded(planned.job.index, 5)): \(difference)")
+      }
+    }
+    if try found.next() != nil { problems.append("has more jobs than the plan") }
+    if let head {
+      let manifest = Manifest(
+        details: head, started: .now(), finished: .now(), ending: .done, counts: counts, ingredients: ingredients)
+      problems += headProblems(try found.head(), manifest, hasCounts: allCompared)
+    }
+    return problems
+  }
+
+  private func headProblems(_ found: JSONValue, _ expected: Manifest, hasCounts: Bool) -> [String] {
+    var writer = JSONWriter()
+    writer.object { expected.writeHead(to: &$0) }
+    guard let expected = writer.bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }) else { return [] }
+    var problems = ["schema", "recipe", "models", "engine"].filter { !Self.isSame(found[$0], expected[$0]) }.map {
+      "\($0) is not what the plan says"
+    }
+    if hasCounts, !Self.isSame(found["run"]?["counts"], expected["run"]?["counts"]) {
+      problems.append("its counts are not those of plan and journal")
+    }
+    return problems
+  }
+
+  /// Which members of a job differ; nothing if none does.
+  private static func difference(_ found: [UInt8], _ expected: [UInt8]) -> String? {
+    if found == expected { return nil }
+    guard let found = found.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
+      let expected = expected.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
+      case .object(let members) = expected
+    else { return "is no entry" }
+    let names = members.filter { !isSame(withoutLocalTime(found[$0.name]), withoutLocalTime($0.value)) }.map(\.name)
+    return names.isEmpty ? nil : "other \(names.joined(separator: ", ")) than plan and journal say"
+  }
+
+  /// The webui's time stamp is local: in another time zone it would be another.
+  private static func withoutLocalTime(_ value: JSONValue?) -> JSONValue? {
+    guard case .object(let members) = value else { return value }
+    return .object(members.filter { $0.name != "job_timestamp" })
+  }
+
+  /// Whether two values say the same, in whatever order and with whatever form of numbers.
+  private static func isSame(_ one: JSONValue?, _ other: JSONValue?) -> Bool {
+    switch (one, other) {
+    case (.object(let one), .object(let other)):
+      one.count == other.count
+        && zip(one.sorted { $0.name < $1.name }, other.sorted { $0.name < $1.name }).allSatisfy {
+          $0.name == $1.name && isSame($0.value, $1.value)
+        }
+    case (.array(let one), .array(let other)):
+      one.count == other.count && zip(one, other).allSatisfy { isSame($0, $1) }
+    case (.number?, .integer?), (.integer?, .number?): one?.numberValue == other?.numberValue
+    default: one == other
+    }
+  }
+}
+
+/// Reads the jobs of a manifest one by one: a line each, as runs write them, or from any other JSON as a whole.
+final class ManifestReader {
+  private var lines: LineReader?
+  private var headBytes: [UInt8] = []
+  private var whole: (head: JSONValue, jobs: ArraySlice<JSONValue>)?
+
+  /// Opens a manifest.
+  ///
+  /// - Parameter path: The file.
+  /// - Throws: `BatchError.notRead`, or `damaged` for a file that is no manifest.
+  init(path: String) throws {
+    let lines = try LineReader(path: path)
+    while let line = try lines.next(), headBytes.count < 64 << 20 {
+      headBytes += line + [UInt8(ascii: "\n")]
+      if line == Array("\"jobs\":[".utf8) {
+        self.lines = lines
+        return
+      }
+    }
+    let bytes = try FileReader.bytes(of: path)
+    guard let value = bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
+      case .array(let jobs) = value["jobs"]
+    else { throw BatchError.damaged(path: path, problem: "is no manifest") }
+    whole = (value, jobs[...])
+  }
+
+  /// The next job's object as it stands in the file; nothing after the last.
+  func next() throws -> [UInt8]? {
+    if let lines {
+      guard var line = try lines.next(), line.first == UInt8(ascii: "{") else {
+        return nil
+      }
+      if line.last == UInt8(ascii: ",") { line.removeLast() }
+      return line
+    }
+    guard let job = whole?.jobs.popFirst() else { return nil }
+    var writer = JSONWriter()
+    writer.value(job)
+    return writer.bytes
+  }
+
+  /// Everything but the jobs.
+  func head() throws -> JSONValue {
+    if let whole { return whole.head }
+    return (headBytes + Array("]}".utf8)).withUnsafeBufferPointer { try? JSONValue(parsing: $0) } ?? .null
+  }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// How far the image at work has come, and how long all will take.
+public struct CurrentImage: Hashable, Sendable {
+  /// The part of the plan that the process does; nothing for all of it.
+  public var shard: Shard?
+  /// The process that makes it.
+  public var process: Int32
+  /// The job's place in the plan.
+  public var index: Int
+  /// The whole identity.
+  public var id: String
+  /// Which of the images that the run makes, from 1.
+  public var number: Int
+  /// How many images the run makes.
+  public var count: Int
+  /// `loading`, `encoding`, `sampling`, `upscaling` or `decoding`.
+  public var stage: String
+  /// How many sampling steps are done; nothing before the first stage of sampling.
+  public var step: Int?
+  /// How many there are.
+  public var steps: Int?
+  /// Seconds that a step takes on average, decoding and all else included; nothing before the first.
+  public var secondsPerStep: Double?
+  /// Seconds until all images are there, at this pace.
+  public var secondsLeft: Double?
+  /// When this was so: ISO 8601 in UTC.
+  public var updated: String
+
+  /// An object for programs.
+  public var json: JSONValue {
+    let shard = shard.map { [JSONMember("shard", .string($0.description))] } ?? []
+    return .object(shard + members)
+  }
+
+  private var members: [JSONMember] {
+    let value: JSONValue = [
+      "index": .integer(Int64(index)), "id": .string(id), "number": .integer(Int64(number)),
+      "count": .integer(Int64(count)), "stage": .string(stage), "step": step.map { .integer(Int64($0)) } ?? .null,
+      "steps": steps.map { .integer(Int64($0)) } ?? .null,
+      "seconds_per_step": secondsPerStep.map { .number($0) } ?? .null,
+      "seconds_left": secondsLeft.map { .number($0) } ?? .null, "updated": .string(updated),
+    ]
+    guard case .object(let members) = value else { return [] }
+    return members
+  }
+
+  /// What `json` gave, with the process.
+  init?(_ json: JSONValue) {
+    guard let process = json["pid"]?.integerValue, let index = json["index"]?.integerValue,
+      let id = json["id"]?.text, let number = json["number"]?.integerValue, let count = json["count"]?.integerValue,
+      let stage = json["stage"]?.text, let updated = json["updated"]?.text
+    else { return nil }
+    shard = json["shard"]?.text.flatMap { Shard($0) }
+    self.process = Int32(truncatingIfNeeded: process)
+    self.index = Int(index)
+    self.id = id
+    self.number = Int(number)
+    self.count = Int(count)
+    self.stage = stage
+    step = json["step"]?.integerValue.map { Int($0) }
+    steps = json["steps"]?.integerValue.map { Int($0) }
+    secondsPerStep = json["seconds_per_step"]?.numberValue
+    secondsLeft = json["seconds_left"]?.numberValue
+    self.updated = updated
+  }
+
+  init(_ running: RunningJob, _ progress: GenerationProgress, secondsPerStep: Double?, secondsLeft: Double?) {
+    process = getpid()
+    index = running.job.index
+    id = running.id.description
+    number = running.number
+    count = running.count
+    switch progress {
+    case .loading: stage = "loading"
+    case .encoding: stage = "encoding"
+    case .sampling(let step, let steps):
+      stage = "sampling"
+      self.step = step
+      self.steps = steps
+    case .upscaling: stage = "upscaling"
+    case .decoding: stage = "decoding"
+    }
+    self.secondsPerStep = secondsPerStep
+    self.secondsLeft = secondsLeft
+    updated = Timestamp.now().iso
+  }
+}
+
+/// `progress.json`: the image at work, for `status` in another shell; each shard has its own.
+///
+/// It is there while the run goes on, replaced as a whole a few times a second at most. Nothing depends on it: it does
+/// not wait for the disk, and what keeps it from being written is let go.
+public final class ProgressFile {
+  private let path: String
+  private let temporary: String
+  private let shard: Shard?
+  private var stage = ""
+  private var written: ContinuousClock.Instant?
+
+  /// The file of a run.
+  ///
+  /// - Parameters:
+  ///   - folder: The run, whose lock is held unless there is a shard.
+  ///   - shard: The part of the plan that is done.
+  public init(_ folder: RunFolder, shard: Shard? = nil) {
+    self.shard = shard
+    path = Self.path(folder, shard)
+    temporary = AtomicFile.temporaryName(path, on: Disk(isShared: shard != nil))
+  }
+
+  private static func path(_ folder: RunFolder, _ shard: Shard?) -> String {
+    shard.map { folder.file("progress-\($0.label).json") } ?? folder.progress
+  }
+
+  /// Notes what happened.
+  ///
+  /// - Parameters:
+  ///   - event: What happened.
+  ///   - secondsPerStep: The pace so far.
+  ///   - secondsLeft: Until all is done.
+  public func note(_ event: RunEvent, secondsPerStep: Double?, secondsLeft: Double?) {
+    guard case .progress(let running, let progress) = event else { return }
+    var image = CurrentImage(running, progress, secondsPerStep: secondsPerStep, secondsLeft: secondsLeft)
+    image.shard = shard
+    if let written, stage == image.stage, written.duration(to: .now) < .milliseconds(100) { return }
+    stage = image.stage
+    written = .now
+    guard case .object(let members) = image.json else { return }
+    let text = JSONValue.object([JSONMember("pid", .integer(Int64(getpid())))] + members).jsonText + "\n"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { return }
+    let bytes = Array(text.utf8)
+    let count = write(descriptor, bytes, bytes.count)
+    if Glibc.close(descriptor) == 0, count == bytes.count, rename(temporary, path) == 0 { return }
+    unlink(temporary)
+  }
+
+  /// The run is over.
+  public func close() { unlink(path) }
+
+  /// The image at work, if the process that holds the folder says so.
+  static func read(_ folder: RunFolder, holder: String) -> CurrentImage? {
+    guard let image = read(folder.progress), holder.contains("pid \(image.process),") else { return nil }
+    return image
+  }
+
+  /// What a shard makes, unless it has said nothing for long: without a lock nobody knows whether it still runs.
+  static func read(_ folder: RunFolder, shard: Shard) -> CurrentImage? {
+    let path = path(folder, shard)
+    guard let mark = try? FileMark(path: path), !mark.isOlder(thanSeconds: 15 * 60) else { return nil }
+    return read(path)
+  }
+
+  private static func read(_ path: String) -> CurrentImage? {
+    guard let bytes = try? FileReader.bytes(of: path) else { return nil }
+    return bytes.withUnsafeBufferPointer { try? JSONValue(parsing: $0) }.flatMap(CurrentImage.init)
+  }
+}

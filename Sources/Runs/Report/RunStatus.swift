@@ -1,0 +1,160 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// How a run stands, from its files alone; the run may be going on, and nothing is written.
+public struct RunStatus: Hashable, Sendable {
+  /// A job whose last try ended in an error.
+  public struct Failure: Hashable, Sendable {
+    /// The job's place in the plan.
+    public var index: Int
+    /// The whole identity.
+    public var id: String
+    /// What went wrong.
+    public var error: String
+  }
+
+  /// What one part of the plan has come to, where several processes share it.
+  public struct ShardStatus: Hashable, Sendable {
+    /// Which part.
+    public var shard: Shard
+    /// How often it was started and had something to note.
+    public var starts: Int
+    /// How many images it made, or found made and not noted.
+    public var images: Int
+    /// When it last noted something: ISO 8601 in UTC.
+    public var lastActivity: String?
+    /// The image at work, as far as is known; nothing for a shard that has said nothing for a quarter of an hour.
+    public var current: CurrentImage?
+
+    /// An object for programs.
+    public var json: JSONValue {
+      [
+        "shard": .string(shard.description), "starts": .integer(Int64(starts)), "images": .integer(Int64(images)),
+        "last_activity": lastActivity.map { .string($0) } ?? .null, "current": current.map(\.json) ?? .null,
+      ]
+    }
+  }
+
+  /// The absolute path of the run folder.
+  public var folder: String
+  /// Where the jobs stand. An image counts as done if its file has the size that the journal noted.
+  public var counts: RunCounts
+  /// Who is at work: host, process and start; nothing if nobody is.
+  public var holder: String?
+  /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
+  public var lastActivity: String?
+  /// The image at work and how long all will take; nothing if nobody is at work, or has not begun with an image.
+  public var current: CurrentImage?
+  /// The parts of the plan that were begun by a process of their own, in order; none for other runs.
+  public var shards: [ShardStatus]
+  /// The jobs whose last try failed, newest first.
+  public var failures: [Failure]
+
+  /// Looks into a run folder.
+  ///
+  /// - Parameter folder: The run.
+  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  public init(_ folder: RunFolder) throws {
+    self.folder = folder.path
+    let journal = try JournalIndex(folder)
+    var counts = RunCounts()
+    var places: [JobID: Int] = [:]
+    try FrozenPlan.forEachID(in: folder) { place, id in
+      if places[id] == nil { places[id] = place }
+      counts.count(journal.state(id, in: folder))
+    }
+    self.counts = counts
+    holder = RunLock.holder(of: folder)
+    current = holder.flatMap { ProgressFile.read(folder, holder: $0) }
+    lastActivity = (folder.journals + [folder.plan]).compactMap { try? FileMark(path: $0).modified }.max().map {
+      Timestamp(milliseconds: $0 / 1_000_000).iso
+    }
+    shards = Self.shards(folder, journal)
+    failures = try Self.newestFailures(journal, folder, places)
+  }
+
+  private static func shards(_ folder: RunFolder, _ journal: JournalIndex) -> [ShardStatus] {
+    var found: [Shard: ShardStatus] = [:]
+    let progress = ((try? AtomicFile.names(in: folder.path)) ?? []).filter { $0.hasPrefix("progress-") }
+    for name in progress {
+      guard let (shard, _) = Shard.labelled(name.dropFirst("progress-".count)) else { continue }
+      let current = ProgressFile.read(folder, shard: shard)
+      if current != nil { found[shard] = ShardStatus(shard: shard, starts: 0, images: 0, current: current) }
+    }
+    var images = Array(repeating: 0, count: journal.files.names.count)
+    for image in journal.images.values { images[Int(image.line.file)] += 1 }
+    for (file, name) in journal.files.names.enumerated() {
+      guard let (shard, _) = JournalFiles.start(of: name) else { continue }
+      var status = found[shard] ?? ShardStatus(shard: shard, starts: 0, images: 0)
+      status.starts += 1
+      status.images += images[file]
+      if let mark = try? FileMark(path: folder.file(name)) {
+        status.lastActivity = max(
+          status.lastActivity ?? "", Timestamp(milliseconds: mark.modified / 1_000_000).iso)
+      }
+      found[shard] = status
+    }
+    return found.values.sorted { ($0.shard.count, $0.shard.index) < ($1.shard.count, $1.shard.index) }
+  }
+
+  private static func newestFailures(
+    _ journal: JournalIndex, _ folder: RunFolder, _ places: [JobID: Int]
+  ) throws -> [Failure] {
+    let newest = journal.failures.filter { places[$0.key] != nil }.values.sorted(by: >)
+    let reader = JournalReader(folder, journal)
+    return try newest.compactMap { line in
+      guard case .failed(let job) = try reader.entry(at: line, hasIdentity: false), let place = places[job.id] else {
+        return nil
+      }
+      return Failure(index: place, id: job.id.description, error: job.error)
+    }
+  }
+
+  /// A few lines for people.
+  public var text: String {
+    var lines = ["\(folder): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"]
+    let atWork = shards.count { $0.current != nil }
+    if let holder {
+      lines.append("running" + (holder.isEmpty ? "" : ": \(holder)"))
+    } else if shards.isEmpty {
+      lines.append("not running")
+    } else {
+      let parts = Set(shards.map(\.shard.count)).sorted().map(String.init).joined(separator: " and ")
+      lines.append("\(shards.count) of \(parts) shards begun, \(atWork) at work lately")
+    }
+    if let lastActivity { lines.append("last activity: \(lastActivity)") }
+    for failure in failures.prefix(5) {
+      lines.append("failed: job \(Timestamp.padded(failure.index, 5)) (\(failure.id.prefix(8))): \(failure.error)")
+    }
+    if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
+    return lines.joined(separator: "\n")
+  }
+
+  /// How many jobs failed with which message, most first.
+  private var reasons: [(error: String, count: Int)] {
+    Dictionary(grouping: failures, by: \.error).map { ($0.key, $0.value.count) }
+      .sorted { ($1.count, $0.error) < ($0.count, $1.error) }
+  }
+
+  /// An object for programs.
+  public var json: JSONValue {
+    [
+      "folder": .string(folder),
+      "counts": [
+        "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
+        "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
+      ],
+      "running": .bool(holder != nil),
+      "holder": holder.map { .string($0) } ?? .null,
+      "last_activity": lastActivity.map { .string($0) } ?? .null,
+      "current": current.map(\.json) ?? .null,
+      "shards": .array(shards.map(\.json)),
+      "failures": .array(
+        failures.map { ["index": .integer(Int64($0.index)), "id": .string($0.id), "error": .string($0.error)] }),
+      "failure_reasons": .array(
+        reasons.map { ["error": .string($0.error), "count": .integer(Int64($0.count))] }),
+    ]
+  }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// `trace.tsv`: one line for every image that was made, under a line with the names of the columns.
+///
+/// For people, spreadsheets and estimates; no run depends on it, so it does not wait for the disk.
+final class TraceFile {
+  /// What a line holds, in order.
+  enum Column: String, CaseIterable {
+    /// When the job began: ISO 8601 in UTC.
+    case started
+    /// From then until the image was on the disk.
+    case seconds
+    /// Of the sampling alone, on average.
+    case secondsPerStep = "seconds_per_step"
+    case steps
+    /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
+    case size
+    case sampler
+    case cfgScale = "cfg_scale"
+    /// The most memory that the process held while it made the image, in MiB.
+    case peakMemory = "peak_memory_mib"
+    case fileBytes = "file_bytes"
+    /// The first ten digits of the model's digest.
+    case model
+    case precision
+    case isa
+    case threads
+    case index
+    case id
+    case file
+    /// How often the network was asked, with each prompt by itself, and how often the answer was known.
+    case evaluations
+    case evaluationsSaved = "evaluations_saved"
+  }
+
+  private let path: String
+  private let disk: Disk
+  private let engine: EngineDescription
+  private let descriptor: Int32
+  private var meter: JobMeter?
+  private var evaluationsBefore = NetworkEvaluations()
+
+  /// Opens the file for more lines; one that a power cut tore is cut off.
+  ///
+  /// - Parameters:
+  ///   - path: The file, which nobody else writes.
+  ///   - engine: What makes the images.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`.
+  init(path: String, engine: EngineDescription, on disk: Disk) throws {
+    self.path = path
+    self.disk = disk
+    self.engine = engine
+    descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
+    do {
+      let size = try FileMark(path: path).size
+      let whole = try Self.wholeLines(of: path, size: size)
+      if whole < size { try disk.truncate(descriptor, to: whole, path: path) }
+      if whole == 0 { try append(Column.allCases.map(\.rawValue)) }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Where the last whole line ends.
+  private static func wholeLines(of path: String, size: Int64) throws -> Int64 {
+    let reader = try FileReader(path: path)
+    var end = size
+    while end > 0 {
+      let start = max(0, end - 4096)
+      let piece = try reader.read(start..<end)
+      if let index = piece.lastIndex(of: UInt8(ascii: "\n")) { return start + Int64(index) + 1 }
+      end = start
+    }
+    return 0
+  }
+
+  /// A job begins, after so many evaluations of the network.
+  func begin(_ evaluations: NetworkEvaluations) {
+    meter = JobMeter()
+    evaluationsBefore = evaluations
+  }
+
+  /// The job has come further.
+  func note(_ progress: GenerationProgress) { meter?.note(progress) }
+
+  /// Adds the line of an image that is done, after so many evaluations of the network.
+  func append(_ image: FinishedImage, _ planned: PlannedJob, _ evaluations: NetworkEvaluations) throws {
+    let asked = evaluations - evaluationsBefore
+    let (parameters, ingredients) = (planned.job.parameters, planned.ingredients)
+    try append(
+      Column.allCases.map { column in
+        switch column {
+        case .started: image.started.iso
+        case .seconds: image.seconds.map(PythonNumber.repr) ?? ""
+        case .secondsPerStep: meter?.secondsPerStep.map { Self.rounded($0) } ?? ""
+        case .steps: "\(parameters.allSteps)"
+        case .size: parameters.passSizes
+        case .sampler: parameters.sampler.rawValue
+        case .cfgScale: PythonNumber.repr(parameters.cfgScale)
+        case .peakMemory: PeakMemory.bytes.map { "\($0 >> 20)" } ?? ""
+        case .fileBytes: "\(image.mark.size)"
+        case .model: ingredients.model.shortHash
+        case .precision: ingredients.precision
+        case .isa: ingredients.isa
+        case .threads: "\(engine.threads)"
+        case .index: "\(image.index)"
+        case .id: image.id.description
+        case .file: image.file
+        case .evaluations: "\(asked.asked)"
+        case .evaluationsSaved: "\(asked.saved)"
+        }
+      })
+  }
+
+  private func append(_ fields: [String]) throws {
+    try disk.write(Array((fields.joined(separator: "\t") + "\n").utf8), to: descriptor, path: path)
+  }
+
+  /// To the microsecond.
+  private static func rounded(_ seconds: Double) -> String { PythonNumber.repr((seconds * 1e6).rounded() / 1e6) }
+}

@@ -1,0 +1,225 @@
+import Foundation
+import Settings
+
+/// What decides how long an image takes and how much memory it needs, as `trace.tsv` notes it.
+public struct ImageKind: Hashable, Sendable {
+  /// The first ten digits of the model's digest.
+  public var model: String
+  /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
+  public var size: String
+  /// The arithmetic.
+  public var precision: String
+  /// The instruction set.
+  public var isa: String
+  /// How many threads compute.
+  public var threads: Int
+  /// The sampler by its webui name.
+  public var sampler: String
+  /// Whether each step asks the network with the negative prompt too, which is so unless cfg_scale is 1.
+  public var isGuided: Bool
+
+  /// The kind of a job's image.
+  public init(_ parameters: JobParameters, _ ingredients: JobIngredients, threads: Int) {
+    model = ingredients.model.shortHash
+    size = parameters.passSizes
+    precision = ingredients.precision
+    isa = ingredients.isa
+    self.threads = threads
+    sampler = parameters.sampler.rawValue
+    isGuided = parameters.cfgScale != 1
+  }
+
+  fileprivate init?(_ row: [String: Substring]) {
+    guard let model = row["model"], let size = row["size"], let precision = row["precision"], let isa = row["isa"],
+      let threads = row["threads"].flatMap({ Int($0) }), let sampler = row["sampler"],
+      let scale = row["cfg_scale"].flatMap({ Double($0) })
+    else { return nil }
+    (self.model, self.size, self.precision) = (String(model), String(size), String(precision))
+    (self.isa, self.threads, self.sampler) = (String(isa), threads, String(sampler))
+    isGuided = scale != 1
+  }
+
+  private var hasSecondPass: Bool { size.contains(">") }
+
+  /// How often a step asks the network for one picture; nothing where that varies.
+  private var callsPerStep: Double? {
+    guard let sampler = SamplerID(rawValue: sampler) else { return nil }
+    if sampler == .dpmAdaptive || sampler == .restart { return nil }
+    let calls = Double(sampler.plannedCalls(steps: 1))
+    return isGuided ? calls * 2 : calls
+  }
+
+  /// How many times longer a step of this kind takes than one of another; nothing where that cannot be told.
+  fileprivate func ratio(to other: ImageKind) -> Double? {
+    if self == other { return 1 }
+    var same = other
+    (same.sampler, same.isGuided) = (sampler, isGuided)
+    guard same == self, !hasSecondPass, let calls = callsPerStep, let otherCalls = other.callsPerStep else {
+      return nil
+    }
+    return calls / otherCalls
+  }
+
+  fileprivate var fields: [String] {
+    [model, size, precision, isa, "\(threads)", sampler, isGuided ? "7.0" : "1.0"]
+  }
+
+  fileprivate static let names = ["model", "size", "precision", "isa", "threads", "sampler", "cfg_scale"]
+}
+
+/// What images of a kind took on this machine.
+public struct ImageCost: Hashable, Sendable {
+  /// Of the sampling alone.
+  public var secondsPerStep: Double
+  /// Everything but the sampling: prompts, decoding, writing.
+  public var otherSeconds: Double
+  /// The most memory that the process held, in MiB.
+  public var peakMemory: Int?
+  /// Of the PNG.
+  public var fileBytes: Int?
+
+  /// What an image of two passes costs, from what images of each pass's size do.
+  ///
+  /// - Parameters:
+  ///   - second: Of an image of the second pass's size.
+  ///   - steps: Of the first pass.
+  ///   - secondSteps: Of the second pass.
+  /// - Returns: The cost, with the average of a step.
+  public func joined(to second: ImageCost, steps: Int, secondSteps: Int) -> ImageCost {
+    var cost = second
+    let seconds = secondsPerStep * Double(steps) + second.secondsPerStep * Double(secondSteps)
+    cost.secondsPerStep = seconds / Double(steps + secondSteps)
+    cost.peakMemory = second.peakMemory.map { max($0, peakMemory ?? 0) }
+    return cost
+  }
+
+  /// Seconds for an image of so many steps.
+  public func seconds(steps: Int) -> Double { secondsPerStep * Double(steps) + otherSeconds }
+}
+
+/// What was measured on this machine: the `trace.tsv` of runs, kept in `$XDG_CACHE_HOME/sdbatch/costs.tsv` by kind of image.
+///
+/// The file is replaced as a whole. Of two runs that end at once one may be forgotten, which does no harm.
+public struct CostBook: Sendable {
+  private var costs: [ImageKind: (cost: ImageCost, measured: String)] = [:]
+  private let path: String?
+
+  /// Reads the book of the user whose environment variables these are; what cannot be read is not known.
+  public init(environment: [String: String]) {
+    // The XDG specification: paths that are not absolute are to be ignored.
+    let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
+    path = caches.compactMap { $0 }.first { $0.hasPrefix("/") }.map { $0 + "/sdbatch/costs.tsv" }
+    if let path { Self.forEachRow(of: path) { note($0) } }
+  }
+
+  /// What an image of a kind costs: as measured, or else what one by another sampler did, by the calls of the network.
+  ///
+  /// - Parameter kind: The kind of image.
+  /// - Returns: Nothing if no image of this model, size and arithmetic was measured.
+  public func cost(of kind: ImageKind) -> ImageCost? {
+    if let known = costs[kind] { return known.cost }
+    // The latest, whatever order the dictionary has.
+    let nearest = costs.filter { kind.ratio(to: $0.key) != nil }.max {
+      ($0.value.measured, $0.key.sampler) < ($1.value.measured, $1.key.sampler)
+    }
+    guard let nearest, let ratio = kind.ratio(to: nearest.key) else { return nil }
+    var cost = nearest.value.cost
+    cost.secondsPerStep *= ratio
+    return cost
+  }
+
+  // MARK: Learning
+
+  /// Takes in what a run noted in its `trace.tsv`: of each kind of image the medians of the last nine.
+  public mutating func learn(from folder: RunFolder) {
+    var rows: [ImageKind: [[String: Substring]]] = [:]
+    let names = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
+      $0.hasPrefix("trace") && $0.hasSuffix(".tsv")
+    }
+    for name in names.sorted() {
+      Self.forEachRow(of: folder.file(name)) { row in
+        guard let kind = ImageKind(row), row["seconds_per_step"].flatMap({ Double($0) }) != nil else { return }
+        rows[kind, default: []].append(row)
+        if rows[kind, default: []].count > 9 { rows[kind]?.removeFirst() }
+      }
+    }
+    for (kind, rows) in rows {
+      func numbers(_ value: ([String: Substring]) -> Double?) -> Double? { Self.median(rows.compactMap(value)) }
+      func number(_ row: [String: Substring], _ name: String) -> Double? { row[name].flatMap { Double($0) } }
+      guard let pace = numbers({ number($0, "seconds_per_step") }),
+        let other = numbers({ row in
+          guard let seconds = number(row, "seconds"), let pace = number(row, "seconds_per_step"),
+            let steps = number(row, "steps")
+          else { return nil }
+          return max(0, seconds - pace * steps)
+        }), let measured = rows.last?["started"].map(String.init), measured > costs[kind]?.measured ?? ""
+      else { continue }
+      let cost = ImageCost(
+        secondsPerStep: pace, otherSeconds: other,
+        peakMemory: numbers { number($0, "peak_memory_mib") }.map { Int($0) },
+        fileBytes: numbers { number($0, "file_bytes") }.map { Int($0) })
+      costs[kind] = (cost, measured)
+    }
+  }
+
+  private static func median(_ values: [Double]) -> Double? {
+    values.isEmpty ? nil : values.sorted()[values.count / 2]
+  }
+
+  private mutating func note(_ row: [String: Substring]) {
+    guard let kind = ImageKind(row), let pace = row["seconds_per_step"].flatMap({ Double($0) }), pace >= 0,
+      let other = row["other_seconds"].flatMap({ Double($0) }), other >= 0, let measured = row["measured"]
+    else { return }
+    let cost = ImageCost(
+      secondsPerStep: pace, otherSeconds: other, peakMemory: row["peak_memory_mib"].flatMap { Int($0) },
+      fileBytes: row["file_bytes"].flatMap { Int($0) })
+    costs[kind] = (cost, String(measured))
+  }
+
+  /// Calls `body` with the last lines of a table, by the names of its columns; a long table is not read whole.
+  private static func forEachRow(of path: String, _ body: ([String: Substring]) -> Void) {
+    guard let size = try? FileMark(path: path).size, let reader = try? FileReader(path: path),
+      let head = try? reader.read(0..<min(size, 4096)), let end = head.firstIndex(of: UInt8(ascii: "\n"))
+    else { return }
+    let names = String(decoding: head[..<end], as: UTF8.self).split(separator: "\t").map(String.init)
+    let start = max(Int64(end) + 1, size - (256 << 10))
+    guard start < size, let bytes = try? reader.read(start..<size) else { return }
+    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What stands before the first line feed may be half a line, and so is what follows the last.
+    if start > Int64(end) + 1, !lines.isEmpty { lines.removeFirst() }
+    for line in lines.dropLast() {
+      let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
+      guard fields.count == names.count else { continue }
+      body(Dictionary(zip(names, fields), uniquingKeysWith: { $1 }))
+    }
+  }
+
+  // MARK: Keeping
+
+  private static let limit = 500
+
+  /// Keeps what is known for later runs; what keeps it from being written is let go.
+  public func save() {
+    guard let path else { return }
+    let newest = costs.sorted { ($0.value.measured, $0.key.sampler) > ($1.value.measured, $1.key.sampler) }
+    let names = ImageKind.names + ["seconds_per_step", "other_seconds", "peak_memory_mib", "file_bytes", "measured"]
+    let rows = newest.prefix(Self.limit).map { kind, entry in
+      kind.fields + [
+        "\(entry.cost.secondsPerStep)", "\(entry.cost.otherSeconds)", entry.cost.peakMemory.map { "\($0)" } ?? "",
+        entry.cost.fileBytes.map { "\($0)" } ?? "", entry.measured,
+      ]
+    }
+    let text = ([names] + rows).map { $0.joined(separator: "\t") + "\n" }.joined()
+    let folder = (path as NSString).deletingLastPathComponent
+    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try? Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+  }
+}
+
+extension JobParameters {
+  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
+  var passSizes: String {
+    let first = "\(width)x\(height)"
+    return hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)"
+  }
+}

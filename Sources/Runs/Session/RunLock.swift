@@ -1,0 +1,131 @@
+import Foundation
+import Text
+
+/// The right to work in a run folder: one process has it at a time, and losing the process gives it back.
+///
+/// An `flock` on a file that stays; what is written in it is for people to read.
+public final class RunLock {
+  /// The folder that is held.
+  public let folder: RunFolder
+  private let descriptor: Int32
+
+  /// Takes the lock, making the folder if it is not there.
+  ///
+  /// - Parameters:
+  ///   - folder: The run folder.
+  ///   - patience: How long to wait for another process to finish.
+  ///   - disk: The disk.
+  ///   - stopRequest: Asked while waiting, which ends when it gives a reason.
+  ///   - isWaiting: Told who is waited for, once.
+  /// - Throws: `BatchError.folderInUse` if another process has it still, `BatchError.notWritten` if the folder cannot
+  ///   be written, `StopRequested` if waiting was to end.
+  public init(
+    _ folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk(), stopRequest: () -> StopReason? = { nil },
+    isWaiting: (_ owner: String) -> Void = { _ in }
+  ) throws {
+    self.folder = folder
+    let started = ContinuousClock.now
+    try disk.makeFolder(folder.path)
+    var descriptor = try Self.open(folder, started, patience, disk, stopRequest, isWaiting)
+    // The folder may have been removed, and made anew by others, while this one waited.
+    while !Self.isSame(descriptor, folder.lock) {
+      close(descriptor)
+      try disk.makeFolder(folder.path)
+      descriptor = try Self.open(folder, started, patience, disk, stopRequest, isWaiting)
+    }
+    self.descriptor = descriptor
+    let text = "host \(ProcessInfo.processInfo.hostName), pid \(getpid()), started \(Timestamp.now().iso)\n"
+    try disk.truncate(descriptor, to: 0, path: folder.lock)
+    try disk.write(Array(text.utf8), to: descriptor, path: folder.lock)
+  }
+
+  /// Opens the file and takes the lock on it, within the patience.
+  private static func open(
+    _ folder: RunFolder, _ started: ContinuousClock.Instant, _ patience: Duration, _ disk: Disk,
+    _ stopRequest: () -> StopReason?, _ isWaiting: (_ owner: String) -> Void
+  ) throws -> Int32 {
+    let descriptor = try disk.step(.create, folder.lock) {
+      Glibc.open(folder.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    }
+    do {
+      var isTold = false
+      while try !take(descriptor, LOCK_EX, path: folder.lock) {
+        let waited = ContinuousClock.now - started
+        // `status` shares the lock for an instant to see whether it is free, and must not turn a run away, however long
+        // the system lets it sleep meanwhile.
+        if try take(descriptor, LOCK_SH, path: folder.lock) {
+          flock(descriptor, LOCK_UN)
+          if waited < max(patience, .seconds(60)) {
+            usleep(1000)
+            continue
+          }
+        }
+        if waited >= patience {
+          throw BatchError.folderInUse(path: folder.path, owner: owner(of: folder))
+        }
+        if let reason = stopRequest() { throw StopRequested(reason) }
+        if !isTold {
+          isTold = true
+          isWaiting(owner(of: folder))
+        }
+        usleep(waited < .seconds(1) ? 10_000 : 100_000)
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    return descriptor
+  }
+
+  /// Makes sure that the folder is still the one that was locked, and not one that another process made in its place.
+  ///
+  /// - Throws: `BatchError.folderLost`.
+  public func check() throws {
+    if !Self.isSame(descriptor, folder.lock) { throw BatchError.folderLost(path: folder.path) }
+  }
+
+  private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
+    var (open, named) = (stat(), stat())
+    return fstat(descriptor, &open) == 0 && stat(path, &named) == 0 && open.st_dev == named.st_dev
+      && open.st_ino == named.st_ino
+  }
+
+  /// Takes the lock of a run that is there.
+  ///
+  /// - Parameters:
+  ///   - folder: The run folder.
+  ///   - patience: How long to wait for another process to finish.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
+  public convenience init(existing folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk()) throws {
+    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    try self.init(folder, patience: patience, on: disk)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Who holds the folder: what the process wrote into the lock; nothing if it is free.
+  ///
+  /// - Parameter folder: A run folder, which may be read-only or missing.
+  /// - Returns: Host, process and start, or an empty text if the holder has not written it yet.
+  public static func holder(of folder: RunFolder) -> String? {
+    let descriptor = Glibc.open(folder.lock, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    guard let isFree = try? take(descriptor, LOCK_SH, path: folder.lock), !isFree else { return nil }
+    return owner(of: folder)
+  }
+
+  private static func owner(of folder: RunFolder) -> String {
+    let bytes = (try? FileReader.bytes(of: folder.lock)) ?? []
+    return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+  }
+
+  private static func take(_ descriptor: Int32, _ kind: Int32, path: String) throws(BatchError) -> Bool {
+    while flock(descriptor, kind | LOCK_NB) != 0 {
+      if errno == EWOULDBLOCK { return false }
+      if errno != EINTR { throw .notWritten(path: path, action: .lock, code: errno) }
+    }
+    return true
+  }
+}

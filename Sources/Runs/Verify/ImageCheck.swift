@@ -1,0 +1,63 @@
+import Crypto
+import Foundation
+import Imaging
+import JSON
+import Settings
+import Text
+
+/// Whether the picture that the journal tells of is still there, and still the same.
+enum ImageCheck {
+  /// Nobody touched the file.
+  case intact
+  /// The file was copied or touched, but its bytes are the same.
+  case moved(FileMark)
+  /// The file is missing, cut or altered.
+  case lost
+
+  /// Compares size and time, and reads the file only where they do not tell.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - mark: What the journal noted.
+  ///   - sha256: Reads the digest that the journal noted.
+  /// - Throws: `BatchError.notRead`, or what `sha256` throws.
+  init(_ path: String, mark: FileMark, sha256: () throws -> String?) throws {
+    guard let found = try? FileMark(path: path), found.size == mark.size else {
+      self = .lost
+      return
+    }
+    if found == mark {
+      self = .intact
+    } else if try FileReader.sha256(of: path) == sha256() {
+      self = .moved(found)
+    } else {
+      self = .lost
+    }
+  }
+
+  /// A whole picture of this very job whose journal line was never written: its process ended between the two.
+  ///
+  /// Its name holds the identity's first digits; its text must be the job's, and its pixels whole.
+  ///
+  /// - Parameters:
+  ///   - planned: The job.
+  ///   - file: Where it would put its picture, relative to the run folder.
+  ///   - infotext: The text that it would put into it.
+  ///   - folder: The run.
+  /// - Returns: The line that the journal lacks.
+  static func orphan(_ planned: PlannedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
+    let path = folder.file(file)
+    guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
+      let picture = try? PNGFile(decoding: bytes),
+      picture.text("parameters").map({ Array($0.utf8) }) == Array(infotext.utf8),
+      picture.image.width == planned.job.parameters.finalWidth,
+      picture.image.height == planned.job.parameters.finalHeight
+    else { return nil }
+    return FinishedImage(
+      id: planned.id, index: planned.job.index, file: file, mark: mark,
+      sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: picture.image.pixels)),
+      started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: infotext,
+      identity: planned.identity)
+  }
+}

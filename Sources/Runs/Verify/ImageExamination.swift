@@ -1,0 +1,81 @@
+import Crypto
+import Foundation
+import Imaging
+import JSON
+import Settings
+import Text
+
+/// Reads every byte of an image, and compares it with what the journal says.
+struct ImageExamination {
+  /// What is wrong with it, the first thing only; nothing for an image that is what it was.
+  private(set) var problem: (kind: Finding.Kind, text: String)?
+  /// Whether the next run sees by itself that something is wrong.
+  private(set) var isSeenByRuns = true
+  private(set) var bytesRead: Int64 = 0
+
+  /// Examines the file of a picture.
+  ///
+  /// - Parameters:
+  ///   - noted: What the journal says.
+  ///   - size: Width and height that the job asks for; nothing for an image that no job asks for.
+  ///   - folder: The run.
+  init(_ noted: FinishedImage, size: (width: Int, height: Int)?, in folder: RunFolder) {
+    let path = folder.file(noted.file)
+    let mark: FileMark
+    let bytes: [UInt8]
+    do {
+      mark = try FileMark(path: path)
+      bytes = try FileReader.bytes(of: path)
+    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+      problem = (.missing, "is missing")
+      return
+    } catch {
+      problem = (.unreadable, "cannot be read: \(error)")
+      return
+    }
+    bytesRead = Int64(bytes.count)
+    isSeenByRuns = mark != noted.mark
+    let decoded = Result { try PNGFile(decoding: bytes) }
+    if Int64(bytes.count) != noted.mark.size {
+      problem = (
+        .size, "is \(bytes.count) bytes long, expected \(noted.mark.size)\(Self.rest(decoded, noted))"
+      )
+    } else if Hexadecimal.text(SHA256.hash(data: bytes)) != noted.sha256 {
+      problem = (.digest, "has other bytes than were written\(Self.rest(decoded, noted))")
+    } else {
+      problem = Self.problem(of: decoded, noted, size: size)
+    }
+  }
+
+  private typealias Decoded = Result<PNGFile, any Error>
+
+  /// What can be said of a file whose bytes are others.
+  private static func rest(_ decoded: Decoded, _ noted: FinishedImage) -> String {
+    guard let picture = try? decoded.get() else { return " and no whole PNG" }
+    let isSame = digest(picture) == noted.pixelsSHA256
+    if isSame { return picture.text("parameters") == noted.infotext ? "; picture and text are the same" : " of text" }
+    return " and another picture"
+  }
+
+  private static func problem(
+    of decoded: Decoded, _ noted: FinishedImage, size: (width: Int, height: Int)?
+  ) -> (Finding.Kind, String)? {
+    let picture: PNGFile
+    switch decoded {
+    case .success(let file): picture = file
+    case .failure(let error): return (.undecodable, "is no whole PNG (\(error))")
+    }
+    if digest(picture) != noted.pixelsSHA256 { return (.pixels, "shows another picture than the journal says") }
+    let image = picture.image
+    if let size, (image.width, image.height) != size {
+      return (.pixels, "is \(image.width)x\(image.height), expected \(size.width)x\(size.height)")
+    }
+    guard let text = picture.text("parameters") else { return (.infotext, "holds no infotext") }
+    if text != noted.infotext { return (.infotext, "holds another infotext than the journal says") }
+    return nil
+  }
+
+  private static func digest(_ picture: PNGFile) -> String {
+    Hexadecimal.text(SHA256.hash(data: picture.image.pixels))
+  }
+}

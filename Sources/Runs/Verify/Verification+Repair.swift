@@ -1,0 +1,100 @@
+import Foundation
+import Settings
+
+/// Putting right what was found.
+extension Verification {
+  /// Has damaged pictures made again by the next run, takes away what is left over, and writes the manifest anew.
+  ///
+  /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, for nobody
+  /// knows whose they are; so does a damaged plan, which the next run replaces.
+  ///
+  /// - Parameters:
+  ///   - lock: The right to work in the folder.
+  ///   - disk: The disk.
+  /// - Throws: `BatchError`.
+  public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
+    if findings.isEmpty { return }
+    for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
+    // Cuts off a torn line.
+    let journal = try Journal(run, on: disk)
+    // A file that two pictures claim may be the right one of the other.
+    let places = places
+    let soundFiles = Set(index.images.filter { places[$0.key]?.isSound == true }.values.map(\.file))
+    for number in findings.indices {
+      let finding = findings[number]
+      switch finding.kind {
+      case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable:
+        guard let place = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
+        if !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
+        try journal.append(
+          .requeued(RequeuedJob(id: id, index: place, started: .now(), reason: finding.problem)), isDurable: false)
+        findings[number].remedy = "its job is to do again"
+      case .leftover, .derived:
+        try disk.remove(run.file(finding.file))
+        findings[number].remedy = "removed"
+      case .tornLine: findings[number].remedy = "cut off"
+      case .damagedLine: findings[number].remedy = "taken out"
+      case .duplicate:
+        guard finding.id == nil else { continue }
+        findings[number].remedy = "taken out"
+      case .manifest: findings[number].remedy = "written anew"
+      case .orphan, .plan: continue
+      }
+      findings[number].isRepaired = true
+    }
+    try journal.synchronise()
+    guard !findings.contains(where: { $0.kind == .plan }) else { return }
+    try Manifest.rewrite(in: run, journal: journal, on: disk) { id in
+      journal.index.images[id] != nil ? .done : journal.index.failures[id] != nil ? .failed : .pending
+    }
+  }
+
+  /// The lines of a journal that say something, in its place.
+  private func rewrite(_ journal: String, without useless: Set<Int>, on disk: Disk) throws {
+    try AtomicFile.write(to: run.file(journal), on: disk) { file in
+      var number = 0
+      var kept: [UInt8] = []
+      try FileReader.forEachLine(of: run.file(journal)) { _, line, isWhole in
+        defer { number += 1 }
+        guard isWhole, !useless.contains(number) else { return }
+        kept += line
+        kept.append(UInt8(ascii: "\n"))
+        if kept.count > 1 << 20 {
+          try file.write(kept)
+          kept.removeAll(keepingCapacity: true)
+        }
+      }
+      try file.write(kept)
+    }
+  }
+
+  /// Deletes the images that the plan no longer asks for, and their thumbnails.
+  ///
+  /// - Parameters:
+  ///   - lock: The right to work in the folder.
+  ///   - disk: The disk.
+  /// - Returns: What was deleted, relative to the run folder.
+  /// - Throws: `BatchError`.
+  public mutating func prune(_ lock: RunLock, on disk: Disk = Disk()) throws -> [String] {
+    if findings.contains(where: { $0.kind == .plan }) {
+      throw BatchError.damaged(
+        path: run.plan, problem: "what it asks for cannot be told; run the recipe again to have it written anew")
+    }
+    let places = places
+    let asked = Set(index.images.filter { places[$0.key] != nil }.values.map(\.file))
+    let files = unasked.filter { !asked.contains($0) }
+    let stems = Set(files.map { ($0 as NSString).lastPathComponent }.map { ($0 as NSString).deletingPathExtension })
+    let thumbnails = ((try? AtomicFile.names(in: run.thumbnails)) ?? []).filter {
+      stems.contains(($0 as NSString).deletingPathExtension)
+    }
+    let deleted = files + thumbnails.sorted().map { "thumbs/\($0)" }
+    for file in deleted { try disk.remove(run.file(file)) }
+    if !files.isEmpty { try disk.synchroniseFolder(run.images) }
+    for number in findings.indices where files.contains(findings[number].file) {
+      findings[number].remedy = "deleted"
+      findings[number].isRepaired = true
+    }
+    unasked.removeAll { files.contains($0) }
+    return deleted
+  }
+}

@@ -1,0 +1,265 @@
+import Foundation
+import Imaging
+import JSON
+import Settings
+
+/// What a look at every byte of a run folder comes to.
+///
+/// Looking changes nothing and may be done while a run goes on; what a run is just writing is then not looked at.
+public struct Verification {
+  /// The absolute path of the run folder.
+  public let folder: String
+  /// Where the jobs of the plan stand; damaged images count as pending.
+  public private(set) var counts = RunCounts()
+  /// Everything that is not as it should be.
+  public internal(set) var findings: [Finding] = []
+  /// How many images were read, those that the plan no longer asks for too.
+  public private(set) var imagesRead = 0
+  /// How many bytes they have.
+  public private(set) var bytesRead: Int64 = 0
+  /// Images on the disk that the plan no longer asks for, relative to the run folder.
+  public internal(set) var unasked: [String] = []
+  /// Whether a run goes on, so that journal's end, manifest, orphans and leftovers were not looked at.
+  public let isLive: Bool
+
+  let run: RunFolder
+  private(set) var index: JournalIndex
+  /// Where each picture's first job stands in the plan, and whether its image is as it should be.
+  private(set) var places: [JobID: (place: Int, isSound: Bool)] = [:]
+  /// Lines that say nothing new, by the journal's name and their number from 0.
+  private(set) var uselessLines: [String: Set<Int>] = [:]
+
+  /// Looks through a run folder.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - lock: The right to work in the folder, for those who have it.
+  ///   - observe: Told of each finding as it comes.
+  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
+    self.folder = folder.path
+    run = folder
+    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    isLive = lock == nil && RunLock.holder(of: folder) != nil
+    var audit = JournalAudit()
+    var settled: [String: Bool] = [JournalFiles.main: true]
+    index = try JournalIndex(folder) { name, line, entry in
+      // A shard may be writing its journal.
+      let isSettled = try settled[name] ?? FileMark(path: folder.file(name)).isOlder(thanSeconds: 3600)
+      settled[name] = isSettled
+      if isSettled { audit.note(name, line, entry) }
+    }
+    uselessLines = audit.uselessLines
+    if !isLive {
+      audit.noteOwners(index.images)
+      if index.hasTornLine { audit.noteTornLine() }
+      findings += audit.findings
+    }
+    try examineImages()
+    if !isLive {
+      try findStrays()
+      if !findings.contains(where: { $0.kind == .plan }) { try compareManifest() }
+    }
+    findings.forEach(observe)
+  }
+
+  /// Whether everything is as it should be.
+  public var isClean: Bool { findings.isEmpty }
+
+  // MARK: Images
+
+  private mutating func examineImages() throws {
+    let reader = JournalReader(run, index)
+    do {
+      try FrozenPlan.forEachJob(in: run) { planned, _ in
+        let (id, parameters) = (planned.id, planned.job.parameters)
+        if places[id] == nil {
+          let size = (parameters.finalWidth, parameters.finalHeight)
+          let isSound = try examine(id, reader, place: planned.job.index, size: size)
+          places[id] = (planned.job.index, isSound)
+        }
+        counts.count(
+          index.images[id] != nil && places[id]?.isSound == true
+            ? .done : index.failures[id] != nil ? .failed : .pending)
+      }
+    } catch BatchError.damaged(_, let problem) {
+      findings.append(
+        Finding(
+          kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was looked at"))
+      return
+    }
+    for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where places[id] == nil {
+      guard access(run.file(image.file), F_OK) == 0 else { continue }
+      unasked.append(image.file)
+      _ = try examine(id, reader, place: nil, size: nil)
+    }
+  }
+
+  /// Whether the image is as the journal says.
+  private mutating func examine(
+    _ id: JobID, _ reader: JournalReader, place: Int?, size: (Int, Int)?
+  ) throws -> Bool {
+    guard let noted = try reader.image(id) else { return false }
+    let examination = ImageExamination(noted, size: size, in: run)
+    imagesRead += 1
+    bytesRead += examination.bytesRead
+    guard let problem = examination.problem else { return true }
+    let remedy =
+      place == nil
+      ? "the plan no longer asks for it: --prune deletes it"
+      : examination.isSeenByRuns
+        ? "the next run makes it again" : "a run does not see this: --repair has it made again"
+    findings.append(
+      Finding(
+        kind: problem.kind, file: noted.file, index: place, id: id.description, problem: problem.text, remedy: remedy))
+    return false
+  }
+
+  // MARK: Files that belong to nothing
+
+  private mutating func findStrays() throws {
+    let known = Set(index.images.values.lazy.map(\.file))
+    let folders = [
+      (run.path, ""), (run.images, "images/"), (run.checkpoints, "checkpoints/"), (run.thumbnails, "thumbs/"),
+    ]
+    for (folder, prefix) in folders {
+      guard let names = try? AtomicFile.names(in: folder) else { continue }
+      for name in names.sorted() {
+        if AtomicFile.isTemporary(name) {
+          if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
+          findings.append(
+            Finding(
+              kind: .leftover, file: prefix + name, problem: "was being written when its process ended",
+              remedy: "the next run and --repair remove it"))
+        } else if prefix == "images/", name.hasSuffix(".png"), !name.hasPrefix("."), !known.contains(prefix + name) {
+          findings.append(
+            Finding(
+              kind: .orphan, file: prefix + name, problem: "is an image that the journal does not know",
+              remedy: "a run takes it in if it is whole and of one of its jobs; else move it or delete it"))
+        } else if let problem = derivedProblem(prefix + name, known) {
+          findings.append(
+            Finding(
+              kind: .derived, file: prefix + name, problem: problem,
+              remedy: "it can be made again: --repair removes it, sdbatch sheet makes what is missing"))
+        }
+      }
+    }
+  }
+
+  /// What is wrong with a file that is made from others; nothing for one that is whole, and for all other files.
+  private func derivedProblem(_ file: String, _ images: Set<String>) -> String? {
+    if file == "index.html" {
+      let bytes = (try? FileReader.bytes(of: run.page)) ?? []
+      return bytes.suffix(16).elementsEqual("</body>\n</html>\n".utf8) ? nil : "is not whole"
+    }
+    guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
+    if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
+      return "is a small copy of no image"
+    }
+    do {
+      // Every checksum, without the pixels.
+      _ = try PNGFile.texts(in: FileReader.bytes(of: run.file(file)))
+      return nil
+    } catch {
+      return "is not whole (\(error))"
+    }
+  }
+
+  private mutating func compareManifest() throws {
+    let damaged = Set(findings.lazy.filter(\.isOfImage).compactMap(\.id))
+    var comparison = ManifestComparison(run, index)
+    for problem in try comparison.problems(isToCompare: { !damaged.contains($0.description) }, counts: counts) {
+      findings.append(
+        Finding(
+          kind: .manifest, file: "manifest.json", problem: problem, remedy: "the next run and --repair write it anew"))
+    }
+  }
+
+  /// A few words for people, on one line.
+  public var summary: String {
+    var parts = ["\(imagesRead) \(imagesRead == 1 ? "image" : "images") read"]
+    let repaired = findings.count(where: \.isRepaired)
+    if findings.isEmpty {
+      parts.append("all as it should be")
+    } else {
+      parts.append("\(findings.count) \(findings.count == 1 ? "difference" : "differences")")
+      if repaired > 0 { parts.append("\(repaired) of them repaired") }
+    }
+    let left = counts.failed + counts.pending
+    if left > 0 { parts.append("\(left) of \(counts.total) jobs to do") }
+    if !unasked.isEmpty { parts.append("\(unasked.count) kept that the plan no longer asks for") }
+    if isLive { parts.append("a run goes on, so manifest, orphans and leftovers were not looked at") }
+    return "\(folder): \(parts.joined(separator: ", "))"
+  }
+
+  /// An object for programs.
+  public var json: JSONValue {
+    [
+      "folder": .string(folder), "status": .string(findings.isEmpty ? "clean" : "differences"),
+      "live": .bool(isLive), "images_read": .integer(Int64(imagesRead)), "bytes_read": .integer(bytesRead),
+      "counts": [
+        "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
+        "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
+      ],
+      "findings": .array(findings.map(\.json)), "unasked": .array(unasked.map { .string($0) }),
+    ]
+  }
+}
+
+/// Finds lines of journals that say nothing, or nothing new.
+private struct JournalAudit {
+  private(set) var findings: [Finding] = []
+  private(set) var uselessLines: [String: Set<Int>] = [:]
+  private var journal = JournalFiles.main
+  /// How many lines of each journal were read.
+  private var lines: [String: Int] = [:]
+  /// The last line about each picture in the same journal, by its digest.
+  private var last: [JobID: Int] = [:]
+
+  mutating func note(_ journal: String, _ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
+    if journal != self.journal { last = [:] }
+    self.journal = journal
+    let line = lines[journal, default: 0]
+    defer { lines[journal] = line + 1 }
+    let name = "\(journal), line \(line + 1)"
+    guard let entry else {
+      // A line of a later version says something to that version.
+      guard (try? JSONValue(parsing: bytes))?["event"]?.text == nil else { return }
+      add(.damagedLine, name, "is no entry", "runs pass over it; --repair takes it out")
+      return
+    }
+    var hasher = Hasher()
+    hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
+    let digest = hasher.finalize()
+    if last[entry.id] == digest {
+      add(.duplicate, name, "stands there twice", "it does no harm; --repair takes it out")
+    }
+    last[entry.id] = digest
+  }
+
+  private mutating func add(_ kind: Finding.Kind, _ name: String, _ problem: String, _ remedy: String) {
+    uselessLines[journal, default: []].insert(lines[journal, default: 0])
+    findings.append(Finding(kind: kind, file: name, problem: problem, remedy: remedy))
+  }
+
+  /// Two pictures cannot be in one file.
+  mutating func noteOwners(_ images: [JobID: JournalIndex.Image]) {
+    var owners: [String: JobID] = [:]
+    for (id, image) in images.sorted(by: { $0.value.line < $1.value.line }) {
+      guard let owner = owners.updateValue(id, forKey: image.file) else { continue }
+      findings.append(
+        Finding(
+          kind: .duplicate, file: image.file, id: id.description,
+          problem: "is named for two pictures, \(owner.prefix(8)) and \(id.prefix(8))",
+          remedy: "the one that is not in it is made again under a name of its own"))
+    }
+  }
+
+  mutating func noteTornLine() {
+    findings.append(
+      Finding(
+        kind: .tornLine, file: JournalFiles.main,
+        problem: "ends in the middle of line \(lines[JournalFiles.main, default: 0] + 1)",
+        remedy: "the next run and --repair cut it off; the image that it was about is taken back in"))
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Runs
+import Sheets
+
+/// `sdbatch collect DIR`
+struct CollectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "collect",
+    abstract: "Bring together what the shards of a run have done: manifest and contact sheet.",
+    discussion: """
+      Exit codes: 0 all images are there; 3 some jobs failed; 10 no run there; 11 another process holds the folder; 74 output \
+      could not be written; 75 images are still to be made: run their shards again. It makes no image, and may be done while \
+      shards are at work.
+      """)
+
+  @Argument(help: "The run folder, such as Output/fish.")
+  var folder: String
+
+  @Flag(help: "Make no contact sheet.")
+  var noSheet = false
+
+  @Option(help: ArgumentHelp("Wait so long for another process to leave the folder.", valueName: "time"))
+  var lockWait: TimeSpan?
+
+  func run() throws {
+    let folder = RunFolder(folder)
+    let lock = try RunLock(existing: folder, patience: lockWait?.duration ?? .zero)
+    let counts = try Collector.collect(lock)
+    Console.output(
+      "\(folder.path): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do")
+    if !noSheet {
+      do {
+        _ = try ContactSheetFiles(folder: folder).refresh()
+      } catch let error as SheetError {
+        Console.error("no contact sheet: \(error)")
+      }
+    }
+    if counts.pending > 0 { throw ExitStatus.stopped }
+    if counts.failed > 0 { throw ExitStatus.someJobsFailed }
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Foundation
+import Infotext
+import JSON
+import Recipes
+import Settings
+import Weights
+
+/// `sdbatch inspect image.png`, `sdbatch inspect model.safetensors`
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show how an image was made, and a recipe that makes it; or what a model file is.",
+    discussion: """
+      Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions and \
+      upscalers in every format that a run takes. Exit codes: 0; 10 the image has no such text, or the file is damaged.
+      """)
+
+  @Argument(help: "A PNG image, a model file or a model's folder.")
+  var file: String
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    if PictureError.isModel(file) || TensorFile.isLikely(path: file) {
+      let model = try ModelInspection(path: file, environment: ProcessInfo.processInfo.environment)
+      Console.output(json ? model.json.jsonText : model.text)
+      return
+    }
+    let picture = try PictureFile(path: file)
+    Console.output(json ? Self.json(picture).jsonText : Self.text(picture))
+  }
+
+  // MARK: Text
+
+  private static func text(_ picture: PictureFile) -> String {
+    let settings = picture.settings
+    let program = settings.program.map { " by \($0)" } ?? ""
+    var rows = [("prompt", picture.infotext.prompt)]
+    if !picture.infotext.negativePrompt.isEmpty { rows.append(("negative prompt", picture.infotext.negativePrompt)) }
+    rows += picture.infotext.items.map { ($0.key, $0.value) }
+    let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
+    var lines = ["\(picture.path): \(picture.image.width)x\(picture.image.height)\(program)", ""]
+    for (key, value) in rows {
+      for (index, line) in value.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let head = index == 0 ? key : ""
+        let padding = String(repeating: " ", count: max(width - head.count, 0))
+        lines.append(line.isEmpty ? head : "\(head)\(padding)  \(line)")
+      }
+    }
+    if !settings.remarks.isEmpty {
+      lines.append("")
+      lines += settings.remarks.map { "\($0.kind.rawValue): \($0)" }
+    }
+    lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for what can be made of it:"]
+    return lines.joined(separator: "\n") + "\n" + PictureRecipe(settings.parameters).text.trimmedEnd
+  }
+
+  // MARK: JSON
+
+  private static func json(_ picture: PictureFile) -> JSONValue {
+    let settings = picture.settings
+    return [
+      "file": .string(picture.path),
+      "width": .integer(Int64(picture.image.width)),
+      "height": .integer(Int64(picture.image.height)),
+      "program": settings.program.map { .string($0) } ?? .null,
+      "prompt": .string(picture.infotext.prompt),
+      "negative_prompt": .string(picture.infotext.negativePrompt),
+      "settings": .object(picture.infotext.items.map { JSONMember($0.key, .string($0.value)) }),
+      "model": json(settings.model),
+      "vae": settings.vae.map(json) ?? .null,
+      "refiner": settings.refiner.map(json) ?? .null,
+      "hires_checkpoint": settings.hiresModel.map(json) ?? .null,
+      "parameters": PictureRecipe.json(settings.parameters),
+      "complete": .bool(settings.isComplete),
+      "remarks": .array(
+        settings.remarks.map {
+          ["kind": .string($0.kind.rawValue), "key": .string($0.key), "text": .string($0.text)]
+        }),
+      "recipe": .string(PictureRecipe(settings.parameters).text),
+      "infotext": .string(picture.infotext.text),
+    ]
+  }
+
+  private static func json(_ model: InfotextSettings.NamedModel) -> JSONValue {
+    ["name": model.name.map { .string($0) } ?? .null, "hash": model.hash.map { .string($0) } ?? .null]
+  }
+}
+
+extension String {
+  /// Without the line feeds at its end.
+  fileprivate var trimmedEnd: String { String(self[..<(lastIndex { $0 != "\n" }.map(index(after:)) ?? startIndex)]) }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import JSON
+import Recipes
+import Runs
+import Settings
+
+/// `sdbatch plan recipe.yaml`
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Show what a recipe comes to: jobs, steps, time, memory, disk and the first cells. Makes no image.",
+    discussion: """
+      Time and memory are estimated from what images of the same model, size and arithmetic took on this machine, in \
+      this folder or in runs before; without such images they are unknown.
+      """)
+
+  @OptionGroup var options: RecipeOptions
+
+  @Option(help: "How many cells to show.")
+  var cells = 10
+
+  @Option(help: "Threads that the run will have (default: one for each core that the process may use).")
+  var threads: Int?
+
+  @Flag(help: "Write the plan into the run folder, for shards that are to work on it.")
+  var freeze = false
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if cells < 0 { throw ValidationError("--cells takes a number from 0 on") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func run() throws {
+    let recipe = try options.read()
+    let folder = options.folder(recipe)
+    let stored = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    var seeds = stored
+    let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
+    let engine = try Engine.forCommand(threads: threads)
+    if freeze { try SharedPlan.freeze(plan, of: recipe, seeds, in: folder, engine) }
+    let estimate = try PlanEstimate(plan, in: folder, engine)
+    // A place in brackets is a value of an axis, which the cells show.
+    let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
+    if json {
+      Console.output(value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
+      return
+    }
+    Console.output("jobs         \(plan.count)")
+    Console.output("total steps  \(plan.totalSteps)")
+    Console.output("output       \(folder.path)")
+    for line in estimate.lines { Console.output(line) }
+    for axis in plan.axes {
+      Console.output("axis         \(Self.name(axis)): \(axis.count) \(axis.count == 1 ? "value" : "values")")
+    }
+    for (job, _) in zip(plan.jobs, 0..<cells) { Console.output(Self.line(job)) }
+    if plan.count > cells { Console.output("... and \(plan.count - cells) more") }
+    if hasExamples, !freeze {
+      Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
+    }
+  }
+
+  private func value(_ plan: Plan, _ folder: RunFolder, _ estimate: PlanEstimate, hasExamples: Bool) -> JSONValue {
+    let cells = zip(plan.jobs, 0..<cells).map { job, _ -> JSONValue in
+      let axes = job.axes.map { axis -> JSONValue in
+        ["name": .string(axis.name), "value": .string(axis.value), "title": .string(axis.title)]
+      }
+      let parameters = job.parameters
+      return [
+        "index": .integer(Int64(job.index)), "axes": .array(axes), "seed": .integer(parameters.seed),
+        "steps": .integer(Int64(parameters.allSteps)), "width": .integer(Int64(parameters.finalWidth)),
+        "height": .integer(Int64(parameters.finalHeight)),
+      ]
+    }
+    return [
+      "jobs": .integer(Int64(plan.count)), "total_steps": .integer(Int64(plan.totalSteps)),
+      "output": .string(folder.path),
+      "axes": .array(
+        plan.axes.map { ["name": .string(Self.name($0)), "count": .integer(Int64($0.count))] }),
+      "estimate": estimate.json, "seeds_are_examples": .bool(hasExamples), "cells": .array(cells),
+    ]
+  }
+
+  /// "cfg_scale + eta" for axes that advance together.
+  private static func name(_ axis: PlanAxis) -> String { axis.members.map(\.name).joined(separator: " + ") }
+
+  /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".
+  private static func line(_ job: Job) -> String {
+    let number = String(job.index)
+    let padding = String(repeating: "0", count: max(5 - number.count, 0))
+    let axes = job.axes.map { "\($0.name)=\($0.title)" }.joined(separator: "  ")
+    let parameters = job.parameters
+    let size = "\(parameters.finalWidth)x\(parameters.finalHeight)"
+    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(parameters.allSteps) steps, \(size)"
+  }
+}

@@ -1,0 +1,181 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import Imaging
+import JSON
+import Prompts
+import Recipes
+import Runs
+import Settings
+
+/// `sdbatch reproduce image.png`
+struct ReproduceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reproduce",
+    abstract: "Make an image again from the text inside, and compare the pixels. Writes nothing.",
+    discussion: """
+      The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
+      the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
+      instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
+      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model or a network of its prompts is not there.
+      """)
+
+  @Argument(help: "A PNG image with the webui's text.")
+  var image: String
+
+  @Option(help: "The checkpoint, a file or folder; its hash has to be the text's.")
+  var model: String?
+
+  @Option(help: "The VAE, a file or folder; its hash has to be the text's.")
+  var vae: String?
+
+  @Option(name: .customLong("set"), help: "Change a setting first: --set rng=cpu. May be repeated.")
+  var overrides: [String] = []
+
+  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
+  var threads: Int?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func run() throws {
+    signal(SIGPIPE, SIG_IGN)
+    let picture = try PictureFile(path: image)
+    guard picture.settings.isComplete else {
+      throw PictureError.notEnough(
+        path: image, remarks: picture.settings.remarks.filter { ![.note, .unknown].contains($0.kind) })
+    }
+    for remark in picture.settings.remarks { Console.error("\(remark.kind.rawValue): \(remark)") }
+    let engine = try Engine.forCommand(threads: threads)
+    let parameters = try parameters(picture, engine)
+    let ingredients = try engine.ingredients(for: parameters)
+    let comparison: PictureComparison
+    if parameters.finalWidth == picture.image.width, parameters.finalHeight == picture.image.height {
+      comparison = PictureComparison(picture.image, try again(parameters, engine))
+    } else {
+      comparison = .sizes(
+        "\(picture.image.width)x\(picture.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
+    }
+    Console.output(
+      json
+        ? value(comparison, ingredients).jsonText
+        : "\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
+    explain(comparison, picture, ingredients)
+    if comparison != .equal(count: picture.image.pixels.count) { throw ExitStatus.someJobsFailed }
+  }
+
+  /// What a difference may come from.
+  private func explain(_ comparison: PictureComparison, _ picture: PictureFile, _ ingredients: JobIngredients) {
+    guard case .different = comparison else { return }
+    if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
+      Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
+    }
+    if let program = picture.settings.program, program != "sdbatch \(SDBatch.version)" {
+      Console.error("note: it was made by \(program), whose arithmetic may differ in the last bits")
+    }
+  }
+
+  /// The settings as a recipe would give them: with every value checked, and models that were found.
+  private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> JobParameters {
+    let options = PlanningEnvironment.ofProcess
+    let search = ModelSearch(picture: picture, environment: options, engine: engine)
+    var found = try search.parameters(model: model, vae: vae)
+    // A picture that names no precision was made by others: the reference comes nearest to any of them.
+    if found.precision == .auto { found.precision = .fp32 }
+    let name = image + " (its recipe)"
+    let recipe = try RecipeReader(environment: options)
+      .read(text: Array(PictureRecipe(found).text.utf8), path: name, overrides: overrides)
+    var seeds = SeedDraws()
+    let plan = try Plan(recipe: recipe, environment: options, seeds: &seeds)
+    guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
+      throw PictureError.severalPictures(plan.count)
+    }
+    // What the prompts name may be elsewhere than beside the image.
+    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.parameters)
+  }
+
+  private func again(_ parameters: JobParameters, _ engine: Engine) throws -> RGBImage {
+    let isLive = Console.isTerminal && !json
+    defer { if isLive { Console.partialOutput("\r\u{1B}[K") } }
+    do {
+      return try engine.generate(parameters) { progress in
+        guard isLive else { return }
+        switch progress {
+        case .loading(let model): Console.partialOutput("\rloading \(model)\u{1B}[K")
+        case .sampling(let step, let steps): Console.partialOutput("\rstep \(step)/\(steps)\u{1B}[K")
+        case .encoding, .upscaling, .decoding: break
+        }
+      }
+    } catch {
+      // Settings that a recipe may have and the engine cannot follow are the text's fault.
+      guard !(error is any InputFailure) || error is PromptError else { throw error }
+      throw PictureError.notMade(path: image, reason: "\(error)")
+    }
+  }
+
+  private func value(_ comparison: PictureComparison, _ ingredients: JobIngredients) -> JSONValue {
+    .object(
+      [JSONMember("file", .string(image))] + comparison.members + [
+        JSONMember("model", value(ingredients.model)), JSONMember("vae", ingredients.vae.map(value) ?? .null),
+        JSONMember("isa", .string(ingredients.isa)), JSONMember("precision", .string(ingredients.precision)),
+      ])
+  }
+
+  private func value(_ model: ModelIdentity) -> JSONValue {
+    ["name": .string(model.name), "path": model.path.map { .string($0) } ?? .null, "sha256": .string(model.sha256)]
+  }
+}
+
+/// How a picture that was made again compares with the one in the file.
+enum PictureComparison: Equatable, CustomStringConvertible {
+  /// All of so many values are the same.
+  case equal(count: Int)
+  /// So many of all values differ, by at most so much.
+  case different(Int, count: Int, largest: Int)
+  /// The file's picture has the first size, its settings make the second.
+  case sizes(String, String)
+
+  init(_ a: RGBImage, _ b: RGBImage) {
+    var count = 0
+    var largest = 0
+    for (a, b) in zip(a.pixels, b.pixels) where a != b {
+      count += 1
+      largest = max(largest, abs(Int(a) - Int(b)))
+    }
+    self = count == 0 ? .equal(count: a.pixels.count) : .different(count, count: a.pixels.count, largest: largest)
+  }
+
+  var description: String {
+    switch self {
+    case .equal(let count): return "equal: all \(count) values are the same"
+    case .different(let different, let count, let largest):
+      let share = Int((Double(different) / Double(count) * 10_000).rounded(.up))
+      return """
+        different: \(different) of \(count) values (\(share / 100).\(share % 100 < 10 ? "0" : "")\(share % 100) %), \
+        by at most \(largest) of 255
+        """
+    case .sizes(let found, let made): return "different: the image is \(found), its settings make \(made)"
+    }
+  }
+
+  var members: [JSONMember] {
+    switch self {
+    case .equal(let count): Self.members(true, count, 0, 0)
+    case .different(let different, let count, let largest): Self.members(false, count, different, largest)
+    case .sizes: [JSONMember("equal", false), JSONMember("problem", .string("\(self)"))]
+    }
+  }
+
+  private static func members(_ isEqual: Bool, _ count: Int, _ different: Int, _ largest: Int) -> [JSONMember] {
+    [
+      JSONMember("equal", .bool(isEqual)), JSONMember("values", .integer(Int64(count))),
+      JSONMember("different", .integer(Int64(different))),
+      JSONMember("share", .number(Double(different) / Double(count))),
+      JSONMember("largest", .integer(Int64(largest))),
+    ]
+  }
+}

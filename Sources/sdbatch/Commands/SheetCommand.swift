@@ -1,0 +1,93 @@
+import ArgumentParser
+import Runs
+import Sheets
+
+/// `sdbatch sheet DIR`
+struct SheetCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sheet",
+    abstract: "Lay the images of a run out on labelled pages, and in index.html; the run may be going on.",
+    discussion: """
+      Axes without a direction: the last of the grid runs across, the one before down, and each combination of the others has a \
+      page. What is not there yet is shown as pending, what failed with its reason. index.html is for a browser, and lays \
+      out as one likes; of the options only directions concern it.
+      """)
+
+  /// What can be made.
+  enum Form: String, CaseIterable, ExpressibleByArgument {
+    case png, html
+  }
+
+  @Argument(help: "The run folder, such as Output/fish.")
+  var folder: String
+
+  @Option(help: "Make only contact-sheet.png, or only index.html (png or html; default: both).")
+  var only: Form?
+
+  @Option(help: "The axis that runs across.")
+  var x: String?
+
+  @Option(help: "The axis that runs down.")
+  var y: String?
+
+  @Option(help: "The axis that lays whole blocks side by side.")
+  var superX: String?
+
+  @Option(help: "The axis that lays whole blocks one below the other.")
+  var superY: String?
+
+  @Option(help: "An axis with a page for each value; may be given several times.")
+  var page: [String] = []
+
+  @Option(help: "Show only this value of an axis, as axis=value; may be given several times.")
+  var filter: [String] = []
+
+  @Option(
+    help: "The longest side of a tile in pixels (default: that of the images, at most 512, less if there are many).")
+  var tile: Int?
+
+  @Option(help: "Tiles side by side, where one axis is shown.")
+  var columns: Int?
+
+  @Option(
+    help: "The order where one axis is shown: \(SheetOptions.Order.allCases.map(\.rawValue).joined(separator: " or "))."
+  )
+  var sort = SheetOptions.Order.written
+
+  @Option(help: "A font file for the labels; may be given several times.")
+  var font: [String] = []
+
+  @Option(help: "The title (default: the folder's name).")
+  var title = ""
+
+  func validate() throws {
+    if let tile, !(16...8192).contains(tile) { throw ValidationError("--tile takes 16 to 8192 pixels") }
+    if let columns, !(1...1024).contains(columns) { throw ValidationError("--columns takes 1 to 1024") }
+    for text in filter where !text.contains("=") {
+      throw ValidationError("--filter \(text): expected axis=value, such as --filter cfg_scale=7")
+    }
+  }
+
+  func run() throws {
+    var options = SheetOptions()
+    (options.x, options.y, options.superX, options.superY) = (x, y, superX, superY)
+    options.pages = page
+    options.filters = filter.map { text in
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      return SheetOptions.Filter(axis: String(parts[0]), value: String(parts[1]))
+    }
+    (options.tile, options.columns, options.order) = (tile, columns, sort)
+    (options.fonts, options.title) = (font, title)
+    let run = RunFolder(folder)
+    if only != .html {
+      let files = ContactSheetFiles(folder: run)
+      for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
+    }
+    if only != .png {
+      try RunPageFiles(folder: run).make(options, isRunning: RunLock.holder(of: run) != nil)
+      Console.output(run.page)
+    }
+  }
+}
+
+extension SheetOptions.Order: ExpressibleByArgument {}

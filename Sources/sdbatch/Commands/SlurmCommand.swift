@@ -1,0 +1,124 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import Recipes
+import Runs
+
+/// `sdbatch slurm recipe.yaml`
+struct SlurmCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "slurm",
+    abstract: "Print a script that runs a recipe as a Slurm job array, or submit it.",
+    discussion: """
+      Each task of the array is a shard of the plan. A shard is told to stop before its time is over, keeps its unfinished \
+      image and is queued again; when all have ended, one more job writes manifest and contact sheet and reads every byte. The \
+      run folder, the recipe, its models and this program have to be where all nodes see them by the same path.
+      """)
+
+  @OptionGroup var options: RecipeOptions
+
+  @Option(help: "Parts of the plan, and tasks of the array.")
+  var shards: Int
+
+  @Option(help: "Threads of each shard.")
+  var cpus: Int
+
+  @Option(help: "The time limit for each start of a shard, as Slurm writes it: 90, 4:00:00, 1-12.")
+  var time: String
+
+  @Option(help: "Memory of each shard, as Slurm writes it: 6G (default: the partition's).")
+  var mem: String?
+
+  @Option(help: "The partition.")
+  var partition: String?
+
+  @Option(help: "The account to charge.")
+  var account: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Another option of sbatch, as --sbatch=--constraint=zen4; may be given several times.", valueName: "option"))
+  var sbatch: [String] = []
+
+  @Option(
+    help: "The instruction set that all nodes compute with (default: the best of this machine); in SDBATCH_ISA's words."
+  )
+  var isa: String?
+
+  @Option(help: "Seconds before the limit at which a shard is told to stop; longer than a sampling step takes.")
+  var notice = 120
+
+  @Option(help: "How often a shard that was stopped with work left is queued again.")
+  var requeues = 20
+
+  @Flag(help: "Write the plan into the run folder and submit the jobs.")
+  var submit = false
+
+  func validate() throws {
+    if !(1...100_000).contains(shards) { throw ValidationError("--shards takes 1 to 100000") }
+    if !(1...1024).contains(cpus) { throw ValidationError("--cpus takes 1 to 1024") }
+    if !(1...65535).contains(notice) { throw ValidationError("--notice takes 1 to 65535 seconds") }
+    if requeues < 0 { throw ValidationError("--requeues takes a number from 0 on") }
+    // Minutes, minutes:seconds, hours:minutes:seconds, and days in front.
+    if time.wholeMatch(of: /\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}/) == nil {
+      throw ValidationError("--time \(time): expected a time as Slurm writes it, such as 4:00:00")
+    }
+    for text in [mem, partition, account, isa].compactMap({ $0 }) where text.wholeMatch(of: /[\w.,:+-]+/) == nil {
+      throw ValidationError("\"\(text)\" is no name and no number that Slurm knows")
+    }
+    for option in sbatch where !option.hasPrefix("-") || option.contains(where: \.isNewline) {
+      throw ValidationError("--sbatch \(option): expected an option, such as --sbatch=--constraint=zen4")
+    }
+  }
+
+  func run() throws {
+    if let isa { setenv("SDBATCH_ISA", isa, 1) }
+    let recipe = try options.read()
+    let folder = options.folder(recipe)
+    var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+    let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
+    for warning in plan.warnings { Console.diagnostics("\(warning)") }
+    let engine = try Engine.forCommand(threads: 1)
+    let script = script(folder, isa: engine.engine.isa)
+    guard script.isPrintable else {
+      throw ValidationError("a path with a line break in it cannot stand in a script for Slurm")
+    }
+    if shards > plan.count { Console.error("\(plan.count) jobs in \(shards) shards: some will have nothing to do") }
+    // Its default; tasks are counted from 0.
+    if shards > 1001 {
+      Console.error("Slurm refuses \(shards) tasks unless MaxArraySize was raised, which is 1001 by default")
+    }
+    guard submit else {
+      Console.output(String(script.text.dropLast()))
+      return
+    }
+    try SharedPlan.freeze(plan, of: recipe, seeds, in: folder, engine)
+    try Self.submit(script.text)
+  }
+
+  private func script(_ folder: RunFolder, isa: String) -> SlurmScript {
+    var arguments = [URL(fileURLWithPath: options.recipe).path, "--output", folder.path]
+    for override in options.overrides { arguments += ["--set", override] }
+    if let precision = options.precision { arguments += ["--precision", precision] }
+    if let limit = options.memoryLimit { arguments += ["--memory-limit", limit] }
+    return SlurmScript(
+      program: Engine.executable, workingFolder: FileManager.default.currentDirectoryPath, folder: folder.path,
+      name: "sdbatch-" + (folder.path as NSString).lastPathComponent, arguments: arguments, shards: shards, cpus: cpus,
+      time: time, memory: mem, isa: isa, notice: notice, requeues: requeues,
+      options: (partition.map { ["--partition=\($0)"] } ?? []) + (account.map { ["--account=\($0)"] } ?? []) + sbatch,
+      version: SDBatch.version)
+  }
+
+  /// Has the shell submit the jobs; what it prints is printed.
+  private static func submit(_ script: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", script]
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      Console.error("the jobs were not all submitted: sbatch ended with \(process.terminationStatus)")
+      throw ExitStatus.internalError
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import Imaging
+import Recipes
+import Runs
+import Tensors
+
+/// `sdbatch upscale IMAGE ...`
+struct UpscaleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "upscale",
+    abstract: "Enlarge finished images, or all images of a run folder.",
+    discussion: """
+      The new files are in upscaled/ beside the images (for a run folder, in it) under the same names, with the text of the old \
+      ones, and a text "postprocessing" as the webui writes it. A file that is there already, made from the same pixels in the \
+      same way, is left as it is. Exit codes: 0 all done; 10 an image or the upscaler is not usable; 74 output could not \
+      be written; 75 and 130 stopped by a signal: run it again.
+      """)
+
+  @Argument(help: "PNG files, or run folders.")
+  var images: [String]
+
+  @Option(
+    help: "Lanczos, Nearest, or a network of the ESRGAN family by its file, also in upscalers/ in the places of models."
+  )
+  var upscaler = "Lanczos"
+
+  @Option(help: "How much larger each side is to be.")
+  var by = 2.0
+
+  @Option(help: ArgumentHelp("The size to reach, instead of a factor.", valueName: "WxH"))
+  var to: String?
+
+  @Option(help: "The folder for the new files.")
+  var output: String?
+
+  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  var threads: Int?
+
+  func validate() throws {
+    if images.isEmpty { throw ValidationError("name the images, or a run folder") }
+    if !(1...8).contains(by) { throw ValidationError("--by takes 1 to 8") }
+    if let to, size(to) == nil { throw ValidationError("--to \(to): expected a size from 8x8 to 16384x16384") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  private func size(_ text: String) -> (width: Int, height: Int)? {
+    let sides = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sides.count == 2, let width = sides[0], let height = sides[1], (8...16_384).contains(width),
+      (8...16_384).contains(height)
+    else { return nil }
+    return (width, height)
+  }
+
+  func run() throws {
+    StopSignals.install()
+    let method = try self.method()
+    let files = try UpscaledFile.all(of: images, in: output)
+    let upscaler = try ImageUpscaler(method, threads: threads ?? ProcessorAllotment().threads)
+    var made = 0
+    for file in files {
+      let picture = try file.read()
+      let text = Self.note(method, by: to == nil ? by : nil, to: to.flatMap(size), of: picture.image)
+      if file.isMade(from: picture, text: text) { continue }
+      func proceed(_: Int, _: Int) throws {
+        if let reason = StopSignals.request { throw StopRequested(reason) }
+      }
+      try proceed(0, 0)
+      let large =
+        if let to, let size = size(to) {
+          try upscaler.upscaled(picture.image, width: size.width, height: size.height, progress: proceed)
+        } else {
+          try upscaler.upscaled(picture.image, by: by, progress: proceed)
+        }
+      try file.write(large, from: picture, text: text)
+      made += 1
+      Console.output("\(file.target): \(large.width)x\(large.height)")
+    }
+    Console.output("\(made) made, \(files.count - made) were there")
+  }
+
+  private func method() throws -> ImageUpscaler.Method {
+    if let filter = ImageFilter.allCases.first(where: { $0.rawValue.lowercased() == upscaler.lowercased() }) {
+      return .filter(filter)
+    }
+    let locator = ModelLocator(
+      recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
+    if let path = locator.upscaler(upscaler) { return .network(path: path) }
+    throw UpscaleError.noUpscaler(name: upscaler, places: locator.places)
+  }
+
+  /// What the webui writes under "postprocessing", and of which pixels.
+  private static func note(
+    _ method: ImageUpscaler.Method, by factor: Double?, to size: (width: Int, height: Int)?, of image: RGBImage
+  ) -> String {
+    let name =
+      switch method {
+      case .filter(let filter): filter.rawValue
+      case .network(let path): URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+      }
+    let goal =
+      factor.map { "Postprocess upscale by: \($0)" } ?? size.map { "Postprocess upscale to: \($0)x\($1)" } ?? ""
+    return "\(goal), Postprocess upscaler: \(name), Postprocess source: \(UpscaledFile.digest(of: image))"
+  }
+}
+
+/// Why images could not be enlarged.
+enum UpscaleError: InputFailure, CustomStringConvertible {
+  /// There is no upscaler of this name.
+  case noUpscaler(name: String, places: [String])
+  /// There is no image at this path.
+  case notRead(path: String, reason: String)
+  /// Two images would have one name.
+  case sameName(path: String)
+
+  var description: String {
+    switch self {
+    case .noUpscaler(let name, let places):
+      """
+      --upscaler: found "\(name)", expected Lanczos, Nearest or the file of a network, but there is none in \
+      \(places.flatMap { [$0, $0 + "/upscalers"] }.joined(separator: ", "))
+      """
+    case .notRead(let path, let reason): "\(path): \(reason)"
+    case .sameName(let path): "two of the images would both become \(path); name different folders with --output"
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import JSON
+import Runs
+
+/// `sdbatch verify DIR`
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Read every byte of a run folder and compare it with its journal, plan and manifest.",
+    discussion: """
+      Exit codes: 0 all as it should be; 3 differences, each told on a line of its own; 10 no run there; 11 a run goes on, \
+      which --repair and --prune do not disturb; 74 output could not be written.
+      """)
+
+  @Argument(help: "The run folder, such as Output/fish.")
+  var folder: String
+
+  @Flag(help: "Have damaged images made again by the next run, clear leftovers away, write the manifest anew.")
+  var repair = false
+
+  @Flag(help: "Delete the images that the plan no longer asks for, and their thumbnails.")
+  var prune = false
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let folder = RunFolder(folder)
+    let lock = repair || prune ? try RunLock(existing: folder) : nil
+    var verification = try Verification(folder, lock: lock)
+    var pruned: [String] = []
+    if let lock {
+      if repair { try verification.repair(lock) }
+      if prune { pruned = try verification.prune(lock) }
+    }
+    if json {
+      guard case .object(let members) = verification.json else { return }
+      let more = JSONMember("pruned", .array(pruned.map { .string($0) }))
+      Console.output(JSONValue.object(members + [more]).jsonText)
+    } else {
+      for finding in verification.findings { Console.output(finding.text) }
+      for file in pruned { Console.output("\(file): deleted, the plan no longer asks for it") }
+      Console.output(verification.summary)
+    }
+    if !verification.isClean { throw ExitStatus.difference }
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import JSON
+import Recipes
+import Runs
+import Settings
+
+/// `sdbatch why DIR [JOB]`
+struct WhyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "why",
+    abstract: "Tell why the next run would make a job's picture, or skip it.",
+    discussion: """
+      The jobs are those of the folder's plan, or with --recipe those that this recipe would plan there; what they are \
+      made from is looked up as it is now. Without JOB, all that would run are told.
+      """)
+
+  @Argument(help: "The run folder, such as Output/fish.")
+  var folder: String
+
+  @Argument(help: "A job: its place in the plan, the first digits of its identity, or the name of its image.")
+  var job: String?
+
+  @Option(help: "A recipe, to be told what it would run.")
+  var recipe: String?
+
+  @Option(help: "How many jobs to tell of.")
+  var jobs = 20
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if jobs < 0 { throw ValidationError("--jobs takes a number from 0 on") }
+  }
+
+  func run() throws {
+    let folder = RunFolder(folder)
+    let finder = try JobReasons(folder)
+    let engine = try Engine.forCommand(threads: 1)
+    let current = try currentJobs(folder, engine)
+    let reasons = try finder.reasons(try job.map { [try finder.job(named: $0, in: current.jobs)] } ?? current.jobs)
+    let running = reasons.filter(\.runs)
+    if json {
+      let told = job == nil ? running : reasons
+      Console.output(
+        JSONValue.object([
+          JSONMember("folder", .string(folder.path)), JSONMember("jobs", .integer(Int64(current.jobs.count))),
+          JSONMember("runs", .integer(Int64(running.count))),
+          JSONMember("problems", .array(current.problems.map { .string($0) })),
+          JSONMember("reasons", .array(told.map(\.json))),
+        ]).jsonText)
+      return
+    }
+    for problem in current.problems { Console.output(problem) }
+    guard job == nil else {
+      for reason in reasons { Console.output(reason.text) }
+      return
+    }
+    for reason in running.prefix(jobs) { Console.output(reason.text) }
+    if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
+    Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs would run, the others are there")
+  }
+
+  /// The jobs with what they would be made from now; and why that could not be told of some.
+  private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [PlannedJob], problems: [String]) {
+    var problems: [String] = []
+    var known: [JobParameters.IngredientsKey: Result<JobIngredients, any Error>] = [:]
+    func ingredients(_ parameters: JobParameters) -> JobIngredients? {
+      let key = parameters.ingredientsKey
+      if known[key] == nil {
+        let result = Result { try engine.ingredients(for: parameters) }
+        known[key] = result
+        if case .failure(let error) = result {
+          problems.append("the next run would end here: \(ExitStatus.message(error))")
+        }
+      }
+      return try? known[key]?.get()
+    }
+    if let recipe {
+      var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
+      let plan = try Plan(recipe: try RecipeOptions.read(recipe), environment: .ofProcess, seeds: &seeds)
+      let jobs = plan.jobs.compactMap { job in
+        ingredients(job.parameters).map { PlannedJob(id: JobID(job.parameters, $0), job: job, ingredients: $0) }
+      }
+      return (jobs, problems)
+    }
+    let jobs = try FrozenPlan.read(folder).jobs.map { planned in
+      guard let now = ingredients(planned.job.parameters) else { return planned }
+      return PlannedJob(id: JobID(planned.job.parameters, now), job: planned.job, ingredients: now)
+    }
+    return (jobs, problems)
+  }
+}

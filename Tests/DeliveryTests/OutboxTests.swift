@@ -1,0 +1,142 @@
+import Foundation
+import Runs
+import Settings
+import Synchronization
+import Testing
+import TestSupport
+
+@testable import Delivery
+
+/// What outlives the process.
+@Suite struct OutboxTests {
+  @Test func `announcements are there again in their order, for nobody else to read`() throws {
+    let fixture = try WebhookFixture()
+    let outbox = try Outbox(fixture.folder)
+    for id in ["c", "a", "b"] { _ = try outbox.add(try fixture.document(id, to: "http://name:secret@host/x?y=z")) }
+    let again = try Outbox(fixture.folder)
+    #expect(again.inOrder == outbox.inOrder && again.inOrder.map(\.announcement.id) == ["c", "a", "b"])
+    #expect(again.inOrder.first?.announcement.address.url == "http://name:secret@host/x?y=z")
+    let attributes = try FileManager.default.attributesOfItem(atPath: fixture.folder.outbox)
+    #expect(attributes[.posixPermissions] as? Int == 0o700)
+    // What was taken out does not come back, and what comes then comes last.
+    try again.remove(try #require(again.inOrder.first))
+    _ = try again.add(try fixture.document("c", to: "http://host/"))
+    #expect(try fixture.waiting() == ["a", "b", "c"])
+  }
+
+  @Test func `there is one announcement of a document for each address`() throws {
+    let fixture = try WebhookFixture()
+    let outbox = try Outbox(fixture.folder)
+    _ = try outbox.add(try fixture.document("a", to: "http://host/1"))
+    _ = try outbox.add(try fixture.document("a", to: "http://host/2"))
+    _ = try outbox.add(try fixture.document("b", to: "http://host/1"))
+    _ = try outbox.add(try fixture.document("a", version: 1, to: "http://host/1"))
+    let waiting = try Outbox(fixture.folder).inOrder.map(\.announcement)
+    #expect(waiting.map(\.key) == ["a-0", "b-0", "a-1"])
+  }
+
+  @Test func `what is no announcement is left alone`() throws {
+    let fixture = try WebhookFixture()
+    let outbox = try Outbox(fixture.folder)
+    let entry = try outbox.add(try fixture.document("a", to: "http://host/"))
+    let path = fixture.folder.outbox + "/" + entry.file
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let damaged = [
+      "", "{", "[]", "{}", text.replacingOccurrences(of: "responses/", with: ""),
+      text.replacingOccurrences(of: "responses/a", with: "responses/../../a"),
+      text.replacingOccurrences(of: "http://host/", with: "file:///etc/passwd"),
+    ]
+    for (number, text) in damaged.enumerated() {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: fixture.folder.outbox + "/\(number)-x.json"))
+    }
+    try Data().write(to: URL(fileURLWithPath: fixture.folder.outbox + "/README"))
+    #expect(try fixture.waiting() == ["a"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.outbox).count == damaged.count + 2)
+  }
+
+  @Test func `a full disk is told of, and nothing that was announced is lost`() throws {
+    let fixture = try WebhookFixture()
+    let receiver = try Receiver { _ in .status(500) }
+    let count = Mutex(0)
+    let delivery = try fixture.delivery(
+      on: Disk { step in
+        let isLate = count.withLock { count in
+          count += 1
+          return count > 12
+        }
+        if isLate { throw BatchError.notWritten(path: step.path, action: step.action, code: ENOSPC) }
+      })
+    try delivery.announce(try fixture.document("a", to: receiver.url()))
+    #expect(throws: BatchError.self) {
+      for number in 0..<3 { try delivery.announce(try fixture.document("\(number)", to: receiver.url())) }
+    }
+    delivery.finish { true }
+    #expect(try fixture.waiting().contains("a"))
+  }
+
+  @Test(arguments: 0..<30)
+  func `a process killed at any step loses no announcement, and makes none that is torn`(step: Int) async throws {
+    let receiver = try Receiver { $0.number == 1 ? .status(500) : .status(200) }
+    let fixture = try WebhookFixture()
+    let (path, url) = (fixture.folder.path, receiver.url())
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [path = path as String, url = url as String, step = step as Int] in
+      let count = Mutex(0)
+      let disk = Disk { _ in
+        let number = count.withLock { count in
+          count += 1
+          return count - 1
+        }
+        if number == step { kill(getpid(), SIGKILL) }
+      }
+      let folder = RunFolder(path)
+      var options = WebhookOptions()
+      options.interval = .zero
+      let delivery = WebhookDelivery(try Outbox(folder, on: disk), options: options) { _ in }
+      for number in 0..<3 {
+        try delivery.announce(try WebhookFixture.document("\(number)", to: url, in: folder))
+        // Whoever announced goes on in the belief that it is safe now.
+        try Data().write(to: URL(fileURLWithPath: "\(path)/announced-\(number)"))
+      }
+      delivery.finish { false }
+      kill(getpid(), SIGKILL)
+    }
+    try fixture.delivery().finish { false }
+    for number in 0..<3 where FileManager.default.fileExists(atPath: "\(path)/announced-\(number)") {
+      #expect(receiver.accepted.contains { $0.id == "\(number)" }, "document \(number), killed at step \(step)")
+    }
+    // The first time that each came is in order.
+    var seen: [String] = []
+    for id in receiver.accepted.compactMap(\.id) where !seen.contains(id) { seen.append(id) }
+    #expect(seen == seen.sorted() && receiver.requests.allSatisfy { $0.id != nil })
+    #expect(try fixture.waiting() == [])
+    #expect((try? FileManager.default.contentsOfDirectory(atPath: path + "/outbox")) ?? [] == [])
+  }
+
+  @Test func `the environment says how announcements are made`() throws {
+    let usual = try WebhookOptions(environment: ["SDBATCH_WEBHOOK_SECRET": ""], version: "1.2.3")
+    #expect(usual.attempts == 3 && usual.interval == .seconds(10) && usual.timeout == .seconds(30))
+    #expect(usual.secret == nil && usual.userAgent == "sdbatch/1.2.3")
+    let options = try WebhookOptions(
+      environment: [
+        "SDBATCH_WEBHOOK_ATTEMPTS": "5", "SDBATCH_WEBHOOK_INTERVAL": "0.5", "SDBATCH_WEBHOOK_TIMEOUT": "90",
+        "SDBATCH_WEBHOOK_SECRET": "é",
+      ], version: "1")
+    #expect(options.attempts == 5 && options.interval == .milliseconds(500) && options.timeout == .seconds(90))
+    #expect(options.secret == [0xC3, 0xA9])
+  }
+
+  @Test(arguments: [
+    ("SDBATCH_WEBHOOK_ATTEMPTS", "0", "a number from 1 to 1000"),
+    ("SDBATCH_WEBHOOK_ATTEMPTS", "3.0", "a number from 1 to 1000"),
+    ("SDBATCH_WEBHOOK_INTERVAL", "10s", "seconds from 0 to 86400"),
+    ("SDBATCH_WEBHOOK_TIMEOUT", "nan", "seconds from 0 to 86400"),
+    ("SDBATCH_WEBHOOK_TIMEOUT", "-1", "seconds from 0 to 86400"),
+  ])
+  func `an environment that cannot be is told of`(name: String, value: String, expected: String) {
+    let error = #expect(throws: WebhookOptionError.self) {
+      try WebhookOptions(environment: [name: value], version: "1")
+    }
+    #expect(error?.description == "\(name): found \"\(value)\", expected \(expected)")
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Runs
+import Settings
+import Synchronization
+import TestSupport
+
+@testable import Delivery
+
+/// A run folder with documents to announce, gone when the test is over.
+final class WebhookFixture: Sendable {
+  let folder: RunFolder
+  let events = EventLog()
+
+  init() throws {
+    folder = RunFolder(FileManager.default.temporaryDirectory.path + "/sdbatch-webhooks-" + UUID().uuidString)
+    try FileManager.default.createDirectory(atPath: folder.responses, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder.path) }
+
+  /// Attempts without a pause.
+  static var options: WebhookOptions {
+    var options = WebhookOptions()
+    options.interval = .zero
+    return options
+  }
+
+  /// A delivery from the folder's outbox.
+  func delivery(_ options: WebhookOptions = WebhookFixture.options, on disk: Disk = Disk()) throws -> WebhookDelivery {
+    WebhookDelivery(try Outbox(folder, on: disk), options: options) { [events] in events.note($0) }
+  }
+
+  /// Writes a document, and says that it is to be announced.
+  func document(_ id: String, _ text: String? = nil, version: Int = 0, to url: String) throws -> Announcement {
+    try Self.document(id, text, version: version, to: url, in: folder)
+  }
+
+  static func document(
+    _ id: String, _ text: String? = nil, version: Int = 0, to url: String, in folder: RunFolder
+  ) throws -> Announcement {
+    try Data((text ?? #"{"id": "\#(id)", "version": \#(version)}"#).utf8)
+      .write(to: URL(fileURLWithPath: "\(folder.responses)/\(id).json"))
+    guard let address = WebhookAddress(url) else { throw CocoaError(.featureUnsupported) }
+    return Announcement(id: id, key: "\(id)-\(version)", document: "responses/\(id).json", address: address)
+  }
+
+  /// What is left to announce, by id and in order.
+  func waiting() throws -> [String] { try Outbox(folder).inOrder.map(\.announcement.id) }
+}
+
+/// What was told, in order.
+final class EventLog: Sendable {
+  private let events = Mutex<[WebhookEvent]>([])
+
+  func note(_ event: WebhookEvent) { events.withLock { $0.append(event) } }
+
+  /// The events as `kind id: reason`.
+  var lines: [String] {
+    events.withLock { events in
+      events.map { event in
+        switch event {
+        case .delivered(let announcement): "delivered \(announcement.id)"
+        case .retried(let announcement, let reason): "retried \(announcement.id): \(reason)"
+        case .kept(let announcement, let reason): "kept \(announcement.id): \(reason)"
+        case .dropped(let announcement, let reason): "dropped \(announcement.id): \(reason)"
+        case .waiting(let count): "waiting \(count)"
+        }
+      }
+    }
+  }
+
+  /// Waits until something of what was told begins like this.
+  func wait(for start: String) throws {
+    let deadline = ContinuousClock.now + .seconds(300)
+    while !lines.contains(where: { $0.hasPrefix(start) }) {
+      guard ContinuousClock.now < deadline else { throw CocoaError(.featureUnsupported) }
+      usleep(1000)
+    }
+  }
+}
+
+extension Receiver.Request {
+  /// The id in the document.
+  var id: String? {
+    guard let document = try? JSONSerialization.jsonObject(with: body) as? [String: Any] else { return nil }
+    return document["id"] as? String
+  }
+}

@@ -1,0 +1,42 @@
+@testable import Networks
+
+/// What `Tests/Fixtures/Weights/make_fixtures.py` asked diffusers for.
+enum Configurations {
+  struct Model: Sendable {
+    var unet = UNetConfiguration()
+    var vae = VAEConfiguration()
+    var text = CLIPConfiguration()
+  }
+
+  static let all: [String: Model] = {
+    var oneLayer = Model()
+    oneLayer.unet.blockOutChannels = [32, 64, 96]
+    oneLayer.unet.layersPerBlock = 1
+    oneLayer.unet.hasAttention = [false, true, false]
+    oneLayer.unet.headCounts = [8, 8, 8]
+    oneLayer.unet.transformerDepths = [1, 1, 1]
+    oneLayer.unet.crossAttentionWidth = 64
+    oneLayer.vae.blockOutChannels = [32, 64]
+    oneLayer.vae.layersPerBlock = 1
+    oneLayer.text.width = 64
+    oneLayer.text.mlpWidth = 256
+    oneLayer.text.headCount = 1
+    oneLayer.text.layerCount = 1
+
+    var threeLayers = Model()
+    threeLayers.unet.blockOutChannels = [64, 32]
+    threeLayers.unet.layersPerBlock = 3
+    threeLayers.unet.hasAttention = [true, true]
+    threeLayers.unet.headCounts = [8, 8]
+    threeLayers.unet.transformerDepths = [2, 2]
+    threeLayers.unet.crossAttentionWidth = 128
+    threeLayers.unet.usesLinearProjection = true
+    threeLayers.vae.blockOutChannels = [64, 32, 32]
+    threeLayers.vae.layersPerBlock = 3
+    threeLayers.text.width = 128
+    threeLayers.text.mlpWidth = 512
+    threeLayers.text.headCount = 2
+    threeLayers.text.layerCount = 2
+    return ["sd15": Model(), "one-layer": oneLayer, "three-layers": threeLayers]
+  }()
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Tensors
+import Testing
+import TestSupport
+import Weights
+
+@testable import Networks
+
+/// TAESD decoders against what PyTorch makes of the same weights (`Tests/Fixtures/Engine/make_taesd.py`).
+struct TinyDecoderTests {
+  @Test(
+    arguments: Kernels.available,
+    [
+      ("taesd_decoder.safetensors", "row"), ("taesd", "tiny"), ("taesd/diffusion_pytorch_model.safetensors", "tiny"),
+    ])
+  func `both layouts agree with PyTorch`(kernels: Kernels, file: (path: String, output: String)) throws {
+    let archive = try ModelArchive.openVAE(path: Fixtures.path("Engine/\(file.path)"))
+    #expect(archive.audit().isClean && archive.family == "taesd" && archive.latentChannels == 4)
+    guard case .tiny(let network) = archive.decoder else {
+      Issue.record("this is no TAESD")
+      return
+    }
+    let isRow = file.output == "row"
+    #expect(network.configuration.width == (isRow ? 16 : 12))
+    #expect(network.configuration.blockCounts == (isRow ? [3, 3, 3, 1] : [2, 1, 3, 2]))
+    let compute = Compute(kernels: kernels, threadCount: 2)
+    let decoder = try TinyDecoder(network.weights, configuration: network.configuration, compute: compute)
+    #expect(network.untaken.isEmpty)
+    let numbers = try TensorFile(path: Fixtures.path("Engine/taesd.safetensors")).tensors
+    let latent = compute.tensor(
+      channelsFirst: try #require(numbers["latent"]).floats(), batch: 1, channels: 4, height: 5, width: 6)
+    let expected = try #require(numbers[file.output]).floats()
+    let output = decoder.forward(latent)
+    #expect(output.height == 40 && output.width == 48 && output.channels == 3)
+    let difference = zip(output.channelsFirst(image: 0), expected).map { ($0 - $1).magnitude }.max() ?? .infinity
+    #expect(difference < 5e-6 * (expected.map(\.magnitude).max() ?? 0), "differs by \(difference)")
+  }
+
+  @Test func `names may have a prefix, and what is missing is told by the file's own names`() throws {
+    let folder = try TemporaryFolder()
+    let row = TinyDecoderConfiguration().expectedTensors.map { tensor in
+      let words = tensor.name.split(separator: ".", maxSplits: 3)
+      return SyntheticTensor("\((Int(words[2]) ?? 0) + 1).\(words[3])", tensor.shape)
+    }
+    for prefix in ["", "decoder.", "taesd_decoder."] {
+      let named = row.map { SyntheticTensor(prefix + $0.name, $0.shape) }
+      let path = try folder.write("taesd.safetensors", named)
+      let archive = try ModelArchive.openVAE(path: path)
+      #expect(archive.audit().isClean)
+      guard case .tiny(let network) = archive.decoder else {
+        Issue.record("\(prefix) is no TAESD")
+        return
+      }
+      #expect(network.configuration == TinyDecoderConfiguration())
+      let lacking = try folder.write("lacking.safetensors", named.filter { !$0.name.hasSuffix("14.conv.2.bias") })
+      #expect(
+        try ModelArchive.openVAE(path: lacking).audit().findings == [
+          .missing(name: "\(prefix)14.conv.2.bias", shape: [64])
+        ])
+    }
+  }
+
+  @Test func `a decoder of other latents does not fit the model`() throws {
+    let folder = try TemporaryFolder()
+    var configuration = TinyDecoderConfiguration()
+    configuration.latentChannels = 16
+    let tensors = configuration.expectedTensors.map { SyntheticTensor($0.name, $0.shape) }
+    let archive = try ModelArchive.openVAE(path: try folder.write("taef1.safetensors", tensors))
+    let model = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    let error = #expect(throws: WeightError.self) { try model.requireMatch(archive) }
+    #expect("\(try #require(error))".contains("channels of the VAE's latent is 16, expected 4"))
+  }
+}

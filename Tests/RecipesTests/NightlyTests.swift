@@ -1,0 +1,151 @@
+import Foundation
+import Recipes
+import Settings
+import Testing
+import Text
+
+/// `seed: nightly N`, with dates that the test chooses.
+@Suite struct NightlyTests {
+  /// The seeds of a plan that is made on this date.
+  private func seeds(_ text: String, on date: String, _ draws: inout SeedDraws) throws -> [Int64] {
+    let environment = PlanningEnvironment(today: try #require(LocalDate(date)))
+    let plan = try RecipeText(text, environment: environment).plan(seeds: &draws)
+    let jobs = Array(plan.jobs)
+    #expect(plan.count == jobs.count && jobs.map(\.index) == Array(jobs.indices))
+    for job in jobs {
+      let place = try #require(job.axes.first { $0.name == "seed" })
+      #expect(place.value == "\(job.parameters.seed)" && place.title == place.value)
+    }
+    return jobs.map(\.parameters.seed)
+  }
+
+  @Test(arguments: ["seed: nightly 3", "grid: {seed: nightly 3}", "grid:\n  Seed:   Nightly\t3", "seed: 'nightly 3'"])
+  func `each date adds its seeds once, after those of the dates before`(recipe: String) throws {
+    var draws = SeedDraws()
+    let first = try seeds(recipe, on: "2026-03-28", &draws)
+    #expect(first.count == 3 && Set(first).count == 3 && first.allSatisfy { (0...4_294_967_293).contains($0) })
+    #expect(try seeds(recipe, on: "2026-03-28", &draws) == first)
+    let second = try seeds(recipe, on: "2026-03-29", &draws)
+    #expect(second.count == 6 && Array(second.prefix(3)) == first)
+    // Nights without a run add nothing.
+    let third = try seeds(recipe, on: "2026-12-31", &draws)
+    #expect(third.count == 9 && Array(third.prefix(6)) == second)
+    let fourth = try seeds(recipe, on: "2027-01-01", &draws)
+    #expect(fourth.count == 12 && Array(fourth.prefix(9)) == third)
+    #expect(Set(fourth).count == 12)
+  }
+
+  @Test func `a clock that is set back to a date that had its seeds adds none, and one that jumped is made up for`()
+    throws
+  {
+    var draws = SeedDraws()
+    let recipe = "seed: nightly 2"
+    let first = try seeds(recipe, on: "2026-10-24", &draws)
+    let second = try seeds(recipe, on: "2026-10-25", &draws)
+    #expect(try seeds(recipe, on: "2026-10-24", &draws) == second)
+    #expect(try seeds(recipe, on: "2026-10-25", &draws) == second)
+    // Once far ahead by mistake: the series goes on from the right date, each date once.
+    #expect(try seeds(recipe, on: "2099-01-01", &draws).count == 6)
+    let later = try seeds(recipe, on: "2026-10-26", &draws)
+    #expect(later.count == 8 && Array(later.prefix(4)) == second && Array(second.prefix(2)) == first)
+    #expect(try seeds(recipe, on: "2099-01-01", &draws) == later)
+  }
+
+  @Test func `draws survive the file that keeps them, beside other draws`() throws {
+    var draws = SeedDraws()
+    let recipe = "seed: nightly 12\nsubseed: -1\nsubseed_strength: 0.5"
+    let first = try seeds(recipe, on: "2026-01-01", &draws)
+    let file = try JSONEncoder().encode(draws)
+    #expect(try JSONSerialization.jsonObject(with: file) is [String: Int64])
+    #expect(draws.seeds.keys.contains("seed nightly 2026-01-01[11]") && draws.seeds.count == 14)
+    var again = try JSONDecoder().decode(SeedDraws.self, from: file)
+    #expect(try seeds(recipe, on: "2026-01-01", &again) == first)
+    #expect(try seeds(recipe, on: "2026-01-02", &again).prefix(12) == first[...])
+    // Drawing anew leaves the nights alone.
+    #expect(Set(again.nights.seeds.keys) == Set(again.seeds.keys).subtracting(["seed", "subseed"]))
+    // What is no night is none.
+    var other = SeedDraws(seeds: [
+      "seed nightly 2026-01-01[x]": 1, "seed nightly 26-1-1[0]": 2, "seed nightly 2026-13-01[0]": 3, "seed nightly ": 4,
+      "seed nightly 2026-01-01[-1]": 5,
+    ])
+    #expect(other.nights.seeds.isEmpty)
+    #expect(try seeds("seed: nightly 1", on: "2026-01-01", &other).count == 1)
+  }
+
+  @Test func `an edited number counts from its date on, and never takes seeds away`() throws {
+    var draws = SeedDraws()
+    let first = try seeds("seed: nightly 4", on: "2026-05-01", &draws)
+    #expect(try seeds("seed: nightly 2", on: "2026-05-01", &draws) == first)
+    let second = try seeds("seed: nightly 2", on: "2026-05-02", &draws)
+    #expect(second.count == 6 && Array(second.prefix(4)) == first)
+    #expect(try seeds("seed: nightly 3", on: "2026-05-02", &draws).count == 7)
+    #expect(try RecipeText("seed: 7").plan(seeds: &draws).jobs.map(\.parameters.seed) == [7])
+    #expect(try seeds("seed: nightly 3", on: "2026-05-02", &draws).count == 7)
+  }
+
+  @Test func `whole nights follow each other, whatever else varies`() throws {
+    var draws = SeedDraws()
+    let recipe = "seed: nightly 2\ngrid: {steps: [1, 2], cfg_scale: [5, 6]}"
+    let first = try seeds(recipe, on: "2026-01-01", &draws)
+    let second = try seeds(recipe, on: "2026-01-02", &draws)
+    #expect(first.count == 8 && second.count == 16 && Array(second.prefix(8)) == first)
+    #expect(Set(second.prefix(8)).isDisjoint(with: second.suffix(8)))
+    // Under grid the recipe decides.
+    let inner = try seeds("grid: {steps: [1, 2], seed: nightly 2}", on: "2026-01-01", &draws)
+    #expect(inner.count == 8 && Array(inner.prefix(4)) == Array(inner.suffix(4)))
+  }
+
+  @Test(arguments: [
+    ("seed: nightly", "1:7: error: seed: found \"nightly\", expected nightly and a number from 1 to 10000"),
+    ("seed: nightly 0", "1:7: error: seed: found \"nightly 0\""), ("seed: nightly -3", "found \"nightly -3\""),
+    ("seed: nightly 10001", "found \"nightly 10001\""), ("seed: nightly two", "found \"nightly two\""),
+    ("grid: {seed: nightly 1.5}", "found \"nightly 1.5\""),
+    ("seed: nightly 4 or 5", "expected -1 or a whole number"), ("subseed: nightly 4", "expected -1 or a whole number"),
+    ("grid: {seed: [nightly 4]}", "expected -1 or a whole number"),
+    ("include: [{seed: nightly 4}]", "expected -1 or a whole number"),
+    ("seed: nightly 4\ngrid: {seed: [1, 2]}", "found a nightly series beside an axis seed"),
+    ("zip: [{seed: nightly 2, steps: [1, 2]}]", "found a nightly series in zip"),
+    ("seed: nightly 10000\ngrid: {steps: \"1, 2, ..., 10000\"}", "found 100000000 jobs"),
+  ])
+  func `a series that is none is an error with its place`(recipe: String, error: String) {
+    let errors = RecipeText(recipe).errors()
+    #expect(errors.count == 1 && errors.first?.contains(error) == true, "\(errors)")
+  }
+
+  @Test func `--set takes a series, in the place of an axis too`() throws {
+    let text = RecipeText("grid: {seed: [1, 2], steps: [3, 4]}", set: ["seed=nightly 5"])
+    #expect(try text.jobs().count == 10)
+    #expect(try RecipeText("seed: nightly 5", set: ["seed=3"]).jobs().map(\.parameters.seed) == [3])
+  }
+
+  @Test func `the date is that of the time zone, also where clocks are changed at midnight`() async {
+    await #expect(processExitsWith: .success) {
+      func date(_ zone: String, _ seconds: Int) -> String {
+        setenv("TZ", zone, 1)
+        tzset()
+        return LocalDate(secondsSince1970: seconds).description
+      }
+      // 2026-03-29 00:30 UTC, and the hour before Europe's clocks go forward.
+      let instant = 1_774_744_200
+      precondition(date("UTC0", instant) == "2026-03-29")
+      precondition(date("EST5EDT,M3.2.0,M11.1.0", instant) == "2026-03-28")
+      precondition(date("<+14>-14", instant) == "2026-03-29" && date("<-12>12", instant) == "2026-03-28")
+      let berlin = "CET-1CEST,M3.5.0,M10.5.0/3"
+      precondition(date(berlin, instant + 3600) == "2026-03-29" && date(berlin, instant - 5400 - 1) == "2026-03-28")
+      precondition(date(berlin, instant - 5400) == "2026-03-29")
+      // Cuba sets its clocks back from 1:00 to 0:00: one date, though the hour comes twice.
+      let havana = "CST5CDT,M3.2.0/0,M11.1.0/1"
+      // 2026-11-01 04:00 UTC is midnight by summer time; clocks go back at 05:00 UTC.
+      let midnight = 1_793_505_600
+      precondition(date(havana, midnight - 1) == "2026-10-31" && date(havana, midnight) == "2026-11-01")
+      precondition(date(havana, midnight + 3600) == "2026-11-01")
+      // And from midnight on to 1:00 in spring: 2026-03-08 05:00 UTC.
+      precondition(date(havana, 1_772_946_000 - 1) == "2026-03-07" && date(havana, 1_772_946_000) == "2026-03-08")
+      precondition(date("UTC0", -1) == "1969-12-31")
+    }
+    #expect(LocalDate("2026-01-31")?.description == "2026-01-31")
+    for text in ["2026-1-31", "2026-01-32", "2026-00-01", "", "2026-01-31-", "２０２６-01-01"] {
+      #expect(LocalDate(text) == nil, "\(text)")
+    }
+  }
+}

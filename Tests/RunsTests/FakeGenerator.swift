@@ -1,0 +1,217 @@
+import Crypto
+import Foundation
+import Imaging
+import JSON
+import Runs
+import Settings
+import TestSupport
+import Text
+
+/// Makes pictures whose pixels are a function of the job's identity and of every step that was taken, and writes down every
+/// call and step.
+struct FakeGenerator: ImageGenerator {
+  struct Failure: Error, CustomStringConvertible {
+    var description: String { "the fake engine was told to fail" }
+  }
+  struct ModelFailure: InputFailure, CustomStringConvertible {
+    var description: String { "the fake model is damaged" }
+  }
+
+  /// A line is added for each call: the seed.
+  var log: String
+  var version = "1.2.3"
+  /// What a model file is called; its content stays the same.
+  var modelName = "fake"
+  var failingSeeds: Set<Int64> = []
+  var damagedModels: Set<String> = []
+  var size: Int?
+  var numerics = 1
+  var refusesStates = false
+  var onProgress: @Sendable (GenerationProgress) -> Void = { _ in }
+
+  var engine: EngineDescription {
+    EngineDescription(version: version, numerics: numerics, isa: "portable", precision: "fp32", threads: 2)
+  }
+
+  func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+    let digest = Hexadecimal.text(SHA256.hash(data: Array(parameters.model.name.utf8)))
+    // A prompt such as "lora ink" stands for one with that LoRA.
+    let lora = parameters.prompt.hasPrefix("lora ") ? String(parameters.prompt.dropFirst(5)) : nil
+    let loras = lora.map { name in
+      [
+        LoRAIdentity(
+          name: name, path: "/lora/\(name).safetensors", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))),
+          shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
+      ]
+    }
+    let vae = parameters.vae.map { vae in
+      ModelIdentity(
+        name: vae.name, path: vae.path, sha256: Hexadecimal.text(SHA256.hash(data: Array(vae.name.utf8))), family: "vae"
+      )
+    }
+    return JobIngredients(
+      model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
+      vae: vae, loras: loras, embeddings: embeddings(parameters.prompt),
+      vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
+      numerics: 1)
+  }
+
+  /// A prompt such as "word star" stands for one with that embedding.
+  private func embeddings(_ prompt: String) -> [EmbeddingIdentity] {
+    guard prompt.hasPrefix("word ") else { return [] }
+    let name = String(prompt.dropFirst(5))
+    return [
+      EmbeddingIdentity(
+        name: name, path: "/embeddings/\(name).pt", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))))
+    ]
+  }
+
+  mutating func generate(
+    _ parameters: JobParameters, resuming earlier: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> RGBImage {
+    var (latent, step) = (try start(parameters), 0)
+    if let earlier {
+      guard !refusesStates, earlier.count == 33 else { throw UnusableState("the fake engine was told to refuse it") }
+      (latent, step) = (Array(earlier.dropLast()), Int(earlier[32]))
+    }
+    note("\(parameters.seed)", in: log)
+    func report(_ stage: GenerationProgress, _ state: GenerationState? = nil) throws {
+      onProgress(stage)
+      try progress(stage, state)
+    }
+    func state() -> GenerationState { GenerationState(step: step) { [latent, step] in latent + [UInt8(step)] } }
+    try report(.loading(parameters.model.name))
+    if damagedModels.contains(parameters.model.name) { throw ModelFailure() }
+    try report(.encoding)
+    while step < parameters.steps {
+      try report(.sampling(step: step, of: parameters.steps), state())
+      latent = Array(SHA256.hash(data: latent))
+      step += 1
+      note("\(parameters.seed)", in: log + "-steps")
+    }
+    try report(.sampling(step: step, of: parameters.steps), state())
+    if failingSeeds.contains(parameters.seed) { throw Failure() }
+    try report(.decoding, state())
+    return picture(parameters, latent)
+  }
+
+  private func note(_ text: String, in path: String) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    let line = Array("\(text)\n".utf8)
+    _ = write(descriptor, line, line.count)
+    close(descriptor)
+  }
+
+  private func start(_ parameters: JobParameters) throws -> [UInt8] {
+    Array(SHA256.hash(data: JobID.canonicalJSON(parameters, try ingredients(for: parameters))))
+  }
+
+  private func picture(_ parameters: JobParameters, _ latent: [UInt8]) -> RGBImage {
+    let (width, height) = (size ?? parameters.width, parameters.height)
+    var pixels: [UInt8] = []
+    var block = latent
+    while pixels.count < width * height * 3 {
+      block = Array(SHA256.hash(data: block))
+      pixels += block
+    }
+    return RGBImage(width: width, height: height, pixels: Array(pixels.prefix(width * height * 3)))
+  }
+
+  /// What `generate` makes.
+  func picture(_ parameters: JobParameters) throws -> RGBImage {
+    var latent = try start(parameters)
+    for _ in 0..<parameters.steps { latent = Array(SHA256.hash(data: latent)) }
+    return picture(parameters, latent)
+  }
+
+  /// The seeds of all steps so far, in order.
+  var steps: [Int64] { Self.numbers(in: log + "-steps") }
+
+  /// The seeds of all calls so far, in order.
+  var calls: [Int64] { Self.numbers(in: log) }
+
+  private static func numbers(in path: String) -> [Int64] {
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { Int64($0) }
+  }
+}
+
+/// A folder that is gone when the test is over, and what tests do in it.
+final class Workspace {
+  private let temporaryFolder: TemporaryFolder
+  var path: String { temporaryFolder.path }
+  var folder: RunFolder { RunFolder(path + "/run") }
+  var generator: FakeGenerator { FakeGenerator(log: path + "/calls") }
+
+  init() throws { temporaryFolder = try TemporaryFolder() }
+
+  /// Runs a plan in the folder.
+  @discardableResult
+  func run(
+    _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(), every interval: Duration = .seconds(30),
+    only: Runner<FakeGenerator>.Selection = .unfinished, onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn,
+    stopRequest: @escaping () -> StopReason? = { nil },
+    observe: @escaping (RunEvent) -> Void = { _ in }
+  ) throws -> RunOutcome {
+    try runFake(
+      jobs, generator ?? self.generator, in: folder, on: disk, every: interval, only: only, onFailure: onFailure,
+      stopRequest: stopRequest, observe: observe)
+  }
+
+  /// The manifest, by Foundation's reader.
+  func manifest() throws -> [String: Any] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder.manifest))
+    return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+  }
+
+  func manifestJobs() throws -> [[String: Any]] { try manifest()["jobs"] as? [[String: Any]] ?? [] }
+
+  /// The images by name.
+  func images() throws -> [String: [UInt8]] { try Self.images(folder) }
+
+  static func images(_ folder: RunFolder) throws -> [String: [UInt8]] {
+    var images: [String: [UInt8]] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.images) {
+      images[name] = Array(try Data(contentsOf: URL(fileURLWithPath: folder.images + "/" + name)))
+    }
+    return images
+  }
+
+  func lines(_ path: String) -> [String] {
+    ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+  }
+}
+
+/// Also for tests that run in a process of their own and can bring nothing along but values.
+@discardableResult
+func runFake(
+  _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
+  every interval: Duration = .seconds(30), only: Runner<FakeGenerator>.Selection = .unfinished,
+  onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+  observe: @escaping (RunEvent) -> Void = { _ in }
+) throws -> RunOutcome {
+  var runner = Runner(
+    generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
+    stopRequest: stopRequest,
+    observe: observe)
+  return try runner.run(
+    RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,
+    onFailure: onFailure)
+}
+
+/// One job for each seed, 8x16 pixels, three steps.
+func fakeJobs(_ seeds: [Int64], change: (inout JobParameters) -> Void = { _ in }) -> [Job] {
+  seeds.enumerated().map { index, seed in
+    var parameters = JobParameters()
+    parameters.prompt = "fish"
+    parameters.width = 8
+    parameters.height = 16
+    parameters.steps = 3
+    parameters.seed = seed
+    change(&parameters)
+    return Job(
+      index: index, axes: [AxisPosition(name: "seed", value: "\(seed)", title: "seed \(seed)")],
+      parameters: parameters)
+  }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import Imaging
+import Runs
+import Settings
+import Synchronization
+import Testing
+import TestSupport
+
+/// In which order jobs are done, so that weights are loaded rarely, and that nothing else shows that order.
+@Suite struct WorkOrderTests {
+  /// The weights that a job needs in memory.
+  struct Weights: Hashable {
+    var model: String
+    var lora: String
+    var vae: String
+
+    init(_ parameters: JobParameters) {
+      (model, lora, vae) = (parameters.model.name, parameters.prompt, parameters.vae?.name ?? "")
+    }
+  }
+
+  /// How often weights change on the way through some jobs; the first job loads them.
+  struct Switches: Equatable {
+    var models = 0
+    /// Where the model stays.
+    var loras = 0
+    /// Where model and LoRAs stay.
+    var vaes = 0
+
+    init(_ jobs: [JobParameters]) {
+      var last: Weights?
+      for weights in jobs.map(Weights.init) {
+        if weights.model != last?.model {
+          models += 1
+        } else if weights.lora != last?.lora {
+          loras += 1
+        } else if weights.vae != last?.vae {
+          vaes += 1
+        }
+        last = weights
+      }
+    }
+  }
+
+  /// A grid of seeds, VAEs, LoRAs and models, whose last axis is the model, as it should not be worked.
+  static let jobs: [Job] = {
+    var jobs: [Job] = []
+    for _ in 1...2 {
+      for vae in ["bright", "dark"] {
+        for lora in ["fish", "lora ink", "lora storm"] {
+          for model in ["first", "second", "third"] {
+            var job = fakeJobs([Int64(jobs.count + 1)])[0]
+            job.index = jobs.count
+            job.parameters.model = ModelReference(name: model, path: "/models/\(model)")
+            job.parameters.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
+            job.parameters.prompt = lora
+            jobs.append(job)
+          }
+        }
+      }
+    }
+    return jobs
+  }()
+
+  /// The settings of the jobs that were done, in the order in which they were begun.
+  private func done(_ space: Workspace) -> [JobParameters] {
+    space.generator.calls.map { seed in Self.jobs[Int(seed) - 1].parameters }
+  }
+
+  @Test func `models are outermost whatever the order of axes, then LoRAs, then VAEs`() throws {
+    let space = try Workspace()
+    try space.run(Self.jobs)
+    let done = done(space)
+    #expect(Switches(Self.jobs.map(\.parameters)).models == 36)
+    #expect(done.count == 36)
+    // Each model once; each of its LoRAs once, which change most of its layers; and a VAE for each of these.
+    var expected = Switches([])
+    (expected.models, expected.loras, expected.vaes) = (3, 3 * 2, 3 * 3)
+    #expect(Switches(done) == expected)
+    // The first that are asked for come first.
+    #expect(done.map(\.model.name) == ["first", "second", "third"].flatMap { Array(repeating: $0, count: 12) })
+    // Everything that people see is in written order.
+    #expect(try space.manifestJobs().map { $0["index"] as? Int } == Array(0..<36))
+    #expect(
+      try space.manifestJobs().map { ($0["parameters"] as? [String: Any])?["model"] as? String }
+        == Self.jobs.map(\.parameters.model.name))
+    let names = try space.images().keys.sorted()
+    #expect(names.map { Int($0.prefix(5)) } == Array(0..<36))
+  }
+
+  @Test(arguments: [0, 1, 5, 11, 12, 13, 25, 35])
+  func `a run that goes on loads no model again that is finished`(stopAt: Int) throws {
+    let whole = try Workspace()
+    try whole.run(Self.jobs)
+    let space = try Workspace()
+    let count = Mutex(0)
+    var generator = space.generator
+    generator.onProgress = { if case .decoding = $0 { count.withLock { $0 += 1 } } }
+    try space.run(Self.jobs, generator, stopRequest: { count.withLock { $0 } >= stopAt ? .signal(SIGTERM) : nil })
+    let first = space.generator.calls
+    try space.run(Self.jobs)
+    // The image at which it was stopped is the first to go on with.
+    let order = whole.generator.calls
+    #expect(first == Array(order.prefix(stopAt)))
+    #expect(space.generator.calls.dropFirst(first.count) == order.dropFirst(max(stopAt - 1, 0)))
+    let rest = Array(done(space).dropFirst(first.count))
+    #expect(Switches(rest).models == Set(rest.map(\.model)).count)
+    #expect(Switches(rest).models + Switches(rest).loras == Set(rest.map { [$0.model.name, $0.prompt] }).count)
+  }
+
+  @Test func `shards take whole models as far as that goes`() throws {
+    let space = try Workspace()
+    for index in 0..<3 {
+      let shard = try #require(Shard(index: index, count: 3))
+      let before = space.generator.calls.count
+      try runFakeShard(shard, Self.jobs, space.generator, in: space.folder)
+      let own = Array(done(space).dropFirst(before))
+      #expect(own.count == 12 && Set(own.map(\.model)).count == 1)
+    }
+  }
+
+  @Test func `one file under two names is worked as two, for each is opened by itself`() throws {
+    struct Copies: ImageGenerator {
+      var inner: FakeGenerator
+      var engine: EngineDescription { inner.engine }
+      func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+        var ingredients = try inner.ingredients(for: parameters)
+        ingredients.model.path = parameters.model.path
+        ingredients.model.sha256 = String(repeating: "a", count: 64)
+        return ingredients
+      }
+      mutating func generate(
+        _ parameters: JobParameters, resuming state: [UInt8]?,
+        progress: (GenerationProgress, GenerationState?) throws -> Void
+      ) throws -> RGBImage { try inner.generate(parameters, resuming: state, progress: progress) }
+    }
+    let space = try Workspace()
+    let jobs = Array(Self.jobs.prefix(6))
+    var runner = Runner(
+      Copies(inner: space.generator), lock: try RunLock(space.folder, patience: .seconds(300)), stopRequest: { nil })
+    _ = try runner.run(RunPlan(jobs: jobs, recipe: ["prompt": "fish"], recipeText: nil))
+    #expect(Switches(done(space)).models == 3)
+  }
+
+  @Test func `a shard whose images another process makes meanwhile keeps count of its batches`() throws {
+    // More prompts with embeddings than models: what images are made from is not what has to be loaded.
+    let space = try Workspace()
+    var jobs = fakeJobs(Array(1...8))
+    for index in jobs.indices { jobs[index].parameters.prompt = "word star\(index)" }
+    let shard = try #require(Shard(index: 0, count: 1))
+    let (others, path) = (jobs, space.path)
+    let isBegun = Mutex(false)
+    var generator = space.generator
+    generator.onProgress = { [folder = space.folder] _ in
+      guard
+        isBegun.withLock({ begun in
+          defer { begun = true }; return !begun
+        })
+      else { return }
+      // The same shard, elsewhere, is faster.
+      _ = try? runFakeShard(shard, others, FakeGenerator(log: path + "/other"), in: folder)
+    }
+    let outcome = try runFakeShard(shard, jobs, generator, in: space.folder)
+    #expect(outcome.counts == RunCounts(done: 8))
+    #expect(FakeGenerator(log: path + "/other").calls == Array(1...8))
+    #expect(space.generator.calls == [1])
+  }
+}

@@ -1,0 +1,299 @@
+import Infotext
+import Settings
+import Testing
+
+/// Infotexts of this program and of the webui, read back into settings.
+@Suite struct InfotextSettingsTests {
+  // MARK: Our own
+
+  @Test(arguments: SamplerID.allCases)
+  func `every setting that can change pixels comes back from the infotext`(sampler: SamplerID) {
+    var random = RandomParameters(seed: UInt64(sampler.rawValue.utf8.count * 1000))
+    for _ in 0..<300 {
+      let parameters = random.next(sampler)
+      let text = Infotext(parameters, sampleIngredients, version: "1.2.3").text
+      let settings = InfotextSettings(ParsedInfotext(text))
+      // The identity of a job holds whatever decides about its pixels.
+      #expect(
+        String(decoding: JobID.canonicalJSON(settings.parameters, sampleIngredients), as: UTF8.self)
+          == String(decoding: JobID.canonicalJSON(parameters, sampleIngredients), as: UTF8.self), "\(text)")
+      #expect(settings.remarks.isEmpty, "\(settings.remarks) \(text)")
+      let again = Infotext(settings.parameters, sampleIngredients, version: "1.2.3").text
+      #expect(again == text)
+    }
+  }
+
+  @Test func `the settings drawn at random leave no setting out`() {
+    var random = RandomParameters(seed: 1)
+    var values: [String: Set<String>] = [:]
+    for _ in 0..<100 {
+      for child in Mirror(reflecting: random.next(.euler)).children {
+        values[child.label ?? "", default: []].insert("\(child.value)")
+      }
+    }
+    // Models stand in the text by name and hash; what precision and packing run are ingredients. How much memory there was
+    // and where the prompts' networks are is not said at all.
+    let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
+    #expect(fixed == ["adapterPlaces", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
+  }
+
+  @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
+  func `models come back by name and hash, whatever they are called`(vae: String?) {
+    for name in ["v1-5", "Model", "512x768", "we:ird, name", "\"quoted\"", "True", "1e5"] {
+      var ingredients = sampleIngredients
+      ingredients.model.name = name
+      ingredients.vae = vae.map {
+        ModelIdentity(name: $0, path: "/x/" + $0, sha256: String(repeating: "ab", count: 32), family: "vae")
+      }
+      let settings = InfotextSettings(
+        ParsedInfotext(Infotext(JobParameters(), ingredients, version: "1.2.3").text))
+      #expect(settings.model.name == name && settings.model.hash == "6ce0161689")
+      #expect(settings.vae?.name == vae && settings.vae?.hash == (vae == nil ? nil : "ababababab"))
+      #expect(settings.program == "sdbatch 1.2.3")
+      #expect(settings.parameters.model.name == name && settings.parameters.precision == .fp32)
+      #expect(settings.remarks.isEmpty && settings.isComplete)
+    }
+  }
+
+  @Test(arguments: ["refiner", "sd_xl_refiner_1.0", "we:ird, name", "name [with] brackets"])
+  func `the refiner comes back by name and hash, with when it takes over`(name: String) {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    ingredients.refiner = ModelIdentity(
+      name: name, path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
+    parameters.refinerSwitchAt = 0.65
+    let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
+    #expect(name != "refiner" || infotext.contains(", Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.65, "))
+    let settings = InfotextSettings(ParsedInfotext(infotext))
+    #expect(settings.refiner?.name == name && settings.refiner?.hash == "cdcdcdcdcd")
+    #expect(settings.parameters.refinerSwitchAt == 0.65 && settings.remarks.isEmpty && settings.isComplete)
+  }
+
+  @Test(arguments: RefinerPass.allCases)
+  func `the second pass's checkpoint comes back, and which pass the refiner finished`(pass: RefinerPass) {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    parameters.hires = HiresSettings()
+    parameters.hires?.refinerPass = pass
+    parameters.hires?.steps = 4
+    ingredients.hiresModel = ModelIdentity(
+      name: "other", path: "/x", sha256: String(repeating: "ab", count: 32), family: "sdxl")
+    ingredients.refiner = ModelIdentity(
+      name: "refiner", path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
+    let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
+    #expect(infotext.contains(", Hires checkpoint: other [ababababab], Hires upscale: 2.0, Hires steps: 4, "))
+    // The webui does not say what is usual there.
+    let said = pass == .second ? "" : "Hires refiner: \(pass.rawValue), "
+    #expect(infotext.contains(", \(said)Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.8, "))
+    #expect(infotext.contains("Hires refiner") == (pass != .second))
+    let settings = InfotextSettings(ParsedInfotext(infotext))
+    #expect(settings.hiresModel?.name == "other" && settings.hiresModel?.hash == "ababababab")
+    #expect(settings.refiner?.name == "refiner" && settings.parameters.hires?.refinerPass == pass)
+    #expect(settings.parameters.hires?.checkpoint?.name == "other" && settings.isComplete)
+  }
+
+  // MARK: The webui's
+
+  private func settings(_ text: String) -> InfotextSettings { InfotextSettings(ParsedInfotext(text)) }
+
+  @Test func `an infotext of webui 1-10 has its settings, and the defaults of what it does not say`() {
+    let settings = settings(
+      """
+      a cat, (red:1.2)
+      in two lines
+      Negative prompt: blurry,
+      ugly
+      Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1234, Size: 512x768, Model hash: 6CE0161689, \
+      Model: v1-5-pruned-emaonly, VAE hash: f921fb3f29, VAE: kl-f8-anime2.ckpt, Clip skip: 2, RNG: CPU, Version: v1.10.1
+      """)
+    var expected = JobParameters()
+    expected.model = ModelReference(name: "v1-5-pruned-emaonly", path: nil)
+    expected.vae = ModelReference(name: "kl-f8-anime2.ckpt", path: nil)
+    expected.prompt = "a cat, (red:1.2)\nin two lines"
+    expected.negativePrompt = "blurry,\nugly"
+    expected.seed = 1234
+    expected.height = 768
+    expected.clipSkip = 2
+    expected.rng = .cpu
+    #expect(settings.parameters == expected)
+    #expect(settings.model.hash == "6ce0161689" && settings.vae?.hash == "f921fb3f29")
+    #expect(settings.program == "webui v1.10.1" && settings.remarks.isEmpty && settings.isComplete)
+  }
+
+  @Test func `no RNG is the GPU's, no clip skip 1, no ENSD 0, and so on`() {
+    let parameters = settings(
+      "x\nSteps: 8, Sampler: Euler a, Schedule type: Automatic, CFG scale: 5.5, Seed: 9, Size: 64x64"
+    )
+    .parameters
+    var expected = JobParameters()
+    expected.model = ModelReference(name: "", path: nil)
+    expected.prompt = "x"
+    (expected.steps, expected.sampler, expected.cfgScale, expected.seed) = (8, .eulerAncestral, 5.5, 9)
+    (expected.width, expected.height) = (64, 64)
+    #expect(parameters == expected)
+  }
+
+  @Test(
+    arguments: [
+      // The name, the schedule's type in the text, what is meant. Plain names of before 1.9 ran on the uniform schedule.
+      ("DPM++ 2M Karras", nil, SamplerID.dpmPP2M, ScheduleID.automatic), ("DPM++ 2M", nil, .dpmPP2M, .uniform),
+      ("DPM++ SDE", nil, .dpmPPSDE, .uniform), ("DPM++ 2M SDE Exponential", nil, .dpmPP2MSDE, .automatic),
+      ("DPM++ 2M SDE Karras", nil, .dpmPP2MSDE, .karras), ("DPM++ 2M SDE Heun Karras", nil, .dpmPP2MSDEHeun, .karras),
+      ("LMS Karras", nil, .lms, .karras), ("Euler a", nil, .eulerAncestral, .automatic),
+      ("Restart", nil, .restart, .automatic),
+      ("DDIM", nil, .ddim, .automatic), ("Euler", "exponential", .euler, .exponential),
+      ("DPM++ 2M", "Automatic", .dpmPP2M, .automatic), ("DPM++ 2M", "Karras", .dpmPP2M, .automatic),
+      ("DPM++ 2M", "SGM Uniform", .dpmPP2M, .sgmUniform), ("DPM++ 2M Karras", "Automatic", .dpmPP2M, .automatic),
+      ("LMS Karras", "Automatic", .lms, .karras), ("LMS Karras", "Beta", .lms, .beta),
+      ("UniPC", "Simple", .uniPC, .simple),
+    ] as [(String, String?, SamplerID, ScheduleID)])
+  func `samplers are known by old and new names`(name: String, type: String?, sampler: SamplerID, schedule: ScheduleID)
+  {
+    let line = type.map { "Schedule type: \($0), " } ?? ""
+    let parameters = settings("x\nSteps: 8, Sampler: \(name), \(line)CFG scale: 5, Seed: 9, Size: 64x64").parameters
+    #expect(parameters.sampler == sampler && parameters.scheduler == schedule)
+  }
+
+  @Test func `every setting of the webui's extras is taken over`() {
+    let parameters = settings(
+      """
+      a [b:c:0.5]
+      Steps: 8, Sampler: DPM2, Schedule type: Beta, CFG scale: 5, Seed: 9, Size: 64x64, Variation seed: 7, \
+      Variation seed strength: 0.25, Seed resize from: 384x256, Clip skip: 3, ENSD: 31337, RNG: NV, Emphasis: No norm, \
+      Old prompt editing timelines: True, Downcast alphas_cumprod: True, Noise Schedule: Zero Terminal SNR, \
+      Discard penultimate sigma: True, Schedule min sigma: 0.1, Schedule max sigma: 10, Schedule rho: 5, \
+      Beta schedule alpha: 0.5, Beta schedule beta: 0.7, SGM noise multiplier: True, Eta: 0.5, Sigma churn: 3, \
+      Sigma tmin: 0.2, Sigma tmax: 9, Sigma noise: 1.01, Skip Early CFG: 0.2, NGMS: 2, NGMS all steps: True, Version: v1.10.1
+      """
+    ).parameters
+    var expected = JobParameters()
+    expected.model = ModelReference(name: "", path: nil)
+    expected.prompt = "a [b:c:0.5]"
+    (expected.steps, expected.sampler, expected.scheduler, expected.cfgScale, expected.seed) = (8, .dpm2, .beta, 5, 9)
+    (expected.width, expected.height, expected.clipSkip, expected.etaNoiseSeedDelta) = (64, 64, 3, 31337)
+    (expected.subseed, expected.subseedStrength) = (7, 0.25)
+    (expected.seedResizeFromW, expected.seedResizeFromH) = (384, 256)
+    (expected.emphasis, expected.timelines) = (.noNorm, .old)
+    (expected.useDowncastedAlphaBar, expected.sdNoiseSchedule) = (true, .zeroTerminalSNR)
+    (expected.alwaysDiscardNextToLastSigma, expected.sgmNoiseMultiplier) = (true, true)
+    (expected.sigmaMin, expected.sigmaMax, expected.rho) = (0.1, 10, 5)
+    (expected.betaDistAlpha, expected.betaDistBeta) = (0.5, 0.7)
+    (expected.eta, expected.sChurn, expected.sTmin, expected.sTmax, expected.sNoise) = (0.5, 3, 0.2, 9, 1.01)
+    (expected.skipEarlyCond, expected.sMinUncond, expected.sMinUncondAll) = (0.2, 2, true)
+    #expect(parameters == expected)
+    let old = settings(
+      """
+      x
+      Steps: 8, Sampler: DDIM, CFG scale: 5, Seed: 9, Size: 64x64, Eta: 0.3, Beta scheduler alpha: 0.9, UniPC variant: bh2, \
+      UniPC skip type: logSNR, UniPC order: 2, UniPC lower order final: False, Sigma tmax: inf
+      """
+    ).parameters
+    #expect(old.etaDDIM == 0.3 && old.eta == 1 && old.betaDistAlpha == 0.9 && old.uniPCVariant == .bh2)
+    #expect(old.uniPCSkipType == .logSNR && old.uniPCOrder == 2 && !old.uniPCLowerOrderFinal && old.sTmax == nil)
+  }
+
+  @Test(
+    arguments: [
+      (nil, false, false), ("v1.5.1", true, true), ("1.5.0", true, true), ("v1.6.0", false, true),
+      ("v1.7.0", false, true), ("v1.7.0-224-g0123abc", false, true), ("v1.7.0-225-g0123abc", false, false),
+      ("v1.8.0", false, false), ("v1.10.1", false, false), ("f2.0.1v1.10.1-previous-659-gc055f2d4", false, false),
+      ("neo", false, false),
+    ] as [(String?, Bool, Bool)])
+  func `older versions are read as they meant it`(version: String?, hasOldTimelines: Bool, isDowncast: Bool) {
+    let line = version.map { ", Version: \($0)" } ?? ""
+    let parameters = settings("a [b:c:0.5]\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 64x64\(line)")
+      .parameters
+    #expect((parameters.timelines == .old) == hasOldTimelines)
+    #expect(parameters.useDowncastedAlphaBar == isDowncast)
+  }
+
+  @Test func `what a picture took beyond this program is told, and what nobody knows`() {
+    let settings = settings(
+      """
+      a <lora:foo:0.8> <hypernet:bar:1> cat
+      Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Denoising strength: 0.7, Hires upscale: 2, \
+      Hires prompt: "x, \\"y\\": z\\nw", Hires upscaler: LDSR, Hires CFG Scale: 5, ControlNet 0: "Module: canny, Weight: 1", Lora hashes: "foo: 0123456789ab", \
+      Some Extension-Key: 3, Version: v1.10.1
+      """)
+    let kinds = Dictionary(uniqueKeysWithValues: settings.remarks.map { ($0.key, $0.kind) })
+    #expect(
+      kinds == [
+        "Prompt": .unsupported, "Hires upscaler": .wrong, "Hires CFG Scale": .unsupported,
+        "ControlNet 0": .unsupported,
+        "Some Extension-Key": .unknown,
+      ])
+    #expect(!settings.isComplete)
+    #expect(settings.loras.map { [$0.name, $0.hash] } == [["foo", "0123456789ab"]])
+    let plain = InfotextSettings(
+      ParsedInfotext(
+        "x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 8x8, Denoising strength: 0, Batch size: 4, Batch pos: 1"
+      ))
+    #expect(plain.remarks.isEmpty)
+  }
+
+  @Test func `values that cannot be and keys that every picture has are told`() {
+    let remarks = settings(
+      """
+      x
+      Steps: many, Sampler: Eular, CFG scale: nan, Size: 8, RNG: TPU, Clip skip: 1.5, NGMS all steps: yes, Precision: int4, \
+      Schedule type: Karras
+      """
+    ).remarks
+    let kinds = Dictionary(uniqueKeysWithValues: remarks.map { ($0.key, $0.kind) })
+    #expect(
+      kinds == [
+        "Steps": .wrong, "Sampler": .wrong, "CFG scale": .wrong, "Size": .wrong, "RNG": .wrong, "Clip skip": .wrong,
+        "NGMS all steps": .wrong, "Precision": .wrong, "Seed": .missing,
+      ])
+    #expect(remarks.contains { "\($0)" == "Steps: found \"many\", expected a whole number" })
+    let sized = InfotextSettings(
+      ParsedInfotext("x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5"), width: 72, height: 88)
+    #expect(sized.parameters.width == 72 && sized.parameters.height == 88 && sized.isComplete)
+  }
+
+  // MARK: Written back
+
+  static let webuiTexts = [
+    """
+    masterpiece, best quality, (1girl:1.2), [solo],
+    a line with Negative prompt: inside
+
+    an empty line above
+    Negative prompt: (worst quality:1.4), bad hands,
+    EasyNegative
+    Steps: 28, Sampler: DPM++ 2M SDE, Schedule type: Exponential, CFG scale: 7.5, Seed: 3827064803, Size: 512x768, Model hash: cbfba64e66, Model: CounterfeitV30_v30, VAE hash: f921fb3f29, VAE: kl-f8-anime2.ckpt, Denoising strength: 0.45, Clip skip: 2, Hires prompt: "a, \\"b\\": c\\nd", Hires upscale: 2, Hires steps: 14, Hires upscaler: R-ESRGAN 4x+ Anime6B, TI hashes: "EasyNegative: c74b4e810b03", Emphasis: No norm, Version: v1.10.1
+    """,
+    """
+    Negative prompt: only this
+    Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: 81761151, Model: v1-5, ControlNet 0: "preprocessor: canny, model: control_v11p_sd15_canny [d14c016b], weight: 1, starting/ending: (0, 1), resize mode: Crop and Resize, pixel perfect: False", ControlNet 1: None, ENSD: 31337
+    """,
+    "Steps: 10, Sampler: LMS, CFG scale: 8, Seed: 3, Size: 64x64, Model: we:ird, Batch size: 4, Batch pos: 2, X: 5, Model",
+    "a cat\nSteps: 10, junk ;; Sampler: LMS, CFG scale: 8, Seed: 3, Size: 64x64, \"odd, bb : 3, Hashes: {\"vae\": \"ab\", \"model\": \"cd\"}",
+    "not an infotext,\nNegative prompt: at all",
+    "p\nNegative prompt: n\nNegative prompt: Negative prompt: m\nSteps: 1, Seed: 2, Size: 3x4",
+  ]
+
+  @Test(arguments: webuiTexts)
+  func `a webui text is written back as it was`(text: String) {
+    #expect(isSame(ParsedInfotext(text).text, text))
+  }
+
+  @Test func `any text that is written back reads as before`() throws {
+    let texts =
+      try JobFixture.all().map(\.infotext) + ParsedFixture.all().map(\.text)
+      + Self.webuiTexts.flatMap { text in (0..<text.count).map { String(text.prefix($0)) } }
+    for text in texts {
+      let parsed = ParsedInfotext(text)
+      #expect(ParsedInfotext(parsed.text) == parsed, "\(text)")
+    }
+  }
+
+  @Test func `unknown keys keep their order`() {
+    let keys = ParsedInfotext(Self.webuiTexts[1]).items.map(\.key)
+    #expect(
+      keys == [
+        "Steps", "Sampler", "CFG scale", "Seed", "Size", "Model hash", "Model", "ControlNet 0", "ControlNet 1", "ENSD",
+      ])
+    #expect(
+      ParsedInfotext(Self.webuiTexts[2]).items.suffix(2).map(\.key) == ["X", "Model"]
+        && ParsedInfotext(Self.webuiTexts[2]).items.suffix(2).allSatisfy { !$0.isRead })
+  }
+}

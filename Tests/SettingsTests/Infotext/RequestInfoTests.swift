@@ -1,0 +1,57 @@
+import Infotext
+import JSON
+import Settings
+import Testing
+import TestSupport
+
+/// The `info` of a response against what Python makes of the webui's object, see `Tests/Fixtures/Requests`.
+@Suite struct RequestInfoTests {
+  @Test(arguments: [false, true])
+  func `the info of several images is the webui's, letter for letter`(hasSecondPass: Bool) throws {
+    let expected = try Fixtures.text("Requests/info.json").split(separator: "\n")[hasSecondPass ? 1 : 0]
+    let reference = try JSONValue(parsing: String(expected))
+    var parameters = JobParameters()
+    parameters.prompt = reference["prompt"]?.text ?? ""
+    parameters.negativePrompt = "blurry"
+    parameters.steps = 4
+    parameters.sampler = .dpmPPSDE
+    (parameters.width, parameters.height) = (64, 128)
+    parameters.clipSkip = 2
+    if hasSecondPass {
+      parameters.rho = 3
+      var hires = HiresSettings()
+      hires.scale = 1.5
+      hires.steps = 2
+      hires.upscaler = UpscalerReference(name: "Latent (nearest)")
+      hires.sampler = .eulerAncestral
+      hires.prompt = "another"
+      parameters.hires = hires
+    }
+    let images = (0..<3).map { (number: Int64) in
+      var image = parameters
+      image.seed = 5 + number
+      image.subseed = 4_294_967_293 + number
+      return image
+    }
+    let info = GenerationInfo.json(
+      images, sampleIngredients, infotexts: reference["infotexts"]?.elements?.compactMap(\.text) ?? [],
+      request: GenerationInfo.Request(batchSize: 3, styles: ["ink"], denoisingStrength: 0.7), version: "1",
+      timestamp: "20260102030405")
+    #expect(PythonJSON.text(info) == expected)
+  }
+
+  @Test func `texts, numbers and empty things are written as Python writes them`() throws {
+    for item in try JSONValue(parsing: Fixtures.text("Requests/dumps.json")).elements ?? [] {
+      let value = try #require(item["value"])
+      #expect(PythonJSON.text(value) == item["text"]?.text)
+    }
+  }
+
+  @Test func `a grid stands before the images, with the first one's text`() {
+    let info = GenerationInfo.json(
+      [JobParameters(), JobParameters()], sampleIngredients, infotexts: ["a", "b"],
+      request: GenerationInfo.Request(hasGrid: true), version: "1", timestamp: "")
+    #expect(info["index_of_first_image"] == 1)
+    #expect(info["infotexts"] == ["a", "a", "b"])
+  }
+}

@@ -1,0 +1,34 @@
+import Settings
+import TestSupport
+
+/// Jobs and infotexts written by `Tests/Fixtures/Jobs/make_fixtures.py`.
+struct JobFixture: Decodable {
+  var parameters: JobParameters
+  var ingredients: JobIngredients
+  var id: String
+  var canonical: String
+  var infotext: String
+  var prompt: String
+  var negative: String
+  var settings: [String: String]
+
+  static func all() throws -> [JobFixture] { try Fixtures.decode(from: "Jobs/jobs.json") }
+}
+
+struct ParsedFixture: Decodable {
+  var text: String
+  var prompt: String
+  var negative: String
+  var settings: [String: String]
+
+  static func all() throws -> [ParsedFixture] { try Fixtures.decode(from: "Jobs/infotexts.json") }
+}
+
+/// Whether two texts are the same bytes; `==` on strings takes composed and decomposed letters for equal.
+func isSame(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
+
+let sampleIngredients = JobIngredients(
+  model: ModelIdentity(
+    name: "v1-5-pruned-emaonly", path: "/models/v1-5-pruned-emaonly.safetensors",
+    sha256: "6ce0161689" + String(repeating: "0", count: 54), family: "sd1"),
+  vae: nil, vocabularySHA256: String(repeating: "a", count: 64), precision: "fp32", isa: "avx512", numerics: 1)

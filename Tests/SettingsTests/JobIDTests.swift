@@ -1,0 +1,251 @@
+import Foundation
+import Settings
+import Testing
+
+@Suite struct JobIDTests {
+  @Test func `identities are the SHA-256 of the canonical JSON that Python writes`() throws {
+    for fixture in try JobFixture.all() {
+      let canonical = String(
+        decoding: JobID.canonicalJSON(fixture.parameters, fixture.ingredients), as: UTF8.self)
+      #expect(isSame(canonical, fixture.canonical))
+      #expect(JobID(fixture.parameters, fixture.ingredients).description == fixture.id)
+    }
+  }
+
+  @Test func `an identity reads back from its digits and from nothing else`() throws {
+    let id = JobID(JobParameters(), sampleIngredients)
+    #expect(JobID(id.description) == id)
+    #expect(id.description.hasPrefix(id.prefix(8)))
+    #expect(id.prefix(8).count == 8)
+    #expect(JobID(id.description.dropLast()) == nil)
+    #expect(JobID(id.description + "0") == nil)
+    #expect(JobID(id.description.uppercased()) == nil)
+    #expect(JobID("g" + id.description.dropFirst()) == nil)
+  }
+
+  @Test func `names and paths of models are no part of the identity`() {
+    var moved = sampleIngredients
+    moved.model.name = "other"
+    moved.model.path = "/elsewhere/other.safetensors"
+    var parameters = JobParameters()
+    parameters.model = ModelReference(name: "other", path: "/elsewhere/other.safetensors")
+    parameters.precision = .fp32
+    #expect(JobID(parameters, moved) == JobID(JobParameters(), sampleIngredients))
+  }
+
+  static let changes: [(String, @Sendable (inout JobParameters) -> Void)] = [
+    ("prompt", { $0.prompt = "x" }), ("negative_prompt", { $0.negativePrompt = "x" }), ("seed", { $0.seed = 1 }),
+    ("steps", { $0.steps = 21 }), ("cfg_scale", { $0.cfgScale = 7.5 }), ("width", { $0.width = 520 }),
+    ("height", { $0.height = 520 }), ("rng", { $0.rng = .cpu }), ("clip_skip", { $0.clipSkip = 2 }),
+    ("prediction_type", { $0.predictionType = .vPrediction }),
+    ("sd_noise_schedule", { $0.sdNoiseSchedule = .zeroTerminalSNR }),
+    ("use_downcasted_alpha_bar", { $0.useDowncastedAlphaBar = true }),
+    ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
+    ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
+    ("feature_cache", { $0.featureCache = 3 }), ("tiling", { $0.tiling = true }),
+    ("token_merging_ratio", { $0.tokenMergingRatio = 0.5 }), ("enable_hr", { $0.hires = HiresSettings() }),
+    (
+      "seed_resize_from",
+      {
+        $0.seedResizeFromW = 256
+        $0.seedResizeFromH = 256
+      }
+    ),
+    ("always_discard_next_to_last_sigma", { $0.alwaysDiscardNextToLastSigma = true }),
+  ]
+
+  @Test(arguments: SamplerID.allCases, changes.indices)
+  func `every setting that all samplers read changes the identity`(sampler: SamplerID, change: Int) {
+    var parameters = JobParameters()
+    parameters.sampler = sampler
+    let before = JobID(parameters, sampleIngredients)
+    Self.changes[change].1(&parameters)
+    let isOwnAlready =
+      Self.changes[change].0 == "always_discard_next_to_last_sigma" && sampler.discardsPenultimateSigma
+    #expect((JobID(parameters, sampleIngredients) != before) == !isOwnAlready, "\(Self.changes[change].0)")
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `settings that the sampler does not read leave the identity alone`(sampler: SamplerID) {
+    // The columns of the webui's table of samplers: those that read eta, those that churn, those that scale noise.
+    let eta: Set<SamplerID> = [
+      .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral, .dpmPP2MSDEHeun,
+      .dpmFast, .dpmAdaptive,
+    ]
+    let churn: Set<SamplerID> = [.euler, .heun, .dpm2]
+    func changes(_ change: (inout JobParameters) -> Void, churning: Bool = false) -> Bool {
+      var parameters = JobParameters()
+      parameters.sampler = sampler
+      if churning { parameters.sChurn = 4 }
+      let before = JobID(parameters, sampleIngredients)
+      change(&parameters)
+      return JobID(parameters, sampleIngredients) != before
+    }
+    #expect(changes { $0.eta = 0.5 } == eta.contains(sampler))
+    #expect(changes { $0.sChurn = 5 } == churn.contains(sampler))
+    #expect(!changes { $0.sTmin = 0.5 })
+    #expect(!changes { $0.sTmax = 5 })
+    #expect(changes({ $0.sTmin = 0.5 }, churning: true) == churn.contains(sampler))
+    #expect(changes({ $0.sTmax = 5 }, churning: true) == churn.contains(sampler))
+    #expect(
+      changes { $0.sNoise = 1.1 } == (eta.contains(sampler) && ![.eulerAncestral, .dpmAdaptive].contains(sampler)))
+    #expect(changes({ $0.sNoise = 1.1 }, churning: true) == (sampler.usesNoiseScale))
+  }
+
+  @Test(arguments: SamplerID.allCases)
+  func `schedule and noise settings change the identity where they are read`(sampler: SamplerID) {
+    func changes(_ prepare: (inout JobParameters) -> Void, then change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = JobParameters()
+      parameters.sampler = sampler
+      prepare(&parameters)
+      let before = JobID(parameters, sampleIngredients)
+      change(&parameters)
+      return JobID(parameters, sampleIngredients) != before
+    }
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool { changes({ _ in }, then: change) }
+    let hasSigmas = ![SamplerID.ddim, .ddimCFGPP, .plms, .uniPC].contains(sampler)
+    #expect(changes { $0.scheduler = .polyexponential } == hasSigmas)
+    #expect(changes { $0.sgmNoiseMultiplier = true } == hasSigmas)
+    #expect(changes({ $0.scheduler = .karras }, then: { $0.rho = 5 }) == hasSigmas)
+    #expect(!changes({ $0.scheduler = .karras }, then: { $0.rho = 7 }))
+    #expect(!changes({ $0.scheduler = .exponential }, then: { $0.rho = 5 }))
+    #expect(changes({ $0.scheduler = .karras }, then: { $0.sigmaMin = 0.1 }) == hasSigmas)
+    #expect(!changes({ $0.scheduler = .simple }, then: { $0.sigmaMin = 0.1 }))
+    #expect(changes({ $0.scheduler = .beta }, then: { $0.betaDistAlpha = 0.5 }) == hasSigmas)
+    #expect(!changes { $0.betaDistAlpha = 0.5 })
+    #expect(changes { $0.enableQuantization = true } == (hasSigmas && sampler != .lcm))
+    #expect(changes { $0.uniPCOrder = 2 } == (sampler == .uniPC))
+    #expect(changes { $0.uniPCVariant = .bh2 } == (sampler == .uniPC))
+    #expect(changes { $0.etaDDIM = 0.5 } == (sampler == .ddim || sampler == .ddimCFGPP))
+    #expect(!changes { $0.subseed = 5 })
+    #expect(changes({ $0.subseedStrength = 0.5 }, then: { $0.subseed = 5 }))
+    #expect(!changes { $0.seedResizeFromW = 256 })
+    // The shifted seed is for what is added on the way, and trees grow from the seed itself.
+    let ancestral: Set<SamplerID> = [
+      .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm,
+    ]
+    #expect(changes { $0.etaNoiseSeedDelta = 31337 } == ancestral.contains(sampler))
+    #expect(
+      changes({ $0.sChurn = 3 }, then: { $0.etaNoiseSeedDelta = 31337 })
+        == (ancestral.contains(sampler) || [.euler, .heun, .dpm2].contains(sampler)))
+    #expect(!changes { $0.skipEarlyCond = 0 })
+  }
+
+  @Test func `a schedule asked for by name and the sampler's own are one picture`() {
+    var parameters = JobParameters()
+    let automatic = JobID(parameters, sampleIngredients)
+    parameters.scheduler = .karras
+    #expect(JobID(parameters, sampleIngredients) == automatic)
+  }
+
+  @Test(arguments: ["model", "family", "vae", "refiner", "vocabulary", "precision", "isa", "numerics"])
+  func `every ingredient changes the identity`(ingredient: String) {
+    var ingredients = sampleIngredients
+    switch ingredient {
+    case "model": ingredients.model.sha256 = String(repeating: "b", count: 64)
+    case "family": ingredients.model.family = "sd2"
+    case "vae": ingredients.vae = ingredients.model
+    case "refiner": ingredients.refiner = ingredients.model
+    case "vocabulary": ingredients.vocabularySHA256 = String(repeating: "b", count: 64)
+    case "precision": ingredients.precision = "bf16"
+    case "isa": ingredients.isa = "portable"
+    default: ingredients.numerics = 2
+    }
+    #expect(JobID(JobParameters(), ingredients) != JobID(JobParameters(), sampleIngredients))
+  }
+
+  @Test func `when a refiner takes over is part of the identity of images that have one`() {
+    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    parameters.refinerSwitchAt = 0.3
+    #expect(JobID(parameters, ingredients) == JobID(JobParameters(), ingredients))
+    ingredients.refiner = ingredients.model
+    #expect(JobID(parameters, ingredients) != JobID(JobParameters(), ingredients))
+  }
+
+  @Test(.timeLimit(.minutes(5)))
+  func `ten thousand jobs that differ in the seed have ten thousand identities`() {
+    var parameters = JobParameters()
+    parameters.prompt = String(repeating: "a red fish and a blue star on a white background, ", count: 6)
+    var ids: Set<JobID> = []
+    for seed in 0..<10_000 {
+      parameters.seed = Int64(seed)
+      ids.insert(JobID(parameters, sampleIngredients))
+    }
+    #expect(ids.count == 10_000)
+  }
+
+  @Test func `jobs that may have other ingredients have other keys for them`() {
+    var base = JobParameters()
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = base
+      change(&parameters)
+      return parameters.ingredientsKey != base.ingredientsKey
+    }
+    #expect(changes { $0.weightPacking = .small } && changes { $0.memoryLimit = 1 << 32 })
+    #expect(changes { $0.refiner = .demo } && changes { $0.prompt = "<lora:a:1>" })
+    #expect(!changes { $0.width = 1024 } && !changes { $0.steps = 30 } && !changes { $0.prompt = "a" })
+    base.memoryLimit = 1 << 32
+    #expect(changes { $0.width = 1024 } && changes { $0.hires = HiresSettings() })
+    base.memoryLimit = 0
+    // Where there are embeddings, editing decides which of them a prompt reaches, and which checkpoint reads it.
+    base.adapterPlaces = ["/models"]
+    base.hires = HiresSettings()
+    #expect(changes { $0.steps = 30 } && changes { $0.sampler = .heun } && changes { $0.timelines = .old })
+    #expect(changes { $0.hires?.steps = 7 } && changes { $0.hires?.refinerPass = .both })
+  }
+
+  @Test func `settings of a second pass change the identity where they are read`() {
+    var base = JobParameters()
+    base.hires = HiresSettings()
+    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+      var parameters = base
+      change(&parameters)
+      return JobID(parameters, sampleIngredients) != JobID(base, sampleIngredients)
+    }
+    #expect(changes { $0.hires?.scale = 1.5 })
+    #expect(changes { $0.hires?.resizeX = 700 })
+    #expect(changes { $0.hires?.steps = 7 })
+    #expect(changes { $0.hires?.denoisingStrength = 0.5 })
+    #expect(changes { $0.hires?.upscaler = UpscalerReference(name: "Latent (nearest)") })
+    #expect(changes { $0.hires?.sampler = .euler })
+    #expect(changes { $0.hires?.scheduler = .uniform })
+    #expect(changes { $0.hires?.prompt = "x" })
+    #expect(changes { $0.hires?.negativePrompt = "x" })
+    #expect(changes { $0.hires?.tokenMergingRatio = 0.5 })
+    // Which pass it finishes says nothing without a refiner, nor does the name of a checkpoint.
+    #expect(!changes { $0.hires?.refinerPass = .both })
+    #expect(!changes { $0.hires?.checkpoint = .demo })
+    var ingredients = sampleIngredients
+    ingredients.hiresModel = ingredients.model
+    #expect(JobID(base, ingredients) != JobID(base, sampleIngredients))
+    ingredients.refiner = ingredients.model
+    var refined = base
+    refined.hires?.refinerPass = .both
+    #expect(JobID(refined, ingredients) != JobID(base, ingredients))
+    // What says the same in other words.
+    #expect(!changes { $0.hires?.resizeX = 1024 })
+    #expect(!changes { $0.hires?.upscaler = .latent })
+    #expect(!changes { $0.hires?.sampler = base.sampler })
+    #expect(!changes { $0.hires?.scheduler = .karras })
+    #expect(!changes { $0.hires?.steps = base.steps })
+    #expect(!changes { $0.hires?.prompt = base.prompt })
+    // Settings that only the second pass's sampler reads.
+    #expect(!changes { $0.eta = 0.5 })
+    base.hires?.sampler = .eulerAncestral
+    #expect(changes { $0.eta = 0.5 })
+    base.hires?.denoisingStrength = 0
+    #expect(!changes { $0.hires?.prompt = "x" })
+  }
+
+  @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {
+    func id(_ prompt: String, _ emphasis: EmphasisChoice, _ timelines: PromptTimelines) -> JobID {
+      var parameters = JobParameters()
+      (parameters.prompt, parameters.emphasis, parameters.timelines) = (prompt, emphasis, timelines)
+      return JobID(parameters, sampleIngredients)
+    }
+    #expect(id("fish", .ignore, .old) == id("fish", .original, .current))
+    #expect(id("(fish)", .original, .old) == id("(fish)", .original, .current))
+    #expect(id("(fish)", .ignore, .current) != id("(fish)", .original, .current))
+    #expect(id("[a:b:1.0]", .original, .old) != id("[a:b:1.0]", .original, .current))
+  }
+}
