@@ -53,15 +53,18 @@ let package = Package(
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
     .target(name: "Recipes", dependencies: ["Infotext", "Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
-    .target(name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
+    .target(
+      name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
 
-    .target(name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
+    .target(
+      name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
     .target(name: "Networks", dependencies: ["Weights", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
-        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text", "Weights",
+        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text",
+        "Weights",
         "Tensors", crypto,
       ],
       swiftSettings: optimised),
@@ -97,7 +100,8 @@ let package = Package(
     .testTarget(
       name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
-      name: "RunsTests", dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
+      name: "RunsTests",
+      dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
     .testTarget(
@@ -105,12 +109,14 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text", "Weights",
+        "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text",
+        "Weights",
         "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(
-      name: "CommandTests", dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "Text", "TestSupport", crypto]),
+      name: "CommandTests",
+      dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "Text", "TestSupport", crypto]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

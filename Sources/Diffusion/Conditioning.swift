@@ -63,7 +63,7 @@ extension PromptEncoder {
   ///   - callsBefore: The calls of the pass before this one, see `PromptSchedule`.
   /// - Returns: The contexts.
   /// - Throws: What `timelines` throws.
-  func conditioning(_ job: JobParameters, callsBefore: Int? = nil) throws -> Conditioning {
+  func conditioning(_ job: ImageSettings, callsBefore: Int? = nil) throws -> Conditioning {
     let settings = TextSettings(job)
     let cfgScale = readsGuidance ? 1 : job.cfgScale
     let calls = job.sampler.plannedCalls(steps: job.steps)

@@ -76,7 +76,7 @@ final class EmbeddingLibrary {
   ///   - callsBefore: Calls of the network by the pass before this one, as prompts reckon; nothing for the first.
   /// - Returns: By their files.
   /// - Throws: `WeightError`.
-  func used(by job: JobParameters, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
+  func used(by job: ImageSettings, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
     guard !names.isEmpty else { return [] }
     let calls = job.sampler.plannedCalls(steps: job.steps)
     let prompts = Prompts(
@@ -95,7 +95,7 @@ final class EmbeddingLibrary {
     return notes
   }
 
-  private func find(_ job: JobParameters, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
+  private func find(_ job: ImageSettings, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
     var used: [EmbeddingIdentity] = []
     for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
       var texts: Set<[UInt8]> = []

@@ -23,7 +23,7 @@ extension Engine {
     }
     if !image.loop.isFinished {
       let training = try catalog.training(pass.begun)
-      func denoiser(_ settings: JobParameters) throws -> GuidedDenoiser {
+      func denoiser(_ settings: ImageSettings) throws -> GuidedDenoiser {
         compute.profiler.begin("loading")
         let networks = try models.get(settings, plan, for: pass) { try progress($0, nil) }
         return try self.denoiser(settings, networks, callsBefore: callsBefore) { try progress($0, nil) }
@@ -63,7 +63,7 @@ extension Engine {
   /// - Returns: What the second pass begins with.
   /// - Throws: What `generate(_:resuming:progress:)` throws.
   func enlarged(
-    _ image: ImageState, _ parameters: JobParameters, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
+    _ image: ImageState, _ parameters: ImageSettings, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> Latent {
     compute.profiler.begin("upscaling")
@@ -72,7 +72,7 @@ extension Engine {
       compute: compute)
     return try second.enlarged(image.loop.latent) { latent in
       // Whichever ran last decodes, and whichever begins the second pass encodes, as in the webui.
-      func networks(_ settings: JobParameters, _ pass: ImagePass) throws -> LoadedModel {
+      func networks(_ settings: ImageSettings, _ pass: ImagePass) throws -> LoadedModel {
         let networks = try models.get(settings, plan, for: pass) { try progress($0, image.generationState) }
         if !plan.keepsUNet { models.releaseUNets() }
         return networks
@@ -98,7 +98,7 @@ extension Engine {
 
   /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.
   private func denoiser(
-    _ settings: JobParameters, _ networks: LoadedModel, callsBefore: Int?,
+    _ settings: ImageSettings, _ networks: LoadedModel, callsBefore: Int?,
     progress: (GenerationProgress) throws -> Void
   ) throws -> GuidedDenoiser {
     networks.prompts.use(try catalog.library(for: settings))

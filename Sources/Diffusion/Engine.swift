@@ -68,7 +68,7 @@ public final class Engine {
   /// - Returns: The models by digest and the arithmetic that will run.
   /// - Throws: `EngineError`, `WeightError` or `TokenizationError` when the model is not usable, or a LoRA of the prompt;
   ///   `PromptError` for a tag that cannot be read.
-  public func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+  public func ingredients(for parameters: ImageSettings) throws -> JobIngredients {
     try SecondPass.check(parameters)
     let (model, vae) = try catalog.models(for: parameters)
     let upscaler = try catalog.upscaler(for: parameters)
@@ -123,7 +123,7 @@ public final class Engine {
   /// - Throws: What `progress` throws, `UnusableState` before anything is told, `EngineError`, `WeightError`,
   ///   `PromptError` or `TokenizationError`.
   public func generate(
-    _ parameters: JobParameters, resuming state: [UInt8]?,
+    _ parameters: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
     let passes = try catalog.passes(of: parameters)
@@ -183,7 +183,7 @@ public final class Engine {
   }
 
   /// Throws `EngineError.outOfMemory` if there is no room for the picture that comes of a job.
-  private func requireRoom(toDecode parameters: JobParameters, _ pass: ImagePass) throws {
+  private func requireRoom(toDecode parameters: ImageSettings, _ pass: ImagePass) throws {
     let (model, vae) = try catalog.models(for: pass.settings(isRefining: true))
     let (width, height) = (parameters.finalWidth, parameters.finalHeight)
     let memory = try model.decoderConfiguration(vae).leastMemory(
@@ -194,7 +194,7 @@ public final class Engine {
   }
 
   /// What memory has to hold between the passes.
-  private func handover(for parameters: JobParameters, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
+  private func handover(for parameters: ImageSettings, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
     guard parameters.hires?.enlargesImages == true, let size = parameters.hiresSize else { return nil }
     let (model, vae) = try catalog.models(for: passes.last.begun)
     return MemoryPlan.Handover(
@@ -204,7 +204,7 @@ public final class Engine {
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
   public func generate(
-    _ parameters: JobParameters, progress: (GenerationProgress) throws -> Void
+    _ parameters: ImageSettings, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
     try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
   }
@@ -214,7 +214,7 @@ public final class Engine {
   /// - Parameter parameters: The settings of a job.
   /// - Returns: What is given up for the job's `memory_limit`, if there is one.
   /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
-  public func memoryPlan(for parameters: JobParameters) throws -> MemoryPlan {
+  public func memoryPlan(for parameters: ImageSettings) throws -> MemoryPlan {
     let key = MemoryPlan.Key(parameters, compute.precision(parameters.precision))
     if let plan = plans[key] { return plan }
     let passes = try catalog.passes(of: parameters)
@@ -237,7 +237,7 @@ public final class Engine {
 
 extension UNetOptions {
   /// What a job's settings ask for.
-  init(_ parameters: JobParameters) {
+  init(_ parameters: ImageSettings) {
     self.init(padding: parameters.tiling ? .circular : .zeros, tokenMergingRatio: parameters.tokenMergingRatio)
   }
 }

@@ -16,13 +16,13 @@ struct ImagePasses {
 /// One way through the noise levels, by one checkpoint or by two that follow each other.
 struct ImagePass {
   /// The settings, with the checkpoint that begins.
-  let begun: JobParameters
+  let begun: ImageSettings
   /// The settings as the checkpoint has them that finishes, the refiner; nothing where one does it all.
-  let finished: JobParameters?
+  let finished: ImageSettings?
 
   /// The settings with each of the checkpoints.
-  var all: [JobParameters] { [begun] + (finished.map { [$0] } ?? []) }
+  var all: [ImageSettings] { [begun] + (finished.map { [$0] } ?? []) }
 
   /// The settings with the checkpoint that runs before or after the change.
-  func settings(isRefining: Bool) -> JobParameters { isRefining ? finished ?? begun : begun }
+  func settings(isRefining: Bool) -> ImageSettings { isRefining ? finished ?? begun : begun }
 }

@@ -155,7 +155,7 @@ extension ModelCatalog.Model {
 
 extension TrainingSchedule {
   /// The noise levels of a job's model, or those that the job takes it to be trained on.
-  init(_ job: JobParameters, _ archive: ModelArchive) {
+  init(_ job: ImageSettings, _ archive: ModelArchive) {
     self.init(
       job, noise: archive.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard, alignedSteps: archive.family.alignedSteps)
   }

@@ -19,19 +19,19 @@ final class LoadedModels {
   /// A checkpoint of a pass; those that the pass does not need go before anything is read.
   ///
   /// - Parameters:
-  ///   - parameters: The settings with the checkpoint.
+  ///   - settings: The settings with the checkpoint.
   ///   - plan: What weights are packed for.
   ///   - pass: The pass.
   ///   - progress: Called where the checkpoint is a new one.
   /// - Returns: Networks that are read when they are first needed.
   /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
   func get(
-    _ parameters: JobParameters, _ plan: MemoryPlan, for pass: ImagePass,
+    _ settings: ImageSettings, _ plan: MemoryPlan, for pass: ImagePass,
     progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
-    let (model, vae) = try catalog.models(for: parameters)
-    let key = ModelCatalog.Key(model: parameters.model, vae: parameters.vae)
-    let (precision, packing) = (compute.precision(parameters.precision), plan.packing)
+    let (model, vae) = try catalog.models(for: settings)
+    let key = ModelCatalog.Key(model: settings.model, vae: settings.vae)
+    let (precision, packing) = (compute.precision(settings.precision), plan.packing)
     let crew = pass.all.map(\.model)
     func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
     if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }

@@ -29,14 +29,14 @@ public struct MemoryPlan: Hashable, Sendable {
     let upscaler: UpscalerReference?
     let enlarged: [Int]
 
-    init(_ parameters: JobParameters, _ precision: Precision) {
-      let passes = [parameters.firstPass, parameters.secondPass]
-      models = [parameters.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
-      sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
+    init(_ settings: ImageSettings, _ precision: Precision) {
+      let passes = [settings.firstPass, settings.secondPass]
+      models = [settings.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
+      sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
-      (packing, limit) = (parameters.weightPacking, parameters.memoryLimit)
-      let size = parameters.hires?.enlargesImages == true ? parameters.hiresSize : nil
-      upscaler = size == nil ? nil : parameters.hires?.effectiveUpscaler
+      (packing, limit) = (settings.weightPacking, settings.memoryLimit)
+      let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
+      upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
       enlarged = size.map { [$0.width, $0.height] } ?? []
     }
   }

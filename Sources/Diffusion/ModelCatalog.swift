@@ -64,7 +64,7 @@ final class ModelCatalog {
   /// The checkpoint of a job, and the VAE that replaces its own; files are opened, audited and hashed on the first call.
   ///
   /// Throws `EngineError`, `WeightError` or `TokenizationError` for whatever would keep the job from being done.
-  func models(for parameters: JobParameters) throws -> (model: Model, vae: VAE?) {
+  func models(for parameters: ImageSettings) throws -> (model: Model, vae: VAE?) {
     let key = Key(model: parameters.model, vae: parameters.vae)
     if let pair = checked[key] { return pair }
     let model = try model(parameters.model)
@@ -83,7 +83,7 @@ final class ModelCatalog {
   /// - Returns: The network, whose file is opened, audited and hashed on the first call.
   /// - Throws: `EngineError.noHiresUpscaler` where there is no such file, `WeightError` for one that is not usable;
   ///   `EngineError.noVAEEncoder` where the enlarged image cannot be encoded.
-  func upscaler(for parameters: JobParameters) throws -> Upscaler? {
+  func upscaler(for parameters: ImageSettings) throws -> Upscaler? {
     guard let reference = parameters.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
     if let second = try passes(of: parameters).second {
       let (model, vae) = try models(for: second.begun)
@@ -103,7 +103,7 @@ final class ModelCatalog {
   /// The passes of a job, each with the checkpoints that take part in it.
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
-  func passes(of job: JobParameters) throws -> ImagePasses {
+  func passes(of job: ImageSettings) throws -> ImagePasses {
     let first = try pass(job.firstPass)
     guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
@@ -115,7 +115,7 @@ final class ModelCatalog {
   }
 
   /// A pass with these settings; a refiner that is its own checkpoint is none.
-  private func pass(_ settings: JobParameters) throws -> ImagePass {
+  private func pass(_ settings: ImageSettings) throws -> ImagePass {
     var begun = settings
     begun.refiner = nil
     guard let refiner = settings.refiner,
@@ -130,9 +130,9 @@ final class ModelCatalog {
   /// One without a VAE leaves decoding to the first one's, and one of another family has other layers than the LoRAs are for.
   /// Images mean the same to all, so that what is handed on as one may be of any kind.
   private func handedOn(
-    _ settings: JobParameters, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
+    _ settings: ImageSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
     key: String
-  ) throws -> JobParameters {
+  ) throws -> ImageSettings {
     let (one, two) = (try model(first), try model(other))
     let hasSameLatents = one.archive.hasLatents(of: two.archive)
     guard hasSameLatents || isImage else {
@@ -149,12 +149,12 @@ final class ModelCatalog {
   }
 
   /// What the tags of a job's prompt ask for, see `AdapterCatalog.loras(for:_:)`.
-  func loras(for parameters: JobParameters) throws -> [AdapterCatalog.PlacedLoRA]? {
+  func loras(for parameters: ImageSettings) throws -> [AdapterCatalog.PlacedLoRA]? {
     try adapters.loras(for: parameters, models(for: parameters).model.archive)
   }
 
   /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
-  func library(for parameters: JobParameters) throws -> EmbeddingLibrary? {
+  func library(for parameters: ImageSettings) throws -> EmbeddingLibrary? {
     adapters.library(for: parameters, try models(for: parameters).model)
   }
 
@@ -172,10 +172,10 @@ final class ModelCatalog {
   }
 
   /// How many channels the latents of a job's checkpoint have.
-  func channels(_ job: JobParameters) throws -> Int { try models(for: job).model.archive.unet.configuration.inChannels }
+  func channels(_ job: ImageSettings) throws -> Int { try models(for: job).model.archive.unet.configuration.inChannels }
 
   /// The noise levels that the checkpoint of a job was trained on, or those that the job takes it to be trained on.
-  func training(_ job: JobParameters) throws -> TrainingSchedule {
+  func training(_ job: ImageSettings) throws -> TrainingSchedule {
     TrainingSchedule(job, try models(for: job).model.archive)
   }
 

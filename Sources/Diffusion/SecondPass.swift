@@ -27,7 +27,7 @@ struct SecondPass {
   ///   - channels: Of the latent.
   ///   - training: The noise levels that its checkpoint was trained on.
   /// - Throws: What `check` throws.
-  init?(_ job: JobParameters, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
+  init?(_ job: ImageSettings, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
     try Self.check(job)
     guard let hires = job.hires, let size = job.hiresSize else { return nil }
     self.hires = hires
@@ -43,7 +43,7 @@ struct SecondPass {
   }
 
   /// Throws `EngineError.hiresSize` if the second pass would make no image, or one that is too large.
-  static func check(_ job: JobParameters) throws {
+  static func check(_ job: ImageSettings) throws {
     guard let size = job.hiresSize else { return }
     let sides = [size.finalWidth, size.finalHeight, size.width, size.height]
     guard sides.allSatisfy({ (8...sizeLimit).contains($0) }) else {

@@ -15,7 +15,7 @@ struct TextSettings: Hashable {
   var isNegative = false
 
   /// The settings of a job's prompt.
-  init(_ job: JobParameters) {
+  init(_ job: ImageSettings) {
     clipSkip = job.clipSkip
     emphasis = job.emphasis
     width = job.width

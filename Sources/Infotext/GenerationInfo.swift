@@ -29,16 +29,16 @@ public enum GenerationInfo {
   /// when it is not used; `version` is null, for it would be taken for a version of the webui.
   ///
   /// - Parameters:
-  ///   - parameters: The settings of the job.
+  ///   - settings: The settings of the job.
   ///   - ingredients: The models, and the precision that runs.
   ///   - infotext: The text in the picture's file.
   ///   - version: The version of this program.
   ///   - timestamp: When the job started, in local time: `yyyymmddhhmmss`.
   /// - Returns: An object.
   public static func json(
-    _ parameters: JobParameters, _ ingredients: JobIngredients, infotext: String, version: String, timestamp: String
+    _ settings: ImageSettings, _ ingredients: JobIngredients, infotext: String, version: String, timestamp: String
   ) -> JSONValue {
-    json([parameters], ingredients, infotexts: [infotext], version: version, timestamp: timestamp)
+    json([settings], ingredients, infotexts: [infotext], version: version, timestamp: timestamp)
   }
 
   /// The object for the pictures of a request, with the webui's keys in the webui's order.
@@ -52,27 +52,27 @@ public enum GenerationInfo {
   ///   - timestamp: When the work started, in local time: `yyyymmddhhmmss`.
   /// - Returns: An object.
   public static func json(
-    _ images: [JobParameters], _ ingredients: JobIngredients, infotexts: [String], request: Request = Request(),
+    _ images: [ImageSettings], _ ingredients: JobIngredients, infotexts: [String], request: Request = Request(),
     version: String, timestamp: String
   ) -> JSONValue {
-    let parameters = images[0]
-    let extras = Infotext.extras(parameters, ingredients, version: version, for: .info)
+    let settings = images[0]
+    let extras = Infotext.extras(settings, ingredients, version: version, for: .info)
       .map { JSONMember($0.key, $0.value) }
     return [
-      "prompt": .string(parameters.prompt),
+      "prompt": .string(settings.prompt),
       "all_prompts": .array(images.map { .string($0.prompt) }),
-      "negative_prompt": .string(parameters.negativePrompt),
+      "negative_prompt": .string(settings.negativePrompt),
       "all_negative_prompts": .array(images.map { .string($0.negativePrompt) }),
-      "seed": .integer(parameters.seed),
+      "seed": .integer(settings.seed),
       "all_seeds": .array(images.map { .integer($0.seed) }),
-      "subseed": .integer(parameters.subseed),
+      "subseed": .integer(settings.subseed),
       "all_subseeds": .array(images.map { .integer($0.subseed) }),
-      "subseed_strength": .number(parameters.subseedStrength),
-      "width": .integer(Int64(parameters.width)),
-      "height": .integer(Int64(parameters.height)),
-      "sampler_name": .string(parameters.sampler.rawValue),
-      "cfg_scale": .number(parameters.cfgScale),
-      "steps": .integer(Int64(parameters.steps)),
+      "subseed_strength": .number(settings.subseedStrength),
+      "width": .integer(Int64(settings.width)),
+      "height": .integer(Int64(settings.height)),
+      "sampler_name": .string(settings.sampler.rawValue),
+      "cfg_scale": .number(settings.cfgScale),
+      "steps": .integer(Int64(settings.steps)),
       "batch_size": .integer(Int64(request.batchSize)),
       "restore_faces": false,
       "face_restoration_model": nil,
@@ -80,16 +80,16 @@ public enum GenerationInfo {
       "sd_model_hash": .string(ingredients.model.shortHash),
       "sd_vae_name": ingredients.vae.map { .string($0.fileName) } ?? .null,
       "sd_vae_hash": ingredients.vae.map { .string($0.shortHash) } ?? .null,
-      "seed_resize_from_w": .integer(Int64(parameters.seedResizeFromW)),
-      "seed_resize_from_h": .integer(Int64(parameters.seedResizeFromH)),
-      "denoising_strength": (request.denoisingStrength ?? parameters.hires?.denoisingStrength).map { .number($0) }
+      "seed_resize_from_w": .integer(Int64(settings.seedResizeFromW)),
+      "seed_resize_from_h": .integer(Int64(settings.seedResizeFromH)),
+      "denoising_strength": (request.denoisingStrength ?? settings.hires?.denoisingStrength).map { .number($0) }
         ?? .null,
       "extra_generation_params": .object(extras),
       "index_of_first_image": request.hasGrid ? 1 : 0,
       "infotexts": .array(((request.hasGrid ? [infotexts[0]] : []) + infotexts).map { .string($0) }),
       "styles": .array(request.styles.map { .string($0) }),
       "job_timestamp": .string(timestamp),
-      "clip_skip": .integer(Int64(parameters.clipSkip)),
+      "clip_skip": .integer(Int64(settings.clipSkip)),
       "is_using_inpainting_conditioning": false,
       "version": nil,
     ]

@@ -27,19 +27,19 @@ public struct Infotext: Hashable, Sendable {
   /// Describes the picture that a job makes.
   ///
   /// - Parameters:
-  ///   - parameters: The settings of the job.
+  ///   - settings: The settings of the job.
   ///   - ingredients: The models, and the precision that runs.
   ///   - version: The version of this program.
-  public init(_ parameters: JobParameters, _ ingredients: JobIngredients, version: String) {
-    prompt = parameters.prompt
-    negativePrompt = parameters.negativePrompt
+  public init(_ settings: ImageSettings, _ ingredients: JobIngredients, version: String) {
+    prompt = settings.prompt
+    negativePrompt = settings.negativePrompt
     items = [
-      Item(key: "Steps", value: .integer(Int64(parameters.steps))),
-      Item(key: "Sampler", value: .string(parameters.sampler.rawValue)),
-      Item(key: "Schedule type", value: .string(parameters.namedSchedule.label)),
-      Item(key: "CFG scale", value: .number(parameters.cfgScale)),
-      Item(key: "Seed", value: .integer(parameters.seed)),
-      Item(key: "Size", value: .string("\(parameters.width)x\(parameters.height)")),
+      Item(key: "Steps", value: .integer(Int64(settings.steps))),
+      Item(key: "Sampler", value: .string(settings.sampler.rawValue)),
+      Item(key: "Schedule type", value: .string(settings.namedSchedule.label)),
+      Item(key: "CFG scale", value: .number(settings.cfgScale)),
+      Item(key: "Seed", value: .integer(settings.seed)),
+      Item(key: "Size", value: .string("\(settings.width)x\(settings.height)")),
       Item(key: "Model hash", value: .string(ingredients.model.shortHash)),
       Item(key: "Model", value: .string(ingredients.model.name)),
     ]
@@ -47,30 +47,30 @@ public struct Infotext: Hashable, Sendable {
       items.append(Item(key: "VAE hash", value: .string(vae.shortHash)))
       items.append(Item(key: "VAE", value: .string(vae.fileName)))
     }
-    if parameters.subseedMatters {
-      items.append(Item(key: "Variation seed", value: .integer(parameters.subseed)))
-      items.append(Item(key: "Variation seed strength", value: .number(parameters.subseedStrength)))
+    if settings.subseedMatters {
+      items.append(Item(key: "Variation seed", value: .integer(settings.subseed)))
+      items.append(Item(key: "Variation seed strength", value: .number(settings.subseedStrength)))
     }
-    if parameters.seedResizeMatters {
-      let size = "\(parameters.seedResizeFromW)x\(parameters.seedResizeFromH)"
+    if settings.seedResizeMatters {
+      let size = "\(settings.seedResizeFromW)x\(settings.seedResizeFromH)"
       items.append(Item(key: "Seed resize from", value: .string(size)))
     }
-    if let hires = parameters.hires {
+    if let hires = settings.hires {
       items.append(Item(key: "Denoising strength", value: .number(hires.denoisingStrength)))
     }
-    if parameters.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(parameters.clipSkip)))) }
-    if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) {
-      items.append(Item(key: "ENSD", value: .integer(parameters.etaNoiseSeedDelta)))
+    if settings.clipSkip > 1 { items.append(Item(key: "Clip skip", value: .integer(Int64(settings.clipSkip)))) }
+    if settings.inAnyPass(\.etaNoiseSeedDeltaMatters) {
+      items.append(Item(key: "ENSD", value: .integer(settings.etaNoiseSeedDelta)))
     }
-    if parameters.tokenMergingRatio != 0 {
-      items.append(Item(key: "Token merging ratio", value: .number(parameters.tokenMergingRatio)))
+    if settings.tokenMergingRatio != 0 {
+      items.append(Item(key: "Token merging ratio", value: .number(settings.tokenMergingRatio)))
     }
-    if let second = parameters.secondPass, second.tokenMergingRatio != 0 {
+    if let second = settings.secondPass, second.tokenMergingRatio != 0 {
       items.append(Item(key: "Token merging ratio hr", value: .number(second.tokenMergingRatio)))
     }
-    items.append(Item(key: "RNG", value: .string(parameters.rng == .nv ? "NV" : "CPU")))
-    if parameters.tiling { items.append(Item(key: "Tiling", value: true)) }
-    extras = Self.extras(parameters, ingredients, version: version, for: .text)
+    items.append(Item(key: "RNG", value: .string(settings.rng == .nv ? "NV" : "CPU")))
+    if settings.tiling { items.append(Item(key: "Tiling", value: true)) }
+    extras = Self.extras(settings, ingredients, version: version, for: .text)
   }
 
   /// Who reads the extra generation parameters.
@@ -83,18 +83,18 @@ public struct Infotext: Hashable, Sendable {
 
   /// What the webui calls extra generation parameters, in the order in which it finds them out.
   static func extras(
-    _ parameters: JobParameters, _ ingredients: JobIngredients, version: String, for reader: Reader
+    _ settings: ImageSettings, _ ingredients: JobIngredients, version: String, for reader: Reader
   ) -> [Item] {
     var extras =
-      hiresExtras(parameters, ingredients, for: reader) + adapterExtras(ingredients) + promptExtras(parameters)
-      + scheduleExtras(parameters, for: reader) + samplerExtras(parameters)
-    extras += guidanceExtras(parameters) + refinerExtras(parameters, ingredients)
+      hiresExtras(settings, ingredients, for: reader) + adapterExtras(ingredients) + promptExtras(settings)
+      + scheduleExtras(settings, for: reader) + samplerExtras(settings)
+    extras += guidanceExtras(settings) + refinerExtras(settings, ingredients)
     if ingredients.vae?.isTiny == true { extras.append(Item(key: "VAE Decoder", value: "TAESD")) }
-    if parameters.predictionType != .auto {
-      extras.append(Item(key: "Prediction type", value: .string(parameters.predictionType.rawValue)))
+    if settings.predictionType != .auto {
+      extras.append(Item(key: "Prediction type", value: .string(settings.predictionType.rawValue)))
     }
-    if parameters.featureCache != 1 {
-      extras.append(Item(key: "Feature cache", value: .integer(Int64(parameters.featureCache))))
+    if settings.featureCache != 1 {
+      extras.append(Item(key: "Feature cache", value: .integer(Int64(settings.featureCache))))
     }
     if let packing = ingredients.weightPacking {
       extras.append(Item(key: "Weight packing", value: .string(packing)))
@@ -106,23 +106,23 @@ public struct Infotext: Hashable, Sendable {
 
   /// What the second pass does otherwise than the first.
   private static func hiresExtras(
-    _ parameters: JobParameters, _ ingredients: JobIngredients, for reader: Reader
+    _ settings: ImageSettings, _ ingredients: JobIngredients, for reader: Reader
   ) -> [Item] {
-    guard let hires = parameters.hires, let second = parameters.secondPass else { return [] }
+    guard let hires = settings.hires, let second = settings.secondPass else { return [] }
     var extras: [Item] = []
     func add(_ key: String, _ value: JSONValue, when isTold: Bool) {
       if isTold { extras.append(Item(key: key, value: value)) }
     }
     add("Denoising strength", .number(hires.denoisingStrength), when: reader == .info)
     if let model = ingredients.hiresModel { add("Hires checkpoint", .string(model.title), when: true) }
-    add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != parameters.sampler)
-    let hasOwnSchedule = second.namedSchedule != parameters.namedSchedule
+    add("Hires sampler", .string(second.sampler.rawValue), when: second.sampler != settings.sampler)
+    let hasOwnSchedule = second.namedSchedule != settings.namedSchedule
     switch reader {
     case .text:
-      add("Hires prompt", .string(second.prompt), when: second.prompt != parameters.prompt)
+      add("Hires prompt", .string(second.prompt), when: second.prompt != settings.prompt)
       add(
         "Hires negative prompt", .string(second.negativePrompt),
-        when: second.negativePrompt != parameters.negativePrompt)
+        when: second.negativePrompt != settings.negativePrompt)
       // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
       add("Hires schedule type", .string(second.namedSchedule.label), when: hasOwnSchedule)
     case .info:
@@ -163,86 +163,86 @@ public struct Infotext: Hashable, Sendable {
   /// A name without what parts the names of a list.
   static func keyed(_ name: String) -> String { String(name.unicodeScalars.filter { $0 != ":" && $0 != "," }) }
 
-  private static func promptExtras(_ parameters: JobParameters) -> [Item] {
+  private static func promptExtras(_ settings: ImageSettings) -> [Item] {
     var extras: [Item] = []
-    if parameters.emphasisMatters {
-      extras.append(Item(key: "Emphasis", value: .string(parameters.emphasis.rawValue)))
+    if settings.emphasisMatters {
+      extras.append(Item(key: "Emphasis", value: .string(settings.emphasis.rawValue)))
     }
-    if parameters.timelinesMatter { extras.append(Item(key: "Old prompt editing timelines", value: true)) }
+    if settings.timelinesMatter { extras.append(Item(key: "Old prompt editing timelines", value: true)) }
     return extras
   }
 
-  private static func scheduleExtras(_ parameters: JobParameters, for reader: Reader) -> [Item] {
+  private static func scheduleExtras(_ settings: ImageSettings, for reader: Reader) -> [Item] {
     var extras: [Item] = []
     func add(_ key: String, _ value: JSONValue, when isRead: Bool) {
       if isRead { extras.append(Item(key: key, value: value)) }
     }
-    add("Downcast alphas_cumprod", true, when: parameters.useDowncastedAlphaBar)
+    add("Downcast alphas_cumprod", true, when: settings.useDowncastedAlphaBar)
     add(
-      "Noise Schedule", .string(parameters.sdNoiseSchedule.rawValue), when: parameters.sdNoiseSchedule != .standard)
-    add("Discard penultimate sigma", true, when: parameters.inAnyPass(\.discardMatters))
+      "Noise Schedule", .string(settings.sdNoiseSchedule.rawValue), when: settings.sdNoiseSchedule != .standard)
+    add("Discard penultimate sigma", true, when: settings.inAnyPass(\.discardMatters))
     // The text has it among what every picture has.
     add(
-      "Schedule type", .string(parameters.namedSchedule.label),
-      when: reader == .info && parameters.namedSchedule != .automatic)
-    let hasRange = parameters.inAnyPass(\.sigmaRangeMatters)
-    add("Schedule min sigma", .number(parameters.sigmaMin), when: hasRange && parameters.sigmaMin != 0)
-    add("Schedule max sigma", .number(parameters.sigmaMax), when: hasRange && parameters.sigmaMax != 0)
-    add("Schedule rho", .number(parameters.rho), when: parameters.inAnyPass(\.rhoMatters))
-    let isBeta = parameters.inAnyPass(\.betaMatters)
-    add("Beta schedule alpha", .number(parameters.betaDistAlpha), when: isBeta && parameters.betaDistAlpha != 0.6)
-    add("Beta schedule beta", .number(parameters.betaDistBeta), when: isBeta && parameters.betaDistBeta != 0.6)
+      "Schedule type", .string(settings.namedSchedule.label),
+      when: reader == .info && settings.namedSchedule != .automatic)
+    let hasRange = settings.inAnyPass(\.sigmaRangeMatters)
+    add("Schedule min sigma", .number(settings.sigmaMin), when: hasRange && settings.sigmaMin != 0)
+    add("Schedule max sigma", .number(settings.sigmaMax), when: hasRange && settings.sigmaMax != 0)
+    add("Schedule rho", .number(settings.rho), when: settings.inAnyPass(\.rhoMatters))
+    let isBeta = settings.inAnyPass(\.betaMatters)
+    add("Beta schedule alpha", .number(settings.betaDistAlpha), when: isBeta && settings.betaDistAlpha != 0.6)
+    add("Beta schedule beta", .number(settings.betaDistBeta), when: isBeta && settings.betaDistBeta != 0.6)
     // The webui does not record this one.
-    add("Old Karras scheduler sigmas", true, when: parameters.inAnyPass(\.oldSigmasMatter))
+    add("Old Karras scheduler sigmas", true, when: settings.inAnyPass(\.oldSigmasMatter))
     // Nor this one.
-    add("Quantized timesteps", true, when: parameters.inAnyPass(\.quantizationMatters))
-    add("SGM noise multiplier", true, when: parameters.sgmNoiseMultiplierMatters)
+    add("Quantized timesteps", true, when: settings.inAnyPass(\.quantizationMatters))
+    add("SGM noise multiplier", true, when: settings.sgmNoiseMultiplierMatters)
     return extras
   }
 
-  private static func guidanceExtras(_ parameters: JobParameters) -> [Item] {
+  private static func guidanceExtras(_ settings: ImageSettings) -> [Item] {
     var extras: [Item] = []
-    if parameters.skipEarlyCond != 0 {
-      extras.append(Item(key: "Skip Early CFG", value: .number(parameters.skipEarlyCond)))
+    if settings.skipEarlyCond != 0 {
+      extras.append(Item(key: "Skip Early CFG", value: .number(settings.skipEarlyCond)))
     }
-    if parameters.sMinUncond != 0 {
-      extras.append(Item(key: "NGMS", value: .number(parameters.sMinUncond)))
-      if parameters.sMinUncondAll { extras.append(Item(key: "NGMS all steps", value: true)) }
+    if settings.sMinUncond != 0 {
+      extras.append(Item(key: "NGMS", value: .number(settings.sMinUncond)))
+      if settings.sMinUncondAll { extras.append(Item(key: "NGMS all steps", value: true)) }
     }
     return extras
   }
 
-  private static func refinerExtras(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [Item] {
+  private static func refinerExtras(_ settings: ImageSettings, _ ingredients: JobIngredients) -> [Item] {
     guard let refiner = ingredients.refiner else { return [] }
     var extras: [Item] = []
-    if let pass = parameters.hires?.refinerPass, pass != .second {
+    if let pass = settings.hires?.refinerPass, pass != .second {
       extras.append(Item(key: "Hires refiner", value: .string(pass.rawValue)))
     }
     extras.append(Item(key: "Refiner", value: .string(refiner.title)))
-    extras.append(Item(key: "Refiner switch at", value: .number(parameters.refinerSwitchAt)))
+    extras.append(Item(key: "Refiner switch at", value: .number(settings.refinerSwitchAt)))
     return extras
   }
 
-  private static func samplerExtras(_ parameters: JobParameters) -> [Item] {
+  private static func samplerExtras(_ settings: ImageSettings) -> [Item] {
     var extras: [Item] = []
     func add(_ key: String, _ value: Double, unless usual: Double, _ isRead: Bool) {
       if isRead, value != usual { extras.append(Item(key: key, value: .number(value))) }
     }
-    func isRead(_ reads: KeyPath<SamplerID, Bool>) -> Bool { parameters.inAnyPass { $0.sampler[keyPath: reads] } }
-    add("Eta", parameters.eta, unless: 1, isRead(\.usesEta))
-    add("Eta DDIM", parameters.etaDDIM, unless: 0, isRead(\.usesEtaDDIM))
-    add("Sigma churn", parameters.sChurn, unless: 0, isRead(\.usesChurn))
-    add("Sigma tmin", parameters.sTmin, unless: 0, isRead(\.usesChurn))
-    if let sTmax = parameters.sTmax { add("Sigma tmax", sTmax, unless: .infinity, isRead(\.usesChurn)) }
-    add("Sigma noise", parameters.sNoise, unless: 1, isRead(\.usesNoiseScale))
-    guard parameters.inAnyPass(\.uniPCMatters) else { return extras }
+    func isRead(_ reads: KeyPath<SamplerID, Bool>) -> Bool { settings.inAnyPass { $0.sampler[keyPath: reads] } }
+    add("Eta", settings.eta, unless: 1, isRead(\.usesEta))
+    add("Eta DDIM", settings.etaDDIM, unless: 0, isRead(\.usesEtaDDIM))
+    add("Sigma churn", settings.sChurn, unless: 0, isRead(\.usesChurn))
+    add("Sigma tmin", settings.sTmin, unless: 0, isRead(\.usesChurn))
+    if let sTmax = settings.sTmax { add("Sigma tmax", sTmax, unless: .infinity, isRead(\.usesChurn)) }
+    add("Sigma noise", settings.sNoise, unless: 1, isRead(\.usesNoiseScale))
+    guard settings.inAnyPass(\.uniPCMatters) else { return extras }
     func add(_ key: String, _ value: JSONValue, unless usual: JSONValue) {
       if value != usual { extras.append(Item(key: key, value: value)) }
     }
-    add("UniPC variant", .string(parameters.uniPCVariant.rawValue), unless: "bh1")
-    add("UniPC skip type", .string(parameters.uniPCSkipType.rawValue), unless: "time_uniform")
-    add("UniPC order", .integer(Int64(parameters.uniPCOrder)), unless: 3)
-    add("UniPC lower order final", .bool(parameters.uniPCLowerOrderFinal), unless: true)
+    add("UniPC variant", .string(settings.uniPCVariant.rawValue), unless: "bh1")
+    add("UniPC skip type", .string(settings.uniPCSkipType.rawValue), unless: "time_uniform")
+    add("UniPC order", .integer(Int64(settings.uniPCOrder)), unless: 3)
+    add("UniPC lower order final", .bool(settings.uniPCLowerOrderFinal), unless: true)
     return extras
   }
 

@@ -66,7 +66,7 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   /// The settings; `model`, `vae`, `refiner` and `hiresModel` have the text's names, and no path.
-  public private(set) var parameters = JobParameters()
+  public private(set) var settings = ImageSettings()
   /// The checkpoint.
   public private(set) var model = NamedModel()
   /// The VAE that replaces the checkpoint's own.
@@ -94,10 +94,10 @@ public struct InfotextSettings: Hashable, Sendable {
   ///   - width: Of the picture that the text is about, for a text without a size; in pixels.
   ///   - height: The height that goes with `width`.
   public init(_ infotext: ParsedInfotext, width: Int? = nil, height: Int? = nil) {
-    parameters.prompt = infotext.prompt
-    parameters.negativePrompt = infotext.negativePrompt
+    settings.prompt = infotext.prompt
+    settings.negativePrompt = infotext.negativePrompt
     // Texts without the key are of the webui's GPU, whose numbers are those of NV.
-    parameters.rng = .nv
+    settings.rng = .nv
     let version = infotext.value(of: "Version")
     program = infotext.value(of: "Generator") ?? version.map { "webui \($0)" }
     var values = InfotextValues(infotext)
@@ -112,21 +112,21 @@ public struct InfotextSettings: Hashable, Sendable {
     let isOurs = program?.hasPrefix("sdbatch ") == true
     if !isOurs { readOldVersion(version, &values) }
     remarks = values.finish(prompt: isOurs ? "" : infotext.prompt)
-    parameters.model =
+    settings.model =
       model.name == ModelReference.demo.name ? .demo : ModelReference(name: model.name ?? "", path: nil)
-    parameters.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
-    parameters.refiner = refiner.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
-    parameters.hires?.checkpoint = hiresModel.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    settings.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    settings.refiner = refiner.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    settings.hires?.checkpoint = hiresModel.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
   }
 
   private mutating func readImage(_ values: inout InfotextValues, width: Int?, height: Int?) {
-    values.read("Steps", into: &parameters.steps, isNeeded: true)
-    values.read("CFG scale", into: &parameters.cfgScale, isNeeded: true)
-    values.read("Seed", into: &parameters.seed, isNeeded: true)
+    values.read("Steps", into: &settings.steps, isNeeded: true)
+    values.read("CFG scale", into: &settings.cfgScale, isNeeded: true)
+    values.read("Seed", into: &settings.seed, isNeeded: true)
     if values.has("Size") {
-      if let size = values.size("Size") { (parameters.width, parameters.height) = size }
+      if let size = values.size("Size") { (settings.width, settings.height) = size }
     } else if let width, let height {
-      (parameters.width, parameters.height) = (width, height)
+      (settings.width, settings.height) = (width, height)
       values.note("Size", "is not there; taken from the picture, which is \(width)x\(height)")
     } else {
       values.miss("Size")
@@ -145,15 +145,15 @@ public struct InfotextSettings: Hashable, Sendable {
     if let title = values.take("Refiner") {
       refiner = NamedModel(title: title)
       // Where the webui's text does not say when, it is at once.
-      parameters.refinerSwitchAt = 0
-      values.read("Refiner switch at", into: &parameters.refinerSwitchAt)
+      settings.refinerSwitchAt = 0
+      values.read("Refiner switch at", into: &settings.refinerSwitchAt)
     }
-    values.readChoice("Precision", into: &parameters.precision)
-    values.readChoice("Prediction type", into: &parameters.predictionType)
-    values.read("Feature cache", into: &parameters.featureCache)
-    values.read("Tiling", into: &parameters.tiling)
-    values.read("Token merging ratio", into: &parameters.tokenMergingRatio)
-    values.readChoice("Weight packing", into: &parameters.weightPacking)
+    values.readChoice("Precision", into: &settings.precision)
+    values.readChoice("Prediction type", into: &settings.predictionType)
+    values.read("Feature cache", into: &settings.featureCache)
+    values.read("Tiling", into: &settings.tiling)
+    values.read("Token merging ratio", into: &settings.tokenMergingRatio)
+    values.readChoice("Weight packing", into: &settings.weightPacking)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {
@@ -162,7 +162,7 @@ public struct InfotextSettings: Hashable, Sendable {
     guard let (sampler, named) = SamplerID.resolve(name) else {
       return values.complain("Sampler", name, "a sampler's name")
     }
-    parameters.sampler = sampler
+    settings.sampler = sampler
     var schedule = named ?? .automatic
     if let type {
       guard let resolved = ScheduleID.resolve(type) else {
@@ -175,94 +175,94 @@ public struct InfotextSettings: Hashable, Sendable {
       schedule = .uniform
       values.note("Schedule type", "is not there, as before webui 1.9, when plain \(sampler.rawValue) ran on uniform")
     }
-    parameters.scheduler = schedule == sampler.defaultSchedule ? .automatic : schedule
+    settings.scheduler = schedule == sampler.defaultSchedule ? .automatic : schedule
   }
 
   private mutating func readNoise(_ values: inout InfotextValues) {
-    values.read("Variation seed", into: &parameters.subseed)
-    values.read("Variation seed strength", into: &parameters.subseedStrength)
+    values.read("Variation seed", into: &settings.subseed)
+    values.read("Variation seed strength", into: &settings.subseedStrength)
     if let size = values.size("Seed resize from") {
-      (parameters.seedResizeFromW, parameters.seedResizeFromH) = size
+      (settings.seedResizeFromW, settings.seedResizeFromH) = size
     }
-    values.read("ENSD", into: &parameters.etaNoiseSeedDelta)
+    values.read("ENSD", into: &settings.etaNoiseSeedDelta)
     guard let source = values.take("RNG") else { return }
     switch source.uppercased() {
-    case "GPU", "NV": parameters.rng = .nv
-    case "CPU": parameters.rng = .cpu
+    case "GPU", "NV": settings.rng = .nv
+    case "CPU": settings.rng = .cpu
     default: values.complain("RNG", source, "GPU, NV or CPU")
     }
   }
 
   private mutating func readSchedule(_ values: inout InfotextValues) {
-    values.readChoice("Noise Schedule", into: &parameters.sdNoiseSchedule)
-    values.read("Downcast alphas_cumprod", into: &parameters.useDowncastedAlphaBar)
-    values.read("Quantized timesteps", into: &parameters.enableQuantization)
-    values.read("Discard penultimate sigma", into: &parameters.alwaysDiscardNextToLastSigma)
-    values.read("Schedule min sigma", into: &parameters.sigmaMin)
-    values.read("Schedule max sigma", into: &parameters.sigmaMax)
-    values.read("Schedule rho", into: &parameters.rho)
+    values.readChoice("Noise Schedule", into: &settings.sdNoiseSchedule)
+    values.read("Downcast alphas_cumprod", into: &settings.useDowncastedAlphaBar)
+    values.read("Quantized timesteps", into: &settings.enableQuantization)
+    values.read("Discard penultimate sigma", into: &settings.alwaysDiscardNextToLastSigma)
+    values.read("Schedule min sigma", into: &settings.sigmaMin)
+    values.read("Schedule max sigma", into: &settings.sigmaMax)
+    values.read("Schedule rho", into: &settings.rho)
     // The webui writes the first of these names and pastes the second.
     for name in ["schedule", "scheduler"] {
-      values.read("Beta \(name) alpha", into: &parameters.betaDistAlpha)
-      values.read("Beta \(name) beta", into: &parameters.betaDistBeta)
+      values.read("Beta \(name) alpha", into: &settings.betaDistAlpha)
+      values.read("Beta \(name) beta", into: &settings.betaDistBeta)
     }
-    values.read("Old Karras scheduler sigmas", into: &parameters.useOldKarrasSchedulerSigmas)
-    values.read("SGM noise multiplier", into: &parameters.sgmNoiseMultiplier)
+    values.read("Old Karras scheduler sigmas", into: &settings.useOldKarrasSchedulerSigmas)
+    values.read("SGM noise multiplier", into: &settings.sgmNoiseMultiplier)
   }
 
   private mutating func readSamplerOptions(_ values: inout InfotextValues) {
     // Before DDIM's eta had a key of its own it stood under the common one.
-    if parameters.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
-      values.read("Eta", into: &parameters.etaDDIM)
+    if settings.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
+      values.read("Eta", into: &settings.etaDDIM)
     } else {
-      values.read("Eta", into: &parameters.eta)
+      values.read("Eta", into: &settings.eta)
     }
-    values.read("Eta DDIM", into: &parameters.etaDDIM)
-    values.read("Sigma churn", into: &parameters.sChurn)
-    values.read("Sigma tmin", into: &parameters.sTmin)
+    values.read("Eta DDIM", into: &settings.etaDDIM)
+    values.read("Sigma churn", into: &settings.sChurn)
+    values.read("Sigma tmin", into: &settings.sTmin)
     var limit = 0.0
     values.readLimit("Sigma tmax", into: &limit)
-    if limit != 0, limit != .infinity { parameters.sTmax = limit }
-    values.read("Sigma noise", into: &parameters.sNoise)
-    values.readChoice("UniPC variant", into: &parameters.uniPCVariant)
-    values.readChoice("UniPC skip type", into: &parameters.uniPCSkipType)
-    values.read("UniPC order", into: &parameters.uniPCOrder)
-    values.read("UniPC lower order final", into: &parameters.uniPCLowerOrderFinal)
-    values.read("NGMS", into: &parameters.sMinUncond)
-    values.read("NGMS all steps", into: &parameters.sMinUncondAll)
-    values.read("Skip Early CFG", into: &parameters.skipEarlyCond)
+    if limit != 0, limit != .infinity { settings.sTmax = limit }
+    values.read("Sigma noise", into: &settings.sNoise)
+    values.readChoice("UniPC variant", into: &settings.uniPCVariant)
+    values.readChoice("UniPC skip type", into: &settings.uniPCSkipType)
+    values.read("UniPC order", into: &settings.uniPCOrder)
+    values.read("UniPC lower order final", into: &settings.uniPCLowerOrderFinal)
+    values.read("NGMS", into: &settings.sMinUncond)
+    values.read("NGMS all steps", into: &settings.sMinUncondAll)
+    values.read("Skip Early CFG", into: &settings.skipEarlyCond)
   }
 
   private mutating func readPromptOptions(_ values: inout InfotextValues) {
-    values.read("Clip skip", into: &parameters.clipSkip)
-    values.readChoice("Emphasis", into: &parameters.emphasis)
+    values.read("Clip skip", into: &settings.clipSkip)
+    values.readChoice("Emphasis", into: &settings.emphasis)
     var isOld = false
     values.read("Old prompt editing timelines", into: &isOld)
-    if isOld { parameters.timelines = .old }
+    if isOld { settings.timelines = .old }
   }
 
   private mutating func readSecondPass(_ values: inout InfotextValues) {
-    guard let hires = values.hires(parameters) else { return }
-    if let first = hires.firstSize { (parameters.width, parameters.height) = first }
+    guard let hires = values.hires(settings) else { return }
+    if let first = hires.firstSize { (settings.width, settings.height) = first }
     hiresModel = hires.checkpoint.map { NamedModel(title: $0) }
-    parameters.hires = hires.settings
+    settings.hires = hires.settings
   }
 
   /// What older versions did without a word about it.
   private mutating func readOldVersion(_ text: String?, _ values: inout InfotextValues) {
     guard let text, let version = WebuiVersion(text) else { return }
     if version < WebuiVersion(1, 6, 0) {
-      if (parameters.prompt + parameters.negativePrompt).contains("[") {
-        parameters.timelines = .old
+      if (settings.prompt + settings.negativePrompt).contains("[") {
+        settings.timelines = .old
         values.note("Version", "\(text) read the numbers of prompt editing by the old timelines")
       }
-      if [.ddim, .plms].contains(parameters.sampler) {
+      if [.ddim, .plms].contains(settings.sampler) {
         values.note(
-          "Version", "\(text) took other steps with \(parameters.sampler.rawValue) than later ones, which count here")
+          "Version", "\(text) took other steps with \(settings.sampler.rawValue) than later ones, which count here")
       }
     }
     if version < WebuiVersion(1, 7, 0, commits: 225) {
-      parameters.useDowncastedAlphaBar = true
+      settings.useDowncastedAlphaBar = true
       values.note("Version", "\(text) rounded the training's noise levels to half precision")
     }
   }

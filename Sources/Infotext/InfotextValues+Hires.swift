@@ -14,7 +14,7 @@ extension InfotextValues {
   ///
   /// - Parameter first: The settings of the first pass.
   /// - Returns: Settings that say only what differs from the first pass.
-  mutating func hires(_ first: JobParameters) -> Hires? {
+  mutating func hires(_ first: ImageSettings) -> Hires? {
     let keys = ["Hires upscale", "Hires resize", "Hires upscaler", "First pass size"]
     guard keys.contains(where: has) else { return nil }
     var hires = HiresSettings()
@@ -47,7 +47,7 @@ extension InfotextValues {
 
   /// The webui's first versions wrote the size of the whole as that of the image.
   private mutating func firstSize(
-    _ whole: JobParameters, _ hires: inout HiresSettings
+    _ whole: ImageSettings, _ hires: inout HiresSettings
   ) -> (width: Int, height: Int)? {
     guard let (width, height) = size("First pass size") else { return nil }
     (hires.resizeX, hires.resizeY) = (whole.width, whole.height)
@@ -56,7 +56,7 @@ extension InfotextValues {
   }
 
   /// No schedule of its own means that of the first pass, whatever the sampler.
-  private mutating func readSampler(into hires: inout HiresSettings, _ first: JobParameters) {
+  private mutating func readSampler(into hires: inout HiresSettings, _ first: ImageSettings) {
     var sampler = first.sampler
     var label = first.namedSchedule
     if let name = take("Hires sampler") {

@@ -8,7 +8,7 @@ public struct GuidanceSkips: Hashable, Sendable {
   private let plannedCalls: Int
 
   /// What a job asks for: its first calls, and those below a noise level.
-  public init(_ job: JobParameters) {
+  public init(_ job: ImageSettings) {
     minimum = Float(job.sMinUncond)
     isEveryCall = job.sMinUncondAll
     earlyPart = job.skipEarlyCond

@@ -46,7 +46,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   }
 
   /// The settings of a job, for a model whose latents have `channels` channels of an eighth of the image's size.
-  public init(_ job: JobParameters, channels: Int = 4) {
+  public init(_ job: ImageSettings, channels: Int = 4) {
     self.init(
       sampler: job.sampler, schedule: job.scheduler, steps: job.steps,
       options: SamplerOptions(
@@ -65,7 +65,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
 
 extension NoiseVariation {
   /// What a job asks for.
-  init(_ job: JobParameters) {
+  init(_ job: ImageSettings) {
     self.init(
       subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
       resizeFrom: job.seedResizeMatters
@@ -81,7 +81,7 @@ extension TrainingSchedule {
   ///   - job: May ask for other noise than the model's.
   ///   - noise: What the model's files say.
   ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nothing for those of Stable Diffusion 1.x.
-  public init(_ job: JobParameters, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
+  public init(_ job: ImageSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
     self.init(
       noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar,
       isQuantized: job.enableQuantization)

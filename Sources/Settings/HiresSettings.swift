@@ -124,7 +124,7 @@ public struct HiresSize: Hashable, Sendable {
   }
 }
 
-extension JobParameters {
+extension ImageSettings {
   /// The size of the second pass; nothing without one.
   public var hiresSize: HiresSize? {
     hires.map { HiresSize($0, firstWidth: width, firstHeight: height) }
@@ -143,7 +143,7 @@ extension JobParameters {
   }
 
   /// The first pass as the settings of an image of its own.
-  public var firstPass: JobParameters {
+  public var firstPass: ImageSettings {
     var first = self
     first.hires = nil
     if hires?.refinerPass == .second { first.refiner = nil }
@@ -152,7 +152,7 @@ extension JobParameters {
 
   /// The second pass as the settings of an image of its own, whose size is that before anything is cut off; nothing without
   /// a second pass.
-  public var secondPass: JobParameters? {
+  public var secondPass: ImageSettings? {
     guard let hires, let size = hiresSize else { return nil }
     var second = self
     second.hires = nil
@@ -169,7 +169,7 @@ extension JobParameters {
   }
 
   /// Whether something holds in one of the passes.
-  package func inAnyPass(_ holds: (JobParameters) -> Bool) -> Bool { holds(self) || secondPass.map(holds) ?? false }
+  package func inAnyPass(_ holds: (ImageSettings) -> Bool) -> Bool { holds(self) || secondPass.map(holds) ?? false }
 }
 
 extension HiresSize {

@@ -5,13 +5,13 @@ public struct Job: Hashable, Sendable {
   /// Where the job stands on each axis, in the order of the axes; empty for a recipe without axes.
   public var axes: [AxisPosition]
   /// The resolved settings.
-  public var parameters: JobParameters
+  public var settings: ImageSettings
 
   /// A job with these settings at this place.
-  public init(index: Int, axes: [AxisPosition], parameters: JobParameters) {
+  public init(index: Int, axes: [AxisPosition], settings: ImageSettings) {
     self.index = index
     self.axes = axes
-    self.parameters = parameters
+    self.settings = settings
   }
 }
 

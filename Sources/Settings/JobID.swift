@@ -10,8 +10,8 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
   /// The identity of the picture that these settings and these ingredients make.
   ///
   /// It is the SHA-256 of their canonical JSON; see `canonicalJSON`.
-  public init(_ parameters: JobParameters, _ ingredients: JobIngredients) {
-    self.init(digest: SHA256.hash(data: Self.canonicalJSON(parameters, ingredients)))
+  public init(_ settings: ImageSettings, _ ingredients: JobIngredients) {
+    self.init(digest: SHA256.hash(data: Self.canonicalJSON(settings, ingredients)))
   }
 
   /// The identity written as 64 lower-case hexadecimal digits; nothing for other text.
@@ -63,102 +63,102 @@ extension JobID {
   ///
   /// It holds neither names nor paths: models stand there by digest. Settings that the sampler does not read are
   /// left out, so that jobs which differ in them only are one picture; the schedule is the one that runs.
-  public static func canonicalJSON(_ parameters: JobParameters, _ ingredients: JobIngredients) -> [UInt8] {
+  public static func canonicalJSON(_ settings: ImageSettings, _ ingredients: JobIngredients) -> [UInt8] {
     var writer = JSONWriter()
     writer.object { writer in
-      if parameters.inAnyPass(\.discardMatters) { writer.member("always_discard_next_to_last_sigma", true) }
-      if parameters.inAnyPass(\.betaMatters) {
-        writer.member("beta_dist_alpha", parameters.betaDistAlpha)
-        writer.member("beta_dist_beta", parameters.betaDistBeta)
+      if settings.inAnyPass(\.discardMatters) { writer.member("always_discard_next_to_last_sigma", true) }
+      if settings.inAnyPass(\.betaMatters) {
+        writer.member("beta_dist_alpha", settings.betaDistAlpha)
+        writer.member("beta_dist_beta", settings.betaDistBeta)
       }
-      writer.member("cfg_scale", parameters.cfgScale)
-      writer.member("clip_skip", parameters.clipSkip)
+      writer.member("cfg_scale", settings.cfgScale)
+      writer.member("clip_skip", settings.clipSkip)
       if !ingredients.embeddings.isEmpty {
         writer.key("embeddings")
         writer.array { writer in
           for embedding in ingredients.embeddings { writer.value(.string(embedding.sha256)) }
         }
       }
-      if parameters.emphasisMatters { writer.member("emphasis", parameters.emphasis.rawValue) }
-      if parameters.inAnyPass(\.quantizationMatters) { writer.member("enable_quantization", true) }
-      if parameters.inAnyPass(\.etaMatters) { writer.member("eta", parameters.eta) }
-      if parameters.inAnyPass(\.etaDDIMMatters) { writer.member("eta_ddim", parameters.etaDDIM) }
-      if parameters.inAnyPass(\.etaNoiseSeedDeltaMatters) {
-        writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta)
+      if settings.emphasisMatters { writer.member("emphasis", settings.emphasis.rawValue) }
+      if settings.inAnyPass(\.quantizationMatters) { writer.member("enable_quantization", true) }
+      if settings.inAnyPass(\.etaMatters) { writer.member("eta", settings.eta) }
+      if settings.inAnyPass(\.etaDDIMMatters) { writer.member("eta_ddim", settings.etaDDIM) }
+      if settings.inAnyPass(\.etaNoiseSeedDeltaMatters) {
+        writer.member("eta_noise_seed_delta", settings.etaNoiseSeedDelta)
       }
-      if parameters.featureCache != 1 { writer.member("feature_cache", parameters.featureCache) }
-      writer.member("height", parameters.height)
-      if let hires = parameters.hires { write(hires, parameters, ingredients, to: &writer) }
+      if settings.featureCache != 1 { writer.member("feature_cache", settings.featureCache) }
+      writer.member("height", settings.height)
+      if let hires = settings.hires { write(hires, settings, ingredients, to: &writer) }
       writer.member("isa", ingredients.isa)
       if let loras = ingredients.loras { write(loras, to: &writer) }
       writer.member("model", ingredients.model.sha256)
       writer.member("model_family", ingredients.model.family)
-      writer.member("negative_prompt", parameters.negativePrompt)
+      writer.member("negative_prompt", settings.negativePrompt)
       writer.member("numerics", ingredients.numerics)
       writer.member("precision", ingredients.precision)
-      writer.member("prediction_type", parameters.predictionType.rawValue)
-      writer.member("prompt", parameters.prompt)
+      writer.member("prediction_type", settings.predictionType.rawValue)
+      writer.member("prompt", settings.prompt)
       if let refiner = ingredients.refiner {
         writer.member("refiner_checkpoint", refiner.sha256)
-        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+        writer.member("refiner_switch_at", settings.refinerSwitchAt)
       }
-      if parameters.inAnyPass(\.rhoMatters) { writer.member("rho", parameters.rho) }
-      writer.member("rng", parameters.rng.rawValue)
-      if parameters.inAnyPass(\.churnMatters) { writer.member("s_churn", parameters.sChurn) }
-      if parameters.sMinUncond != 0 {
-        writer.member("s_min_uncond", parameters.sMinUncond)
-        writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
+      if settings.inAnyPass(\.rhoMatters) { writer.member("rho", settings.rho) }
+      writer.member("rng", settings.rng.rawValue)
+      if settings.inAnyPass(\.churnMatters) { writer.member("s_churn", settings.sChurn) }
+      if settings.sMinUncond != 0 {
+        writer.member("s_min_uncond", settings.sMinUncond)
+        writer.member("s_min_uncond_all", .bool(settings.sMinUncondAll))
       }
-      if parameters.inAnyPass(\.noiseScaleMatters) { writer.member("s_noise", parameters.sNoise) }
-      if parameters.inAnyPass(\.churnMatters) {
-        writer.member("s_tmax", parameters.sTmax)
-        writer.member("s_tmin", parameters.sTmin)
+      if settings.inAnyPass(\.noiseScaleMatters) { writer.member("s_noise", settings.sNoise) }
+      if settings.inAnyPass(\.churnMatters) {
+        writer.member("s_tmax", settings.sTmax)
+        writer.member("s_tmin", settings.sTmin)
       }
-      writer.member("sampler_name", parameters.sampler.rawValue)
-      if parameters.scheduleMatters { writer.member("scheduler", parameters.effectiveSchedule.rawValue) }
-      if parameters.sdNoiseSchedule != .standard {
-        writer.member("sd_noise_schedule", parameters.sdNoiseSchedule.rawValue)
+      writer.member("sampler_name", settings.sampler.rawValue)
+      if settings.scheduleMatters { writer.member("scheduler", settings.effectiveSchedule.rawValue) }
+      if settings.sdNoiseSchedule != .standard {
+        writer.member("sd_noise_schedule", settings.sdNoiseSchedule.rawValue)
       }
-      writer.member("seed", parameters.seed)
-      if parameters.seedResizeMatters {
-        writer.member("seed_resize_from_h", parameters.seedResizeFromH)
-        writer.member("seed_resize_from_w", parameters.seedResizeFromW)
+      writer.member("seed", settings.seed)
+      if settings.seedResizeMatters {
+        writer.member("seed_resize_from_h", settings.seedResizeFromH)
+        writer.member("seed_resize_from_w", settings.seedResizeFromW)
       }
-      if parameters.sgmNoiseMultiplierMatters { writer.member("sgm_noise_multiplier", true) }
-      if parameters.inAnyPass(\.sigmaRangeMatters) {
-        if parameters.sigmaMax != 0 { writer.member("sigma_max", parameters.sigmaMax) }
-        if parameters.sigmaMin != 0 { writer.member("sigma_min", parameters.sigmaMin) }
+      if settings.sgmNoiseMultiplierMatters { writer.member("sgm_noise_multiplier", true) }
+      if settings.inAnyPass(\.sigmaRangeMatters) {
+        if settings.sigmaMax != 0 { writer.member("sigma_max", settings.sigmaMax) }
+        if settings.sigmaMin != 0 { writer.member("sigma_min", settings.sigmaMin) }
       }
-      if parameters.skipEarlyCond != 0 { writer.member("skip_early_cond", parameters.skipEarlyCond) }
-      writer.member("steps", parameters.steps)
-      if parameters.subseedMatters {
-        writer.member("subseed", parameters.subseed)
-        writer.member("subseed_strength", parameters.subseedStrength)
+      if settings.skipEarlyCond != 0 { writer.member("skip_early_cond", settings.skipEarlyCond) }
+      writer.member("steps", settings.steps)
+      if settings.subseedMatters {
+        writer.member("subseed", settings.subseed)
+        writer.member("subseed_strength", settings.subseedStrength)
       }
-      if parameters.tiling { writer.member("tiling", true) }
-      if parameters.tokenMergingRatio != 0 { writer.member("token_merging_ratio", parameters.tokenMergingRatio) }
-      if parameters.inAnyPass(\.uniPCMatters) {
-        writer.member("uni_pc_lower_order_final", .bool(parameters.uniPCLowerOrderFinal))
-        writer.member("uni_pc_order", parameters.uniPCOrder)
-        writer.member("uni_pc_skip_type", parameters.uniPCSkipType.rawValue)
-        writer.member("uni_pc_variant", parameters.uniPCVariant.rawValue)
+      if settings.tiling { writer.member("tiling", true) }
+      if settings.tokenMergingRatio != 0 { writer.member("token_merging_ratio", settings.tokenMergingRatio) }
+      if settings.inAnyPass(\.uniPCMatters) {
+        writer.member("uni_pc_lower_order_final", .bool(settings.uniPCLowerOrderFinal))
+        writer.member("uni_pc_order", settings.uniPCOrder)
+        writer.member("uni_pc_skip_type", settings.uniPCSkipType.rawValue)
+        writer.member("uni_pc_variant", settings.uniPCVariant.rawValue)
       }
-      if parameters.useDowncastedAlphaBar { writer.member("use_downcasted_alpha_bar", true) }
-      if parameters.inAnyPass(\.oldSigmasMatter) { writer.member("use_old_karras_scheduler_sigmas", true) }
-      if parameters.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
+      if settings.useDowncastedAlphaBar { writer.member("use_downcasted_alpha_bar", true) }
+      if settings.inAnyPass(\.oldSigmasMatter) { writer.member("use_old_karras_scheduler_sigmas", true) }
+      if settings.timelinesMatter { writer.member("use_old_scheduling", .bool(true)) }
       writer.member("vae", ingredients.vae?.sha256)
       writer.member("vocabulary", ingredients.vocabularySHA256)
       if let packing = ingredients.weightPacking { writer.member("weight_packing", packing) }
-      writer.member("width", parameters.width)
+      writer.member("width", settings.width)
     }
     return writer.bytes
   }
 
   /// What the second pass does, whichever keys say so.
   private static func write(
-    _ hires: HiresSettings, _ parameters: JobParameters, _ ingredients: JobIngredients, to writer: inout JSONWriter
+    _ hires: HiresSettings, _ settings: ImageSettings, _ ingredients: JobIngredients, to writer: inout JSONWriter
   ) {
-    guard let size = parameters.hiresSize, let second = parameters.secondPass else { return }
+    guard let size = settings.hiresSize, let second = settings.secondPass else { return }
     writer.key("hires")
     writer.object { writer in
       writer.member("columns", size.columns.count)

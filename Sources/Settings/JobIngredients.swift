@@ -96,7 +96,7 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   }
 }
 
-extension JobParameters {
+extension ImageSettings {
   /// What of the settings decides about a job's ingredients: jobs with equal keys have equal ones.
   public struct IngredientsKey: Hashable, Sendable {
     private let models: [ModelReference?]
@@ -119,21 +119,21 @@ extension JobParameters {
       let hires: HiresSettings?
     }
 
-    fileprivate init(_ parameters: JobParameters) {
-      models = [parameters.model, parameters.vae, parameters.refiner, parameters.hires?.checkpoint]
-      upscaler = parameters.hires?.effectiveUpscaler
-      precision = parameters.precision
-      packing = parameters.weightPacking
-      let sides = [parameters.width, parameters.height, parameters.finalWidth, parameters.finalHeight]
-      memory = parameters.memoryLimit == 0 ? [] : [parameters.memoryLimit] + sides.map(Int64.init)
-      places = parameters.adapterPlaces
-      let texts = parameters.prompt + (parameters.hires?.prompt ?? "")
+    fileprivate init(_ settings: ImageSettings) {
+      models = [settings.model, settings.vae, settings.refiner, settings.hires?.checkpoint]
+      upscaler = settings.hires?.effectiveUpscaler
+      precision = settings.precision
+      packing = settings.weightPacking
+      let sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
+      memory = settings.memoryLimit == 0 ? [] : [settings.memoryLimit] + sides.map(Int64.init)
+      places = settings.adapterPlaces
+      let texts = settings.prompt + (settings.hires?.prompt ?? "")
       let hasAdapters = !places.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
       naming =
         hasAdapters
         ? Naming(
-          prompts: [parameters.prompt, parameters.negativePrompt], steps: parameters.steps, sampler: parameters.sampler,
-          timelines: parameters.timelines, emphasis: parameters.emphasis, hires: parameters.hires) : nil
+          prompts: [settings.prompt, settings.negativePrompt], steps: settings.steps, sampler: settings.sampler,
+          timelines: settings.timelines, emphasis: settings.emphasis, hires: settings.hires) : nil
     }
   }
 

@@ -29,7 +29,7 @@ public enum PromptTimelines: Codable, Hashable, Sendable {
   }
 }
 
-extension JobParameters {
+extension ImageSettings {
   /// Whether some text has what emphasis could act on.
   package var emphasisMatters: Bool { emphasis != .original && hasAny(of: ["(", "["]) }
 

@@ -22,7 +22,7 @@ extension SamplerID {
 }
 
 /// Which of the settings of a sampler can change the picture; the others are left out of the job's identity.
-extension JobParameters {
+extension ImageSettings {
   /// The schedule by name, after the sampler's own is put in; `automatic` where the sampler has none of its own.
   public var namedSchedule: ScheduleID { scheduler == .automatic ? sampler.defaultSchedule : scheduler }
 

@@ -16,7 +16,7 @@ struct AdapterSearch {
   /// - Returns: The settings.
   /// - Throws: `PictureError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
   ///   is not usable.
-  func placed(_ parameters: JobParameters) throws -> JobParameters {
+  func placed(_ parameters: ImageSettings) throws -> ImageSettings {
     let settings = picture.settings
     // Our own texts tell of every embedding; what has come to the folders since is no part of the picture.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true

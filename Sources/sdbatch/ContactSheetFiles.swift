@@ -34,7 +34,7 @@ struct ContactSheetFiles {
       SheetCell(
         axes: picture.job.axes,
         content: picture.path.map { .image(path: $0) } ?? picture.error.map { .failed($0) } ?? .pending,
-        width: picture.job.parameters.finalWidth, height: picture.job.parameters.finalHeight,
+        width: picture.job.settings.finalWidth, height: picture.job.settings.finalHeight,
         infotext: picture.infotext,
         seconds: picture.seconds)
     }

@@ -34,7 +34,7 @@ struct ModelSearch {
   ///   - vae: The VAE, where the user names it.
   /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
   /// - Throws: `PictureError.noModel` where there is none with the text's name and hash.
-  func parameters(model: String?, vae: String?) throws -> JobParameters {
+  func parameters(model: String?, vae: String?) throws -> ImageSettings {
     let settings = picture.settings
     let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
     var vaes: [Candidate?] = [nil]
@@ -51,7 +51,7 @@ struct ModelSearch {
     var isTrying = false
     for model in models {
       for vae in vaes {
-        var parameters = settings.parameters
+        var parameters = settings.settings
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
         // What the prompts name is looked for when there is a model for it.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
@@ -75,9 +75,9 @@ struct ModelSearch {
           }
           if others.isEmpty {
             (parameters.prompt, parameters.negativePrompt) = (
-              settings.parameters.prompt, settings.parameters.negativePrompt
+              settings.settings.prompt, settings.settings.negativePrompt
             )
-            parameters.hires?.upscaler = settings.parameters.hires?.upscaler.map(placed)
+            parameters.hires?.upscaler = settings.settings.hires?.upscaler.map(placed)
             return parameters
           }
           if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
@@ -135,7 +135,7 @@ struct ModelSearch {
     let all = candidates(wanted)
     let found = all.first { candidate in
       guard !candidate.isExpected else { return true }
-      var parameters = JobParameters()
+      var parameters = ImageSettings()
       parameters.model = candidate.reference
       return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
     }

@@ -42,7 +42,7 @@ struct Pace {
     case .imageDone:
       stepsOfImage = 0
     case .jobFailed(let running, _):
-      stepsLeft -= running.job.parameters.allSteps - stepsOfImage
+      stepsLeft -= running.job.settings.allSteps - stepsOfImage
       stepsOfImage = 0
     case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
       break

@@ -39,14 +39,14 @@ struct PlanEstimate {
     book.learn(from: folder)
     var seen: Set<JobID> = []
     var costs: [ImageKind: ImageCost?] = [:]
-    var models: [JobParameters.IngredientsKey: JobIngredients?] = [:]
+    var models: [ImageSettings.IngredientsKey: JobIngredients?] = [:]
     for job in plan.jobs {
-      let parameters = job.parameters
-      let key = parameters.ingredientsKey
-      let ingredients = models[key] ?? look(parameters, engine)
+      let settings = job.settings
+      let key = settings.ingredientsKey
+      let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
       if let ingredients, !done.isEmpty {
-        let id = JobID(parameters, ingredients)
+        let id = JobID(settings, ingredients)
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1
@@ -54,34 +54,34 @@ struct PlanEstimate {
         }
       }
       imagesToMake += 1
-      stepsToMake += parameters.allSteps
-      func cost(_ parameters: JobParameters) -> ImageCost? {
+      stepsToMake += settings.allSteps
+      func cost(_ settings: ImageSettings) -> ImageCost? {
         guard let ingredients else { return nil }
-        let kind = ImageKind(parameters, ingredients, threads: engine.engine.threads)
+        let kind = ImageKind(settings, ingredients, threads: engine.engine.threads)
         if let known = costs[kind] { return known }
         let cost = book.cost(of: kind)
         costs[kind] = .some(cost)
         return cost
       }
-      add(Self.joined(parameters, cost) ?? cost(parameters), parameters)
+      add(Self.joined(settings, cost) ?? cost(settings), settings)
     }
     disk += Int64(plan.count) * Self.bytesPerJob
   }
 
   /// The cost of both passes, where images of both sizes were made before; nothing without a second pass.
-  private static func joined(_ parameters: JobParameters, _ cost: (JobParameters) -> ImageCost?) -> ImageCost? {
-    guard var second = parameters.secondPass else { return nil }
-    var first = parameters
+  private static func joined(_ settings: ImageSettings, _ cost: (ImageSettings) -> ImageCost?) -> ImageCost? {
+    guard var second = settings.secondPass else { return nil }
+    var first = settings
     first.hires = nil
-    (second.width, second.height) = (parameters.finalWidth, parameters.finalHeight)
+    (second.width, second.height) = (settings.finalWidth, settings.finalHeight)
     guard let firstCost = cost(first), let secondCost = cost(second) else { return nil }
     return firstCost.joined(
-      to: secondCost, steps: first.steps, secondSteps: parameters.allSteps - first.steps)
+      to: secondCost, steps: first.steps, secondSteps: settings.allSteps - first.steps)
   }
 
-  private mutating func look(_ parameters: JobParameters, _ engine: Engine) -> JobIngredients? {
+  private mutating func look(_ settings: ImageSettings, _ engine: Engine) -> JobIngredients? {
     do {
-      return try engine.ingredients(for: parameters)
+      return try engine.ingredients(for: settings)
     } catch {
       let problem = ExitStatus.message(error)
       if !problems.contains(problem) { problems.append(problem) }
@@ -89,15 +89,15 @@ struct PlanEstimate {
     }
   }
 
-  private mutating func add(_ cost: ImageCost?, _ parameters: JobParameters) {
+  private mutating func add(_ cost: ImageCost?, _ settings: ImageSettings) {
     if let cost {
-      seconds += cost.seconds(steps: parameters.allSteps)
+      seconds += cost.seconds(steps: settings.allSteps)
       if let peak = cost.peakMemory { memory = max(memory ?? 0, Int64(peak) << 20) }
     } else {
       unmeasured += 1
     }
     // Noise does not compress: its rows with a filter byte each, and the texts.
-    disk += Int64(cost?.fileBytes ?? (parameters.finalWidth * 3 + 1) * parameters.finalHeight * 101 / 100 + 2048)
+    disk += Int64(cost?.fileBytes ?? (settings.finalWidth * 3 + 1) * settings.finalHeight * 101 / 100 + 2048)
   }
 
   // MARK: Telling

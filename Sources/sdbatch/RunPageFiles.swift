@@ -53,7 +53,7 @@ struct RunPageFiles {
   }
 
   private func cell(_ picture: RunPictures.Picture, _ thumbnails: Set<String>) -> PageCell {
-    let parameters = picture.job.parameters
+    let parameters = picture.job.settings
     let recipe = PictureRecipe(parameters)
     return PageCell(
       index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),

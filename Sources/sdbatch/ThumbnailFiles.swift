@@ -25,7 +25,7 @@ struct ThumbnailFiles {
   /// - Throws: `BatchError.notWritten`.
   func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
     let large = pictures.filter {
-      $0.path != nil && max($0.job.parameters.finalWidth, $0.job.parameters.finalHeight) > Self.largestWithout
+      $0.path != nil && max($0.job.settings.finalWidth, $0.job.settings.finalHeight) > Self.largestWithout
     }
     if large.isEmpty { return [] }
     try Disk().makeFolder(folder.thumbnails)

@@ -121,19 +121,19 @@ struct ModelBench: ParsableCommand {
   // MARK: A whole image
 
   private func benchImage(_ report: inout BenchReport, _ precision: PrecisionChoice) throws {
-    var parameters = JobParameters()
-    parameters.model = ModelReference(name: model, path: URL(fileURLWithPath: model).path)
-    parameters.prompt = "a lighthouse in a storm, oil painting"
-    parameters.negativePrompt = "blurry"
-    parameters.precision = precision
-    (parameters.width, parameters.height, parameters.steps, parameters.seed) = (size, size, steps, 1)
+    var settings = ImageSettings()
+    settings.model = ModelReference(name: model, path: URL(fileURLWithPath: model).path)
+    settings.prompt = "a lighthouse in a storm, oil painting"
+    settings.negativePrompt = "blurry"
+    settings.precision = precision
+    (settings.width, settings.height, settings.steps, settings.seed) = (size, size, steps, 1)
     // Hashes the model, once and for all.
-    _ = try engine().ingredients(for: parameters)
+    _ = try engine().ingredients(for: settings)
     var first: [Double] = []
     PeakMemory.reset()
     let whole = try Stopwatch(repeats: options.repeats) {
       let start = ContinuousClock.now
-      _ = try engine().generate(parameters) { stage in
+      _ = try engine().generate(settings) { stage in
         if case .sampling(0, _) = stage { first.append(start.duration(to: .now) / .seconds(1)) }
       }
     }

@@ -82,7 +82,7 @@ struct RunBench: ParsableCommand {
 private struct BlankGenerator: ImageGenerator {
   let engine = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
 
-  func ingredients(for parameters: JobParameters) throws -> JobIngredients {
+  func ingredients(for settings: ImageSettings) throws -> JobIngredients {
     let digest = String(repeating: "0", count: 64)
     return JobIngredients(
       model: ModelIdentity(name: "blank", path: nil, sha256: digest, family: "sd1"), vae: nil, vocabularySHA256: digest,
@@ -90,13 +90,13 @@ private struct BlankGenerator: ImageGenerator {
   }
 
   mutating func generate(
-    _ parameters: JobParameters, resuming state: [UInt8]?,
+    _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
     try progress(.sampling(step: 0, of: 1), nil)
-    let count = parameters.finalWidth * parameters.finalHeight * 3
+    let count = settings.finalWidth * settings.finalHeight * 3
     return RGBImage(
-      width: parameters.finalWidth, height: parameters.finalHeight,
-      pixels: Array(repeating: UInt8(truncatingIfNeeded: parameters.seed), count: count))
+      width: settings.finalWidth, height: settings.finalHeight,
+      pixels: Array(repeating: UInt8(truncatingIfNeeded: settings.seed), count: count))
   }
 }

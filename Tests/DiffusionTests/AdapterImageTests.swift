@@ -12,18 +12,18 @@ import Weights
 @Suite struct AdapterImageTests {
   static let cases = ImageCase.cases(in: "adapters/cases.json")
 
-  private static func parameters(_ index: Int) -> JobParameters { placed(cases[index].parameters) }
+  private static func settings(_ index: Int) -> ImageSettings { placed(cases[index].settings) }
 
-  private static func placed(_ parameters: JobParameters) -> JobParameters {
-    var parameters = parameters
-    parameters.precision = .fp32
-    parameters.adapterPlaces = [Fixtures.path("Engine/adapters")]
-    return parameters
+  private static func placed(_ settings: ImageSettings) -> ImageSettings {
+    var settings = settings
+    settings.precision = .fp32
+    settings.adapterPlaces = [Fixtures.path("Engine/adapters")]
+    return settings
   }
 
   @Test(arguments: cases)
   func `an image agrees with the adapter's arithmetic in PyTorch`(testCase: ImageCase) throws {
-    let image = try Engine.forTests().generate(Self.placed(testCase.parameters)) { _ in }
+    let image = try Engine.forTests().generate(Self.placed(testCase.settings)) { _ in }
     let expected = try testCase.picture()
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let largest = differences.max() ?? 0
@@ -43,12 +43,12 @@ import Weights
     let order = [1, 0, 8, 1, 16, 0, 11, 1, 10, 0]
     var images: [Int: RGBImage] = [:]
     for index in order {
-      let image = try engine.generate(Self.parameters(index)) { _ in }
+      let image = try engine.generate(Self.settings(index)) { _ in }
       if let earlier = images[index] { #expect(image == earlier, "case \(index)") }
       images[index] = image
     }
     for index in [0, 1] {
-      let fresh = try Engine.forTests(threads: 1).generate(Self.parameters(index)) { _ in }
+      let fresh = try Engine.forTests(threads: 1).generate(Self.settings(index)) { _ in }
       #expect(fresh == images[index], "case \(index)")
     }
   }
@@ -57,7 +57,7 @@ import Weights
     let engine = try Engine.forTests()
     var stages: [GenerationProgress] = []
     for index in [1, 1, 0] {
-      _ = try engine.generate(Self.parameters(index)) { stages.append($0) }
+      _ = try engine.generate(Self.settings(index)) { stages.append($0) }
     }
     let loads = stages.compactMap { if case .loading(let name) = $0 { name } else { nil } }
     #expect(loads == ["model", "plain", "model"])
@@ -65,24 +65,24 @@ import Weights
 
   @Test func `identities hold the digests and numbers of adapters, and only where there are some`() throws {
     let engine = try Engine.forTests()
-    func canonical(_ parameters: JobParameters) throws -> String {
-      String(decoding: JobID.canonicalJSON(parameters, try engine.ingredients(for: parameters)), as: UTF8.self)
+    func canonical(_ settings: ImageSettings) throws -> String {
+      String(decoding: JobID.canonicalJSON(settings, try engine.ingredients(for: settings)), as: UTF8.self)
     }
-    #expect(try !canonical(Self.parameters(0)).contains("loras"))
+    #expect(try !canonical(Self.settings(0)).contains("loras"))
     let path = Fixtures.path("Engine/adapters/lora/plain.safetensors")
     let digest = try FileDigest.sha256(ofFileAt: path)
     #expect(
-      try canonical(Self.parameters(2)).contains(#""loras":[{"sha256":"\#(digest)","te":0.3,"unet":-0.8}],"model""#))
+      try canonical(Self.settings(2)).contains(#""loras":[{"sha256":"\#(digest)","te":0.3,"unet":-0.8}],"model""#))
     #expect(
-      try canonical(Self.parameters(4)).contains(#""loras":[{"rank":2,"sha256":"\#(digest)","te":1.0,"unet":1.0}]"#))
+      try canonical(Self.settings(4)).contains(#""loras":[{"rank":2,"sha256":"\#(digest)","te":1.0,"unet":1.0}]"#))
   }
 
   @Test func `infotexts have the webui's hashes`() throws {
     let engine = try Engine.forTests()
     func hashes(_ prompt: String) throws -> String? {
-      var parameters = Self.parameters(0)
-      parameters.prompt = prompt
-      let infotext = Infotext(parameters, try engine.ingredients(for: parameters), version: "1")
+      var settings = Self.settings(0)
+      settings.prompt = prompt
+      let infotext = Infotext(settings, try engine.ingredients(for: settings), version: "1")
       return infotext.extras.first { $0.key == "Lora hashes" }?.value.text
     }
     // Of what follows the header; as written by the training.

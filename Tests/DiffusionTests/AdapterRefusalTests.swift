@@ -8,17 +8,17 @@ import Weights
 
 /// LoRAs that cannot be used: each is told before anything is made, with what to do.
 @Suite struct AdapterRefusalTests {
-  private func parameters(_ prompt: String, in folder: TemporaryFolder) -> JobParameters {
-    var parameters = JobParameters()
-    parameters.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
-    parameters.prompt = prompt
-    parameters.adapterPlaces = [folder.path, "/nonexistent"]
-    return parameters
+  private func settings(_ prompt: String, in folder: TemporaryFolder) -> ImageSettings {
+    var settings = ImageSettings()
+    settings.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    settings.prompt = prompt
+    settings.adapterPlaces = [folder.path, "/nonexistent"]
+    return settings
   }
 
   private func message(_ prompt: String, in folder: TemporaryFolder) throws -> String {
-    let parameters = parameters(prompt, in: folder)
-    let error = #expect(throws: (any Error).self) { try Engine.forTests().ingredients(for: parameters) }
+    let settings = settings(prompt, in: folder)
+    let error = #expect(throws: (any Error).self) { try Engine.forTests().ingredients(for: settings) }
     return error.map { "\($0)" } ?? ""
   }
 
@@ -101,7 +101,7 @@ import Weights
     for name in ["one", "two"] { try folder.write("lora/\(name).safetensors", data) }
     let message = try message("<lora:trained as plain:1>", in: folder)
     #expect(message.contains("2 files") && message.contains("one.safetensors") && message.contains("two.safetensors"))
-    let found = try Engine.forTests().ingredients(for: parameters("<lora:two:1>", in: folder))
+    let found = try Engine.forTests().ingredients(for: settings("<lora:two:1>", in: folder))
     #expect(found.loras?.first?.path == folder("lora/two.safetensors"))
   }
 
@@ -114,12 +114,12 @@ import Weights
   @Test func `a LoRA that is written to before it is loaded is refused`() throws {
     let folder = try TemporaryFolder()
     try folder.write("lora/a.safetensors", Fixtures.data("Engine/adapters/lora/plain.safetensors"))
-    var parameters = parameters("<lora:a:1>", in: folder)
-    (parameters.width, parameters.height, parameters.steps) = (64, 64, 1)
+    var settings = settings("<lora:a:1>", in: folder)
+    (settings.width, settings.height, settings.steps) = (64, 64, 1)
     let engine = try Engine.forTests()
-    _ = try engine.ingredients(for: parameters)
+    _ = try engine.ingredients(for: settings)
     let path = folder("lora/a.safetensors")
     try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
-    #expect(throws: WeightError.changed(path: path)) { try engine.generate(parameters) { _ in } }
+    #expect(throws: WeightError.changed(path: path)) { try engine.generate(settings) { _ in } }
   }
 }

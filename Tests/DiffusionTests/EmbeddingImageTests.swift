@@ -11,16 +11,16 @@ import Weights
 @Suite struct EmbeddingImageTests {
   static let cases = ImageCase.cases(in: "inversions/cases.json")
 
-  private static func placed(_ parameters: JobParameters) -> JobParameters {
-    var parameters = parameters
-    parameters.precision = .fp32
-    parameters.adapterPlaces = [Fixtures.path("Engine/inversions")]
-    return parameters
+  private static func placed(_ settings: ImageSettings) -> ImageSettings {
+    var settings = settings
+    settings.precision = .fp32
+    settings.adapterPlaces = [Fixtures.path("Engine/inversions")]
+    return settings
   }
 
   @Test(arguments: cases)
   func `an image agrees with the vectors put in in PyTorch`(testCase: ImageCase) throws {
-    let image = try Engine.forTests().generate(Self.placed(testCase.parameters)) { _ in }
+    let image = try Engine.forTests().generate(Self.placed(testCase.settings)) { _ in }
     let expected = try testCase.picture()
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let largest = differences.max() ?? 0
@@ -36,7 +36,7 @@ import Weights
 
   @Test func `embeddings come and go with the places that are looked in`() throws {
     let engine = try Engine.forTests()
-    var plain = Self.placed(Self.cases[1].parameters)
+    var plain = Self.placed(Self.cases[1].settings)
     let with = try engine.generate(plain) { _ in }
     plain.adapterPlaces = []
     let without = try engine.generate(plain) { _ in }
@@ -48,9 +48,9 @@ import Weights
   @Test func `ingredients are the embeddings that prompts name, in their order`() throws {
     let engine = try Engine.forTests()
     func used(_ prompt: String, _ negative: String = "") throws -> [String] {
-      var parameters = Self.placed(Self.cases[0].parameters)
-      (parameters.prompt, parameters.negativePrompt) = (prompt, negative)
-      return try engine.ingredients(for: parameters).embeddings.map(\.name)
+      var settings = Self.placed(Self.cases[0].settings)
+      (settings.prompt, settings.negativePrompt) = (prompt, negative)
+      return try engine.ingredients(for: settings).embeddings.map(\.name)
     }
     #expect(try used("a red boat") == [])
     #expect(try used("EASYNOISE and bluestar, bluestar") == ["EasyNoise", "bluestar"])
@@ -62,16 +62,16 @@ import Weights
 
   @Test func `digests are part of the identity and hashes of the infotext`() throws {
     let engine = try Engine.forTests()
-    let parameters = Self.placed(Self.cases[2].parameters)
-    let ingredients = try engine.ingredients(for: parameters)
+    let settings = Self.placed(Self.cases[2].settings)
+    let ingredients = try engine.ingredients(for: settings)
     let digests = try ["bluestar.pt", "EasyNoise.bin"].map {
       try FileDigest.sha256(ofFileAt: Fixtures.path("Engine/inversions/embeddings/\($0)"))
     }
-    let canonical = String(decoding: JobID.canonicalJSON(parameters, ingredients), as: UTF8.self)
+    let canonical = String(decoding: JobID.canonicalJSON(settings, ingredients), as: UTF8.self)
     #expect(canonical.contains(#""embeddings":["\#(digests[0])","\#(digests[1])"]"#))
-    let item = Infotext(parameters, ingredients, version: "1").extras.first { $0.key == "TI hashes" }
+    let item = Infotext(settings, ingredients, version: "1").extras.first { $0.key == "TI hashes" }
     #expect(item?.value.text == "bluestar: \(digests[0].prefix(12)), EasyNoise: \(digests[1].prefix(12))")
-    var plain = parameters
+    var plain = settings
     plain.prompt = "a red boat"
     plain.negativePrompt = ""
     let other = JobID.canonicalJSON(plain, try engine.ingredients(for: plain))
@@ -80,9 +80,9 @@ import Weights
 
   @Test func `an embedding for another kind of model stays a word, and is told of once`() throws {
     let engine = try Engine.forTests()
-    var parameters = Self.placed(Self.cases[0].parameters)
-    parameters.prompt = "a tree"
-    for _ in 0..<2 { #expect(try engine.ingredients(for: parameters).embeddings.isEmpty) }
+    var settings = Self.placed(Self.cases[0].settings)
+    settings.prompt = "a tree"
+    for _ in 0..<2 { #expect(try engine.ingredients(for: settings).embeddings.isEmpty) }
     let notes = engine.takeNotes()
     #expect(notes.count == 1)
     #expect(notes.first?.contains("tree.safetensors: the embedding has vectors of 96 numbers") == true)
@@ -91,9 +91,9 @@ import Weights
     let folder = try TemporaryFolder()
     try folder.write(
       "embeddings/star.safetensors", [SyntheticTensor("clip_l", [2, 64]), SyntheticTensor("clip_g", [2, 160])])
-    parameters.prompt = "a star"
-    parameters.adapterPlaces = [folder.path]
-    #expect(try engine.ingredients(for: parameters).embeddings.isEmpty)
+    settings.prompt = "a star"
+    settings.adapterPlaces = [folder.path]
+    #expect(try engine.ingredients(for: settings).embeddings.isEmpty)
     #expect(engine.takeNotes().first?.contains("vectors of 64 and 160 numbers") == true)
   }
 
@@ -101,12 +101,12 @@ import Weights
     func message(_ tensors: [SyntheticTensor]) throws -> String {
       let folder = try TemporaryFolder()
       try folder.write("embeddings/star.safetensors", tensors)
-      var parameters = Self.placed(Self.cases[0].parameters)
-      parameters.adapterPlaces = [folder.path]
-      parameters.prompt = "a boat"
-      #expect(try Engine.forTests().ingredients(for: parameters).embeddings.isEmpty)
-      parameters.prompt = "a star"
-      let error = #expect(throws: WeightError.self) { try Engine.forTests().ingredients(for: parameters) }
+      var settings = Self.placed(Self.cases[0].settings)
+      settings.adapterPlaces = [folder.path]
+      settings.prompt = "a boat"
+      #expect(try Engine.forTests().ingredients(for: settings).embeddings.isEmpty)
+      settings.prompt = "a star"
+      let error = #expect(throws: WeightError.self) { try Engine.forTests().ingredients(for: settings) }
       return error?.description ?? ""
     }
     #expect(try message([SyntheticTensor("a", [2, 64]), SyntheticTensor("b", [2, 64])]).contains("holds 2 tensors"))

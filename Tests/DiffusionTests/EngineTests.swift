@@ -18,16 +18,16 @@ import TestSupport
 
   @Test func `the pixels do not depend on threads or on what was made before`() throws {
     let cases = Self.cases.filter { $0.model == nil }
-    let first = try Engine.forTests(threads: 1).generate(cases[1].parameters) { _ in }
+    let first = try Engine.forTests(threads: 1).generate(cases[1].settings) { _ in }
     let busy = try Engine.forTests(threads: 3)
-    _ = try busy.generate(cases[12].parameters) { _ in }
-    #expect(try busy.generate(cases[1].parameters) { _ in } == first)
+    _ = try busy.generate(cases[12].settings) { _ in }
+    #expect(try busy.generate(cases[1].settings) { _ in } == first)
   }
 
   @Test func `the file of an image has the same bytes for 1, 2, 3 and 7 threads`() throws {
     for testCase in [Self.cases[1], Self.cases[6]] {
       let files = try [1, 2, 3, 7].map { threads in
-        try PNGFile(image: try Engine.forTests(threads: threads).generate(testCase.parameters) { _ in }, texts: [])
+        try PNGFile(image: try Engine.forTests(threads: threads).generate(testCase.settings) { _ in }, texts: [])
           .encoded()
       }
       #expect(Set(files).count == 1, "\(testCase)")
@@ -37,9 +37,9 @@ import TestSupport
   @Test func `progress is told before each stage and can end the image`() throws {
     struct Enough: Error {}
     var stages: [GenerationProgress] = []
-    let parameters = Self.cases[0].parameters
+    let settings = Self.cases[0].settings
     #expect(throws: Enough.self) {
-      try Engine.forTests().generate(parameters) {
+      try Engine.forTests().generate(settings) {
         stages.append($0)
         if $0 == .sampling(step: 2, of: 6) { throw Enough() }
       }
@@ -63,8 +63,8 @@ import TestSupport
   }
 
   @Test func `a clip skip deeper than the text encoder is refused`() throws {
-    var parameters = Self.cases[0].parameters
-    parameters.clipSkip = 4
-    #expect(throws: EngineError.self) { try Engine.forTests().generate(parameters) { _ in } }
+    var settings = Self.cases[0].settings
+    settings.clipSkip = 4
+    #expect(throws: EngineError.self) { try Engine.forTests().generate(settings) { _ in } }
   }
 }

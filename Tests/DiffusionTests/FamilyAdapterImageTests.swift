@@ -11,9 +11,9 @@ import TestSupport
 
   @Test(arguments: cases)
   func `an image with another family's adapters agrees with PyTorch`(testCase: ImageCase) throws {
-    var parameters = testCase.parameters
-    parameters.adapterPlaces = [Fixtures.path("Families/adapters")]
-    try testCase.expectAgreement(Engine.forTests(), parameters)
+    var settings = testCase.settings
+    settings.adapterPlaces = [Fixtures.path("Families/adapters")]
+    try testCase.expectAgreement(Engine.forTests(), settings)
   }
 
   @Test func `every adapter shows in the pictures`() throws {

@@ -39,9 +39,9 @@ import TestSupport
     let cases = Self.cases.filter { $0.model == Self.marked }
     #expect(!cases.isEmpty)
     for testCase in cases {
-      var parameters = testCase.parameters
-      parameters.model = ModelReference(name: "marked", path: path)
-      try testCase.expectAgreement(Engine.forTests(), parameters)
+      var settings = testCase.settings
+      settings.model = ModelReference(name: "marked", path: path)
+      try testCase.expectAgreement(Engine.forTests(), settings)
     }
   }
 

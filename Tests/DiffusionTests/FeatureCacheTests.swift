@@ -37,14 +37,14 @@ import TestSupport
   }
 
   @Test func `deep layers are computed in every so many calls, shallow ones in all`() throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.prompt = "a small boat"
-    parameters.sMinUncond = 0
-    parameters.steps = 7
-    parameters.featureCache = 3
+    var settings = ResumedImageTests.settings(.euler)
+    settings.prompt = "a small boat"
+    settings.sMinUncond = 0
+    settings.steps = 7
+    settings.featureCache = 3
     let engine = try Engine.forTests()
     engine.profiler.isOn = true
-    _ = try engine.generate(parameters) { _ in }
+    _ = try engine.generate(settings) { _ in }
     func calls(_ layer: String) -> Int? { engine.profiler.rows.first { $0.layer == layer }?.calls }
     #expect(calls("mid_block.resnets.0.conv1") == 3)
     #expect(calls("conv_in") == 7 && calls("conv_out") == 7)
@@ -52,29 +52,29 @@ import TestSupport
 
   @Test(arguments: SamplerID.allCases)
   func `an image is another than the exact one, and the same when it is taken up again`(sampler: SamplerID) throws {
-    var parameters = ResumedImageTests.parameters(sampler)
-    parameters.steps = 6
-    let exact = try Engine.forTests().generate(parameters) { _ in }
-    parameters.featureCache = 2
+    var settings = ResumedImageTests.settings(sampler)
+    settings.steps = 6
+    let exact = try Engine.forTests().generate(settings) { _ in }
+    settings.featureCache = 2
     let engine = try Engine.forTests()
     var states: [[UInt8]] = []
-    let whole = try engine.generate(parameters, resuming: nil) { _, state in
+    let whole = try engine.generate(settings, resuming: nil) { _, state in
       if let state { states.append(try state.encoded()) }
     }
     #expect(whole != exact)
     for state in Set(states) {
-      #expect(try engine.generate(parameters, resuming: state) { _, _ in } == whole)
+      #expect(try engine.generate(settings, resuming: state) { _, _ in } == whole)
     }
     #expect(Set(states).count >= 2)
-    #expect(try Engine.forTests(threads: 3).generate(parameters) { _ in } == whole)
+    #expect(try Engine.forTests(threads: 3).generate(settings) { _ in } == whole)
   }
 
   @Test func `an image of fewer calls than the interval begins as the exact one`() throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.steps = 1
-    let exact = try Engine.forTests().generate(parameters) { _ in }
-    parameters.featureCache = 100
-    #expect(try Engine.forTests().generate(parameters) { _ in } == exact)
+    var settings = ResumedImageTests.settings(.euler)
+    settings.steps = 1
+    let exact = try Engine.forTests().generate(settings) { _ in }
+    settings.featureCache = 100
+    #expect(try Engine.forTests().generate(settings) { _ in } == exact)
   }
 
   @Test func `after its first step a size asks for no more memory`() throws {

@@ -18,22 +18,22 @@ import TestSupport
 @Suite struct ResumedHiresTests {
   @Test(arguments: [SamplerID.eulerAncestral, .dpmPP2MSDE, .ddim, .uniPC, .dpmAdaptive, .dpmPP3MSDE])
   func `an image that is taken up in either pass is the same, to the last byte`(sampler: SamplerID) throws {
-    var parameters = ResumedImageTests.parameters(sampler)
+    var settings = ResumedImageTests.settings(sampler)
     var hires = HiresSettings()
     hires.scale = 1.3
     hires.steps = 4
     hires.denoisingStrength = 0.6
     hires.upscaler = UpscalerReference(name: LatentFilter.bicubic.rawValue)
     hires.prompt = "a [red:blue:1.5] bird [fish|dog]"
-    parameters.hires = hires
+    settings.hires = hires
     var states: [(step: Int, bytes: [UInt8])] = []
     var counts: [Int] = []
     let engine = try Engine.forTests()
-    let whole = try engine.generate(parameters, resuming: nil) { progress, state in
+    let whole = try engine.generate(settings, resuming: nil) { progress, state in
       if case .sampling(_, let count) = progress { counts.append(count) }
       if let state { states.append((state.step, try state.encoded())) }
     }
-    #expect((whole.width, whole.height) == (parameters.finalWidth, parameters.finalHeight))
+    #expect((whole.width, whole.height) == (settings.finalWidth, settings.finalHeight))
     // The last step of each pass is told of twice: at its end, and where the next thing begins.
     let steps = states.map(\.step)
     #expect(steps == steps.sorted() && Set(steps) == Set(0...(steps.last ?? 0)))
@@ -42,7 +42,7 @@ import TestSupport
     let other = try Engine.forTests(threads: 1)
     for (step, bytes) in states {
       var first: GenerationProgress?
-      let image = try other.generate(parameters, resuming: bytes) { progress, _ in
+      let image = try other.generate(settings, resuming: bytes) { progress, _ in
         if case .sampling = progress, first == nil { first = progress }
       }
       #expect(image == whole, "after step \(step)")
@@ -55,34 +55,34 @@ import TestSupport
 
   /// The refiner's VAE decodes between the passes, and the model's own encodes, and decodes in the end.
   @Test func `a second pass without steps after a refined first is the same from every state`() throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.refiner = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
-    parameters.refinerSwitchAt = 0.5
+    var settings = ResumedImageTests.settings(.euler)
+    settings.refiner = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    settings.refinerSwitchAt = 0.5
     var hires = HiresSettings()
     hires.scale = 1.5
     hires.denoisingStrength = 0
     hires.refinerPass = .first
     hires.upscaler = UpscalerReference(name: "Lanczos")
-    parameters.hires = hires
+    settings.hires = hires
     var states: [[UInt8]] = []
-    let whole = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+    let whole = try Engine.forTests().generate(settings, resuming: nil) { _, state in
       if let state { states.append(try state.encoded()) }
     }
-    #expect(states.count > parameters.steps)
+    #expect(states.count > settings.steps)
     for state in states {
-      #expect(try Engine.forTests(threads: 1).generate(parameters, resuming: state) { _, _ in } == whole)
+      #expect(try Engine.forTests(threads: 1).generate(settings, resuming: state) { _, _ in } == whole)
     }
   }
 
   @Test func `a state of another second pass is refused`() throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.hires = HiresSettings()
+    var settings = ResumedImageTests.settings(.euler)
+    settings.hires = HiresSettings()
     let engine = try Engine.forTests()
     var last: [UInt8] = []
-    _ = try engine.generate(parameters, resuming: nil) { _, state in
+    _ = try engine.generate(settings, resuming: nil) { _, state in
       if let state { last = try state.encoded() }
     }
-    var others = [parameters, parameters, parameters]
+    var others = [settings, settings, settings]
     others[0].hires = nil
     others[1].hires?.denoisingStrength = 0.5
     others[2].hires?.scale = 1.5
@@ -95,11 +95,11 @@ import TestSupport
 
   @Test(arguments: [(0.01, 0, 0), (200.0, 0, 0), (2, 4, 0), (2, 0, 4)])
   func `a second pass of no size or one too large is refused`(scale: Double, x: Int, y: Int) throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.hires = HiresSettings()
-    parameters.hires?.scale = scale
-    parameters.hires?.resizeX = x
-    parameters.hires?.resizeY = y
-    #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: parameters) }
+    var settings = ResumedImageTests.settings(.euler)
+    settings.hires = HiresSettings()
+    settings.hires?.scale = scale
+    settings.hires?.resizeX = x
+    settings.hires?.resizeY = y
+    #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: settings) }
   }
 }

@@ -53,40 +53,40 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     "\(file): \(sampler_name.rawValue), \(rng.rawValue), \(width)x\(height), \(prompt.prefix(40))"
   }
 
-  var parameters: JobParameters {
-    var parameters = JobParameters()
+  var settings: ImageSettings {
+    var settings = ImageSettings()
     switch model {
-    case nil: parameters.model = Self.model("Engine/model.safetensors")
-    case "folder": parameters.model = Self.model("../../Sources/DemoModel/Resources/demo")
-    case let family?: parameters.model = Self.model("Families/" + family)
+    case nil: settings.model = Self.model("Engine/model.safetensors")
+    case "folder": settings.model = Self.model("../../Sources/DemoModel/Resources/demo")
+    case let family?: settings.model = Self.model("Families/" + family)
     }
-    parameters.vae = vae.map { Self.model("Engine/" + $0) }
-    parameters.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
+    settings.vae = vae.map { Self.model("Engine/" + $0) }
+    settings.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
     // Where the webui is not told when, it is at once.
-    parameters.refinerSwitchAt = refiner_switch_at ?? 0
-    parameters.prompt = prompt
-    parameters.negativePrompt = negative_prompt
-    parameters.emphasis = emphasis ?? .original
-    parameters.timelines = use_old_scheduling == true ? .old : .current
-    parameters.seed = seed
-    parameters.steps = steps
-    parameters.cfgScale = cfg_scale
-    parameters.width = width
-    parameters.height = height
-    parameters.rng = rng
-    parameters.clipSkip = clip_skip
-    parameters.precision = .fp32
-    parameters.sampler = sampler_name
-    parameters.scheduler = scheduler ?? .automatic
-    parameters.sdNoiseSchedule = sd_noise_schedule ?? .standard
-    parameters.predictionType = prediction_type ?? .auto
-    parameters.sMinUncond = s_min_uncond ?? 0
-    parameters.sMinUncondAll = s_min_uncond_all ?? false
-    parameters.skipEarlyCond = skip_early_cond ?? 0
-    parameters.tiling = tiling ?? false
-    parameters.tokenMergingRatio = token_merging_ratio ?? 0
-    if enable_hr == true { parameters.hires = hires }
-    return parameters
+    settings.refinerSwitchAt = refiner_switch_at ?? 0
+    settings.prompt = prompt
+    settings.negativePrompt = negative_prompt
+    settings.emphasis = emphasis ?? .original
+    settings.timelines = use_old_scheduling == true ? .old : .current
+    settings.seed = seed
+    settings.steps = steps
+    settings.cfgScale = cfg_scale
+    settings.width = width
+    settings.height = height
+    settings.rng = rng
+    settings.clipSkip = clip_skip
+    settings.precision = .fp32
+    settings.sampler = sampler_name
+    settings.scheduler = scheduler ?? .automatic
+    settings.sdNoiseSchedule = sd_noise_schedule ?? .standard
+    settings.predictionType = prediction_type ?? .auto
+    settings.sMinUncond = s_min_uncond ?? 0
+    settings.sMinUncondAll = s_min_uncond_all ?? false
+    settings.skipEarlyCond = skip_early_cond ?? 0
+    settings.tiling = tiling ?? false
+    settings.tokenMergingRatio = token_merging_ratio ?? 0
+    if enable_hr == true { settings.hires = hires }
+    return settings
   }
 
   private static func model(_ name: String) -> ModelReference {
@@ -118,7 +118,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 
   /// Makes the image and compares; see `expectAgreement(_:_:edges:strays:)`.
   func expectAgreement(_ engine: Engine, edges: Double = 0.1, strays: Double = 0) throws {
-    try expectAgreement(engine, parameters, edges: edges, strays: strays)
+    try expectAgreement(engine, settings, edges: edges, strays: strays)
   }
 
   /// Makes an image of other settings and compares: no value may be off by more than 1.
@@ -128,14 +128,14 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   ///
   /// - Parameters:
   ///   - engine: Makes the image.
-  ///   - parameters: The settings.
+  ///   - settings: The settings.
   ///   - edges: The share of values that may be off by 1.
   ///   - strays: The share that may be off by more; for images that PyTorch itself makes otherwise after another rounding.
   /// - Throws: What keeps the image from being made or the picture from being read.
   func expectAgreement(
-    _ engine: Engine, _ parameters: JobParameters, edges: Double = 0.1, strays: Double = 0
+    _ engine: Engine, _ settings: ImageSettings, edges: Double = 0.1, strays: Double = 0
   ) throws {
-    let image = try engine.generate(parameters) { _ in }
+    let image = try engine.generate(settings) { _ in }
     let expected = try picture()
     #expect((image.width, image.height) == (expected.width, expected.height))
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }

@@ -10,23 +10,23 @@ import Weights
 
 /// Second passes over enlarged images, beside what `HiresImageTests` compares with PyTorch.
 @Suite struct ImageHandoverTests {
-  private func parameters(_ upscaler: String, strength: Double = 0.5) -> JobParameters {
-    var parameters = ResumedImageTests.parameters(.eulerAncestral)
+  private func settings(_ upscaler: String, strength: Double = 0.5) -> ImageSettings {
+    var settings = ResumedImageTests.settings(.eulerAncestral)
     var hires = HiresSettings()
     hires.scale = 1.3
     hires.steps = 3
     hires.denoisingStrength = strength
     hires.upscaler = UpscalerReference(
       name: upscaler, path: upscaler.contains(".") ? Fixtures.path("Upscalers/" + upscaler) : nil)
-    parameters.hires = hires
-    return parameters
+    settings.hires = hires
+    return settings
   }
 
   @Test(arguments: ["Lanczos", "compact.pth"], [0.5, 0])
   func `an image that is taken up anywhere is the same, to the last byte`(upscaler: String, strength: Double) throws {
-    let parameters = parameters(upscaler, strength: strength)
+    let settings = settings(upscaler, strength: strength)
     var states: [(stage: GenerationProgress, bytes: [UInt8])] = []
-    let whole = try Engine.forTests().generate(parameters, resuming: nil) { progress, state in
+    let whole = try Engine.forTests().generate(settings, resuming: nil) { progress, state in
       if let state { states.append((progress, try state.encoded())) }
     }
     let stages = states.map(\.stage)
@@ -40,52 +40,52 @@ import Weights
     let other = try Engine.forTests(threads: 1)
     for state in states {
       var isEnlarged = false
-      let image = try other.generate(parameters, resuming: state.bytes) { progress, _ in
+      let image = try other.generate(settings, resuming: state.bytes) { progress, _ in
         if case .upscaling = progress { isEnlarged = true }
       }
       #expect(image == whole, "after \(state.stage)")
-      if case .sampling(let step, _) = state.stage, step > parameters.steps { #expect(!isEnlarged) }
+      if case .sampling(let step, _) = state.stage, step > settings.steps { #expect(!isEnlarged) }
     }
   }
 
   @Test func `a network is part of a job's identity by what is in its file`() throws {
     let folder = try TemporaryFolder()
     let bytes = [UInt8](try Fixtures.data("Upscalers/trunk.safetensors"))
-    var parameters = parameters("trunk.safetensors")
+    var settings = settings("trunk.safetensors")
     let engine = try Engine.forTests()
-    let ingredients = try engine.ingredients(for: parameters)
+    let ingredients = try engine.ingredients(for: settings)
     #expect(ingredients.upscaler?.name == "trunk" && ingredients.upscaler?.family == "upscaler")
     #expect(ingredients.models.contains { $0 == ingredients.upscaler })
-    let id = JobID(parameters, ingredients)
-    parameters.hires?.upscaler = UpscalerReference(name: "x", path: try folder.write("copy.safetensors", bytes))
-    #expect(JobID(parameters, try engine.ingredients(for: parameters)) == id)
+    let id = JobID(settings, ingredients)
+    settings.hires?.upscaler = UpscalerReference(name: "x", path: try folder.write("copy.safetensors", bytes))
+    #expect(JobID(settings, try engine.ingredients(for: settings)) == id)
     var changed = bytes
     changed[changed.count - 1] ^= 1
-    parameters.hires?.upscaler?.path = try folder.write("changed.safetensors", changed)
-    #expect(JobID(parameters, try engine.ingredients(for: parameters)) != id)
-    parameters.hires?.upscaler = UpscalerReference(name: "None")
-    let none = try engine.ingredients(for: parameters)
-    #expect(none.upscaler == nil && JobID(parameters, none) != id)
-    var lanczos = parameters
+    settings.hires?.upscaler?.path = try folder.write("changed.safetensors", changed)
+    #expect(JobID(settings, try engine.ingredients(for: settings)) != id)
+    settings.hires?.upscaler = UpscalerReference(name: "None")
+    let none = try engine.ingredients(for: settings)
+    #expect(none.upscaler == nil && JobID(settings, none) != id)
+    var lanczos = settings
     lanczos.hires?.upscaler?.name = "Lanczos"
-    #expect(JobID(lanczos, none) != JobID(parameters, none))
-    #expect(parameters.ingredientsKey != lanczos.ingredientsKey)
+    #expect(JobID(lanczos, none) != JobID(settings, none))
+    #expect(settings.ingredientsKey != lanczos.ingredientsKey)
   }
 
   @Test func `a VAE without an encoder is told of before anything is made, and only where it is needed`() throws {
     let engine = try Engine.forTests()
-    var parameters = parameters("Lanczos")
+    var settings = settings("Lanczos")
     let path = Fixtures.path("Families/sd2.safetensors")
-    parameters.model = ModelReference(name: "sd2", path: path)
-    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: parameters) }
+    settings.model = ModelReference(name: "sd2", path: path)
+    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }
     #expect("\(try #require(error))".hasPrefix("\(path): the VAE has no encoder, which an hr_upscaler of images needs"))
-    parameters.hires?.upscaler = nil
-    _ = try engine.ingredients(for: parameters)
+    settings.hires?.upscaler = nil
+    _ = try engine.ingredients(for: settings)
     // Another VAE's encoder does.
-    parameters.hires?.upscaler = UpscalerReference(name: "Lanczos")
-    parameters.vae = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
-    let image = try engine.generate(parameters) { _ in }
-    #expect((image.width, image.height) == (parameters.finalWidth, parameters.finalHeight))
+    settings.hires?.upscaler = UpscalerReference(name: "Lanczos")
+    settings.vae = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    let image = try engine.generate(settings) { _ in }
+    #expect((image.width, image.height) == (settings.finalWidth, settings.finalHeight))
   }
 
   @Test func `a VAE with a part of an encoder is told of by what is missing`() throws {
@@ -96,40 +96,40 @@ import Weights
     let vae = try folder.write(
       "part.safetensors",
       kept.sorted { $0.name < $1.name }.map { SyntheticTensor($0.name, $0.shape, type: $0.elementType.rawValue) })
-    var parameters = parameters("None")
-    parameters.vae = ModelReference(name: "part", path: vae)
-    let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: parameters) }
+    var settings = settings("None")
+    settings.vae = ModelReference(name: "part", path: vae)
+    let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: settings) }
     let text = "\(try #require(error))"
     #expect(text.contains("no usable encoder (missing: \(missing)"), "\(text)")
   }
 
   @Test func `beside a TAESD the checkpoint's own encoder is used`() throws {
-    var parameters = parameters("Nearest", strength: 0)
-    parameters.vae = ModelReference(name: "taesd", path: Fixtures.path("Engine/taesd_decoder.safetensors"))
+    var settings = settings("Nearest", strength: 0)
+    settings.vae = ModelReference(name: "taesd", path: Fixtures.path("Engine/taesd_decoder.safetensors"))
     let engine = try Engine.forTests()
-    #expect(try engine.ingredients(for: parameters).vae?.isTiny == true)
-    let image = try engine.generate(parameters) { _ in }
-    #expect((image.width, image.height) == (parameters.finalWidth, parameters.finalHeight))
+    #expect(try engine.ingredients(for: settings).vae?.isTiny == true)
+    let image = try engine.generate(settings) { _ in }
+    #expect((image.width, image.height) == (settings.finalWidth, settings.finalHeight))
   }
 
   @Test func `a network that is not there, or none, is told of before anything is made`() throws {
     let engine = try Engine.forTests()
-    var parameters = parameters("4x-Lost.pth")
-    #expect(throws: WeightError.self) { try engine.ingredients(for: parameters) }
-    parameters.hires?.upscaler?.path = Fixtures.path("Engine/taesd_decoder.safetensors")
-    #expect(throws: WeightError.self) { try engine.ingredients(for: parameters) }
-    parameters.hires?.upscaler?.path = nil
-    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: parameters) }
+    var settings = settings("4x-Lost.pth")
+    #expect(throws: WeightError.self) { try engine.ingredients(for: settings) }
+    settings.hires?.upscaler?.path = Fixtures.path("Engine/taesd_decoder.safetensors")
+    #expect(throws: WeightError.self) { try engine.ingredients(for: settings) }
+    settings.hires?.upscaler?.path = nil
+    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }
     #expect("\(try #require(error))".contains(#"found "4x-Lost.pth", expected one of Latent, "#))
   }
 
   @Test func `networks that leave the memory and come back make the same images`() throws {
-    let parameters = parameters("realesrgan.pth")
-    let expected = try Engine.forTests().generate(parameters) { _ in }
+    let settings = settings("realesrgan.pth")
+    let expected = try Engine.forTests().generate(settings) { _ in }
     let engine = try Engine(
       version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], smallNetworkBytes: 0)
-    #expect(try engine.generate(parameters) { _ in } == expected)
-    var tight = parameters
+    #expect(try engine.generate(settings) { _ in } == expected)
+    var tight = settings
     tight.memoryLimit = 1
     let error = #expect(throws: EngineError.self) { try engine.memoryPlan(for: tight) }
     guard case .memoryLimit(_, let needed, _, _)? = error else {
@@ -139,7 +139,7 @@ import Weights
     tight.memoryLimit = needed
     #expect(try engine.memoryPlan(for: tight).peak <= needed)
     #expect(try engine.generate(tight) { _ in } == expected)
-    #expect(try engine.generate(parameters) { _ in } == expected)
+    #expect(try engine.generate(settings) { _ in } == expected)
     // A piece of the image takes more than anything else that these small networks do.
     let archive = try UpscalerArchive(path: Fixtures.path("Upscalers/realesrgan.pth"))
     #expect(needed > archive.activationBytes(side: ImageUpscaler.tileSize))

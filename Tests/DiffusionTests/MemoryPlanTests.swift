@@ -9,20 +9,20 @@ import Testing
 import TestSupport
 
 @Suite struct MemoryPlanTests {
-  private func parameters(_ width: Int = 64, _ height: Int = 64) -> JobParameters {
-    var parameters = ResumedImageTests.parameters(.euler)
-    (parameters.prompt, parameters.negativePrompt) = ("a small boat", "a big house")
-    (parameters.width, parameters.height, parameters.steps) = (width, height, 2)
-    return parameters
+  private func settings(_ width: Int = 64, _ height: Int = 64) -> ImageSettings {
+    var settings = ResumedImageTests.settings(.euler)
+    (settings.prompt, settings.negativePrompt) = ("a small boat", "a big house")
+    (settings.width, settings.height, settings.steps) = (width, height, 2)
+    return settings
   }
 
   @Test func `networks that leave the memory and come back make the same images`() throws {
-    let parameters = parameters()
-    let expected = try Engine.forTests().generate(parameters) { _ in }
+    let settings = settings()
+    let expected = try Engine.forTests().generate(settings) { _ in }
     // Every network is too large to stay.
     let engine = try Engine(
       version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], smallNetworkBytes: 0)
-    var tight = parameters
+    var tight = settings
     tight.memoryLimit = Int64.max >> 10
     var other = tight
     other.prompt = "another boat"
@@ -32,7 +32,7 @@ import TestSupport
       Issue.record("a limit of one byte is kept")
       return
     }
-    for job in [tight, other].map({ limited($0, needed) }) + [parameters, limited(tight, needed)] {
+    for job in [tight, other].map({ limited($0, needed) }) + [settings, limited(tight, needed)] {
       let plan = try engine.memoryPlan(for: job)
       #expect((plan.limit == nil) == (job.memoryLimit == 0))
       if job.memoryLimit > 0 { #expect(plan.peak <= job.memoryLimit) }
@@ -42,15 +42,15 @@ import TestSupport
     }
   }
 
-  private func limited(_ parameters: JobParameters, _ limit: Int64) -> JobParameters {
-    var parameters = parameters
-    parameters.memoryLimit = limit
-    return parameters
+  private func limited(_ settings: ImageSettings, _ limit: Int64) -> ImageSettings {
+    var settings = settings
+    settings.memoryLimit = limit
+    return settings
   }
 
-  private func refusal(_ engine: Engine, _ parameters: JobParameters) throws -> EngineError? {
+  private func refusal(_ engine: Engine, _ settings: ImageSettings) throws -> EngineError? {
     do {
-      _ = try engine.ingredients(for: limited(parameters, 1))
+      _ = try engine.ingredients(for: limited(settings, 1))
       return nil
     } catch let error as EngineError {
       return error
@@ -59,27 +59,27 @@ import TestSupport
 
   @Test func `a limit decides about the identity only where it changes the arithmetic`() throws {
     let engine = try Engine.forTests()
-    let parameters = parameters()
-    let roomy = try engine.ingredients(for: limited(parameters, 1 << 40))
-    let plain = try engine.ingredients(for: parameters)
+    let settings = settings()
+    let roomy = try engine.ingredients(for: limited(settings, 1 << 40))
+    let plain = try engine.ingredients(for: settings)
     #expect(roomy == plain && roomy.weightPacking == nil)
-    #expect(JobID(limited(parameters, 1 << 40), roomy) == JobID(parameters, roomy))
-    guard case .memoryLimit(1, let needed, 64, 64)? = try refusal(engine, parameters) else {
+    #expect(JobID(limited(settings, 1 << 40), roomy) == JobID(settings, roomy))
+    guard case .memoryLimit(1, let needed, 64, 64)? = try refusal(engine, settings) else {
       Issue.record("a limit of one byte is kept")
       return
     }
-    #expect(throws: EngineError.self) { try engine.ingredients(for: limited(parameters, needed - 1)) }
+    #expect(throws: EngineError.self) { try engine.ingredients(for: limited(settings, needed - 1)) }
     // This model has no convolution that is worth more memory: the tightest limit changes nothing.
-    let tight = try engine.ingredients(for: limited(parameters, needed))
+    let tight = try engine.ingredients(for: limited(settings, needed))
     #expect(tight == plain)
-    var small = parameters
+    var small = settings
     small.weightPacking = .small
     let asked = try engine.ingredients(for: small)
     #expect(asked.weightPacking == "small")
-    #expect(JobID(small, asked) != JobID(parameters, roomy))
+    #expect(JobID(small, asked) != JobID(settings, roomy))
     let text = Infotext(small, asked, version: "1").text
     #expect(text.contains("Weight packing: small"))
-    #expect(InfotextSettings(ParsedInfotext(text)).parameters.weightPacking == .small)
+    #expect(InfotextSettings(ParsedInfotext(text)).settings.weightPacking == .small)
   }
 
   @Test func `what a plan gives up follows the limit, and full size SD 1_5 keeps to the limits that it is to keep to`()

@@ -20,7 +20,7 @@ import TestSupport
   }
 
   @Test(arguments: [1, 3, 7]) func `threads change no picture`(threads: Int) throws {
-    let job = Self.cases[7].parameters
+    let job = Self.cases[7].settings
     let one = try Engine.forTests(threads: 2).generate(job) { _ in }
     #expect(try Engine.forTests(threads: threads).generate(job) { _ in }.pixels == one.pixels)
   }

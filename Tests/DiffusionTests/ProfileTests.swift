@@ -7,12 +7,12 @@ import Weights
 
 @Suite struct ProfileTests {
   @Test func `every layer is counted under its name in the model's files, with the arithmetic of its shape`() throws {
-    let parameters = EngineTests.cases[0].parameters
+    let settings = EngineTests.cases[0].settings
     let engine = try Engine.forTests()
-    let plain = try engine.generate(parameters) { _ in }
+    let plain = try engine.generate(settings) { _ in }
     #expect(engine.profiler.rows.isEmpty && engine.profiler.stageSeconds.isEmpty)
     engine.profiler.isOn = true
-    #expect(try engine.generate(parameters) { _ in } == plain)
+    #expect(try engine.generate(settings) { _ in } == plain)
 
     let rows = engine.profiler.rows
     let archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
@@ -33,14 +33,14 @@ import Weights
 
     let convOut = try #require(rows.first { $0.layer == "decoder.conv_out" })
     let shape = try #require(vae.weights.shape(of: "decoder.conv_out.weight"))
-    let pixels = parameters.width * parameters.height
+    let pixels = settings.width * settings.height
     #expect(convOut.calls == 1)
     #expect(convOut.operations == Double(2 * shape.reduce(1, *) * pixels))
-    let size = "1x\(parameters.height)x\(parameters.width)x"
+    let size = "1x\(settings.height)x\(settings.width)x"
     #expect(convOut.shape == "\(size)\(shape[1])->\(size)\(shape[0])")
     let calls = try #require(rows.first { $0.layer == "conv_out" }).calls
     // The answers to the first two calls are remembered as well.
-    #expect(calls == parameters.steps - 2)
+    #expect(calls == settings.steps - 2)
     let attention = try #require(rows.first { $0.layer == "mid_block.attentions.0.transformer_blocks.0.attn2" })
     // Every pixel goes to each token of its prompt in two products; one prompt has a chunk of 77 tokens, the other two.
     let queries = attention.shape.split(separator: "->")[0].split(separator: "x").compactMap { Double($0) }

@@ -57,9 +57,9 @@ import TestSupport
     for name in ["vocab.json", "merges.txt"] {
       try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
     }
-    var parameters = testCase.parameters
-    parameters.model = ModelReference(name: "quantised", path: path)
-    try testCase.expectAgreement(Engine.forTests(), parameters)
+    var settings = testCase.settings
+    settings.model = ModelReference(name: "quantised", path: path)
+    try testCase.expectAgreement(Engine.forTests(), settings)
   }
 }
 

@@ -15,20 +15,20 @@ import TestSupport
   }
 
   /// Settings by which the refiner takes over in the midst of an image.
-  private static func parameters(_ sampler: SamplerID = .euler) -> JobParameters {
-    var parameters = JobParameters()
-    parameters.model = family("sdxl.safetensors")
-    parameters.refiner = family("refiner.safetensors")
-    parameters.refinerSwitchAt = 0.5
-    parameters.prompt = "a small [boat:bird:0.5]"
-    parameters.steps = 6
-    (parameters.width, parameters.height) = (64, 64)
-    parameters.precision = .fp32
-    parameters.sampler = sampler
-    return parameters
+  private static func settings(_ sampler: SamplerID = .euler) -> ImageSettings {
+    var settings = ImageSettings()
+    settings.model = family("sdxl.safetensors")
+    settings.refiner = family("refiner.safetensors")
+    settings.refinerSwitchAt = 0.5
+    settings.prompt = "a small [boat:bird:0.5]"
+    settings.steps = 6
+    (settings.width, settings.height) = (64, 64)
+    settings.precision = .fp32
+    settings.sampler = sampler
+    return settings
   }
 
-  private static func loads(_ engine: Engine, _ jobs: [JobParameters]) throws -> [String] {
+  private static func loads(_ engine: Engine, _ jobs: [ImageSettings]) throws -> [String] {
     var names: [String] = []
     for job in jobs {
       _ = try engine.generate(job) { if case .loading(let name) = $0 { names.append(name) } }
@@ -45,17 +45,17 @@ import TestSupport
   func `an image that is taken up before or after the switch is the same, to the last byte`(
     sampler: SamplerID, featureCache: Int
   ) throws {
-    var parameters = Self.parameters(sampler)
-    parameters.featureCache = featureCache
+    var settings = Self.settings(sampler)
+    settings.featureCache = featureCache
     var states: [[UInt8]] = []
-    let whole = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+    let whole = try Engine.forTests().generate(settings, resuming: nil) { _, state in
       if let state { states.append(try state.encoded()) }
     }
     #expect(states.count > 6)
     var loads: Set<[String]> = []
     for state in states {
       var names: [String] = []
-      let image = try Engine.forTests(threads: 1).generate(parameters, resuming: state) { progress, _ in
+      let image = try Engine.forTests(threads: 1).generate(settings, resuming: state) { progress, _ in
         if case .loading(let name) = progress { names.append(name) }
       }
       #expect(image == whole)
@@ -66,7 +66,7 @@ import TestSupport
   }
 
   @Test func `both checkpoints stay for the images that need them, and no others`() throws {
-    let both = Self.parameters()
+    let both = Self.settings()
     var (first, other) = (both, both)
     first.refiner = nil
     (other.model, other.refiner) = (Self.family("sd2.safetensors"), nil)
@@ -83,7 +83,7 @@ import TestSupport
     file.replaceSubrange(..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: (length + 8) >> (8 * $0)) })
     let path = try folder.write("twin.safetensors", file)
     for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name))) }
-    var alone = JobParameters()
+    var alone = ImageSettings()
     alone.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
     alone.adapterPlaces = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
     alone.prompt = "a bluestar on a lake <lora:plain:0.8>"
@@ -101,24 +101,24 @@ import TestSupport
   }
 
   @Test func `a model is no refiner of itself`() throws {
-    var parameters = Self.parameters()
-    parameters.refiner = parameters.model
+    var settings = Self.settings()
+    settings.refiner = settings.model
     let engine = try Engine.forTests()
-    #expect(try engine.ingredients(for: parameters).refiner == nil)
-    var alone = parameters
+    #expect(try engine.ingredients(for: settings).refiner == nil)
+    var alone = settings
     alone.refiner = nil
     #expect(
-      try JobID(parameters, engine.ingredients(for: parameters)) == JobID(alone, engine.ingredients(for: alone)))
+      try JobID(settings, engine.ingredients(for: settings)) == JobID(alone, engine.ingredients(for: alone)))
   }
 
   @Test(arguments: [
     ("sdxl.safetensors", "sd2.safetensors"), ("sdxl", "lcm"), ("sd2", "refiner"), ("lcm", "sdxl.safetensors"),
   ])
   func `a refiner with other latents is refused with the reason`(model: String, refiner: String) throws {
-    var parameters = Self.parameters()
-    (parameters.model, parameters.refiner) = (Self.family(model), Self.family(refiner))
+    var settings = Self.settings()
+    (settings.model, settings.refiner) = (Self.family(model), Self.family(refiner))
     let engine = try Engine.forTests()
-    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: parameters) }
+    let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }
     let text = try #require(error.map { "\($0)" })
     #expect(text.hasPrefix("refiner_checkpoint: ") && text.contains(refiner) && text.contains("their latents differ"))
   }

@@ -33,9 +33,9 @@ import TestSupport
       try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
     }
     let testCase = try #require(Self.cases.first { $0.model == model })
-    var parameters = testCase.parameters
-    parameters.model = ModelReference(name: "renamed", path: path)
-    try testCase.expectAgreement(Engine.forTests(), parameters)
+    var settings = testCase.settings
+    settings.model = ModelReference(name: "renamed", path: path)
+    try testCase.expectAgreement(Engine.forTests(), settings)
   }
 
   @Test func `a renamed Stable Diffusion 1 makes the image of the model`() throws {
@@ -48,9 +48,9 @@ import TestSupport
     // One of them encodes an image between its passes.
     let lanczos = ImageCase.cases(in: "hires/cases.json").first { $0.model == nil && $0.hr_upscaler == "Lanczos" }
     for testCase in [try #require(ImageCase.cases(in: "cases.json").first { $0.model == nil }), try #require(lanczos)] {
-      var parameters = testCase.parameters
-      parameters.model = ModelReference(name: "renamed", path: path)
-      try testCase.expectAgreement(Engine.forTests(), parameters)
+      var settings = testCase.settings
+      settings.model = ModelReference(name: "renamed", path: path)
+      try testCase.expectAgreement(Engine.forTests(), settings)
     }
   }
 
@@ -63,10 +63,10 @@ import TestSupport
     for isProjected in [true, false] {
       let some = tensors.filter { isProjected || !$0.name.hasSuffix("text_projection") }.sorted { $0.name < $1.name }
       let path = try folder.write("\(isProjected).gguf", Self.file(some, .split))
-      var parameters = JobParameters()
-      parameters.model = ModelReference(name: "renamed", path: path)
+      var settings = ImageSettings()
+      settings.model = ModelReference(name: "renamed", path: path)
       let engine = try Engine.forTests()
-      #expect(try engine.ingredients(for: parameters).model.family == (isProjected ? "sd2" : "sd1"))
+      #expect(try engine.ingredients(for: settings).model.family == (isProjected ? "sd2" : "sd1"))
       let notes = engine.takeNotes()
       #expect(notes.count == (isProjected ? 0 : 1))
       #expect(

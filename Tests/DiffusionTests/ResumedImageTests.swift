@@ -8,33 +8,33 @@ import TestSupport
 /// Images of the real engine that are interrupted between any two steps.
 @Suite struct ResumedImageTests {
   /// An image whose prompts change on the way, with everything that draws noise turned on.
-  static func parameters(_ sampler: SamplerID, rng: NoiseSourceID = .nv) -> JobParameters {
-    var parameters = JobParameters()
-    parameters.model = ModelReference(
+  static func settings(_ sampler: SamplerID, rng: NoiseSourceID = .nv) -> ImageSettings {
+    var settings = ImageSettings()
+    settings.model = ModelReference(
       name: "Engine/model.safetensors", path: Fixtures.path("Engine/model.safetensors"))
-    parameters.prompt = "a small [boat:(red bird:1.3):0.5] AND a [fish|dog|cat]:0.6"
-    parameters.negativePrompt = "a [big:dark:3] house"
-    parameters.seed = 41
-    parameters.steps = 5
-    parameters.cfgScale = 6
-    parameters.width = 64
-    parameters.height = 72
-    parameters.rng = rng
-    parameters.sampler = sampler
-    parameters.eta = 0.9
-    parameters.etaDDIM = 0.4
-    parameters.sChurn = 2
-    parameters.sNoise = 1.02
-    parameters.sMinUncond = 1
-    return parameters
+    settings.prompt = "a small [boat:(red bird:1.3):0.5] AND a [fish|dog|cat]:0.6"
+    settings.negativePrompt = "a [big:dark:3] house"
+    settings.seed = 41
+    settings.steps = 5
+    settings.cfgScale = 6
+    settings.width = 64
+    settings.height = 72
+    settings.rng = rng
+    settings.sampler = sampler
+    settings.eta = 0.9
+    settings.etaDDIM = 0.4
+    settings.sChurn = 2
+    settings.sNoise = 1.02
+    settings.sMinUncond = 1
+    return settings
   }
 
   @Test(arguments: SamplerID.allCases)
   func `an image that is taken up after any step is the same, to the last byte`(sampler: SamplerID) throws {
-    let parameters = Self.parameters(sampler, rng: sampler.rawValue.count % 2 == 0 ? .nv : .cpu)
+    let settings = Self.settings(sampler, rng: sampler.rawValue.count % 2 == 0 ? .nv : .cpu)
     var states: [(step: Int, bytes: [UInt8])] = []
     let engine = try Engine.forTests()
-    let whole = try engine.generate(parameters, resuming: nil) { progress, state in
+    let whole = try engine.generate(settings, resuming: nil) { progress, state in
       if progress == .decoding { #expect(state?.step == states.last?.step) }
       if let state { states.append((state.step, try state.encoded())) }
     }
@@ -44,7 +44,7 @@ import TestSupport
     let other = try Engine.forTests(threads: 1)
     for (step, bytes) in states {
       var stages: [GenerationProgress] = []
-      let image = try other.generate(parameters, resuming: bytes) { progress, _ in stages.append(progress) }
+      let image = try other.generate(settings, resuming: bytes) { progress, _ in stages.append(progress) }
       #expect(image == whole, "after step \(step)")
       guard case .sampling(step, let count)? = stages.first(where: { if case .sampling = $0 { true } else { false } })
       else {
@@ -59,15 +59,15 @@ import TestSupport
 
   @Test func `an image that is taken up again and again is the same`() throws {
     for sampler in [SamplerID.dpmAdaptive, .dpmPP3MSDE, .uniPC, .plms, .restart] {
-      let parameters = Self.parameters(sampler)
+      let settings = Self.settings(sampler)
       let engine = try Engine.forTests()
-      let whole = try engine.generate(parameters) { _ in }
+      let whole = try engine.generate(settings) { _ in }
       struct Stop: Error {}
       var last: (step: Int, bytes: [UInt8])?
       var image: RGBImage?
       while image == nil {
         do {
-          image = try engine.generate(parameters, resuming: last?.bytes) { _, state in
+          image = try engine.generate(settings, resuming: last?.bytes) { _, state in
             guard let state, state.step > last?.step ?? 0 else { return }
             last = (state.step, try state.encoded())
             throw Stop()
@@ -80,11 +80,11 @@ import TestSupport
 
   @Test func `a state is raw numbers: as many bytes as a few latents`() throws {
     for sampler in SamplerID.allCases {
-      var parameters = Self.parameters(sampler)
-      parameters.steps = 6
-      (parameters.width, parameters.height) = (128, 128)
+      var settings = Self.settings(sampler)
+      settings.steps = 6
+      (settings.width, settings.height) = (128, 128)
       var largest = 0
-      _ = try Engine.forTests().generate(parameters, resuming: nil) { _, state in
+      _ = try Engine.forTests().generate(settings, resuming: nil) { _, state in
         largest = max(largest, try state?.encoded().count ?? 0)
       }
       let latent = 4 * 16 * 16 * 4
@@ -95,22 +95,22 @@ import TestSupport
   @Test func `a state of another image, or none at all, is refused before anything is done`() throws {
     let engine = try Engine.forTests()
     var state: [UInt8] = []
-    _ = try engine.generate(Self.parameters(.euler), resuming: nil) { _, given in
+    _ = try engine.generate(Self.settings(.euler), resuming: nil) { _, given in
       if let given, given.step == 2 { state = try given.encoded() }
     }
-    var others = [Self.parameters(.heun), Self.parameters(.euler, rng: .cpu)]
-    for _ in 0..<3 { others.append(Self.parameters(.euler)) }
+    var others = [Self.settings(.heun), Self.settings(.euler, rng: .cpu)]
+    for _ in 0..<3 { others.append(Self.settings(.euler)) }
     others[2].seed = 42
     others[3].steps = 6
     others[4].width = 128
-    for parameters in others {
+    for settings in others {
       #expect(throws: UnusableState.self) {
-        try engine.generate(parameters, resuming: state) { progress, _ in Issue.record("\(progress)") }
+        try engine.generate(settings, resuming: state) { progress, _ in Issue.record("\(progress)") }
       }
     }
     for bytes in [[], [1, 2, 3], Array(state.dropLast(9)), Array("bplist00".utf8)] {
       #expect(throws: UnusableState.self) {
-        try engine.generate(Self.parameters(.euler), resuming: bytes) { progress, _ in Issue.record("\(progress)") }
+        try engine.generate(Self.settings(.euler), resuming: bytes) { progress, _ in Issue.record("\(progress)") }
       }
     }
   }

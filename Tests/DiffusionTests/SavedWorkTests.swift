@@ -8,32 +8,32 @@ import TestSupport
 /// Grids whose cells have work in common, against each cell alone in an engine that saves nothing.
 @Suite struct SavedWorkTests {
   /// The PNG of a cell made alone, everything computed.
-  private func alone(_ parameters: JobParameters) throws -> [UInt8] {
+  private func alone(_ settings: ImageSettings) throws -> [UInt8] {
     let engine = try Engine(
       version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], savesWork: false)
-    let image = try engine.generate(parameters) { _ in }
+    let image = try engine.generate(settings) { _ in }
     #expect(engine.evaluations == NetworkEvaluations())
     return try bytes(image)
   }
 
   private func bytes(_ image: RGBImage) throws -> [UInt8] { try PNGFile(image: image, texts: []).encoded() }
 
-  private func plain(_ sampler: SamplerID) -> JobParameters {
-    var parameters = ResumedImageTests.parameters(sampler)
-    parameters.prompt = "a small boat"
-    parameters.negativePrompt = "a big house"
-    parameters.sMinUncond = 0
-    parameters.sChurn = 0
-    parameters.steps = 3
-    return parameters
+  private func plain(_ sampler: SamplerID) -> ImageSettings {
+    var settings = ResumedImageTests.settings(sampler)
+    settings.prompt = "a small boat"
+    settings.negativePrompt = "a big house"
+    settings.sMinUncond = 0
+    settings.sChurn = 0
+    settings.steps = 3
+    return settings
   }
 
   @Test func `cells of all samplers have the same bytes as alone, whatever was made before`() throws {
     let engine = try Engine.forTests()
     for sampler in SamplerID.allCases {
       // Prompts that change on the way, several parts, steps without the negative prompt, churn.
-      for parameters in [plain(sampler), ResumedImageTests.parameters(sampler)] {
-        var others = [parameters, parameters, parameters]
+      for settings in [plain(sampler), ResumedImageTests.settings(sampler)] {
+        var others = [settings, settings, settings]
         others[1].cfgScale = 3
         others[2].steps += 1
         for cell in others {
@@ -46,11 +46,11 @@ import TestSupport
 
   @Test func `the first evaluation is shared whatever the guidance, the steps or the sampler`() throws {
     let engine = try Engine.forTests()
-    func saved(_ change: (inout JobParameters) -> Void) throws -> Int {
+    func saved(_ change: (inout ImageSettings) -> Void) throws -> Int {
       let before = engine.evaluations
-      var parameters = plain(.euler)
-      change(&parameters)
-      #expect(try bytes(engine.generate(parameters) { _ in }) == alone(parameters))
+      var settings = plain(.euler)
+      change(&settings)
+      #expect(try bytes(engine.generate(settings) { _ in }) == alone(settings))
       return engine.evaluations.saved - before.saved
     }
     #expect(try saved { _ in } == 0)
@@ -68,26 +68,26 @@ import TestSupport
   }
 
   @Test func `prompts that say the same are asked once`() throws {
-    var parameters = plain(.euler)
-    parameters.negativePrompt = parameters.prompt
+    var settings = plain(.euler)
+    settings.negativePrompt = settings.prompt
     let engine = try Engine.forTests()
-    #expect(try bytes(engine.generate(parameters) { _ in }) == alone(parameters))
+    #expect(try bytes(engine.generate(settings) { _ in }) == alone(settings))
     #expect(engine.evaluations == NetworkEvaluations(asked: 6, saved: 3))
   }
 
   @Test func `an image that is taken up again has the same bytes, and may use what another one asked`() throws {
     for sampler in [SamplerID.euler, .heun, .plms] {
-      var parameters = plain(sampler)
-      parameters.steps = 4
-      let expected = try alone(parameters)
+      var settings = plain(sampler)
+      settings.steps = 4
+      let expected = try alone(settings)
       var states: [[UInt8]] = []
       let engine = try Engine.forTests()
-      _ = try engine.generate(parameters, resuming: nil) { _, state in
+      _ = try engine.generate(settings, resuming: nil) { _, state in
         if let state { states.append(try state.encoded()) }
       }
       for state in states {
-        #expect(try bytes(engine.generate(parameters, resuming: state) { _, _ in }) == expected)
-        #expect(try bytes(Engine.forTests().generate(parameters, resuming: state) { _, _ in }) == expected)
+        #expect(try bytes(engine.generate(settings, resuming: state) { _, _ in }) == expected)
+        #expect(try bytes(Engine.forTests().generate(settings, resuming: state) { _, _ in }) == expected)
       }
     }
   }

@@ -14,7 +14,7 @@ import TestSupport
     SamplerID.euler, .dpm2Ancestral, .dpmPPSDE, .dpmPP3MSDE, .restart, .ddim, .plms, .uniPC, .dpmAdaptive, .lcm,
   ])
   func `an image that is stopped inside a scheduled prompt goes on to the same latent`(sampler: SamplerID) throws {
-    var job = JobParameters()
+    var job = ImageSettings()
     job.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
     job.prompt = "a [red|blue] [fish:star:0.5] AND [boat:a (green:1.4) tree:3]:0.7"
     job.negativePrompt = "[noise:blurry:4]"
@@ -48,7 +48,7 @@ import TestSupport
     let denoiser: GuidedDenoiser
     let loop: SamplingLoop
 
-    init(_ job: JobParameters) throws {
+    init(_ job: ImageSettings) throws {
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
       let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
       let model = try LoadedModel(

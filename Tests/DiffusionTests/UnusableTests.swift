@@ -8,12 +8,12 @@ import Weights
 /// Images that cannot be made, and models that are taken away.
 @Suite struct UnusableTests {
   /// A model of the tests' own that may be spoilt.
-  private func copy(_ folder: TemporaryFolder) throws -> JobParameters {
+  private func copy(_ folder: TemporaryFolder) throws -> ImageSettings {
     try folder.write("model.safetensors", Fixtures.data("Engine/model.safetensors"))
     try folder.write("merges.txt", Fixtures.data("Engine/merges.txt"))
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.model = ModelReference(name: "model.safetensors", path: folder("model.safetensors"))
-    return parameters
+    var settings = ResumedImageTests.settings(.euler)
+    settings.model = ModelReference(name: "model.safetensors", path: folder("model.safetensors"))
+    return settings
   }
 
   @Test func `a VAE that does not enlarge by 8 is refused before anything is made`() throws {
@@ -35,10 +35,10 @@ import Weights
         }
         return SyntheticTensor(moved, tensor.shape)
       })
-    var parameters = ResumedImageTests.parameters(.euler)
-    parameters.model = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
-    parameters.vae = ModelReference(name: "small", path: folder.path)
-    let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: parameters) }
+    var settings = ResumedImageTests.settings(.euler)
+    settings.model = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    settings.vae = ModelReference(name: "small", path: folder.path)
+    let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: settings) }
     #expect(error.map { "\($0)" }?.contains("the VAE enlarges latents 4 times, expected 8 times") == true)
   }
 
@@ -49,9 +49,9 @@ import Weights
   @Test(arguments: Change.allCases)
   func `a model that is written to before it is loaded is refused, and told by name`(change: Change) throws {
     let folder = try TemporaryFolder()
-    let parameters = try copy(folder)
+    let settings = try copy(folder)
     let engine = try Engine.forTests()
-    _ = try engine.ingredients(for: parameters)
+    _ = try engine.ingredients(for: settings)
     let path = folder("model.safetensors")
     switch change {
     case .written:
@@ -63,29 +63,29 @@ import Weights
       try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
     case .shortened: truncate(path, 200_000)
     }
-    #expect(throws: WeightError.changed(path: path)) { try engine.generate(parameters) { _ in } }
+    #expect(throws: WeightError.changed(path: path)) { try engine.generate(settings) { _ in } }
   }
 
   @Test(arguments: [false, true])
   func `a model that is removed or replaced is used as it was`(isReplaced: Bool) throws {
     let folder = try TemporaryFolder()
-    let parameters = try copy(folder)
+    let settings = try copy(folder)
     let engine = try Engine.forTests()
-    _ = try engine.ingredients(for: parameters)
+    _ = try engine.ingredients(for: settings)
     unlink(folder("model.safetensors"))
     if isReplaced { try folder.write("model.safetensors", "something else") }
-    let image = try engine.generate(parameters) { _ in }
-    #expect(image == (try Engine.forTests().generate(ResumedImageTests.parameters(.euler)) { _ in }))
+    let image = try engine.generate(settings) { _ in }
+    #expect(image == (try Engine.forTests().generate(ResumedImageTests.settings(.euler)) { _ in }))
   }
 
   @Test(arguments: SamplerID.allCases)
   func `a network whose output is not a number ends the image at once`(sampler: SamplerID) throws {
-    var parameters = ResumedImageTests.parameters(sampler)
+    var settings = ResumedImageTests.settings(sampler)
     // The first call's result overflows, and what the network makes of it in the next is not a number.
-    parameters.cfgScale = 3e38
+    settings.cfgScale = 3e38
     var last = 0
     let error = #expect(throws: EngineError.self) {
-      try Engine.forTests().generate(parameters) { progress in
+      try Engine.forTests().generate(settings) { progress in
         if case .sampling(let step, _) = progress { last = step }
       }
     }
@@ -94,14 +94,14 @@ import Weights
   }
 
   @Test func `an image that takes more memory than there is fails before any work`() throws {
-    var parameters = ResumedImageTests.parameters(.euler)
-    (parameters.width, parameters.height) = (1 << 17, 1 << 17)
+    var settings = ResumedImageTests.settings(.euler)
+    (settings.width, settings.height) = (1 << 17, 1 << 17)
     let engine = try Engine.forTests()
-    _ = try engine.generate(ResumedImageTests.parameters(.euler)) { _ in }
+    _ = try engine.generate(ResumedImageTests.settings(.euler)) { _ in }
     var stages: [GenerationProgress] = []
     // 2^34 pixels of more than 100 bytes each.
-    parameters.seed = 1
-    let error = #expect(throws: EngineError.self) { try engine.generate(parameters) { stages.append($0) } }
+    settings.seed = 1
+    let error = #expect(throws: EngineError.self) { try engine.generate(settings) { stages.append($0) } }
     #expect(error?.description.hasPrefix("out of memory: 131072x131072 pixels take at least ") == true)
     #expect(stages.isEmpty)
   }

@@ -145,11 +145,11 @@ import TestSupport
     try #require(jobs.count == expected.count, "\(text)")
     #expect(plan.totalSteps == expected.reduce(0) { $0 + (Int($1.cell["steps"] ?? "") ?? 0) })
     for (job, wanted) in zip(jobs, expected) {
-      let parameters = job.parameters
+      let settings = job.settings
       let found: Cell = [
-        "steps": "\(parameters.steps)", "cfg_scale": "\(parameters.cfgScale)", "seed": "\(parameters.seed)",
-        "width": "\(parameters.width)", "eta": "\(parameters.eta)", "sampler_name": parameters.sampler.rawValue,
-        "rng": parameters.rng.rawValue, "prompt": parameters.prompt,
+        "steps": "\(settings.steps)", "cfg_scale": "\(settings.cfgScale)", "seed": "\(settings.seed)",
+        "width": "\(settings.width)", "eta": "\(settings.eta)", "sampler_name": settings.sampler.rawValue,
+        "rng": settings.rng.rawValue, "prompt": settings.prompt,
       ]
       var cell = wanted.cell
       cell["prompt"] = (cell["prompt"] ?? "") + (cell["prompt_append"] ?? "")

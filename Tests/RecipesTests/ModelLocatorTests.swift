@@ -59,10 +59,10 @@ import TestSupport
     let jobs = try text.jobs()
     #expect(jobs.map(\.axes[0].title) == ["demo", "demo", "b", "b"])
     #expect(jobs.map(\.axes[1].title) == ["none", "a", "none", "a"])
-    #expect(jobs[0].parameters.model == .demo)
+    #expect(jobs[0].settings.model == .demo)
     let path = folder.path + "/recipes/models/b.safetensors"
-    #expect(jobs[2].parameters.model == ModelReference(name: "models/b.safetensors", path: path))
-    #expect(jobs.map { $0.parameters.vae?.path != nil } == [false, true, false, true])
+    #expect(jobs[2].settings.model == ModelReference(name: "models/b.safetensors", path: path))
+    #expect(jobs.map { $0.settings.vae?.path != nil } == [false, true, false, true])
     text.text += "\nexclude: [{model: b.safetensors, vae: a}, {vae: none}]"
     #expect(try text.jobs().map { $0.axes.map(\.title) } == [["demo", "a"]])
   }

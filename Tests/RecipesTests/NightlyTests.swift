@@ -14,9 +14,9 @@ import Text
     #expect(plan.count == jobs.count && jobs.map(\.index) == Array(jobs.indices))
     for job in jobs {
       let place = try #require(job.axes.first { $0.name == "seed" })
-      #expect(place.value == "\(job.parameters.seed)" && place.title == place.value)
+      #expect(place.value == "\(job.settings.seed)" && place.title == place.value)
     }
-    return jobs.map(\.parameters.seed)
+    return jobs.map(\.settings.seed)
   }
 
   @Test(arguments: ["seed: nightly 3", "grid: {seed: nightly 3}", "grid:\n  Seed:   Nightly\t3", "seed: 'nightly 3'"])
@@ -79,7 +79,7 @@ import Text
     let second = try seeds("seed: nightly 2", on: "2026-05-02", &draws)
     #expect(second.count == 6 && Array(second.prefix(4)) == first)
     #expect(try seeds("seed: nightly 3", on: "2026-05-02", &draws).count == 7)
-    #expect(try RecipeText("seed: 7").plan(seeds: &draws).jobs.map(\.parameters.seed) == [7])
+    #expect(try RecipeText("seed: 7").plan(seeds: &draws).jobs.map(\.settings.seed) == [7])
     #expect(try seeds("seed: nightly 3", on: "2026-05-02", &draws).count == 7)
   }
 
@@ -115,7 +115,7 @@ import Text
   @Test func `--set takes a series, in the place of an axis too`() throws {
     let text = RecipeText("grid: {seed: [1, 2], steps: [3, 4]}", set: ["seed=nightly 5"])
     #expect(try text.jobs().count == 10)
-    #expect(try RecipeText("seed: nightly 5", set: ["seed=3"]).jobs().map(\.parameters.seed) == [3])
+    #expect(try RecipeText("seed: nightly 5", set: ["seed=3"]).jobs().map(\.settings.seed) == [3])
   }
 
   @Test func `the date is that of the time zone, also where clocks are changed at midnight`() async {

@@ -33,15 +33,15 @@ import Testing
   @Test func `an override replaces the base value and removes the key's axis or zip member`() throws {
     #expect(try jobs([]).count == 2 * 2 * (4 * 5 * 3 - 4 * 2) + 1)
     let stepped = try jobs(["steps=7"])
-    #expect(Set(stepped.dropLast().map(\.parameters.steps)) == [7])
-    #expect(stepped.last?.parameters.steps == 9)
+    #expect(Set(stepped.dropLast().map(\.settings.steps)) == [7])
+    #expect(stepped.last?.settings.steps == 9)
     #expect(stepped.first?.axes.map(\.name) == ["cfg_scale", "style", "width", "height", "eta"])
     #expect(try jobs(["eta=0.25"]).first?.axes.map(\.name) == ["steps", "cfg_scale", "style", "width", "height"])
     #expect(try jobs(["width=8"]).first?.axes.map(\.name) == ["steps", "cfg_scale", "style", "height", "eta"])
     let named = try jobs(["sampler_name=euler a"])
-    #expect(Set(named.map(\.parameters.sampler)) == [.eulerAncestral])
-    #expect(try jobs(["zip=", "grid={seed: [1, 2]}", "exclude=", "include=[]"]).map(\.parameters.seed) == [1, 2])
-    #expect(try jobs(["steps=7", "steps=8"]).first?.parameters.steps == 8)
+    #expect(Set(named.map(\.settings.sampler)) == [.eulerAncestral])
+    #expect(try jobs(["zip=", "grid={seed: [1, 2]}", "exclude=", "include=[]"]).map(\.settings.seed) == [1, 2])
+    #expect(try jobs(["steps=7", "steps=8"]).first?.settings.steps == 8)
   }
 
   @Test(arguments: [
@@ -52,8 +52,8 @@ import Testing
   ])
   func `an override of a prompt takes what was typed`(_ typed: String, _ prompt: String) throws {
     let text = RecipeText("prompt: x\nenable_prompt_comments: false", set: ["prompt=\(typed)"])
-    #expect(try text.jobs().first?.parameters.prompt == prompt)
-    #expect(try RecipeText(try text.read().text).jobs().first?.parameters.prompt == prompt)
+    #expect(try text.jobs().first?.settings.prompt == prompt)
+    #expect(try RecipeText(try text.read().text).jobs().first?.settings.prompt == prompt)
   }
 
   @Test func `a mistake in an override is told with the option, after those of the file`() {

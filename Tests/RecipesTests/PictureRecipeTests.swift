@@ -4,13 +4,13 @@ import Testing
 
 /// Settings written as a recipe and read back.
 @Suite struct PictureRecipeTests {
-  private func job(_ recipe: PictureRecipe) throws -> JobParameters {
-    try #require(try RecipeText(recipe.text).jobs().first).parameters
+  private func job(_ recipe: PictureRecipe) throws -> ImageSettings {
+    try #require(try RecipeText(recipe.text).jobs().first).settings
   }
 
   @Test(arguments: SamplerID.allCases)
   func `a recipe of one picture comes to the settings that it was written from`(sampler: SamplerID) throws {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.sampler = sampler
     #expect(try job(PictureRecipe(parameters)) == parameters)
 
@@ -41,14 +41,14 @@ import Testing
     "'", "\"", "e\u{301}",
   ])
   func `a prompt of any text comes back`(prompt: String) throws {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.prompt = prompt
     let found = try job(PictureRecipe(parameters)).prompt
     #expect(Array(found.utf8) == Array(prompt.utf8))
   }
 
   @Test func `models are written by path, and one without a name is left out`() {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     #expect(PictureRecipe(parameters).text.contains("model: demo\n"))
     parameters.model = ModelReference(name: "a", path: "/b: c/a.safetensors")
     #expect(PictureRecipe(parameters).text.contains("model: \"/b: c/a.safetensors\"\n"))

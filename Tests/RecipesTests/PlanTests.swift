@@ -36,8 +36,8 @@ import TestSupport
       )
         == ["3 5 oil", "3 9.5 ink", "3 9.5 oil", "1", "", "ink 4"])
     let jobs = try RecipeText(grid + "exclude: [{steps: 2}]\ninclude: [{steps: 2}, {look: ink}]").jobs()
-    #expect(jobs.suffix(2).map(\.parameters.steps) == [2, 20])
-    #expect(jobs.suffix(2).map(\.parameters.eta) == [1, 0.5])
+    #expect(jobs.suffix(2).map(\.settings.steps) == [2, 20])
+    #expect(jobs.suffix(2).map(\.settings.eta) == [1, 0.5])
     #expect(jobs.suffix(2).map { $0.axes.map(\.name) } == [["steps"], ["look"]])
   }
 
@@ -88,10 +88,10 @@ import TestSupport
       """
     ).jobs()
     #expect(
-      jobs.map(\.parameters.prompt) == [
+      jobs.map(\.settings.prompt) == [
         "cat, wet, ink", "cat, wet, ink", "dog, wet, ink", "dog, wet, ink", "fish, wet!",
       ])
-    #expect(jobs.map(\.parameters.negativePrompt) == ["fog, rain", "fog", "fog, rain", "fog", ""])
+    #expect(jobs.map(\.settings.negativePrompt) == ["fog, rain", "fog", "fog, rain", "fog", ""])
   }
 
   @Test func `text is never split at commas, numbers and names are, and bars split anything`() throws {
@@ -122,12 +122,12 @@ import TestSupport
     let jobs = try text.jobs()
     #expect(jobs.map(\.axes[0].title) == ["5", "strong", "3", "eta: 0, steps: 30"])
     #expect(jobs.map(\.axes[0].value) == ["5", "12", "3", "eta: 0, steps: 30"])
-    #expect(jobs.map(\.parameters.cfgScale) == [5, 12, 3, 7])
-    #expect(jobs.map(\.parameters.steps) == [20, 40, 20, 30])
+    #expect(jobs.map(\.settings.cfgScale) == [5, 12, 3, 7])
+    #expect(jobs.map(\.settings.steps) == [20, 40, 20, 30])
   }
 
   @Test func `a schedule in a sampler's name holds until a later scheduler or sampler`() throws {
-    func schedules(_ text: RecipeText) throws -> [ScheduleID] { try text.jobs().map(\.parameters.scheduler) }
+    func schedules(_ text: RecipeText) throws -> [ScheduleID] { try text.jobs().map(\.settings.scheduler) }
     #expect(
       try schedules("sampler_name: DPM++ 2M Karras\ngrid: {scheduler: [exponential, karras]}") == [
         .exponential, .karras,
@@ -147,7 +147,7 @@ import TestSupport
     let folder = try TemporaryFolder(["other.safetensors"])
     let environment = PlanningEnvironment(modelFolders: [folder.path], demoWidth: 64, demoHeight: 96)
     func sizes(_ text: String) throws -> [String] {
-      try RecipeText(text, environment: environment).jobs().map { "\($0.parameters.width)x\($0.parameters.height)" }
+      try RecipeText(text, environment: environment).jobs().map { "\($0.settings.width)x\($0.settings.height)" }
     }
     #expect(try sizes("prompt: a") == ["64x96"])
     #expect(try sizes("width: 128") == ["128x96"])
@@ -167,7 +167,7 @@ import TestSupport
       include: [{seed: -1}, {steps: 3}, {seed: 6}]
       """)
     let plan = try text.plan(seeds: &seeds)
-    let drawn = plan.jobs.map(\.parameters.seed)
+    let drawn = plan.jobs.map(\.settings.seed)
     #expect(drawn.allSatisfy { (0...4_294_967_293).contains($0) })
     let (base, styled, included) = (drawn[0], drawn[1], drawn[6])
     #expect(drawn == [base, styled, 5, base, styled, 5, included, base, 6])
@@ -177,23 +177,23 @@ import TestSupport
 
   @Test func `draws survive a run, a file and an edit of the recipe`() throws {
     var seeds = SeedDraws()
-    let first = try RecipeText("grid: {seed: [-1, 3, -1]}").plan(seeds: &seeds).jobs.map(\.parameters.seed)
+    let first = try RecipeText("grid: {seed: [-1, 3, -1]}").plan(seeds: &seeds).jobs.map(\.settings.seed)
     #expect(first[1] == 3)
     #expect(first[0] != first[2])
     let file = try JSONEncoder().encode(seeds)
     #expect(try JSONSerialization.jsonObject(with: file) is [String: Int64])
     var again = try JSONDecoder().decode(SeedDraws.self, from: file)
-    #expect(try RecipeText("grid: {seed: [-1, 3, -1]}").plan(seeds: &again).jobs.map(\.parameters.seed) == first)
+    #expect(try RecipeText("grid: {seed: [-1, 3, -1]}").plan(seeds: &again).jobs.map(\.settings.seed) == first)
     #expect(again == seeds)
     let edited = try RecipeText("zip: [{seed: [-1, 4, -1, -1], steps: [1, 2, 3, 4]}]").plan(seeds: &again)
-    #expect(Array(edited.jobs.map(\.parameters.seed).prefix(3)) == [first[0], 4, first[2]])
+    #expect(Array(edited.jobs.map(\.settings.seed).prefix(3)) == [first[0], 4, first[2]])
     #expect(again.seeds.count == seeds.seeds.count + 1)
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(SeedDraws.self, from: Data(#"{"seed": -1}"#.utf8)) }
   }
 
   @Test func `a drawn seed is what the axis shows`() throws {
     let jobs = try RecipeText("grid: {seed: -1 || 7}").jobs()
-    #expect(jobs.map { $0.axes[0].title } == jobs.map { "\($0.parameters.seed)" })
+    #expect(jobs.map { $0.axes[0].title } == jobs.map { "\($0.settings.seed)" })
     #expect(jobs[1].axes[0].value == "7")
     #expect(try RecipeText("grid: {seed: [{title: any, value: -1}]}").jobs()[0].axes[0].title == "any")
   }

@@ -5,11 +5,11 @@ import Testing
 /// The ranges of the webui's X/Y/Z plot. What it gets wrong, by its own table of results, is right here.
 @Suite struct PlotRangeTests {
   private func steps(_ values: String) throws -> [Int] {
-    try RecipeText("grid:\n  steps: \(values)").jobs().map(\.parameters.steps)
+    try RecipeText("grid:\n  steps: \(values)").jobs().map(\.settings.steps)
   }
 
   private func numbers(_ values: String) throws -> [Double] {
-    try RecipeText("grid:\n  cfg_scale: \(values)").jobs().map(\.parameters.cfgScale)
+    try RecipeText("grid:\n  cfg_scale: \(values)").jobs().map(\.settings.cfgScale)
   }
 
   @Test(arguments: [
@@ -39,7 +39,7 @@ import Testing
     let jobs = try RecipeText("grid: {cfg_scale: \"0-1 [4]\"}").jobs()
     #expect(jobs.map(\.axes[0].value) == ["0", "0.3333333333333333", "0.6666666666666666", "1"])
     #expect(
-      try RecipeText("grid: {width: \"512-1024 [3]\", seed: 7-8}").jobs().map(\.parameters.width)
+      try RecipeText("grid: {width: \"512-1024 [3]\", seed: 7-8}").jobs().map(\.settings.width)
         == [512, 512, 768, 768, 1024, 1024])
   }
 
@@ -66,7 +66,7 @@ import Testing
 
   @Test func `an exclude may name a range`() throws {
     let jobs = try RecipeText("grid: {steps: 1-9, eta: [0, 1]}\nexclude: [{steps: '2-7, 9', eta: 0-1 (+1)}]").jobs()
-    #expect(jobs.map(\.parameters.steps) == [1, 1, 8, 8])
+    #expect(jobs.map(\.settings.steps) == [1, 1, 8, 8])
     #expect(
       RecipeText("exclude: [{steps: 1-5 (-1)}, {seed: 0-999999}]").errors() == [
         "fish.yaml:1:19: error: steps: in 1-5 (-1): the step -1 leads away from 5, expected one of the other sign",
@@ -77,7 +77,7 @@ import Testing
   @Test func `a range of millions is counted without being listed`() throws {
     let plan = try RecipeText("grid: {seed: '0-9999999 (+10)', cfg_scale: '1-2 [10]'}").plan()
     #expect(plan.count == 10_000_000)
-    #expect(plan.jobs.prefix(11).map(\.parameters.seed) == Array(repeating: 0, count: 10) + [10])
+    #expect(plan.jobs.prefix(11).map(\.settings.seed) == Array(repeating: 0, count: 10) + [10])
     #expect(try RecipeText("grid: {cfg_scale: '0-1 [1000000]'}").plan().count == 1_000_000)
     #expect(RecipeText("grid: {seed: 0-99999999}").errors().first?.contains("found 100000000 jobs") == true)
     #expect(RecipeText("grid: {seed: 0-999999999999999999999}").errors().first?.contains("too many digits") == true)

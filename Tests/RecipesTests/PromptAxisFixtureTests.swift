@@ -81,7 +81,7 @@ import TestSupport
       var recipe = RecipeText("prompt: \(quoted(item.prompt))\ngrid:\n  Prompt order: [")
       recipe.text += item.texts.map(quoted).joined(separator: ", ") + "]"
       if let prompts = item.prompts {
-        #expect(try recipe.jobs().map(\.parameters.prompt) == prompts, "\(item)")
+        #expect(try recipe.jobs().map(\.settings.prompt) == prompts, "\(item)")
       } else {
         #expect(recipe.errors().first?.hasPrefix("fish.yaml:3:17: error: ") == true, "\(item)")
       }
@@ -98,7 +98,7 @@ import TestSupport
             put_at_start: \(item.at_start)
             variations_delimiter: \(item.delimiter == " " ? "space" : "comma")
         """)
-      #expect(try recipe.jobs().map(\.parameters.prompt) == item.prompts, "\(item)")
+      #expect(try recipe.jobs().map(\.settings.prompt) == item.prompts, "\(item)")
     }
   }
 

@@ -3,7 +3,7 @@ import Settings
 import Testing
 
 @Suite struct PromptAxisTests {
-  private func prompts(_ text: String) throws -> [String] { try RecipeText(text).jobs().map(\.parameters.prompt) }
+  private func prompts(_ text: String) throws -> [String] { try RecipeText(text).jobs().map(\.settings.prompt) }
 
   @Test func `prompt S/R replaces its first value in both prompts, which stand in every cell`() throws {
     let jobs = try RecipeText(
@@ -14,10 +14,10 @@ import Testing
       """
     ).jobs()
     #expect(
-      jobs.map(\.parameters.prompt) == [
+      jobs.map(\.settings.prompt) == [
         "a red fish, fish", "a red cat, cat", "a red a, b, a, b", "a red , ", "a red say \"x\", say \"x\"",
       ])
-    #expect(jobs.map(\.parameters.negativePrompt)[1] == "no cat")
+    #expect(jobs.map(\.settings.negativePrompt)[1] == "no cat")
     #expect(jobs.map(\.axes[0].name) == Array(repeating: "prompt_sr", count: 5))
     #expect(jobs.map(\.axes[0].title) == ["fish", "cat", "a, b", "", "say \"x\""])
   }
@@ -28,7 +28,7 @@ import Testing
     let jobs = try RecipeText(
       "prompt: red fish\ngrid: {Prompt S/R what: [fish, cat], Prompt S/R Colour: [red, blue]}"
     ).jobs()
-    #expect(jobs.map(\.parameters.prompt) == ["red fish", "blue fish", "red cat", "blue cat"])
+    #expect(jobs.map(\.settings.prompt) == ["red fish", "blue fish", "red cat", "blue cat"])
     #expect(jobs[0].axes.map(\.name) == ["prompt_sr what", "prompt_sr Colour"])
   }
 
@@ -80,7 +80,7 @@ import Testing
 
   @Test func `prompt S/R advances together with seeds in a group of zip`() throws {
     let jobs = try RecipeText("prompt: a fish\nzip: [{Prompt S/R: [fish, cat], seed: 7-8}]").jobs()
-    #expect(jobs.map(\.parameters.prompt) == ["a fish", "a cat"] && jobs.map(\.parameters.seed) == [7, 8])
+    #expect(jobs.map(\.settings.prompt) == ["a fish", "a cat"] && jobs.map(\.settings.seed) == [7, 8])
   }
 
   @Test func `excludes and includes name values by title, sheets the axis`() throws {
@@ -94,7 +94,7 @@ import Testing
       """)
     #expect(try text.warnings() == [])
     #expect(
-      try text.jobs().map(\.parameters.prompt) == [
+      try text.jobs().map(\.settings.prompt) == [
         "a, b", "a, b, c", "a, b, d", "a, b, c, d", "b, a, c", "b, a, d", "b, a",
       ])
     #expect(try text.read().sheet?.x == "prompt_order")
@@ -111,7 +111,7 @@ import Testing
     #expect(try prompts("prompt: a\ngrid: {prompt_matrix: '|b|c'}") == expected)
     #expect(try prompts("prompt: a\nprompt_append: ' x'\ngrid: {prompt_matrix: '|b'}") == ["a x", "a, b x"])
     let negative = try RecipeText("prompt: a\nnegative_prompt: n\ngrid: {negative_prompt_matrix: '|b'}").jobs()
-    #expect(negative.map(\.parameters.negativePrompt) == ["n", "n, b"] && negative[1].parameters.prompt == "a")
+    #expect(negative.map(\.settings.negativePrompt) == ["n", "n, b"] && negative[1].settings.prompt == "a")
     #expect(negative.map(\.axes[0].title) == ["none", "b"])
     #expect(RecipeText("prompt: a\ngrid: {prompt_matrix: }").errors().count == 1)
     #expect(RecipeText("prompt: a\ngrid: {prompt_matrix: b}").errors().count == 1)
@@ -125,11 +125,11 @@ import Testing
     let orders = try RecipeText("prompt: a b c d e f g h i j\ngrid: {prompt_order: [a, b, c, d, e, f, g, h, i, j]}")
       .plan()
     #expect(orders.count == 3_628_800)
-    #expect(orders.jobs.prefix(2).map(\.parameters.prompt) == ["a b c d e f g h i j", "a b c d e f g h j i"])
+    #expect(orders.jobs.prefix(2).map(\.settings.prompt) == ["a b c d e f g h i j", "a b c d e f g h j i"])
     let parts = (0..<20).map { "p\($0)" }.joined(separator: "|")
     let matrix = try RecipeText("grid: {prompt_matrix: 'a|\(parts)'}").plan()
     #expect(matrix.count == 1 << 20)
-    #expect(matrix.jobs.prefix(4).map(\.parameters.prompt) == ["a", "a, p0", "a, p1", "a, p0, p1"])
+    #expect(matrix.jobs.prefix(4).map(\.settings.prompt) == ["a", "a, p0", "a, p1", "a, p0, p1"])
     #expect(RecipeText("prompt: a\ngrid: {prompt_matrix: '|\(parts)|\(parts)|\(parts)|\(parts)'}").errors().count == 1)
     let letters = (0..<30).map { "x\($0)_" }.joined(separator: ", ")
     #expect(
@@ -141,11 +141,11 @@ import Testing
       "size: 64x72\ngrid: {Size: '512x768, 768 X 512', seed: [1, 2]}\nexclude: [{size: 768x512, seed: 1}]"
     )
     .jobs()
-    #expect(jobs.map(\.parameters.width) == [512, 512, 768] && jobs.map(\.parameters.height) == [768, 768, 512])
+    #expect(jobs.map(\.settings.width) == [512, 512, 768] && jobs.map(\.settings.height) == [768, 768, 512])
     #expect(jobs[0].axes.map(\.name) == ["size", "seed"])
-    #expect(try RecipeText("size: 64x72").jobs().first?.parameters.height == 72)
+    #expect(try RecipeText("size: 64x72").jobs().first?.settings.height == 72)
     #expect(
-      try RecipeText("width: 8\ngrid: {size: [64x72]}", set: ["size=16x24"]).jobs().map(\.parameters.width) == [16])
+      try RecipeText("width: 8\ngrid: {size: [64x72]}", set: ["size=16x24"]).jobs().map(\.settings.width) == [16])
     #expect(
       RecipeText("size: 64x70\ngrid: {size: [64, 1x2x3, 9000x8]}").errors() == [
         "fish.yaml:1:7: error: size: found 70, expected a multiple of 8 from 8 to 8192; the nearest are 64 and 72",

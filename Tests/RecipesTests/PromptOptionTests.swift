@@ -6,10 +6,10 @@ import Testing
 @Suite struct PromptOptionTests {
   @Test func `comments leave both prompts unless the option is off`() throws {
     let recipe = "prompt: \"fish # no star\\nin oil\"\nnegative_prompt: \"#all\"\n"
-    let stripped = try #require(try RecipeText(recipe).jobs().first).parameters
+    let stripped = try #require(try RecipeText(recipe).jobs().first).settings
     #expect(stripped.prompt == "fish \nin oil")
     #expect(stripped.negativePrompt == "\n")
-    let kept = try #require(try RecipeText(recipe + "enable_prompt_comments: false").jobs().first).parameters
+    let kept = try #require(try RecipeText(recipe + "enable_prompt_comments: false").jobs().first).settings
     #expect(kept.prompt == "fish # no star\nin oil")
   }
 
@@ -18,8 +18,8 @@ import Testing
       "prompt: (fish)\ngrid: {emphasis: [None, ignore, Original, No norm], use_old_scheduling: [true, false]}"
     ).jobs()
     #expect(
-      jobs.map(\.parameters.emphasis) == [.none, .none, .ignore, .ignore, .original, .original, .noNorm, .noNorm])
-    #expect(jobs.map(\.parameters.timelines) == [.old, .current, .old, .current, .old, .current, .old, .current])
+      jobs.map(\.settings.emphasis) == [.none, .none, .ignore, .ignore, .original, .original, .noNorm, .noNorm])
+    #expect(jobs.map(\.settings.timelines) == [.old, .current, .old, .current, .old, .current, .old, .current])
     let errors = RecipeText("emphasis: loud").errors()
     #expect(errors.count == 1 && errors[0].contains("None, Ignore, Original or No norm"))
   }
@@ -28,13 +28,13 @@ import Testing
     let jobs = try RecipeText(
       "grid: {CFG Scale: [5, 6], sampler: [Euler, Heun], schedule type: [Karras], Clip skip: [1, 2], RNG source: [CPU]}"
     ).jobs()
-    #expect(jobs.map(\.parameters.cfgScale) == [5, 5, 5, 5, 6, 6, 6, 6])
-    #expect(jobs.map(\.parameters.sampler) == [.euler, .euler, .heun, .heun, .euler, .euler, .heun, .heun])
-    #expect(jobs.map(\.parameters.clipSkip) == [1, 2, 1, 2, 1, 2, 1, 2])
-    #expect(Set(jobs.map(\.parameters.scheduler)) == [.karras] && Set(jobs.map(\.parameters.rng)) == [.cpu])
+    #expect(jobs.map(\.settings.cfgScale) == [5, 5, 5, 5, 6, 6, 6, 6])
+    #expect(jobs.map(\.settings.sampler) == [.euler, .euler, .heun, .heun, .euler, .euler, .heun, .heun])
+    #expect(jobs.map(\.settings.clipSkip) == [1, 2, 1, 2, 1, 2, 1, 2])
+    #expect(Set(jobs.map(\.settings.scheduler)) == [.karras] && Set(jobs.map(\.settings.rng)) == [.cpu])
     #expect(jobs[0].axes.map(\.name) == ["cfg_scale", "sampler_name", "scheduler", "clip_skip", "rng"])
     let sigmas = try RecipeText("grid: {Sigma churn: [1], Sigma Min: [2], Sigma max: [3], Sigma noise: [0.5]}").jobs()
-    let first = try #require(sigmas.first).parameters
+    let first = try #require(sigmas.first).settings
     #expect([first.sChurn, first.sTmin, first.sTmax ?? 0, first.sNoise] == [1, 2, 3, 0.5])
     #expect(RecipeText("grid: {Steps: [1, 2], steps: [3]}").errors().count == 1)
   }
@@ -75,8 +75,8 @@ import Testing
           Always discard next-to-last sigma: True, SGM noise multiplier: True, RNG source: GPU}
         """
       ).jobs().first)
-    let found = job.parameters
-    var expected = JobParameters()
+    let found = job.settings
+    var expected = ImageSettings()
     expected.seed = found.seed
     expected.sampler = .uniPC
     (expected.subseed, expected.subseedStrength, expected.sMinUncond) = (5, 0.5, 2)
@@ -105,7 +105,7 @@ import Testing
       enable_quantization: true
       """
     ).jobs()
-    let parameters = try #require(jobs.first?.parameters)
+    let parameters = try #require(jobs.first?.settings)
     #expect(parameters.rng == .cpu && parameters.scheduler == .karras && parameters.clipSkip == 2)
     #expect(parameters.vae == nil && parameters.enableQuantization)
     for (text, reason) in [
@@ -121,7 +121,7 @@ import Testing
 
   @Test func `eta goes before the options eta_ancestral and eta_ddim, whatever their order`() throws {
     func etas(_ text: String) throws -> [Double] {
-      let parameters = try #require(try RecipeText(text).jobs().first?.parameters)
+      let parameters = try #require(try RecipeText(text).jobs().first?.settings)
       return [parameters.eta, parameters.etaDDIM]
     }
     #expect(try etas("prompt:") == [1, 0])
@@ -131,11 +131,11 @@ import Testing
   }
 
   @Test func `a plan of an earlier version is read with the usual emphasis and timelines`() throws {
-    let data = try JSONEncoder().encode(JobParameters())
+    let data = try JSONEncoder().encode(ImageSettings())
     var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(object.removeValue(forKey: "emphasis") != nil)
     #expect(object.removeValue(forKey: "use_old_scheduling") as? Bool == false)
-    let read = try JSONDecoder().decode(JobParameters.self, from: JSONSerialization.data(withJSONObject: object))
-    #expect(read == JobParameters())
+    let read = try JSONDecoder().decode(ImageSettings.self, from: JSONSerialization.data(withJSONObject: object))
+    #expect(read == ImageSettings())
   }
 }

@@ -44,26 +44,26 @@ import TestSupport
     let first = try #require(jobs.first)
     #expect(first.axes.map(\.name) == ["seed", "cfg_scale", "style", "steps", "sampler_name"])
     #expect(first.axes.map(\.title) == ["1", "5", "plain", "10", "Heun"])
-    #expect(first.parameters.scheduler == .automatic)
+    #expect(first.settings.scheduler == .automatic)
     let oil = try #require(jobs.first { $0.axes.count > 2 && $0.axes[2].title == "oil" })
-    #expect(oil.parameters.cfgScale == 9)
-    #expect(oil.parameters.prompt == "a red fish and a blue star on a white background, oil painting")
+    #expect(oil.settings.cfgScale == 9)
+    #expect(oil.settings.prompt == "a red fish and a blue star on a white background, oil painting")
     let last = try #require(jobs.last)
-    #expect(last.parameters.cfgScale == 12)
-    #expect(last.parameters.seed == 99)
-    #expect(last.parameters.steps == 20)
-    #expect(last.parameters.sampler == .dpmPPSDE)
-    #expect(last.parameters.scheduler == .karras)
+    #expect(last.settings.cfgScale == 12)
+    #expect(last.settings.seed == 99)
+    #expect(last.settings.steps == 20)
+    #expect(last.settings.sampler == .dpmPPSDE)
+    #expect(last.settings.scheduler == .karras)
   }
 
   @Test func `an empty mapping of settings gets the defaults of the design`() throws {
     let recipe = try RecipeText("prompt:").read()
     #expect(recipe.output == "Output/fish")
     let job = try #require(try RecipeText("prompt:").jobs().first)
-    var expected = JobParameters()
-    expected.seed = job.parameters.seed
-    #expect((0...4_294_967_293).contains(job.parameters.seed))
-    #expect(job.parameters == expected)
+    var expected = ImageSettings()
+    expected.seed = job.settings.seed
+    #expect((0...4_294_967_293).contains(job.settings.seed))
+    #expect(job.settings == expected)
     #expect(job.axes.isEmpty)
   }
 
@@ -291,7 +291,7 @@ import TestSupport
   }
 
   @Test func `a text key takes any scalar as its text`() throws {
-    func prompt(_ text: String) throws -> String? { try RecipeText("prompt: \(text)").jobs().first?.parameters.prompt }
+    func prompt(_ text: String) throws -> String? { try RecipeText("prompt: \(text)").jobs().first?.settings.prompt }
     #expect(try prompt("2001") == "2001")
     #expect(try prompt("0x10") == "0x10")
     #expect(try prompt("no") == "no")
@@ -319,16 +319,16 @@ import TestSupport
         s_tmax: .inf
         """.replacingOccurrences(of: "1e2", with: "1.2e2")
       ).jobs().first)
-    #expect(job.parameters.sampler == .dpmPP2MSDE)
-    #expect(job.parameters.scheduler == .karras)
-    #expect(job.parameters.rng == .cpu)
-    #expect(job.parameters.precision == .fp32)
-    #expect(job.parameters.predictionType == .vPrediction)
-    #expect(job.parameters.steps == 16)
-    #expect(job.parameters.width == 640)
-    #expect(job.parameters.height == 120)
-    #expect(job.parameters.cfgScale == 0.5)
-    #expect(job.parameters.sTmax == nil)
+    #expect(job.settings.sampler == .dpmPP2MSDE)
+    #expect(job.settings.scheduler == .karras)
+    #expect(job.settings.rng == .cpu)
+    #expect(job.settings.precision == .fp32)
+    #expect(job.settings.predictionType == .vPrediction)
+    #expect(job.settings.steps == 16)
+    #expect(job.settings.width == 640)
+    #expect(job.settings.height == 120)
+    #expect(job.settings.cfgScale == 0.5)
+    #expect(job.settings.sTmax == nil)
   }
 
   @Test func `every setting reaches the job under the name that the job's own coding gives it`() throws {
@@ -353,7 +353,7 @@ import TestSupport
       prediction_type: epsilon
       model: demo
       """
-    let parameters = try #require(try RecipeText(text).jobs().first).parameters
+    let parameters = try #require(try RecipeText(text).jobs().first).settings
     let data = try JSONEncoder().encode(parameters)
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     for line in text.split(separator: "\n") {

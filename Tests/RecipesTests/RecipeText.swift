@@ -35,7 +35,7 @@ struct RecipeText: ExpressibleByStringLiteral {
     let plan = try plan()
     let jobs = Array(plan.jobs)
     precondition(plan.count == jobs.count, "the plan counts \(plan.count) jobs but makes \(jobs.count)")
-    precondition(plan.totalSteps == jobs.reduce(0) { $0 + $1.parameters.allSteps }, "the plan counts other steps")
+    precondition(plan.totalSteps == jobs.reduce(0) { $0 + $1.settings.allSteps }, "the plan counts other steps")
     precondition(jobs.map(\.index) == Array(jobs.indices), "the jobs are not numbered from 0 on")
     return jobs
   }

@@ -21,7 +21,7 @@ private func request(
 
   @Test func `the envelope in use is read as it is`() throws {
     let text = request(Self.envelope)
-    let parameters = try #require(try text.jobs().first).parameters
+    let parameters = try #require(try text.jobs().first).settings
     #expect(parameters.prompt == "an astronaut riding a horse")
     #expect(parameters.sampler == .dpmPPSDE && parameters.scheduler == .karras)
     #expect(parameters.steps == 30 && parameters.cfgScale == 7 && parameters.width == 512 && parameters.height == 512)
@@ -46,7 +46,7 @@ private func request(
   func `an envelope, its parts and a body alone are one request`(text: String) throws {
     for path in text.hasPrefix("{\"input") || text.hasPrefix("input") ? ["a.json", "a.txt", "a.yaml"] : ["a.json"] {
       if text.hasPrefix("input"), path.hasSuffix("json") { continue }
-      let parameters = try #require(try request(text, path: path).jobs().first).parameters
+      let parameters = try #require(try request(text, path: path).jobs().first).settings
       #expect(parameters.prompt == "a" && parameters.seed == 1 && parameters.steps == 50, "\(path)")
       #expect(parameters.sampler == .euler && parameters.width == 512)
     }
@@ -63,7 +63,7 @@ private func request(
 
   @Test func `lines are requests, and their mistakes are told by line and column`() throws {
     let text = request("{\"prompt\": \"a\"}\n\n  {\"prompt\": \"b\", \"steps\": 3}\r\n", path: "a.jsonl")
-    #expect(try text.jobs().map(\.parameters.prompt) == ["a", "b"])
+    #expect(try text.jobs().map(\.settings.prompt) == ["a", "b"])
     #expect(try text.jobs().map { $0.axes.map(\.title) } == [["line 1"], ["line 3"]])
     #expect(
       request("{\"steps\": 0}\n{\"a\": NaN}\n[1]\n{\"é\": 1, \"width\": 100}\n", path: "a.jsonl").errors() == [
@@ -82,29 +82,29 @@ private func request(
 
   @Test func `batches count seeds and subseeds on, as the webui does`() throws {
     let jobs = try request(#"{"prompt": "a", "seed": 10, "subseed": 20, "batch_size": 2, "n_iter": 2}"#).jobs()
-    #expect(jobs.map(\.parameters.seed) == [10, 11, 12, 13])
-    #expect(jobs.map(\.parameters.subseed) == [20, 21, 22, 23])
+    #expect(jobs.map(\.settings.seed) == [10, 11, 12, 13])
+    #expect(jobs.map(\.settings.subseed) == [20, 21, 22, 23])
     #expect(jobs.map { $0.axes.map(\.value) } == [["0"], ["1"], ["2"], ["3"]])
     let variations = try request(
       #"{"prompt": "a", "seed": 10, "subseed": 20, "batch_size": 3, "subseed_strength": 0.5}"#
     ).jobs()
-    #expect(variations.map(\.parameters.seed) == [10, 10, 10])
-    #expect(variations.map(\.parameters.subseed) == [20, 21, 22])
+    #expect(variations.map(\.settings.seed) == [10, 10, 10])
+    #expect(variations.map(\.settings.subseed) == [20, 21, 22])
   }
 
   @Test func `a seed of -1 is drawn once and kept, wherever the request stands`() throws {
     var seeds = SeedDraws()
     let first = try request(#"{"prompt": "a"}"# + "\n" + #"{"prompt": "a"}"#, path: "a.jsonl").plan(seeds: &seeds)
-    let drawn = first.jobs.map(\.parameters.seed)
+    let drawn = first.jobs.map(\.settings.seed)
     #expect(drawn[0] != drawn[1] && Set(first.requests?.map(\.id) ?? []).count == 2)
     let again = try request(
       #"{"prompt": "b"}"# + "\n" + #"{"prompt": "a"}"# + "\n" + #"{"prompt":"a"}"#, path: "b.jsonl"
     ).plan(seeds: &seeds)
-    #expect(again.jobs.map(\.parameters.seed).dropFirst() == drawn[...])
+    #expect(again.jobs.map(\.settings.seed).dropFirst() == drawn[...])
     #expect(again.requests?.map(\.id).dropFirst() == first.requests?.map(\.id)[...])
     let named = request(#"{"id": "mine", "prompt": "a"}"#)
-    let seed = try named.plan(seeds: &seeds).jobs.map(\.parameters.seed)
-    #expect(try named.plan(seeds: &seeds).jobs.map(\.parameters.seed) == seed)
+    let seed = try named.plan(seeds: &seeds).jobs.map(\.settings.seed)
+    #expect(try named.plan(seeds: &seeds).jobs.map(\.settings.seed) == seed)
     #expect(try named.plan(seeds: &seeds).requests?[0].id == "mine")
   }
 
@@ -116,7 +116,7 @@ private func request(
       request(#"{"defaults": "worker-a1111", "input": {"prompt": "a", "seed": 1}}"#),
       request(body, set: ["defaults=worker-a1111"]),
     ] {
-      let parameters = try #require(try text.jobs().first).parameters
+      let parameters = try #require(try text.jobs().first).settings
       #expect(parameters.sampler == .eulerAncestral && parameters.steps == 20)
       #expect(parameters.eta == 0 && parameters.sNoise == 0 && parameters.etaDDIM == 0)
       let plan = try text.plan()
@@ -139,7 +139,7 @@ private func request(
        "force_task_id": "task(1)", "do_not_save_grid": true, "comments": {"a": 1}}
       """)
     #expect(try text.warnings() == [])
-    let parameters = try #require(try text.jobs().first).parameters
+    let parameters = try #require(try text.jobs().first).settings
     #expect(parameters.prompt == "a\n" && parameters.negativePrompt == "" && parameters.seed == 3)
     #expect(parameters.sampler == .dpmPP2M && parameters.scheduler == .exponential)
     #expect(parameters.eta == 0.5 && parameters.sNoise == 1.01 && parameters.sChurn == 3 && parameters.sTmax == nil)
@@ -147,12 +147,12 @@ private func request(
     #expect(parameters.emphasis == .noNorm)
     #expect(try text.plan().requests?[0].request.denoisingStrength == 0.7)
     let index = request(#"{"prompt": "a", "sampler_index": "k_euler_a", "sampler_name": ""}"#)
-    #expect(try index.jobs().first?.parameters.sampler == .eulerAncestral)
+    #expect(try index.jobs().first?.settings.sampler == .eulerAncestral)
   }
 
   @Test func `a refiner takes over at once where a request does not say when, and else when it says`() throws {
     func refinement(_ fields: String) throws -> (name: String?, at: Double) {
-      let parameters = try #require(try request(#"{"prompt": "a", \#(fields)}"#).jobs().first).parameters
+      let parameters = try #require(try request(#"{"prompt": "a", \#(fields)}"#).jobs().first).settings
       return (parameters.refiner?.name, parameters.refinerSwitchAt)
     }
     #expect(try refinement(#""refiner_checkpoint": "demo""#) == ("demo", 0))
@@ -163,7 +163,7 @@ private func request(
   }
 
   @Test func `wildcards are the webui's extension and stay as they are`() throws {
-    #expect(try request(#"{"prompt": "a __sky__"}"#).jobs().map(\.parameters.prompt) == ["a __sky__"])
+    #expect(try request(#"{"prompt": "a __sky__"}"#).jobs().map(\.settings.prompt) == ["a __sky__"])
   }
 
   @Test func `the command line replaces fields and adds settings`() throws {
@@ -171,8 +171,8 @@ private func request(
       #"{"input": {"payload": {"prompt": "a", "steps": 3}}}"#,
       set: ["steps=5", "seed=7", "rng=cpu", "n_iter=2", "prompt=b: [c]", "output=Output/x"])
     let jobs = try text.jobs()
-    #expect(jobs.map(\.parameters.seed) == [7, 8])
-    #expect(jobs[0].parameters.steps == 5 && jobs[0].parameters.rng == .cpu && jobs[0].parameters.prompt == "b: [c]")
+    #expect(jobs.map(\.settings.seed) == [7, 8])
+    #expect(jobs[0].settings.steps == 5 && jobs[0].settings.rng == .cpu && jobs[0].settings.prompt == "b: [c]")
     let recipe = try text.read()
     #expect(recipe.output == "Output/x")
     #expect(recipe.requests?.requests[0].parameters["steps"] == 5)
@@ -247,24 +247,24 @@ private func request(
        "hr_resize_x": 0, "hr_checkpoint_name": "", "hr_scheduler": null, "prompt": "a", "width": 128, "steps": 5,
        "override_settings": {"token_merging_ratio_hr": 0.4}}
       """
-    let job = try #require(try request(body).jobs().first).parameters
+    let job = try #require(try request(body).jobs().first).settings
     let hires = try #require(job.hires)
     #expect(hires.scale == 1.5 && hires.denoisingStrength == 0.5 && hires.steps == 9 && hires.prompt == "b \n")
     #expect(hires.upscaler?.latentFilter == .nearestExact && hires.tokenMergingRatio == 0.4)
     #expect(hires.sampler == .dpmPP2M && hires.scheduler == .karras && hires.negativePrompt.isEmpty)
     #expect((job.finalWidth, job.finalHeight, job.allSteps) == (192, 768, 14))
     let lanczos = try request(#"{"enable_hr": true, "denoising_strength": 0.3, "hr_upscaler": "Lanczos"}"#).jobs()
-    #expect(lanczos.first?.parameters.hires?.upscaler?.kind == .image(.lanczos))
+    #expect(lanczos.first?.settings.hires?.upscaler?.kind == .image(.lanczos))
     let plain = try #require(try request(#"{"hr_scale": 3, "hr_prompt": "x", "denoising_strength": 0}"#).jobs().first)
-    #expect(plain.parameters.hires == nil)
+    #expect(plain.settings.hires == nil)
   }
 
   @Test func `the sizes of a first pass make the request's own that of the second`() throws {
-    func job(_ fields: String) throws -> JobParameters {
+    func job(_ fields: String) throws -> ImageSettings {
       try #require(
         try request(#"{"enable_hr": true, "denoising_strength": 0.5, "width": 1024, "height": 640, \#(fields)}"#).jobs()
           .first
-      ).parameters
+      ).settings
     }
     let given = try job(#""firstphase_width": 512, "firstphase_height": 320"#)
     #expect((given.width, given.height, given.finalWidth, given.finalHeight) == (512, 320, 1024, 640))
@@ -293,7 +293,7 @@ private func request(
     let recipe = try reader.read(path: folder.path)
     var seeds = SeedDraws()
     let jobs = Array(try Plan(recipe: recipe, environment: PlanningEnvironment(), seeds: &seeds).jobs)
-    #expect(jobs.map(\.parameters.prompt) == ["a1", "a2", "b", "b"])
+    #expect(jobs.map(\.settings.prompt) == ["a1", "a2", "b", "b"])
     #expect(
       jobs.map { $0.axes.map(\.title) } == [
         ["a.jsonl line 1", "0"], ["a.jsonl line 2", "0"], ["b.json", "0"], ["b.json", "1"],

@@ -35,13 +35,13 @@ import TestSupport
 
   @Test func `a row of tenths holds no sum of rounding errors`() throws {
     let jobs = try RecipeText("grid: {cfg_scale: \"0.1, 0.2, ..., 1\"}").jobs()
-    #expect(jobs.map(\.parameters.cfgScale) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
+    #expect(jobs.map(\.settings.cfgScale) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
     #expect(jobs.map(\.axes[0].value) == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"])
   }
 
   @Test func `rows stand in text, in lists and in items of lists, up and down, one after another`() throws {
     func steps(_ values: String) throws -> [Int] {
-      try RecipeText("grid: {steps: \(values)}").jobs().map(\.parameters.steps)
+      try RecipeText("grid: {steps: \(values)}").jobs().map(\.settings.steps)
     }
     #expect(try steps("\"1, 2, ..., 5\"") == [1, 2, 3, 4, 5])
     #expect(try steps("[1, 2, ..., 5]") == [1, 2, 3, 4, 5])

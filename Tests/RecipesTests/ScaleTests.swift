@@ -7,7 +7,7 @@ import Testing
     let plan = try RecipeText("steps: 3\ngrid: {seed: [1, 2, ..., 1000000]}").plan()
     #expect(plan.count == 1_000_000)
     #expect(plan.totalSteps == 3_000_000)
-    #expect(plan.jobs.prefix(3).map(\.parameters.seed) == [1, 2, 3])
+    #expect(plan.jobs.prefix(3).map(\.settings.seed) == [1, 2, 3])
   }
 
   @Test func `a million cells with excludes are counted right`() throws {

@@ -26,7 +26,7 @@ import TestSupport
   }
 
   private func prompts(_ text: String) throws -> [[String]] {
-    try recipe(text).jobs().map { [$0.parameters.prompt, $0.parameters.negativePrompt] }
+    try recipe(text).jobs().map { [$0.settings.prompt, $0.settings.negativePrompt] }
   }
 
   @Test func `styles are put into both prompts in their order`() throws {
@@ -47,12 +47,12 @@ import TestSupport
   @Test func `an axis of styles replaces the recipe's, that of the webui's plot adds to them`() throws {
     let jobs = try recipe("prompt: x\nstyles: oil\ngrid:\n  styles: [night, [night, Ink], None, 'ink, oil', []]").jobs()
     #expect(
-      jobs.map(\.parameters.prompt) == [
+      jobs.map(\.settings.prompt) == [
         "x, at night, dark", "x, at night, dark, ink", "x", "x, INK, oil painting", "x",
       ])
     #expect(jobs.map(\.axes[0].title) == ["night", "night, Ink", "None", "ink, oil", "none"])
     let plot = try recipe("prompt: x\nstyles: oil\ngrid:\n  Styles: 'night, \"Ink,ink\"'").jobs()
-    #expect(plot.map(\.parameters.prompt) == ["x, oil painting, at night, dark", "x, oil painting, ink, INK"])
+    #expect(plot.map(\.settings.prompt) == ["x, oil painting, at night, dark", "x, oil painting, ink, INK"])
     #expect(plot.map(\.axes[0].name) == ["styles_append", "styles_append"])
     #expect(
       try prompts(
@@ -67,7 +67,7 @@ import TestSupport
   @Test func `an exclude compares the prompt with styles and the one without`() throws {
     for prompt in ["cat", "'cat, oil painting'"] {
       let jobs = try recipe("styles: oil\ngrid: {prompt: [cat, dog]}\nexclude: [{prompt: \(prompt)}]").jobs()
-      #expect(jobs.map(\.parameters.prompt) == ["dog, oil painting"])
+      #expect(jobs.map(\.settings.prompt) == ["dog, oil painting"])
     }
   }
 
@@ -78,7 +78,7 @@ import TestSupport
     let other = try TemporaryFolder()
     var text = recipe("prompt: x\nstyles: oil", folders: [folder.path])
     text.path = other("fish.yaml")
-    #expect(try text.jobs().first?.parameters.prompt == "x, oil painting")
+    #expect(try text.jobs().first?.settings.prompt == "x, oil painting")
   }
 
   @Test func `a style that is not there is an error with its place, the file and the nearest name`() throws {

@@ -6,27 +6,27 @@ import Testing
 @Suite struct SubseedTests {
   @Test func `a subseed is drawn where a strength is given and kept like a seed`() throws {
     let jobs = try RecipeText("seed: 1\ngrid: {subseed_strength: [0, 0.5], steps: [1, 2]}").jobs()
-    let drawn = Set(jobs.map(\.parameters.subseed))
+    let drawn = Set(jobs.map(\.settings.subseed))
     #expect(drawn.count == 1)
     #expect((drawn.first ?? -1) >= 0)
-    #expect(try RecipeText("seed: 1\nsteps: 3").jobs().map(\.parameters.subseed) == [-1])
+    #expect(try RecipeText("seed: 1\nsteps: 3").jobs().map(\.settings.subseed) == [-1])
     let axis = try RecipeText("seed: 1\nsubseed_strength: 0.5\ngrid: {subseed: [-1, 7, -1]}").jobs()
-    #expect(axis[1].parameters.subseed == 7)
-    #expect(axis.allSatisfy { $0.parameters.subseed >= 0 })
-    #expect(axis[0].axes[0].value == "\(axis[0].parameters.subseed)")
-    #expect(axis[0].parameters.subseed != axis[2].parameters.subseed)
+    #expect(axis[1].settings.subseed == 7)
+    #expect(axis.allSatisfy { $0.settings.subseed >= 0 })
+    #expect(axis[0].axes[0].value == "\(axis[0].settings.subseed)")
+    #expect(axis[0].settings.subseed != axis[2].settings.subseed)
   }
 
   @Test func `eta is for DDIM too where it is given and eta_ddim is not asked then`() throws {
-    let given = try RecipeText("sampler_name: DDIM\neta: 0.5\neta_ddim: 0.2").jobs()[0].parameters
+    let given = try RecipeText("sampler_name: DDIM\neta: 0.5\neta_ddim: 0.2").jobs()[0].settings
     #expect(given.etaDDIM == 0.5)
-    #expect(try RecipeText("sampler_name: DDIM\neta_ddim: 0.2").jobs()[0].parameters.etaDDIM == 0.2)
-    #expect(try RecipeText("sampler_name: DDIM").jobs()[0].parameters.etaDDIM == 0)
+    #expect(try RecipeText("sampler_name: DDIM\neta_ddim: 0.2").jobs()[0].settings.etaDDIM == 0.2)
+    #expect(try RecipeText("sampler_name: DDIM").jobs()[0].settings.etaDDIM == 0)
   }
 
   @Test func `flags are true or false in any case`() throws {
     let jobs = try RecipeText("grid: {sgm_noise_multiplier: [True, false]}").jobs()
-    #expect(jobs.map(\.parameters.sgmNoiseMultiplier) == [true, false])
+    #expect(jobs.map(\.settings.sgmNoiseMultiplier) == [true, false])
     #expect(RecipeText("sgm_noise_multiplier: maybe").errors().count == 1)
   }
 

@@ -13,7 +13,7 @@ import TestSupport
   }
 
   private func upscaler(_ name: String, in folder: TemporaryFolder) throws -> UpscalerReference {
-    try #require(try recipe(name, in: folder).jobs().first?.parameters.hires?.upscaler)
+    try #require(try recipe(name, in: folder).jobs().first?.settings.hires?.upscaler)
   }
 
   @Test func `filters are known by the webui's names, whatever the case`() throws {

@@ -25,18 +25,18 @@ import TestSupport
     return recipe
   }
 
-  private func prompts(_ text: String) throws -> [String] { try recipe(text).jobs().map(\.parameters.prompt) }
+  private func prompts(_ text: String) throws -> [String] { try recipe(text).jobs().map(\.settings.prompt) }
 
   @Test func `a wildcard is an axis of its entries after all others`() throws {
     let jobs = try recipe(
       "prompt: a __colour__ fish at __place__\nnegative_prompt: no __colour__\ngrid: {seed: [1, 2]}"
     ).jobs()
-    #expect(jobs.map(\.parameters.seed) == [1, 1, 1, 2, 2, 2])
+    #expect(jobs.map(\.settings.seed) == [1, 1, 1, 2, 2, 2])
     #expect(
-      jobs.prefix(3).map(\.parameters.prompt) == [
+      jobs.prefix(3).map(\.settings.prompt) == [
         "a red fish at sea", "a blue fish at sea", "a dark green fish at sea",
       ])
-    #expect(jobs.prefix(3).map(\.parameters.negativePrompt) == ["no red", "no blue", "no dark green"])
+    #expect(jobs.prefix(3).map(\.settings.negativePrompt) == ["no red", "no blue", "no dark green"])
     #expect(jobs[0].axes.map(\.name) == ["seed", "__colour__", "__place__"])
     #expect(jobs[1].axes.map(\.title) == ["1", "blue", "sea"])
   }
@@ -69,7 +69,7 @@ import TestSupport
         "__colour__", "red",
       ])
     let set = RecipeText("prompt: __x__\ngrid: {__x__: [1, 2]}", set: ["__x__=[3], 4"])
-    #expect(try set.jobs().map(\.parameters.prompt) == ["[3], 4"])
+    #expect(try set.jobs().map(\.settings.prompt) == ["[3], 4"])
     #expect(
       try prompts(
         """
@@ -140,7 +140,7 @@ import TestSupport
     try folder.write("wildcards/m.txt", "__k__ __k2__")
     let plan = try recipe("prompt: __k__ __k2__\ninclude: [{seed: 1}]").plan()
     #expect(plan.count == 2_000_000)
-    #expect(plan.jobs.prefix(2).map(\.parameters.prompt) == ["e0 e0", "e0 e1"])
+    #expect(plan.jobs.prefix(2).map(\.settings.prompt) == ["e0 e0", "e0 e1"])
     #expect(try recipe("prompt: __k__ __k2__\ngrid: {seed: 0-9}").plan().count == 10_000_000)
     #expect(recipe("prompt: __k__ __k2__\ngrid: {seed: 1-11}").errors().first?.contains("found 11000000 jobs") == true)
     #expect(

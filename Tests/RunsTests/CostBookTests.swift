@@ -6,17 +6,17 @@ import Testing
 
 @Suite struct CostBookTests {
   private func kind(_ sampler: SamplerID, cfg: Double = 7, width: Int = 512, _ space: Workspace) throws -> ImageKind {
-    var parameters = fakeJobs([1])[0].parameters
-    parameters.sampler = sampler
-    parameters.cfgScale = cfg
-    parameters.width = width
-    return ImageKind(parameters, try space.generator.ingredients(for: parameters), threads: 2)
+    var settings = fakeJobs([1])[0].settings
+    settings.sampler = sampler
+    settings.cfgScale = cfg
+    settings.width = width
+    return ImageKind(settings, try space.generator.ingredients(for: settings), threads: 2)
   }
 
   /// A trace of images of 512x16 pixels with these steps, seconds a step and seconds in all.
   private func trace(_ space: Workspace, _ rows: [(sampler: String, steps: Int, pace: Double, seconds: Double)]) throws
   {
-    let model = try space.generator.ingredients(for: fakeJobs([1])[0].parameters).model.shortHash
+    let model = try space.generator.ingredients(for: fakeJobs([1])[0].settings).model.shortHash
     let names = TraceFile.Column.allCases.map(\.rawValue)
     let lines = rows.enumerated().map { place, row in
       [
@@ -75,7 +75,7 @@ import Testing
     var book = CostBook(environment: [:])
     book.learn(from: space.folder)
     let job = fakeJobs([1])[0]
-    let kind = ImageKind(job.parameters, try space.generator.ingredients(for: job.parameters), threads: 2)
+    let kind = ImageKind(job.settings, try space.generator.ingredients(for: job.settings), threads: 2)
     let cost = try #require(book.cost(of: kind))
     #expect(cost.secondsPerStep >= 0 && cost.otherSeconds >= 0 && cost.fileBytes ?? 0 > 0)
   }

@@ -33,10 +33,10 @@ struct FakeGenerator: ImageGenerator {
     EngineDescription(version: version, numerics: numerics, isa: "portable", precision: "fp32", threads: 2)
   }
 
-  func ingredients(for parameters: JobParameters) throws -> JobIngredients {
-    let digest = Hexadecimal.text(SHA256.hash(data: Array(parameters.model.name.utf8)))
+  func ingredients(for settings: ImageSettings) throws -> JobIngredients {
+    let digest = Hexadecimal.text(SHA256.hash(data: Array(settings.model.name.utf8)))
     // A prompt such as "lora ink" stands for one with that LoRA.
-    let lora = parameters.prompt.hasPrefix("lora ") ? String(parameters.prompt.dropFirst(5)) : nil
+    let lora = settings.prompt.hasPrefix("lora ") ? String(settings.prompt.dropFirst(5)) : nil
     let loras = lora.map { name in
       [
         LoRAIdentity(
@@ -44,14 +44,14 @@ struct FakeGenerator: ImageGenerator {
           shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
       ]
     }
-    let vae = parameters.vae.map { vae in
+    let vae = settings.vae.map { vae in
       ModelIdentity(
         name: vae.name, path: vae.path, sha256: Hexadecimal.text(SHA256.hash(data: Array(vae.name.utf8))), family: "vae"
       )
     }
     return JobIngredients(
       model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
-      vae: vae, loras: loras, embeddings: embeddings(parameters.prompt),
+      vae: vae, loras: loras, embeddings: embeddings(settings.prompt),
       vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
       numerics: 1)
   }
@@ -67,33 +67,33 @@ struct FakeGenerator: ImageGenerator {
   }
 
   mutating func generate(
-    _ parameters: JobParameters, resuming earlier: [UInt8]?,
+    _ settings: ImageSettings, resuming earlier: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    var (latent, step) = (try start(parameters), 0)
+    var (latent, step) = (try start(settings), 0)
     if let earlier {
       guard !refusesStates, earlier.count == 33 else { throw UnusableState("the fake engine was told to refuse it") }
       (latent, step) = (Array(earlier.dropLast()), Int(earlier[32]))
     }
-    note("\(parameters.seed)", in: log)
+    note("\(settings.seed)", in: log)
     func report(_ stage: GenerationProgress, _ state: GenerationState? = nil) throws {
       onProgress(stage)
       try progress(stage, state)
     }
     func state() -> GenerationState { GenerationState(step: step) { [latent, step] in latent + [UInt8(step)] } }
-    try report(.loading(parameters.model.name))
-    if damagedModels.contains(parameters.model.name) { throw ModelFailure() }
+    try report(.loading(settings.model.name))
+    if damagedModels.contains(settings.model.name) { throw ModelFailure() }
     try report(.encoding)
-    while step < parameters.steps {
-      try report(.sampling(step: step, of: parameters.steps), state())
+    while step < settings.steps {
+      try report(.sampling(step: step, of: settings.steps), state())
       latent = Array(SHA256.hash(data: latent))
       step += 1
-      note("\(parameters.seed)", in: log + "-steps")
+      note("\(settings.seed)", in: log + "-steps")
     }
-    try report(.sampling(step: step, of: parameters.steps), state())
-    if failingSeeds.contains(parameters.seed) { throw Failure() }
+    try report(.sampling(step: step, of: settings.steps), state())
+    if failingSeeds.contains(settings.seed) { throw Failure() }
     try report(.decoding, state())
-    return picture(parameters, latent)
+    return picture(settings, latent)
   }
 
   private func note(_ text: String, in path: String) {
@@ -103,12 +103,12 @@ struct FakeGenerator: ImageGenerator {
     close(descriptor)
   }
 
-  private func start(_ parameters: JobParameters) throws -> [UInt8] {
-    Array(SHA256.hash(data: JobID.canonicalJSON(parameters, try ingredients(for: parameters))))
+  private func start(_ settings: ImageSettings) throws -> [UInt8] {
+    Array(SHA256.hash(data: JobID.canonicalJSON(settings, try ingredients(for: settings))))
   }
 
-  private func picture(_ parameters: JobParameters, _ latent: [UInt8]) -> RGBImage {
-    let (width, height) = (size ?? parameters.width, parameters.height)
+  private func picture(_ settings: ImageSettings, _ latent: [UInt8]) -> RGBImage {
+    let (width, height) = (size ?? settings.width, settings.height)
     var pixels: [UInt8] = []
     var block = latent
     while pixels.count < width * height * 3 {
@@ -119,10 +119,10 @@ struct FakeGenerator: ImageGenerator {
   }
 
   /// What `generate` makes.
-  func picture(_ parameters: JobParameters) throws -> RGBImage {
-    var latent = try start(parameters)
-    for _ in 0..<parameters.steps { latent = Array(SHA256.hash(data: latent)) }
-    return picture(parameters, latent)
+  func picture(_ settings: ImageSettings) throws -> RGBImage {
+    var latent = try start(settings)
+    for _ in 0..<settings.steps { latent = Array(SHA256.hash(data: latent)) }
+    return picture(settings, latent)
   }
 
   /// The seeds of all steps so far, in order.
@@ -201,17 +201,17 @@ func runFake(
 }
 
 /// One job for each seed, 8x16 pixels, three steps.
-func fakeJobs(_ seeds: [Int64], change: (inout JobParameters) -> Void = { _ in }) -> [Job] {
+func fakeJobs(_ seeds: [Int64], change: (inout ImageSettings) -> Void = { _ in }) -> [Job] {
   seeds.enumerated().map { index, seed in
-    var parameters = JobParameters()
-    parameters.prompt = "fish"
-    parameters.width = 8
-    parameters.height = 16
-    parameters.steps = 3
-    parameters.seed = seed
-    change(&parameters)
+    var settings = ImageSettings()
+    settings.prompt = "fish"
+    settings.width = 8
+    settings.height = 16
+    settings.steps = 3
+    settings.seed = seed
+    change(&settings)
     return Job(
       index: index, axes: [AxisPosition(name: "seed", value: "\(seed)", title: "seed \(seed)")],
-      parameters: parameters)
+      settings: settings)
   }
 }

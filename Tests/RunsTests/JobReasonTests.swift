@@ -8,8 +8,8 @@ import Testing
 @Suite struct JobReasonTests {
   private func planned(_ jobs: [Job], _ space: Workspace) throws -> [PlannedJob] {
     try jobs.map { job in
-      let ingredients = try space.generator.ingredients(for: job.parameters)
-      return PlannedJob(id: JobID(job.parameters, ingredients), job: job, ingredients: ingredients)
+      let ingredients = try space.generator.ingredients(for: job.settings)
+      return PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     }
   }
 
@@ -79,12 +79,12 @@ import Testing
     let space = try Workspace()
     try space.run(fakeJobs([1]))
     let job = fakeJobs([1])[0]
-    var ingredients = try space.generator.ingredients(for: job.parameters)
+    var ingredients = try space.generator.ingredients(for: job.settings)
     ingredients.model.sha256 = String(repeating: "e", count: 64)
     ingredients.isa = "avx512"
     ingredients.precision = "bf16"
     ingredients.numerics = 2
-    let now = PlannedJob(id: JobID(job.parameters, ingredients), job: job, ingredients: ingredients)
+    let now = PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     let reason = try JobReasons(space.folder).reasons([now])[0]
     #expect(reason.changes.map(\.name) == ["isa", "model", "numerics", "precision"])
     #expect(reason.text.contains("\n  isa: \"portable\", now \"avx512\"\n"))

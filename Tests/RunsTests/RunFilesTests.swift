@@ -11,17 +11,17 @@ import Text
   @Test func `the plan reads back as it was frozen`() throws {
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4])
-    jobs[1].parameters.vae = ModelReference(name: "v", path: "/vae \"quoted\".safetensors")
-    jobs[1].parameters.prompt = "two\nlines, 日本"
-    jobs[2].parameters.sTmax = 3.5
-    jobs[2].parameters.seed = .max
+    jobs[1].settings.vae = ModelReference(name: "v", path: "/vae \"quoted\".safetensors")
+    jobs[1].settings.prompt = "two\nlines, 日本"
+    jobs[2].settings.sTmax = 3.5
+    jobs[2].settings.seed = .max
     jobs[2].axes = []
-    jobs[3].parameters.model = ModelReference(name: "other", path: "/other")
+    jobs[3].settings.model = ModelReference(name: "other", path: "/other")
     try space.run(jobs)
     let (details, planned) = try FrozenPlan.read(space.folder)
     #expect(planned.map(\.job) == jobs)
-    #expect(planned.map(\.ingredients) == (try jobs.map { try space.generator.ingredients(for: $0.parameters) }))
-    #expect(planned.map(\.id) == planned.map { JobID($0.job.parameters, $0.ingredients) })
+    #expect(planned.map(\.ingredients) == (try jobs.map { try space.generator.ingredients(for: $0.settings) }))
+    #expect(planned.map(\.id) == planned.map { JobID($0.job.settings, $0.ingredients) })
     #expect(details == RunDetails(recipe: ["prompt": "fish", "steps": 3], engine: space.generator.engine))
     #expect(space.lines(space.folder.plan).count == jobs.count)
   }
@@ -131,8 +131,8 @@ import Text
     try FileManager.default.createDirectory(atPath: space.folder.images, withIntermediateDirectories: true)
     var lines: [UInt8] = []
     for job in jobs {
-      let ingredients = try space.generator.ingredients(for: job.parameters)
-      let id = JobID(job.parameters, ingredients)
+      let ingredients = try space.generator.ingredients(for: job.settings)
+      let id = JobID(job.settings, ingredients)
       let file = RunFolder.imageName(job, id)
       try Data("not read".utf8).write(to: URL(fileURLWithPath: space.folder.file(file)))
       let digest = String(repeating: "0", count: 64)
@@ -141,7 +141,7 @@ import Text
           FinishedImage(
             id: id, index: job.index, file: file, mark: try FileMark(path: space.folder.file(file)), sha256: digest,
             pixelsSHA256: digest, started: .now(), seconds: 1,
-            infotext: Infotext(job.parameters, ingredients, version: "1.2.3").text)
+            infotext: Infotext(job.settings, ingredients, version: "1.2.3").text)
         ).line
     }
     try Data(lines).write(to: URL(fileURLWithPath: space.folder.journal))

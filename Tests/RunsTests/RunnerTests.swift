@@ -19,13 +19,13 @@ import Text
     let images = try space.images()
     #expect(images.count == 2)
     for job in jobs {
-      let ingredients = try space.generator.ingredients(for: job.parameters)
-      let id = JobID(job.parameters, ingredients).description
-      let name = "0000\(job.index)-\(job.parameters.seed)-\(id.prefix(8)).png"
+      let ingredients = try space.generator.ingredients(for: job.settings)
+      let id = JobID(job.settings, ingredients).description
+      let name = "0000\(job.index)-\(job.settings.seed)-\(id.prefix(8)).png"
       let file = try PNGFile(decoding: try #require(images[name]))
-      #expect(file.image == (try space.generator.picture(job.parameters)))
+      #expect(file.image == (try space.generator.picture(job.settings)))
       #expect(file.texts.map(\.keyword) == ["parameters"])
-      #expect(file.text("parameters") == Infotext(job.parameters, ingredients, version: "1.2.3").text)
+      #expect(file.text("parameters") == Infotext(job.settings, ingredients, version: "1.2.3").text)
     }
     #expect(try String(contentsOfFile: space.folder.recipe, encoding: .utf8) == "prompt: fish\n")
     let trace = space.lines(space.folder.trace).map { $0.split(separator: "\t").map(String.init) }
@@ -69,17 +69,17 @@ import Text
       #expect(entry["index"] as? Int == job.index)
       #expect(
         entry["axes"] as? [[String: String]]
-          == [["name": "seed", "value": "\(job.parameters.seed)", "title": "seed \(job.parameters.seed)"]])
-      let ingredients = try generator.ingredients(for: job.parameters)
-      #expect(entry["id"] as? String == JobID(job.parameters, ingredients).description)
-      let parameters = try #require(entry["parameters"] as? [String: Any])
-      #expect(parameters["sampler_name"] as? String == "DPM++ 2M")
-      #expect(parameters["scheduler"] as? String == "karras")
-      #expect(parameters["precision"] as? String == "fp32")
-      #expect(parameters["model"] as? String == "demo")
-      #expect(parameters["vae"] is NSNull)
-      #expect(parameters["seed"] as? Int64 == job.parameters.seed)
-      if job.parameters.seed == 2 {
+          == [["name": "seed", "value": "\(job.settings.seed)", "title": "seed \(job.settings.seed)"]])
+      let ingredients = try generator.ingredients(for: job.settings)
+      #expect(entry["id"] as? String == JobID(job.settings, ingredients).description)
+      let settings = try #require(entry["parameters"] as? [String: Any])
+      #expect(settings["sampler_name"] as? String == "DPM++ 2M")
+      #expect(settings["scheduler"] as? String == "karras")
+      #expect(settings["precision"] as? String == "fp32")
+      #expect(settings["model"] as? String == "demo")
+      #expect(settings["vae"] is NSNull)
+      #expect(settings["seed"] as? Int64 == job.settings.seed)
+      if job.settings.seed == 2 {
         #expect(entry["status"] as? String == "failed")
         #expect(entry["error"] as? String == "the fake engine was told to fail")
         #expect(entry["file"] is NSNull && entry["sha256"] is NSNull && entry["info"] is NSNull)
@@ -95,7 +95,7 @@ import Text
       #expect(entry["infotext"] as? String == png.text("parameters"))
       let info = try #require(entry["info"] as? [String: Any])
       #expect(info["infotexts"] as? [String] == [try #require(png.text("parameters"))])
-      #expect(info["all_seeds"] as? [Int64] == [job.parameters.seed])
+      #expect(info["all_seeds"] as? [Int64] == [job.settings.seed])
       #expect((info["job_timestamp"] as? String)?.count == 14)
       #expect(entry["seconds"] is Double)
     }
@@ -128,7 +128,7 @@ import Text
     let space = try Workspace()
     var jobs = fakeJobs([5, 6, 5, 5])
     // Not read by DPM++ 2M, so still the same picture.
-    jobs[3].parameters.eta = 0.5
+    jobs[3].settings.eta = 0.5
     let outcome = try space.run(jobs)
     #expect(outcome.imagesMade == 2)
     #expect(outcome.counts == RunCounts(done: 4))
@@ -140,7 +140,7 @@ import Text
   @Test func `jobs of one model are done together, otherwise in written order`() throws {
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4, 5])
-    for index in [1, 3] { jobs[index].parameters.model = ModelReference(name: "other", path: "/other") }
+    for index in [1, 3] { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
     try space.run(jobs)
     #expect(space.generator.calls == [1, 3, 5, 2, 4])
     #expect(try space.manifestJobs().map { $0["index"] as? Int } == [0, 1, 2, 3, 4])
@@ -150,9 +150,9 @@ import Text
   @Test func `within a model, jobs with the same LoRAs are done together`() throws {
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4, 5, 6, 7, 8])
-    for index in [1, 3, 5, 7] { jobs[index].parameters.model = ModelReference(name: "other", path: "/other") }
-    for index in [0, 3, 4, 7] { jobs[index].parameters.prompt = "lora ink" }
-    for index in [6] { jobs[index].parameters.prompt = "lora storm" }
+    for index in [1, 3, 5, 7] { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
+    for index in [0, 3, 4, 7] { jobs[index].settings.prompt = "lora ink" }
+    for index in [6] { jobs[index].settings.prompt = "lora storm" }
     try space.run(jobs)
     #expect(space.generator.calls == [1, 5, 3, 7, 2, 6, 4, 8])
     let models = try space.manifest()["models"] as? [[String: Any]] ?? []
@@ -193,7 +193,7 @@ import Text
     var generator = space.generator
     generator.damagedModels = ["other"]
     var jobs = fakeJobs([1, 2, 3])
-    for index in 1...2 { jobs[index].parameters.model = ModelReference(name: "other", path: "/other") }
+    for index in 1...2 { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
     #expect(throws: FakeGenerator.ModelFailure.self) { try space.run(jobs, generator) }
     #expect(try space.manifestJobs().map { $0["status"] as? String } == ["done", "failed", "pending"])
     #expect((try space.manifest()["run"] as? [String: Any])?["status"] as? String == "aborted")

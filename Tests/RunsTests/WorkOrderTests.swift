@@ -14,8 +14,8 @@ import TestSupport
     var lora: String
     var vae: String
 
-    init(_ parameters: JobParameters) {
-      (model, lora, vae) = (parameters.model.name, parameters.prompt, parameters.vae?.name ?? "")
+    init(_ settings: ImageSettings) {
+      (model, lora, vae) = (settings.model.name, settings.prompt, settings.vae?.name ?? "")
     }
   }
 
@@ -27,7 +27,7 @@ import TestSupport
     /// Where model and LoRAs stay.
     var vaes = 0
 
-    init(_ jobs: [JobParameters]) {
+    init(_ jobs: [ImageSettings]) {
       var last: Weights?
       for weights in jobs.map(Weights.init) {
         if weights.model != last?.model {
@@ -51,9 +51,9 @@ import TestSupport
           for model in ["first", "second", "third"] {
             var job = fakeJobs([Int64(jobs.count + 1)])[0]
             job.index = jobs.count
-            job.parameters.model = ModelReference(name: model, path: "/models/\(model)")
-            job.parameters.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
-            job.parameters.prompt = lora
+            job.settings.model = ModelReference(name: model, path: "/models/\(model)")
+            job.settings.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
+            job.settings.prompt = lora
             jobs.append(job)
           }
         }
@@ -63,15 +63,15 @@ import TestSupport
   }()
 
   /// The settings of the jobs that were done, in the order in which they were begun.
-  private func done(_ space: Workspace) -> [JobParameters] {
-    space.generator.calls.map { seed in Self.jobs[Int(seed) - 1].parameters }
+  private func done(_ space: Workspace) -> [ImageSettings] {
+    space.generator.calls.map { seed in Self.jobs[Int(seed) - 1].settings }
   }
 
   @Test func `models are outermost whatever the order of axes, then LoRAs, then VAEs`() throws {
     let space = try Workspace()
     try space.run(Self.jobs)
     let done = done(space)
-    #expect(Switches(Self.jobs.map(\.parameters)).models == 36)
+    #expect(Switches(Self.jobs.map(\.settings)).models == 36)
     #expect(done.count == 36)
     // Each model once; each of its LoRAs once, which change most of its layers; and a VAE for each of these.
     var expected = Switches([])
@@ -83,7 +83,7 @@ import TestSupport
     #expect(try space.manifestJobs().map { $0["index"] as? Int } == Array(0..<36))
     #expect(
       try space.manifestJobs().map { ($0["parameters"] as? [String: Any])?["model"] as? String }
-        == Self.jobs.map(\.parameters.model.name))
+        == Self.jobs.map(\.settings.model.name))
     let names = try space.images().keys.sorted()
     #expect(names.map { Int($0.prefix(5)) } == Array(0..<36))
   }
@@ -123,16 +123,16 @@ import TestSupport
     struct Copies: ImageGenerator {
       var inner: FakeGenerator
       var engine: EngineDescription { inner.engine }
-      func ingredients(for parameters: JobParameters) throws -> JobIngredients {
-        var ingredients = try inner.ingredients(for: parameters)
-        ingredients.model.path = parameters.model.path
+      func ingredients(for settings: ImageSettings) throws -> JobIngredients {
+        var ingredients = try inner.ingredients(for: settings)
+        ingredients.model.path = settings.model.path
         ingredients.model.sha256 = String(repeating: "a", count: 64)
         return ingredients
       }
       mutating func generate(
-        _ parameters: JobParameters, resuming state: [UInt8]?,
+        _ settings: ImageSettings, resuming state: [UInt8]?,
         progress: (GenerationProgress, GenerationState?) throws -> Void
-      ) throws -> RGBImage { try inner.generate(parameters, resuming: state, progress: progress) }
+      ) throws -> RGBImage { try inner.generate(settings, resuming: state, progress: progress) }
     }
     let space = try Workspace()
     let jobs = Array(Self.jobs.prefix(6))
@@ -146,7 +146,7 @@ import TestSupport
     // More prompts with embeddings than models: what images are made from is not what has to be loaded.
     let space = try Workspace()
     var jobs = fakeJobs(Array(1...8))
-    for index in jobs.indices { jobs[index].parameters.prompt = "word star\(index)" }
+    for index in jobs.indices { jobs[index].settings.prompt = "word star\(index)" }
     let shard = try #require(Shard(index: 0, count: 1))
     let (others, path) = (jobs, space.path)
     let isBegun = Mutex(false)

@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func `a job's parameters become settings`() {
-    var job = JobParameters()
+    var job = ImageSettings()
     job.sampler = .heun
     job.width = 512
     job.height = 328

@@ -48,7 +48,7 @@ import Testing
       let nearest = distances.firstIndex(of: distances.min() ?? 0) ?? -1
       #expect(quantized.timestep(forSigma: sigma) == Float(nearest))
     }
-    var job = JobParameters()
+    var job = ImageSettings()
     #expect(TrainingSchedule(job) == training)
     job.enableQuantization = true
     #expect(TrainingSchedule(job) == quantized)

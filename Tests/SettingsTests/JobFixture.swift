@@ -3,7 +3,7 @@ import TestSupport
 
 /// Jobs and infotexts written by `Tests/Fixtures/Jobs/make_fixtures.py`.
 struct JobFixture: Decodable {
-  var parameters: JobParameters
+  var parameters: ImageSettings
   var ingredients: JobIngredients
   var id: String
   var canonical: String

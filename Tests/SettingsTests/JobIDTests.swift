@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func `an identity reads back from its digits and from nothing else`() throws {
-    let id = JobID(JobParameters(), sampleIngredients)
+    let id = JobID(ImageSettings(), sampleIngredients)
     #expect(JobID(id.description) == id)
     #expect(id.description.hasPrefix(id.prefix(8)))
     #expect(id.prefix(8).count == 8)
@@ -27,13 +27,13 @@ import Testing
     var moved = sampleIngredients
     moved.model.name = "other"
     moved.model.path = "/elsewhere/other.safetensors"
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.model = ModelReference(name: "other", path: "/elsewhere/other.safetensors")
     parameters.precision = .fp32
-    #expect(JobID(parameters, moved) == JobID(JobParameters(), sampleIngredients))
+    #expect(JobID(parameters, moved) == JobID(ImageSettings(), sampleIngredients))
   }
 
-  static let changes: [(String, @Sendable (inout JobParameters) -> Void)] = [
+  static let changes: [(String, @Sendable (inout ImageSettings) -> Void)] = [
     ("prompt", { $0.prompt = "x" }), ("negative_prompt", { $0.negativePrompt = "x" }), ("seed", { $0.seed = 1 }),
     ("steps", { $0.steps = 21 }), ("cfg_scale", { $0.cfgScale = 7.5 }), ("width", { $0.width = 520 }),
     ("height", { $0.height = 520 }), ("rng", { $0.rng = .cpu }), ("clip_skip", { $0.clipSkip = 2 }),
@@ -56,7 +56,7 @@ import Testing
 
   @Test(arguments: SamplerID.allCases, changes.indices)
   func `every setting that all samplers read changes the identity`(sampler: SamplerID, change: Int) {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.sampler = sampler
     let before = JobID(parameters, sampleIngredients)
     Self.changes[change].1(&parameters)
@@ -73,8 +73,8 @@ import Testing
       .dpmFast, .dpmAdaptive,
     ]
     let churn: Set<SamplerID> = [.euler, .heun, .dpm2]
-    func changes(_ change: (inout JobParameters) -> Void, churning: Bool = false) -> Bool {
-      var parameters = JobParameters()
+    func changes(_ change: (inout ImageSettings) -> Void, churning: Bool = false) -> Bool {
+      var parameters = ImageSettings()
       parameters.sampler = sampler
       if churning { parameters.sChurn = 4 }
       let before = JobID(parameters, sampleIngredients)
@@ -94,15 +94,15 @@ import Testing
 
   @Test(arguments: SamplerID.allCases)
   func `schedule and noise settings change the identity where they are read`(sampler: SamplerID) {
-    func changes(_ prepare: (inout JobParameters) -> Void, then change: (inout JobParameters) -> Void) -> Bool {
-      var parameters = JobParameters()
+    func changes(_ prepare: (inout ImageSettings) -> Void, then change: (inout ImageSettings) -> Void) -> Bool {
+      var parameters = ImageSettings()
       parameters.sampler = sampler
       prepare(&parameters)
       let before = JobID(parameters, sampleIngredients)
       change(&parameters)
       return JobID(parameters, sampleIngredients) != before
     }
-    func changes(_ change: (inout JobParameters) -> Void) -> Bool { changes({ _ in }, then: change) }
+    func changes(_ change: (inout ImageSettings) -> Void) -> Bool { changes({ _ in }, then: change) }
     let hasSigmas = ![SamplerID.ddim, .ddimCFGPP, .plms, .uniPC].contains(sampler)
     #expect(changes { $0.scheduler = .polyexponential } == hasSigmas)
     #expect(changes { $0.sgmNoiseMultiplier = true } == hasSigmas)
@@ -132,7 +132,7 @@ import Testing
   }
 
   @Test func `a schedule asked for by name and the sampler's own are one picture`() {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     let automatic = JobID(parameters, sampleIngredients)
     parameters.scheduler = .karras
     #expect(JobID(parameters, sampleIngredients) == automatic)
@@ -151,20 +151,20 @@ import Testing
     case "isa": ingredients.isa = "portable"
     default: ingredients.numerics = 2
     }
-    #expect(JobID(JobParameters(), ingredients) != JobID(JobParameters(), sampleIngredients))
+    #expect(JobID(ImageSettings(), ingredients) != JobID(ImageSettings(), sampleIngredients))
   }
 
   @Test func `when a refiner takes over is part of the identity of images that have one`() {
-    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     parameters.refinerSwitchAt = 0.3
-    #expect(JobID(parameters, ingredients) == JobID(JobParameters(), ingredients))
+    #expect(JobID(parameters, ingredients) == JobID(ImageSettings(), ingredients))
     ingredients.refiner = ingredients.model
-    #expect(JobID(parameters, ingredients) != JobID(JobParameters(), ingredients))
+    #expect(JobID(parameters, ingredients) != JobID(ImageSettings(), ingredients))
   }
 
   @Test(.timeLimit(.minutes(5)))
   func `ten thousand jobs that differ in the seed have ten thousand identities`() {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.prompt = String(repeating: "a red fish and a blue star on a white background, ", count: 6)
     var ids: Set<JobID> = []
     for seed in 0..<10_000 {
@@ -175,8 +175,8 @@ import Testing
   }
 
   @Test func `jobs that may have other ingredients have other keys for them`() {
-    var base = JobParameters()
-    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+    var base = ImageSettings()
+    func changes(_ change: (inout ImageSettings) -> Void) -> Bool {
       var parameters = base
       change(&parameters)
       return parameters.ingredientsKey != base.ingredientsKey
@@ -195,9 +195,9 @@ import Testing
   }
 
   @Test func `settings of a second pass change the identity where they are read`() {
-    var base = JobParameters()
+    var base = ImageSettings()
     base.hires = HiresSettings()
-    func changes(_ change: (inout JobParameters) -> Void) -> Bool {
+    func changes(_ change: (inout ImageSettings) -> Void) -> Bool {
       var parameters = base
       change(&parameters)
       return JobID(parameters, sampleIngredients) != JobID(base, sampleIngredients)
@@ -239,7 +239,7 @@ import Testing
 
   @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {
     func id(_ prompt: String, _ emphasis: EmphasisChoice, _ timelines: PromptTimelines) -> JobID {
-      var parameters = JobParameters()
+      var parameters = ImageSettings()
       (parameters.prompt, parameters.emphasis, parameters.timelines) = (prompt, emphasis, timelines)
       return JobID(parameters, sampleIngredients)
     }

@@ -39,7 +39,7 @@ public final class ResponseDesk {
   private var orders: [Int32]
   private let ids: [JobID]
   private let jobs: AnySequence<Job>
-  private let ingredients: (JobParameters) throws -> JobIngredients
+  private let ingredients: (ImageSettings) throws -> JobIngredients
   private let version: String
   private let folder: RunFolder
   private let disk: Disk
@@ -63,7 +63,7 @@ public final class ResponseDesk {
   /// - Throws: `BatchError`, or what `ingredients` throws.
   public init(
     jobs: some Sequence<Job>, in folder: RunFolder, version: String, on disk: Disk = Disk(),
-    ingredients: @escaping (JobParameters) throws -> JobIngredients, orders makeOrders: ([JobID]) -> [ResponseOrder],
+    ingredients: @escaping (ImageSettings) throws -> JobIngredients, orders makeOrders: ([JobID]) -> [ResponseOrder],
     announce: @escaping (Announcement) throws -> Void
   ) throws {
     self.folder = folder
@@ -72,7 +72,7 @@ public final class ResponseDesk {
     self.ingredients = ingredients
     self.announce = announce
     self.jobs = AnySequence(jobs)
-    ids = try jobs.map { JobID($0.parameters, try ingredients($0.parameters)) }
+    ids = try jobs.map { JobID($0.settings, try ingredients($0.settings)) }
     orders = Array(repeating: -1, count: ids.count)
     earlierPlaces = orders
     try disk.makeFolder(folder.responses)
@@ -218,10 +218,10 @@ public final class ResponseDesk {
   }
 
   /// The settings of all images of an order, the last of which to come was `job`.
-  private func settings(_ order: ResponseOrder, _ job: Job) -> [JobParameters] {
+  private func settings(_ order: ResponseOrder, _ job: Job) -> [ImageSettings] {
     if let settings = order.settings { return (0..<order.jobs.count).map(settings) }
-    if order.jobs.count == 1 { return [job.parameters] }
-    return jobs.dropFirst(order.jobs.lowerBound).prefix(order.jobs.count).map(\.parameters)
+    if order.jobs.count == 1 { return [job.settings] }
+    return jobs.dropFirst(order.jobs.lowerBound).prefix(order.jobs.count).map(\.settings)
   }
 
   private func output(_ desk: Desk, _ job: Job) throws -> (ResponseDocument.Output, seconds: Double) {

@@ -28,7 +28,7 @@ public struct ResponseOrder: Sendable {
   /// What the answer's `info` has of the request.
   public var info: GenerationInfo.Request
   /// Gives the settings of an image, by its number among those of the order; nothing where the plan's jobs have to be asked.
-  let settings: (@Sendable (Int) -> JobParameters)?
+  let settings: (@Sendable (Int) -> ImageSettings)?
 
   /// The order of a request.
   public init(_ planned: PlannedRequest) {
@@ -72,7 +72,7 @@ public struct ResponseOrder: Sendable {
       var seen: Set<JobID> = []
       return zip(jobs, ids).enumerated().compactMap { place, pair in
         guard seen.insert(pair.1).inserted else { return nil }
-        let settings = PictureRecipe.json(pair.0.parameters)
+        let settings = PictureRecipe.json(pair.0.settings)
         return ResponseOrder(
           id: pair.1.description, input: settings, parameters: settings, jobs: place..<(place + 1), webhook)
       }

@@ -5,7 +5,7 @@ import Settings
 /// The settings of one cell while base, axes and extra cells write into them, each over the one before.
 struct CellDraft {
   /// Everything that one key alone decides.
-  var parameters = JobParameters()
+  var settings = ImageSettings()
   var basePrompt = ""
   var promptAppend = ""
   var baseNegativePrompt = ""
@@ -117,46 +117,46 @@ struct CellDraft {
   }
 
   var sampler: (SamplerID, ScheduleID?) {
-    get { (parameters.sampler, scheduler) }
+    get { (settings.sampler, scheduler) }
     set {
-      parameters.sampler = newValue.0
+      settings.sampler = newValue.0
       nameSchedule = newValue.1
     }
   }
 
   /// A request's `eta` is for whatever sampler runs, and goes before the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
-    get { givenEta ?? ancestralEta ?? parameters.eta }
+    get { givenEta ?? ancestralEta ?? settings.eta }
     set { givenEta = newValue }
   }
 
   var width: Int {
-    get { givenWidth ?? (usesDemo ? demoWidth : parameters.width) }
+    get { givenWidth ?? (usesDemo ? demoWidth : settings.width) }
     set { givenWidth = newValue }
   }
 
   var height: Int {
-    get { givenHeight ?? (usesDemo ? demoHeight : parameters.height) }
+    get { givenHeight ?? (usesDemo ? demoHeight : settings.height) }
     set { givenHeight = newValue }
   }
 
   /// Sampling steps of all passes.
   var allSteps: Int {
-    guard hires.isOn else { return parameters.steps }
-    var passes = parameters
+    guard hires.isOn else { return settings.steps }
+    var passes = settings
     passes.hires = hires.settings
     return passes.allSteps
   }
 
-  private var usesDemo: Bool { parameters.model.path == nil }
+  private var usesDemo: Bool { settings.model.path == nil }
 
-  mutating func apply(_ settings: [Setting]) {
-    for setting in settings { setting.key.apply(setting.value, &self) }
+  mutating func apply(_ changes: [Setting]) {
+    for setting in changes { setting.key.apply(setting.value, &self) }
   }
 
   /// What the cell's job gets.
-  var resolved: JobParameters {
-    var resolved = parameters
+  var resolved: ImageSettings {
+    var resolved = settings
     let prompts = finalPrompts
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt

@@ -18,8 +18,8 @@ struct HiresDraft {
   init() {}
 
   /// The second pass of a job, or none.
-  init(_ parameters: JobParameters) {
-    guard let hires = parameters.hires else { return }
+  init(_ image: ImageSettings) {
+    guard let hires = image.hires else { return }
     isOn = true
     settings = hires
     keySchedule = hires.scheduler
@@ -47,7 +47,7 @@ struct HiresDraft {
   /// - Parameters:
   ///   - job: Everything but the second pass.
   ///   - prompts: The second pass's own, as far as it has some.
-  func apply(to job: inout JobParameters, prompts: PromptPair) {
+  func apply(to job: inout ImageSettings, prompts: PromptPair) {
     guard isOn else { return }
     var hires = settings
     hires.scheduler = scheduler

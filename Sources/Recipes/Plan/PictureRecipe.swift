@@ -18,7 +18,7 @@ public struct PictureRecipe: Sendable {
   ///
   /// - Parameter parameters: Models are written by their path, or by their name where there is none; one without either
   ///   is left out.
-  public init(_ parameters: JobParameters) {
+  public init(_ parameters: ImageSettings) {
     let usual = CellDraft(environment: PlanningEnvironment())
     let draft = CellDraft(parameters)
     entries = RecipeKey.all.compactMap { key in
@@ -33,7 +33,7 @@ public struct PictureRecipe: Sendable {
   ///
   /// - Parameter parameters: Models are shown by their path, or by their name where there is none.
   /// - Returns: An object.
-  public static func json(_ parameters: JobParameters) -> JSONValue {
+  public static func json(_ parameters: ImageSettings) -> JSONValue {
     var parameters = parameters
     let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
@@ -74,9 +74,9 @@ extension RecipeKey {
 
 extension CellDraft {
   /// A cell that ends up with these settings.
-  fileprivate init(_ parameters: JobParameters) {
+  fileprivate init(_ parameters: ImageSettings) {
     self.init(environment: PlanningEnvironment())
-    self.parameters = parameters
+    self.settings = parameters
     basePrompt = parameters.prompt
     baseNegativePrompt = parameters.negativePrompt
     // Settings have no comments any more: a # that is left is meant.

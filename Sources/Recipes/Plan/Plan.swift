@@ -60,11 +60,11 @@ public struct Plan: Sendable {
     requests = nil
     let locator = ModelLocator(recipePath: recipe.path, environment: environment)
     var base = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(locator))
-    base.parameters.seed = -1
+    base.settings.seed = -1
     base.apply(recipe.base)
-    if base.parameters.seed < 0 { base.parameters.seed = seeds.seed(for: "seed", using: &generator) }
-    if base.parameters.subseed < 0, recipe.usesSubseeds {
-      base.parameters.subseed = seeds.seed(for: "subseed", using: &generator)
+    if base.settings.seed < 0 { base.settings.seed = seeds.seed(for: "seed", using: &generator) }
+    if base.settings.subseed < 0, recipe.usesSubseeds {
+      base.settings.subseed = seeds.seed(for: "subseed", using: &generator)
     }
     self.base = base
 

@@ -60,7 +60,7 @@ public struct PlanJobs: Sequence, Sendable {
 
     private mutating func job(_ places: [AxisPosition], _ draft: CellDraft) -> Job {
       defer { index += 1 }
-      return Job(index: index, axes: places, parameters: draft.resolved)
+      return Job(index: index, axes: places, settings: draft.resolved)
     }
   }
 }

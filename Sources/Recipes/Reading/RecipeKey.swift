@@ -116,17 +116,17 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "model", aliases: ["sd_model_checkpoint"], .model, isOurs: true, concern: "size",
       "The checkpoint: demo, or a file or folder beside the recipe, in models/ there or in $SDBATCH_MODELS.",
-      resolved: { .model($0.parameters.model) }, apply: { $1.parameters.model = $0.asModel ?? .demo }),
+      resolved: { .model($0.settings.model) }, apply: { $1.settings.model = $0.asModel ?? .demo }),
     RecipeKey(
       "vae", aliases: ["sd_vae"], .vae, isOurs: true, "A VAE file or folder that replaces the checkpoint's own.",
-      resolved: { $0.parameters.vae.map { .model($0) } ?? .nothing }, apply: { $1.parameters.vae = $0.asModel }),
+      resolved: { $0.settings.vae.map { .model($0) } ?? .nothing }, apply: { $1.settings.vae = $0.asModel }),
     RecipeKey(
       "refiner_checkpoint", .otherModel,
       "A checkpoint that finishes the picture, such as the refiner of Stable Diffusion XL.",
-      resolved: { $0.parameters.refiner.map { .model($0) } ?? .nothing }, apply: { $1.parameters.refiner = $0.asModel }),
+      resolved: { $0.settings.refiner.map { .model($0) } ?? .nothing }, apply: { $1.settings.refiner = $0.asModel }),
     RecipeKey(
       "refiner_switch_at", .number(0...1), "How much of the noise is gone when refiner_checkpoint takes over.",
-      resolved: { .number($0.parameters.refinerSwitchAt) }, apply: { $1.parameters.refinerSwitchAt = $0.asNumber }),
+      resolved: { .number($0.settings.refinerSwitchAt) }, apply: { $1.settings.refinerSwitchAt = $0.asNumber }),
     RecipeKey(
       "prompt", .text, concern: "prompt", "What the picture shows, in the webui's prompt syntax.",
       resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
@@ -153,13 +153,13 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "emphasis", .choice(EmphasisChoice.allCases.map(\.rawValue)), concern: "emphasis",
       "What the weights of both prompts do, by the webui's names.",
-      resolved: { .choice($0.parameters.emphasis.rawValue) },
-      apply: { $1.parameters.emphasis = $0.asChoice(EmphasisChoice.self) }),
+      resolved: { .choice($0.settings.emphasis.rawValue) },
+      apply: { $1.settings.emphasis = $0.asChoice(EmphasisChoice.self) }),
     RecipeKey(
       "use_old_scheduling", .choice(["false", "true"]),
       "Reads the numbers of prompt editing as the webui did before 1.6: those below 1 are parts of the whole.",
-      resolved: { .choice($0.parameters.timelines == .old ? "true" : "false") },
-      apply: { $1.parameters.timelines = $0 == .choice("true") ? .old : .current }),
+      resolved: { .choice($0.settings.timelines == .old ? "true" : "false") },
+      apply: { $1.settings.timelines = $0 == .choice("true") ? .old : .current }),
     RecipeKey(
       "enable_prompt_comments", .choice(["true", "false"]), concern: "prompt",
       "Whether # and what follows it in a line are taken out of both prompts.",
@@ -172,13 +172,13 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "seed", .seed,
       "Seeds the noise; -1 draws a number once, which the run folder keeps; nightly 16 adds 16 new ones each date.",
-      resolved: { .integer($0.parameters.seed) }, apply: { $1.parameters.seed = $0.asInteger }),
+      resolved: { .integer($0.settings.seed) }, apply: { $1.settings.seed = $0.asInteger }),
     RecipeKey(
       "steps", .integer(1...10_000, multipleOf: 1), "Sampling steps.",
-      resolved: { .integer(Int64($0.parameters.steps)) }, apply: { $1.parameters.steps = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.steps)) }, apply: { $1.settings.steps = Int($0.asInteger) }),
     RecipeKey(
       "cfg_scale", .number(-1000...1000), "How strongly the picture follows the prompt.",
-      resolved: { .number($0.parameters.cfgScale) }, apply: { $1.parameters.cfgScale = $0.asNumber }),
+      resolved: { .number($0.settings.cfgScale) }, apply: { $1.settings.cfgScale = $0.asNumber }),
     RecipeKey(
       "sampler_name", aliases: ["sampler_index"], .sampler, concern: "sampler",
       "The sampler by its webui name; an old combined name (DPM++ SDE Karras) sets the scheduler too.",
@@ -203,17 +203,17 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "rng", aliases: ["randn_source"], .choice(NoiseSourceID.allCases.map(\.rawValue)), isOurs: true,
       "Whose random numbers the noise uses: nv is the webui on a GPU, cpu is PyTorch on a CPU.",
-      resolved: { .choice($0.parameters.rng.rawValue) },
-      apply: { $1.parameters.rng = $0.asChoice(NoiseSourceID.self) }),
+      resolved: { .choice($0.settings.rng.rawValue) },
+      apply: { $1.settings.rng = $0.asChoice(NoiseSourceID.self) }),
     RecipeKey(
       "precision", .choice(PrecisionChoice.allCases.map(\.rawValue)), isOurs: true,
       "The arithmetic; auto is the fastest that keeps quality on this machine.",
-      resolved: { .choice($0.parameters.precision.rawValue) },
-      apply: { $1.parameters.precision = $0.asChoice(PrecisionChoice.self) }),
+      resolved: { .choice($0.settings.precision.rawValue) },
+      apply: { $1.settings.precision = $0.asChoice(PrecisionChoice.self) }),
     RecipeKey(
       "clip_skip", aliases: ["CLIP_stop_at_last_layers"], .integer(1...32, multipleOf: 1), isOurs: true,
       "1 takes the text encoder's last layer, 2 the one before it.",
-      resolved: { .integer(Int64($0.parameters.clipSkip)) }, apply: { $1.parameters.clipSkip = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.clipSkip)) }, apply: { $1.settings.clipSkip = Int($0.asInteger) }),
     RecipeKey(
       "eta", .number(0...100),
       "How much noise an ancestral or SDE sampler puts back; for DDIM it goes before eta_ddim.",
@@ -224,112 +224,112 @@ public final class RecipeKey: Sendable {
       resolved: { .number($0.eta) }, apply: { $1.ancestralEta = $0.asNumber }),
     RecipeKey(
       "s_churn", .number(0...10_000), "Noise added at each step of Euler, Heun and DPM2.",
-      resolved: { .number($0.parameters.sChurn) }, apply: { $1.parameters.sChurn = $0.asNumber }),
+      resolved: { .number($0.settings.sChurn) }, apply: { $1.settings.sChurn = $0.asNumber }),
     RecipeKey(
       "s_tmin", .number(0...10_000), "The smallest sigma that s_churn acts on.",
-      resolved: { .number($0.parameters.sTmin) }, apply: { $1.parameters.sTmin = $0.asNumber }),
+      resolved: { .number($0.settings.sTmin) }, apply: { $1.settings.sTmin = $0.asNumber }),
     RecipeKey(
       "s_tmax", .limit(0...10_000), "The largest sigma that s_churn acts on; 0 or nothing means no limit.",
-      resolved: { $0.parameters.sTmax.map { .number($0) } ?? .nothing }, apply: { $1.parameters.sTmax = $0.asLimit }),
+      resolved: { $0.settings.sTmax.map { .number($0) } ?? .nothing }, apply: { $1.settings.sTmax = $0.asLimit }),
     RecipeKey(
       "s_noise", .number(0...100), "Scales the noise that a sampler adds.",
-      resolved: { .number($0.parameters.sNoise) }, apply: { $1.parameters.sNoise = $0.asNumber }),
+      resolved: { .number($0.settings.sNoise) }, apply: { $1.settings.sNoise = $0.asNumber }),
     RecipeKey(
       "subseed", .seed, "Seeds the noise that subseed_strength mixes in; -1 draws a number once.",
-      resolved: { .integer($0.parameters.subseed) }, apply: { $1.parameters.subseed = $0.asInteger }),
+      resolved: { .integer($0.settings.subseed) }, apply: { $1.settings.subseed = $0.asInteger }),
     RecipeKey(
       "subseed_strength", .number(0...1), "How much of the subseed's noise is mixed into the first noise.",
-      resolved: { .number($0.parameters.subseedStrength) }, apply: { $1.parameters.subseedStrength = $0.asNumber }),
+      resolved: { .number($0.settings.subseedStrength) }, apply: { $1.settings.subseedStrength = $0.asNumber }),
     RecipeKey(
       "seed_resize_from_w", .integer(-1...8192, multipleOf: 1),
       "Width of the picture whose noise is put into the middle; 0 or less for none.",
-      resolved: { .integer(Int64($0.parameters.seedResizeFromW)) },
-      apply: { $1.parameters.seedResizeFromW = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.seedResizeFromW)) },
+      apply: { $1.settings.seedResizeFromW = Int($0.asInteger) }),
     RecipeKey(
       "seed_resize_from_h", .integer(-1...8192, multipleOf: 1), "The height that goes with seed_resize_from_w.",
-      resolved: { .integer(Int64($0.parameters.seedResizeFromH)) },
-      apply: { $1.parameters.seedResizeFromH = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.seedResizeFromH)) },
+      apply: { $1.settings.seedResizeFromH = Int($0.asInteger) }),
     RecipeKey(
       "eta_noise_seed_delta", .integer(-(1 << 53)...(1 << 53), multipleOf: 1),
       "Added to the seed for all noise but the first (ENSD).",
-      resolved: { .integer($0.parameters.etaNoiseSeedDelta) },
-      apply: { $1.parameters.etaNoiseSeedDelta = $0.asInteger }),
+      resolved: { .integer($0.settings.etaNoiseSeedDelta) },
+      apply: { $1.settings.etaNoiseSeedDelta = $0.asInteger }),
     RecipeKey(
       "eta_ddim", .number(0...1), "How much noise DDIM puts back.",
-      resolved: { .number($0.parameters.etaDDIM) }, apply: { $1.parameters.etaDDIM = $0.asNumber }),
+      resolved: { .number($0.settings.etaDDIM) }, apply: { $1.settings.etaDDIM = $0.asNumber }),
     RecipeKey(
       "uni_pc_variant", .choice(UniPCVariant.allCases.map(\.rawValue)), "The form of UniPC's coefficients.",
-      resolved: { .choice($0.parameters.uniPCVariant.rawValue) },
-      apply: { $1.parameters.uniPCVariant = $0.asChoice(UniPCVariant.self) }),
+      resolved: { .choice($0.settings.uniPCVariant.rawValue) },
+      apply: { $1.settings.uniPCVariant = $0.asChoice(UniPCVariant.self) }),
     RecipeKey(
       "uni_pc_skip_type", .choice(UniPCSkipType.allCases.map(\.rawValue)), "How UniPC spaces its steps.",
-      resolved: { .choice($0.parameters.uniPCSkipType.rawValue) },
-      apply: { $1.parameters.uniPCSkipType = $0.asChoice(UniPCSkipType.self) }),
+      resolved: { .choice($0.settings.uniPCSkipType.rawValue) },
+      apply: { $1.settings.uniPCSkipType = $0.asChoice(UniPCSkipType.self) }),
     RecipeKey(
       "uni_pc_order", .integer(1...50, multipleOf: 1), "UniPC's order, at most the steps.",
-      resolved: { .integer(Int64($0.parameters.uniPCOrder)) },
-      apply: { $1.parameters.uniPCOrder = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.uniPCOrder)) },
+      apply: { $1.settings.uniPCOrder = Int($0.asInteger) }),
     RecipeKey(
       "uni_pc_lower_order_final", .flag, "Whether UniPC goes down in order at the end.",
-      resolved: { .flag($0.parameters.uniPCLowerOrderFinal) },
-      apply: { $1.parameters.uniPCLowerOrderFinal = $0.asFlag }),
+      resolved: { .flag($0.settings.uniPCLowerOrderFinal) },
+      apply: { $1.settings.uniPCLowerOrderFinal = $0.asFlag }),
     RecipeKey(
       "always_discard_next_to_last_sigma", .flag, "Drops the schedule's last sigma but one with every sampler.",
-      resolved: { .flag($0.parameters.alwaysDiscardNextToLastSigma) },
-      apply: { $1.parameters.alwaysDiscardNextToLastSigma = $0.asFlag }),
+      resolved: { .flag($0.settings.alwaysDiscardNextToLastSigma) },
+      apply: { $1.settings.alwaysDiscardNextToLastSigma = $0.asFlag }),
     RecipeKey(
       "sgm_noise_multiplier", .flag, "Scales the first noise by √(1 + σ²) rather than by σ.",
-      resolved: { .flag($0.parameters.sgmNoiseMultiplier) },
-      apply: { $1.parameters.sgmNoiseMultiplier = $0.asFlag }),
+      resolved: { .flag($0.settings.sgmNoiseMultiplier) },
+      apply: { $1.settings.sgmNoiseMultiplier = $0.asFlag }),
     RecipeKey(
       "sigma_min", .number(0...10_000), "The schedule's smallest sigma; 0 for the model's.",
-      resolved: { .number($0.parameters.sigmaMin) }, apply: { $1.parameters.sigmaMin = $0.asNumber }),
+      resolved: { .number($0.settings.sigmaMin) }, apply: { $1.settings.sigmaMin = $0.asNumber }),
     RecipeKey(
       "sigma_max", .number(0...10_000), "The schedule's largest sigma; 0 for the model's.",
-      resolved: { .number($0.parameters.sigmaMax) }, apply: { $1.parameters.sigmaMax = $0.asNumber }),
+      resolved: { .number($0.settings.sigmaMax) }, apply: { $1.settings.sigmaMax = $0.asNumber }),
     RecipeKey(
       "rho", .number(0...100), "The exponent of the schedules karras and polyexponential; 0 for their own.",
-      resolved: { .number($0.parameters.rho) }, apply: { $1.parameters.rho = $0.asNumber }),
+      resolved: { .number($0.settings.rho) }, apply: { $1.settings.rho = $0.asNumber }),
     RecipeKey(
       "beta_dist_alpha", .number(0.01...100), "The first parameter of the schedule beta.",
-      resolved: { .number($0.parameters.betaDistAlpha) }, apply: { $1.parameters.betaDistAlpha = $0.asNumber }),
+      resolved: { .number($0.settings.betaDistAlpha) }, apply: { $1.settings.betaDistAlpha = $0.asNumber }),
     RecipeKey(
       "beta_dist_beta", .number(0.01...100), "The second parameter of the schedule beta.",
-      resolved: { .number($0.parameters.betaDistBeta) }, apply: { $1.parameters.betaDistBeta = $0.asNumber }),
+      resolved: { .number($0.settings.betaDistBeta) }, apply: { $1.settings.betaDistBeta = $0.asNumber }),
     RecipeKey(
       "use_old_karras_scheduler_sigmas", .flag, "Runs schedules from 10 to 0.1, as the webui's first versions did.",
-      resolved: { .flag($0.parameters.useOldKarrasSchedulerSigmas) },
-      apply: { $1.parameters.useOldKarrasSchedulerSigmas = $0.asFlag }),
+      resolved: { .flag($0.settings.useOldKarrasSchedulerSigmas) },
+      apply: { $1.settings.useOldKarrasSchedulerSigmas = $0.asFlag }),
     RecipeKey(
       "sd_noise_schedule", .choice(TrainingNoiseChoice.allCases.map(\.rawValue)),
       "The noise levels that the model is taken to be trained on.",
-      resolved: { .choice($0.parameters.sdNoiseSchedule.rawValue) },
-      apply: { $1.parameters.sdNoiseSchedule = $0.asChoice(TrainingNoiseChoice.self) }),
+      resolved: { .choice($0.settings.sdNoiseSchedule.rawValue) },
+      apply: { $1.settings.sdNoiseSchedule = $0.asChoice(TrainingNoiseChoice.self) }),
     RecipeKey(
       "use_downcasted_alpha_bar", .flag, "Rounds the training's noise levels to half precision.",
-      resolved: { .flag($0.parameters.useDowncastedAlphaBar) },
-      apply: { $1.parameters.useDowncastedAlphaBar = $0.asFlag }),
+      resolved: { .flag($0.settings.useDowncastedAlphaBar) },
+      apply: { $1.settings.useDowncastedAlphaBar = $0.asFlag }),
     RecipeKey(
       "enable_quantization", .flag, "Tells the network of whole timesteps only.",
-      resolved: { .flag($0.parameters.enableQuantization) },
-      apply: { $1.parameters.enableQuantization = $0.asFlag }),
+      resolved: { .flag($0.settings.enableQuantization) },
+      apply: { $1.settings.enableQuantization = $0.asFlag }),
     RecipeKey(
       "s_min_uncond", .number(0...10_000), "Below this sigma every other call leaves out the negative prompt.",
-      resolved: { .number($0.parameters.sMinUncond) }, apply: { $1.parameters.sMinUncond = $0.asNumber }),
+      resolved: { .number($0.settings.sMinUncond) }, apply: { $1.settings.sMinUncond = $0.asNumber }),
     RecipeKey(
       "s_min_uncond_all", .flag, "Makes s_min_uncond act on every call.",
-      resolved: { .flag($0.parameters.sMinUncondAll) },
-      apply: { $1.parameters.sMinUncondAll = $0.asFlag }),
+      resolved: { .flag($0.settings.sMinUncondAll) },
+      apply: { $1.settings.sMinUncondAll = $0.asFlag }),
     RecipeKey(
       "skip_early_cond", .number(0...1), "The first part of all calls that leaves out the negative prompt.",
-      resolved: { .number($0.parameters.skipEarlyCond) }, apply: { $1.parameters.skipEarlyCond = $0.asNumber }),
+      resolved: { .number($0.settings.skipEarlyCond) }, apply: { $1.settings.skipEarlyCond = $0.asNumber }),
     RecipeKey(
       "tiling", .flag, "Makes pictures that continue themselves beyond their edges.",
-      resolved: { .flag($0.parameters.tiling) }, apply: { $1.parameters.tiling = $0.asFlag }),
+      resolved: { .flag($0.settings.tiling) }, apply: { $1.settings.tiling = $0.asFlag }),
     RecipeKey(
       "token_merging_ratio", .number(0...0.9), "The part of all tokens that self-attention merges: an approximation.",
-      resolved: { .number($0.parameters.tokenMergingRatio) },
-      apply: { $1.parameters.tokenMergingRatio = $0.asNumber }),
+      resolved: { .number($0.settings.tokenMergingRatio) },
+      apply: { $1.settings.tokenMergingRatio = $0.asNumber }),
     RecipeKey(
       "enable_hr", .flag, "Makes a second pass over the enlarged picture of the first: hires fix.",
       resolved: { .flag($0.hires.isOn) }, apply: { $1.hires.isOn = $0.asFlag }),
@@ -396,22 +396,22 @@ public final class RecipeKey: Sendable {
     RecipeKey(
       "feature_cache", .integer(1...100, multipleOf: 1), isOurs: true,
       "Computes all of the network in every so many calls, and in between only its shallow layers: an approximation.",
-      resolved: { .integer(Int64($0.parameters.featureCache)) },
-      apply: { $1.parameters.featureCache = Int($0.asInteger) }),
+      resolved: { .integer(Int64($0.settings.featureCache)) },
+      apply: { $1.settings.featureCache = Int($0.asInteger) }),
     RecipeKey(
       "memory_limit", .bytes, isOurs: true,
       "The most memory that making an image may take, such as 2.5GiB; the run tells what it gives up for it.",
-      resolved: { .integer($0.parameters.memoryLimit) }, apply: { $1.parameters.memoryLimit = $0.asBytes }),
+      resolved: { .integer($0.settings.memoryLimit) }, apply: { $1.settings.memoryLimit = $0.asBytes }),
     RecipeKey(
       "weight_packing", .choice(WeightPackingChoice.allCases.map(\.rawValue)), isOurs: true,
       "Whether weights are packed to be fast or small; auto is fast, unless memory_limit leaves no room.",
-      resolved: { .choice($0.parameters.weightPacking.rawValue) },
-      apply: { $1.parameters.weightPacking = $0.asChoice(WeightPackingChoice.self) }),
+      resolved: { .choice($0.settings.weightPacking.rawValue) },
+      apply: { $1.settings.weightPacking = $0.asChoice(WeightPackingChoice.self) }),
     RecipeKey(
       "prediction_type", .choice(PredictionChoice.allCases.map(\.rawValue)), isOurs: true,
       "What the network predicts, where the model's files do not say.",
-      resolved: { .choice($0.parameters.predictionType.rawValue) },
-      apply: { $1.parameters.predictionType = $0.asChoice(PredictionChoice.self) }),
+      resolved: { .choice($0.settings.predictionType.rawValue) },
+      apply: { $1.settings.predictionType = $0.asChoice(PredictionChoice.self) }),
 
     RecipeKey(document: "grid", .axes, "Axes that are multiplied; the last varies fastest."),
     RecipeKey(document: "zip", .axisGroups, "Groups of axes that advance together; each group is one more axis."),

@@ -37,7 +37,7 @@ public struct Request: Sendable {
   public let denoisingStrength: Double?
 
   /// The settings of all images; `seed` and `subseed` may still be -1.
-  let settings: JobParameters
+  let settings: ImageSettings
   /// A digest of all that was asked for, but for where to post it.
   let digest: String
 
@@ -62,7 +62,7 @@ public struct PlannedRequest: Sendable {
   ///
   /// - Parameter number: The image, from 0: batch after batch.
   /// - Returns: Its settings.
-  public func parameters(_ number: Int) -> JobParameters {
+  public func parameters(_ number: Int) -> ImageSettings {
     var parameters = request.settings
     parameters.seed = parameters.subseedMatters ? seed : seed + Int64(number)
     parameters.subseed = subseed + Int64(number)
@@ -156,6 +156,6 @@ struct RequestJobs: Sequence, IteratorProtocol {
     }
     if hasSeveralImages { axes.append(AxisPosition(name: "image", value: "\(number)", title: "\(number)")) }
     defer { number += 1 }
-    return Job(index: planned.jobs.lowerBound + number, axes: axes, parameters: planned.parameters(number))
+    return Job(index: planned.jobs.lowerBound + number, axes: axes, settings: planned.parameters(number))
   }
 }

@@ -10,7 +10,7 @@ struct RequestBodyReader {
 
   /// A body that was read.
   struct Body {
-    var settings = JobParameters()
+    var settings = ImageSettings()
     /// As the webui has them in a response.
     var parameters = JSONValue.null
     var batchSize = 1
@@ -35,7 +35,7 @@ struct RequestBodyReader {
     body.parameters = fields.json
     var draft = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(values.locator))
     draft.hasWildcards = false
-    draft.parameters.seed = -1
+    draft.settings.seed = -1
     if let options = fields.given["override_settings"] { applyOptions(options, to: &draft) }
     let hasSecondPass = fields.flag("enable_hr")
     for field in RequestField.all {
@@ -63,7 +63,7 @@ struct RequestBodyReader {
       }
     }
     // Where the webui is not told when, the refiner takes over at once.
-    if draft.parameters.refiner != nil, fields.isEmpty("refiner_switch_at") { draft.parameters.refinerSwitchAt = 0 }
+    if draft.settings.refiner != nil, fields.isEmpty("refiner_switch_at") { draft.settings.refinerSwitchAt = 0 }
     applySampler(fields, defaults, to: &draft)
     if hasSecondPass, body.denoisingStrength == nil, fields.value("denoising_strength").isNull {
       findings.error(
@@ -74,7 +74,7 @@ struct RequestBodyReader {
     checkCount(body, fields, draft)
     body.settings = draft.resolved
     // As the webui does, of which the text in the image tells.
-    body.settings.subseed = draft.parameters.subseed
+    body.settings.subseed = draft.settings.subseed
     return body
   }
 
@@ -221,7 +221,7 @@ struct RequestBodyReader {
         "n_iter: found \(body.iterations) batches of \(body.batchSize), expected \(Self.imageLimit) images at most",
         at: fields.value("n_iter").position)
     }
-    for (name, seed) in [("seed", draft.parameters.seed), ("subseed", draft.parameters.subseed)]
+    for (name, seed) in [("seed", draft.settings.seed), ("subseed", draft.settings.subseed)]
     where seed > Int64.max - count {
       findings.error(
         "\(name): found \(seed), which leaves no numbers for the other images; expected \(Int64.max - count) at most",

@@ -21,7 +21,7 @@ public struct PlannedJob: Hashable, Sendable {
 
   /// All that the identity is made of, as an object with sorted members.
   public var identity: JSONValue? {
-    JobID.canonicalJSON(job.parameters, ingredients).withUnsafeBufferPointer { try? JSONValue(parsing: $0) }
+    JobID.canonicalJSON(job.settings, ingredients).withUnsafeBufferPointer { try? JSONValue(parsing: $0) }
   }
 }
 
@@ -140,7 +140,7 @@ public enum FrozenPlan {
       writer.key("axes")
       writer.axes(planned.job.axes)
       writer.key("parameters")
-      ParametersJSON.writeFrozen(planned.job.parameters, to: &writer)
+      ParametersJSON.writeFrozen(planned.job.settings, to: &writer)
       if showsIngredients {
         writer.key("ingredients")
         writer.ingredients(planned.ingredients)
@@ -200,9 +200,14 @@ public enum FrozenPlan {
       var id: String
       var index: Int
       var axes: [AxisPosition]
-      var parameters: JobParameters
+      var settings: ImageSettings
       var ingredients: JobIngredients?
       var engine: EngineDescription?
+
+      enum CodingKeys: String, CodingKey {
+        case id, index, axes, ingredients, engine
+        case settings = "parameters"
+      }
     }
     let decoder = JSONDecoder()
     var last: JobIngredients?
@@ -215,7 +220,7 @@ public enum FrozenPlan {
       if let engine = line.engine, let recipe = (try? JSONValue(parsing: bytes))?["recipe"] {
         details = RunDetails(recipe: recipe, engine: engine)
       }
-      let job = Job(index: line.index, axes: line.axes, parameters: line.parameters)
+      let job = Job(index: line.index, axes: line.axes, settings: line.settings)
       try body(PlannedJob(id: id, job: job, ingredients: ingredients), details)
     }
   }

@@ -3,26 +3,26 @@ import Settings
 
 /// Settings as the files of a run hold them, under the recipe's keys.
 enum ParametersJSON {
-  /// For the plan: just what `JobParameters` decodes, with where the models were found.
-  static func writeFrozen(_ parameters: JobParameters, to writer: inout JSONWriter) {
+  /// For the plan: just what `ImageSettings` decodes, with where the models were found.
+  static func writeFrozen(_ settings: ImageSettings, to writer: inout JSONWriter) {
     writer.object { writer in
       writer.key("model")
-      write(parameters.model, to: &writer)
+      write(settings.model, to: &writer)
       writer.key("vae")
-      if let vae = parameters.vae { write(vae, to: &writer) } else { writer.null() }
-      if let refiner = parameters.refiner {
+      if let vae = settings.vae { write(vae, to: &writer) } else { writer.null() }
+      if let refiner = settings.refiner {
         writer.key("refiner_checkpoint")
         write(refiner, to: &writer)
-        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+        writer.member("refiner_switch_at", settings.refinerSwitchAt)
       }
-      if !parameters.adapterPlaces.isEmpty {
+      if !settings.adapterPlaces.isEmpty {
         writer.key("adapter_places")
         writer.array { writer in
-          for place in parameters.adapterPlaces { writer.string(place) }
+          for place in settings.adapterPlaces { writer.string(place) }
         }
       }
-      writeCommon(parameters, scheduler: parameters.scheduler, precision: parameters.precision.rawValue, to: &writer)
-      guard let hires = parameters.hires else { return }
+      writeCommon(settings, scheduler: settings.scheduler, precision: settings.precision.rawValue, to: &writer)
+      guard let hires = settings.hires else { return }
       writer.key("hires")
       writer.object { writer in
         writeHires(hires, to: &writer)
@@ -46,17 +46,17 @@ enum ParametersJSON {
   }
 
   /// For the manifest: models by the recipe's names, the schedule and the precision that run.
-  static func writeResolved(_ parameters: JobParameters, _ ingredients: JobIngredients, to writer: inout JSONWriter) {
+  static func writeResolved(_ settings: ImageSettings, _ ingredients: JobIngredients, to writer: inout JSONWriter) {
     writer.object { writer in
-      writer.member("model", parameters.model.name)
-      writer.member("vae", parameters.vae?.name)
-      if let refiner = parameters.refiner {
+      writer.member("model", settings.model.name)
+      writer.member("vae", settings.vae?.name)
+      if let refiner = settings.refiner {
         writer.member("refiner_checkpoint", refiner.name)
-        writer.member("refiner_switch_at", parameters.refinerSwitchAt)
+        writer.member("refiner_switch_at", settings.refinerSwitchAt)
       }
       writeCommon(
-        parameters, scheduler: parameters.namedSchedule, precision: ingredients.precision, to: &writer)
-      guard let hires = parameters.hires, let second = parameters.secondPass else { return }
+        settings, scheduler: settings.namedSchedule, precision: ingredients.precision, to: &writer)
+      guard let hires = settings.hires, let second = settings.secondPass else { return }
       writer.member("enable_hr", true)
       writeHires(hires, to: &writer)
       if let checkpoint = hires.checkpoint { writer.member("hr_checkpoint_name", checkpoint.name) }
@@ -65,8 +65,8 @@ enum ParametersJSON {
       writer.member("hr_prompt", second.prompt)
       writer.member("hr_negative_prompt", second.negativePrompt)
       writer.member("hr_upscaler", hires.effectiveUpscaler.name)
-      writer.member("final_width", parameters.finalWidth)
-      writer.member("final_height", parameters.finalHeight)
+      writer.member("final_width", settings.finalWidth)
+      writer.member("final_height", settings.finalHeight)
     }
   }
 
@@ -88,56 +88,56 @@ enum ParametersJSON {
   }
 
   private static func writeCommon(
-    _ parameters: JobParameters, scheduler: ScheduleID, precision: String, to writer: inout JSONWriter
+    _ settings: ImageSettings, scheduler: ScheduleID, precision: String, to writer: inout JSONWriter
   ) {
-    writer.member("prompt", parameters.prompt)
-    writer.member("negative_prompt", parameters.negativePrompt)
-    writer.member("emphasis", parameters.emphasis.rawValue)
-    writer.member("use_old_scheduling", .bool(parameters.timelines == .old))
-    writer.member("seed", parameters.seed)
-    writer.member("steps", parameters.steps)
-    writer.member("cfg_scale", parameters.cfgScale)
-    writer.member("sampler_name", parameters.sampler.rawValue)
+    writer.member("prompt", settings.prompt)
+    writer.member("negative_prompt", settings.negativePrompt)
+    writer.member("emphasis", settings.emphasis.rawValue)
+    writer.member("use_old_scheduling", .bool(settings.timelines == .old))
+    writer.member("seed", settings.seed)
+    writer.member("steps", settings.steps)
+    writer.member("cfg_scale", settings.cfgScale)
+    writer.member("sampler_name", settings.sampler.rawValue)
     writer.member("scheduler", scheduler.rawValue)
-    writer.member("width", parameters.width)
-    writer.member("height", parameters.height)
-    writer.member("rng", parameters.rng.rawValue)
-    writer.member("clip_skip", parameters.clipSkip)
-    writer.member("eta", parameters.eta)
-    writer.member("s_churn", parameters.sChurn)
-    writer.member("s_tmin", parameters.sTmin)
-    writer.member("s_tmax", parameters.sTmax)
-    writer.member("s_noise", parameters.sNoise)
+    writer.member("width", settings.width)
+    writer.member("height", settings.height)
+    writer.member("rng", settings.rng.rawValue)
+    writer.member("clip_skip", settings.clipSkip)
+    writer.member("eta", settings.eta)
+    writer.member("s_churn", settings.sChurn)
+    writer.member("s_tmin", settings.sTmin)
+    writer.member("s_tmax", settings.sTmax)
+    writer.member("s_noise", settings.sNoise)
     writer.member("precision", precision)
-    writer.member("prediction_type", parameters.predictionType.rawValue)
-    writer.member("subseed", parameters.subseed)
-    writer.member("subseed_strength", parameters.subseedStrength)
-    writer.member("seed_resize_from_w", parameters.seedResizeFromW)
-    writer.member("seed_resize_from_h", parameters.seedResizeFromH)
-    writer.member("eta_noise_seed_delta", parameters.etaNoiseSeedDelta)
-    writer.member("eta_ddim", parameters.etaDDIM)
-    writer.member("uni_pc_variant", parameters.uniPCVariant.rawValue)
-    writer.member("uni_pc_skip_type", parameters.uniPCSkipType.rawValue)
-    writer.member("uni_pc_order", parameters.uniPCOrder)
-    writer.member("uni_pc_lower_order_final", .bool(parameters.uniPCLowerOrderFinal))
-    writer.member("always_discard_next_to_last_sigma", .bool(parameters.alwaysDiscardNextToLastSigma))
-    writer.member("sgm_noise_multiplier", .bool(parameters.sgmNoiseMultiplier))
-    writer.member("sigma_min", parameters.sigmaMin)
-    writer.member("sigma_max", parameters.sigmaMax)
-    writer.member("rho", parameters.rho)
-    writer.member("beta_dist_alpha", parameters.betaDistAlpha)
-    writer.member("beta_dist_beta", parameters.betaDistBeta)
-    writer.member("use_old_karras_scheduler_sigmas", .bool(parameters.useOldKarrasSchedulerSigmas))
-    writer.member("sd_noise_schedule", parameters.sdNoiseSchedule.rawValue)
-    writer.member("use_downcasted_alpha_bar", .bool(parameters.useDowncastedAlphaBar))
-    writer.member("enable_quantization", .bool(parameters.enableQuantization))
-    writer.member("s_min_uncond", parameters.sMinUncond)
-    writer.member("s_min_uncond_all", .bool(parameters.sMinUncondAll))
-    writer.member("skip_early_cond", parameters.skipEarlyCond)
-    writer.member("tiling", .bool(parameters.tiling))
-    writer.member("token_merging_ratio", parameters.tokenMergingRatio)
-    writer.member("feature_cache", parameters.featureCache)
-    writer.member("memory_limit", .integer(parameters.memoryLimit))
-    writer.member("weight_packing", parameters.weightPacking.rawValue)
+    writer.member("prediction_type", settings.predictionType.rawValue)
+    writer.member("subseed", settings.subseed)
+    writer.member("subseed_strength", settings.subseedStrength)
+    writer.member("seed_resize_from_w", settings.seedResizeFromW)
+    writer.member("seed_resize_from_h", settings.seedResizeFromH)
+    writer.member("eta_noise_seed_delta", settings.etaNoiseSeedDelta)
+    writer.member("eta_ddim", settings.etaDDIM)
+    writer.member("uni_pc_variant", settings.uniPCVariant.rawValue)
+    writer.member("uni_pc_skip_type", settings.uniPCSkipType.rawValue)
+    writer.member("uni_pc_order", settings.uniPCOrder)
+    writer.member("uni_pc_lower_order_final", .bool(settings.uniPCLowerOrderFinal))
+    writer.member("always_discard_next_to_last_sigma", .bool(settings.alwaysDiscardNextToLastSigma))
+    writer.member("sgm_noise_multiplier", .bool(settings.sgmNoiseMultiplier))
+    writer.member("sigma_min", settings.sigmaMin)
+    writer.member("sigma_max", settings.sigmaMax)
+    writer.member("rho", settings.rho)
+    writer.member("beta_dist_alpha", settings.betaDistAlpha)
+    writer.member("beta_dist_beta", settings.betaDistBeta)
+    writer.member("use_old_karras_scheduler_sigmas", .bool(settings.useOldKarrasSchedulerSigmas))
+    writer.member("sd_noise_schedule", settings.sdNoiseSchedule.rawValue)
+    writer.member("use_downcasted_alpha_bar", .bool(settings.useDowncastedAlphaBar))
+    writer.member("enable_quantization", .bool(settings.enableQuantization))
+    writer.member("s_min_uncond", settings.sMinUncond)
+    writer.member("s_min_uncond_all", .bool(settings.sMinUncondAll))
+    writer.member("skip_early_cond", settings.skipEarlyCond)
+    writer.member("tiling", .bool(settings.tiling))
+    writer.member("token_merging_ratio", settings.tokenMergingRatio)
+    writer.member("feature_cache", settings.featureCache)
+    writer.member("memory_limit", .integer(settings.memoryLimit))
+    writer.member("weight_packing", settings.weightPacking.rawValue)
   }
 }

@@ -43,8 +43,8 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     var knownGroups: [JobIngredients: Int32] = [:]
     var knownIDs: [JobID: Int32] = [:]
     for job in jobs {
-      let ingredients = try generator.ingredients(for: job.parameters)
-      let id = JobID(job.parameters, ingredients)
+      let ingredients = try generator.ingredients(for: job.settings)
+      let id = JobID(job.settings, ingredients)
       let place = Int32(ids.count)
       if knownGroups[ingredients] == nil {
         knownGroups[ingredients] = Int32(self.ingredients.count)
@@ -116,7 +116,7 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     guard let shard else { return Array(repeating: true, count: count) }
     // In the order of the work: jobs of one model follow each other.
     let costs = jobs.map { job in
-      let passes = [job.parameters] + (job.parameters.secondPass.map { [$0] } ?? [])
+      let passes = [job.settings] + (job.settings.secondPass.map { [$0] } ?? [])
       return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height }
     }
     let work = (0..<count).filter(isFirst).sorted { (batch($0), $0) < (batch($1), $1) }

@@ -43,7 +43,7 @@ public struct RunPictures: Sendable {
       } else {
         picture.error = try journal.failure(planned.id)?.error
         picture.infotext =
-          Infotext(planned.job.parameters, planned.ingredients, version: details?.engine.version ?? "").text
+          Infotext(planned.job.settings, planned.ingredients, version: details?.engine.version ?? "").text
       }
       pictures.append(picture)
     }

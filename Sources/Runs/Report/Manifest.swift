@@ -133,11 +133,11 @@ struct Manifest {
   static func append(
     _ planned: PlannedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
   ) throws {
-    let (parameters, ingredients) = (planned.job.parameters, planned.ingredients)
+    let (settings, ingredients) = (planned.job.settings, planned.ingredients)
     let image = state == .done ? try journal.image(planned.id) : nil
     let failure = state == .failed ? try journal.failure(planned.id) : nil
     // A picture that another run made may carry an older text; the manifest shows what is in the file.
-    let infotext = image?.infotext ?? Infotext(parameters, ingredients, version: version).text
+    let infotext = image?.infotext ?? Infotext(settings, ingredients, version: version).text
     writer.object { writer in
       writer.member("id", planned.id.description)
       writer.member("index", planned.job.index)
@@ -148,13 +148,13 @@ struct Manifest {
       writer.member("sha256", image?.sha256)
       writer.member("pixels_sha256", image?.pixelsSHA256)
       writer.key("parameters")
-      ParametersJSON.writeResolved(parameters, ingredients, to: &writer)
+      ParametersJSON.writeResolved(settings, ingredients, to: &writer)
       writer.member("infotext", infotext)
       writer.key("info")
       if let image {
         writer.value(
           GenerationInfo.json(
-            parameters, ingredients, infotext: infotext, version: version,
+            settings, ingredients, infotext: infotext, version: version,
             timestamp: image.started.compactLocal))
       } else {
         writer.null()

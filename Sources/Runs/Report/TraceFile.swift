@@ -93,17 +93,17 @@ final class TraceFile {
   /// Adds the line of an image that is done, after so many evaluations of the network.
   func append(_ image: FinishedImage, _ planned: PlannedJob, _ evaluations: NetworkEvaluations) throws {
     let asked = evaluations - evaluationsBefore
-    let (parameters, ingredients) = (planned.job.parameters, planned.ingredients)
+    let (settings, ingredients) = (planned.job.settings, planned.ingredients)
     try append(
       Column.allCases.map { column in
         switch column {
         case .started: image.started.iso
         case .seconds: image.seconds.map(PythonNumber.repr) ?? ""
         case .secondsPerStep: meter?.secondsPerStep.map { Self.rounded($0) } ?? ""
-        case .steps: "\(parameters.allSteps)"
-        case .size: parameters.passSizes
-        case .sampler: parameters.sampler.rawValue
-        case .cfgScale: PythonNumber.repr(parameters.cfgScale)
+        case .steps: "\(settings.allSteps)"
+        case .size: settings.passSizes
+        case .sampler: settings.sampler.rawValue
+        case .cfgScale: PythonNumber.repr(settings.cfgScale)
         case .peakMemory: PeakMemory.bytes.map { "\($0 >> 20)" } ?? ""
         case .fileBytes: "\(image.mark.size)"
         case .model: ingredients.model.shortHash

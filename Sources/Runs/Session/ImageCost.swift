@@ -19,14 +19,14 @@ public struct ImageKind: Hashable, Sendable {
   public var isGuided: Bool
 
   /// The kind of a job's image.
-  public init(_ parameters: JobParameters, _ ingredients: JobIngredients, threads: Int) {
+  public init(_ settings: ImageSettings, _ ingredients: JobIngredients, threads: Int) {
     model = ingredients.model.shortHash
-    size = parameters.passSizes
+    size = settings.passSizes
     precision = ingredients.precision
     isa = ingredients.isa
     self.threads = threads
-    sampler = parameters.sampler.rawValue
-    isGuided = parameters.cfgScale != 1
+    sampler = settings.sampler.rawValue
+    isGuided = settings.cfgScale != 1
   }
 
   fileprivate init?(_ row: [String: Substring]) {
@@ -216,7 +216,7 @@ public struct CostBook: Sendable {
   }
 }
 
-extension JobParameters {
+extension ImageSettings {
   /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
   var passSizes: String {
     let first = "\(width)x\(height)"

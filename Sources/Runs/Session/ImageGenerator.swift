@@ -11,15 +11,15 @@ public protocol ImageGenerator {
 
   /// What besides its settings decides the pixels of a job; loads no weights, and is cheap after a model's first time.
   ///
-  /// - Parameter parameters: The settings of a job.
+  /// - Parameter settings: The settings of a job.
   /// - Returns: The models by digest and the arithmetic that will run.
   /// - Throws: Whatever makes the model unusable; the run does not start.
-  func ingredients(for parameters: JobParameters) throws -> JobIngredients
+  func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
   /// Makes one image.
   ///
   /// - Parameters:
-  ///   - parameters: The settings of the job.
+  ///   - settings: The settings of the job.
   ///   - state: What an earlier call for the same job told `progress`, to go on from there; nothing for the start. The
   ///     image has to be the same.
   ///   - progress: To be called before each stage and after each sampling step, with the state wherever the image could go
@@ -28,7 +28,7 @@ public protocol ImageGenerator {
   /// - Throws: What `progress` throws; `UnusableState` if there is no going on from `state`; an `InputFailure` that is not
   ///   of one job if every job with this model would fail as this one; or any other error, which makes this one job fail.
   mutating func generate(
-    _ parameters: JobParameters, resuming state: [UInt8]?,
+    _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage
 }

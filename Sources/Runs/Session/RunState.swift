@@ -31,12 +31,12 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   // MARK: Before the work
 
   /// Notes where a job stands that this run will do, unless it is done.
-  mutating func find(_ state: JobState, _ parameters: JobParameters, at place: Int) {
+  mutating func find(_ state: JobState, _ settings: ImageSettings, at place: Int) {
     states[place] = state
     if state == .done { return }
     toDo[plan.batch(place)] += 1
     imagesToMake += 1
-    stepsToMake += parameters.allSteps
+    stepsToMake += settings.allSteps
   }
 
   /// Notes where a job stands that this run leaves alone.

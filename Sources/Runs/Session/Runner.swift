@@ -192,7 +192,7 @@ public struct Runner<Generator: ImageGenerator> {
       } else if selection == .failed, found == .pending {
         state.leave(found, at: place)
       } else {
-        state.find(found, planned.job.parameters, at: place)
+        state.find(found, planned.job.settings, at: place)
       }
     }
     for entry in news { try journal.append(entry, isDurable: false) }
@@ -327,10 +327,10 @@ public struct Runner<Generator: ImageGenerator> {
   private mutating func attempt(
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, from earlier: Checkpoint?
   ) throws -> RGBImage {
-    let parameters = running.job.parameters
+    let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
     var isToldOf = earlier == nil
-    let image = try generator.generate(parameters, resuming: earlier?.state) { progress, state in
+    let image = try generator.generate(settings, resuming: earlier?.state) { progress, state in
       if !isToldOf, let state {
         isToldOf = true
         observe(.resumed(running, step: state.step))
@@ -343,9 +343,9 @@ public struct Runner<Generator: ImageGenerator> {
       if let reason { throw StopRequested(reason) }
       if let lateness { throw DeadlinePassed(description: lateness) }
     }
-    guard image.width == parameters.finalWidth, image.height == parameters.finalHeight else {
+    guard image.width == settings.finalWidth, image.height == settings.finalHeight else {
       throw BatchError.wrongSize(
-        found: "\(image.width)x\(image.height)", expected: "\(parameters.finalWidth)x\(parameters.finalHeight)")
+        found: "\(image.width)x\(image.height)", expected: "\(settings.finalWidth)x\(settings.finalHeight)")
     }
     return image
   }
@@ -373,7 +373,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private func infotext(_ planned: PlannedJob) -> String {
-    Infotext(planned.job.parameters, planned.ingredients, version: generator.engine.version).text
+    Infotext(planned.job.settings, planned.ingredients, version: generator.engine.version).text
   }
 }
 

@@ -50,8 +50,8 @@ enum ImageCheck {
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
       let picture = try? PNGFile(decoding: bytes),
       picture.text("parameters").map({ Array($0.utf8) }) == Array(infotext.utf8),
-      picture.image.width == planned.job.parameters.finalWidth,
-      picture.image.height == planned.job.parameters.finalHeight
+      picture.image.width == planned.job.settings.finalWidth,
+      picture.image.height == planned.job.settings.finalHeight
     else { return nil }
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,

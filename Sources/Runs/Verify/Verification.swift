@@ -72,9 +72,9 @@ public struct Verification {
     let reader = JournalReader(run, index)
     do {
       try FrozenPlan.forEachJob(in: run) { planned, _ in
-        let (id, parameters) = (planned.id, planned.job.parameters)
+        let (id, settings) = (planned.id, planned.job.settings)
         if places[id] == nil {
-          let size = (parameters.finalWidth, parameters.finalHeight)
+          let size = (settings.finalWidth, settings.finalHeight)
           let isSound = try examine(id, reader, place: planned.job.index, size: size)
           places[id] = (planned.job.index, isSound)
         }

@@ -70,11 +70,11 @@ struct PlanCommand: ParsableCommand {
       let axes = job.axes.map { axis -> JSONValue in
         ["name": .string(axis.name), "value": .string(axis.value), "title": .string(axis.title)]
       }
-      let parameters = job.parameters
+      let settings = job.settings
       return [
-        "index": .integer(Int64(job.index)), "axes": .array(axes), "seed": .integer(parameters.seed),
-        "steps": .integer(Int64(parameters.allSteps)), "width": .integer(Int64(parameters.finalWidth)),
-        "height": .integer(Int64(parameters.finalHeight)),
+        "index": .integer(Int64(job.index)), "axes": .array(axes), "seed": .integer(settings.seed),
+        "steps": .integer(Int64(settings.allSteps)), "width": .integer(Int64(settings.finalWidth)),
+        "height": .integer(Int64(settings.finalHeight)),
       ]
     }
     return [
@@ -94,8 +94,8 @@ struct PlanCommand: ParsableCommand {
     let number = String(job.index)
     let padding = String(repeating: "0", count: max(5 - number.count, 0))
     let axes = job.axes.map { "\($0.name)=\($0.title)" }.joined(separator: "  ")
-    let parameters = job.parameters
-    let size = "\(parameters.finalWidth)x\(parameters.finalHeight)"
-    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(parameters.allSteps) steps, \(size)"
+    let settings = job.settings
+    let size = "\(settings.finalWidth)x\(settings.finalHeight)"
+    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(settings.allSteps) steps, \(size)"
   }
 }

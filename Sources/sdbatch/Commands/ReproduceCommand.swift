@@ -80,7 +80,7 @@ struct ReproduceCommand: ParsableCommand {
   }
 
   /// The settings as a recipe would give them: with every value checked, and models that were found.
-  private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> JobParameters {
+  private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> ImageSettings {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(picture: picture, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
@@ -95,10 +95,10 @@ struct ReproduceCommand: ParsableCommand {
       throw PictureError.severalPictures(plan.count)
     }
     // What the prompts name may be elsewhere than beside the image.
-    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.parameters)
+    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
   }
 
-  private func again(_ parameters: JobParameters, _ engine: Engine) throws -> RGBImage {
+  private func again(_ parameters: ImageSettings, _ engine: Engine) throws -> RGBImage {
     let isLive = Console.isTerminal && !json
     defer { if isLive { Console.partialOutput("\r\u{1B}[K") } }
     do {

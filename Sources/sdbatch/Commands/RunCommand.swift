@@ -268,13 +268,13 @@ struct RunCommand: ParsableCommand {
 
   /// Looks at every model once, so that one that is not usable is told before anything is written.
   private func check(_ jobs: some Sequence<Job>, _ engine: Engine, _ stopTime: StopTime) throws {
-    var seen: Set<JobParameters.IngredientsKey> = []
+    var seen: Set<ImageSettings.IngredientsKey> = []
     var missing: [String] = []
-    for job in jobs where seen.insert(job.parameters.ingredientsKey).inserted {
+    for job in jobs where seen.insert(job.settings.ingredientsKey).inserted {
       // Models that are new here take long to read.
       if let reason = stopTime.request { throw StopRequested(reason) }
       do {
-        _ = try engine.ingredients(for: job.parameters)
+        _ = try engine.ingredients(for: job.settings)
       } catch let error as EngineError where error.isMissingAdapter {
         // All of them in one go, for none takes long to look for.
         if !missing.contains("\(error)") { missing.append("\(error)") }
@@ -283,8 +283,8 @@ struct RunCommand: ParsableCommand {
     for note in engine.takeNotes() { Console.error("note: \(note)") }
     if !missing.isEmpty { throw MissingAdapters(messages: missing) }
     var summaries: Set<String> = []
-    for job in jobs where job.parameters.memoryLimit > 0 {
-      let plan = try engine.memoryPlan(for: job.parameters)
+    for job in jobs where job.settings.memoryLimit > 0 {
+      let plan = try engine.memoryPlan(for: job.settings)
       if !quiet, let summary = plan.summary, summaries.insert(summary).inserted { Console.error(summary) }
     }
   }

@@ -5,13 +5,13 @@ import Testing
 
 @Suite struct GenerationInfoTests {
   @Test func `the info object has the webui's keys in the webui's order`() throws {
-    var parameters = JobParameters()
-    parameters.prompt = "fish"
-    parameters.seed = 7
-    parameters.sampler = .dpmPP2MSDE
-    parameters.eta = 0.5
+    var settings = ImageSettings()
+    settings.prompt = "fish"
+    settings.seed = 7
+    settings.sampler = .dpmPP2MSDE
+    settings.eta = 0.5
     let info = GenerationInfo.json(
-      parameters, sampleIngredients, infotext: "text", version: "1", timestamp: "20260102030405")
+      settings, sampleIngredients, infotext: "text", version: "1", timestamp: "20260102030405")
     guard case .object(let members) = info else {
       Issue.record("not an object")
       return

@@ -8,23 +8,23 @@ import Testing
 
   @Test(arguments: SamplerID.allCases)
   func `every setting that can change pixels comes back from the infotext`(sampler: SamplerID) {
-    var random = RandomParameters(seed: UInt64(sampler.rawValue.utf8.count * 1000))
+    var random = RandomSettings(seed: UInt64(sampler.rawValue.utf8.count * 1000))
     for _ in 0..<300 {
       let parameters = random.next(sampler)
       let text = Infotext(parameters, sampleIngredients, version: "1.2.3").text
       let settings = InfotextSettings(ParsedInfotext(text))
       // The identity of a job holds whatever decides about its pixels.
       #expect(
-        String(decoding: JobID.canonicalJSON(settings.parameters, sampleIngredients), as: UTF8.self)
+        String(decoding: JobID.canonicalJSON(settings.settings, sampleIngredients), as: UTF8.self)
           == String(decoding: JobID.canonicalJSON(parameters, sampleIngredients), as: UTF8.self), "\(text)")
       #expect(settings.remarks.isEmpty, "\(settings.remarks) \(text)")
-      let again = Infotext(settings.parameters, sampleIngredients, version: "1.2.3").text
+      let again = Infotext(settings.settings, sampleIngredients, version: "1.2.3").text
       #expect(again == text)
     }
   }
 
   @Test func `the settings drawn at random leave no setting out`() {
-    var random = RandomParameters(seed: 1)
+    var random = RandomSettings(seed: 1)
     var values: [String: Set<String>] = [:]
     for _ in 0..<100 {
       for child in Mirror(reflecting: random.next(.euler)).children {
@@ -46,18 +46,18 @@ import Testing
         ModelIdentity(name: $0, path: "/x/" + $0, sha256: String(repeating: "ab", count: 32), family: "vae")
       }
       let settings = InfotextSettings(
-        ParsedInfotext(Infotext(JobParameters(), ingredients, version: "1.2.3").text))
+        ParsedInfotext(Infotext(ImageSettings(), ingredients, version: "1.2.3").text))
       #expect(settings.model.name == name && settings.model.hash == "6ce0161689")
       #expect(settings.vae?.name == vae && settings.vae?.hash == (vae == nil ? nil : "ababababab"))
       #expect(settings.program == "sdbatch 1.2.3")
-      #expect(settings.parameters.model.name == name && settings.parameters.precision == .fp32)
+      #expect(settings.settings.model.name == name && settings.settings.precision == .fp32)
       #expect(settings.remarks.isEmpty && settings.isComplete)
     }
   }
 
   @Test(arguments: ["refiner", "sd_xl_refiner_1.0", "we:ird, name", "name [with] brackets"])
   func `the refiner comes back by name and hash, with when it takes over`(name: String) {
-    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     ingredients.refiner = ModelIdentity(
       name: name, path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
     parameters.refinerSwitchAt = 0.65
@@ -65,12 +65,12 @@ import Testing
     #expect(name != "refiner" || infotext.contains(", Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.65, "))
     let settings = InfotextSettings(ParsedInfotext(infotext))
     #expect(settings.refiner?.name == name && settings.refiner?.hash == "cdcdcdcdcd")
-    #expect(settings.parameters.refinerSwitchAt == 0.65 && settings.remarks.isEmpty && settings.isComplete)
+    #expect(settings.settings.refinerSwitchAt == 0.65 && settings.remarks.isEmpty && settings.isComplete)
   }
 
   @Test(arguments: RefinerPass.allCases)
   func `the second pass's checkpoint comes back, and which pass the refiner finished`(pass: RefinerPass) {
-    var (parameters, ingredients) = (JobParameters(), sampleIngredients)
+    var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     parameters.hires = HiresSettings()
     parameters.hires?.refinerPass = pass
     parameters.hires?.steps = 4
@@ -86,8 +86,8 @@ import Testing
     #expect(infotext.contains("Hires refiner") == (pass != .second))
     let settings = InfotextSettings(ParsedInfotext(infotext))
     #expect(settings.hiresModel?.name == "other" && settings.hiresModel?.hash == "ababababab")
-    #expect(settings.refiner?.name == "refiner" && settings.parameters.hires?.refinerPass == pass)
-    #expect(settings.parameters.hires?.checkpoint?.name == "other" && settings.isComplete)
+    #expect(settings.refiner?.name == "refiner" && settings.settings.hires?.refinerPass == pass)
+    #expect(settings.settings.hires?.checkpoint?.name == "other" && settings.isComplete)
   }
 
   // MARK: The webui's
@@ -104,7 +104,7 @@ import Testing
       Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1234, Size: 512x768, Model hash: 6CE0161689, \
       Model: v1-5-pruned-emaonly, VAE hash: f921fb3f29, VAE: kl-f8-anime2.ckpt, Clip skip: 2, RNG: CPU, Version: v1.10.1
       """)
-    var expected = JobParameters()
+    var expected = ImageSettings()
     expected.model = ModelReference(name: "v1-5-pruned-emaonly", path: nil)
     expected.vae = ModelReference(name: "kl-f8-anime2.ckpt", path: nil)
     expected.prompt = "a cat, (red:1.2)\nin two lines"
@@ -113,7 +113,7 @@ import Testing
     expected.height = 768
     expected.clipSkip = 2
     expected.rng = .cpu
-    #expect(settings.parameters == expected)
+    #expect(settings.settings == expected)
     #expect(settings.model.hash == "6ce0161689" && settings.vae?.hash == "f921fb3f29")
     #expect(settings.program == "webui v1.10.1" && settings.remarks.isEmpty && settings.isComplete)
   }
@@ -122,8 +122,8 @@ import Testing
     let parameters = settings(
       "x\nSteps: 8, Sampler: Euler a, Schedule type: Automatic, CFG scale: 5.5, Seed: 9, Size: 64x64"
     )
-    .parameters
-    var expected = JobParameters()
+    .settings
+    var expected = ImageSettings()
     expected.model = ModelReference(name: "", path: nil)
     expected.prompt = "x"
     (expected.steps, expected.sampler, expected.cfgScale, expected.seed) = (8, .eulerAncestral, 5.5, 9)
@@ -148,7 +148,7 @@ import Testing
   func `samplers are known by old and new names`(name: String, type: String?, sampler: SamplerID, schedule: ScheduleID)
   {
     let line = type.map { "Schedule type: \($0), " } ?? ""
-    let parameters = settings("x\nSteps: 8, Sampler: \(name), \(line)CFG scale: 5, Seed: 9, Size: 64x64").parameters
+    let parameters = settings("x\nSteps: 8, Sampler: \(name), \(line)CFG scale: 5, Seed: 9, Size: 64x64").settings
     #expect(parameters.sampler == sampler && parameters.scheduler == schedule)
   }
 
@@ -163,8 +163,8 @@ import Testing
       Beta schedule alpha: 0.5, Beta schedule beta: 0.7, SGM noise multiplier: True, Eta: 0.5, Sigma churn: 3, \
       Sigma tmin: 0.2, Sigma tmax: 9, Sigma noise: 1.01, Skip Early CFG: 0.2, NGMS: 2, NGMS all steps: True, Version: v1.10.1
       """
-    ).parameters
-    var expected = JobParameters()
+    ).settings
+    var expected = ImageSettings()
     expected.model = ModelReference(name: "", path: nil)
     expected.prompt = "a [b:c:0.5]"
     (expected.steps, expected.sampler, expected.scheduler, expected.cfgScale, expected.seed) = (8, .dpm2, .beta, 5, 9)
@@ -185,7 +185,7 @@ import Testing
       Steps: 8, Sampler: DDIM, CFG scale: 5, Seed: 9, Size: 64x64, Eta: 0.3, Beta scheduler alpha: 0.9, UniPC variant: bh2, \
       UniPC skip type: logSNR, UniPC order: 2, UniPC lower order final: False, Sigma tmax: inf
       """
-    ).parameters
+    ).settings
     #expect(old.etaDDIM == 0.3 && old.eta == 1 && old.betaDistAlpha == 0.9 && old.uniPCVariant == .bh2)
     #expect(old.uniPCSkipType == .logSNR && old.uniPCOrder == 2 && !old.uniPCLowerOrderFinal && old.sTmax == nil)
   }
@@ -200,7 +200,7 @@ import Testing
   func `older versions are read as they meant it`(version: String?, hasOldTimelines: Bool, isDowncast: Bool) {
     let line = version.map { ", Version: \($0)" } ?? ""
     let parameters = settings("a [b:c:0.5]\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 64x64\(line)")
-      .parameters
+      .settings
     #expect((parameters.timelines == .old) == hasOldTimelines)
     #expect(parameters.useDowncastedAlphaBar == isDowncast)
   }
@@ -246,7 +246,7 @@ import Testing
     #expect(remarks.contains { "\($0)" == "Steps: found \"many\", expected a whole number" })
     let sized = InfotextSettings(
       ParsedInfotext("x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5"), width: 72, height: 88)
-    #expect(sized.parameters.width == 72 && sized.parameters.height == 88 && sized.isComplete)
+    #expect(sized.settings.width == 72 && sized.settings.height == 88 && sized.isComplete)
   }
 
   // MARK: Written back

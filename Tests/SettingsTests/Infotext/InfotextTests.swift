@@ -11,7 +11,7 @@ import Testing
   }
 
   @Test func `the example of an API request reads as the webui writes it`() {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.prompt = "a cat, (red:1.2) <lora:foo:0.8>"
     parameters.negativePrompt = "blurry"
     parameters.seed = 1234
@@ -26,8 +26,8 @@ import Testing
   }
 
   @Test func `settings of noise, schedule and guidance stand in the webui's order`() {
-    func line(_ change: (inout JobParameters) -> Void) -> String {
-      var parameters = JobParameters()
+    func line(_ change: (inout ImageSettings) -> Void) -> String {
+      var parameters = ImageSettings()
       parameters.prompt = "x"
       parameters.seed = 1
       change(&parameters)
@@ -101,7 +101,7 @@ import Testing
     (.dpmPP2M, "Karras"), (.dpmPP2MSDE, "Exponential"), (.dpmPP3MSDE, "Exponential"), (.dpm2, "Karras"),
   ])
   func `the schedule is named by what runs`(sampler: SamplerID, label: String) {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.sampler = sampler
     let settings = ParsedInfotext(Infotext(parameters, sampleIngredients, version: "1").text).settings
     #expect(settings["Schedule type"] == label)
@@ -167,7 +167,7 @@ import Testing
   }
 
   @Test func `emphasis and old timelines stand in the infotext where they matter`() {
-    var parameters = JobParameters()
+    var parameters = ImageSettings()
     parameters.prompt = "a (red:1.2) [fish:star:1.0]"
     parameters.emphasis = .noNorm
     parameters.timelines = .old

@@ -10,25 +10,25 @@ import TestSupport
   func `the info of several images is the webui's, letter for letter`(hasSecondPass: Bool) throws {
     let expected = try Fixtures.text("Requests/info.json").split(separator: "\n")[hasSecondPass ? 1 : 0]
     let reference = try JSONValue(parsing: String(expected))
-    var parameters = JobParameters()
-    parameters.prompt = reference["prompt"]?.text ?? ""
-    parameters.negativePrompt = "blurry"
-    parameters.steps = 4
-    parameters.sampler = .dpmPPSDE
-    (parameters.width, parameters.height) = (64, 128)
-    parameters.clipSkip = 2
+    var settings = ImageSettings()
+    settings.prompt = reference["prompt"]?.text ?? ""
+    settings.negativePrompt = "blurry"
+    settings.steps = 4
+    settings.sampler = .dpmPPSDE
+    (settings.width, settings.height) = (64, 128)
+    settings.clipSkip = 2
     if hasSecondPass {
-      parameters.rho = 3
+      settings.rho = 3
       var hires = HiresSettings()
       hires.scale = 1.5
       hires.steps = 2
       hires.upscaler = UpscalerReference(name: "Latent (nearest)")
       hires.sampler = .eulerAncestral
       hires.prompt = "another"
-      parameters.hires = hires
+      settings.hires = hires
     }
     let images = (0..<3).map { (number: Int64) in
-      var image = parameters
+      var image = settings
       image.seed = 5 + number
       image.subseed = 4_294_967_293 + number
       return image
@@ -49,7 +49,7 @@ import TestSupport
 
   @Test func `a grid stands before the images, with the first one's text`() {
     let info = GenerationInfo.json(
-      [JobParameters(), JobParameters()], sampleIngredients, infotexts: ["a", "b"],
+      [ImageSettings(), ImageSettings()], sampleIngredients, infotexts: ["a", "b"],
       request: GenerationInfo.Request(hasGrid: true), version: "1", timestamp: "")
     #expect(info["index_of_first_image"] == 1)
     #expect(info["infotexts"] == ["a", "a", "b"])

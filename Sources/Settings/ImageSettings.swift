@@ -1,7 +1,7 @@
 /// Every setting of one image, resolved: nothing is left to a default or to chance.
 ///
 /// The coding keys are the recipe's keys, which are the webui's request fields.
-public struct JobParameters: Codable, Hashable, Sendable {
+public struct ImageSettings: Codable, Hashable, Sendable {
   /// The checkpoint to use.
   public var model: ModelReference
   /// A VAE file or folder that replaces the checkpoint's own.
@@ -249,7 +249,7 @@ public struct JobParameters: Codable, Hashable, Sendable {
   }
 }
 
-extension JobParameters {
+extension ImageSettings {
   /// Reads settings; those that older plans do not know have their defaults.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
