@@ -116,7 +116,7 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
     guard let shard else { return Array(repeating: true, count: count) }
     // In the order of the work: jobs of one model follow each other.
     let costs = jobs.map { job in
-      let passes = [job.settings] + (job.settings.secondPass.map { [$0] } ?? [])
+      let passes = [job.settings.base] + (job.settings.secondPass.map { [$0] } ?? [])
       return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height }
     }
     let work = (0..<count).filter(isFirst).sorted { (batch($0), $0) < (batch($1), $1) }

@@ -34,7 +34,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Everything a user may call it; matched in any case.
   public var spellings: [String] { self == .sgmUniform ? [label, rawValue, "SGMUniform"] : [label, rawValue] }
 
-  /// Whether the schedule runs between the smallest and the largest sigma that are asked for.
+  /// Whether the schedule runs between `sigma_min` and `sigma_max`.
   public var usesSigmaRange: Bool {
     switch self {
     case .karras, .exponential, .polyexponential, .sgmUniform, .klOptimal, .normal, .beta: true
@@ -42,12 +42,13 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// The exponent that the schedule has of its own; nothing where it has no exponent.
+  /// The exponent that the schedule uses by default; nil if it has none.
   public var ownRho: Double? {
     switch self {
     case .karras: 7
     case .polyexponential: 1
-    default: nil
+    case .automatic, .uniform, .exponential, .sgmUniform, .klOptimal, .alignYourSteps, .simple, .normal, .ddim, .beta:
+      nil
     }
   }
 
@@ -56,4 +57,10 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     let wanted = name.lowercased()
     return allCases.first { $0.spellings.contains { $0.lowercased() == wanted } }
   }
+
+  /// Schedules of the webui's development version, by label and internal name.
+  package static let unsupportedNames: Set<String> = [
+    "align your steps 11", "align_your_steps_11", "align your steps 32", "align_your_steps_32", "align your steps gits",
+    "align_your_steps_gits", "ddim_uniform", "turbo",
+  ]
 }
