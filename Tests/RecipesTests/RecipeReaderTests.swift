@@ -430,4 +430,19 @@ import TestSupport
   func `a mistyped name finds the one it stands for`(_ text: String, _ name: String?) {
     #expect(NearestName.find(text, among: RecipeKey.all.map(\.name)) == name)
   }
+
+  @Test func `a sheet gives axes to its directions`() throws {
+    let recipe = try RecipeText(
+      """
+      sheet: {x: look, y: steps, super_x: ~, pages: [sampler_index, eta]}
+      grid: {look: [{title: a}], steps: [1], eta: [0], sampler_name: [Euler]}
+      """
+    ).read()
+    #expect(recipe.warnings.isEmpty)
+    let sheet = try #require(recipe.sheet)
+    #expect(sheet.x == "look")
+    #expect(sheet.y == "steps")
+    #expect(sheet.superX == nil)
+    #expect(sheet.pages == ["sampler_name", "eta"])
+  }
 }
