@@ -57,8 +57,8 @@ import TestSupport
     #expect(manifest["recipe"]?["prompt"] == "a small boat")
     let model = try #require(manifest["models"]?.elements?.first)
     #expect(model.names == ["name", "path", "sha256", "family"])
-    #expect(model["sha256"]?.text == digest(try Fixtures.data("Engine/model.safetensors")))
-    #expect(model["path"]?.text == Fixtures.path("Engine/model.safetensors"))
+    #expect(model["sha256"]?.text == digest(try RandomModels.data("model.safetensors")))
+    #expect(model["path"]?.text == RandomModels.path("model.safetensors"))
     #expect(manifest["engine"]?.names == ["version", "numerics", "isa", "precision", "threads"])
 
     let jobs = try #require(manifest["jobs"]?.elements)

@@ -5,7 +5,7 @@ import Weights
 @testable import Tensors
 
 /// Whole operations in 8 bits against what NumPy makes of the same whole numbers
-/// (`Tests/Fixtures/Quantization/make_fixtures.py`), and against sums in double precision.
+/// (`Tests/FixtureScripts/make_quantized_layers.py`), and against sums in double precision.
 @Suite struct Int8ComputeTests {
   /// Tensors that NumPy wrote.
   private struct Layer {
