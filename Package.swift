@@ -46,7 +46,7 @@ let package = Package(
         .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
       ]),
-    .target(name: "Prompts"),
+    .target(name: "Prompts", dependencies: ["Text"]),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "Weights", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
@@ -85,7 +85,8 @@ let package = Package(
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(
       name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Text", "TestSupport", crypto]),
