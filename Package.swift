@@ -49,7 +49,8 @@ let package = Package(
     .target(name: "Prompts", dependencies: ["Text"]),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
     .target(name: "Recipes", dependencies: ["Infotext", "Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
@@ -59,13 +60,12 @@ let package = Package(
     .target(
       name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
-    .target(name: "Networks", dependencies: ["Weights", "Tensors", "JSON", "Text"], swiftSettings: optimised),
+    .target(name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
         "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text",
-        "Weights",
-        "Tensors", crypto,
+        "Weights", "TensorFiles", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -73,7 +73,7 @@ let package = Package(
       name: "sdbatch",
       dependencies: [
         "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
-        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -95,8 +95,9 @@ let package = Package(
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Weights", "TestSupport", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TensorFiles", "TestSupport", "CKernels"], swiftSettings: optimised),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles", "TestSupport"], swiftSettings: optimised),
+    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
       name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
@@ -106,13 +107,12 @@ let package = Package(
     .testTarget(
       name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
+      name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
         "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text",
-        "Weights",
-        "TestSupport",
+        "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(
