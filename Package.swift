@@ -60,7 +60,8 @@ let package = Package(
     .target(
       name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
-    .target(name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
+    .target(
+      name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
@@ -95,9 +96,11 @@ let package = Package(
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "TensorFiles", "TestSupport", "CKernels"], swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TensorFiles", "TestSupport", "CKernels"],
+      swiftSettings: optimised),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles", "TestSupport"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
+    .testTarget(
+      name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
       name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
@@ -107,11 +110,13 @@ let package = Package(
     .testTarget(
       name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"], swiftSettings: optimised),
+      name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"],
+      swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text",
+        "Diffusion", "Networks", "DemoModel", "Imaging", "Infotext", "Settings", "Prompts", "Sampling", "Tensors",
+        "Text",
         "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),

@@ -2,7 +2,7 @@ import Text
 
 /// A tag in a prompt that asks for a network besides the model: `<lora:name:0.8>`.
 ///
-/// Source: `parse_prompt` of stable-diffusion-webui 1.10.1: `<(\w+):([^>]+)>`, wherever it stands.
+/// Source: `parse_prompt` of stable-diffusion-webui 1.10.1: `<(\w+):([^>]+)>`, anywhere in the prompt.
 public struct ExtraNetworkTag: Hashable, Sendable {
   /// What kind of network is asked for: `lora`.
   public let kind: String

@@ -48,7 +48,7 @@ extension Vocabulary {
   /// The number of merges that CLIP uses of `bpe_simple_vocab_16e6.txt`: 49152 minus 256 bytes and 2 special tokens.
   static let clipMergeCount = 49152 - 256 - 2
 
-  /// Reads `merges.txt` (with the ids of a `vocab.json` beside it, if there is one), `bpe_simple_vocab_16e6.txt`,
+  /// Reads `merges.txt` (with the ids of a `vocab.json` next to it, if there is one), `bpe_simple_vocab_16e6.txt`,
   /// either also gzipped, or a `tokenizer.json`.
   ///
   /// Without a `vocab.json` the ids follow from the merges as CLIP numbers them: bytes, bytes that end a word, merges,

@@ -165,7 +165,9 @@ struct ModelArchiveTests {
   }
 
   private func full(_ archive: VAEArchive) throws -> ModelArchive.Network<VAEConfiguration> {
-    guard case .full(let network) = archive.decoder else { throw WeightError.file(.unreadable(path: "", reason: "no VAE")) }
+    guard case .full(let network) = archive.decoder else {
+      throw WeightError.file(.unreadable(path: "", reason: "no VAE"))
+    }
     return network
   }
 

@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Pickles that were made to harm whoever loads them: nothing of them may run, and each ends in an error that says why,
+/// Malicious pickles. Nothing in them may run, and each is an error that says why,
 /// at once and without taking memory.
 struct HostilePickleTests {
   private let folder: TemporaryFolder

@@ -165,7 +165,8 @@ extension UNetConfiguration {
       let up = (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).resnets.\($0)" }
       let sizes = (down + up).flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
       guard let size = root.commonSize(sizes) else {
-        throw .file(.damaged(path: network.store.path, reason: "the UNet's down_blocks.\(block) has no residual layers"))
+        throw .file(
+          .damaged(path: network.store.path, reason: "the UNet's down_blocks.\(block) has no residual layers"))
       }
       channels.append(size)
     }

@@ -93,7 +93,8 @@ extension VAEConfiguration {
       let layers = (0...layersPerBlock).map { "decoder.up_blocks.\(block).resnets.\($0)" }
       let sizes = layers.flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
       guard let size = root.commonSize(sizes) else {
-        throw .file(.damaged(path: network.store.path, reason: "the VAE's decoder.up_blocks.\(block) has no residual layers"))
+        throw .file(
+          .damaged(path: network.store.path, reason: "the VAE's decoder.up_blocks.\(block) has no residual layers"))
       }
       channels.append(size)
     }

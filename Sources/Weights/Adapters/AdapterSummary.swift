@@ -4,7 +4,7 @@ import TensorFiles
 public struct AdapterSummary: Sendable {
   /// The modules for one network of a model.
   public struct Network: Sendable {
-    /// The network's name: `unet`, `text_encoder`, `text_encoder_2`, or `other` if the layers' names do not tell.
+    /// The network's name: `unet`, `text_encoder`, `text_encoder_2`, or `other` if it is unknown.
     public let name: String
     /// The number of modules of each kind, such as `LoCon` or `DoRA (LoHa)`, the most frequent kind first.
     public let kinds: [(name: String, count: Int)]
