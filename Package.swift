@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
     .target(name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings"], swiftSettings: optimised),
     .target(
-      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Text", crypto],
+      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", crypto],
       // Inside the program, so that a copy of it makes pages too.
       resources: [
         .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
@@ -90,9 +90,9 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(
       name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Text", "TestSupport", crypto]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
-    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", "Text", crypto]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
