@@ -68,7 +68,7 @@ public struct ModelArchive: Sendable {
 
   /// Opens a single file or a diffusers folder.
   ///
-  /// Throws `WeightError`: `.unreadable` and `.damaged` for the files themselves, `.unsupported` for other models, and
+  /// Throws `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and
   /// `.configuration` for settings that this version's arithmetic does not cover. Which tensors there are is for `audit()`.
   public static func open(path: String) throws(WeightError) -> ModelArchive {
     try ModelArchive(try ModelFiles.open(path: path))

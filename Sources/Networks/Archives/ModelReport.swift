@@ -94,8 +94,7 @@ public struct ModelReport: Sendable {
 
   /// Looks at the file or folder at `path`.
   ///
-  /// Throws `WeightError.unreadable`, `.damaged` or `.refused` for what cannot be looked at, and `.unsupported` for folders
-  /// and files of unknown formats.
+  /// Throws `WeightError.file` for a file that cannot be read, and `.unsupported` for a folder of another kind of model.
   public init(path: String) throws(WeightError) {
     var file: TensorFile?
     if !ModelFiles.isFolder(path) { file = try WeightError.wrapping(try TensorFile(path: path)) }
