@@ -8,7 +8,7 @@ import Sampling
 import Settings
 import Text
 import Tokenization
-import Weights
+import TensorFiles
 
 /// Where models are, what they are made of, and what they are called: all that can be said without reading weights.
 final class ModelCatalog {

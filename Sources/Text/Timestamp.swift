@@ -2,7 +2,7 @@ import Foundation
 
 /// An instant, to the millisecond.
 package struct Timestamp: Hashable {
-  /// Since 1970, in UTC.
+  /// Since 1970-01-01 00:00 UTC.
   package var milliseconds: Int64
 
   package init(milliseconds: Int64) { self.milliseconds = milliseconds }
@@ -13,7 +13,7 @@ package struct Timestamp: Hashable {
     return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
-  /// As `iso` writes it; nothing for other text.
+  /// Reads text that `iso` wrote; nil for other text.
   package init?(_ iso: String) {
     let parts = iso.split { !$0.isNumber }.compactMap { Int32($0) }
     guard parts.count == 7, iso.count == 24, iso.hasSuffix("Z") else { return nil }
@@ -33,7 +33,7 @@ package struct Timestamp: Hashable {
     var fields = tm()
     gmtime_r(&seconds, &fields)
     return "\(Self.date(fields, separator: "-"))T\(Self.time(fields, separator: ":"))."
-      + "\(Self.padded(Int(milliseconds % 1000), 3))Z"
+      + "\(Int(milliseconds % 1000).padded(to: 3))Z"
   }
 
   /// The webui's form, in local time and without a zone: `20260131235959`.
@@ -45,17 +45,13 @@ package struct Timestamp: Hashable {
   }
 
   private static func date(_ fields: tm, separator: String) -> String {
-    [padded(Int(fields.tm_year) + 1900, 4), padded(Int(fields.tm_mon) + 1, 2), padded(Int(fields.tm_mday), 2)]
-      .joined(separator: separator)
+    [
+      (Int(fields.tm_year) + 1900).padded(to: 4), (Int(fields.tm_mon) + 1).padded(to: 2),
+      Int(fields.tm_mday).padded(to: 2),
+    ].joined(separator: separator)
   }
 
   private static func time(_ fields: tm, separator: String) -> String {
-    [fields.tm_hour, fields.tm_min, fields.tm_sec].map { padded(Int($0), 2) }.joined(separator: separator)
-  }
-
-  /// A number with zeros before it up to this width.
-  package static func padded(_ value: Int, _ width: Int) -> String {
-    let digits = String(value)
-    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    [fields.tm_hour, fields.tm_min, fields.tm_sec].map { Int($0).padded(to: 2) }.joined(separator: separator)
   }
 }

@@ -7,6 +7,7 @@ import Runs
 import Sheets
 import Tensors
 import Tokenization
+import TensorFiles
 import Weights
 
 /// The exit codes, in one place; the README explains them to users.
@@ -95,6 +96,7 @@ extension StopReason {
 
 // The model, its vocabulary or this machine is the reason, which no other job would escape; or one job's settings.
 extension WeightError: InputFailure {}
+extension TensorFileError: InputFailure {}
 extension TensorError: InputFailure {}
 
 extension TokenizationError: InputFailure {}

@@ -1,3 +1,5 @@
+import Text
+
 /// Wall-clock times of one thing, repeated.
 struct Stopwatch {
   private(set) var seconds: [Double] = []
@@ -27,7 +29,6 @@ struct Stopwatch {
   /// Three decimals.
   static func decimals(_ value: Double) -> String {
     let thousandths = Int((value * 1000).rounded())
-    let fraction = String(thousandths % 1000)
-    return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+    return "\(thousandths / 1000).\((thousandths % 1000).padded(to: 3))"
   }
 }

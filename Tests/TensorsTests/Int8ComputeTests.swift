@@ -1,6 +1,6 @@
 import Testing
 import TestSupport
-import Weights
+import TensorFiles
 
 @testable import Tensors
 

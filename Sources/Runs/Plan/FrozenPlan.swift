@@ -118,7 +118,7 @@ public enum FrozenPlan {
   private static func describe(
     _ plan: IdentifiedPlan<some Sequence<Job>>, differingAt place: Int, from folder: RunFolder
   ) throws -> String {
-    let number = Timestamp.padded(place, 5)
+    let number = place.padded(to: 5)
     guard place < plan.count else { return "it goes on after job \(number), where the plan here ends" }
     var there: PlannedJob?
     try forEachJob(in: folder) { job, _ in if job.job.index == place { there = job } }

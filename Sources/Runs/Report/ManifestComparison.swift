@@ -54,7 +54,7 @@ struct ManifestComparison {
       var writer = JSONWriter()
       try Manifest.append(planned, state, journal: journal, version: head.engine.version, to: &writer)
       if let difference = Self.difference(line, writer.bytes) {
-        problems.append("job \(Timestamp.padded(planned.job.index, 5)): \(difference)")
+        problems.append("job \(planned.job.index.padded(to: 5)): \(difference)")
       }
     }
     if try found.next() != nil { problems.append("has more jobs than the plan") }

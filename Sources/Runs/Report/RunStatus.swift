@@ -126,7 +126,7 @@ public struct RunStatus: Hashable, Sendable {
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
     for failure in failures.prefix(5) {
-      lines.append("failed: job \(Timestamp.padded(failure.index, 5)) (\(failure.id.prefix(8))): \(failure.error)")
+      lines.append("failed: job \(failure.index.padded(to: 5)) (\(failure.id.prefix(8))): \(failure.error)")
     }
     if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
     return lines.joined(separator: "\n")

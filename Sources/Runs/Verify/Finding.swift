@@ -54,7 +54,7 @@ public struct Finding: Hashable, Sendable {
 
   /// One line: the file, what is wrong with it, and what to do.
   public var text: String {
-    let job = index.map { " (job \(Timestamp.padded($0, 5)))" } ?? ""
+    let job = index.map { " (job \($0.padded(to: 5)))" } ?? ""
     return "\(file)\(job): \(problem); \(remedy)"
   }
 

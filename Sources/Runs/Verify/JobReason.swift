@@ -46,7 +46,7 @@ public struct JobReason: Hashable, Sendable {
 
   /// A line for people, and one for each change.
   public var text: String {
-    var lines = ["job \(Timestamp.padded(index, 5)) (\(id.prefix(8))) \(runs ? "runs" : "is skipped"): \(reason)"]
+    var lines = ["job \(index.padded(to: 5)) (\(id.prefix(8))) \(runs ? "runs" : "is skipped"): \(reason)"]
     if let nearest {
       lines[0] += "; \(nearest) is the nearest and differs in"
       lines += changes.map { "  \($0.text)" }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import JSON
 import Runs
+import Text
 
 /// `sdbatch status DIR`
 struct StatusCommand: ParsableCommand {
@@ -25,8 +26,7 @@ struct StatusCommand: ParsableCommand {
 
   /// "at work on image 3 of 12 (job 00007): step 5 of 20, 1.25 s/step, 3m12s left".
   private static func line(_ current: CurrentImage) -> String {
-    let number = String(current.index)
-    let job = String(repeating: "0", count: max(5 - number.count, 0)) + number
+    let job = current.index.padded(to: 5)
     var parts = [current.stage]
     if let step = current.step, let steps = current.steps { parts = ["step \(step) of \(steps)"] }
     if let pace = current.secondsPerStep { parts.append("\(Pace.seconds(pace))/step") }
