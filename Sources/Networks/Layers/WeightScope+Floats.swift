@@ -2,7 +2,7 @@ import Tensors
 import Weights
 
 extension WeightScope {
-  /// A whole tensor as 32-bit floats, in the file's order, with what adapters change; the file's pages are let go of
+  /// A whole tensor as 32-bit floats, in the file's order, with the adapters' changes; the file's pages are released
   /// afterwards.
   func floats(_ name: String, shape: [Int]) throws(WeightError) -> [Float] {
     let weight = try tensor(name, shape: shape)
@@ -21,11 +21,10 @@ extension WeightScope {
     return values
   }
 
-  /// A whole tensor, `[outputs, inputs]` or with a kernel's height and width behind, with what adapters change, packed for
-  /// products; its pages are let go of afterwards.
+  /// A whole tensor, `[outputs, inputs]` or `[outputs, inputs, height, width]`, with the adapters' changes, packed for
+  /// products; the file's pages are released afterwards.
   func matrix(
-    _ name: String, shape: [Int], bias: [Float]?, algorithm: ConvolutionAlgorithm = .direct, isGated: Bool = false,
-    compute: Compute
+    _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
     let taps = shape.dropFirst(2).reduce(1, *)
@@ -35,8 +34,7 @@ extension WeightScope {
     }
     let patch = try patch(name)?.prepared(shape: shape, parallel: compute.pool.run, read: read)
     let matrix = try PanelMatrix(
-      outputs: shape[0], inputs: shape[1], taps: taps, bias: bias, algorithm: algorithm, isGated: isGated,
-      compute: compute
+      outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute
     ) { (rows, destination) throws(WeightError) in
       try read(rows, into: destination)
       patch?.apply(to: destination, rows: rows)
