@@ -28,7 +28,7 @@ let package = Package(
     // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
     .systemLibrary(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CKernels", exclude: ["README.md"], cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 

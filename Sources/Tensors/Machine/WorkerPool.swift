@@ -2,14 +2,14 @@ import CKernels
 import Glibc
 import Synchronization
 
-/// Threads of our own that share the parts of one piece of arithmetic at a time.
+/// Threads that share the parts of one operation at a time.
 ///
-/// Each thread begins with a run of neighbouring parts that the count alone decides, so that it meets again the rows and
-/// the weights that it touched before: they are in its caches, and on a large machine in its memory. Who is done takes
-/// over parts of others. So which thread computes which part is left to chance, and must never matter: a part writes only
-/// its own outputs, and its sums do not depend on how the work was cut.
+/// Each thread starts with a range of neighbouring parts that depends only on the count. So it works again on the rows and
+/// weights that it touched before, which are in its caches, and on a large machine in its memory. A thread that is done
+/// steals parts from the others. Which thread computes a part is therefore random and must not matter: a part writes only
+/// its own outputs, and its sums do not depend on how the work is cut.
 public final class WorkerPool: Sendable {
-  /// Threads that work, the caller's among them.
+  /// The number of threads, including the caller's.
   public let threadCount: Int
   private let shared: SharedWork
   private let threads: [pthread_t]
@@ -26,7 +26,7 @@ public final class WorkerPool: Sendable {
       let argument = Unmanaged.passRetained(Worker(index: index, shared: shared))
       let status = pthread_create(&thread, nil, workerMain, argument.toOpaque())
       guard status == 0 else {
-        // The machine grants no more threads: what has started is enough to be correct.
+        // The system grants no more threads. Those that have started are enough for correct results.
         argument.release()
         break
       }
@@ -45,26 +45,26 @@ public final class WorkerPool: Sendable {
   /// Calls `body` with every part from 0 to `count - 1`, on all threads, and returns when all are done.
   ///
   /// - Parameters:
-  ///   - count: How many parts there are.
+  ///   - count: The number of parts.
   ///   - body: Computes one part; called from several threads at once, each part once.
   public func run(_ count: Int, _ body: (Int) -> Void) {
     if threads.isEmpty || count <= 1 {
       for part in 0..<count { body(part) }
       return
     }
-    precondition(count <= Share.limit, "a piece of work has at most \(Share.limit) parts")
+    precondition(count <= Share.limit, "an operation has at most \(Share.limit) parts")
     withoutActuallyEscaping(body) { shared.run(count, $0) }
   }
 }
 
-/// What the threads share: the current piece of work, what is left of it, and how they wait.
+/// What the threads share: the current operation, the parts that are left, and how to wait.
 ///
-/// `body` and `count` are written before the shares are filled (releasing), and read by whoever has taken a part out of a
-/// share (acquiring). They are not written again until every part is done, so a thread that comes late finds empty shares
-/// and touches nothing, and nobody waits for it.
+/// `body` and `count` are written before the shares are filled (releasing), and read by a thread that has taken a part from
+/// a share (acquiring). They are not written again until every part is done. A thread that is late finds empty shares and
+/// touches nothing, so no other thread has to wait for it.
 private final class SharedWork: @unchecked Sendable {
   private let shares: UnsafeMutableBufferPointer<Share>
-  /// Rises with every piece of work.
+  /// Counts operations.
   private let generation = Atomic<Int>(0)
   private let done = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
@@ -75,14 +75,14 @@ private final class SharedWork: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let began = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let ended = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// Turns of a waiting loop before a thread sleeps.
+  /// Iterations of the waiting loop before a thread sleeps.
   private let spins: Int
 
-  /// Some fifty microseconds: longer than most gaps between two layers, and less than going to sleep and waking up costs.
+  /// About fifty microseconds: longer than most gaps between two layers, and less than sleeping and waking up takes.
   private static let patience = 1500
 
   init(threads: Int) {
-    // Threads that must take turns on the processors only keep them from those that have work.
+    // If threads take turns on the processors, a spinning thread delays one that has work.
     spins = threads <= ProcessorAllotment().threads ? Self.patience : 1
     shares = .allocate(capacity: threads)
     for index in 0..<threads { shares.initializeElement(at: index, to: Share()) }
@@ -111,7 +111,7 @@ private final class SharedWork: @unchecked Sendable {
       shares[index].fill(count * index / shares.count..<count * (index + 1) / shares.count)
     }
     generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
-    // Whoever sleeps from now on has seen the new generation first.
+    // A thread that goes to sleep from now on sees the new generation first.
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
       pthread_mutex_lock(mutex)
       pthread_cond_broadcast(began)
@@ -144,7 +144,7 @@ private final class SharedWork: @unchecked Sendable {
 
   // MARK: All threads
 
-  /// Computes the thread's own share from its start, then what is left of the others' from their ends.
+  /// Computes the thread's own share from its start, then steals from the ends of the others.
   private func help(_ index: Int) {
     while let part = shares[index].takeFirst() { compute(part) }
     for distance in 1..<shares.count {
@@ -164,7 +164,7 @@ private final class SharedWork: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
-  /// A function of its own, so that no thread holds on to `body` when the part counts as done.
+  /// Not inlined, so that no thread still retains `body` when the part counts as done.
   @inline(never) private func call(_ part: Int) { body?(part) }
 
   // MARK: The workers
@@ -193,14 +193,14 @@ private final class SharedWork: @unchecked Sendable {
   }
 }
 
-/// The parts that are left of one thread's share, in one word, on a cache line of its own and the next, which some
-/// processors fetch with it.
+/// The parts that are left of one thread's share, in one word. It has two cache lines to itself, because some processors
+/// fetch lines in pairs.
 private struct Share: ~Copyable {
-  /// The first part that is left, and above it the end.
+  /// The first part that is left in the low half, the end of the range in the high half.
   private let word = Atomic<UInt64>(0)
   private let padding: (SIMD8<UInt64>, SIMD4<UInt64>, SIMD2<UInt64>, UInt64) = (.zero, .zero, .zero, 0)
 
-  /// Parts that a word can count.
+  /// The most parts that a word can count.
   static let limit = 1 << 31
 
   func fill(_ parts: Range<Int>) {
@@ -224,7 +224,7 @@ private struct Share: ~Copyable {
   }
 }
 
-/// What a thread is started with.
+/// The argument of a thread.
 private final class Worker {
   let index: Int
   let shared: SharedWork

@@ -1,24 +1,25 @@
 import Glibc
 
-/// The processors that this process may use: what the affinity mask, the cores and the control groups leave it.
+/// The processors that this process may use, according to the affinity mask, the cores and the control groups.
 ///
-/// A container is often granted less than the machine has. More threads than that take turns, and every operation then
-/// waits for the one that has not had its turn.
+/// A container often gets less than the machine has. With more threads than that, threads take turns, and every operation
+/// waits for the one whose turn comes last.
 public struct ProcessorAllotment: Sendable {
-  /// Cores that the affinity mask allows; the two threads of one core share its arithmetic, so they count once.
+  /// Cores that the affinity mask allows. The two hardware threads of a core share its arithmetic, so they count once.
   public let cores: Int
-  /// Processors' worth of time that the control groups grant; nothing for no limit.
+  /// The time that the control groups grant, in processors; nil if there is no limit.
   public let quota: Double?
 
-  /// The number of threads that are all at work at once: a part of a processor counts as one, for it would lie idle else.
+  /// The number of threads that can all work at once. A share of a processor counts as a whole one, which would be idle
+  /// otherwise.
   public var threads: Int { max(min(cores, quota.map { Int(min($0, 4096).rounded(.up)) } ?? cores), 1) }
 
-  /// What this process is allotted.
+  /// The allotment of this process.
   public init() { self.init(root: "") }
 
-  /// What a process is allotted whose system shows these files.
+  /// The allotment of a process on the system with these files.
   ///
-  /// - Parameter root: The folder in which `proc` and `sys` and the mounted control groups are looked for.
+  /// - Parameter root: The folder with `proc`, `sys` and the mounted control groups.
   init(root: String) {
     var seen: Set<String> = []
     for processor in Self.allowed(root) {
@@ -29,8 +30,8 @@ public struct ProcessorAllotment: Sendable {
     quota = ControlGroups(root: root).quota
   }
 
-  /// The processors that the scheduler may put this process on: the affinity mask and the control groups' sets of
-  /// processors, as a line "Cpus_allowed_list: 0-3,8" of proc_pid_status(5).
+  /// The processors that the scheduler may run this process on: the affinity mask and the control groups' cpusets, from the
+  /// line "Cpus_allowed_list: 0-3,8" of proc_pid_status(5).
   private static func allowed(_ root: String) -> [Int] {
     let lines = (text(root + "/proc/self/status") ?? "").split(separator: "\n")
     guard let line = lines.first(where: { $0.hasPrefix("Cpus_allowed_list:") }),
@@ -43,7 +44,7 @@ public struct ProcessorAllotment: Sendable {
     }
   }
 
-  /// A small file's text without the line end; nothing if it cannot be read.
+  /// The text of a small file without its line end; nil if it cannot be read.
   fileprivate static func text(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
@@ -60,9 +61,9 @@ public struct ProcessorAllotment: Sendable {
   }
 }
 
-/// The control groups that a process is in, of both versions: cgroups(7).
+/// The control groups that a process is in, of version 1 and 2: cgroups(7).
 private struct ControlGroups {
-  /// The tightest limit of its group and of all those around it, in processors' worth of time.
+  /// The tightest limit of its groups and of all groups around them, in processors; nil if there is none.
   let quota: Double?
 
   init(root: String) {
@@ -86,14 +87,14 @@ private struct ControlGroups {
     quota = quotas.min()
   }
 
-  /// "max 100000" or "150000 100000": microseconds of work in each period.
+  /// The limit in `cpu.max`: "max 100000" or "150000 100000", microseconds of work in each period.
   private static func quota2(_ folder: String) -> Double? {
     let numbers = ProcessorAllotment.text(folder + "/cpu.max")?.split(separator: " ").map { Double($0) } ?? []
     guard numbers.count == 2, let work = numbers[0], let period = numbers[1], work > 0, period > 0 else { return nil }
     return work / period
   }
 
-  /// Two files; -1 microseconds of work for no limit.
+  /// The limit in version 1's two files; -1 microseconds of work means no limit.
   private static func quota1(_ folder: String) -> Double? {
     guard let work = ProcessorAllotment.text(folder + "/cpu.cfs_quota_us").flatMap({ Double($0) }),
       let period = ProcessorAllotment.text(folder + "/cpu.cfs_period_us").flatMap({ Double($0) }), work > 0, period > 0
@@ -104,8 +105,9 @@ private struct ControlGroups {
 
 /// One line of `/proc/self/mountinfo`: proc_pid_mountinfo(5).
 private struct Mount {
-  /// The folder of the file system that is mounted, and where.
+  /// The folder inside the file system that is mounted.
   private let source: String
+  /// Where it is mounted.
   private let target: String
   let type: String
   private let options: [Substring]
@@ -121,18 +123,18 @@ private struct Mount {
 
   func hasController(_ name: Substring) -> Bool { options.contains(name) }
 
-  /// The folder of a group and of all groups around it, as far as they are mounted here.
+  /// The folders of a group and of all groups around it that are mounted here.
   func folders(of group: String) -> [String] {
     var names = group.split(separator: "/")[...]
     let above = source.split(separator: "/")
-    // A container sees its own group as the root of the mount, and sometimes its path outside as its name.
+    // A container sees its own group at the root of the mount, but may see the group's name as it is outside.
     if names.starts(with: above) { names = names.dropFirst(above.count) } else { names = [] }
     if names.contains("..") { names = [] }
     let base = target == "/" ? "" : target
     return (0...names.count).map { count in names.prefix(count).reduce(base) { $0 + "/" + $1 } }
   }
 
-  /// Blanks in names are written as `\040`.
+  /// Replaces escapes like `\040`, a space.
   private static func unescaped(_ field: Substring) -> String {
     var bytes: [UInt8] = []
     var rest = Array(field.utf8)[...]

@@ -1,15 +1,15 @@
 import Glibc
 
-/// Memory for activations, kept and handed out again, so that after the first step of a size nothing is allocated.
+/// Memory for activations. Buffers are kept and reused, so nothing is allocated after the first step of an image size.
 ///
 /// Belongs to the one thread that runs the model.
 public final class Workspace {
   private var free: [Int: [UnsafeMutableRawPointer]] = [:]
-  /// Bytes that are in use or kept to be handed out again.
+  /// Bytes that are in use or kept for reuse.
   public private(set) var heldBytes = 0
-  /// The most that was held so far.
+  /// The most bytes held so far.
   public private(set) var peakBytes = 0
-  /// How often memory was asked of the system.
+  /// How often the system was asked for memory.
   public private(set) var allocations = 0
 
   /// An empty workspace.
@@ -17,7 +17,7 @@ public final class Workspace {
 
   deinit { trim() }
 
-  /// Gives memory that nobody uses back to the system.
+  /// Returns unused memory to the system.
   public func trim() {
     for (size, pointers) in free {
       for pointer in pointers { Self.deallocate(pointer, size) }
@@ -26,10 +26,11 @@ public final class Workspace {
     free = [:]
   }
 
-  /// Begins to look for the most that is held anew.
+  /// Resets the peak to what is held now.
   public func forgetPeak() { peakBytes = heldBytes }
 
-  /// Whether the system would give so many bytes; asked before the work, for in the midst of it there is no way back.
+  /// Whether the system would grant this many bytes. Ask before the work: a failed allocation in the middle of it ends the
+  /// process.
   public func hasRoom(for bytes: Int) -> Bool {
     guard let start = mmap(nil, max(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       start != MAP_FAILED
@@ -38,10 +39,11 @@ public final class Workspace {
     return true
   }
 
-  /// Memory for so many bytes with any content, aligned to 64 bytes; it comes back when the buffer is dropped.
+  /// Memory of this size with any content, aligned to 64 bytes. It returns to the workspace when the buffer is released.
   func buffer(bytes: Int) -> Buffer {
     let size = Self.sizeClass(max(bytes, 1))
-    // A free piece that is a little too large beats a new one: an image and the same image with a border share memory.
+    // A free buffer that is a little too large is better than a new one: an image can reuse the memory of the same image
+    // with a border.
     let fitting = free.lazy.filter { $0.key >= size && $0.key <= size + size / 4 && !$0.value.isEmpty }.map(\.key).min()
     if let fitting, let pointer = free[fitting]?.popLast() { return Buffer(pointer, size: fitting, owner: self) }
     allocations += 1
@@ -54,15 +56,16 @@ public final class Workspace {
     free[size, default: []].append(pointer)
   }
 
-  /// Sizes are rounded up by at most an eighth, so that nearly equal requests share memory.
+  /// Rounds a size up by at most an eighth, so that requests of similar size can reuse memory.
   private static func sizeClass(_ bytes: Int) -> Int {
     let step = max(1 << (Int.bitWidth - 1 - bytes.leadingZeroBitCount - 3), 4096)
     return (bytes + step - 1) / step * step
   }
 
-  /// Large pieces are asked for in pages of 2 MiB: a hundredth of the page faults, and fewer misses when weights stream by.
+  /// Allocates memory with any content, aligned to 64 bytes.
   ///
-  /// They come from the system and go back to it at once: the heap would keep what a network leaves behind.
+  /// Large blocks use pages of 2 MiB, for a hundredth of the page faults and fewer TLB misses while weights stream by. They
+  /// bypass the heap, which would keep their memory after a network is released.
   static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
     guard bytes >= largeBytes else {
       var pointer: UnsafeMutableRawPointer?
@@ -76,17 +79,17 @@ public final class Workspace {
       let start = mmap(
         nil, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED
     else { preconditionFailure("out of memory: \(bytes) bytes were refused") }
-    // What lies before the first whole page of that size goes back, and what is left behind.
+    // Return what is before the first whole page, and what is left after the last.
     let before = (alignment - Int(bitPattern: start) % alignment) % alignment
     if before > 0 { munmap(start, before) }
     let pointer = start + before
     if alignment > before { munmap(pointer + size, alignment - before) }
-    // A system without such pages says no, and small ones do as well.
+    // A system without large pages ignores this and uses small ones.
     if alignment == hugePage { madvise(pointer, size, MADV_HUGEPAGE) }
     return pointer
   }
 
-  /// Gives back memory of `allocate`.
+  /// Releases memory from `allocate`.
   static func deallocate(_ pointer: UnsafeMutableRawPointer, _ bytes: Int) {
     guard bytes >= largeBytes else { return Glibc.free(pointer) }
     munmap(pointer, (bytes + page - 1) / page * page)
@@ -98,7 +101,7 @@ public final class Workspace {
   private static let hugePage = 2 << 20
 }
 
-/// A piece of a workspace, returned to it when the last user drops it.
+/// Memory of a workspace, which gets it back when the last reference is released.
 final class Buffer {
   let raw: UnsafeMutableRawPointer
   private let size: Int

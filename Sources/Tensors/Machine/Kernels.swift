@@ -3,17 +3,17 @@ import Glibc
 
 /// The table of SIMD kernels for one instruction set.
 ///
-/// The table is filled once and never written again, so it may be shared between threads.
+/// The table is filled once and never written again, so threads may share it.
 public struct Kernels: @unchecked Sendable {
   let table: UnsafePointer<ck_table>
 
   /// The instruction set's name, such as `avx512`.
   public let name: String
 
-  /// Outputs in one panel of packed weights.
+  /// Columns of one panel of packed weights.
   public var panelWidth: Int { table.pointee.nr }
 
-  /// What these kernels compute fastest in, of the types that keep quality.
+  /// The fastest element type of these kernels among those that keep the quality of images.
   public var fastestElementType: ElementType { table.pointee.has_native_bf16 != 0 ? .bf16 : .fp32 }
 
   /// Whether these kernels multiply 8-bit integers faster than anything else.
@@ -24,9 +24,9 @@ public struct Kernels: @unchecked Sendable {
     name = String(cString: table.pointee.name)
   }
 
-  /// The best kernels that this machine runs, or those that `SDBATCH_ISA` names.
+  /// The best kernels that this computer runs, or those that `SDBATCH_ISA` names.
   ///
-  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` when `SDBATCH_ISA` names none that runs here.
+  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` if `SDBATCH_ISA` names none that runs here.
   public static func forThisMachine() throws -> Kernels {
     guard let table = ck_kernels(), ck_isa_refused() == 0 else {
       let asked = getenv("SDBATCH_ISA").map { String(cString: $0) } ?? ""
@@ -35,7 +35,7 @@ public struct Kernels: @unchecked Sendable {
     return Kernels(table)
   }
 
-  /// The kernels of every instruction set that this machine runs, portable first.
+  /// The kernels of every instruction set that this computer runs, portable first.
   public static var available: [Kernels] {
     var found: [Kernels] = []
     var index = 0
@@ -47,9 +47,9 @@ public struct Kernels: @unchecked Sendable {
   }
 }
 
-/// What can go wrong before any arithmetic starts.
+/// Reasons why no arithmetic can start.
 public enum TensorError: Error, CustomStringConvertible {
-  /// `SDBATCH_ISA` names an instruction set that this build or this machine lacks.
+  /// `SDBATCH_ISA` names an instruction set that this build or this computer lacks.
   case unknownInstructionSet(String, available: [String])
 
   /// One sentence for the user.

@@ -1,25 +1,26 @@
 import CKernels
 
-/// What follows a normalisation in the same pass.
+/// The function that is applied after a normalisation, in the same pass over memory.
 public enum Activation: Sendable {
-  /// Nothing.
+  /// x itself.
   case none
   /// x · sigmoid(x).
   case silu
 }
 
 extension Compute {
-  /// Normalises over groups of channels and all pixels of an image, scales and shifts each channel, then activates.
+  /// Normalises over groups of channels and all pixels of an image, scales and shifts each channel, then applies an
+  /// activation.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
   ///   - groups: A divisor of `channels`.
-  ///   - gamma: Scale of each channel.
-  ///   - beta: Shift of each channel.
+  ///   - gamma: The scale of each channel.
+  ///   - beta: The shift of each channel.
   ///   - epsilon: Added to the variance. UNet blocks use 1e-5, their transformers and the VAE 1e-6.
-  ///   - activation: What follows.
-  ///   - border: Of the result: 1 when a 3x3 convolution reads it.
-  /// - Returns: Of `x`'s shape.
+  ///   - activation: The activation.
+  ///   - border: The border of the result: 1 if a 3x3 convolution reads it.
+  /// - Returns: A tensor of `x`'s shape.
   ///
   /// Source: Wu & He 2018, "Group Normalization", arXiv:1803.08494.
   public func groupNorm(
@@ -40,7 +41,11 @@ extension Compute {
     let y = tensor(
       batch: x.batch, height: x.height, width: x.width, channels: x.channels, border: border,
       elementType: x.elementType)
-    let activates: Int32 = activation == .silu ? 1 : 0
+    let activates: Int32 =
+      switch activation {
+      case .none: 0
+      case .silu: 1
+      }
     scale.withUnsafeBufferPointer { scale in
       shift.withUnsafeBufferPointer { shift in
         guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
@@ -63,10 +68,10 @@ extension Compute {
     return y
   }
 
-  /// Mean and variance of every group of every image.
+  /// The mean and variance of every group of every image.
   ///
-  /// Pixels are cut into chunks that stay in the cache for two passes; the chunks are then joined in double precision, in
-  /// order (Chan, Golub & LeVeque 1979), so that no digits cancel and the threads do not matter.
+  /// Pixels are cut into chunks that stay in the cache for two passes. The chunks are then combined in order, in double
+  /// precision (Chan, Golub & LeVeque 1979): no digits cancel, and the result does not depend on the threads.
   private func groupMoments(_ x: Tensor, groups: Int) -> [(mean: Double, variance: Double)] {
     let pixels = x.height * x.width
     let chunkPixels = max(min((64 << 10) / (x.channels * x.elementType.size), pixels), 1)
@@ -109,10 +114,10 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - gamma: Scale of each channel.
-  ///   - beta: Shift of each channel.
+  ///   - gamma: The scale of each channel.
+  ///   - beta: The shift of each channel.
   ///   - epsilon: Added to the variance.
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: A tensor of `x`'s shape.
   ///
   /// Source: Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450.
   public func layerNorm(_ x: Tensor, gamma: [Float], beta: [Float], epsilon: Float) -> Tensor {
@@ -135,7 +140,7 @@ extension Compute {
     return y
   }
 
-  /// Calls `body` with the first row and the number of rows of every block, on all threads.
+  /// Cuts rows into blocks, and calls `body` on all threads with the first row and the number of rows of each.
   func forEachRowBlock(_ rows: Int, _ body: (Int, Int) -> Void) {
     let blockSize = 32
     pool.run((rows + blockSize - 1) / blockSize) { block in

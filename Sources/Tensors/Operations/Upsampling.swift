@@ -1,12 +1,14 @@
-/// What networks that enlarge images are made of, besides convolutions; in floats.
+/// Operations of upscaling networks, besides convolutions; in floats.
 extension Compute {
-  /// x where that is above 0, else slope · x, in place: He et al. 2015, arXiv:1502.01852.
+  /// x if x > 0, otherwise slope · x, in place: He et al. 2015, arXiv:1502.01852.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - slopes: One for each channel, or one for all.
+  ///   - slopes: One for each channel, or one for all channels.
   public func applyLeakyReLU(_ x: Tensor, slopes: [Float]) {
-    precondition(x.elementType == .fp32 && (slopes.count == 1 || slopes.count == x.channels), "one slope a channel")
+    precondition(
+      x.elementType == .fp32 && (slopes.count == 1 || slopes.count == x.channels),
+      "there is one slope for each channel, or one for all")
     let slopes = slopes.count == 1 ? Array(repeating: slopes[0], count: x.channels) : slopes
     slopes.withUnsafeBufferPointer { slopes in
       forEachRowBlock(x.pixels) { first, rows in
@@ -20,9 +22,11 @@ extension Compute {
 
   /// factor · a + b.
   ///
-  /// - Returns: Of `a`'s shape, without a border.
+  /// - Returns: A tensor of `a`'s shape, without a border.
   public func add(_ a: Tensor, scaledBy factor: Float, _ b: Tensor) -> Tensor {
-    precondition(a.elementType == .fp32 && b.elementType == .fp32 && a.count == b.count, "tensors of one shape")
+    precondition(
+      a.elementType == .fp32 && b.elementType == .fp32 && a.count == b.count,
+      "the tensors have the same shape, in floats")
     let y = tensor(like: a)
     forEachRowBlock(a.pixels) { first, rows in
       let (start, end) = (first * a.channels, (first + rows) * a.channels)
@@ -36,7 +40,7 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels * factor²]` without a border.
-  ///   - factor: Side of a square.
+  ///   - factor: The side of a square.
   /// - Returns: `[batch, height * factor, width * factor, channels]`.
   public func pixelShuffled(_ x: Tensor, factor: Int) -> Tensor {
     let y = tensor(
@@ -53,11 +57,11 @@ extension Compute {
     return y
   }
 
-  /// The opposite of `pixelShuffled`: squares of pixels become channels.
+  /// The inverse of `pixelShuffled`: squares of pixels become channels.
   ///
   /// - Parameters:
   ///   - x: `[batch, height * factor, width * factor, channels]` without a border.
-  ///   - factor: Side of a square.
+  ///   - factor: The side of a square.
   /// - Returns: `[batch, height, width, channels * factor²]`.
   public func pixelUnshuffled(_ x: Tensor, factor: Int) -> Tensor {
     let y = tensor(

@@ -1,10 +1,11 @@
-/// What each layer of the networks took, counted while it is turned on. Belongs to the one thread that runs the model.
+/// The time that each layer of the networks takes, measured while the profiler is on. Belongs to the one thread that runs the
+/// model.
 public final class Profiler {
   /// What a layer does.
   public enum Kind: String, Sendable {
     /// A 3x3 convolution.
     case convolution
-    /// A product with a matrix, 1x1 convolutions among them.
+    /// A product with a matrix, including 1x1 convolutions.
     case linear
     /// Group normalisation, and the activation after it.
     case groupNorm = "group_norm"
@@ -12,29 +13,29 @@ public final class Profiler {
     case layerNorm = "layer_norm"
     /// softmax(q kᵀ) v.
     case attention
-    /// Bringing keys and values into the order that attention wants.
+    /// Packing keys and values for attention.
     case packing
-    /// An activation by itself.
+    /// An activation that is not part of another operation.
     case activation
-    /// Copies: borders, other sizes, channels side by side.
+    /// Copies: borders, resizing, concatenated channels.
     case copy
   }
 
   /// The calls of one layer with one shape at one stage.
   public struct Row: Sendable {
-    /// What the image was at: encoding, sampling or decoding.
+    /// The stage of the image: encoding, sampling or decoding.
     public let stage: String
-    /// The layer's dotted name among the weights.
+    /// The layer's dotted name in the model file.
     public let layer: String
     /// What the layer does.
     public let kind: Kind
-    /// What goes in and what comes out: `2x64x64x320->2x64x64x2560`, as batch, height, width and channels.
+    /// Input and output, `2x64x64x320->2x64x64x2560`, as batch, height, width and channels.
     public let shape: String
-    /// How often it was called.
+    /// The number of calls.
     public var calls = 0
-    /// All calls together, in wall-clock time.
+    /// The wall-clock time of all calls.
     public var seconds = 0.0
-    /// All calls together: products and sums of the formula, however they were computed.
+    /// The multiplications and additions of all calls, counted by the plain algorithm whichever one ran.
     public var operations = 0.0
   }
 
@@ -45,41 +46,41 @@ public final class Profiler {
     let shape: [Int]
   }
 
-  /// Whether calls are counted; each then costs a look at the clock.
+  /// Whether calls are measured, which takes two clock readings for each.
   public var isOn = false
   private var stage = ""
   private var stageStart = ContinuousClock.now
   private var stages: [(name: String, seconds: Double)] = []
-  private var places: [Key: Int] = [:]
+  private var indices: [Key: Int] = [:]
   private var table: [Row] = []
 
-  /// A profiler that is turned off.
+  /// A profiler that is off.
   public init() {}
 
-  /// What was counted, in order of first call.
+  /// What was measured, in order of first calls.
   public var rows: [Row] { table }
 
-  /// How long each stage took, layers and all else, in order of first time.
+  /// How long each stage took in all, in the order in which they first began.
   public var stageSeconds: [(name: String, seconds: Double)] { stages }
 
-  /// A stage of the image begins, and the one before it ends.
+  /// Ends the current stage of the image and begins another.
   ///
-  /// - Parameter name: Of the stage; nothing when the image is done.
+  /// - Parameter name: The stage's name; nil when the image is done.
   public func begin(_ name: String?) {
     guard isOn else { return }
     let now = ContinuousClock.now
-    if let place = stages.firstIndex(where: { $0.name == stage }) {
-      stages[place].seconds += stageStart.duration(to: now) / .seconds(1)
+    if let index = stages.firstIndex(where: { $0.name == stage }) {
+      stages[index].seconds += stageStart.duration(to: now) / .seconds(1)
     }
     (stage, stageStart) = (name ?? "", now)
     if let name, !stages.contains(where: { $0.name == name }) { stages.append((name, 0)) }
   }
 
-  /// Runs what belongs to another stage, in the midst of one.
+  /// Runs something as part of another stage, then resumes the current one.
   ///
   /// - Parameters:
-  ///   - name: Of the other stage.
-  ///   - body: Runs it.
+  ///   - name: The other stage's name.
+  ///   - body: What to run.
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws.
   public func aside<Value>(_ name: String, _ body: () throws -> Value) rethrows -> Value {
@@ -94,31 +95,31 @@ public final class Profiler {
   ) {
     let y = y.map(Self.dimensions) ?? []
     let key = Key(stage: stage, layer: layer, kind: kind, shape: Self.dimensions(x) + y)
-    if places[key] == nil {
-      places[key] = table.count
+    if indices[key] == nil {
+      indices[key] = table.count
       let shapes = [Self.dimensions(x), y].filter { !$0.isEmpty }
       let text = shapes.map { $0.map(String.init).joined(separator: "x") }.joined(separator: "->")
       table.append(Row(stage: stage, layer: layer, kind: kind, shape: text))
     }
-    guard let place = places[key] else { return }
-    table[place].calls += 1
-    table[place].seconds += seconds
-    table[place].operations += operations
+    guard let index = indices[key] else { return }
+    table[index].calls += 1
+    table[index].seconds += seconds
+    table[index].operations += operations
   }
 
   private static func dimensions(_ x: Tensor) -> [Int] { [x.batch, x.height, x.width, x.channels] }
 }
 
 extension Compute {
-  /// Runs a layer, and counts it if the profiler is on.
+  /// Runs a layer, and measures it if the profiler is on.
   ///
   /// - Parameters:
   ///   - layer: The dotted name.
   ///   - kind: What the layer does.
-  ///   - x: What goes in.
-  ///   - operationsPerPixel: Products and sums for each pixel of the result.
-  ///   - body: Runs it.
-  /// - Returns: What comes out.
+  ///   - x: The input.
+  ///   - operationsPerPixel: Multiplications and additions for each pixel of the output.
+  ///   - body: Runs the layer.
+  /// - Returns: The output.
   @inline(__always)
   public func measured(
     _ layer: String, _ kind: Profiler.Kind, _ x: Tensor, operationsPerPixel: @autoclosure () -> Double = 0,
@@ -132,12 +133,12 @@ extension Compute {
     return y
   }
 
-  /// Packs keys and values, and counts it if the profiler is on.
+  /// Packs keys and values, and measures it if the profiler is on.
   ///
   /// - Parameters:
   ///   - layer: The dotted name.
-  ///   - x: What is packed.
-  ///   - body: Packs it.
+  ///   - x: What keys and values are computed from.
+  ///   - body: Packs them.
   /// - Returns: The packed keys and values.
   @inline(__always)
   public func measuredPacking(_ layer: String, _ x: Tensor, _ body: () -> [KeysValues]) -> [KeysValues] {

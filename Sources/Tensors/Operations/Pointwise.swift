@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 
 extension Compute {
-  /// x · gelu(gate), where each pixel holds x in its first half and the gate in its second: GEGLU, arXiv:2002.05202.
+  /// x · gelu(gate), where the first half of each pixel's channels is x and the second the gate: GEGLU, arXiv:2002.05202.
   ///
   /// - Parameter x: `[batch, height, width, 2 * channels]` without a border.
   /// - Returns: `[batch, height, width, channels]`.
@@ -32,13 +32,13 @@ extension Compute {
   /// max(x, 0), in place.
   public func applyReLU(_ x: Tensor) { applyEach(x) { max($0, 0) } }
 
-  /// limit · tanh(x / limit), in place: leaves small numbers as they are and keeps large ones below the limit.
+  /// limit · tanh(x / limit), in place: hardly changes small numbers, and keeps large ones below the limit.
   public func applySoftLimit(_ x: Tensor, limit: Float) { applyEach(x) { tanh($0 / limit) * limit } }
 
   /// factor · x + summand, in place.
   public func scale(_ x: Tensor, by factor: Float, plus summand: Float) { applyEach(x) { factor * $0 + summand } }
 
-  /// A function of each number alone; the compiler makes vectors of the simple ones.
+  /// A function of each number; the compiler vectorises simple ones.
   @inline(__always)
   private func applyEach(_ x: Tensor, _ function: @Sendable (Float) -> Float) {
     forEachRowBlock(x.pixels) { first, rows in
@@ -62,7 +62,7 @@ extension Compute {
 
   /// a + b.
   ///
-  /// - Returns: Of `a`'s shape, without a border.
+  /// - Returns: A tensor of `a`'s shape, without a border.
   public func add(_ a: Tensor, _ b: Tensor) -> Tensor {
     let y = tensor(like: a)
     forEachRowBlock(a.pixels) { first, rows in

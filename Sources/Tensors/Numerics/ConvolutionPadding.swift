@@ -1,13 +1,13 @@
 /// What a 3x3 convolution sees beyond the edges of an image.
 public enum ConvolutionPadding: Hashable, Sendable {
-  /// Zeros, as networks are trained.
+  /// Zeros, as in training.
   case zeros
-  /// The opposite edge, so that the image continues itself: PyTorch's `circular`.
+  /// The opposite edge, so that the image tiles seamlessly: PyTorch's `circular`.
   case circular
 }
 
 extension Tensor {
-  /// Lays out the border as the padding of an image that continues itself.
+  /// Fills the border with the opposite edges.
   func wrapBorder() {
     precondition(border == 1, "the tensor has no border")
     let pixelSize = channels * elementType.size
@@ -16,7 +16,7 @@ extension Tensor {
         pixelBytes(image, y, -1).copyMemory(from: pixelBytes(image, y, width - 1), byteCount: pixelSize)
         pixelBytes(image, y, width).copyMemory(from: pixelBytes(image, y, 0), byteCount: pixelSize)
       }
-      // With their ends, which are the corners.
+      // Whole rows with both ends, which makes the corners right.
       let rowSize = rowStride * elementType.size
       pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, height - 1, -1), byteCount: rowSize)
       pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, 0, -1), byteCount: rowSize)

@@ -1,5 +1,5 @@
 extension Compute {
-  /// The image with a border of zeros.
+  /// A copy of the image with a border of zeros.
   public func bordered(_ x: Tensor) -> Tensor {
     resizedNearest(x, height: x.height, width: x.width, border: 1)
   }
@@ -7,10 +7,10 @@ extension Compute {
   /// The image at another size, each pixel a copy of the nearest one above and to the left (PyTorch's `nearest`).
   ///
   /// - Parameters:
-  ///   - x: Without a border.
-  ///   - height: Of the result.
-  ///   - width: Of the result.
-  ///   - border: Of the result.
+  ///   - x: `[batch, height, width, channels]` without a border.
+  ///   - height: The height of the result.
+  ///   - width: The width of the result.
+  ///   - border: The border of the result, 0 or 1.
   /// - Returns: `[batch, height, width, channels]`.
   public func resizedNearest(_ x: Tensor, height: Int, width: Int, border: Int) -> Tensor {
     let y = tensor(

@@ -1,26 +1,27 @@
 extension Compute {
-  /// The same image several times, for what comes after work that all of a batch have in common.
+  /// A batch of copies of one image, for the point where images with the same start begin to differ.
   ///
   /// - Parameters:
   ///   - x: One image, or already `count` of them.
-  ///   - count: Images of the result.
-  /// - Returns: `[count, height, width, channels]`; `x` itself if it is so already.
+  ///   - count: The number of images in the result.
+  /// - Returns: `[count, height, width, channels]`; `x` itself if it has `count` images.
   public func repeated(_ x: Tensor, _ count: Int) -> Tensor {
     if x.batch == count { return x }
     precondition(x.batch == 1 && x.border == 0, "only one image without a border can be repeated")
     return joined(count, like: x) { _ in x }
   }
-  /// One image of a batch by itself.
+
+  /// A copy of one image of a batch.
   ///
   /// - Parameters:
-  ///   - image: Which.
+  ///   - image: Its index.
   ///   - x: `[batch, height, width, channels]` without a border.
   /// - Returns: `[1, height, width, channels]`.
   public func image(_ image: Int, of x: Tensor) -> Tensor {
     joined(1, like: x, firstImage: image) { _ in x }
   }
 
-  /// Single images of one size as a batch.
+  /// A batch of single images of the same size.
   ///
   /// - Parameter images: At least one, each `[1, height, width, channels]` without a border.
   /// - Returns: `[count, height, width, channels]`.

@@ -1,41 +1,41 @@
-/// Which tokens of one image stand in for others that are like them.
+/// Which tokens of one image are merged into others that are similar.
 ///
-/// Source: Bolya & Hoffman 2023, "Token Merging for Fast Stable Diffusion", arXiv:2303.17604, with the destinations that
-/// the webui chooses: the top left token of every 2x2 square, without chance.
+/// Source: Bolya & Hoffman 2023, "Token Merging for Fast Stable Diffusion", arXiv:2303.17604, with the webui's destinations:
+/// the top left token of every 2x2 square, with no random choice.
 public struct MergedTokens {
-  /// Tokens that are left.
+  /// The number of tokens that are left.
   public let count: Int
-  /// Where each token has gone, row by row of the image.
-  fileprivate let places: [Int32]
-  /// How many tokens have gone to each place.
+  /// For each token of the image, row by row, the index of the token that it became part of.
+  fileprivate let indices: [Int32]
+  /// For each token that is left, how many tokens it is the mean of.
   fileprivate let sizes: [Int32]
 
   /// - Parameters:
-  ///   - count: Tokens of the image.
-  ///   - destinations: Where each of the merged tokens goes, by token.
+  ///   - count: The number of tokens of the image.
+  ///   - destinations: The token that each merged token becomes part of.
   fileprivate init(count: Int, destinations: [Int: Int]) {
-    var places = [Int32](repeating: 0, count: count)
+    var indices = [Int32](repeating: 0, count: count)
     var left: Int32 = 0
     for token in 0..<count where destinations[token] == nil {
-      places[token] = left
+      indices[token] = left
       left += 1
     }
-    for (token, destination) in destinations { places[token] = places[destination] }
+    for (token, destination) in destinations { indices[token] = indices[destination] }
     var sizes = [Int32](repeating: 0, count: Int(left))
-    for place in places { sizes[Int(place)] += 1 }
+    for index in indices { sizes[Int(index)] += 1 }
     self.count = Int(left)
-    self.places = places
+    self.indices = indices
     self.sizes = sizes
   }
 }
 
 extension Compute {
-  /// Finds the tokens of each image that are most like a destination, by the cosine between them.
+  /// Finds the tokens of each image that are most similar to a destination, by their cosine.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - ratio: The part of all tokens that is merged, as far as there are so many besides the destinations.
-  /// - Returns: One choice for each image; nothing where nothing would be merged.
+  ///   - ratio: The share of all tokens to merge; at most all that are not destinations.
+  /// - Returns: One choice for each image; nil if no token is merged.
   public func mergedTokens(_ x: Tensor, ratio: Double) -> [MergedTokens]? {
     let tokens = TokenSquares(x)
     let count = min(Int(Double(x.height * x.width) * ratio), tokens.sources.count)
@@ -43,7 +43,7 @@ extension Compute {
     let directions = directions(x)
     return (0..<x.batch).map { image in
       let best = nearest(directions, image: image, tokens)
-      // Equal ones in the order of the image, so that the choice is the same everywhere.
+      // Ties in the order of the image, so that the choice does not depend on the sort.
       let order = tokens.sources.indices.sorted { a, b in
         best[a].cosine == best[b].cosine ? a < b : best[a].cosine > best[b].cosine
       }
@@ -52,11 +52,11 @@ extension Compute {
     }
   }
 
-  /// The tokens that are left of each image, each the mean of those that went there.
+  /// The tokens that are left of each image, each the mean of those that were merged into it.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - merged: One choice for each image, all of one count.
+  ///   - merged: One choice for each image, all with the same count.
   /// - Returns: `[batch, 1, count, channels]`.
   public func merge(_ x: Tensor, _ merged: [MergedTokens]) -> Tensor {
     let y = tensor(batch: x.batch, height: 1, width: merged[0].count, channels: x.channels, elementType: x.elementType)
@@ -69,39 +69,39 @@ extension Compute {
     pool.run(x.batch) { image in
       let (choice, sum) = (merged[image], sums.pixel(image, 0, 0))
       sum.update(repeating: 0, count: choice.count * x.channels)
-      for (token, place) in choice.places.enumerated() {
-        let (source, target) = (values.pixel(image, 0, 0) + token * x.channels, sum + Int(place) * x.channels)
+      for (token, index) in choice.indices.enumerated() {
+        let (source, target) = (values.pixel(image, 0, 0) + token * x.channels, sum + Int(index) * x.channels)
         for c in 0..<x.channels { target[c] += source[c] }
       }
-      for (place, size) in choice.sizes.enumerated() where size > 1 {
-        let target = sum + place * x.channels
+      for (index, size) in choice.sizes.enumerated() where size > 1 {
+        let target = sum + index * x.channels
         for c in 0..<x.channels { target[c] /= Float(size) }
       }
     }
     return converted(sums, to: x.elementType)
   }
 
-  /// Gives every token what came of the one that stood in for it.
+  /// Gives every token the result of the token that it was merged into.
   ///
   /// - Parameters:
   ///   - y: `[batch, 1, count, channels]`.
-  ///   - merged: What `merge` was given.
+  ///   - merged: The choices that `merge` was called with.
   ///   - x: Added to the result: `[batch, height, width, channels]`.
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: A tensor of `x`'s shape.
   public func unmerge(_ y: Tensor, _ merged: [MergedTokens], adding x: Tensor) -> Tensor {
     let spread = tensor(like: x)
     let size = x.channels * x.elementType.size
     pool.run(x.batch * x.height) { row in
       let (image, line) = (row / x.height, row % x.height)
       for column in 0..<x.width {
-        let place = merged[image].places[line * x.width + column]
-        spread.pixelBytes(image, line, column).copyMemory(from: y.pixelBytes(image, 0, Int(place)), byteCount: size)
+        let index = merged[image].indices[line * x.width + column]
+        spread.pixelBytes(image, line, column).copyMemory(from: y.pixelBytes(image, 0, Int(index)), byteCount: size)
       }
     }
     return add(x, spread)
   }
 
-  /// Every token in floats, at length 1.
+  /// Every token in floats, scaled to length 1.
   private func directions(_ x: Tensor) -> Tensor {
     let values = converted(x, to: .fp32)
     let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: x.channels, elementType: .fp32)
@@ -117,13 +117,13 @@ extension Compute {
     return y
   }
 
-  /// The destination that each source is most like, and how much.
+  /// The most similar destination of each source, and their cosine.
   private func nearest(
     _ directions: Tensor, image: Int, _ tokens: TokenSquares
   ) -> [(destination: Int, cosine: Float)] {
     let (start, channels) = (directions.pixel(image, 0, 0), directions.channels)
     let matrix = PanelMatrix(
-      outputs: tokens.destinations.count, inputs: channels, taps: 1, bias: nil, compute: with(.fp32)
+      outputs: tokens.destinations.count, inputs: channels, bias: nil, layer: .linear, compute: with(.fp32)
     ) { rows, target in
       for (index, row) in rows.enumerated() {
         (target + index * channels).update(from: start + tokens.destinations[row] * channels, count: channels)
@@ -132,7 +132,7 @@ extension Compute {
     var nearest = [(destination: Int, cosine: Float)](repeating: (0, -.infinity), count: tokens.sources.count)
     nearest.withUnsafeMutableBufferPointer { nearest in
       nonisolated(unsafe) let nearest = nearest
-      // Some at a time: all cosines of a large image would take more memory than all else.
+      // Some at a time: all cosines of a large image would take more memory than everything else.
       for first in stride(from: 0, to: tokens.sources.count, by: Self.sourcesAtATime) {
         let count = min(Self.sourcesAtATime, tokens.sources.count - first)
         let sources = tensor(batch: 1, height: 1, width: count, channels: channels, elementType: .fp32)
@@ -159,13 +159,13 @@ extension Compute {
   private static var sourcesAtATime: Int { 1024 }
 }
 
-/// The tokens of an image that others may be merged into, and the others.
+/// The tokens of an image, split into those that others may be merged into and all others.
 private struct TokenSquares {
   private(set) var destinations: [Int] = []
   private(set) var sources: [Int] = []
 
   init(_ x: Tensor) {
-    // A last row or column that fills no square has no destinations.
+    // An odd last row or column has no whole square, and so no destinations.
     let (height, width) = (x.height / 2 * 2, x.width / 2 * 2)
     for token in 0..<x.height * x.width {
       let (row, column) = (token / x.width, token % x.width)
