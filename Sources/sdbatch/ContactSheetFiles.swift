@@ -14,7 +14,7 @@ struct ContactSheetFiles {
   /// Makes the sheet as the recipe lays it out, unless nothing has happened since the last one.
   ///
   /// - Returns: The number of pages; nothing where there was nothing to do.
-  /// - Throws: `SheetError` or `BatchError`.
+  /// - Throws: `SheetError` or `RunError`.
   func refresh() throws -> Int? {
     let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.recipe] + folder.journals)
     return isFresh ? nil : try make(SheetOptions())
@@ -24,7 +24,7 @@ struct ContactSheetFiles {
   ///
   /// - Parameter options: What it is to look like; directions that are not given are the recipe's.
   /// - Returns: The number of pages.
-  /// - Throws: `SheetError` or `BatchError`.
+  /// - Throws: `SheetError` or `RunError`.
   func make(_ options: SheetOptions) throws -> Int {
     let run = try RunPictures(folder)
     var options = options

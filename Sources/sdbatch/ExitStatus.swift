@@ -31,7 +31,7 @@ enum ExitStatus: Int32, Error {
     switch error {
     case is RecipeErrors, is any InputFailure:
       self = .unusableInput
-    case let error as BatchError:
+    case let error as RunError:
       switch error {
       case .folderInUse: self = .folderInUse
       case .notWritten, .folderLost: self = .notWritten

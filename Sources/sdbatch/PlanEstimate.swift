@@ -32,7 +32,7 @@ struct PlanEstimate {
   ///   - plan: The plan.
   ///   - folder: Where its images are to be.
   ///   - engine: Says what jobs are made from.
-  /// - Throws: `BatchError` if the folder's journal cannot be read.
+  /// - Throws: `RunError` if the folder's journal cannot be read.
   init(_ plan: Plan, in folder: RunFolder, _ engine: Engine) throws {
     let done = try FinishedImages(folder)
     var book = CostBook(environment: ProcessInfo.processInfo.environment)

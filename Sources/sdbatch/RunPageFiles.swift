@@ -13,7 +13,7 @@ struct RunPageFiles {
   /// Makes the page of a run that is over, unless nothing has happened since the last one.
   ///
   /// - Parameter patience: How long to make small pictures; nothing for as long as it takes.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   func refresh(patience: Duration?) throws {
     if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe] + folder.journals), !saysRunning {
       return
@@ -35,7 +35,7 @@ struct RunPageFiles {
   ///   - layout: The directions that it shows first; if there are none, the recipe's.
   ///   - isRunning: Whether there will be more to see.
   ///   - patience: How long to make small pictures; those that are left are made the next time.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
     let run = try RunPictures(folder)
     let thumbnails = try ThumbnailFiles(folder).refresh(run.pictures, patience: patience)

@@ -19,7 +19,7 @@ struct SharedPlan {
 
   /// Plans a recipe, or finds out what was planned.
   ///
-  /// Throws `RecipeErrors`, or `BatchError` where the folder cannot be read or written.
+  /// Throws `RecipeErrors`, or `RunError` where the folder cannot be read or written.
   init(_ recipe: Recipe, in folder: RunFolder) throws {
     while true {
       let stored = try SeedFile.read(SeedDraws.self, from: folder)
@@ -49,13 +49,13 @@ struct SharedPlan {
   {
     let lock = try RunLock(folder)
     try SeedFile.write(seeds, to: folder)
-    try FrozenPlan.freeze(
+    try PlanFile.freeze(
       RunPlan(jobs: plan.jobs, recipe: plan.json, recipeText: recipe.copyText), engine, lock)
   }
 
   private static func frozenJobs(of plan: Plan, in folder: RunFolder) throws -> [Job]? {
     guard access(folder.plan, F_OK) == 0 else { return nil }
-    let (details, jobs) = try FrozenPlan.read(folder)
+    let (details, jobs) = try PlanFile.read(folder)
     return details?.recipe == plan.json ? jobs.map(\.job) : nil
   }
 }

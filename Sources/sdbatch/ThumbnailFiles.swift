@@ -22,7 +22,7 @@ struct ThumbnailFiles {
   ///   - pictures: All pictures of the run.
   ///   - patience: How long to work at most; nothing for as long as it takes.
   /// - Returns: The names of those that are there, which are the pictures' names.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
     let large = pictures.filter {
       $0.path != nil && max($0.job.settings.finalWidth, $0.job.settings.finalHeight) > Self.largestWithout

@@ -53,7 +53,7 @@ struct RunBench: ParsableCommand {
       let verification = try Verification(run)
       if !verification.isClean { throw ValidationError("verify found \(verification.findings.count) differences") }
     }
-    try part("why") { _ = try JobReasons(run).reasons(FrozenPlan.read(run).jobs) }
+    try part("why") { _ = try JobReasons(run).reasons(PlanFile.read(run).jobs) }
     let images = try FileManager.default.contentsOfDirectory(atPath: run.images).sorted()
     for name in images.prefix(images.count / 2) { unlink(run.images + "/" + name) }
     try part("resume with half to do") {

@@ -6,10 +6,10 @@ import Testing
 @testable import Runs
 
 @Suite struct JobReasonTests {
-  private func planned(_ jobs: [Job], _ space: Workspace) throws -> [PlannedJob] {
+  private func planned(_ jobs: [Job], _ space: Workspace) throws -> [IdentifiedJob] {
     try jobs.map { job in
       let ingredients = try space.generator.ingredients(for: job.settings)
-      return PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
+      return IdentifiedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     }
   }
 
@@ -84,7 +84,7 @@ import Testing
     ingredients.isa = "avx512"
     ingredients.precision = "bf16"
     ingredients.numerics = 2
-    let now = PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
+    let now = IdentifiedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     let reason = try JobReasons(space.folder).reasons([now])[0]
     #expect(reason.changes.map(\.name) == ["isa", "model", "numerics", "precision"])
     #expect(reason.text.contains("\n  isa: \"portable\", now \"avx512\"\n"))
@@ -103,9 +103,9 @@ import Testing
       (planned[1].id.prefix(9).uppercased(), 1), (name, 2), ("images/\(name)", 2), ("run/images/\(name)", 2),
     ] { #expect(try finder.job(named: word, in: planned) == planned[place], "\(word)") }
     for word in ["3", "", "zzz", "images/other.png", String(repeating: "0", count: 65)] {
-      #expect(throws: BatchError.self, "\(word)") { try finder.job(named: word, in: planned) }
+      #expect(throws: RunError.self, "\(word)") { try finder.job(named: word, in: planned) }
     }
-    #expect(throws: BatchError.noRun(path: space.path + "/none")) { try JobReasons(RunFolder(space.path + "/none")) }
+    #expect(throws: RunError.noRun(path: space.path + "/none")) { try JobReasons(RunFolder(space.path + "/none")) }
   }
 
   @Test func `journals without identities still tell what became of their images`() throws {

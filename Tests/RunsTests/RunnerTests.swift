@@ -158,7 +158,7 @@ import Text
     let models = try space.manifest()["models"] as? [[String: Any]] ?? []
     #expect(models.count { $0["family"] as? String == "lora" } == 2)
     // What was planned reads back.
-    let plan = try FrozenPlan.read(space.folder)
+    let plan = try PlanFile.read(space.folder)
     #expect(plan.jobs[0].ingredients.loras?.first?.unetMultiplier == 0.5)
     #expect(plan.jobs[1].ingredients.loras == nil)
   }

@@ -168,7 +168,7 @@ import Text
       (fakeJobs([1, 2, 3]), "it ends before job 00002"),
       (fakeJobs([1]), "it goes on after job 00001"),
     ] {
-      let error = #expect(throws: BatchError.self) { try run(Self.shard(1, 2), jobs, in: space) }
+      let error = #expect(throws: RunError.self) { try run(Self.shard(1, 2), jobs, in: space) }
       guard case .otherPlan = error else {
         Issue.record("\(String(describing: error))")
         continue
@@ -247,7 +247,7 @@ import Text
     let jobs = fakeJobs([1])
     try space.run(jobs)
     // The shard failed an hour before, by its clock; then its clock was set back further still.
-    let id = try #require(try FrozenPlan.read(space.folder).jobs.first?.id)
+    let id = try #require(try PlanFile.read(space.folder).jobs.first?.id)
     func failure(_ minutesAgo: Int64, _ error: String) -> [UInt8] {
       let time = Timestamp(milliseconds: Timestamp.now().milliseconds - minutesAgo * 60_000)
       return JournalEntry.failed(FailedJob(id: id, index: 0, started: time, seconds: 1, error: error)).line

@@ -56,7 +56,7 @@ import Text
     #expect(verification.summary.hasSuffix(": 2 images read, all as it should be, 1 of 3 jobs to do"))
     #expect(verification.json["status"] == "clean")
     #expect(try space.files() == before)
-    #expect(throws: BatchError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
+    #expect(throws: RunError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
   }
 
   @Test(
@@ -340,7 +340,7 @@ import Text
     let lock = try RunLock(space.folder, patience: .seconds(300))
     var verification = try Verification(space.folder, lock: lock)
     #expect(verification.findings.contains { $0.kind == .plan && $0.problem.contains("line 2") })
-    #expect(throws: BatchError.self) { try verification.prune(lock) }
+    #expect(throws: RunError.self) { try verification.prune(lock) }
     #expect(try space.images().count == 2)
   }
 }

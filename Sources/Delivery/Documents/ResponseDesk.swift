@@ -60,7 +60,7 @@ public final class ResponseDesk {
   ///   - ingredients: Says what jobs are made from.
   ///   - makeOrders: Says what is to be answered, from the identities of all jobs; no two orders are about one job.
   ///   - announce: Is given each answer that has somewhere to go; returns when that cannot be lost.
-  /// - Throws: `BatchError`, or what `ingredients` throws.
+  /// - Throws: `RunError`, or what `ingredients` throws.
   public init(
     jobs: some Sequence<Job>, in folder: RunFolder, version: String, on disk: Disk = Disk(),
     ingredients: @escaping (ImageSettings) throws -> JobIngredients, orders makeOrders: ([JobID]) -> [ResponseOrder],
@@ -164,7 +164,7 @@ public final class ResponseDesk {
   /// Answers the requests that were begun and that this run does not bring to their end.
   ///
   /// - Parameter reason: Why it does not.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public func cancel(_ reason: String) throws {
     for desk in desks where desk.begin != nil && desk.missing > 0 { try give(desk, .cancelled, error: reason) }
   }
@@ -240,7 +240,7 @@ public final class ResponseDesk {
         infotexts.append(Infotext(settings[number], try ingredients(settings[number]), version: version).text)
       case .found:
         guard let details = try finished.get().details(ids[place]) else {
-          throw BatchError.damaged(path: folder.journal, problem: "it lost an image; give the same command again")
+          throw RunError.damaged(path: folder.journal, problem: "it lost an image; give the same command again")
         }
         files.append(folder.file(details.file))
         seconds += details.seconds ?? 0

@@ -40,7 +40,7 @@ struct ResponseDocument {
   /// - Parameters:
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
-  /// - Throws: `BatchError` when an image cannot be read or the file not be written.
+  /// - Throws: `RunError` when an image cannot be read or the file not be written.
   func write(to path: String, on disk: Disk) throws {
     try DerivedFile.write(to: path, on: disk) { append in
       var writer = JSONWriter()
@@ -76,7 +76,7 @@ struct ResponseDocument {
 
   private static func bytes(_ path: String) throws -> Data {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw BatchError.notRead(path: path, code: errno == 0 ? ENOENT : errno)
+      throw RunError.notRead(path: path, code: errno == 0 ? ENOENT : errno)
     }
     return data
   }

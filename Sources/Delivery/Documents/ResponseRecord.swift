@@ -33,7 +33,7 @@ final class ResponseRecord {
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   init(_ folder: RunFolder, on disk: Disk) throws {
     path = folder.responseRecord
     self.disk = disk

@@ -35,7 +35,7 @@ public final class Outbox {
   /// - Parameters:
   ///   - folder: The run, whose lock is held for as long as the outbox is in use: so nobody else announces what is in it.
   ///   - disk: The disk.
-  /// - Throws: `BatchError` when the folder cannot be read.
+  /// - Throws: `RunError` when the folder cannot be read.
   public init(_ folder: RunFolder, on disk: Disk = Disk()) throws {
     self.folder = folder
     self.disk = disk

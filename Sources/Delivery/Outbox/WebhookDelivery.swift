@@ -58,7 +58,7 @@ public final class WebhookDelivery: @unchecked Sendable {
   /// Announces a document; returns when the announcement cannot be lost any more, and waits for nothing else.
   ///
   /// - Parameter announcement: What, and where to.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public func announce(_ announcement: Announcement) throws {
     try condition.withLock {
       append(try outbox.add(announcement))

@@ -109,7 +109,7 @@ struct CheckpointFolder {
   func read(_ id: JobID, numerics: Int) throws -> Checkpoint? {
     do {
       return try Checkpoint(FileReader.bytes(of: path(id)), of: id, numerics: numerics)
-    } catch let error as BatchError {
+    } catch let error as RunError {
       guard case .notRead(_, let code) = error, code != ENOENT else { return nil }
       throw Checkpoint.Fault(description: error.description)
     }
@@ -120,7 +120,7 @@ struct CheckpointFolder {
   /// Removes what killed runs left half-written, and the checkpoints of all jobs but some.
   ///
   /// - Parameter kept: Picks the jobs whose checkpoints stay, out of those that have one.
-  /// - Throws: `BatchError`, or what `kept` throws.
+  /// - Throws: `RunError`, or what `kept` throws.
   func prune(keeping kept: (Set<JobID>) throws -> Set<JobID>) throws {
     try AtomicFile.removeTemporaries(in: folder.checkpoints, on: disk)
     let found = try AtomicFile.names(in: folder.checkpoints).compactMap { name in

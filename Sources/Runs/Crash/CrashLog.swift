@@ -34,7 +34,7 @@ struct CrashLog {
           guard isWhole, words.count == 2, let id = JobID(words[0]) else { return }
           if words[1] == Self.done { signals[id] = nil } else { signals[id, default: []].append(String(words[1])) }
         }
-      } catch BatchError.notRead(_, let code) where code == ENOENT {}
+      } catch RunError.notRead(_, let code) where code == ENOENT {}
     }
   }
 

@@ -9,7 +9,7 @@ public struct FinishedImages {
   /// Reads the journal of a folder; one that does not exist holds nothing.
   ///
   /// - Parameter folder: The run, which may be going on.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
     index = try JournalIndex(folder)
@@ -29,7 +29,7 @@ public struct FinishedImages {
   /// - Parameter id: A job's identity.
   /// - Returns: The file's path relative to the run folder, the seconds that it took where they are known, the text inside
   ///   it, and when work on it began, as the webui writes that: `20260131235959`.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   public func details(_ id: JobID) throws -> Details? {
     guard let image = try JournalReader(folder, index).image(id) else { return nil }
     return Details(

@@ -37,7 +37,7 @@ struct JournalIndex {
   ///   - folder: The run.
   ///   - observe: Told of each whole line of each journal: the journal's name, its bytes, and what it says if it says
   ///     something.
-  /// - Throws: `BatchError.notRead`, or what `observe` throws.
+  /// - Throws: `RunError.notRead`, or what `observe` throws.
   init(
     _ folder: RunFolder, observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _, _ in }
   ) throws {
@@ -85,7 +85,7 @@ struct JournalIndex {
         tail.end = range.upperBound + 1
         if let entry { body(entry, range) }
       }
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
       // Another machine may have taken it away since the folder was listed.
     }
     return tail
@@ -225,7 +225,7 @@ final class Journal: JournalLines {
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   init(_ folder: RunFolder, on disk: Disk) throws {
     self.folder = folder
     self.disk = disk
@@ -245,7 +245,7 @@ final class Journal: JournalLines {
   ///   - folder: The run, which other shards may be working in.
   ///   - shard: The shard.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   init(_ folder: RunFolder, shard: Shard, on disk: Disk) throws {
     self.folder = folder
     self.disk = disk
@@ -261,7 +261,7 @@ final class Journal: JournalLines {
   /// - Parameters:
   ///   - entry: What happened.
   ///   - isDurable: Whether to wait for the disk; else a later `synchronise` does.
-  /// - Throws: `BatchError.notWritten`; a part of the line that got into the file is cut off again.
+  /// - Throws: `RunError.notWritten`; a part of the line that got into the file is cut off again.
   func append(_ entry: JournalEntry, isDurable: Bool = true) throws {
     let own = try own ?? begin()
     let line = entry.line
@@ -298,7 +298,7 @@ final class Journal: JournalLines {
         self.own = own
         try disk.synchroniseFolder(folder.path)
         return own
-      } catch BatchError.notWritten(path, _, EEXIST) {
+      } catch RunError.notWritten(path, _, EEXIST) {
         // The same shard runs elsewhere at this moment.
         number += 1
       }

@@ -126,9 +126,9 @@ struct IdentifiedPlan<Jobs: Sequence> where Jobs.Element == Job {
   }
 
   /// Every job with its identity, in order; made one by one, for a list of them would fill the memory.
-  var planned: some Sequence<PlannedJob> {
+  var planned: some Sequence<IdentifiedJob> {
     jobs.enumerated().lazy.map { [ids, ingredients, groups] place, job in
-      PlannedJob(id: ids[place], job: job, ingredients: ingredients[Int(groups[place])])
+      IdentifiedJob(id: ids[place], job: job, ingredients: ingredients[Int(groups[place])])
     }
   }
 }

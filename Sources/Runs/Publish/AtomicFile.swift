@@ -21,7 +21,7 @@ package enum AtomicFile {
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `BatchError.notWritten`; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`; the file at `path` is then what it was, or whole.
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, on disk: Disk) throws -> FileMark {
     try write(to: path, on: disk) { file in try file.write(bytes) }
@@ -35,7 +35,7 @@ package enum AtomicFile {
   ///   - keepsEqual: Whether an equal file stays untouched.
   ///   - body: Writes the pieces.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
   @discardableResult
   package static func write(
     to path: String, on disk: Disk, keepsEqual: Bool = false, _ body: (Pieces) throws -> Void
@@ -76,7 +76,7 @@ package enum AtomicFile {
   ///   - disk: The disk.
   ///   - body: Writes the pieces.
   /// - Returns: Whether these bytes are the ones that are there now.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws.
+  /// - Throws: `RunError.notWritten`, or what `body` throws.
   @discardableResult
   static func writeFirst(to path: String, on disk: Disk, _ body: (Pieces) throws -> Void) throws -> Bool {
     if access(path, F_OK) == 0 { return false }
@@ -125,7 +125,7 @@ package enum AtomicFile {
   /// - Parameters:
   ///   - folder: The folder; nobody but shards may be writing in it.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
+  /// - Throws: `RunError`, if the folder cannot be read or a file not be removed.
   package static func removeTemporaries(in folder: String, on disk: Disk) throws {
     for name in try names(in: folder) where isTemporary(name) && !mayBeInUse("\(folder)/\(name)") {
       try disk.remove("\(folder)/\(name)")
@@ -136,8 +136,8 @@ package enum AtomicFile {
   static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(temporarySuffix) }
 
   /// The names of all that is in a folder, in no order.
-  package static func names(in folder: String) throws(BatchError) -> [String] {
-    guard let stream = opendir(folder) else { throw BatchError.notRead(path: folder, code: errno) }
+  package static func names(in folder: String) throws(RunError) -> [String] {
+    guard let stream = opendir(folder) else { throw RunError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {

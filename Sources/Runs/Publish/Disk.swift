@@ -58,7 +58,7 @@ public struct Disk: Sendable {
     if !parent.isEmpty, parent != path { try makeFolder(parent) }
     try step(.makeFolder, path) { mkdir(path, 0o777) == 0 || errno == EEXIST ? 0 : -1 }
     if stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR {
-      throw BatchError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)
+      throw RunError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)
     }
     try synchroniseFolder(parent.isEmpty ? "." : parent)
   }
@@ -148,7 +148,7 @@ public struct Disk: Sendable {
   ///   - path: To which file.
   ///   - body: Does it; returns a negative number and leaves `errno` where it cannot.
   /// - Returns: What `body` returned.
-  /// - Throws: `BatchError.notWritten`, or what the observer throws.
+  /// - Throws: `RunError.notWritten`, or what the observer throws.
   @discardableResult
   func step(_ action: Action, _ path: String, _ body: () -> Int32) throws -> Int32 {
     try step(Step(action: action, path: path), body)
@@ -161,7 +161,7 @@ public struct Disk: Sendable {
       let result = body()
       if result >= 0 { return result }
       let code = errno
-      if code != EINTR { throw BatchError.notWritten(path: step.path, action: step.action, code: code) }
+      if code != EINTR { throw RunError.notWritten(path: step.path, action: step.action, code: code) }
     }
   }
 }

@@ -82,14 +82,14 @@ public enum SeedFile {
   ///   - type: What `write` was given.
   ///   - folder: The run.
   /// - Returns: Nothing where nothing was kept.
-  /// - Throws: `BatchError` for a file that cannot be read or holds something else.
+  /// - Throws: `RunError` for a file that cannot be read or holds something else.
   public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
     do {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
     } catch let error as DecodingError {
-      throw BatchError.damaged(
+      throw RunError.damaged(
         path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to have new ones drawn")
     }
   }
@@ -100,7 +100,7 @@ public enum SeedFile {
   ///   - seeds: The draws.
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  /// - Throws: `RunError.notWritten`, or what encoding throws.
   public static func write(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws {
     let bytes = try bytes(of: seeds)
     try disk.makeFolder(folder.path)
@@ -114,7 +114,7 @@ public enum SeedFile {
   ///   - folder: The run, which other shards may be working in.
   ///   - disk: The disk.
   /// - Returns: Whether these draws are the ones that are kept now.
-  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  /// - Throws: `RunError.notWritten`, or what encoding throws.
   public static func writeFirst(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws -> Bool {
     let bytes = try bytes(of: seeds)
     try disk.makeFolder(folder.path)

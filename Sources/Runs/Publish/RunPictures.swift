@@ -29,9 +29,9 @@ public struct RunPictures: Sendable {
   /// Looks into a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` where there is no plan.
   public init(_ folder: RunFolder) throws {
-    let (details, jobs) = try FrozenPlan.read(folder)
+    let (details, jobs) = try PlanFile.read(folder)
     recipe = details?.recipe ?? .null
     let journal = JournalReader(folder, try JournalIndex(folder))
     for planned in jobs {
@@ -58,7 +58,7 @@ public enum DerivedFile {
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
   ///   - body: Is given a function that takes the pieces of the file.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was.
   public static func write(
     to path: String, on disk: Disk = Disk(), _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
   ) throws {
@@ -70,7 +70,7 @@ public enum DerivedFile {
   /// - Parameters:
   ///   - path: The folder.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
 
   /// Whether a file is there and no older than those it is made from.

@@ -66,9 +66,9 @@ struct Manifest {
   ///   - folder: The run, whose lock is held.
   ///   - journal: Its journal.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   func write(
-    _ jobs: some Sequence<(PlannedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
+    _ jobs: some Sequence<(IdentifiedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
   ) throws {
     try write(to: folder, on: disk) { append in
       for (planned, state) in jobs { try append(planned, state, journal) }
@@ -78,7 +78,7 @@ struct Manifest {
   /// Writes the file, one job a line, with the jobs that `body` hands over one by one.
   func write(
     to folder: RunFolder, on disk: Disk,
-    jobs body: ((PlannedJob, JobState, any JournalLines) throws -> Void) throws -> Void
+    jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
   ) throws {
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
@@ -131,7 +131,7 @@ struct Manifest {
 
   /// Writes the object of one job.
   static func append(
-    _ planned: PlannedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
+    _ planned: IdentifiedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
   ) throws {
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
     let image = state == .done ? try journal.image(planned.id) : nil

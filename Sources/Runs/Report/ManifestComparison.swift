@@ -19,14 +19,14 @@ struct ManifestComparison {
   ///   - isToCompare: Whether a job's image is sound, so that nothing else is wrong with its entry.
   ///   - counts: Where the jobs stand.
   /// - Returns: Problems in words; none for the manifest that a run would write.
-  /// - Throws: `BatchError` if plan or journal cannot be read.
+  /// - Throws: `RunError` if plan or journal cannot be read.
   mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts) throws -> [String] {
     let found: ManifestReader
     do {
       found = try ManifestReader(path: folder.manifest)
-    } catch BatchError.notRead(_, let code) where code == ENOENT {
+    } catch RunError.notRead(_, let code) where code == ENOENT {
       return ["is missing"]
-    } catch BatchError.damaged(_, let problem) {
+    } catch RunError.damaged(_, let problem) {
       return [problem]
     }
     var problems: [String] = []
@@ -34,7 +34,7 @@ struct ManifestComparison {
     var head: RunDetails?
     var ingredients: [JobIngredients] = []
     var allCompared = true
-    try FrozenPlan.forEachJob(in: folder) { planned, details in
+    try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { head = details }
       if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
         ingredients.append(planned.ingredients)
@@ -121,7 +121,7 @@ final class ManifestReader {
   /// Opens a manifest.
   ///
   /// - Parameter path: The file.
-  /// - Throws: `BatchError.notRead`, or `damaged` for a file that is no manifest.
+  /// - Throws: `RunError.notRead`, or `damaged` for a file that is no manifest.
   init(path: String) throws {
     let lines = try LineReader(path: path)
     while let line = try lines.next(), headBytes.count < 64 << 20 {
@@ -134,7 +134,7 @@ final class ManifestReader {
     let bytes = try FileReader.bytes(of: path)
     guard let value = bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       case .array(let jobs) = value["jobs"]
-    else { throw BatchError.damaged(path: path, problem: "is no manifest") }
+    else { throw RunError.damaged(path: path, problem: "is no manifest") }
     whole = (value, jobs[...])
   }
 

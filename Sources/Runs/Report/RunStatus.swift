@@ -55,13 +55,13 @@ public struct RunStatus: Hashable, Sendable {
   /// Looks into a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` where there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
     let journal = try JournalIndex(folder)
     var counts = RunCounts()
     var places: [JobID: Int] = [:]
-    try FrozenPlan.forEachID(in: folder) { place, id in
+    try PlanFile.forEachID(in: folder) { place, id in
       if places[id] == nil { places[id] = place }
       counts.count(journal.state(id, in: folder))
     }

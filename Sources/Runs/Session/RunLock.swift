@@ -17,7 +17,7 @@ public final class RunLock {
   ///   - disk: The disk.
   ///   - stopRequest: Asked while waiting, which ends when it gives a reason.
   ///   - isWaiting: Told who is waited for, once.
-  /// - Throws: `BatchError.folderInUse` if another process has it still, `BatchError.notWritten` if the folder cannot
+  /// - Throws: `RunError.folderInUse` if another process has it still, `RunError.notWritten` if the folder cannot
   ///   be written, `StopRequested` if waiting was to end.
   public init(
     _ folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk(), stopRequest: () -> StopReason? = { nil },
@@ -61,7 +61,7 @@ public final class RunLock {
           }
         }
         if waited >= patience {
-          throw BatchError.folderInUse(path: folder.path, owner: owner(of: folder))
+          throw RunError.folderInUse(path: folder.path, owner: owner(of: folder))
         }
         if let reason = stopRequest() { throw StopRequested(reason) }
         if !isTold {
@@ -79,9 +79,9 @@ public final class RunLock {
 
   /// Makes sure that the folder is still the one that was locked, and not one that another process made in its place.
   ///
-  /// - Throws: `BatchError.folderLost`.
+  /// - Throws: `RunError.folderLost`.
   public func check() throws {
-    if !Self.isSame(descriptor, folder.lock) { throw BatchError.folderLost(path: folder.path) }
+    if !Self.isSame(descriptor, folder.lock) { throw RunError.folderLost(path: folder.path) }
   }
 
   private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
@@ -96,9 +96,9 @@ public final class RunLock {
   ///   - folder: The run folder.
   ///   - patience: How long to wait for another process to finish.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
+  /// - Throws: `RunError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
   public convenience init(existing folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk()) throws {
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     try self.init(folder, patience: patience, on: disk)
   }
 
@@ -121,7 +121,7 @@ public final class RunLock {
     return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
   }
 
-  private static func take(_ descriptor: Int32, _ kind: Int32, path: String) throws(BatchError) -> Bool {
+  private static func take(_ descriptor: Int32, _ kind: Int32, path: String) throws(RunError) -> Bool {
     while flock(descriptor, kind | LOCK_NB) != 0 {
       if errno == EWOULDBLOCK { return false }
       if errno != EINTR { throw .notWritten(path: path, action: .lock, code: errno) }

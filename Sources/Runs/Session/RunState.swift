@@ -58,7 +58,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     plan.batch(place) == batch && isOwn(place) && states[place] != .done && !isTried[place]
   }
 
-  mutating func begin(_ planned: PlannedJob) -> RunningJob {
+  mutating func begin(_ planned: IdentifiedJob) -> RunningJob {
     begun += 1
     return RunningJob(job: planned.job, id: planned.id, number: begun, count: imagesToMake)
   }
@@ -106,7 +106,7 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
   }
 
   /// Every job in order, and where it stands.
-  var plannedWithStates: some Sequence<(PlannedJob, JobState)> {
+  var plannedWithStates: some Sequence<(IdentifiedJob, JobState)> {
     plan.planned.enumerated().lazy.map { place, planned in (planned, state(place)) }
   }
 }

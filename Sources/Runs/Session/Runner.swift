@@ -99,7 +99,7 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - selection: Which jobs to do.
   ///   - failurePolicy: What to do when a job fails.
   /// - Returns: Where all jobs stand.
-  /// - Throws: What the generator says of an unusable model, or `BatchError` when the folder cannot be written. What
+  /// - Throws: What the generator says of an unusable model, or `RunError` when the folder cannot be written. What
   ///   was published by then stays, and so does what the journal says of it.
   public mutating func run(
     _ plan: RunPlan<some Sequence<Job>>, only selection: Selection = .unfinished,
@@ -152,7 +152,7 @@ public struct Runner<Generator: ImageGenerator> {
     try disk.makeFolder(folder.images)
     try disk.makeFolder(folder.checkpoints)
     if tenancy.shard != nil {
-      try FrozenPlan.settle(identified, details, in: folder, on: disk)
+      try PlanFile.settle(identified, details, in: folder, on: disk)
       if let recipeText {
         try AtomicFile.writeFirst(to: folder.recipe, on: disk) { file in try file.write(Array(recipeText.utf8)) }
       }
@@ -166,7 +166,7 @@ public struct Runner<Generator: ImageGenerator> {
         try file.write(Array(recipeText.utf8))
       }
     }
-    try FrozenPlan.write(identified.planned, details, to: folder, on: disk)
+    try PlanFile.write(identified.planned, details, to: folder, on: disk)
   }
 
   /// Finds out which images are there, and brings the journal up to date with what is seen.
@@ -212,7 +212,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   /// Where a job stands, and what the journal does not know of it yet.
-  private func find(_ planned: PlannedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
+  private func find(_ planned: IdentifiedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
     let unfinished = journal.index.failures[planned.id] == nil ? JobState.pending : .failed
     guard let noted = journal.index.images[planned.id] else {
       guard let image = unnoted(planned) else { return (unfinished, nil) }
@@ -230,7 +230,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   /// A picture that is there, and that no journal tells of.
-  private func unnoted(_ planned: PlannedJob) -> FinishedImage? {
+  private func unnoted(_ planned: IdentifiedJob) -> FinishedImage? {
     let file = RunFolder.imageName(planned.job, planned.id)
     guard access(folder.file(file), F_OK) == 0 else { return nil }
     return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
@@ -280,7 +280,7 @@ public struct Runner<Generator: ImageGenerator> {
         } catch let request as StopRequested {
           state.stop = request.reason
           return
-        } catch let error as BatchError where !error.isOfOneJob {
+        } catch let error as RunError where !error.isOfOneJob {
           throw error
         } catch {
           let text = String(describing: error)
@@ -344,21 +344,21 @@ public struct Runner<Generator: ImageGenerator> {
       if let lateness { throw DeadlinePassed(description: lateness) }
     }
     guard image.width == settings.finalWidth, image.height == settings.finalHeight else {
-      throw BatchError.wrongSize(
+      throw RunError.wrongSize(
         found: "\(image.width)x\(image.height)", expected: "\(settings.finalWidth)x\(settings.finalHeight)")
     }
     return image
   }
 
   /// The name of the image: the one it had if it is made again, else a new one that no other image has.
-  private func fileName(_ planned: PlannedJob, _ journal: Journal, taken names: Set<String>) -> String {
+  private func fileName(_ planned: IdentifiedJob, _ journal: Journal, taken names: Set<String>) -> String {
     if let noted = journal.index.images[planned.id] { return noted.file }
     let name = RunFolder.imageName(planned.job, planned.id)
     return names.contains(name) ? RunFolder.imageName(planned.job, planned.id, digits: 64) : name
   }
 
   private func publish(
-    _ image: RGBImage, _ planned: PlannedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
+    _ image: RGBImage, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
     let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
@@ -372,7 +372,7 @@ public struct Runner<Generator: ImageGenerator> {
       infotext: infotext, identity: planned.identity)
   }
 
-  private func infotext(_ planned: PlannedJob) -> String {
+  private func infotext(_ planned: IdentifiedJob) -> String {
     Infotext(planned.job.settings, planned.ingredients, version: generator.engine.version).text
   }
 }
@@ -382,7 +382,7 @@ private struct DeadlinePassed: Error, CustomStringConvertible {
   var description: String
 }
 
-extension BatchError {
+extension RunError {
   /// Whether the error says something of one job only, and not of the run folder.
   fileprivate var isOfOneJob: Bool {
     if case .wrongSize = self { true } else { false }

@@ -21,7 +21,7 @@ enum Tenancy {
 
   /// Makes sure that the folder is still the one in which the run began.
   ///
-  /// Throws `BatchError.folderLost`.
+  /// Throws `RunError.folderLost`.
   func check() throws {
     if case .alone(let lock) = self { try lock.check() }
   }

@@ -20,7 +20,7 @@ enum ImageCheck {
   ///   - path: The file.
   ///   - mark: What the journal noted.
   ///   - sha256: Reads the digest that the journal noted.
-  /// - Throws: `BatchError.notRead`, or what `sha256` throws.
+  /// - Throws: `RunError.notRead`, or what `sha256` throws.
   init(_ path: String, mark: FileMark, sha256: () throws -> String?) throws {
     guard let found = try? FileMark(path: path), found.size == mark.size else {
       self = .lost
@@ -45,7 +45,7 @@ enum ImageCheck {
   ///   - infotext: The text that it would put into it.
   ///   - folder: The run.
   /// - Returns: The line that the journal lacks.
-  static func orphan(_ planned: PlannedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
+  static func orphan(_ planned: IdentifiedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
       let picture = try? PNGFile(decoding: bytes),

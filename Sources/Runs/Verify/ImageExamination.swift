@@ -26,7 +26,7 @@ struct ImageExamination {
     do {
       mark = try FileMark(path: path)
       bytes = try FileReader.bytes(of: path)
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       problem = (.missing, "is missing")
       return
     } catch {

@@ -75,10 +75,10 @@ public struct JobReasons {
   /// Reads the journal of a run.
   ///
   /// - Parameter folder: The run; it may be going on.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` where there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     index = try JournalIndex(folder)
     journal = JournalReader(folder, index)
   }
@@ -91,8 +91,8 @@ public struct JobReasons {
   ///   - name: Its place in the plan, the first digits of its identity, or the name of its image.
   ///   - jobs: The jobs of the plan.
   /// - Returns: The job.
-  /// - Throws: `BatchError.noJob` if there is none, or more than one.
-  public func job(named name: String, in jobs: [PlannedJob]) throws -> PlannedJob {
+  /// - Throws: `RunError.noJob` if there is none, or more than one.
+  public func job(named name: String, in jobs: [IdentifiedJob]) throws -> IdentifiedJob {
     if let place = Int(name), jobs.indices.contains(place), name.utf8.count < 8 { return jobs[place] }
     let file = (name as NSString).lastPathComponent
     if file.hasSuffix(".png") {
@@ -102,22 +102,22 @@ public struct JobReasons {
         return job
       }
       let known = ids.isEmpty ? "the journal knows no image of this name" : "no job of the plan asks for this image"
-      throw BatchError.noJob(name: name, problem: "\(known) in \(folder.path)")
+      throw RunError.noJob(name: name, problem: "\(known) in \(folder.path)")
     }
     let digits = name.lowercased()
-    var found: [JobID: PlannedJob] = [:]
+    var found: [JobID: IdentifiedJob] = [:]
     if !digits.isEmpty, digits.allSatisfy(\.isHexDigit) {
       for job in jobs where job.id.description.hasPrefix(digits) && found[job.id] == nil { found[job.id] = job }
     }
     guard let job = found.values.first else {
-      throw BatchError.noJob(
+      throw RunError.noJob(
         name: name,
         problem:
           "found no such job in \(folder.path), expected a place from 0 to \(jobs.count - 1), the first digits of "
           + "an identity, or the name of an image")
     }
     guard found.count == 1 else {
-      throw BatchError.noJob(name: name, problem: "\(found.count) jobs begin so; give more digits of the identity")
+      throw RunError.noJob(name: name, problem: "\(found.count) jobs begin so; give more digits of the identity")
     }
     return job
   }
@@ -128,8 +128,8 @@ public struct JobReasons {
   ///
   /// - Parameter jobs: The jobs, with what they would be made from now.
   /// - Returns: A reason for each; the nearest image is looked for as long as that takes no more than seconds.
-  /// - Throws: `BatchError` if the journal or an image cannot be read.
-  public func reasons(_ jobs: [PlannedJob]) throws -> [JobReason] {
+  /// - Throws: `RunError` if the journal or an image cannot be read.
+  public func reasons(_ jobs: [IdentifiedJob]) throws -> [JobReason] {
     var reasons = try jobs.map(reason)
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
     let searched = reasons.indices.filter { reasons[$0].cause == "new" }.prefix(limit)
@@ -137,7 +137,7 @@ public struct JobReasons {
     return reasons
   }
 
-  private func reason(_ planned: PlannedJob) throws -> JobReason {
+  private func reason(_ planned: IdentifiedJob) throws -> JobReason {
     func reason(runs: Bool, _ cause: String, _ text: String, file: String? = nil) -> JobReason {
       JobReason(
         index: planned.job.index, id: planned.id.description, runs: runs, cause: cause, reason: text, file: file)
@@ -181,7 +181,7 @@ public struct JobReasons {
   }
 
   /// Goes once through the images that were made, and keeps the nearest of each job.
-  private func findNearest(_ searched: [Int], _ jobs: [PlannedJob], _ reasons: inout [JobReason]) throws {
+  private func findNearest(_ searched: [Int], _ jobs: [IdentifiedJob], _ reasons: inout [JobReason]) throws {
     let wanted = searched.compactMap { place in Self.identity(jobs[place].identity).map { (place, $0) } }
     guard !wanted.isEmpty else { return }
     var best: [Int: (weight: Int, line: Int)] = [:]
@@ -204,7 +204,7 @@ public struct JobReasons {
   }
 
   /// What makes the pictures of two jobs different ones.
-  static func changes(from earlier: PlannedJob, to now: PlannedJob) -> [JobReason.Change] {
+  static func changes(from earlier: IdentifiedJob, to now: IdentifiedJob) -> [JobReason.Change] {
     changes(from: identity(earlier.identity) ?? [], to: identity(now.identity) ?? [])
   }
 

@@ -11,7 +11,7 @@ extension Verification {
   /// - Parameters:
   ///   - lock: The right to work in the folder.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
     if findings.isEmpty { return }
     for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
@@ -74,10 +74,10 @@ extension Verification {
   ///   - lock: The right to work in the folder.
   ///   - disk: The disk.
   /// - Returns: What was deleted, relative to the run folder.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   public mutating func prune(_ lock: RunLock, on disk: Disk = Disk()) throws -> [String] {
     if findings.contains(where: { $0.kind == .plan }) {
-      throw BatchError.damaged(
+      throw RunError.damaged(
         path: run.plan, problem: "what it asks for cannot be told; run the recipe again to have it written anew")
     }
     let places = places

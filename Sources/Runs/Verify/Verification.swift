@@ -35,11 +35,11 @@ public struct Verification {
   ///   - folder: The run.
   ///   - lock: The right to work in the folder, for those who have it.
   ///   - observe: Told of each finding as it comes.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` where there is no plan.
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
     self.folder = folder.path
     run = folder
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     isLive = lock == nil && RunLock.holder(of: folder) != nil
     var audit = JournalAudit()
     var settled: [String: Bool] = [JournalFiles.main: true]
@@ -71,7 +71,7 @@ public struct Verification {
   private mutating func examineImages() throws {
     let reader = JournalReader(run, index)
     do {
-      try FrozenPlan.forEachJob(in: run) { planned, _ in
+      try PlanFile.forEachJob(in: run) { planned, _ in
         let (id, settings) = (planned.id, planned.job.settings)
         if places[id] == nil {
           let size = (settings.finalWidth, settings.finalHeight)
@@ -82,7 +82,7 @@ public struct Verification {
           index.images[id] != nil && places[id]?.isSound == true
             ? .done : index.failures[id] != nil ? .failed : .pending)
       }
-    } catch BatchError.damaged(_, let problem) {
+    } catch RunError.damaged(_, let problem) {
       findings.append(
         Finding(
           kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was looked at"))

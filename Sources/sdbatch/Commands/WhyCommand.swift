@@ -64,7 +64,7 @@ struct WhyCommand: ParsableCommand {
   }
 
   /// The jobs with what they would be made from now; and why that could not be told of some.
-  private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [PlannedJob], problems: [String]) {
+  private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [IdentifiedJob], problems: [String]) {
     var problems: [String] = []
     var known: [ImageSettings.IngredientsKey: Result<JobIngredients, any Error>] = [:]
     func ingredients(_ settings: ImageSettings) -> JobIngredients? {
@@ -82,13 +82,13 @@ struct WhyCommand: ParsableCommand {
       var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
       let plan = try Plan(recipe: try RecipeOptions.read(recipe), environment: .ofProcess, seeds: &seeds)
       let jobs = plan.jobs.compactMap { job in
-        ingredients(job.settings).map { PlannedJob(id: JobID(job.settings, $0), job: job, ingredients: $0) }
+        ingredients(job.settings).map { IdentifiedJob(id: JobID(job.settings, $0), job: job, ingredients: $0) }
       }
       return (jobs, problems)
     }
-    let jobs = try FrozenPlan.read(folder).jobs.map { planned in
+    let jobs = try PlanFile.read(folder).jobs.map { planned in
       guard let now = ingredients(planned.job.settings) else { return planned }
-      return PlannedJob(id: JobID(planned.job.settings, now), job: planned.job, ingredients: now)
+      return IdentifiedJob(id: JobID(planned.job.settings, now), job: planned.job, ingredients: now)
     }
     return (jobs, problems)
   }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Why a run could not start, or had to end.
-public enum BatchError: Error, Hashable, CustomStringConvertible {
+public enum RunError: Error, Hashable, CustomStringConvertible {
   /// Another process holds the run folder; `owner` is what it wrote into the lock.
   case folderInUse(path: String, owner: String)
   /// The system refused to write; `code` is an `errno`.

@@ -4,7 +4,7 @@ import Settings
 import Text
 
 /// A job with its identity and what it is made from.
-public struct PlannedJob: Hashable, Sendable {
+public struct IdentifiedJob: Hashable, Sendable {
   /// Its identity.
   public var id: JobID
   /// The job.
@@ -37,7 +37,7 @@ public struct RunDetails: Hashable, Sendable {
 ///
 /// The first line also holds `recipe` and `engine`. `ingredients` stand in the first line and in each whose differ
 /// from the line before.
-public enum FrozenPlan {
+public enum PlanFile {
   /// Writes the plan; one that is the same already stays as it is.
   ///
   /// - Parameters:
@@ -45,9 +45,9 @@ public enum FrozenPlan {
   ///   - details: Recipe and engine.
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   static func write(
-    _ jobs: some Sequence<PlannedJob>, _ details: RunDetails, to folder: RunFolder, on disk: Disk
+    _ jobs: some Sequence<IdentifiedJob>, _ details: RunDetails, to folder: RunFolder, on disk: Disk
   ) throws {
     try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
       try write(jobs, details, to: file)
@@ -55,7 +55,7 @@ public enum FrozenPlan {
   }
 
   private static func write(
-    _ jobs: some Sequence<PlannedJob>, _ details: RunDetails, to file: AtomicFile.Pieces
+    _ jobs: some Sequence<IdentifiedJob>, _ details: RunDetails, to file: AtomicFile.Pieces
   ) throws {
     var writer = JSONWriter()
     var last: JobIngredients?
@@ -75,7 +75,7 @@ public enum FrozenPlan {
   ///   - generator: Says what each job is made from.
   ///   - lock: The right to write in the folder.
   ///   - disk: The disk.
-  /// - Throws: What the generator throws, or `BatchError.notWritten`.
+  /// - Throws: What the generator throws, or `RunError.notWritten`.
   public static func freeze(
     _ plan: RunPlan<some Sequence<Job>>, _ generator: some ImageGenerator, _ lock: RunLock, on disk: Disk = Disk()
   ) throws {
@@ -96,7 +96,7 @@ public enum FrozenPlan {
   ///   - details: Recipe and engine.
   ///   - folder: The run, which other shards may be working in.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`; `otherPlan` where the first plan in the folder was another.
+  /// - Throws: `RunError`; `otherPlan` where the first plan in the folder was another.
   static func settle(
     _ plan: IdentifiedPlan<some Sequence<Job>>, _ details: RunDetails, in folder: RunFolder, on disk: Disk
   ) throws {
@@ -111,7 +111,7 @@ public enum FrozenPlan {
     }
     if difference == nil, count < plan.count { difference = count }
     guard let place = difference else { return }
-    throw BatchError.otherPlan(path: folder.path, problem: try describe(plan, differingAt: place, from: folder))
+    throw RunError.otherPlan(path: folder.path, problem: try describe(plan, differingAt: place, from: folder))
   }
 
   /// Why a job is not the one that the folder's plan has in its place.
@@ -120,7 +120,7 @@ public enum FrozenPlan {
   ) throws -> String {
     let number = Timestamp.padded(place, 5)
     guard place < plan.count else { return "it goes on after job \(number), where the plan here ends" }
-    var there: PlannedJob?
+    var there: IdentifiedJob?
     try forEachJob(in: folder) { job, _ in if job.job.index == place { there = job } }
     guard let there, let here = plan.planned.dropFirst(place).first(where: { _ in true }) else {
       return "it ends before job \(number)"
@@ -132,7 +132,7 @@ public enum FrozenPlan {
   }
 
   private static func append(
-    _ planned: PlannedJob, details: RunDetails?, showsIngredients: Bool, to writer: inout JSONWriter
+    _ planned: IdentifiedJob, details: RunDetails?, showsIngredients: Bool, to writer: inout JSONWriter
   ) {
     writer.object { writer in
       writer.member("id", planned.id.description)
@@ -161,7 +161,7 @@ public enum FrozenPlan {
   /// - Parameters:
   ///   - folder: The run.
   ///   - body: Takes the job's place in the plan and its identity.
-  /// - Throws: `BatchError`, or what `body` throws.
+  /// - Throws: `RunError`, or what `body` throws.
   static func forEachID(in folder: RunFolder, _ body: (Int, JobID) throws -> Void) throws {
     let start = Array(#"{"id":""#.utf8)
     try forEachLine(in: folder) { number, line in
@@ -176,9 +176,9 @@ public enum FrozenPlan {
   ///
   /// - Parameter folder: The run.
   /// - Returns: Every job; recipe and engine, but for a plan without jobs.
-  /// - Throws: `BatchError`.
-  public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [PlannedJob]) {
-    var jobs: [PlannedJob] = []
+  /// - Throws: `RunError`.
+  public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [IdentifiedJob]) {
+    var jobs: [IdentifiedJob] = []
     var details: RunDetails?
     try forEachJob(in: folder) { job, found in
       jobs.append(job)
@@ -192,9 +192,9 @@ public enum FrozenPlan {
   /// - Parameters:
   ///   - folder: The run.
   ///   - body: Takes each job; with the first recipe and engine.
-  /// - Throws: `BatchError`, or what `body` throws.
+  /// - Throws: `RunError`, or what `body` throws.
   public static func forEachJob(
-    in folder: RunFolder, _ body: (_ job: PlannedJob, _ details: RunDetails?) throws -> Void
+    in folder: RunFolder, _ body: (_ job: IdentifiedJob, _ details: RunDetails?) throws -> Void
   ) throws {
     struct Line: Decodable {
       var id: String
@@ -221,7 +221,7 @@ public enum FrozenPlan {
         details = RunDetails(recipe: recipe, engine: engine)
       }
       let job = Job(index: line.index, axes: line.axes, settings: line.settings)
-      try body(PlannedJob(id: id, job: job, ingredients: ingredients), details)
+      try body(IdentifiedJob(id: id, job: job, ingredients: ingredients), details)
     }
   }
 
@@ -233,12 +233,12 @@ public enum FrozenPlan {
         try body(number, line)
         number += 1
       }
-    } catch BatchError.notRead(folder.plan, let code) where code == ENOENT {
-      throw BatchError.noRun(path: folder.path)
+    } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
+      throw RunError.noRun(path: folder.path)
     }
   }
 
-  private static func damage(_ folder: RunFolder, line: Int) -> BatchError {
+  private static func damage(_ folder: RunFolder, line: Int) -> RunError {
     .damaged(path: folder.plan, problem: "line \(line + 1) is no job; run the recipe again to have it written anew")
   }
 }
