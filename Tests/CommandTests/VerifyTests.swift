@@ -6,9 +6,9 @@ import Testing
 @Suite struct VerifyTests {
   @Test func `verify ends with 0 for a run as it was left, 3 for differences, 10 where there is none`() async throws {
     let space = try Workspace()
-    #expect(try await space.run("verify", "run", exits: 10).errors.contains("holds no run"))
+    #expect(try await space.run("verify", "run", exits: 10).errors.contains("is not a run folder"))
     #expect(!space.exists("run"))
-    #expect(try await space.run("verify", "run", "--repair", exits: 10).errors.contains("holds no run"))
+    #expect(try await space.run("verify", "run", "--repair", exits: 10).errors.contains("is not a run folder"))
     #expect(!space.exists("run"))
     try await space.run("recipe.yaml")
     let times = try space.times()
@@ -88,9 +88,9 @@ import Testing
     #expect(missing.output.contains("0 of 4 jobs would run"))
     let name = try #require(try space.images().keys.max())
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
-    #expect(try await space.run("why", "run", name).output.hasSuffix("runs: images/\(name) is missing\n"))
+    #expect(try await space.run("why", "run", name).output.hasSuffix("will run: images/\(name) is missing\n"))
     #expect(try await space.run("why", "run", "77", exits: 10).errors.contains("from 0 to 3"))
-    #expect(try await space.run("why", "none", exits: 10).errors.contains("holds no run"))
+    #expect(try await space.run("why", "none", exits: 10).errors.contains("is not a run folder"))
   }
 
   // MARK: run's options for nights

@@ -32,9 +32,9 @@ import Testing
     let reasons = try reasons(jobs, space)
     #expect(reasons.map(\.cause) == ["done", "missing", "altered", "touched", "failed"])
     #expect(reasons.map(\.runs) == [false, true, true, false, true])
-    #expect(reasons[1].text.hasSuffix("runs: images/\(names[1]) is missing"))
+    #expect(reasons[1].text.hasSuffix("will run: images/\(names[1]) is missing"))
     #expect(reasons[2].reason.contains("has 20 bytes, not the "))
-    #expect(reasons[4].reason.hasPrefix("it failed on 20") && reasons[4].reason.hasSuffix("was told to fail"))
+    #expect(reasons[4].reason.hasPrefix("its last try failed on 20") && reasons[4].reason.hasSuffix("was told to fail"))
     // Telling is no promise only: it is what the next run does.
     #expect(try space.run(jobs).imagesMade == reasons.count(where: \.runs))
     #expect(try self.reasons(jobs, space).allSatisfy { !$0.runs })

@@ -34,7 +34,7 @@ import Text
     var random = SystemRandomNumberGenerator()
     for length in [0, 1, 2, 49, 500] {
       let costs = (0..<length).map { _ in Int.random(in: 1...1000, using: &random) }
-      let parts = try (0..<count).map { try Self.shard($0, count).places(costs) }
+      let parts = try (0..<count).map { try Self.shard($0, count).positions(costs) }
       #expect(parts.flatMap { $0 }.sorted() == Array(0..<length))
       for part in parts where !part.isEmpty { #expect(part == Array(part[0]...part[part.count - 1])) }
       let fair = Double(costs.reduce(0, +)) / Double(count)
@@ -47,8 +47,8 @@ import Text
 
   @Test func `costs as large as a plan can have do not overflow`() throws {
     let costs = Array(repeating: 10_000 * 16_384 * 16_384, count: 1000)
-    #expect(try Self.shard(999, 1000).places(costs) == [999])
-    #expect(try Self.shard(Shard.limit - 1, Shard.limit).places(costs.prefix(1)).isEmpty)
+    #expect(try Self.shard(999, 1000).positions(costs) == [999])
+    #expect(try Self.shard(Shard.limit - 1, Shard.limit).positions(costs.prefix(1)).isEmpty)
   }
 
   // MARK: Runs
@@ -271,6 +271,7 @@ func runFakeShard(
 ) throws -> RunOutcome {
   var runner = Runner(
     generator, shard: shard, in: folder, on: disk, checkpointInterval: interval, stopRequest: stopRequest)
+  let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"))
 }

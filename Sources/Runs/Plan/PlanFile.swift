@@ -3,28 +3,6 @@ import JSON
 import Settings
 import Text
 
-/// A job with its identity and what it is made from.
-public struct IdentifiedJob: Hashable, Sendable {
-  /// Its identity.
-  public var id: JobID
-  /// The job.
-  public var job: Job
-  /// What it is made from.
-  public var ingredients: JobIngredients
-
-  /// A job with this identity.
-  public init(id: JobID, job: Job, ingredients: JobIngredients) {
-    self.id = id
-    self.job = job
-    self.ingredients = ingredients
-  }
-
-  /// All that the identity is made of, as an object with sorted members.
-  public var identity: JSONValue? {
-    JobID.canonicalJSON(job.settings, ingredients).withUnsafeBufferPointer { try? JSONValue(parsing: $0) }
-  }
-}
-
 /// What concerns a run as a whole.
 public struct RunDetails: Hashable, Sendable {
   /// The recipe as the manifest shows it.
@@ -33,12 +11,11 @@ public struct RunDetails: Hashable, Sendable {
   public var engine: EngineDescription
 }
 
-/// `plan.jsonl`: the jobs as they stood when the run started, one a line, identity first.
+/// `plan.jsonl`: the jobs as they were planned when the run started, one a line, identity first.
 ///
-/// The first line also holds `recipe` and `engine`. `ingredients` stand in the first line and in each whose differ
-/// from the line before.
+/// The first line also has `recipe` and `engine`. A line has `ingredients` if they differ from those of the line before.
 public enum PlanFile {
-  /// Writes the plan; one that is the same already stays as it is.
+  /// Writes the plan; an equal file stays untouched.
   ///
   /// - Parameters:
   ///   - jobs: Every job, in order.
@@ -47,7 +24,7 @@ public enum PlanFile {
   ///   - disk: The disk.
   /// - Throws: `RunError.notWritten`.
   static func write(
-    _ jobs: some Sequence<IdentifiedJob>, _ details: RunDetails, to folder: RunFolder, on disk: Disk
+    _ jobs: JobList, _ details: RunDetails, to folder: RunFolder, on disk: Disk
   ) throws {
     try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
       try write(jobs, details, to: file)
@@ -55,11 +32,11 @@ public enum PlanFile {
   }
 
   private static func write(
-    _ jobs: some Sequence<IdentifiedJob>, _ details: RunDetails, to file: AtomicFile.Pieces
+    _ jobs: JobList, _ details: RunDetails, to file: AtomicFile.Pieces
   ) throws {
     var writer = JSONWriter()
     var last: JobIngredients?
-    for planned in jobs {
+    for planned in jobs.identified {
       append(
         planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
       last = planned.ingredients
@@ -68,67 +45,69 @@ public enum PlanFile {
     try writer.flush(file.write)
   }
 
-  /// Writes the plan of a run that is not to begin yet, with the recipe: all shards then work on it.
+  /// Writes seeds, recipe and plan of a run that does not begin yet, so that all shards work on them. A plan that exists is
+  /// replaced.
   ///
   /// - Parameters:
-  ///   - plan: What the run is to do.
-  ///   - generator: Says what each job is made from.
-  ///   - lock: The right to write in the folder.
+  ///   - plan: What the run will do.
+  ///   - seeds: What was drawn for it.
+  ///   - engine: Makes the images.
+  ///   - folder: The run folder, whose lock is held meanwhile.
   ///   - disk: The disk.
-  /// - Throws: What the generator throws, or `RunError.notWritten`.
+  /// - Throws: `RunError`.
   public static func freeze(
-    _ plan: RunPlan<some Sequence<Job>>, _ generator: some ImageGenerator, _ lock: RunLock, on disk: Disk = Disk()
+    _ plan: RunPlan, _ seeds: some Encodable, _ engine: EngineDescription, in folder: RunFolder, on disk: Disk = Disk()
   ) throws {
-    let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    let lock = try RunLock(folder, on: disk)
+    defer { withExtendedLifetime(lock) {} }
+    try SeedFile.write(seeds, to: folder, on: disk)
+    let details = RunDetails(recipe: plan.recipe, engine: engine)
     if let text = plan.recipeText {
-      try AtomicFile.write(to: lock.folder.recipe, on: disk, keepsEqual: true) { file in
+      try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(text.utf8))
       }
     }
-    try write(identified.planned, details, to: lock.folder, on: disk)
+    try write(plan.jobs, details, to: folder, on: disk)
   }
 
-  /// Writes the plan unless there is one, and makes sure that the one that is there asks for the same pictures.
+  /// Writes the plan unless there is one, which must have the same jobs.
   ///
   /// - Parameters:
-  ///   - plan: Every job, in order.
+  ///   - jobs: Every job, in order.
   ///   - details: Recipe and engine.
   ///   - folder: The run, which other shards may be working in.
   ///   - disk: The disk.
-  /// - Throws: `RunError`; `otherPlan` where the first plan in the folder was another.
+  /// - Throws: `RunError`; `otherPlan` if the folder's plan has other jobs.
   static func settle(
-    _ plan: IdentifiedPlan<some Sequence<Job>>, _ details: RunDetails, in folder: RunFolder, on disk: Disk
+    _ jobs: JobList, _ details: RunDetails, in folder: RunFolder, on disk: Disk
   ) throws {
-    if try AtomicFile.writeFirst(to: folder.plan, on: disk, { file in try write(plan.planned, details, to: file) }) {
+    if try AtomicFile.writeFirst(to: folder.plan, on: disk, { file in try write(jobs, details, to: file) }) {
       return
     }
     var count = 0
     var difference: Int?
-    try forEachID(in: folder) { place, id in
+    try forEachID(in: folder) { index, id in
       count += 1
-      if difference == nil, place >= plan.count || plan.ids[place] != id { difference = place }
+      if difference == nil, index >= jobs.count || jobs.ids[index] != id { difference = index }
     }
-    if difference == nil, count < plan.count { difference = count }
-    guard let place = difference else { return }
-    throw RunError.otherPlan(path: folder.path, problem: try describe(plan, differingAt: place, from: folder))
+    if difference == nil, count < jobs.count { difference = count }
+    guard let index = difference else { return }
+    throw RunError.otherPlan(path: folder.path, problem: try describe(jobs, differingAt: index, from: folder))
   }
 
-  /// Why a job is not the one that the folder's plan has in its place.
+  /// How a job differs from the one that the folder's plan has at its index.
   private static func describe(
-    _ plan: IdentifiedPlan<some Sequence<Job>>, differingAt place: Int, from folder: RunFolder
+    _ jobs: JobList, differingAt index: Int, from folder: RunFolder
   ) throws -> String {
-    let number = Timestamp.padded(place, 5)
-    guard place < plan.count else { return "it goes on after job \(number), where the plan here ends" }
+    guard index < jobs.count else { return "it has a job \(index), and this recipe has \(jobs.count) jobs" }
     var there: IdentifiedJob?
-    try forEachJob(in: folder) { job, _ in if job.job.index == place { there = job } }
-    guard let there, let here = plan.planned.dropFirst(place).first(where: { _ in true }) else {
-      return "it ends before job \(number)"
-    }
+    try forEachJob(in: folder) { job, _ in if job.job.index == index { there = job } }
+    var queue = JobQueue(jobs, [index])
+    guard let there, let here = queue.next()?.job else { return "it ends before job \(index)" }
     let changes = JobReasons.changes(from: there, to: here)
     let isOfMachine = changes.allSatisfy { ["isa", "precision", "numerics"].contains($0.name) }
-    let advice = isOfMachine ? "; SDBATCH_ISA and --precision make all machines compute alike" : ""
-    return "its job \(number) differs in " + changes.map(\.text).joined(separator: ", ") + advice
+    let advice = isOfMachine ? "; set SDBATCH_ISA and --precision to make all machines compute the same" : ""
+    return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 
   private static func append(
@@ -156,13 +135,13 @@ public enum PlanFile {
 
   // MARK: Reading
 
-  /// Calls `body` with the identity and the place of each job, without reading the rest of its line.
+  /// Calls `body` with the index and the identity of each job, without reading the rest of its line.
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - body: Takes the job's place in the plan and its identity.
+  ///   - body: Takes the job's index in the plan and its identity.
   /// - Throws: `RunError`, or what `body` throws.
-  static func forEachID(in folder: RunFolder, _ body: (Int, JobID) throws -> Void) throws {
+  static func forEachID(in folder: RunFolder, _ body: (_ index: Int, JobID) throws -> Void) throws {
     let start = Array(#"{"id":""#.utf8)
     try forEachLine(in: folder) { number, line in
       guard line.starts(with: start),

@@ -122,11 +122,11 @@ public struct RunStatus: Hashable, Sendable {
       lines.append("not running")
     } else {
       let parts = Set(shards.map(\.shard.count)).sorted().map(String.init).joined(separator: " and ")
-      lines.append("\(shards.count) of \(parts) shards begun, \(atWork) at work lately")
+      lines.append("\(shards.count) of \(parts) shards started, \(atWork) running lately")
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
     for failure in failures.prefix(5) {
-      lines.append("failed: job \(Timestamp.padded(failure.index, 5)) (\(failure.id.prefix(8))): \(failure.error)")
+      lines.append("failed: job \(failure.index) (\(failure.id.prefix(8))): \(failure.error)")
     }
     if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
     return lines.joined(separator: "\n")

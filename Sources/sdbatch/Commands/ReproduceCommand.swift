@@ -12,12 +12,12 @@ import Settings
 struct ReproduceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reproduce",
-    abstract: "Make an image again from the text inside, and compare the pixels. Writes nothing.",
+    abstract: "Make an image again from the text in it, and compare the pixels. Writes nothing.",
     discussion: """
       The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
       the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
       instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
-      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model or a network of its prompts is not there.
+      equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 
   @Argument(help: "A PNG image with the webui's text.")
@@ -75,7 +75,7 @@ struct ReproduceCommand: ParsableCommand {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
     }
     if let program = picture.settings.program, program != "sdbatch \(SDBatch.version)" {
-      Console.error("note: it was made by \(program), whose arithmetic may differ in the last bits")
+      Console.error("note: it was made by \(program), whose results may differ in the last bits")
     }
   }
 

@@ -9,7 +9,7 @@ import Tensors
 import Tokenization
 import Weights
 
-/// The exit codes, in one place; the README explains them to users.
+/// The exit codes, which the README explains to users.
 enum ExitStatus: Int32, Error {
   case done = 0
   case internalError = 1
@@ -20,13 +20,12 @@ enum ExitStatus: Int32, Error {
   case stopped = 75
   case interrupted = 130
 
-  /// `verify` found something that is not as it should be.
+  /// `verify` or `reproduce` found a difference.
   static let difference = ExitStatus.someJobsFailed
 
   var exitCode: ExitCode { ExitCode(rawValue) }
 
-  /// What an error means for whoever started the program; nothing for errors of the command line, which have a way of
-  /// their own.
+  /// The exit code for an error; nil for errors of the command line, which ArgumentParser handles.
   init?(_ error: any Error) {
     switch error {
     case is RecipeErrors, is any InputFailure:
@@ -42,7 +41,7 @@ enum ExitStatus: Int32, Error {
     case is ValidationError, is CleanExit, is ExitCode:
       return nil
     default:
-      // ArgumentParser's own errors are not public; they know their exit code.
+      // ArgumentParser's own errors are not public, but it knows their exit code.
       guard SDBatch.exitCode(for: error) == .failure else { return nil }
       self = .internalError
     }
@@ -62,38 +61,16 @@ enum ExitStatus: Int32, Error {
     }
   }
 
-  /// What to tell the user.
+  /// The message for the user.
   static func message(_ error: any Error) -> String {
     if let stop = error as? StopRequested { return "stopped by \(stop.reason.text) before the work began" }
+    // Each is printed as an error of its own.
+    if let failures = error as? InputFailures { return failures.messages.joined(separator: "\nsdbatch: ") }
     return String(describing: error)
   }
 }
 
-extension StopReason {
-  /// Whether somebody broke the run off, rather than the time set for it being over (which SIGUSR1 says under Slurm).
-  var isCancelling: Bool {
-    switch self {
-    case .signal(SIGUSR1), .failure, .until, .maxTime: false
-    case .signal: true
-    }
-  }
-
-  /// What asked for the end.
-  var text: String {
-    switch self {
-    case .signal(SIGINT): "SIGINT"
-    case .signal(SIGTERM): "SIGTERM"
-    case .signal(SIGHUP): "SIGHUP"
-    case .signal(SIGUSR1): "SIGUSR1"
-    case .signal(let number): "signal \(number)"
-    case .failure: "--fail-fast"
-    case .until: "--until"
-    case .maxTime: "--max-time"
-    }
-  }
-}
-
-// The model, its vocabulary or this machine is the reason, which no other job would escape; or one job's settings.
+// All jobs would fail because of the model, its vocabulary or this machine, unless the settings of one job are the cause.
 extension WeightError: InputFailure {}
 extension TensorError: InputFailure {}
 
@@ -102,12 +79,15 @@ extension TokenizationError: InputFailure {}
 extension SheetError: InputFailure {}
 
 extension PromptError: InputFailure {
-  /// Other prompts may be sound.
+  /// Other prompts may be fine.
   public var isOfOneJob: Bool { true }
 }
 
 extension EngineError: InputFailure {
-  /// Settings are of one job, models are not.
+  /// Looking for a LoRA takes no time, so all that are missing are reported at once.
+  public var isReportedWithOthers: Bool { isMissingAdapter }
+
+  /// Settings concern one job, models all.
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherEnlargement, .otherLatents,

@@ -5,33 +5,33 @@ import Recipes
 import Runs
 import Settings
 
-/// What is left of a plan, and what that will take, as far as earlier runs on this machine tell.
+/// What is left of a plan, and how much time, memory and disk it takes, estimated from earlier runs on this machine.
 struct PlanEstimate {
-  /// How many images are still to make; equal cells share one where the model could be looked at.
+  /// How many images are still to make; equal cells share one if the model could be looked at.
   private(set) var imagesToMake = 0
   private(set) var stepsToMake = 0
-  /// How many are there.
+  /// How many exist.
   private(set) var imagesDone = 0
-  /// Of the images whose kind was made here before.
+  /// For the images whose kind was made on this machine before.
   private(set) var seconds = 0.0
-  /// Images to make whose kind was never made here.
+  /// Images to make whose kind was never made on this machine.
   private(set) var unmeasured = 0
-  /// In bytes, the largest of the kinds that were made here before.
+  /// In bytes, of the kind that needs most; nil if none was made on this machine before.
   private(set) var memory: Int64?
-  /// In bytes; what files of a kind that was never made could have at most.
+  /// In bytes; an upper bound for files of a kind that was never made.
   private(set) var disk: Int64 = 0
   /// Why a model could not be looked at.
   private(set) var problems: [String] = []
 
-  /// What a plan's own files take for each job: its lines in plan, journal, manifest and trace.
+  /// How much the plan's own files take for each job: its lines in plan, journal, manifest and trace.
   private static let bytesPerJob: Int64 = 6 << 10
 
   /// Looks at each job of a plan.
   ///
   /// - Parameters:
   ///   - plan: The plan.
-  ///   - folder: Where its images are to be.
-  ///   - engine: Says what jobs are made from.
+  ///   - folder: The run folder.
+  ///   - engine: Reports what jobs are made from.
   /// - Throws: `RunError` if the folder's journal cannot be read.
   init(_ plan: Plan, in folder: RunFolder, _ engine: Engine) throws {
     let done = try FinishedImages(folder)
@@ -68,7 +68,7 @@ struct PlanEstimate {
     disk += Int64(plan.count) * Self.bytesPerJob
   }
 
-  /// The cost of both passes, where images of both sizes were made before; nothing without a second pass.
+  /// The cost of both passes, if images of both sizes were made before; nil without a second pass.
   private static func joined(_ settings: ImageSettings, _ cost: (ImageSettings) -> ImageCost?) -> ImageCost? {
     guard var second = settings.secondPass else { return nil }
     var first = settings
@@ -96,25 +96,26 @@ struct PlanEstimate {
     } else {
       unmeasured += 1
     }
-    // Noise does not compress: its rows with a filter byte each, and the texts.
+    // The bound is noise, which does not compress: its rows with a filter byte each, and the texts.
     disk += Int64(cost?.fileBytes ?? (settings.finalWidth * 3 + 1) * settings.finalHeight * 101 / 100 + 2048)
   }
 
-  // MARK: Telling
+  // MARK: Printing
 
   /// The lines of `plan`.
   var lines: [String] {
-    let images = "\(imagesToMake) \(imagesToMake == 1 ? "image" : "images"), \(stepsToMake) steps"
-    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) are there" : "")"]
-    lines += problems.map { "problem      \($0)" }
+    let images = "\(Count(imagesToMake, "image")), \(Count(stepsToMake, "step"))"
+    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")"]
+    lines += problems.map { "error        \($0)" }
     if imagesToMake == 0 { return lines }
-    let kind = "of a model, size and arithmetic that was not measured on this machine yet"
     if unmeasured == imagesToMake {
-      lines.append("time         unknown: they are \(kind)")
+      lines.append("time         unknown (this model, size and precision has not been timed on this machine yet)")
     } else {
       lines.append(
         "time         about \(Pace.duration(seconds))"
-          + (unmeasured > 0 ? ", and unknown for \(unmeasured) images \(kind)" : ""))
+          + (unmeasured > 0
+            ? ", plus \(Count(unmeasured, "image")) whose model, size and precision have not been timed on this machine yet"
+            : ""))
     }
     lines.append("memory       \(memory.map { "about \(Self.size($0))" } ?? "unknown")")
     lines.append("disk         \(unmeasured > 0 ? "at most" : "about") \(Self.size(disk))")

@@ -5,16 +5,16 @@ import JSON
 import Runs
 import Settings
 
-/// A PNG file, and what the text inside says about how the picture was made.
+/// A PNG file with the settings in its text.
 struct PictureFile {
   /// As the caller named it.
   let path: String
   let image: RGBImage
-  /// What stands under `parameters`.
+  /// The text under `parameters`.
   let infotext: ParsedInfotext
   let settings: InfotextSettings
 
-  /// The manifest of the run that the picture lies in; nothing where it lies elsewhere.
+  /// The manifest of the run that the image is in; nil if it is elsewhere.
   var manifest: JSONValue? {
     let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
     guard folder.lastPathComponent == "images",
@@ -26,7 +26,7 @@ struct PictureFile {
   /// The keyword of the webui's text.
   private static let keyword = "parameters"
 
-  /// Reads a picture; throws `PictureError` for what is none, or has no text of the webui's form.
+  /// Reads an image; throws `PictureError` if it is not a PNG file, or has no text in the webui's form.
   init(path: String) throws {
     self.path = path
     let file: PNGFile
@@ -44,7 +44,7 @@ struct PictureFile {
     settings = InfotextSettings(infotext, width: image.width, height: image.height)
   }
 
-  /// All of a PNG file; of others no more than their beginning is read, for they may be gigabytes.
+  /// Reads a whole PNG file, but only the beginning of others, which may be gigabytes.
   private static func bytes(_ path: String) throws -> [UInt8] {
     guard let file = fopen(path, "rb") else { throw PictureError.notRead(path: path, code: errno) }
     defer { fclose(file) }
@@ -54,7 +54,7 @@ struct PictureFile {
     while true {
       let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
       if read == 0, ferror(file) != 0 {
-        // What can be opened and not be read is a folder.
+        // A folder can be opened, but not read.
         throw errno == EISDIR ? PictureError.noPicture(path: path) : PictureError.notRead(path: path, code: errno)
       }
       let isFirst = count == 0
@@ -66,27 +66,27 @@ struct PictureFile {
   }
 }
 
-/// Why a file cannot be inspected, or its picture not be made again.
+/// Why a file cannot be inspected, or its image cannot be made again.
 enum PictureError: InputFailure, CustomStringConvertible {
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
-  /// It is no PNG file.
+  /// It is not a PNG file.
   case noPicture(path: String)
-  /// It is a PNG file, but not a whole one.
+  /// It is a PNG file, but damaged.
   case damaged(path: String, reason: String)
-  /// It has no text of the webui's.
+  /// It has no text in the webui's form.
   case noInfotext(path: String, keywords: [String])
   /// Its text names no settings.
   case noSettings(path: String)
-  /// Its text does not say all that the picture takes.
+  /// Its text lacks settings that are needed.
   case notEnough(path: String, remarks: [InfotextSettings.Remark])
-  /// The model or VAE that its text names is not there.
+  /// The model or VAE that its text names was not found.
   case noModel(path: String, wanted: String, places: [String], found: [String], option: String)
-  /// A LoRA or an embedding that its text names is not there.
+  /// A LoRA or an embedding that its text names was not found.
   case noAdapter(path: String, places: [String], problems: [String])
-  /// There is no such model or VAE as the command line says.
+  /// The model or VAE that the command line names was not found.
   case notFound(option: String, name: String, places: [String])
-  /// The command line changes the settings into those of several pictures.
+  /// The command line's settings result in several images.
   case severalPictures(Int)
   /// The engine could not make it.
   case notMade(path: String, reason: String)
@@ -95,7 +95,7 @@ enum PictureError: InputFailure, CustomStringConvertible {
     switch self {
     case .notRead(let path, let code): "cannot read \(path): \(String(cString: strerror(code)))"
     case .noPicture(let path):
-      "\(path): \(Self.isModel(path) ? "looks like a model" : "is not a PNG file"); \(Self.expected)"
+      Self.isModel(path) ? "\(path) is a model, expected a PNG file" : "\(path) is not a PNG file"
     case .damaged(let path, let reason): "\(path): \(reason)"
     case .noInfotext(let path, let keywords):
       "\(path): the PNG has no text under \"parameters\", as the webui and sdbatch write it"
@@ -103,7 +103,7 @@ enum PictureError: InputFailure, CustomStringConvertible {
     case .noSettings(let path):
       "\(path): the text under \"parameters\" has no line of settings, such as \"Steps: 20, Sampler: Euler, ...\""
     case .notEnough(let path, let remarks):
-      "\(path): its text does not suffice to make the image again: "
+      "\(path): its text lacks what is needed to make the image again: "
         + remarks.map(\.description).joined(separator: "; ")
     case .noModel(let path, let wanted, let places, let found, let option):
       "\(path): was made with \(wanted), which is not in \(places.joined(separator: ", "))"
@@ -113,14 +113,12 @@ enum PictureError: InputFailure, CustomStringConvertible {
         + problems.joined(separator: "; ")
     case .notFound(let option, let name, let places):
       "\(option): found \"\(name)\", expected a file or folder, but there is none in \(places.joined(separator: ", "))"
-    case .severalPictures(let count): "--set makes \(count) images of one; expected values for this one"
+    case .severalPictures(let count): "--set results in \(count) images, expected values for one"
     case .notMade(let path, let reason): "\(path): the image could not be made again: \(reason)"
     }
   }
 
-  private static let expected = "expected a PNG image with the webui's text"
-
-  /// Whether the name says that it is a model, or a folder holds what a model's does.
+  /// Whether the name is a model file's, or the folder has a model's files.
   static func isModel(_ path: String) -> Bool {
     let names = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf"]
     if names.contains(where: { path.lowercased().hasSuffix($0) }) { return true }
