@@ -23,7 +23,7 @@ import Testing
     try space.write(bytes, to: "run/images/" + name)
     let found = try await space.run("verify", "run", exits: 3)
     #expect(found.outputLines.count == 2)
-    #expect(found.outputLines[0].hasPrefix("images/\(name) (job 00000): has other bytes than were written"))
+    #expect(found.outputLines[0].hasPrefix("images/\(name) (job 0): has other bytes than were written"))
     let json = try JSONValue(parsing: await space.run("verify", "run", "--json", exits: 3).output)
     #expect(
       json.names == [
@@ -56,7 +56,7 @@ import Testing
     #expect(current["stage"] == "sampling" && current["steps"] == 10000 && current["index"] == 0)
     #expect(current["number"] == 1 && current["count"] == 4)
     #expect(
-      try await space.run("status", "run").outputLines.last?.hasPrefix("at work on image 1 of 4 (job 00000): ") == true)
+      try await space.run("status", "run").outputLines.last?.hasPrefix("making image 1 of 4 (job 0): ") == true)
     #expect(try await space.run("verify", "run").output.contains("a run goes on"))
     for flag in ["--repair", "--prune"] {
       #expect(try await space.run("verify", "run", flag, exits: 11).errors.contains("another run holds"))
@@ -73,7 +73,7 @@ import Testing
     let isa = try #require(space.manifest()["engine"]?["isa"]?.text)
     #expect(
       try await space.run("why", "run").output == "\(space.path)/run: 0 of 4 jobs would run, the others are there\n")
-    #expect(try await space.run("why", "run", "2").output.hasPrefix("job 00002 ("))
+    #expect(try await space.run("why", "run", "2").output.hasPrefix("job 2 ("))
     let json = try JSONValue(parsing: await space.run("why", "run", "2", "--json").output)
     #expect(json["reasons"]?.elements?.map { $0["cause"] } == ["done"])
 

@@ -68,7 +68,7 @@ import Text
     #expect(after.counts == RunCounts(done: 3, failed: 2))
     #expect(after.holder == nil)
     #expect(after.failures.map(\.index) == [3, 1])
-    #expect(after.text.contains("failed: job 00003"))
+    #expect(after.text.contains("failed: job 3"))
     #expect(after.text.contains("the fake engine was told to fail"))
     #expect(after.lastActivity.flatMap(Timestamp.init) != nil)
     #expect(after.json["counts"] == ["total": 5, "done": 3, "failed": 2, "pending": 0])

@@ -205,7 +205,7 @@ import Text
     var generator = space.generator
     generator.size = 9
     #expect(try space.run(fakeJobs([1]), generator).counts == RunCounts(failed: 1))
-    #expect(try space.manifestJobs()[0]["error"] as? String == "the image came out as 9x16, expected 8x16")
+    #expect(try space.manifestJobs()[0]["error"] as? String == "the image is 9x16, expected 8x16")
   }
 
   // MARK: Stopping

@@ -251,6 +251,8 @@ private struct FakeSession {
     let name = String(step.path.dropFirst(folder.count + 1))
     switch step.action {
     case .rename, .link:
+      // A machine that is slow enough saves unfinished images.
+      if name.hasPrefix("checkpoints") { return nil }
       // Without the digits of the identity.
       return "\(step.action) \(name.replacing(/-[0-9a-f]{8}\.png/, with: ".png"))"
     case .create where name.hasPrefix("journal") || name == "run.lock": return "create \(name)"

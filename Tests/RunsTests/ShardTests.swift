@@ -164,9 +164,9 @@ import Text
     let space = try Workspace()
     try run(Self.shard(0, 2), fakeJobs([1, 2]), in: space)
     for (jobs, words) in [
-      (fakeJobs([1, 3]), "its job 00001 differs in seed: 2, now 3"),
-      (fakeJobs([1, 2, 3]), "it ends before job 00002"),
-      (fakeJobs([1]), "it goes on after job 00001"),
+      (fakeJobs([1, 3]), "its job 1 differs in seed: 2, now 3"),
+      (fakeJobs([1, 2, 3]), "it ends before job 2"),
+      (fakeJobs([1]), "it continues after job 0"),
     ] {
       let error = #expect(throws: RunError.self) { try run(Self.shard(1, 2), jobs, in: space) }
       guard case .otherPlan = error else {
@@ -207,7 +207,7 @@ import Text
     #expect(status.shards.map(\.images) == [2, 1])
     #expect(status.shards.map(\.starts) == [1, 2])
     #expect(status.failures.map(\.index) == [2])
-    #expect(status.text.contains("2 of 2 shards begun"))
+    #expect(status.text.contains("2 of 2 shards started"))
   }
 
   @Test func `what verify puts back into the queue is made again, by a shard or by a run that is alone`() throws {

@@ -94,7 +94,7 @@ import Text
     let finding = try #require(verification.findings.first)
     #expect(verification.findings.count == 1)
     #expect(finding.kind == kind && finding.file == file && finding.index == 1)
-    #expect(finding.text.hasPrefix("\(file) (job 00001): "))
+    #expect(finding.text.hasPrefix("\(file) (job 1): "))
     #expect(verification.counts == RunCounts(done: 1, failed: 1, pending: 1))
     let isSeen = damage != "altered unseen"
     #expect(finding.remedy.hasPrefix("the next run") == isSeen)
@@ -193,7 +193,7 @@ import Text
     }
     let verification = try verified(space)
     #expect(verification.findings.map(\.kind) == [.duplicate])
-    #expect(verification.findings[0].text.contains("two pictures"))
+    #expect(verification.findings[0].text.contains("two images"))
   }
 
   @Test func `repair leaves a file to the picture that is in it, though another claims it`() throws {
@@ -228,8 +228,8 @@ import Text
     #expect(try verified(space).findings.map(\.text) == [])
     try space.run(fakeJobs([1, 2]))
     for (old, new, problem) in [
-      ("Seed: 2,", "Seed: 3,", "job 00001: other infotext than"),
-      ("\"seed\":1,", "\"seed\":4,", "job 00000: other parameters than"),
+      ("Seed: 2,", "Seed: 3,", "job 1: other infotext than"),
+      ("\"seed\":1,", "\"seed\":4,", "job 0: other parameters than"),
       ("\"total\":2", "\"total\":3", "its counts are not those"),
       ("\"prompt\":\"fish\"", "\"prompt\":\"cat\"", "recipe"),
     ] {

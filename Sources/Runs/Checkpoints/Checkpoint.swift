@@ -10,7 +10,7 @@ import Settings
 ///     step         sampling steps that were taken, UInt32
 ///     seconds      of work on the image so far, Float64
 ///     count        of the bytes that follow, UInt64
-///     state        what the generator goes on from
+///     state        what the generator continues from
 ///     CRC-32       of all the above, UInt32
 ///
 /// Numbers are little-endian.
@@ -24,7 +24,7 @@ struct Checkpoint: Equatable {
   private static let format = Array("sdbckpt1".utf8)
   private static let headCount = 8 + 64 + 4 + 4 + 8 + 8
 
-  /// Why a file is no checkpoint to go on from.
+  /// Why a checkpoint cannot be continued from.
   struct Fault: Error, CustomStringConvertible {
     var description: String
   }
@@ -98,14 +98,14 @@ struct CheckpointFolder {
 
   func path(_ id: JobID) -> String { "\(folder.checkpoints)/\(id)\(Self.suffix)" }
 
-  /// Puts a checkpoint in place of the one before, whole or not at all.
+  /// Replaces the checkpoint, whole or not at all.
   func write(_ checkpoint: Checkpoint) throws {
     try AtomicFile.write(checkpoint.bytes, to: path(checkpoint.id), on: disk)
   }
 
   /// The checkpoint of a job, if there is one.
   ///
-  /// Throws `Checkpoint.Fault` for one that is of no use.
+  /// Throws `Checkpoint.Fault` for one that cannot be used.
   func read(_ id: JobID, numerics: Int) throws -> Checkpoint? {
     do {
       return try Checkpoint(FileReader.bytes(of: path(id)), of: id, numerics: numerics)

@@ -8,7 +8,7 @@ import Text
 ///
 /// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
 struct JournalIndex {
-  /// A picture that was finished.
+  /// An image that was finished.
   struct Image {
     var file: String
     var mark: FileMark
@@ -18,13 +18,13 @@ struct JournalIndex {
   private(set) var files: JournalFiles
   private(set) var images: [JobID: Image] = [:]
   private(set) var failures: [JobID: JournalPlace] = [:]
-  /// Pictures that `verify --repair` put back into the queue, and that were not made since.
+  /// Images that `verify --repair` put back into the queue, and that were not made since.
   private(set) var requeued: [JobID: JournalPlace] = [:]
   /// Where the last whole line of each journal ends.
   private(set) var ends: [Int64] = []
   /// Whether bytes follow in `journal.jsonl` that are no whole line, as a power cut may leave them.
   private(set) var hasTornLine = false
-  /// The earliest time that a line notes; read only where there are journals of shards.
+  /// The earliest time of a line; read only if there are journals of shards.
   private(set) var firstStart: Timestamp?
   private var lineCount = 0
 
@@ -111,7 +111,7 @@ struct JournalIndex {
     ends[file] = range.upperBound + 1
   }
 
-  /// Where a job stands: done if its image's file has the size that was noted.
+  /// The state of a job: done if the file of its image has the noted size.
   func state(_ id: JobID, in folder: RunFolder) -> JobState {
     if let image = images[id], let mark = try? FileMark(path: folder.file(image.file)), mark.size == image.mark.size {
       return .done
@@ -127,17 +127,17 @@ struct JournalIndex {
   }
 }
 
-/// Where the lines about pictures can be had.
+/// Gives access to the lines of journals.
 protocol JournalLines {
   /// Where the lines are.
   var index: JournalIndex { get }
 
-  /// What a line says; nothing for one that is damaged.
+  /// The entry at a line; nil for a damaged one.
   func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry?
 }
 
 extension JournalLines {
-  /// The line about a picture that was finished.
+  /// The line about a finished image.
   func image(_ id: JobID) throws -> FinishedImage? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: false) else {
       return nil
@@ -153,7 +153,7 @@ extension JournalLines {
     return job
   }
 
-  /// The line that put a picture back into the queue.
+  /// The line that put an image back into the queue.
   func requeued(_ id: JobID) throws -> RequeuedJob? {
     guard let line = index.requeued[id], case .requeued(let job) = try entry(at: line, hasIdentity: false) else {
       return nil
@@ -187,7 +187,7 @@ struct JournalReader: JournalLines {
     lines = JournalLineReader(folder)
   }
 
-  /// What the identity of a picture is made of, where the journal says so.
+  /// Everything that the identity of an image is computed from, if the journal has it.
   func identity(_ id: JobID) throws -> JSONValue? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
       return nil
@@ -214,7 +214,7 @@ final class Journal: JournalLines {
   private struct OwnFile {
     /// Among the index's files.
     let file: Int
-    /// Which start of the shard it is of; 0 for ``JournalFiles/main``.
+    /// The number of the shard's start; 0 for ``JournalFiles/main``.
     let number: Int
     let path: String
     let descriptor: Int32

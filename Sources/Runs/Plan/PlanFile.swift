@@ -99,7 +99,7 @@ public enum PlanFile {
   private static func describe(
     _ jobs: JobList, differingAt index: Int, from folder: RunFolder
   ) throws -> String {
-    guard index < jobs.count else { return "it has a job \(index), and this recipe has \(jobs.count) jobs" }
+    guard index < jobs.count else { return "it continues after job \(index - 1), where this recipe ends" }
     var there: IdentifiedJob?
     try forEachJob(in: folder) { job, _ in if job.job.index == index { there = job } }
     var queue = JobQueue(jobs, [index])

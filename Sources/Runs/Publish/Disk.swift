@@ -21,7 +21,7 @@ public struct Disk: Sendable {
 
   /// One step on its way.
   public struct Step: Hashable, Sendable {
-    /// What is about to happen.
+    /// What will happen.
     public var action: Action
     /// To which file or folder; for `rename`, what it is called afterwards.
     public var path: String
@@ -29,7 +29,7 @@ public struct Disk: Sendable {
     public var oldPath: String?
     /// For `write`, all that is to be written.
     public var bytes: [UInt8] = []
-    /// The open file, where there is one.
+    /// The open file, if there is one.
     public var descriptor: Int32?
   }
 
@@ -88,13 +88,13 @@ public struct Disk: Sendable {
     try step(Step(action: .synchronise, path: path, descriptor: descriptor)) { fsync(descriptor) }
   }
 
-  /// Closes a file, whatever happens: some file systems tell only now that a write has failed.
+  /// Closes a file in any case; some file systems report a failed write only now.
   package func close(_ descriptor: Int32, path: String) throws {
     var isOpen = true
     defer { if isOpen { Glibc.close(descriptor) } }
     try step(Step(action: .close, path: path, descriptor: descriptor)) {
       isOpen = false
-      // Once interrupted, the file is closed all the same.
+      // The file is closed even if that was interrupted.
       return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : -1
     }
   }
@@ -136,7 +136,7 @@ public struct Disk: Sendable {
       let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { return -1 }
       defer { Glibc.close(descriptor) }
-      // Some network file systems do not know how, and have nothing to do either.
+      // Some network file systems do not support this, and do not need it.
       return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1
     }
   }

@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Size and time of a file: what tells cheaply that nobody touched it.
+/// Size and time of a file, a cheap way to see that it is unchanged.
 package struct FileMark: Hashable {
   /// In bytes.
   package var size: Int64
@@ -19,7 +19,7 @@ package struct FileMark: Hashable {
   /// The mark of a file.
   ///
   /// - Parameter path: A regular file, not a link to one.
-  /// - Throws: `RunError.notRead` with `ENOENT` where there is none.
+  /// - Throws: `RunError.notRead` with `ENOENT` if there is none.
   init(path: String) throws(RunError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
@@ -41,7 +41,7 @@ extension FileMark {
     self.init(status)
   }
 
-  /// Whether nothing was written for so long.
+  /// Whether the last write was longer ago than this.
   func isOlder(thanSeconds seconds: Int64) -> Bool {
     Timestamp.now().milliseconds - modified / 1_000_000 > seconds * 1000
   }
@@ -161,7 +161,7 @@ final class LineReader {
 
   init(path: String) throws(RunError) { reader = try FileReader(path: path) }
 
-  /// The next line without its line feed; nothing after the last.
+  /// The next line without its line feed; nil after the last.
   func next() throws(RunError) -> [UInt8]? {
     var line: [UInt8] = []
     while true {

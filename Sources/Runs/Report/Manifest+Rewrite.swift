@@ -9,8 +9,8 @@ extension Manifest {
   ///   - folder: The run, whose lock is held.
   ///   - journal: Its journals.
   ///   - disk: The disk.
-  ///   - state: Where a job stands.
-  /// - Returns: How many jobs stand where.
+  ///   - state: The state of a job.
+  /// - Returns: How many jobs are done, failed and pending.
   /// - Throws: `RunError`.
   @discardableResult
   static func rewrite(
@@ -39,7 +39,7 @@ extension Manifest {
   }
 }
 
-/// Brings together what shards have done.
+/// Combines what shards have done.
 public enum Collector {
   /// Writes the manifest of a run from the plan and all journals.
   ///
@@ -48,8 +48,8 @@ public enum Collector {
   /// - Parameters:
   ///   - lock: The right to write in the folder.
   ///   - disk: The disk.
-  /// - Returns: How many jobs stand where.
-  /// - Throws: `RunError`, `noRun` where there is no plan.
+  /// - Returns: How many jobs are done, failed and pending.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
     let folder = lock.folder
     let index = try JournalIndex(folder)

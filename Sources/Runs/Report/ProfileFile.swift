@@ -1,6 +1,6 @@
 /// `profile.tsv`: where the time of a run went, for people and spreadsheets.
 public enum ProfileFile {
-  /// Writes the table in place of an earlier run's.
+  /// Replaces the table of an earlier run.
   ///
   /// - Parameters:
   ///   - rows: The names of the columns, then the lines; no field holds a tab or a line end.

@@ -1,6 +1,6 @@
 import Settings
 
-/// The state of every job of a plan while the run goes on.
+/// The state of every job of a plan during a run.
 struct RunState {
   let jobs: JobList
   /// Why the run ends with work left.

@@ -3,7 +3,7 @@ import Settings
 
 /// Putting right what was found.
 extension Verification {
-  /// Has damaged pictures made again by the next run, takes away what is left over, and writes the manifest anew.
+  /// Lets the next run make damaged images again, removes leftovers, and rewrites the manifest.
   ///
   /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, for nobody
   /// knows whose they are; so does a damaged plan, which the next run replaces.
@@ -17,7 +17,7 @@ extension Verification {
     for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
     // Cuts off a torn line.
     let journal = try Journal(run, on: disk)
-    // A file that two pictures claim may be the right one of the other.
+    // A file that two images claim may belong to the other one.
     let places = places
     let soundFiles = Set(index.images.filter { places[$0.key]?.isSound == true }.values.map(\.file))
     for number in findings.indices {
@@ -49,7 +49,7 @@ extension Verification {
     }
   }
 
-  /// The lines of a journal that say something, in its place.
+  /// Replaces a journal by its useful lines.
   private func rewrite(_ journal: String, without useless: Set<Int>, on disk: Disk) throws {
     try AtomicFile.write(to: run.file(journal), on: disk) { file in
       var number = 0

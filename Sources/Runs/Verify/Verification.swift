@@ -3,13 +3,13 @@ import Imaging
 import JSON
 import Settings
 
-/// What a look at every byte of a run folder comes to.
+/// The result of reading every byte of a run folder.
 ///
-/// Looking changes nothing and may be done while a run goes on; what a run is just writing is then not looked at.
+/// It changes nothing, and can be done while a run is going on; files that the run may be writing are not checked then.
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String
-  /// Where the jobs of the plan stand; damaged images count as pending.
+  /// How many jobs are done, failed and pending; jobs with damaged images count as pending.
   public private(set) var counts = RunCounts()
   /// Everything that is not as it should be.
   public internal(set) var findings: [Finding] = []
@@ -19,14 +19,14 @@ public struct Verification {
   public private(set) var bytesRead: Int64 = 0
   /// Images on the disk that the plan no longer asks for, relative to the run folder.
   public internal(set) var unasked: [String] = []
-  /// Whether a run goes on, so that journal's end, manifest, orphans and leftovers were not looked at.
+  /// Whether a run is going on, so that the journal's end, the manifest, orphans and leftovers were not checked.
   public let isLive: Bool
 
   let run: RunFolder
   private(set) var index: JournalIndex
-  /// Where each picture's first job stands in the plan, and whether its image is as it should be.
+  /// By identity, the index of the first job in the plan, and whether its image is as it should be.
   private(set) var places: [JobID: (place: Int, isSound: Bool)] = [:]
-  /// Lines that say nothing new, by the journal's name and their number from 0.
+  /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
   private(set) var uselessLines: [String: Set<Int>] = [:]
 
   /// Looks through a run folder.
@@ -34,8 +34,8 @@ public struct Verification {
   /// - Parameters:
   ///   - folder: The run.
   ///   - lock: The right to work in the folder, for those who have it.
-  ///   - observe: Told of each finding as it comes.
-  /// - Throws: `RunError`, `noRun` where there is no plan.
+  ///   - observe: Receives each finding as it is found.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
     self.folder = folder.path
     run = folder

@@ -68,7 +68,7 @@ struct ReproduceCommand: ParsableCommand {
     if comparison != .equal(count: picture.image.pixels.count) { throw ExitStatus.someJobsFailed }
   }
 
-  /// What a difference may come from.
+  /// Prints what may have caused a difference.
   private func explain(_ comparison: PictureComparison, _ picture: PictureFile, _ ingredients: JobIngredients) {
     guard case .different = comparison else { return }
     if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
@@ -79,12 +79,12 @@ struct ReproduceCommand: ParsableCommand {
     }
   }
 
-  /// The settings as a recipe would give them: with every value checked, and models that were found.
+  /// The settings with every value checked as in a recipe, and the models that were found.
   private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> ImageSettings {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(picture: picture, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
-    // A picture that names no precision was made by others: the reference comes nearest to any of them.
+    // An image without a precision was made by another program: fp32 comes nearest to any of them.
     if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
@@ -94,7 +94,7 @@ struct ReproduceCommand: ParsableCommand {
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
       throw PictureError.severalPictures(plan.count)
     }
-    // What the prompts name may be elsewhere than beside the image.
+    // The networks in the prompts may not be next to the image.
     return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
   }
 
@@ -111,7 +111,7 @@ struct ReproduceCommand: ParsableCommand {
         }
       }
     } catch {
-      // Settings that a recipe may have and the engine cannot follow are the text's fault.
+      // Settings that the engine cannot follow come from the text.
       guard !(error is any InputFailure) || error is PromptError else { throw error }
       throw PictureError.notMade(path: image, reason: "\(error)")
     }
@@ -130,13 +130,13 @@ struct ReproduceCommand: ParsableCommand {
   }
 }
 
-/// How a picture that was made again compares with the one in the file.
+/// How an image that was made again compares with the one in the file.
 enum PictureComparison: Equatable, CustomStringConvertible {
-  /// All of so many values are the same.
+  /// All values are equal; their number.
   case equal(count: Int)
-  /// So many of all values differ, by at most so much.
+  /// How many of all values differ, and by how much at most.
   case different(Int, count: Int, largest: Int)
-  /// The file's picture has the first size, its settings make the second.
+  /// The file's image has the first size, its settings result in the second.
   case sizes(String, String)
 
   init(_ a: RGBImage, _ b: RGBImage) {

@@ -26,7 +26,7 @@ struct SlurmScript {
   var memory: String?
   /// The instruction set that all nodes compute with.
   var isa: String
-  /// How many seconds before the limit a shard is told to stop.
+  /// How many seconds before the limit a shard is asked to stop.
   var notice: Int
   /// How often a shard that was stopped with work left is queued again.
   var requeues: Int

@@ -2,18 +2,18 @@ import Diffusion
 import Foundation
 import Imaging
 
-/// The picture of what an image is becoming, in the run's folder while the run goes on.
+/// A preview of the unfinished image, in the run folder during the run.
 ///
-/// Whoever looks finds it whole: it is replaced as a whole. A run is no worse for want of it.
+/// It is replaced as a whole. Errors are ignored, since no run depends on it.
 struct PreviewFile {
   /// The PNG.
   let path: String
   /// A TAESD.
   let decoder: String
-  /// Sampling steps from one to the next.
+  /// A preview is made every so many sampling steps.
   let interval: Int
 
-  /// What the engine is to show; throws for a decoder that is none.
+  /// The engine's previews; throws for a file that is not a decoder.
   var previews: Previews {
     get throws {
       try Previews(every: interval, decoder: decoder) { image in

@@ -5,7 +5,7 @@ import JSON
 import Runs
 import Text
 
-/// An image to enlarge, and the file that is to be made of it.
+/// An image to enlarge, and the file to write.
 struct UpscaledFile {
   let source: String
   let target: String
@@ -14,7 +14,7 @@ struct UpscaledFile {
 
   /// The images that are named, one by one or by the folder of their run.
   ///
-  /// Throws `UpscaleError` where there is none, or where two would become one file.
+  /// Throws `UpscaleError` if there is none, or if two would become one file.
   static func all(of paths: [String], in folder: String?) throws -> [UpscaledFile] {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
@@ -57,7 +57,7 @@ struct UpscaledFile {
     }
   }
 
-  /// Whether the file is there, whole, and made from these pixels in this way.
+  /// Whether the file exists, whole, made from these pixels in this way.
   func isMade(from picture: PNGFile, text: String) -> Bool {
     guard let bytes = FileManager.default.contents(atPath: target), let file = try? PNGFile(decoding: Array(bytes))
     else {
@@ -66,7 +66,7 @@ struct UpscaledFile {
     return file.texts == texts(of: picture, text)
   }
 
-  /// Puts the enlarged image in place.
+  /// Writes the enlarged image.
   func write(_ image: RGBImage, from picture: PNGFile, text: String) throws {
     let bytes = try PNGFile(image: image, texts: texts(of: picture, text)).encoded()
     try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)

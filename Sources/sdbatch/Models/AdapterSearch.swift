@@ -3,7 +3,7 @@ import Foundation
 import Infotext
 import Settings
 
-/// Finds the LoRAs and embeddings that a picture was made with, by the names and hashes in its text.
+/// Finds the LoRAs and embeddings that an image was made with, by the names and hashes in its text.
 struct AdapterSearch {
   let picture: PictureFile
   let engine: Engine
@@ -18,7 +18,7 @@ struct AdapterSearch {
   ///   is not usable.
   func placed(_ parameters: ImageSettings) throws -> ImageSettings {
     let settings = picture.settings
-    // Our own texts tell of every embedding; what has come to the folders since is no part of the picture.
+    // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
     let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
     if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {

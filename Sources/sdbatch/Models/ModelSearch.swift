@@ -5,14 +5,14 @@ import JSON
 import Recipes
 import Settings
 
-/// Finds the models that a picture was made with, by the names and hashes in its text.
+/// Finds the models that an image was made with, by the names and hashes in its text.
 struct ModelSearch {
   private let picture: PictureFile
   private let locators: [ModelLocator]
   private let engine: Engine
 
-  /// Looks beside the picture and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
-  /// picture's run found them.
+  /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
+  /// image's run found them.
   init(picture: PictureFile, environment: PlanningEnvironment, engine: Engine) {
     self.picture = picture
     self.engine = engine
@@ -27,13 +27,13 @@ struct ModelSearch {
     var isExpected: Bool
   }
 
-  /// The picture's settings with the models that were found.
+  /// The image's settings with the models that were found.
   ///
   /// - Parameters:
   ///   - model: The checkpoint, where the user names it.
   ///   - vae: The VAE, where the user names it.
   /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
-  /// - Throws: `PictureError.noModel` where there is none with the text's name and hash.
+  /// - Throws: `PictureError.noModel` if there is none with the text's name and hash.
   func parameters(model: String?, vae: String?) throws -> ImageSettings {
     let settings = picture.settings
     let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
@@ -174,7 +174,7 @@ struct ModelSearch {
     return all.filter { paths.insert($0.reference.path).inserted }
   }
 
-  /// What the manifest of a run says, if the picture lies in the run's `images/`.
+  /// The manifest's job, if the image is in a run's `images/`.
   private func manifestModels(_ wanted: InfotextSettings.NamedModel) -> [ModelReference] {
     guard let hash = wanted.hash, case .array(let models) = picture.manifest?["models"] else { return [] }
     return models.compactMap { model in

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// The two streams of the terminal. Nobody listening any more is no reason to end a run, so failures to write are let go.
+/// The two streams of the terminal. Errors are ignored: a closed terminal must not end a run.
 enum Console {
   static let isTerminal = isatty(STDOUT_FILENO) == 1
 
@@ -12,18 +12,18 @@ enum Console {
 
   static func error(_ text: String) { write("sdbatch: " + text + "\n", to: STDERR_FILENO) }
 
-  /// Lines that begin with `file:line:column`, which editors look for at the start.
+  /// Prints lines that begin with `file:line:column`, as editors expect it.
   static func diagnostics(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
-  /// How many characters fit into a line of the terminal; nothing where it does not tell.
+  /// How many characters fit into a line of the terminal; nil if unknown.
   static var columns: Int? {
     var size = winsize()
     guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
     return Int(size.ws_col)
   }
 
-  /// Opens standard streams that the parent closed: the next file opened would take their number, and messages would
-  /// get into it.
+  /// Opens standard streams that the parent closed. Otherwise the next file opened would get their number, and messages would
+  /// be written into it.
   static func openClosedStreams() {
     var descriptor = open("/dev/null", O_RDWR)
     while (STDIN_FILENO...STDERR_FILENO).contains(descriptor) { descriptor = open("/dev/null", O_RDWR) }

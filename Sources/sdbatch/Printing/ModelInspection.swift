@@ -5,20 +5,20 @@ import Networks
 import Text
 import Weights
 
-/// What `sdbatch inspect` says of a model file or folder.
+/// What `sdbatch inspect` reports about a model file or folder.
 struct ModelInspection {
   private let report: ModelReport
   private let sha256: String
-  /// The webui's hash before 2023; nothing for folders.
+  /// The webui's hash before 2023; nil for folders.
   private let oldHash: String?
-  /// What the webui writes into `Lora hashes`; nothing for other files than LoRAs.
+  /// What the webui writes into `Lora hashes`; nil for files that are not LoRAs.
   private let loraHash: String?
-  /// What the webui writes into `TI hashes`; nothing for other files than textual inversions.
+  /// What the webui writes into `TI hashes`; nil for files that are not textual inversions.
   private var embeddingHash: String? { report.kind == .embedding ? String(sha256.prefix(12)) : nil }
 
   /// Looks at a file or folder; hashes are remembered in the cache of the user with these environment variables.
   ///
-  /// Throws `WeightError` for what is damaged or refused.
+  /// Throws `WeightError` for a file that is damaged or refused.
   init(path: String, environment: [String: String]) throws(WeightError) {
     report = try ModelReport(path: path)
     let cache = DigestCache(environment: environment)
@@ -40,7 +40,7 @@ struct ModelInspection {
 
   private var modelHash: String { String(sha256.prefix(10)) }
 
-  /// Whether a run takes it, as far as the list of its tensors tells.
+  /// Whether a run accepts it, judged by the list of its tensors.
   private var isUsable: Bool { report.kind != .other && report.refusal == nil && report.audit.isClean }
 
   // MARK: Text

@@ -1,14 +1,14 @@
 import Runs
 import Settings
 
-/// How fast a run goes, and how long it will take: seconds per sampling step, decoding and all else included.
+/// The speed of a run and the time left: seconds per sampling step, decoding and all else included.
 struct Pace {
   private var stepsDone = 0
   private var stepsLeft = 0
   private var stepsOfImage = 0
   private var started: ContinuousClock.Instant?
 
-  /// Seconds that a step takes on average; nothing before the first.
+  /// Seconds that a step takes on average; nil before the first.
   var secondsPerStep: Double? {
     guard let started, stepsDone > 0 else { return nil }
     let elapsed = (ContinuousClock.now - started).components
@@ -29,14 +29,14 @@ struct Pace {
     case .started(let start):
       stepsLeft = start.stepsToMake
     case .progress(_, .sampling(let step, _)):
-      // Loading is not counted: it says nothing about the steps to come.
+      // Loading does not count, since it does not predict the next steps.
       if started == nil { started = .now }
       let new = step - stepsOfImage
       stepsOfImage = step
       stepsDone += new
       stepsLeft -= new
     case .resumed(_, let step):
-      // Taken by an earlier run, in no time of this one.
+      // An earlier run took these steps, so they cost this one no time.
       stepsLeft -= step
       stepsOfImage = step
     case .imageDone:

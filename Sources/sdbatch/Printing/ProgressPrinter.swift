@@ -63,7 +63,7 @@ final class ProgressPrinter {
     let text = Console.columns.map { String(text.prefix($0 - 1)) } ?? text
     guard text != liveLine else { return }
     liveLine = text
-    // Back to the first column, the text, and nothing after it.
+    // Back to the first column, the text, and erase the rest of the line.
     Console.partialOutput("\r\(text)\u{1B}[K")
   }
 

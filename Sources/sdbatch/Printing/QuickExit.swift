@@ -8,7 +8,7 @@ enum QuickExit {
   /// Has the process end, when it does, without what libraries have asked to be done then; output is still written out.
   static func arrange() { _ = registration }
 
-  /// What is registered last is done first.
+  /// Handlers run in reverse order of registration.
   private static let registration = on_exit(
     { status, _ in
       fflush(nil)

@@ -2,9 +2,9 @@ import JSON
 import Runs
 import Settings
 
-/// What `--json` prints: one object per line, told apart by `event`.
+/// What `--json` prints: one object per line, distinguished by `event`.
 enum RunEventJSON {
-  /// The object of an event; nothing for one that the others say.
+  /// The object of an event; nil for one that is not printed.
   static func value(_ event: RunEvent, pace: Pace) -> JSONValue? {
     switch event {
     case .imageFound: nil

@@ -3,17 +3,17 @@ import Foundation
 import JSON
 import Synchronization
 
-/// Tells of announcements, without the secrets in their addresses.
+/// Prints what happens to announcements, without the secrets in their addresses.
 final class WebhookPrinter: Sendable {
   private let style: ProgressPrinter.Style
-  /// What was warned about; a receiver that is away a whole night is told of once.
+  /// The warnings so far; a receiver that is away a whole night is reported once.
   private let warnings = Mutex<Set<String>>([])
 
   init(style: ProgressPrinter.Style) {
     self.style = style
   }
 
-  /// Shows what became of one; what stays in the outbox is told of whatever the style.
+  /// Prints an event; what stays in the outbox is reported in every style.
   func show(_ event: WebhookEvent) {
     if style == .json { return Console.output(Self.json(event).jsonText) }
     switch event {

@@ -11,9 +11,9 @@ struct ContactSheetFiles {
   /// The file of a page, from 0.
   func path(_ page: Int) -> String { folder.file(page == 0 ? "contact-sheet.png" : "contact-sheet-\(page + 1).png") }
 
-  /// Makes the sheet as the recipe lays it out, unless nothing has happened since the last one.
+  /// Makes the sheet in the recipe's layout, unless it is up to date.
   ///
-  /// - Returns: The number of pages; nothing where there was nothing to do.
+  /// - Returns: The number of pages; nil if it is up to date.
   /// - Throws: `SheetError` or `RunError`.
   func refresh() throws -> Int? {
     let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.recipe] + folder.journals)
@@ -22,7 +22,7 @@ struct ContactSheetFiles {
 
   /// Makes the sheet.
   ///
-  /// - Parameter options: What it is to look like; directions that are not given are the recipe's.
+  /// - Parameter options: How it looks; without directions, the recipe's are used.
   /// - Returns: The number of pages.
   /// - Throws: `SheetError` or `RunError`.
   func make(_ options: SheetOptions) throws -> Int {
@@ -43,13 +43,13 @@ struct ContactSheetFiles {
     for page in 0..<sheet.pageCount {
       try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }
     }
-    // Pages of an earlier sheet that had more.
+    // Remove the surplus pages of an earlier sheet.
     var page = sheet.pageCount
     while unlink(path(page)) == 0 { page += 1 }
     return sheet.pageCount
   }
 
-  /// The names of the pages that are there.
+  /// The names of the pages that exist.
   var names: [String] {
     var names: [String] = []
     while access(path(names.count), F_OK) == 0 { names.append((path(names.count) as NSString).lastPathComponent) }

@@ -2,9 +2,9 @@ import Foundation
 import Runs
 import Sheets
 
-/// Keeps `index.html` up to date while a run goes on, for about a hundredth of its time at most.
+/// Keeps `index.html` up to date during a run, in about a hundredth of its time at most.
 ///
-/// Nothing depends on it, so what keeps it from being written is let go.
+/// Nothing depends on it, so errors are ignored.
 final class LivePage {
   private let lock: RunLock
   private let files: RunPageFiles
@@ -12,7 +12,7 @@ final class LivePage {
   private let start = ContinuousClock.now
   private var last: ContinuousClock.Instant?
   private var spent = Duration.zero
-  /// What the next page will take.
+  /// How long the next page will take.
   private var cost = Duration.zero
   private var hasWork = false
 
@@ -30,7 +30,7 @@ final class LivePage {
     switch event {
     case .started(let start):
       hasWork = start.imagesToMake > 0
-      // Of a job, as measured; the first page tells better.
+      // Measured per job; the first page gives a better estimate.
       cost = .microseconds(200 * start.counts.total)
     case .imageDone, .jobFailed: break
     default: return
@@ -38,7 +38,7 @@ final class LivePage {
     if hasWork, isDue { make() }
   }
 
-  /// Whether there is time for a page; that of a small run takes no time to speak of, so it is there from the start.
+  /// Whether there is time for a page. The page of a small run takes hardly any, so it exists from the start.
   private var isDue: Bool {
     let now = ContinuousClock.now
     if let last, last.duration(to: now) < interval { return false }
@@ -47,7 +47,7 @@ final class LivePage {
 
   private func make() {
     let begin = ContinuousClock.now
-    // Of a folder that another process made in the place of ours there is nothing to tell.
+    // Leave a folder alone that another process made in place of ours.
     guard (try? lock.check()) != nil else { return }
     try? files.make(SheetOptions(), isRunning: true, patience: max(.milliseconds(200), cost))
     let end = ContinuousClock.now

@@ -6,13 +6,13 @@ import Settings
 import Sheets
 import WebPage
 
-/// The page of a run folder, `index.html`, with the small pictures in `thumbs/`.
+/// The page of a run folder, `index.html`, with its thumbnails in `thumbs/`.
 struct RunPageFiles {
   let folder: RunFolder
 
-  /// Makes the page of a run that is over, unless nothing has happened since the last one.
+  /// Makes the page of a run that is over, unless it is up to date.
   ///
-  /// - Parameter patience: How long to make small pictures; nothing for as long as it takes.
+  /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
   /// - Throws: `RunError`.
   func refresh(patience: Duration?) throws {
     if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe] + folder.journals), !saysRunning {
@@ -21,7 +21,7 @@ struct RunPageFiles {
     try make(SheetOptions(), isRunning: false, patience: patience)
   }
 
-  /// Whether the page that is there tells of a run that goes on, as a killed run leaves it.
+  /// Whether the existing page shows a run that is going on, as a killed run leaves it.
   private var saysRunning: Bool {
     guard let file = FileHandle(forReadingAtPath: folder.page) else { return false }
     defer { try? file.close() }
@@ -32,9 +32,9 @@ struct RunPageFiles {
   /// Makes the page.
   ///
   /// - Parameters:
-  ///   - layout: The directions that it shows first; if there are none, the recipe's.
-  ///   - isRunning: Whether there will be more to see.
-  ///   - patience: How long to make small pictures; those that are left are made the next time.
+  ///   - layout: The directions at first; the recipe's if there are none.
+  ///   - isRunning: Whether the run is going on.
+  ///   - patience: How long to make thumbnails; the rest are made the next time.
   /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
     let run = try RunPictures(folder)

@@ -3,25 +3,25 @@ import Imaging
 import Runs
 import Sheets
 
-/// Small copies of a run's pictures, `thumbs/`, so that a page of thousands is light.
+/// The thumbnails of a run's images, `thumbs/`, so that a page with thousands loads fast.
 struct ThumbnailFiles {
   let folder: RunFolder
 
   /// The longest side of a copy, in pixels.
   static let side = 192
-  /// Pictures no longer than this are light enough themselves.
+  /// Images up to this size need no thumbnail.
   private static let largestWithout = 256
 
   init(_ folder: RunFolder) { self.folder = folder }
 
-  /// Makes those that are missing, or older than their pictures.
+  /// Makes those that are missing, or older than their images.
   ///
-  /// A picture that cannot be read has none.
+  /// An image that cannot be read has none.
   ///
   /// - Parameters:
-  ///   - pictures: All pictures of the run.
-  ///   - patience: How long to work at most; nothing for as long as it takes.
-  /// - Returns: The names of those that are there, which are the pictures' names.
+  ///   - pictures: All images of the run.
+  ///   - patience: How long to work; nil for as long as it takes.
+  /// - Returns: The names of those that exist, which are their images' names.
   /// - Throws: `RunError.notWritten`.
   func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
     let large = pictures.filter {
