@@ -41,25 +41,26 @@ struct RunBench: ParsableCommand {
       return plan
     }
     let run = RunFolder(path)
-    let work = RunPlan(jobs: plan.jobs, recipe: read.json, recipeText: read.text)
     for name in ["first run", "run with nothing to do"] {
-      try part(name) {
-        var runner = Runner(BlankGenerator(), lock: try RunLock(run))
-        _ = try runner.run(work)
-      }
+      try part(name) { try Self.work(plan, in: run) }
     }
     try part("status") { _ = try RunStatus(run) }
     try part("verify") {
       let verification = try Verification(run)
       if !verification.isClean { throw ValidationError("verify found \(verification.findings.count) differences") }
     }
-    try part("why") { _ = try JobReasons(run).reasons(FrozenPlan.read(run).jobs) }
+    try part("why") { _ = try JobReasons(run).reasons(PlanFile.read(run).jobs) }
     let images = try FileManager.default.contentsOfDirectory(atPath: run.images).sorted()
     for name in images.prefix(images.count / 2) { unlink(run.images + "/" + name) }
-    try part("resume with half to do") {
-      var runner = Runner(BlankGenerator(), lock: try RunLock(run))
-      _ = try runner.run(work)
-    }
+    try part("resume with half to do") { try Self.work(plan, in: run) }
+  }
+
+  /// Does what a run does after planning.
+  private static func work(_ plan: Plan, in folder: RunFolder) throws {
+    let generator = BlankGenerator()
+    let jobs = try JobList(plan.jobs) { try generator.ingredients(for: $0) }
+    var runner = Runner(generator, lock: try RunLock(folder))
+    _ = try runner.run(RunPlan(jobs: jobs, recipe: plan.json, recipeText: plan.recipe.text))
   }
 
   /// Runs `body`, and prints the time and memory that it took.

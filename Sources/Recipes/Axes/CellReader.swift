@@ -95,8 +95,8 @@ struct CellReader {
 
   func extras(_ node: YAMLNode) -> [ExtraCell] {
     let reader = KeyReader(values: values, findings: findings)
-    return mappings(node, of: "include").compactMap { entries, _ in
-      var cell = ExtraCell(settings: [], places: [])
+    return mappings(node, of: "include").compactMap { entries, position in
+      var cell = ExtraCell(settings: [], places: [], position: position)
       var isSound = true
       for entry in entries {
         guard let (key, titles) = target(of: entry) else {

@@ -115,6 +115,8 @@ struct ExtraCell: Sendable {
   var places: [AxisPosition]
   /// Axes of the wildcards that are left in its prompts; the cell stands for all their values.
   var wildcards: [Axis] = []
+  /// Where it is in the recipe.
+  var position: SourcePosition
 
   /// How many cells it comes to; `Int.max` where an `Int` is too small.
   var count: Int {

@@ -88,6 +88,13 @@ public struct RecipeReader: Sendable {
   /// A recipe of requests, which have been read with nothing wrong.
   private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
     RequestBatch.check(requests, reader.findings)
+    for request in requests {
+      guard let size = request.settings.hiresSize, !size.isPossible else { continue }
+      let key = request.settings.hires.map {
+        $0.resizeX != 0 ? "hr_resize_x" : $0.resizeY != 0 ? "hr_resize_y" : "hr_scale"
+      }
+      reader.findings.error("\(key ?? "hr_scale"): \(size.complaint)", at: request.position)
+    }
     let output = reader.overrides.last { $0.name == "output" }?.value.scalar?.text ?? Self.defaultOutput(path)
     return Recipe(
       path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
@@ -185,7 +192,10 @@ private struct Reading {
     if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
     if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
     let place = (nodes["grid"] ?? nodes["zip"])?.position
-    if checkCount(parts, at: place), broken.isEmpty { readWildcards(&parts, at: place) }
+    if checkCount(parts, at: place), broken.isEmpty {
+      readWildcards(&parts, at: place)
+      checkSizes(parts)
+    }
     let axes = parts.grid + parts.zip.joined() + parts.wildcards
     for (name, node) in nodes where !node.isNull {
       switch name {
@@ -324,6 +334,16 @@ private struct Reading {
           at: axis.position)
       }
     }
+  }
+
+  /// Reports cells whose second pass would have an impossible size.
+  private func checkSizes(_ parts: Parts) {
+    let groups = parts.grid.map { [$0] } + parts.zip
+    // Groups of unequal length were reported, and have no cells.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
+    var base = CellDraft(environment: environment)
+    base.apply(parts.base)
+    SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
   }
 
   // MARK: Prompts
