@@ -107,7 +107,7 @@ let package = Package(
       name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
-      name: "RecipesTests", dependencies: ["Recipes", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
+      name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
       name: "RunsTests",
       dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),

@@ -26,10 +26,7 @@ import TestSupport
   private let folder: TemporaryFolder
 
   init() throws {
-    folder = try TemporaryFolder()
-    for name in ["a.safetensors", "b.safetensors"] {
-      try Data().write(to: URL(fileURLWithPath: folder.path + "/" + name))
-    }
+    folder = try TemporaryFolder(["a.safetensors", "b.safetensors"])
   }
 
   // MARK: Identity
@@ -212,7 +209,7 @@ import TestSupport
   /// The settings with what a run would find them to be made from.
   private func image(_ settings: ImageSettings) -> SettingsInUse {
     func identity(_ name: String, _ family: String) -> ModelIdentity {
-      ModelIdentity(name: name, path: "/" + name, sha256: Digest.sha256(name), family: family)
+      ModelIdentity(name: name, path: "/" + name, sha256: digest(name), family: family)
     }
     let precision = settings.precision == .auto ? PrecisionChoice.fp32 : settings.precision
     let upscaler = settings.hires?.upscaler.flatMap { $0.kind == .network ? identity($0.name, "upscaler") : nil }
@@ -222,7 +219,7 @@ import TestSupport
         model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
         refiner: settings.refiner.map { identity($0.name, "sd1") },
         hiresModel: settings.hires?.checkpoint.map { identity($0.name, "sd1") }, upscaler: upscaler,
-        vocabularySHA256: Digest.sha256("vocabulary"), precision: precision.rawValue, isa: "avx512", numerics: 2,
+        vocabularySHA256: digest("vocabulary"), precision: precision.rawValue, isa: "avx512", numerics: 2,
         weightPacking: settings.weightPacking == .small ? "small" : nil))
   }
 

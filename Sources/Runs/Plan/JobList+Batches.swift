@@ -51,7 +51,7 @@ extension JobList {
   func isOwned(by shard: Shard?) -> [Bool] {
     guard let shard else { return Array(repeating: true, count: count) }
     let costs = jobs.map { job in
-      let passes = [job.settings] + (job.settings.secondPass.map { [$0] } ?? [])
+      let passes = [job.settings.base] + (job.settings.secondPass.map { [$0] } ?? [])
       return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height }
     }
     let work = workOrder { _ in true }
