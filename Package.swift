@@ -28,7 +28,7 @@ let package = Package(
     // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
     .systemLibrary(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CKernels", exclude: ["README.md"], cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
@@ -48,10 +48,11 @@ let package = Package(
         .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
       ]),
-    .target(name: "Prompts"),
+    .target(name: "Prompts", dependencies: ["Text"]),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
     .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
@@ -61,13 +62,13 @@ let package = Package(
     .target(
       name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
-    .target(name: "Networks", dependencies: ["Weights", "Tensors", "JSON"], swiftSettings: optimised),
+    .target(
+      name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
         "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text",
-        "Weights",
-        "Tensors", crypto,
+        "Weights", "TensorFiles", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -75,7 +76,7 @@ let package = Package(
       name: "sdbatch",
       dependencies: [
         "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
-        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -93,13 +94,17 @@ let package = Package(
       name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Weights", "TestSupport", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TensorFiles", "TestSupport", "CKernels"],
+      swiftSettings: optimised),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles", "TestSupport"], swiftSettings: optimised),
+    .testTarget(
+      name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
       name: "RecipesTests", dependencies: ["Recipes", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
@@ -109,12 +114,13 @@ let package = Package(
     .testTarget(
       name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "TestSupport"]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
+      name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"],
+      swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
         "Diffusion", "Networks", "DemoModel", "Imaging", "Infotext", "Settings", "Prompts", "Sampling", "Tensors",
-        "Weights", "TestSupport",
+        "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(

@@ -76,7 +76,7 @@ import TestSupport
     #expect(try await child.wait() == .exited(10), "\(child.output)\(child.errors)")
     #expect(
       child.errors.hasSuffix(
-        "sdbatch: \(space.path)/other.safetensors: the file was changed while it was in use; run again when it is whole\n"
+        "sdbatch: \(space.path)/other.safetensors: the file was changed while it was in use; run again when it is complete\n"
       ))
     #expect(try space.manifest()["run"]?["status"] == "aborted")
     let done = try space.images()

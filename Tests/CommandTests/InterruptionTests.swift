@@ -129,7 +129,9 @@ import TestSupport
     let done = try #require(run["counts"]?["done"]?.integerValue)
     #expect(done >= 2 && done < 8)
     #expect(run["counts"]?["pending"] == .integer(8 - done))
-    #expect(child.output.contains("\(8 - done) to do: give the same command again to go on"))
+    #expect(child.output.contains("Stopped (\(signal == SIGINT ? "Ctrl-C" : "SIG")"))
+    #expect(child.output.contains("\(done) of 8 done, \(8 - done) to do"))
+    #expect(child.output.contains(". Run the same command to continue.\n"))
     #expect(try space.manifestJobs().map { $0["status"]?.text }.count { $0 == "pending" } == 8 - Int(done))
 
     #expect(try await space.run("recipe.yaml").output.contains("8 jobs, \(done) done, \(8 - done) to make"))
@@ -150,7 +152,7 @@ import TestSupport
     #expect(try await child.wait() == .exited(code))
     #expect(!space.exists("run/manifest.json"))
     let again = try await space.run("recipe.yaml", "--set", "height=1024", "--set", "steps=2", "--set", "width=64")
-    #expect(again.output.contains("1 jobs, 1 done, nothing to do"))
+    #expect(again.output.contains("1 job, 1 done, nothing to do"))
   }
 
   @Test func `a hang-up is no reason to stop under nohup`() async throws {

@@ -111,7 +111,7 @@ import TestSupport
     let document = try RequestTests.response(space, "a")
     #expect(document["status"] == "CANCELLED" && document["output"] == nil)
     #expect(
-      document["error"]?.text == "stopped by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); the next run goes on with it")
+      document["error"]?.text == "stopped by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); the next run continues it")
     #expect(!space.exists("Output/request/responses/b.json"))
 
     try await space.run("request.jsonl", environment: Self.quick)

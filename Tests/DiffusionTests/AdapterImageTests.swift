@@ -5,7 +5,7 @@ import Infotext
 import Settings
 import Testing
 import TestSupport
-import Weights
+import TensorFiles
 
 /// Whole images with LoRAs of every kind and style of names, against the formulas of kohya, LyCORIS and PEFT in PyTorch
 /// (`Tests/FixtureScripts/make_adapter_images.py`).

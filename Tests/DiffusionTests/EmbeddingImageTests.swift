@@ -4,6 +4,7 @@ import Infotext
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 /// Whole images with textual inversions in every form, against PyTorch with their vectors in the places of tokens

@@ -4,6 +4,7 @@ import Networks
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 @testable import Diffusion

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-@testable import Weights
+@testable import TensorFiles
 
 /// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: the images that PyTorch made of them.
 @Suite struct RenamedFileImageTests {
@@ -105,7 +105,7 @@ import TestSupport
   }
 
   /// A GGUF file of half precision, or with the matrices of UNet and text encoders in Q8_0.
-  static func file(_ tensors: [WeightTensor], _ style: Style, isQuantised: Bool = false) throws -> [UInt8] {
+  static func file(_ tensors: [StoredTensor], _ style: Style, isQuantised: Bool = false) throws -> [UInt8] {
     var file = GGUFBytes()
     func add(_ tensor: Renamed, type: UInt32) {
       file.tensor(tensor.name, type: type, shape: tensor.shape.map(UInt64.init), offset: UInt64(file.data.count))

@@ -3,6 +3,7 @@ import Foundation
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 /// Images that cannot be made, and models that are taken away.
@@ -63,7 +64,7 @@ import Weights
       try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
     case .shortened: truncate(path, 200_000)
     }
-    #expect(throws: WeightError.changed(path: path)) { try engine.generate(settings) { _ in } }
+    #expect(throws: TensorFileError.changed(path: path)) { try engine.generate(settings) { _ in } }
   }
 
   @Test(arguments: [false, true])

@@ -16,7 +16,7 @@ import TestSupport
     var cases: [Case]
   }
 
-  @Test func `pictures are resized value for value as Pillow resizes them`() throws {
+  @Test func `images are resized to exactly the values of Pillow`() throws {
     let fixture: Fixture = try Fixtures.decode(from: "Imaging/resize.json")
     #expect(fixture.cases.count == 30)
     for item in fixture.cases {

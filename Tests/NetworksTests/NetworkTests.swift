@@ -3,7 +3,7 @@ import Networks
 import Tensors
 import Testing
 import TestSupport
-import Weights
+import TensorFiles
 
 /// Each network against what PyTorch makes of the same weights and inputs (`Tests/Fixtures/Engine`).
 ///

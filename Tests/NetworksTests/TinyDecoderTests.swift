@@ -2,6 +2,7 @@ import Foundation
 import Tensors
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 @testable import Networks

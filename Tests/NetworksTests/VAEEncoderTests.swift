@@ -3,6 +3,7 @@ import Networks
 import Tensors
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 /// Encoders of pictures against PyTorch's (`Tests/FixtureScripts/make_encoder_fixtures.py`): a single file's and a diffusers

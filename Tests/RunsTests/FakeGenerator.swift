@@ -34,7 +34,7 @@ struct FakeGenerator: ImageGenerator {
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients {
     let modelDigest = digest(settings.model.name)
-    // A prompt such as "lora ink" stands for one with that LoRA.
+    // A prompt such as "lora ink" means a prompt with that LoRA.
     let lora = settings.prompt.hasPrefix("lora ") ? String(settings.prompt.dropFirst(5)) : nil
     let loras = lora.map { name in
       [
@@ -56,7 +56,7 @@ struct FakeGenerator: ImageGenerator {
       numerics: 1)
   }
 
-  /// A prompt such as "word star" stands for one with that embedding.
+  /// A prompt such as "word star" means a prompt with that embedding.
   private func embeddings(_ prompt: String) -> [EmbeddingIdentity] {
     guard prompt.hasPrefix("word ") else { return [] }
     let name = String(prompt.dropFirst(5))
@@ -150,7 +150,7 @@ final class Workspace {
   @discardableResult
   func run(
     _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(), every interval: Duration = .seconds(30),
-    only: Runner<FakeGenerator>.Selection = .unfinished, onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn,
+    only: JobSelection = .unfinished, onFailure: FailurePolicy = .goOn,
     stopRequest: @escaping () -> StopReason? = { nil },
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) throws -> RunOutcome {
@@ -187,14 +187,15 @@ final class Workspace {
 @discardableResult
 func runFake(
   _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
-  every interval: Duration = .seconds(30), only: Runner<FakeGenerator>.Selection = .unfinished,
-  onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+  every interval: Duration = .seconds(30), only: JobSelection = .unfinished,
+  onFailure: FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
     generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
     stopRequest: stopRequest,
     observe: observe)
+  let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,
     onFailure: onFailure)

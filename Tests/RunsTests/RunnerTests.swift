@@ -150,6 +150,7 @@ import TestSupport
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4, 5, 6, 7, 8])
     for index in [1, 3, 5, 7] { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
+    for index in jobs.indices { jobs[index].settings.adapterPlaces = ["/"] }
     for index in [0, 3, 4, 7] { jobs[index].settings.prompt = "lora ink" }
     for index in [6] { jobs[index].settings.prompt = "lora storm" }
     try space.run(jobs)
@@ -157,7 +158,7 @@ import TestSupport
     let models = try space.manifest()["models"] as? [[String: Any]] ?? []
     #expect(models.count { $0["family"] as? String == "lora" } == 2)
     // What was planned reads back.
-    let plan = try FrozenPlan.read(space.folder)
+    let plan = try PlanFile.read(space.folder)
     #expect(plan.jobs[0].ingredients.loras?.first?.unetMultiplier == 0.5)
     #expect(plan.jobs[1].ingredients.loras == nil)
   }
@@ -203,7 +204,7 @@ import TestSupport
     var generator = space.generator
     generator.size = 9
     #expect(try space.run(fakeJobs([1]), generator).counts == RunCounts(failed: 1))
-    #expect(try space.manifestJobs()[0]["error"] as? String == "the image came out as 9x16, expected 8x16")
+    #expect(try space.manifestJobs()[0]["error"] as? String == "the image is 9x16, expected 8x16")
   }
 
   // MARK: Stopping

@@ -55,7 +55,7 @@ import TestSupport
     #expect(verification.summary.hasSuffix(": 2 images read, all as it should be, 1 of 3 jobs to do"))
     #expect(verification.json["status"] == "clean")
     #expect(try space.files() == before)
-    #expect(throws: BatchError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
+    #expect(throws: RunError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
   }
 
   @Test(
@@ -93,7 +93,7 @@ import TestSupport
     let finding = try #require(verification.findings.first)
     #expect(verification.findings.count == 1)
     #expect(finding.kind == kind && finding.file == file && finding.index == 1)
-    #expect(finding.text.hasPrefix("\(file) (job 00001): "))
+    #expect(finding.text.hasPrefix("\(file) (job 1): "))
     #expect(verification.counts == RunCounts(done: 1, failed: 1, pending: 1))
     let isSeen = damage != "altered unseen"
     #expect(finding.remedy.hasPrefix("the next run") == isSeen)
@@ -190,7 +190,7 @@ import TestSupport
     }
     let verification = try verified(space)
     #expect(verification.findings.map(\.kind) == [.duplicate])
-    #expect(verification.findings[0].text.contains("two pictures"))
+    #expect(verification.findings[0].text.contains("two images"))
   }
 
   @Test func `repair leaves a file to the picture that is in it, though another claims it`() throws {
@@ -225,8 +225,8 @@ import TestSupport
     #expect(try verified(space).findings.map(\.text) == [])
     try space.run(fakeJobs([1, 2]))
     for (old, new, problem) in [
-      ("Seed: 2,", "Seed: 3,", "job 00001: other infotext than"),
-      ("\"seed\":1,", "\"seed\":4,", "job 00000: other parameters than"),
+      ("Seed: 2,", "Seed: 3,", "job 1: other infotext than"),
+      ("\"seed\":1,", "\"seed\":4,", "job 0: other parameters than"),
       ("\"total\":2", "\"total\":3", "its counts are not those"),
       ("\"prompt\":\"fish\"", "\"prompt\":\"cat\"", "recipe"),
     ] {
@@ -337,7 +337,7 @@ import TestSupport
     let lock = try RunLock(space.folder, patience: .seconds(300))
     var verification = try Verification(space.folder, lock: lock)
     #expect(verification.findings.contains { $0.kind == .plan && $0.problem.contains("line 2") })
-    #expect(throws: BatchError.self) { try verification.prune(lock) }
+    #expect(throws: RunError.self) { try verification.prune(lock) }
     #expect(try space.images().count == 2)
   }
 }
