@@ -83,12 +83,12 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Tensors", "CPeaks",
+        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Text", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", dependencies: ["Text", crypto], path: "Tests/TestSupport", swiftSettings: optimised),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     // SwiftPM warns about a package that no target uses.
     .testTarget(
       name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),

@@ -263,7 +263,7 @@ cases = [
     dict(base, model="sdxl.safetensors", sampler_name="Euler", scheduler="align_your_steps", steps=8, prompt=edited),
     dict(base, model="sdxl.safetensors", sampler_name="Heun", prompt="", negative_prompt="a big fish, " * 30, cfg_scale=3.5),
     dict(base, model="sdxl.safetensors", sampler_name="Euler a", prompt="a red fish", negative_prompt="", cfg_scale=1.0),
-    dict(base, model="sdxl-marked.safetensors", sampler_name="Euler", steps=8, cfg_scale=2.0),
+    dict(base, model="sdxl-marked.safetensors", sampler_name="Euler", steps=8, cfg_scale=1.0, seed=7),
     dict(base, model="sdxl-marked.safetensors", sampler_name="DDIM", negative_prompt=""),
     dict(base, model="sdxl", sampler_name="DDIM", rng="nv", cfg_scale=2.0),
     dict(base, model="sdxl", sampler_name="Euler", prompt=edited, negative_prompt="", height=88, cfg_scale=1.5),

@@ -64,8 +64,10 @@ def write_list(path, seed, tensors, dtype="F16", metadata=None):
         centre = 0 if abs(mean) < 4 * spread / values.numel() ** 0.5 else mean
         shape = "x".join(map(str, tensor.shape)) or "-"
         lines.append(f"{name} {shape} {spread:.3g} {centre:.3g}")
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    # An unchanged list is left alone, so that scripts can run side by side.
+    if not Path(path).exists() or Path(path).read_text() != text:
+        Path(path).write_text(text)
 
 
 def read_list(path):
@@ -94,9 +96,10 @@ def fill(networks, named, tensors):
     assert values.dtype == torch.float32 and len(values) < 1 << 24
     put(state, torch.arange(1.0, len(values) + 1))
     for name, indices in named().items():
-        indices, new = indices.flatten().long() - 1, tensors[name].float().flatten()
-        # 0 was in none of the networks.
-        values[indices[indices >= 0]] = new[indices >= 0]
+        indices, new = indices.flatten(), tensors[name].float().flatten()
+        # Constants that are in none of the networks are 0, or are no whole numbers.
+        known = (indices > 0) & (indices == indices.round())
+        values[indices[known].long() - 1] = new[known]
     put(state, values)
 
 
