@@ -50,12 +50,13 @@ extension ConvolutionAlgorithm {
   ) -> ConvolutionAlgorithm {
     // With fewer channels the transforms cost what the products save. Small networks are fast anyway, so they keep the
     // digits of plain sums.
-    guard step == 1, packing == .fast, inputs >= 128, outputs >= 128 else { return .direct }
-    switch elementType {
-    case .bf16:
+    guard step == 1, inputs >= 128, outputs >= 128 else { return .direct }
+    switch (packing, elementType) {
+    case (.small, .fp32), (.small, .bf16): return .direct
+    case (.fast, .bf16):
       // F(4x4) would lose 4 of the 8 bits.
       return .winograd2
-    case .fp32:
+    case (.fast, .fp32):
       // Larger layers are those of a UNet's small images, and most of its weights. There, reading four times the weights
       // costs what F(4x4) saves over F(2x2).
       return inputs * outputs <= 5 << 18 ? .winograd4 : .winograd2
