@@ -16,6 +16,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    // swift-crypto's own dependency, named only to pin it.
+    .package(url: "https://github.com/apple/swift-asn1.git", exact: "1.7.4"),
     .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
   ],
@@ -26,7 +28,7 @@ let package = Package(
     // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
     .systemLibrary(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CKernels", exclude: ["README.md"], cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
@@ -53,7 +55,7 @@ let package = Package(
     .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
-    .target(name: "Recipes", dependencies: ["Infotext", "Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
+    .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
     .target(
       name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
 
@@ -81,16 +83,18 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Text", "Tensors", "CPeaks",
+        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
-    .testTarget(name: "TextTests", dependencies: ["Text"]),
-    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .target(name: "TestSupport", dependencies: ["Text", crypto], path: "Tests/TestSupport", swiftSettings: optimised),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    // SwiftPM warns about a package that no target uses.
     .testTarget(
-      name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", crypto]),
+      name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
@@ -103,12 +107,12 @@ let package = Package(
       name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
-      name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
+      name: "RecipesTests", dependencies: ["Recipes", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
       name: "RunsTests",
       dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
     .testTarget(
-      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
+      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "TestSupport"]),
     .testTarget(
       name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"],
       swiftSettings: optimised),
@@ -116,13 +120,12 @@ let package = Package(
       name: "DiffusionTests",
       dependencies: [
         "Diffusion", "Networks", "DemoModel", "Imaging", "Infotext", "Settings", "Prompts", "Sampling", "Tensors",
-        "Text",
         "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "Text", "TestSupport", crypto]),
+      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -46,7 +46,7 @@ public enum EngineError: Error, CustomStringConvertible {
   public var description: String {
     switch self {
     case .demoModelMissing(let places):
-      "the demo model is in none of \(places.joined(separator: ", ")); copy the folder \"demo\" beside the program"
+      "demo model not found. Looked in \(places.joined(separator: ", ")). Copy the folder \"demo\" next to the program."
     case .vocabularyTooLarge(let path, let count, let known):
       """
       \(path): the vocabulary has \(count) tokens, but the model's text encoder knows \(known); \

@@ -104,8 +104,8 @@ final class ModelCatalog {
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
   func passes(of job: ImageSettings) throws -> ImagePasses {
-    let first = try pass(job.firstPass)
-    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
+    let first = try pass(ImageSettings(job.firstPass))
+    guard var second = job.secondPass.map({ ImageSettings($0) }) else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
       second = try handedOn(
         second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"

@@ -73,7 +73,7 @@ import TestSupport
   @Test func `what is no image with an infotext is an error that says what it is`() async throws {
     let space = try Workspace()
     func errors(_ file: String) async throws -> String { try await space.run("inspect", file, exits: 10).errors }
-    #expect(try await errors("recipe.yaml").contains("recipe.yaml: is not a PNG file"))
+    #expect(try await errors("recipe.yaml").contains("recipe.yaml is not a PNG file"))
     #expect(try await errors(".").contains("is not a PNG file"))
     #expect(try await errors("nothing.png").contains("cannot read nothing.png: No such file"))
     let other = try await errors(Fixtures.path("Infotext/other.png"))

@@ -173,7 +173,7 @@ import Testing
 
   @Test func `what cannot be laid out is an error that says what there is`() async throws {
     let space = try Workspace(recipe: Self.recipe)
-    #expect(try await space.run("sheet", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
+    #expect(try await space.run("sheet", "run", exits: 10).errors.contains("\(space.path)/run is not a run folder"))
     try await space.run("recipe.yaml", "--no-sheet")
     #expect(
       try await space.run("sheet", "run", "--x", "sampler", exits: 10).errors

@@ -8,7 +8,7 @@ import TestSupport
 import TensorFiles
 
 /// Whole images with LoRAs of every kind and style of names, against the formulas of kohya, LyCORIS and PEFT in PyTorch
-/// (`Tests/Fixtures/Engine/make_adapter_images.py`).
+/// (`Tests/FixtureScripts/make_adapter_images.py`).
 @Suite struct AdapterImageTests {
   static let cases = ImageCase.cases(in: "adapters/cases.json")
 

@@ -11,7 +11,7 @@ import Weights
 @Suite struct AdapterRefusalTests {
   private func settings(_ prompt: String, in folder: TemporaryFolder) -> ImageSettings {
     var settings = ImageSettings()
-    settings.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    settings.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     settings.prompt = prompt
     settings.adapterPlaces = [folder.path, "/nonexistent"]
     return settings

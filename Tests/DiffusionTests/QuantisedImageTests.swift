@@ -7,7 +7,7 @@ import TestSupport
 @testable import TensorFiles
 
 /// Files with weights of 8 bits: the images that PyTorch makes with the numbers that these stand for
-/// (`Tests/Fixtures/Families/make_quantised_images.py`).
+/// (`Tests/FixtureScripts/make_quantised_images.py`).
 ///
 /// The files are written here, by the same rules as there.
 @Suite struct QuantisedImageTests {
@@ -49,13 +49,13 @@ import TestSupport
   }
 
   private static func tensors(_ testCase: ImageCase) throws -> [StoredTensor] {
-    let path = Fixtures.path("Families/\(try #require(testCase.model))")
+    let path = RandomModels.path(try #require(testCase.model))
     return try SafetensorsFile(path: path).tensors.values.sorted { $0.name < $1.name }
   }
 
   private func expectAgreement(_ testCase: ImageCase, _ folder: TemporaryFolder, _ path: String) throws {
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     var settings = testCase.settings
     settings.model = ModelReference(name: "quantised", path: path)

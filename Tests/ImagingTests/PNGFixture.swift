@@ -1,7 +1,7 @@
 import Imaging
 import TestSupport
 
-/// A PNG written by Pillow, and what Pillow reads from it; see `Tests/Fixtures/Imaging/make_fixtures.py`.
+/// A PNG written by Pillow, and what Pillow reads in it; see `Tests/FixtureScripts/make_png_files.py`.
 struct PNGFixture: Decodable {
   var width: Int
   var height: Int

@@ -8,7 +8,7 @@ import TestSupport
 /// One whole model in every container: the networks get the same numbers from each.
 struct ContainerTests {
   @Test func `a checkpoint has the same networks as an archive of PyTorch and as GGUF`() throws {
-    let path = Fixtures.path("Engine/model.safetensors")
+    let path = RandomModels.path("model.safetensors")
     let tensors = try SafetensorsFile(path: path).tensors.values.sorted { $0.name < $1.name }
     let folder = try TemporaryFolder()
     let expected = try ModelArchive.open(path: path)

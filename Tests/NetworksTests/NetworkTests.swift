@@ -17,7 +17,7 @@ import TensorFiles
 
   init() throws {
     stages = try Stages()
-    archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
     try archive.audit().check()
   }
 

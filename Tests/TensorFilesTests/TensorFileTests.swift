@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Files written by the real libraries, see `Tests/Fixtures/Weights/make_container_fixtures.py`.
+/// Files that the real libraries wrote, see `Tests/FixtureScripts/make_containers.py`.
 struct TensorFileTests {
   static let files: [(file: String, container: TensorFile.Container)] = [
     ("archive.ckpt", .torchArchive), ("legacy.ckpt", .torchLegacy), ("archive-protocol4.pt", .torchArchive),

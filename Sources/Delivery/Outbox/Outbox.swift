@@ -33,9 +33,9 @@ public final class Outbox {
   /// Opens the outbox of a run, which need not exist.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held for as long as the outbox is in use: so nobody else announces what is in it.
+  ///   - folder: The run, whose lock is held while the outbox is used, so that no other process announces the same.
   ///   - disk: The disk.
-  /// - Throws: `BatchError` when the folder cannot be read.
+  /// - Throws: `RunError` when the folder cannot be read.
   public init(_ folder: RunFolder, on disk: Disk = Disk()) throws {
     self.folder = folder
     self.disk = disk
@@ -44,7 +44,7 @@ public final class Outbox {
     for name in try AtomicFile.names(in: folder.outbox).sorted() {
       guard let number = Int(name.prefix { $0 != "-" }) else { continue }
       next = max(next, number + 1)
-      // A file that says nothing is left for a person to look at.
+      // A file that cannot be read is left for a person to look at.
       guard let entry = read(name) else { continue }
       if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
     }

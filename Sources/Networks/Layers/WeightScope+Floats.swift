@@ -24,8 +24,7 @@ extension WeightScope {
   /// A whole tensor, `[outputs, inputs]` or `[outputs, inputs, height, width]`, with the adapters' changes, packed for
   /// products; the file's pages are released afterwards.
   func matrix(
-    _ name: String, shape: [Int], bias: [Float]?, algorithm: ConvolutionAlgorithm = .direct, isGated: Bool = false,
-    compute: Compute
+    _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
     let patch = try WeightError.wrapping(
@@ -34,8 +33,7 @@ extension WeightScope {
         read: { (rows, destination) throws(TensorFileError) in try weight.read(rows: rows, into: destination) }))
     let matrix = try WeightError.wrapping(
       try PanelMatrix(
-        outputs: shape[0], inputs: shape[1], taps: shape.dropFirst(2).reduce(1, *), bias: bias, algorithm: algorithm,
-        isGated: isGated, compute: compute,
+        outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute,
         read: { (rows, destination) throws(TensorFileError) in
           try weight.read(rows: rows, into: destination)
           patch?.apply(to: destination, rows: rows)
