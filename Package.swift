@@ -83,12 +83,12 @@ let package = Package(
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Tensors", "CPeaks",
+        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Text", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", dependencies: ["Text", crypto], path: "Tests/TestSupport", swiftSettings: optimised),
-    .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     // SwiftPM warns about a package that no target uses.
     .testTarget(
       name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
@@ -107,7 +107,7 @@ let package = Package(
       name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
-      name: "RecipesTests", dependencies: ["Recipes", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
+      name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
       name: "RunsTests",
       dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
