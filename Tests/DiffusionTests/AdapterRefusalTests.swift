@@ -67,7 +67,7 @@ import Weights
   @Test(arguments: [
     ("a.oft_blocks", "OFT"), ("a.oft_diag", "OFT"), ("a.a1.weight", "GLoRA"),
     ("bundle_emb.x.string_to_param.*", "embedding"),
-    ("a.what", "no part of"),
+    ("a.what", "not part of"),
   ])
   func `kinds that are not supported are refused by name`(tensor: String, kind: String) throws {
     let folder = try TemporaryFolder()

@@ -1,7 +1,7 @@
 import Foundation
+import TensorFiles
 import TestSupport
 import Testing
-import Weights
 
 /// The random models of the tests, against the same generator in Python (`Tests/FixtureScripts/random_weights.py`).
 @Suite struct RandomWeightsTests {
