@@ -28,7 +28,7 @@ import Testing
       #expect(walk.contains(option), "\(option) is not in the README")
     }
     let text = help.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    let codes = try #require(text.firstMatch(of: /Exit codes: (.*?)\. Give/)?.1)
+    let codes = try #require(text.firstMatch(of: /Exit codes: (.*?)\. Run/)?.1)
     let rows = try Readme.table("exit code").map { $0[0] }
     #expect(rows == ["0", "1", "3", "10", "11", "64", "74", "75", "130"])
     #expect(codes.split(separator: "; ").map { String($0.prefix { $0 != " " }) } == rows)
@@ -92,7 +92,7 @@ import Testing
     #expect(plan.output.contains("jobs         \(3 * 2 * 4 * 9 * 2 * 2)\n"))
   }
 
-  @Test func `--version tells the version that is in the pictures`() async throws {
+  @Test func `--version prints the version that is in the images`() async throws {
     let space = try Workspace()
     let version = try await space.run("--version").output.trimmingCharacters(in: .newlines)
     #expect(version.wholeMatch(of: /\d+\.\d+\.\d+/) != nil)

@@ -7,7 +7,7 @@ import Settings
 import TestSupport
 import Text
 
-/// Makes pictures whose pixels are a function of the job's identity and of every step that was taken, and writes down every
+/// Makes images whose pixels are a function of the job's identity and of every step that was taken, and writes down every
 /// call and step.
 struct FakeGenerator: ImageGenerator {
   struct Failure: Error, CustomStringConvertible {

@@ -23,18 +23,18 @@ struct InspectCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if PictureError.isModel(file) || TensorFile.isLikely(path: file) {
+    if ImageFileError.isModel(file) || TensorFile.isLikely(path: file) {
       let model = try ModelInspection(path: file, environment: ProcessInfo.processInfo.environment)
       Console.output(json ? model.json.jsonText : model.text)
       return
     }
-    let picture = try PictureFile(path: file)
+    let picture = try ImageFile(path: file)
     Console.output(json ? Self.json(picture).jsonText : Self.text(picture))
   }
 
   // MARK: Text
 
-  private static func text(_ picture: PictureFile) -> String {
+  private static func text(_ picture: ImageFile) -> String {
     let settings = picture.settings
     let program = settings.program.map { " by \($0)" } ?? ""
     var rows = [("prompt", picture.infotext.prompt)]
@@ -59,7 +59,7 @@ struct InspectCommand: ParsableCommand {
 
   // MARK: JSON
 
-  private static func json(_ picture: PictureFile) -> JSONValue {
+  private static func json(_ picture: ImageFile) -> JSONValue {
     let settings = picture.settings
     return [
       "file": .string(picture.path),

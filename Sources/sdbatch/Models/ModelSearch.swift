@@ -7,13 +7,13 @@ import Settings
 
 /// Finds the models that an image was made with, by the names and hashes in its text.
 struct ModelSearch {
-  private let picture: PictureFile
+  private let picture: ImageFile
   private let locators: [ModelLocator]
   private let engine: Engine
 
   /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
   /// image's run found them.
-  init(picture: PictureFile, environment: PlanningEnvironment, engine: Engine) {
+  init(picture: ImageFile, environment: PlanningEnvironment, engine: Engine) {
     self.picture = picture
     self.engine = engine
     let current = FileManager.default.currentDirectoryPath + "/."
@@ -33,7 +33,7 @@ struct ModelSearch {
   ///   - model: The checkpoint, where the user names it.
   ///   - vae: The VAE, where the user names it.
   /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
-  /// - Throws: `PictureError.noModel` if there is none with the text's name and hash.
+  /// - Throws: `ImageFileError.noModel` if there is none with the text's name and hash.
   func parameters(model: String?, vae: String?) throws -> ImageSettings {
     let settings = picture.settings
     let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
@@ -90,7 +90,7 @@ struct ModelSearch {
     }
     // With no file to try it is the VAE that is missing.
     let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
-    throw PictureError.noModel(
+    throw ImageFileError.noModel(
       path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
       places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
       option: vaes.isEmpty ? "--vae" : "--model")
@@ -140,7 +140,7 @@ struct ModelSearch {
       return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
     }
     guard let found else {
-      throw PictureError.noModel(
+      throw ImageFileError.noModel(
         path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
         found: [], option: "--set \(key)")
     }
@@ -153,7 +153,7 @@ struct ModelSearch {
       return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
-    throw PictureError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+    throw ImageFileError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
   }
 
   /// What the picture's run had; what has the name; then all checkpoints, for it may have been renamed.
