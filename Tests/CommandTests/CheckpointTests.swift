@@ -172,7 +172,7 @@ import TestSupport
     try first.wait { first.output.contains("to make") }
     // Held still, so that it is there for as long as it is looked at.
     first.kill(SIGSTOP)
-    let waiting = "sdbatch: waiting for another run to leave \(space.path)/run (host "
+    let waiting = "sdbatch: waiting for the run that is using \(space.path)/run (host "
     let second = try space.start("recipe.yaml", "--lock-wait", "1h")
     let third = try space.start("recipe.yaml", "--lock-wait", "1h")
     for child in [second, third] {

@@ -190,7 +190,7 @@ import Testing
       #expect(json["estimate"]?["images_unmeasured"] == 4 && json["estimate"]?["seconds"] == .null, "\(other)")
     }
     #expect(
-      try await space.run("plan", "recipe.yaml", "--threads", "2").output.contains("; 1 are there\ntime         about ")
+      try await space.run("plan", "recipe.yaml", "--threads", "2").output.contains("; 1 done\ntime         about ")
     )
   }
 

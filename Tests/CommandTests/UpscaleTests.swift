@@ -29,7 +29,7 @@ import TestSupport
     try space.write(Data("cut".utf8), to: "run/upscaled/\(name)")
     #expect(
       try await space.run("upscale", "run", "--upscaler", Fixtures.path("Upscalers/compact.pth")).outputLines.last
-        == "1 made, 3 were there")
+        == "1 made, 3 existed")
     #expect(try await space.run("verify", "run").output.contains("all as it should be"))
   }
 

@@ -79,13 +79,13 @@ import Testing
 
     try space.write(Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 5"), to: "edited.yaml")
     let edited = try await space.run("why", "run", "--recipe", "edited.yaml")
-    #expect(edited.output.contains("  steps: 4, now 5\n") && edited.output.contains("4 of 4 jobs would run"))
+    #expect(edited.output.contains("  steps: 4, now 5\n") && edited.output.contains("4 of 4 jobs will run"))
     if isa != "portable" {
       let other = try await space.run("why", "run", "0", environment: ["SDBATCH_ISA": "portable"])
       #expect(other.output.contains("  isa: \"\(isa)\", now \"portable\""))
     }
     let missing = try await space.run("why", "run", environment: ["SDBATCH_MODELS": "/nowhere"])
-    #expect(missing.output.contains("0 of 4 jobs would run"))
+    #expect(missing.output.contains("0 of 4 jobs will run"))
     let name = try #require(try space.images().keys.max())
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
     #expect(try await space.run("why", "run", name).output.hasSuffix("will run: images/\(name) is missing\n"))
