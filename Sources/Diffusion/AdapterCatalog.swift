@@ -2,6 +2,7 @@ import Foundation
 import Networks
 import Prompts
 import Settings
+import TensorFiles
 import Weights
 
 /// Where LoRAs and embeddings are and what they are made of: all that can be said without reading their weights.

@@ -2,6 +2,7 @@ import Networks
 import Prompts
 import Settings
 import Tokenization
+import TensorFiles
 import Weights
 
 /// The textual inversions that prompts for one model may name.

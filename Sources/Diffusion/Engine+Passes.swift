@@ -69,7 +69,7 @@ extension Engine {
     compute.profiler.begin("upscaling")
     let handover = ImageHandover(
       plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: UNetOptions(parameters).padding,
-      compute: compute)
+      compute: compute.with(plan.packing))
     return try second.enlarged(image.loop.latent) { latent in
       // Whichever ran last decodes, and whichever begins the second pass encodes, as in the webui.
       func networks(_ settings: ImageSettings, _ pass: ImagePass) throws -> LoadedModel {

@@ -8,7 +8,7 @@ import Sampling
 import Settings
 import Text
 import Tokenization
-import Weights
+import TensorFiles
 
 /// Where models are, what they are made of, and what they are called: all that can be said without reading weights.
 final class ModelCatalog {
@@ -104,8 +104,8 @@ final class ModelCatalog {
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
   func passes(of job: ImageSettings) throws -> ImagePasses {
-    let first = try pass(job.firstPass)
-    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
+    let first = try pass(ImageSettings(job.firstPass))
+    guard var second = job.secondPass.map({ ImageSettings($0) }) else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
       second = try handedOn(
         second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"

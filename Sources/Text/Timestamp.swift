@@ -2,7 +2,7 @@ import Foundation
 
 /// An instant, to the millisecond.
 package struct Timestamp: Hashable {
-  /// Since 1970, in UTC.
+  /// Since 1970-01-01 00:00 UTC.
   package var milliseconds: Int64
 
   package init(milliseconds: Int64) { self.milliseconds = milliseconds }
@@ -48,7 +48,7 @@ package struct Timestamp: Hashable {
     var seconds = time_t(milliseconds / 1000)
     var fields = tm()
     gmtime_r(&seconds, &fields)
-    return Self.text(fields, date: "-", between: "T", time: ":") + ".\(Self.padded(Int(milliseconds % 1000), 3))Z"
+    return Self.text(fields, date: "-", between: "T", time: ":") + ".\(Int(milliseconds % 1000).padded(to: 3))Z"
   }
 
   /// The webui's form, in local time and without a zone: `20260131235959`.
@@ -94,11 +94,5 @@ package struct Timestamp: Hashable {
       put(fields.tm_sec, 2)
       return end
     }
-  }
-
-  /// A number with zeros before it up to this width.
-  package static func padded(_ value: Int, _ width: Int) -> String {
-    let digits = String(value)
-    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
   }
 }

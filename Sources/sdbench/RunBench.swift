@@ -6,19 +6,19 @@ import Recipes
 import Runs
 import Settings
 
-/// Times what a run does besides making pictures, with an engine that makes none worth looking at.
+/// Times what a run does besides computing images, with an engine whose images are blank.
 struct RunBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Time planning, resuming, status, verify and why of a run of many jobs.",
+    commandName: "run", abstract: "Time planning, resuming, status, verify and why for a run of many jobs.",
     discussion: """
-      Pictures are 8x8 and take no time, so the first run shows what publishing costs on the disk of the folder. Peak \
-      memory is that of each part alone, with what the process held before it.
+      Images are 8x8 and take no time, so the first run shows what publishing costs on this disk. Peak memory is measured \
+      for each part separately and includes what the process held before.
       """)
 
-  @Option(help: "How many jobs.")
+  @Option(help: "Number of jobs.")
   var jobs = 100_000
 
-  @Option(help: "An empty folder to work in (default: one that is removed at the end).")
+  @Option(help: "An empty folder to work in (default: a temporary folder that is removed at the end).")
   var folder: String?
 
   func run() throws {
@@ -63,7 +63,7 @@ struct RunBench: ParsableCommand {
     _ = try runner.run(RunPlan(jobs: jobs, recipe: plan.json, recipeText: plan.recipe.text))
   }
 
-  /// Does something, and prints how long it took and how much memory.
+  /// Runs `body`, and prints the time and memory that it took.
   @discardableResult
   private func part<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     PeakMemory.reset()
@@ -79,7 +79,7 @@ struct RunBench: ParsableCommand {
   }
 }
 
-/// Makes grey pictures at once.
+/// Makes grey images in no time.
 private struct BlankGenerator: ImageGenerator {
   let engine = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
 

@@ -80,7 +80,7 @@ import TestSupport
     #expect(other.contains("no text under \"parameters\"") && other.contains("\"workflow\""))
     #expect(try await errors(Fixtures.path("Imaging/empty.png")).contains("no line of settings"))
     try space.write(try Fixtures.data("Infotext/tEXt.png").dropLast(20), to: "cut.png")
-    #expect(try await errors("cut.png").contains("cut.png: not a whole PNG file"))
+    #expect(try await errors("cut.png").contains("cut.png: not an intact PNG file"))
     try space.write(Data(), to: "none.png")
     #expect(try await errors("none.png").contains("is not a PNG file"))
     #expect(try await space.run("inspect", exits: 64).output.isEmpty)

@@ -26,19 +26,6 @@ import TestSupport
     return try space.images()
   }
 
-  /// Numbers that look random, the same each time.
-  struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
   // MARK: SIGKILL
 
   @Test func `a run killed around the switch to a refiner continues from its checkpoint, to the same bytes`()
@@ -56,7 +43,7 @@ import TestSupport
       grid: {seed: [1, 2]}
       output: run
       """
-    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    let models = ["SDBATCH_MODELS": RandomModels.folder]
     let undisturbed = try Workspace(recipe: recipe)
     try await undisturbed.run("recipe.yaml", environment: models)
     let space = try Workspace(recipe: recipe)
@@ -75,7 +62,7 @@ import TestSupport
   func `a run killed inside and between images repeats and loses nothing`(seed: UInt64) async throws {
     let space = try Workspace(recipe: Self.recipe)
     let whole = try await Self.whole.value
-    var random = SeededGenerator(state: seed)
+    var random = SplitMix64(state: seed)
     var kills = 0
     for _ in 0..<6 {
       let before = try published(space)

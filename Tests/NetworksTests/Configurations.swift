@@ -1,6 +1,6 @@
 @testable import Networks
 
-/// What `Tests/Fixtures/Weights/make_fixtures.py` asked diffusers for.
+/// What `Tests/FixtureScripts/make_model_names.py` asked diffusers for.
 enum Configurations {
   struct Model: Sendable {
     var unet = UNetConfiguration()

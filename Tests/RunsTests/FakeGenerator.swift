@@ -5,7 +5,6 @@ import JSON
 import Runs
 import Settings
 import TestSupport
-import Text
 
 /// Makes images whose pixels are a function of the job's identity and of every step that was taken, and writes down every
 /// call and step.
@@ -34,23 +33,24 @@ struct FakeGenerator: ImageGenerator {
   }
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients {
-    let digest = Hexadecimal.text(SHA256.hash(data: Array(settings.model.name.utf8)))
+    let modelDigest = digest(settings.model.name)
     // A prompt such as "lora ink" means a prompt with that LoRA.
     let lora = settings.prompt.hasPrefix("lora ") ? String(settings.prompt.dropFirst(5)) : nil
     let loras = lora.map { name in
       [
         LoRAIdentity(
-          name: name, path: "/lora/\(name).safetensors", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))),
+          name: name, path: "/lora/\(name).safetensors", sha256: digest(name),
           shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
       ]
     }
     let vae = settings.vae.map { vae in
       ModelIdentity(
-        name: vae.name, path: vae.path, sha256: Hexadecimal.text(SHA256.hash(data: Array(vae.name.utf8))), family: "vae"
+        name: vae.name, path: vae.path, sha256: digest(vae.name), family: "vae"
       )
     }
     return JobIngredients(
-      model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
+      model: ModelIdentity(
+        name: modelName, path: "/models/\(modelName).safetensors", sha256: modelDigest, family: "sd1"),
       vae: vae, loras: loras, embeddings: embeddings(settings.prompt),
       vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
       numerics: 1)
@@ -62,7 +62,7 @@ struct FakeGenerator: ImageGenerator {
     let name = String(prompt.dropFirst(5))
     return [
       EmbeddingIdentity(
-        name: name, path: "/embeddings/\(name).pt", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))))
+        name: name, path: "/embeddings/\(name).pt", sha256: digest(name))
     ]
   }
 

@@ -119,7 +119,3 @@ import Testing
     #expect(reasons[1].nearest == nil)
   }
 }
-
-extension JSONValue {
-  fileprivate var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
-}

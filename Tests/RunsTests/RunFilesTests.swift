@@ -90,19 +90,6 @@ import Text
     #expect(throws: RunError.self) { try PlanFile.read(space.folder) }
   }
 
-  @Test(arguments: [0, 1, 999, 1_000, 951_782_399_999, 1_767_225_599_123, 4_102_444_800_000] as [Int64])
-  func `instants are written as ISO 8601 and read back`(milliseconds: Int64) {
-    let format = ISO8601DateFormatter()
-    format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
-    let time = Timestamp(milliseconds: milliseconds)
-    #expect(time.iso == format.string(from: Date(timeIntervalSince1970: Double(milliseconds) / 1000)))
-    #expect(Timestamp(time.iso) == time)
-    let local = DateFormatter()
-    local.locale = Locale(identifier: "en_US_POSIX")
-    local.dateFormat = "yyyyMMddHHmmss"
-    #expect(time.compactLocal == local.string(from: Date(timeIntervalSince1970: Double(milliseconds / 1000))))
-  }
-
   @Test func `lines are read whole wherever the pieces of a file end`() throws {
     let space = try Workspace()
     let path = space.path + "/lines"

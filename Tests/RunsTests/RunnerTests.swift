@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Imaging
 import Infotext
@@ -6,7 +5,7 @@ import JSON
 import Runs
 import Settings
 import Testing
-import Text
+import TestSupport
 
 @Suite struct RunnerTests {
   @Test func `a run leaves every image under its name, with its text and its pixels`() throws {
@@ -89,9 +88,9 @@ import Text
       #expect(entry["error"] is NSNull)
       let file = try #require(entry["file"] as? String)
       let bytes = try Data(contentsOf: URL(fileURLWithPath: space.folder.path + "/" + file))
-      #expect(entry["sha256"] as? String == Hexadecimal.text(SHA256.hash(data: bytes)))
+      #expect(entry["sha256"] as? String == digest(bytes))
       let png = try PNGFile(decoding: Array(bytes))
-      #expect(entry["pixels_sha256"] as? String == Hexadecimal.text(SHA256.hash(data: png.image.pixels)))
+      #expect(entry["pixels_sha256"] as? String == digest(png.image.pixels))
       #expect(entry["infotext"] as? String == png.text("parameters"))
       let info = try #require(entry["info"] as? [String: Any])
       #expect(info["infotexts"] as? [String] == [try #require(png.text("parameters"))])

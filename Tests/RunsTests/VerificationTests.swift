@@ -1,10 +1,9 @@
-import Crypto
 import Foundation
 import Imaging
 import JSON
 import Settings
 import Testing
-import Text
+import TestSupport
 
 @testable import Runs
 
@@ -124,7 +123,7 @@ import Text
       let space = try space()
       let line = try #require(space.lines(space.folder.journal).first)
       let value = try #require(try JSONValue(parsing: line)[member]?.text)
-      let other = member == "infotext" ? value.replacingOccurrences(of: "Seed: 1", with: "Seed: 9") : digestOf(value)
+      let other = member == "infotext" ? value.replacingOccurrences(of: "Seed: 1", with: "Seed: 9") : digest(value)
       try rewrite(space.folder.journal) { bytes in
         let text = String(decoding: bytes, as: UTF8.self)
         let escaped = { (text: String) in String(JSONValue.string(text).jsonText.dropFirst().dropLast()) }
@@ -134,8 +133,6 @@ import Text
       #expect(verification.findings.map(\.kind) == [kind], "\(verification.findings.map(\.text))")
     }
   }
-
-  private func digestOf(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
 
   @Test func `an image whose bytes are the journal's but which is not an image is found`() throws {
     let space = try space()
@@ -147,7 +144,7 @@ import Text
     let id = try #require(journal.index.images.first { $0.value.file == file }?.key)
     var noted = try #require(try journal.image(id))
     noted.mark = try FileMark(path: path)
-    noted.sha256 = Hexadecimal.text(SHA256.hash(data: junk))
+    noted.sha256 = digest(junk)
     try journal.append(.done(noted))
     let verification = try Verification(space.folder)
     #expect(verification.findings.map(\.kind) == [.undecodable])

@@ -67,9 +67,7 @@ public final class Outbox {
   func add(_ announcement: Announcement) throws -> Entry {
     if access(folder.outbox, F_OK) != 0 { try disk.makeFolder(folder.outbox) }
     chmod(folder.outbox, 0o700)
-    let digits = String(next)
-    let number = String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits
-    let entry = Entry(announcement: announcement, file: "\(number)-\(announcement.id).json")
+    let entry = Entry(announcement: announcement, file: "\(next.padded(to: 12))-\(announcement.id).json")
     let value: JSONValue = [
       "id": .string(announcement.id), "key": .string(announcement.key), "url": .string(announcement.address.url),
       "document": .string(announcement.document), "queued": .string(Timestamp.now().iso),

@@ -1,3 +1,5 @@
+import TensorFiles
+import Text
 import Weights
 
 /// What a file of tensors that is no whole model holds: by what its tensors are called, and then by whoever loads such a

@@ -1,3 +1,4 @@
+import TensorFiles
 import Weights
 
 /// What a model file is: told from its list of tensors alone, whether this version runs it or not.
@@ -29,7 +30,7 @@ public struct ModelReport: Sendable {
     /// Numbers that were trained, or at least have fractions.
     public var parameterCount: Int
     /// The types of those numbers, the most frequent first.
-    public var elementTypes: [(type: WeightElementType, count: Int)]
+    public var elementTypes: [(type: StoredElementType, count: Int)]
     /// Its sizes, by the names that the diffusers library gives them.
     public var sizes: [(name: String, values: [Int])]
     /// Of an adapter: how many modules of each kind change the network.
@@ -93,11 +94,10 @@ public struct ModelReport: Sendable {
 
   /// Looks at the file or folder at `path`.
   ///
-  /// Throws `WeightError.unreadable`, `.damaged` or `.refused` for what cannot be looked at, and `.unsupported` for folders
-  /// and files of unknown formats.
+  /// Throws `WeightError.file` for a file that cannot be read, and `.unsupported` for a folder of another kind of model.
   public init(path: String) throws(WeightError) {
     var file: TensorFile?
-    if !Checkpoint.isFolder(path) { file = try TensorFile(path: path) }
+    if !ModelFiles.isFolder(path) { file = try WeightError.wrapping(try TensorFile(path: path)) }
     do throws(WeightError) {
       self.init(try ModelArchive.open(path: path), file)
       return
@@ -174,11 +174,11 @@ extension ModelReport.Part {
     self.init(name, weights.store.all, sizes)
   }
 
-  init(_ name: String, _ tensors: [WeightTensor], _ sizes: [(name: String, values: [Int])]) {
+  init(_ name: String, _ tensors: [StoredTensor], _ sizes: [(name: String, values: [Int])]) {
     self.name = name
     self.sizes = sizes
     tensorCount = tensors.count
-    var counts: [WeightElementType: Int] = [:]
+    var counts: [StoredElementType: Int] = [:]
     for tensor in tensors where tensor.elementType.hasFractions {
       counts[tensor.elementType, default: 0] += tensor.elementCount
     }
@@ -189,7 +189,7 @@ extension ModelReport.Part {
   }
 }
 
-extension WeightElementType {
+extension StoredElementType {
   /// Whether numbers of this type are weights, and not positions or flags.
   fileprivate var hasFractions: Bool {
     switch self {

@@ -100,7 +100,7 @@ struct RRDBConfiguration: NetworkConfiguration {
     let root = file.store.root
     guard let first = root.shape(of: "conv_first.weight"), first.count == 4,
       let dense = root.shape(of: "body.0.rdb1.conv1.weight"), dense.count == 4
-    else { throw .damaged(path: file.path, reason: "the first convolutions of its upscaler are not there") }
+    else { throw .file(.damaged(path: file.path, reason: "the first convolutions of its upscaler are not there")) }
     (features, inputs, growth, self.blocks, self.upsamplings) = (first[0], first[1], dense[0], blocks, upsamplings)
     guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }), (1 << upsamplings) >= unshuffling
     else {

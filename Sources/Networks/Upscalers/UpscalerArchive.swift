@@ -1,4 +1,5 @@
 import Tensors
+import TensorFiles
 import Weights
 
 /// A file with a network of the ESRGAN family: its sizes, and where each weight is.
@@ -35,8 +36,8 @@ public struct UpscalerArchive: Sendable {
     }
   }
 
-  /// Throws `WeightError.changed` if the file was written to since it was opened.
-  public func requireUnchanged() throws(WeightError) { try file.store.requireUnchanged() }
+  /// Throws `TensorFileError.changed` if the file was written to since it was opened.
+  public func requireUnchanged() throws(TensorFileError) { try file.store.requireUnchanged() }
 
   /// Bytes of the packed weights, which are floats.
   public func weightBytes(_ packing: WeightPacking) -> Int { configuration.weightBytes(.fp32, packing) }

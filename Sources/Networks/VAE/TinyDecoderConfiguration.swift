@@ -51,12 +51,12 @@ extension TinyDecoderConfiguration {
   /// Measures the network by its tensors.
   ///
   /// Throws `WeightError.configuration` for a network of another kind.
-  init(_ network: Checkpoint.Network) throws(WeightError) {
+  init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let path = network.store.path
     let root = network.store.root
-    guard let places = network.convolutionPlaces, (3...7).contains(places.count), places[0] == 0 else {
-      throw .damaged(path: path, reason: "the layers of its TAESD decoder cannot be told from its tensors")
+    guard let places = network.convolutionIndices, (3...7).contains(places.count), places[0] == 0 else {
+      throw .file(.damaged(path: path, reason: "the layers of its TAESD decoder cannot be told from its tensors"))
     }
     blockCounts = zip(places, places.dropFirst()).enumerated().map { index, pair in
       let isLast = index == places.count - 2

@@ -77,7 +77,7 @@ struct CellReader {
   }
 
   /// One value, several with bars or commas between them, or a list: any of them will do.
-  private func scalars(_ entry: YAMLEntry, kind: ValueKind) -> [(YAMLScalar, SourcePosition)]? {
+  private func scalars(_ entry: YAMLEntry, kind: SettingKind) -> [(YAMLScalar, SourcePosition)]? {
     let position = entry.value.position
     switch entry.value.content {
     case .scalar(let scalar):

@@ -95,14 +95,14 @@ struct CellFilter: Sendable {
     /// The key whose resolved value is compared.
     var key: RecipeKey?
     /// Any of them will do.
-    var values: Set<SettingValue>
+    var values: Set<KeyValue>
     /// Any of them will do, as a title on the axis of this name.
     var titles: Set<String>
 
-    func matches(_ resolved: SettingValue) -> Bool {
+    func matches(_ resolved: KeyValue) -> Bool {
       switch resolved {
       // Only these can equal a value that is written otherwise.
-      case .sampler, .model, .upscaler: values.contains { $0.matches(resolved) }
+      case .setting(.sampler), .setting(.model), .setting(.upscaler): values.contains { $0.matches(resolved) }
       default: values.contains(resolved)
       }
     }

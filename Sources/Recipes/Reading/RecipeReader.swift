@@ -173,7 +173,7 @@ private struct Reading {
     let reader = KeyReader(values: values, findings: findings)
     for entry in entries where !entry.name.hasPrefix("x-") {
       guard let key = RecipeKey.named(entry.name) else {
-        if UnsupportedNames.keys[entry.name]?.allows(entry.value) == true { continue }
+        if RefusedSetting.named(entry.name)?.allows(entry.value) == true { continue }
         reportUnknown(entry)
         continue
       }
@@ -217,7 +217,7 @@ private struct Reading {
     let names = RecipeKey.all.map(\.name)
     var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
     if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
-      UnsupportedNames.keys[entry.name] == nil
+      RefusedSetting.named(entry.name) == nil
     {
       message += "; axes belong under grid"
     }
@@ -239,7 +239,8 @@ private struct Reading {
     if let zip = nodes["zip"], !zip.isNull {
       guard let groups = zip.items else {
         let hint = zip.entries == nil ? "" : "; put - before its first key"
-        findings.error("zip: found \(zip.found), expected \(ValueKind.axisGroups.expectation)\(hint)", at: zip.position)
+        findings.error(
+          "zip: found \(zip.found), expected \(SettingKind.axisGroups.expectation)\(hint)", at: zip.position)
         return names.broken
       }
       for group in groups {

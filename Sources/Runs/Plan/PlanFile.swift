@@ -119,7 +119,7 @@ public enum PlanFile {
       writer.key("axes")
       writer.axes(planned.job.axes)
       writer.key("parameters")
-      ParametersJSON.writeFrozen(planned.job.settings, to: &writer)
+      planned.job.settings.writePlanned(to: &writer)
       if showsIngredients {
         writer.key("ingredients")
         writer.ingredients(planned.ingredients)

@@ -64,7 +64,7 @@ public struct RunFolder: Hashable, Sendable {
   ///   - digits: How many digits of the identity; more than 8 only if two images would have the same name.
   /// - Returns: The path relative to the run folder.
   static func imageName(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
-    "images/\(Timestamp.padded(job.index, 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
+    "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
   }
 
   /// Whether a name from the journal is a file directly in `images/`.

@@ -148,7 +148,7 @@ struct Manifest {
       writer.member("sha256", image?.sha256)
       writer.member("pixels_sha256", image?.pixelsSHA256)
       writer.key("parameters")
-      ParametersJSON.writeResolved(settings, ingredients, to: &writer)
+      SettingsInUse(settings, ingredients).writeShown(to: &writer)
       writer.member("infotext", infotext)
       writer.key("info")
       if let image {

@@ -219,7 +219,7 @@ public struct CostBook: Sendable {
 extension ImageSettings {
   /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
   var passSizes: String {
-    let first = "\(width)x\(height)"
+    let first = "\(self.width)x\(self.height)"
     return hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)"
   }
 }

@@ -1,16 +1,18 @@
-/// A file with a network that enlarges images, opened: which architecture it is, and what its tensors are called.
+import TensorFiles
+
+/// An opened file with an upscaler: its architecture, and the names of its tensors.
 package struct UpscalerFile: Sendable {
   /// The two architectures of the ESRGAN family.
   package enum Architecture: Sendable, Equatable {
     /// Residual in residual dense blocks.
     case rrdb(blocks: Int, upsamplings: Int)
-    /// A row of convolutions and activations at the small size; `layers` counts both.
+    /// A sequence of convolutions and activations at the input's size; `layers` counts both.
     case compact(layers: Int)
   }
 
   package let path: String
   package let architecture: Architecture
-  /// Whose names the tensors have.
+  /// The naming style of the tensors.
   package let layout: String
   package let store: WeightStore
   /// Tensors that the network does not have.
@@ -18,15 +20,15 @@ package struct UpscalerFile: Sendable {
 
   /// Opens a file in any container.
   ///
-  /// Throws `WeightError`; `unsupported` for a file that is no upscaler of these kinds.
+  /// Throws `WeightError`; `unsupported` for a file that is not an upscaler of these architectures.
   package init(path: String) throws(WeightError) {
-    let file = try TensorFile(path: path)
+    let file = try WeightError.wrapping(try TensorFile(path: path))
     let names = file.tensors.keys
     let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
     if let kind = Self.unsupportedKind(names) {
       throw .unsupported(path: path, found: "an upscaler of the kind \(kind), which is not supported", advice: advice)
     }
-    // The averaged weights go before the trained ones, as in Real-ESRGAN.
+    // Averaged weights are preferred over the trained ones, as in Real-ESRGAN.
     let prefixes = ["params_ema.", "params.", "state_dict.", "model_state_dict.", ""]
     guard
       let prefix = prefixes.first(where: { prefix in
@@ -34,13 +36,13 @@ package struct UpscalerFile: Sendable {
       })
     else {
       throw .unsupported(
-        path: path, found: "a file with \(names.count) tensors that is no upscaler of the ESRGAN family",
+        path: path, found: "a file with \(names.count) tensors that is not an upscaler of the ESRGAN family",
         advice: advice)
     }
     let own = names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
     let keyMap: KeyMap
     if own.contains("model.0.weight") {
-      // The last module inside is the convolution after the blocks.
+      // The last module of the trunk is the convolution after the blocks.
       let blocks = Self.count(own, "model.1.sub.") - 1
       let last = Self.count(own, "model.") - 1
       let upsamplings = max((last - 4) / 3, 0)
@@ -68,7 +70,7 @@ package struct UpscalerFile: Sendable {
       .map { .unread(name: $0.name, shape: $0.shape) }
   }
 
-  /// Whether tensors of these names are those of an upscaler, of these kinds or others.
+  /// Whether these tensor names are those of an upscaler, supported or not.
   package static func isLikely(_ names: some Collection<String>) -> Bool {
     func has(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
     return unsupportedKind(names) != nil || has("body.0.rdb1.conv1.weight") || has("RRDB_trunk.0.RDB1.conv1.weight")
@@ -76,23 +78,23 @@ package struct UpscalerFile: Sendable {
       || (has("body.0.weight") && has("body.1.weight") && !has("conv_first.weight"))
   }
 
-  /// What tells architectures that are not read here; one that has the tensors of another comes before it.
+  /// The names that mark unsupported architectures. One that also has the tensors of another comes before it.
   private static let others: [(mark: String, kind: String)] = [
     (".overlap_attn.relative_position_bias_table", "HAT"),
     (".residual_group.blocks.0.attn.relative_position_bias_table", "SwinIR"),
     (".attns.0.rpe_biases", "DAT"), ("m_head.0.weight", "ScuNET"),
   ]
 
-  /// The architecture of an upscaler that is not read here, by its tensors' names.
+  /// The unsupported architecture that the tensors' names indicate, else nil.
   package static func unsupportedKind(_ names: some Collection<String>) -> String? {
     others.first { other in names.contains { $0.hasSuffix(other.mark) } }?.kind
   }
 
-  /// One more than the largest number that follows `beginning` in a name.
-  private static func count(_ names: [Substring], _ beginning: String) -> Int {
+  /// One more than the largest number that follows `prefix` in a name.
+  private static func count(_ names: [Substring], _ prefix: String) -> Int {
     let numbers = names.compactMap { name -> Int? in
-      guard name.hasPrefix(beginning) else { return nil }
-      return Int(name.dropFirst(beginning.count).prefix { $0 != "." })
+      guard name.hasPrefix(prefix) else { return nil }
+      return Int(name.dropFirst(prefix.count).prefix { $0 != "." })
     }
     return min((numbers.max() ?? -1) + 1, 1 << 16)
   }

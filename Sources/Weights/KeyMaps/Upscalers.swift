@@ -1,4 +1,4 @@
-/// Names of networks that enlarge images: those of the code are Real-ESRGAN's.
+/// The names of upscalers. Those in the code are Real-ESRGAN's.
 extension KeyMap {
   /// RRDBNet as ESRGAN's authors first saved it: a sequence of numbered modules.
   static func numberedRRDB(prefix: String, blocks: Int, upsamplings: Int) -> KeyMap {
@@ -6,7 +6,7 @@ extension KeyMap {
       KeyRule("rdb\(number)", "RDB\(number)", inside: (1...5).map { KeyRule("conv\($0)", "conv\($0).0") })
     }
     let body = (0..<blocks).map { KeyRule("body.\($0)", "model.1.sub.\($0)", inside: dense) }
-    // Between the convolutions of the tail stand their activations and upsamplings.
+    // Activations and upsamplings are numbered, too.
     let up = (0..<upsamplings).map { KeyRule("conv_up\($0 + 1)", "model.\(3 * $0 + 3)") }
     let tail = [
       KeyRule("conv_first", "model.0"), KeyRule("conv_body", "model.1.sub.\(blocks)"),

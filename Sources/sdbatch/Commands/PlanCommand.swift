@@ -5,6 +5,7 @@ import JSON
 import Recipes
 import Runs
 import Settings
+import Text
 
 /// `sdbatch plan recipe.yaml`
 struct PlanCommand: ParsableCommand {
@@ -91,11 +92,9 @@ struct PlanCommand: ParsableCommand {
 
   /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".
   private static func line(_ job: Job) -> String {
-    let number = String(job.index)
-    let padding = String(repeating: "0", count: max(5 - number.count, 0))
     let axes = job.axes.map { "\($0.name)=\($0.title)" }.joined(separator: "  ")
     let settings = job.settings
     let size = "\(settings.finalWidth)x\(settings.finalHeight)"
-    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(settings.allSteps) steps, \(size)"
+    return "\(job.index.padded(to: 5))  \(axes)\(axes.isEmpty ? "" : "  ")\(settings.allSteps) steps, \(size)"
   }
 }

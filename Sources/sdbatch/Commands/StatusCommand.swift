@@ -1,6 +1,7 @@
 import ArgumentParser
 import JSON
 import Runs
+import Text
 
 /// `sdbatch status DIR`
 struct StatusCommand: ParsableCommand {

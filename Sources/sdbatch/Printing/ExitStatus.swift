@@ -7,6 +7,7 @@ import Runs
 import Sheets
 import Tensors
 import Tokenization
+import TensorFiles
 import Weights
 
 /// The exit codes, which the README explains to users.
@@ -72,6 +73,7 @@ enum ExitStatus: Int32, Error {
 
 // All jobs would fail because of the model, its vocabulary or this machine, unless the settings of one job are the cause.
 extension WeightError: InputFailure {}
+extension TensorFileError: InputFailure {}
 extension TensorError: InputFailure {}
 
 extension TokenizationError: InputFailure {}

@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Networks
 import Text
+import TensorFiles
 import Weights
 
 /// What `sdbatch inspect` reports about a model file or folder.
@@ -18,8 +19,8 @@ struct ModelInspection {
 
   /// Looks at a file or folder; hashes are remembered in the cache of the user with these environment variables.
   ///
-  /// Throws `WeightError` for a file that is damaged or refused.
-  init(path: String, environment: [String: String]) throws(WeightError) {
+  /// Throws `WeightError` or `TensorFileError` for a file that is damaged or refused.
+  init(path: String, environment: [String: String]) throws {
     report = try ModelReport(path: path)
     let cache = DigestCache(environment: environment)
     switch report.archive {

@@ -1,5 +1,6 @@
 import Runs
 import Settings
+import Text
 
 /// The speed of a run and the time left: seconds per sampling step, decoding and all else included.
 struct Pace {
@@ -52,7 +53,7 @@ struct Pace {
   /// "1.25 s".
   static func seconds(_ value: Double) -> String {
     let hundredths = Int((value * 100).rounded())
-    return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
+    return "\(hundredths / 100).\((hundredths % 100).padded(to: 2)) s"
   }
 
   /// "4.5s", "45s", "3m12s", "5h07m".
@@ -60,9 +61,7 @@ struct Pace {
     if value < 9.95 { return "\((value * 10).rounded() / 10)s" }
     let seconds = Int(value.rounded(.up))
     if seconds < 60 { return "\(seconds)s" }
-    if seconds < 3600 { return "\(seconds / 60)m\(padded(seconds % 60))s" }
-    return "\(seconds / 3600)h\(padded(seconds / 60 % 60))m"
+    if seconds < 3600 { return "\(seconds / 60)m\((seconds % 60).padded(to: 2))s" }
+    return "\(seconds / 3600)h\((seconds / 60 % 60).padded(to: 2))m"
   }
-
-  private static func padded(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }

@@ -70,9 +70,8 @@ struct PlanEstimate {
 
   /// The cost of both passes, if images of both sizes were made before; nil without a second pass.
   private static func joined(_ settings: ImageSettings, _ cost: (ImageSettings) -> ImageCost?) -> ImageCost? {
-    guard var second = settings.secondPass else { return nil }
-    var first = settings
-    first.hires = nil
+    guard var second = settings.secondPass.map({ ImageSettings($0) }) else { return nil }
+    let first = ImageSettings(settings.base)
     (second.width, second.height) = (settings.finalWidth, settings.finalHeight)
     guard let firstCost = cost(first), let secondCost = cost(second) else { return nil }
     return firstCost.joined(
