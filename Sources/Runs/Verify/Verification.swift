@@ -111,7 +111,8 @@ public struct Verification {
         ? "the next run makes it again" : "a run does not see this: --repair has it made again"
     findings.append(
       Finding(
-        kind: problem.kind, file: noted.file, index: jobIndex, id: id.description, problem: problem.text, remedy: remedy))
+        kind: problem.kind, file: noted.file, index: jobIndex, id: id.description, problem: problem.text, remedy: remedy
+      ))
     return false
   }
 

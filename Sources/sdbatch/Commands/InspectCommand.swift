@@ -10,10 +10,10 @@ import TensorFiles
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show how an image was made, and a recipe that makes it; or what a model file is.",
+    abstract: "Show the settings of an image, with a recipe that makes it, or describe a model file.",
     discussion: """
       Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions and \
-      upscalers in every format that a run takes. Exit codes: 0; 10 the image has no such text, or the file is damaged.
+      upscalers in every format that a run takes. Exit codes: 0 done; 10 the image has no such text, or the file is damaged.
       """)
 
   @Argument(help: "A PNG image, a model file or a model's folder.")

@@ -14,9 +14,9 @@ struct ReproduceCommand: ParsableCommand {
     commandName: "reproduce",
     abstract: "Make an image again from the text in it, and compare the pixels. Writes nothing.",
     discussion: """
-      The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
-      the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
-      instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
+      The model is found by the name and hash in the text: where the image's run found it, next to the image, in the current \
+      folder, in models/ in both, and in the folders of $SDBATCH_MODELS. On the same instruction set and precision the pixels \
+      are equal; fp32 is used if the text names no precision. Exit codes: 0 \
       equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 

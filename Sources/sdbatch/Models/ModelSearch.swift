@@ -23,7 +23,7 @@ struct ModelSearch {
   /// A file that may be the one.
   private struct Candidate {
     var reference: ModelReference
-    /// Whether name or place say that it is the one; others are tried for their hash.
+    /// Whether its name or path matches; others are only compared by hash.
     var isExpected: Bool
   }
 
@@ -96,7 +96,7 @@ struct ModelSearch {
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
-  /// Where the networks that the prompts name may be: where the picture's run found them, then where models are.
+  /// Where to look for the networks in the prompts: where the image's run found them, then where models are.
   var adapterPlaces: [String] {
     var places: [String] = []
     if case .array(let models) = picture.manifest?["models"] {
@@ -111,7 +111,7 @@ struct ModelSearch {
     return Self.unique(places + locators.flatMap(\.places))
   }
 
-  /// The upscaler with its file, where it is a network that can be found: the one of the picture's run, else the first of
+  /// The upscaler with its file, if it is a network that can be found: the one of the image's run, else the first of
   /// this name. A text has no hash of it.
   private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
     guard upscaler.kind == .network else { return upscaler }
@@ -130,7 +130,7 @@ struct ModelSearch {
 
   // MARK: Candidates
 
-  /// A further checkpoint of the picture: what the run had, or has the name, or the hash.
+  /// Another checkpoint of the image: the one of its run, or the one with the name or the hash.
   private func checkpoint(_ wanted: InfotextSettings.NamedModel, called name: String, key: String) throws -> Candidate {
     let all = candidates(wanted)
     let found = all.first { candidate in
@@ -153,10 +153,11 @@ struct ModelSearch {
       return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
-    throw ImageFileError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+    throw ImageFileError.notFound(
+      option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
   }
 
-  /// What the picture's run had; what has the name; then all checkpoints, for it may have been renamed.
+  /// The file of the image's run; then those with the name; then all checkpoints, since it may have been renamed.
   private func candidates(_ wanted: InfotextSettings.NamedModel) -> [Candidate] {
     var expected = manifestModels(wanted)
     if wanted.name == ModelReference.demo.name { expected.append(.demo) }
