@@ -68,8 +68,8 @@ struct SizeCheck {
   private static func keys(_ draft: CellDraft) -> [String] {
     let firstPass = ["size", "width", "height", "model", "enable_hr"]
     if draft.hires.firstWidth != 0 || draft.hires.firstHeight != 0 { return firstPass }
-    if draft.hires.settings.resizeX != 0 { return ["hr_resize_x", "hr_resize_y"] + firstPass }
-    if draft.hires.settings.resizeY != 0 { return ["hr_resize_y"] + firstPass }
+    if (draft.settings.hires?.resizeX ?? 0) != 0 { return ["hr_resize_x", "hr_resize_y"] + firstPass }
+    if (draft.settings.hires?.resizeY ?? 0) != 0 { return ["hr_resize_y"] + firstPass }
     return ["hr_scale"] + firstPass
   }
 
