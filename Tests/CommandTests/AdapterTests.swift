@@ -3,7 +3,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// LoRAs and embeddings in recipes, run folders and pictures.
+/// LoRAs and embeddings in recipes, run folders and images.
 @Suite struct AdapterTests {
   private static let recipe = """
     model: model.safetensors
@@ -36,7 +36,7 @@ import TestSupport
     return space
   }
 
-  @Test func `a grid over LoRAs runs, stands in the pictures, and is made again from them`() async throws {
+  @Test func `a grid over LoRAs runs, is in the images, and is made again from them`() async throws {
     let space = try space()
     let first = try await space.run("recipe.yaml")
     #expect(first.errors.contains("note: ") && first.errors.contains("its name stays a word"))
@@ -59,7 +59,7 @@ import TestSupport
     #expect(!second.output.contains("image_done"))
   }
 
-  @Test func `all LoRAs that are nowhere are told before anything is written`() async throws {
+  @Test func `all LoRAs that are missing are reported before anything is written`() async throws {
     let space = try space()
     let child = try await space.run(
       "recipe.yaml", "--set", "prompt=<lora:gone:1> <lora:plain:0.5> __which__", exits: 10)
@@ -67,7 +67,7 @@ import TestSupport
     #expect(child.errors.contains("models/lora"))
     #expect(!FileManager.default.fileExists(atPath: space.path + "/run/images"))
     let plan = try await space.run("plan", "recipe.yaml", "--set", "prompt=<lora:gone:1> <lora:plain:0.5>")
-    #expect(plan.output.contains(#"problem      prompt: found no LoRA called "gone""#))
+    #expect(plan.output.contains(#"error        prompt: found no LoRA called "gone""#))
     let number = try await space.run("recipe.yaml", "--set", "prompt=<lora:plain:0.5><lora:loha:x>", exits: 10)
     #expect(number.errors.contains(#"in <lora:loha:x>: found "x", expected a number"#))
   }

@@ -75,7 +75,7 @@ import TestSupport
       runs += 1
       if end == .exited(0) { break }
       #expect(end == (signal == SIGKILL ? .killed(by: SIGKILL) : .exited(75)), "\(child.output)\(child.errors)")
-      // What was told last may have been on its way to the disk; a run that was asked to stop has it there.
+      // What was reported last may have been on its way to the disk; a run that was asked to stop has it there.
       last = max(last, (taken.last ?? 0) - (signal == SIGKILL ? 1 : 0))
     }
     #expect(try space.images() == whole.images())
@@ -84,7 +84,7 @@ import TestSupport
     #expect(!space.exists("run/crashes.log"))
   }
 
-  @Test func `a stop keeps the image that is at work, and the next run says where it goes on`() async throws {
+  @Test func `a stop saves the current image, and the next run reports where it continues`() async throws {
     let space = try Workspace(recipe: Self.recipe(.dpmPP2M).replacingOccurrences(of: "steps: 9", with: "steps: 150"))
     let child = try space.start("recipe.yaml", "--json")
     try child.wait { child.output.contains("\"step\":3,") }
@@ -98,11 +98,11 @@ import TestSupport
     // Two latents of 1 KiB, 151 sigmas, settings.
     #expect(size > 2048 && size < 16384)
     let again = try await space.run("recipe.yaml")
-    #expect(again.output.contains("[1/1] job 0 goes on after step \(step)\n"), "\(again.output)")
+    #expect(again.output.contains("[1/1] job 0 continues after step \(step)\n"), "\(again.output)")
     #expect(again.errors.isEmpty)
   }
 
-  @Test func `a checkpoint that is damaged is told on standard error, and the image is the same`() async throws {
+  @Test func `a damaged checkpoint is reported on standard error, and the image is the same`() async throws {
     let space = try Workspace(recipe: Self.recipe(.dpmPP3MSDE).replacingOccurrences(of: "steps: 9", with: "steps: 90"))
     let child = try space.start("recipe.yaml", "--json")
     try child.wait { child.output.contains("\"step\":3,") }
@@ -166,13 +166,13 @@ import TestSupport
 
   // MARK: The lock
 
-  @Test func `a second run waits for the first if it is told to`() async throws {
+  @Test func `a second run waits for the first if it is asked to`() async throws {
     let space = try Workspace(recipe: Self.recipe(.euler).replacingOccurrences(of: "steps: 9", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
     // Held still, so that it is there for as long as it is looked at.
     first.kill(SIGSTOP)
-    let waiting = "sdbatch: waiting for another run to leave \(space.path)/run (host "
+    let waiting = "sdbatch: waiting for the run that is using \(space.path)/run (host "
     let second = try space.start("recipe.yaml", "--lock-wait", "1h")
     let third = try space.start("recipe.yaml", "--lock-wait", "1h")
     for child in [second, third] {

@@ -8,7 +8,7 @@ import TestSupport
 @Suite struct ExitCodeTests {
   // MARK: 10, the recipe
 
-  @Test func `every mistake of a recipe is told at once with its place, and nothing is written`() async throws {
+  @Test func `every mistake of a recipe is reported at once with its position, and nothing is written`() async throws {
     let space = try Workspace(
       recipe: """
         model: model.safetensors
@@ -37,7 +37,7 @@ import TestSupport
     }
   }
 
-  @Test func `a mistake in --set is told with the option`() async throws {
+  @Test func `a mistake in --set is reported with the option`() async throws {
     let space = try Workspace()
     let child = try await space.run("recipe.yaml", "--set", "steps=0", "--set", "colour=red", exits: 10)
     #expect(child.errors.contains("steps") && child.errors.contains("colour"))
@@ -45,7 +45,7 @@ import TestSupport
   }
 
   @Test(arguments: ["", "- a\n", "prompt: [\n", "\u{0}", "prompt: a\ngrid: {seed: \"1, 2, ..., 1000000000000\"}\n"])
-  func `what is no recipe is an error with its place`(text: String) async throws {
+  func `a file that is not a recipe is an error with a position`(text: String) async throws {
     let space = try Workspace(recipe: text)
     let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.hasPrefix("recipe.yaml:"), "\(child.errors)")
@@ -109,7 +109,7 @@ import TestSupport
     try await space.run("recipe.yaml", "--set", "seed=1")
   }
 
-  @Test func `a damaged model is told before anything is written, wherever it stands in the grid`() async throws {
+  @Test func `a damaged model is reported before anything is written, wherever it is in the grid`() async throws {
     let space = try Workspace(
       recipe: """
         grid:
@@ -200,7 +200,7 @@ import TestSupport
     ["plan", "recipe.yaml", "--cells", "-1"], ["status"],
     ["status", "run", "--colour"],
   ])
-  func `a command line that is not understood is told with the way it should be`(arguments: [String]) async throws {
+  func `a command line that is not understood is reported with the correct form`(arguments: [String]) async throws {
     let space = try Workspace()
     let child = try space.start([Child.program] + arguments, environment: [:])
     #expect(try await child.wait() == .exited(64), "\(child.output)\(child.errors)")
@@ -226,7 +226,7 @@ import TestSupport
 
   @Test func `a disk that fills up ends the run, and what is published stays`() async throws {
     let space = try Workspace()
-    // The shell's limit on the size of files, in blocks of 512 bytes: it lets small files pass and refuses pictures.
+    // The shell's limit on the size of files, in blocks of 512 bytes: it lets small files pass and refuses images.
     let child = try space.startShell("ulimit -f 16; exec \"$0\" recipe.yaml")
     #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
     #expect(child.errors.contains("run/images/") && child.errors.contains("File too large"), "\(child.errors)")

@@ -16,7 +16,7 @@ import TestSupport
   // MARK: The LoRA family
 
   /// What `make_family_adapters.py` puts into each file, form after form.
-  @Test func `an adapter's kinds, ranks and alphas are told for each network`() async throws {
+  @Test func `an adapter's kinds, ranks and alphas are shown for each network`() async throws {
     let space = try Workspace(recipe: nil)
     let path = Fixtures.path("Families/adapters/lora/xl.safetensors")
     let json = try await inspect(space, path)
@@ -52,7 +52,7 @@ import TestSupport
       ("Engine/adapters/lora/more/locon.safetensors", "kohya (single file)", ["LoCon": 36, "LoRA": 14], [2, 4]),
       ("Engine/adapters/lora/other.safetensors", "kohya", ["IA3": 50, "norm": 33, "full difference": 4], []),
     ] as [(String, String, [String: Int], [Int])])
-  func `every style of names and every container is told`(
+  func `every style of names and every container is recognised`(
     file: String, style: String, modules: [String: Int], ranks: [Int]
   ) async throws {
     let json = try await inspect(try Workspace(recipe: nil), Fixtures.path(file))
@@ -111,7 +111,7 @@ import TestSupport
       ("Families/adapters/embeddings/two-star.pt", 3, [128]), ("Families/adapters/embeddings/two-bin.bin", 1, [128]),
       ("Engine/inversions/embeddings/calm.pt", 1, [64]), ("Engine/inversions/embeddings/tree.safetensors", 2, [96]),
     ] as [(String, Int64, [Int64])])
-  func `an embedding's vectors, widths and hash are told`(file: String, vectors: Int64, widths: [Int64]) async throws {
+  func `an embedding's vectors, widths and hash are shown`(file: String, vectors: Int64, widths: [Int64]) async throws {
     let json = try await inspect(try Workspace(recipe: nil), Fixtures.path(file))
     #expect(json["kind"] == "textual inversion" && json["usable"] == true && json["unread"] == [])
     let sizes = try network(json, "embedding")["sizes"]
@@ -120,7 +120,7 @@ import TestSupport
     #expect(json["hashes"]?["embedding"]?.text == String(digest(try Fixtures.data(file)).prefix(12)))
   }
 
-  @Test func `an embedding's family shows in its widths, and a damaged one is told`() async throws {
+  @Test func `an embedding's family is recognised by its widths, and a damaged one is reported`() async throws {
     let space = try Workspace(recipe: nil)
     let folder = try TemporaryFolder()
     for (family, tensors) in [
@@ -150,7 +150,7 @@ import TestSupport
         "compact.pth", "Real-ESRGAN (compact, SRVGGNet)", "Real-ESRGAN", ["scale": 4, "num_feat": 8, "num_conv": 2]
       ),
     ] as [(String, String, String, [String: Int64])])
-  func `an upscaler's kind, scale and widths are told`(
+  func `an upscaler's kind, scale and widths are shown`(
     file: String, kind: String, names: String, sizes: [String: Int64]
   ) async throws {
     let json = try await inspect(try Workspace(recipe: nil), Fixtures.path("Upscalers/" + file))

@@ -9,7 +9,7 @@ import TestSupport
     try JSONValue(parsing: try await space.run("inspect", path, "--json").output)
   }
 
-  @Test func `a checkpoint's family, sizes, precision, parameters and hashes are told`() async throws {
+  @Test func `a checkpoint's family, sizes, precision, parameters and hashes are shown`() async throws {
     let space = try Workspace(recipe: nil)
     let path = RandomModels.path("model.safetensors")
     let json = try await inspect(space, path)
@@ -31,7 +31,7 @@ import TestSupport
     #expect(text.contains("Stable Diffusion 1.x") && text.contains("\(Self.unet) parameters") && text.contains(sha256))
   }
 
-  @Test func `whether a VAE has its encoder is told`() async throws {
+  @Test func `whether a VAE has its encoder is shown`() async throws {
     let folder = try TemporaryFolder()
     let space = try Workspace(recipe: nil)
     let fixture = try ModelFixture("one-layer")
@@ -121,7 +121,7 @@ import TestSupport
     #expect(other["reason"]?.text?.contains("a file with 1 tensors, such as a.b") == true)
   }
 
-  @Test func `quantised and half precision are told by their shares`() async throws {
+  @Test func `quantised and half precision are shown by their shares`() async throws {
     let space = try Workspace(recipe: nil)
     let json = try await inspect(space, Fixtures.path("Weights/containers/quantised.gguf"))
     #expect(json["container"] == "GGUF" && json["metadata"]?["general.architecture"] == "sd")
@@ -156,7 +156,7 @@ import TestSupport
     #expect(!space.exists("harm") && !space.exists("run"))
   }
 
-  @Test func `a TAESD decodes a run's pictures, and the text in them says so`() async throws {
+  @Test func `a TAESD decodes a run's images, and the text in them says so`() async throws {
     let space = try Workspace(
       recipe: """
         model: model.safetensors

@@ -59,7 +59,7 @@ import TestSupport
   }
 
   @Test(arguments: ["iTXt", "iTXt-compressed"])
-  func `text of any script is read, and unknown keys are told`(name: String) async throws {
+  func `text of any script is read, and unknown keys are reported`(name: String) async throws {
     let space = try Workspace()
     let path = Fixtures.path("Infotext/\(name).png")
     let json = try JSONValue(parsing: try await space.run("inspect", path, "--json").output)

@@ -28,7 +28,8 @@ import TestSupport
 
   // MARK: SIGKILL
 
-  @Test func `a run killed around the switch to a refiner goes on from its checkpoint, to the same bytes`() async throws
+  @Test func `a run killed around the switch to a refiner continues from its checkpoint, to the same bytes`()
+    async throws
   {
     let recipe = """
       model: sdxl.safetensors
@@ -99,7 +100,7 @@ import TestSupport
     return files
   }
 
-  /// The same pictures as an undisturbed run's, each once in the journal, and right in the manifest.
+  /// The same images as an undisturbed run's, each once in the journal, and right in the manifest.
   private func expectWhole(_ space: Workspace, at location: SourceLocation = #_sourceLocation) async throws {
     #expect(try await space.images() == Self.whole.value, sourceLocation: location)
     let ids = space.journal().filter { $0["event"] == "done" }.compactMap { $0["id"]?.text }
@@ -116,7 +117,7 @@ import TestSupport
   // MARK: Signals
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 75), (SIGUSR1, 75), (SIGHUP, 75)] as [(Int32, Int32)])
-  func `a signal ends the run after the current step, and the same command goes on`(
+  func `a signal ends the run after the current step, and the same command continues`(
     signal: Int32, code: Int32
   ) async throws {
     let space = try Workspace(recipe: Self.recipe)
@@ -140,7 +141,7 @@ import TestSupport
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func `a second signal ends the run at once`(signal: Int32, code: Int32) async throws {
-    // The second picture's steps take long enough to send two signals within one.
+    // The second image's steps take long enough to send two signals within one.
     let space = try Workspace(
       recipe: Self.recipe.replacingOccurrences(of: "seed: 1, 2, ..., 8", with: "width: [64, 1536]"))
     let child = try space.start("recipe.yaml", "--set", "height=1024", "--set", "steps=2", "--json")

@@ -80,14 +80,15 @@ import TestSupport
       #expect(corners[0].x < corners[1].x && corners[1].x < corners[2].x)
     }
 
-    // The same pictures as of each cell by itself.
+    // The same images as of each cell by itself.
     for index in [1, 7, 11] {
       let again = try await space.run("reproduce", "run/" + files[index])
       #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
     }
   }
 
-  @Test func `a run that was killed goes on with the model that it had, and loads none that is finished`() async throws
+  @Test func `a run that was killed continues with the model that it had, and loads none that is finished`()
+    async throws
   {
     let space = try space()
     let first = try space.start("recipe.yaml", "--json")

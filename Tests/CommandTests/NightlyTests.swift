@@ -22,7 +22,7 @@ import Testing
     #expect(second.output.contains("4 of 4 done, 0 failed (2 made in "))
     let images = try space.images()
     #expect(images.count == 4 && first.allSatisfy { images[$0.key] == $0.value })
-    // The clock goes back to the date before; and other seeds are drawn anew.
+    // The clock goes back to the date before; and other seeds are drawn again.
     for arguments in [["recipe.yaml", "--summary"], ["recipe.yaml", "--summary", "--new-seeds"]] {
       let child = try space.start([Child.program] + arguments, environment: Self.early)
       #expect(try await child.wait() == .exited(0))

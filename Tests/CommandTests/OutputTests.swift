@@ -60,11 +60,11 @@ import Testing
     #expect(shares.count == lines.count - 1 && abs(shares.reduce(0, +) - 1) < 0.001)
     let seconds = lines.dropFirst().compactMap { Double($0[5]) }
     #expect(seconds == seconds.sorted(by: >))
-    // Three pictures of four steps; the fourth was there.
+    // Three images of four steps; the fourth was there.
     #expect(lines.contains { $0[0] == "sampling" && $0[1] == "conv_in" && $0[4] == "12" })
   }
 
-  @Test func `--quiet says nothing as long as all is well, and tells failures`() async throws {
+  @Test func `--quiet prints nothing as long as all is well, and prints failures`() async throws {
     let space = try Workspace()
     let child = try await space.run("recipe.yaml", "--quiet")
     #expect(child.output.isEmpty && child.errors.isEmpty)
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test(arguments: ["| head -n 1", "| true", ">&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])
-  func `a run goes on when nobody listens`(redirection: String) async throws {
+  func `a run continues when its streams are closed`(redirection: String) async throws {
     let space = try Workspace()
     let child = try space.startShell("{ \"$0\" recipe.yaml; echo $? >code; } \(redirection)")
     _ = try await child.wait()
@@ -121,7 +121,7 @@ import Testing
 
   // MARK: plan
 
-  @Test func `plan tells jobs, steps, axes and cells, and writes nothing`() async throws {
+  @Test func `plan shows jobs, steps, axes and cells, and writes nothing`() async throws {
     let recipe = Workspace.recipe.replacingOccurrences(of: "steps: 4\n", with: "").replacingOccurrences(
       of: "seed: 1, 2, ..., 4",
       with: "seed: 1, 2, ..., 4\n  steps: [10, 20]\nzip:\n  - {cfg_scale: [1, 2], eta: [0, 1]}")
@@ -150,7 +150,7 @@ import Testing
       Set(after).subtracting(before).allSatisfy { ["output-", "errors-", "cache"].contains(where: $0.hasPrefix) })
   }
 
-  @Test func `plan tells what is left, and what earlier images of this machine say it will take`() async throws {
+  @Test func `plan shows what is left, and the time estimated from earlier images on this machine`() async throws {
     let space = try Workspace()
     func estimate(_ arguments: String...) async throws -> JSONValue {
       let child = try space.start([Child.program, "plan", "recipe.yaml", "--json"] + arguments, environment: [:])
@@ -190,7 +190,7 @@ import Testing
       #expect(json["estimate"]?["images_unmeasured"] == 4 && json["estimate"]?["seconds"] == .null, "\(other)")
     }
     #expect(
-      try await space.run("plan", "recipe.yaml", "--threads", "2").output.contains("; 1 are there\ntime         about ")
+      try await space.run("plan", "recipe.yaml", "--threads", "2").output.contains("; 1 done\ntime         about ")
     )
   }
 
@@ -207,7 +207,7 @@ import Testing
 
   // MARK: status
 
-  @Test func `status tells of runs that are finished, unfinished or not there`() async throws {
+  @Test func `status describes runs that are finished, unfinished or not there`() async throws {
     let space = try Workspace()
     #expect(try await space.run("status", "run", exits: 10).errors.contains("\(space.path)/run is not a run folder"))
     try await space.run("recipe.yaml")

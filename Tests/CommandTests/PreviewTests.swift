@@ -21,7 +21,7 @@ import TestSupport
   }
 
   @Test(arguments: ["Euler a", "DDIM"])
-  func `a run shows what it makes, a whole picture at any time, and takes it away at its end`(sampler: String)
+  func `a run shows what it makes, a whole image at any time, and removes it at its end`(sampler: String)
     async throws
   {
     let space = try Workspace(recipe: Self.recipe(sampler, steps: 140))
@@ -34,7 +34,7 @@ import TestSupport
     #expect(!space.exists("run/preview.png"))
   }
 
-  @Test func `pictures are the same with and without`() async throws {
+  @Test func `images are the same with and without`() async throws {
     let space = try Workspace(recipe: Self.recipe("DPM++ 2M", steps: 3))
     try await space.run("recipe.yaml")
     try await space.run("recipe.yaml", "--output", "shown", "--preview-every", "1")

@@ -2,9 +2,9 @@ import Foundation
 import Imaging
 import Testing
 
-/// Prompts that a recipe has made for it, as the pictures tell them.
+/// Prompts that a recipe has made for it, as the images tell them.
 @Suite struct PromptTests {
-  @Test func `styles, wildcards and prompt S/R stand in the pictures as they were made`() async throws {
+  @Test func `styles, wildcards and prompt S/R are in the images as they were made`() async throws {
     let space = try Workspace(
       recipe: """
         model: model.safetensors

@@ -99,7 +99,7 @@ import Testing
     #expect(pixel(images[0].image, 100, 100).elementsEqual([255, 255, 255]))
   }
 
-  @Test func `a deadline ends a request as timed out, keeps its checkpoint, and the next run goes on from there`()
+  @Test func `a deadline ends a request as timed out, keeps its checkpoint, and the next run continues from there`()
     async throws
   {
     let space = try Workspace(recipe: nil)
@@ -120,10 +120,10 @@ import Testing
     #expect(child.errors.contains("timed out"))
     // Each run gives it as much time again.
     let again = try await space.run("request.jsonl", exits: 3)
-    #expect(again.output.contains("goes on after step"), "\(again.output)")
+    #expect(again.output.contains("continues after step"), "\(again.output)")
   }
 
-  @Test func `a request that cannot be run is told of before anything is written`() async throws {
+  @Test func `a request that cannot be run is reported before anything is written`() async throws {
     let space = try Workspace(recipe: nil)
     try space.write(#"{"input": {"payload": {"prompt": "a", "restore_faces": true}}}"#, to: "request.json")
     let child = try await space.run("request.json", exits: 10)

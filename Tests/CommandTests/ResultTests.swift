@@ -5,7 +5,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// What a run leaves behind, against PyTorch's pictures and the format of the manifest.
+/// What a run leaves behind, against PyTorch's images and the format of the manifest.
 @Suite struct ResultTests {
   /// Every case of `Tests/Fixtures/Engine` as one value of an axis, in JSON, which is YAML too.
   static func fixtureRecipe() throws -> (recipe: String, files: [String]) {
@@ -24,7 +24,7 @@ import TestSupport
     return (lines.joined(separator: "\n") + "\n", files)
   }
 
-  @Test func `a recipe of every case makes the pictures that PyTorch makes`() async throws {
+  @Test func `a recipe of every case makes the images that PyTorch makes`() async throws {
     let (recipe, files) = try Self.fixtureRecipe()
     #expect(files.count > 15)
     let space = try Workspace(recipe: recipe)
@@ -115,7 +115,7 @@ import TestSupport
     #expect(try space.images() == space.images("named"))
   }
 
-  @Test func `the portable instruction set makes nearly the same picture under another identity`() async throws {
+  @Test func `the portable instruction set makes nearly the same image under another identity`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml", "--precision", "fp32", "--set", "seed=1")
     try await space.run(
@@ -132,7 +132,7 @@ import TestSupport
     #expect((ids[0] == ids[1]) == (isa == "portable"))
   }
 
-  @Test func `the demo model makes pictures without a word about models`() async throws {
+  @Test func `the demo model makes images without a word about models`() async throws {
     let space = try Workspace(recipe: "prompt: a red circle\nsteps: 1\nwidth: 64\nheight: 64\nseed: 3\n")
     try await space.run("recipe.yaml")
     let job = try #require(space.manifestJobs("Output/recipe").first)

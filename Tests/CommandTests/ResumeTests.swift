@@ -31,7 +31,7 @@ import TestSupport
     #expect(child.output.contains("6 jobs, 2 done, 4 to make, 16 steps"))
     let jobs = try space.manifestJobs()
     #expect(jobs.map { $0["parameters"]?["seed"] } == [9, 9, 4, 4, 2, 2])
-    // Re-used pictures keep their names; the manifest says which cell they are.
+    // Re-used images keep their names; the manifest says which cell they are.
     #expect(jobs[2]["file"]?.text?.hasPrefix("images/00003-4-") == true)
     #expect(jobs[4]["file"]?.text?.hasPrefix("images/00001-2-") == true)
     #expect(space.journal().count == 8)
@@ -39,13 +39,13 @@ import TestSupport
     for (name, data) in images { #expect(after[name] == data) }
     #expect(after.count == 8)
 
-    // The first recipe's pictures are all there still.
+    // The first recipe's images are all there still.
     try space.write(Workspace.recipe, to: "recipe.yaml")
     #expect(try await space.run("recipe.yaml").output.contains("4 jobs, 4 done, nothing to do"))
     #expect(try space.manifestJobs().count == 4)
   }
 
-  @Test func `pictures that are deleted, cut short or altered are made again, the same`() async throws {
+  @Test func `images that are deleted, cut short or altered are made again, the same`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml")
     let images = try space.images()
@@ -55,7 +55,7 @@ import TestSupport
     var altered = try #require(images[names[2]])
     altered[altered.count / 2] ^= 1
     try space.write(altered, to: "run/images/\(names[2])")
-    // Written anew with the same bytes: a copy, not a change.
+    // Written again with the same bytes: a copy, not a change.
     try space.write(try #require(images[names[3]]), to: "run/images/\(names[3])")
 
     let child = try await space.run("recipe.yaml")
@@ -67,7 +67,7 @@ import TestSupport
     #expect(try await space.run("recipe.yaml").output.contains("nothing to do"))
   }
 
-  @Test func `seeds of -1 are drawn once, and anew with --new-seeds`() async throws {
+  @Test func `seeds of -1 are drawn once, and again with --new-seeds`() async throws {
     let space = try Workspace(
       recipe: Workspace.recipe.replacingOccurrences(of: "1, 2, ..., 4", with: "[-1, 5, -1]")
         .replacingOccurrences(of: "steps: 4", with: "steps: 1"))
@@ -86,7 +86,7 @@ import TestSupport
     #expect(try seeds() == second)
   }
 
-  @Test func `--set replaces a value and takes away its axis, and the recipe that ran is kept`() async throws {
+  @Test func `--set replaces a value and removes its axis, and the recipe that ran is kept`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml", "--set", "seed=77", "--set", "steps=2", "--set", "prompt=a, b: c")
     let jobs = try space.manifestJobs()

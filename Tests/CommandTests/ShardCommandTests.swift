@@ -48,7 +48,7 @@ import TestSupport
     for job in jobs { #expect(job["infotext"]?.text?.contains("Weight packing: small") == true) }
   }
 
-  @Test func `shards killed at random and run again anywhere make the same pictures`() async throws {
+  @Test func `shards killed at random and run again anywhere make the same images`() async throws {
     let whole = try Workspace(recipe: Self.recipe)
     try await whole.run("recipe.yaml", "--no-sheet")
     let space = try Workspace(recipe: Self.recipe)

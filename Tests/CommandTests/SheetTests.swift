@@ -19,7 +19,7 @@ import Testing
 
     """
 
-  /// Whether the picture is in the sheet with every pixel.
+  /// Whether the image is in the sheet with every pixel.
   private func isThere(_ picture: RGBImage, in sheet: RGBImage) -> Bool {
     let row = picture.pixels[..<(picture.width * 3)]
     for y in 0...(sheet.height - picture.height) {
@@ -41,7 +41,7 @@ import Testing
     try PNGFile(decoding: Array(space.data("run/" + name)))
   }
 
-  @Test func `a finished run leaves a sheet with every picture, the infotext and the recipe`() async throws {
+  @Test func `a finished run leaves a sheet with every image, the infotext and the recipe`() async throws {
     let space = try Workspace(recipe: Self.recipe)
     try await space.run("recipe.yaml")
     let page = try sheet(space)
@@ -93,7 +93,7 @@ import Testing
     return try JSONValue(parsing: String(page[start.upperBound..<end.lowerBound]))
   }
 
-  @Test func `a finished run leaves a page with every picture, which a run with nothing to do leaves alone`()
+  @Test func `a finished run leaves a page with every image, which a run with nothing to do leaves alone`()
     async throws
   {
     let space = try Workspace(recipe: Self.recipe)
@@ -102,7 +102,7 @@ import Testing
     #expect(data["title"] == "run" && data["running"] == false && data["sheets"] == ["contact-sheet.png"])
     let cells = try #require(data["cells"]?.elements)
     #expect(cells.map { $0["file"] } == (try space.manifestJobs().map { $0["file"] }))
-    // Small pictures need no small copies.
+    // Small images need no small copies.
     #expect(!space.exists("run/thumbs"))
     let before = try space.times()["index.html"]
     try await space.run("recipe.yaml")
@@ -112,7 +112,7 @@ import Testing
     #expect(try space.times()["index.html"] == before)
   }
 
-  @Test func `a page that a killed run left says that nothing goes on after the next`() async throws {
+  @Test func `after the next run, the page of a killed run no longer shows a run`() async throws {
     let space = try Workspace(recipe: Self.recipe)
     try await space.run("recipe.yaml")
     let page = try space.text("run/index.html").replacingOccurrences(of: #""running":false"#, with: #""running":true"#)
@@ -121,7 +121,7 @@ import Testing
     #expect(try pageData(space)["running"] == false)
   }
 
-  @Test func `while a run goes on its page shows what is there, and a run that is stopped leaves it so`() async throws {
+  @Test func `during a run its page shows what exists, and a run that is stopped leaves it so`() async throws {
     let space = try Workspace(recipe: Self.recipe)
     try space.write(
       Self.recipe.replacingOccurrences(of: "cfg_scale: [2, 7]", with: "steps: [1, 10000]"), to: "long.yaml")
@@ -138,7 +138,7 @@ import Testing
     #expect(states == ["done", "pending", "pending", "pending", "pending", "pending"])
   }
 
-  @Test func `large pictures have small copies, made once, made again with the picture, and pruned with it`()
+  @Test func `large images have thumbnails, made once, made again with the image, and pruned with it`()
     async throws
   {
     let space = try Workspace(
@@ -168,7 +168,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(space.path)/run/thumbs") == [names[1]])
     try space.write(Data("x".utf8), to: "run/thumbs/stray.png")
     let found = try await space.run("verify", "run", exits: 3)
-    #expect(found.output.hasPrefix("thumbs/stray.png: is a small copy of no image"))
+    #expect(found.output.hasPrefix("thumbs/stray.png: is a thumbnail of no image"))
   }
 
   @Test func `what cannot be laid out is an error that says what there is`() async throws {

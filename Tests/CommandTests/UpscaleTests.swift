@@ -13,7 +13,7 @@ import TestSupport
     let space = try Workspace()
     try await space.run("recipe.yaml")
     let first = try await space.run("upscale", "run", "--upscaler", Fixtures.path("Upscalers/compact.pth"))
-    #expect(first.outputLines.last == "4 made, 0 were there")
+    #expect(first.outputLines.last == "4 made, 0 existed")
     let small = try space.images()
     for name in small.keys {
       let (old, new) = (try png(space, "run/images/\(name)"), try png(space, "run/upscaled/\(name)"))
@@ -24,12 +24,12 @@ import TestSupport
     }
     #expect(try space.images() == small)
     let second = try await space.run("upscale", "run", "--upscaler", Fixtures.path("Upscalers/compact.pth"))
-    #expect(second.outputLines.last == "0 made, 4 were there")
+    #expect(second.outputLines.last == "0 made, 4 existed")
     let name = try #require(small.keys.sorted().first)
     try space.write(Data("cut".utf8), to: "run/upscaled/\(name)")
     #expect(
       try await space.run("upscale", "run", "--upscaler", Fixtures.path("Upscalers/compact.pth")).outputLines.last
-        == "1 made, 3 were there")
+        == "1 made, 3 existed")
     #expect(try await space.run("verify", "run").output.contains("all as it should be"))
   }
 

@@ -43,7 +43,7 @@ import Testing
     try await space.run("verify", "run")
   }
 
-  @Test func `during a run one may look but not repair, and status tells of the image at work`() async throws {
+  @Test func `during a run one may look but not repair, and status shows the current image`() async throws {
     let space = try Workspace()
     try space.write(
       Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 10000").replacingOccurrences(
@@ -57,9 +57,9 @@ import Testing
     #expect(current["number"] == 1 && current["count"] == 4)
     #expect(
       try await space.run("status", "run").outputLines.last?.hasPrefix("making image 1 of 4 (job 0): ") == true)
-    #expect(try await space.run("verify", "run").output.contains("a run goes on"))
+    #expect(try await space.run("verify", "run").output.contains("a run is going on"))
     for flag in ["--repair", "--prune"] {
-      #expect(try await space.run("verify", "run", flag, exits: 11).errors.contains("another run holds"))
+      #expect(try await space.run("verify", "run", flag, exits: 11).errors.contains("another run is using"))
     }
     child.kill(SIGKILL)
     #expect(try await child.wait() == .killed(by: SIGKILL))
@@ -72,20 +72,20 @@ import Testing
     try await space.run("recipe.yaml")
     let isa = try #require(space.manifest()["engine"]?["isa"]?.text)
     #expect(
-      try await space.run("why", "run").output == "\(space.path)/run: 0 of 4 jobs would run, the others are there\n")
+      try await space.run("why", "run").output == "\(space.path)/run: 0 of 4 jobs will run, the others exist\n")
     #expect(try await space.run("why", "run", "2").output.hasPrefix("job 2 ("))
     let json = try JSONValue(parsing: await space.run("why", "run", "2", "--json").output)
     #expect(json["reasons"]?.elements?.map { $0["cause"] } == ["done"])
 
     try space.write(Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 5"), to: "edited.yaml")
     let edited = try await space.run("why", "run", "--recipe", "edited.yaml")
-    #expect(edited.output.contains("  steps: 4, now 5\n") && edited.output.contains("4 of 4 jobs would run"))
+    #expect(edited.output.contains("  steps: 4, now 5\n") && edited.output.contains("4 of 4 jobs will run"))
     if isa != "portable" {
       let other = try await space.run("why", "run", "0", environment: ["SDBATCH_ISA": "portable"])
       #expect(other.output.contains("  isa: \"\(isa)\", now \"portable\""))
     }
     let missing = try await space.run("why", "run", environment: ["SDBATCH_MODELS": "/nowhere"])
-    #expect(missing.output.contains("0 of 4 jobs would run"))
+    #expect(missing.output.contains("0 of 4 jobs will run"))
     let name = try #require(try space.images().keys.max())
     try FileManager.default.removeItem(atPath: "\(space.path)/run/images/\(name)")
     #expect(try await space.run("why", "run", name).output.hasSuffix("will run: images/\(name) is missing\n"))

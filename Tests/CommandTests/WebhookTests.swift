@@ -42,7 +42,7 @@ import TestSupport
     }
     #expect(try Self.documents(receiver).allSatisfy { $0["status"] == "COMPLETED" && $0["webhook"] != nil })
     #expect(Self.waiting(space) == [])
-    // What was told is not told again.
+    // What was reported is not told again.
     try await space.run("request.jsonl", environment: Self.quick)
     #expect(receiver.requests.count == 2)
   }
@@ -178,7 +178,7 @@ import TestSupport
     }
     #expect(seen == ids, "\(seen)")
     #expect(Self.waiting(space) == [])
-    // What was told twice can be told by its key.
+    // What was reported twice can be told by its key.
     for id in ids {
       let keys = receiver.requests.filter { $0.headers["x-sdbatch-id"] == id }.map { $0.headers["idempotency-key"] }
       #expect(Set(keys).count == 1)
@@ -235,7 +235,7 @@ import TestSupport
     #expect(copy.errors.contains("found an address whose secrets are left out (***)") && !space.exists("copy/outbox"))
   }
 
-  @Test func `an environment that cannot be is told of before anything is done`() async throws {
+  @Test func `a wrong environment is reported before anything is done`() async throws {
     let space = try Workspace()
     let child = try await space.run("recipe.yaml", environment: ["SDBATCH_WEBHOOK_ATTEMPTS": "many"], exits: 10)
     #expect(child.errors == "sdbatch: SDBATCH_WEBHOOK_ATTEMPTS: found \"many\", expected a number from 1 to 1000\n")

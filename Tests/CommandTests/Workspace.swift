@@ -11,7 +11,7 @@ final class Workspace {
 
   var path: String { folder.path }
 
-  /// Four small pictures of the random model, which finds its vocabulary beside itself.
+  /// Four small images of the random model, which finds its vocabulary beside itself.
   static let recipe = """
     model: model.safetensors
     prompt: a small boat
@@ -46,7 +46,7 @@ final class Workspace {
     try FileManager.default.createDirectory(atPath: path + "/" + name, withIntermediateDirectories: true)
   }
 
-  /// The pictures of a run by name; others than pictures too, so that nothing left behind goes unseen.
+  /// The images of a run by name; others than images too, so that nothing left behind goes unseen.
   func images(_ run: String = "run") throws -> [String: Data] {
     var images: [String: Data] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(run)/images") {

@@ -242,7 +242,7 @@ import TestSupport
     #expect(try fixture.waiting() == ["b"] && receiver.requests.count == 2 + 3 * 4)
   }
 
-  @Test func `what is new under the same id takes the place of what was not delivered`() throws {
+  @Test func `a new document with the same id replaces one that was not delivered`() throws {
     let receiver = try Receiver { $0.number < 3 ? .status(500) : .status(200) }
     let fixture = try WebhookFixture()
     let first = try fixture.delivery()

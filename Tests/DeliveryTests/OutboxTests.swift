@@ -54,7 +54,7 @@ import TestSupport
     #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.outbox).count == damaged.count + 2)
   }
 
-  @Test func `a full disk is told of, and nothing that was announced is lost`() throws {
+  @Test func `a full disk is reported, and nothing that was announced is lost`() throws {
     let fixture = try WebhookFixture()
     let receiver = try Receiver { _ in .status(500) }
     let count = Mutex(0)
@@ -133,7 +133,7 @@ import TestSupport
     ("SDBATCH_WEBHOOK_TIMEOUT", "nan", "seconds from 0 to 86400"),
     ("SDBATCH_WEBHOOK_TIMEOUT", "-1", "seconds from 0 to 86400"),
   ])
-  func `an environment that cannot be is told of`(name: String, value: String, expected: String) {
+  func `a wrong environment is reported`(name: String, value: String, expected: String) {
     let error = #expect(throws: WebhookOptionError.self) {
       try WebhookOptions(environment: [name: value], version: "1")
     }

@@ -48,7 +48,7 @@ final class WebhookFixture: Sendable {
   func waiting() throws -> [String] { try Outbox(folder).inOrder.map(\.announcement.id) }
 }
 
-/// What was told, in order.
+/// What was reported, in order.
 final class EventLog: Sendable {
   private let events = Mutex<[WebhookEvent]>([])
 
@@ -69,7 +69,7 @@ final class EventLog: Sendable {
     }
   }
 
-  /// Waits until something of what was told begins like this.
+  /// Waits until something of what was reported begins like this.
   func wait(for start: String) throws {
     let deadline = ContinuousClock.now + .seconds(300)
     while !lines.contains(where: { $0.hasPrefix(start) }) {

@@ -20,8 +20,8 @@ import Testing
   @Test func `a value of the base is refused`() {
     #expect(errors("hr_scale: 100") == ["fish.yaml:6:11: error: hr_scale: \(Self.complaint)"])
     #expect(
-      errors("hr_resize_x: 8000", "hr_resize_y: 1") == [
-        "fish.yaml:6:14: error: hr_resize_x: found a second pass of 8000x8000 pixels, expected sides from 8 to 8192"
+      errors("hr_resize_y: 4") == [
+        "fish.yaml:6:14: error: hr_resize_y: found a second pass of 4x4 pixels, expected sides from 8 to 8192"
       ])
   }
 

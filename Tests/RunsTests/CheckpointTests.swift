@@ -110,7 +110,7 @@ import Testing
     #expect(written.count == count)
   }
 
-  @Test func `a checkpoint is binary, small, and tells what it is of`() throws {
+  @Test func `a checkpoint is binary, small, and identifies its job`() throws {
     let space = try Workspace()
     try stop(space, after: 2)
     let name = try #require(try names(space).first)

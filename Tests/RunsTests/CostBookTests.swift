@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test(arguments: ["", "nonsense", "model\tsize\n1\t2\n", "model\tseconds_per_step\n\u{0}\t-1\n"])
-  func `a book that was damaged knows nothing, and is written anew`(damage: String) throws {
+  func `a book that was damaged knows nothing, and is rewritten`(damage: String) throws {
     let space = try Workspace()
     let environment = ["XDG_CACHE_HOME": "relative", "HOME": space.path]
     let path = space.path + "/.cache/sdbatch/costs.tsv"

@@ -51,7 +51,7 @@ import Testing
     #expect(try space.run(fakeJobs([1, 2, 3])).counts == RunCounts(done: 3))
   }
 
-  @Test func `a job that crashed once is begun anew, and is forgiven when it is done`() async throws {
+  @Test func `a job that crashed once restarts, and is forgiven when it is done`() async throws {
     let whole = try Workspace()
     try whole.run(fakeJobs([1, 2, 3]))
     let space = try Workspace()

@@ -6,7 +6,7 @@ import Runs
 import Settings
 import TestSupport
 
-/// Makes pictures whose pixels are a function of the job's identity and of every step that was taken, and writes down every
+/// Makes images whose pixels are a function of the job's identity and of every step that was taken, and writes down every
 /// call and step.
 struct FakeGenerator: ImageGenerator {
   struct Failure: Error, CustomStringConvertible {

@@ -17,7 +17,7 @@ import Testing
     try JobReasons(space.folder).reasons(planned(jobs, space))
   }
 
-  @Test func `what became of a job's image decides whether it runs, and is told`() throws {
+  @Test func `what happened to a job's image decides whether the job runs, and is reported`() throws {
     let space = try Workspace()
     var generator = space.generator
     generator.failingSeeds = [5]
@@ -91,7 +91,7 @@ import Testing
     #expect(reason.text.contains("now eeeeeeeeee\n  numerics: 1, now 2"))
   }
 
-  @Test func `a job is known by its place, its identity or its image, and nothing else`() throws {
+  @Test func `a job is found by its index, its identity or its image, and nothing else`() throws {
     let space = try Workspace()
     let jobs = fakeJobs([1, 2, 3])
     try space.run(jobs)

@@ -138,12 +138,12 @@ import Testing
     #expect(others.allSatisfy { access($0, F_OK) == 0 })
   }
 
-  @Test func `a name that another picture has is not used twice`() throws {
+  @Test func `a name that another image has is not used twice`() throws {
     let space = try Workspace()
     let jobs = fakeJobs([1])
     try space.run(jobs)
     let name = try #require(try space.images().keys.first)
-    // As if the first picture with this name had been of another job: identities that begin alike.
+    // As if the first image with this name had been of another job: identities that begin alike.
     let line = try #require(space.lines(space.folder.journal).first)
     let id = try #require(try JSONValue(parsing: line)["id"]?.text)
     let other = id.prefix(8) + String(repeating: "0", count: 56)

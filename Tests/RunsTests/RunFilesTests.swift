@@ -48,7 +48,7 @@ import Text
     }
   }
 
-  @Test func `the status of a run is told from its files`() throws {
+  @Test func `the status of a run comes from its files`() throws {
     let space = try Workspace()
     let error = #expect(throws: RunError.self) { try RunStatus(space.folder) }
     #expect(error == .noRun(path: space.folder.path))

@@ -40,7 +40,7 @@ import Testing
     #expect(try await waiter.value == folder)
   }
 
-  @Test func `a patient run tells whom it waits for, and can be stopped`() throws {
+  @Test func `a patient run reports whom it waits for, and can be stopped`() throws {
     let space = try Workspace()
     let lock = try RunLock(space.folder)
     var owners: [String] = []
@@ -92,7 +92,7 @@ import Testing
     #expect(try space.run(fakeJobs([1, 2])).counts == RunCounts(done: 2))
   }
 
-  @Test func `looking whether a run goes on does not turn a run away`() async throws {
+  @Test func `a look whether a run is going on does not turn a run away`() async throws {
     let space = try Workspace()
     _ = try RunLock(space.folder, patience: .seconds(300))
     let folder = space.folder

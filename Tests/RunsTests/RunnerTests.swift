@@ -123,10 +123,10 @@ import TestSupport
       ])
   }
 
-  @Test func `cells that are one picture share one file`() throws {
+  @Test func `cells that are one image share one file`() throws {
     let space = try Workspace()
     var jobs = fakeJobs([5, 6, 5, 5])
-    // Not read by DPM++ 2M, so still the same picture.
+    // Not read by DPM++ 2M, so still the same image.
     jobs[3].settings.eta = 0.5
     let outcome = try space.run(jobs)
     #expect(outcome.imagesMade == 2)
@@ -165,7 +165,7 @@ import TestSupport
 
   // MARK: Failure
 
-  @Test func `a failed job is noted, the others go on, and the next run tries it again`() throws {
+  @Test func `a failed job is noted, the others continue, and the next run tries it again`() throws {
     let space = try Workspace()
     var generator = space.generator
     generator.failingSeeds = [2]

@@ -110,7 +110,7 @@ import Text
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) { #expect(!name.hasPrefix(".")) }
   }
 
-  @Test func `a shard killed at any step on the disk loses nothing, and goes on elsewhere`() async throws {
+  @Test func `a shard killed at any step on the disk loses nothing, and continues elsewhere`() async throws {
     let jobs = fakeJobs([1, 2, 3, 4])
     let whole = try Workspace()
     try whole.run(jobs)
@@ -139,7 +139,7 @@ import Text
     }
   }
 
-  @Test func `a shard goes on inside the image that another process of it began`() throws {
+  @Test func `a shard continues the image that another process of it began`() throws {
     let jobs = fakeJobs([1, 2]) { $0.steps = 6 }
     let whole = try Workspace()
     try whole.run(jobs)
@@ -193,7 +193,7 @@ import Text
 
   // MARK: What others see
 
-  @Test func `the status tells of each shard`() throws {
+  @Test func `the status shows each shard`() throws {
     let jobs = fakeJobs([1, 2, 3, 4])
     let space = try Workspace()
     var generator = space.generator

@@ -69,7 +69,7 @@ import Text
     #expect(try #require(PeakMemory.bytes) > 300 << 20 && bytes.count > 0)
   }
 
-  @Test func `the image at work is told to other processes while its run goes on`() throws {
+  @Test func `other processes see the current image during the run`() throws {
     let space = try Workspace()
     let file = ProgressFile(space.folder)
     var seen: [CurrentImage?] = []

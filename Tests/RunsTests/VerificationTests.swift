@@ -118,7 +118,7 @@ import TestSupport
     #expect(try Verification(space.folder).isClean)
   }
 
-  @Test func `a journal that says otherwise than the image is told apart by what differs`() throws {
+  @Test func `a journal that differs from the image is reported with what differs`() throws {
     for (member, kind) in [("pixels_sha256", Finding.Kind.pixels), ("infotext", .infotext), ("sha256", .digest)] {
       let space = try space()
       let line = try #require(space.lines(space.folder.journal).first)
@@ -134,7 +134,7 @@ import TestSupport
     }
   }
 
-  @Test func `an image whose bytes are the journal's but no picture is found out`() throws {
+  @Test func `an image whose bytes are the journal's but which is not an image is found`() throws {
     let space = try space()
     let file = try image(space, 0)
     let path = space.folder.file(file)
@@ -151,7 +151,7 @@ import TestSupport
     #expect(verification.findings[0].remedy.contains("--repair"))
   }
 
-  @Test func `leftovers, orphans, torn and damaged lines are told, and repair clears all but the orphan`() throws {
+  @Test func `leftovers, orphans, torn and damaged lines are reported, and repair clears all but the orphan`() throws {
     let space = try space()
     let temporary = "images/.00000-1-aaaaaaaa.png.123.tmp"
     try Data("x".utf8).write(to: URL(fileURLWithPath: space.folder.file(temporary)))
@@ -181,7 +181,7 @@ import TestSupport
     #expect(try space.run(fakeJobs([1, 2])).imagesMade == 0)
   }
 
-  @Test func `a file that the journal names for two pictures is told`() throws {
+  @Test func `a file that the journal has for two images is reported`() throws {
     let space = try space()
     let first = try #require(space.lines(space.folder.journal).first)
     let id = try #require(try JSONValue(parsing: first)["id"]?.text)
@@ -193,13 +193,13 @@ import TestSupport
     #expect(verification.findings[0].text.contains("two images"))
   }
 
-  @Test func `repair leaves a file to the picture that is in it, though another claims it`() throws {
+  @Test func `repair leaves a file to the image that is in it, though another claims it`() throws {
     let space = try Workspace()
     try space.run(fakeJobs([1, 2]))
     let before = try space.images()
     let lines = space.lines(space.folder.journal)
     let files = try lines.map { try #require(try JSONValue(parsing: $0)["file"]?.text) }
-    // As if the second picture had been noted under the first one's name.
+    // As if the second image had been noted under the first one's name.
     try rewrite(space.folder.journal) { bytes in
       bytes = Array("\(lines[0])\n\(lines[1].replacingOccurrences(of: files[1], with: files[0]))\n".utf8)
     }

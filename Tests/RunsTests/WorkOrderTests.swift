@@ -91,7 +91,7 @@ import TestSupport
   }
 
   @Test(arguments: [0, 1, 5, 11, 12, 13, 25, 35])
-  func `a run that goes on loads no model again that is finished`(stopAt: Int) throws {
+  func `a run that continues loads no model again that is finished`(stopAt: Int) throws {
     let whole = try Workspace()
     try whole.run(Self.jobs)
     let space = try Workspace()

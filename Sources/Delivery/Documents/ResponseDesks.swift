@@ -36,12 +36,15 @@ public final class ResponseDesks: RunAnswers {
     }
   }
 
+  /// Follows the run.
   public func note(_ event: RunEvent) {
     for desk in desks { desk.note(event) }
   }
 
+  /// Why a job must end: its request has taken longer than it may; nil while it has time.
   public func deadline(for job: Job) -> String? { desks.lazy.compactMap { $0.deadline(for: job) }.first }
 
+  /// Writes the last answers: those of requests that a cancelled run began and did not finish.
   public func close(_ stop: StopReason?) throws {
     for desk in desks {
       if let stop, stop.isCancelling { try desk.cancel("stopped by \(stop.text); the next run continues it") }
@@ -49,5 +52,6 @@ public final class ResponseDesks: RunAnswers {
     }
   }
 
+  /// Waits until every announcement was delivered or tried often enough.
   public func deliver(until isStopping: @escaping () -> Bool) { delivery?.finish(isStopped: isStopping) }
 }

@@ -80,8 +80,8 @@ struct Checkpoint: Equatable {
     withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
   }
 
-  private static func number<Number: FixedWidthInteger>(_ bytes: [UInt8], at place: Int) -> Number {
-    bytes.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: Number.self)) }
+  private static func number<Number: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Number {
+    bytes.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Number.self)) }
   }
 
   private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {

@@ -12,14 +12,14 @@ struct JournalIndex {
   struct Image {
     var file: String
     var mark: FileMark
-    var line: JournalPlace
+    var line: JournalPosition
   }
 
   private(set) var files: JournalFiles
   private(set) var images: [JobID: Image] = [:]
-  private(set) var failures: [JobID: JournalPlace] = [:]
+  private(set) var failures: [JobID: JournalPosition] = [:]
   /// Images that `verify --repair` put back into the queue, and that were not made since.
-  private(set) var requeued: [JobID: JournalPlace] = [:]
+  private(set) var requeued: [JobID: JournalPosition] = [:]
   /// Where the last whole line of each journal ends.
   private(set) var ends: [Int64] = []
   /// Whether bytes follow in `journal.jsonl` that are no whole line, as a power cut may leave them.
@@ -93,20 +93,20 @@ struct JournalIndex {
 
   /// Takes a line in; it counts for more than all before it.
   mutating func note(_ line: JournalLine, in file: Int, at range: Range<Int64>) {
-    let place = JournalPlace(order: lineCount, file: Int32(file), range: range)
+    let position = JournalPosition(order: lineCount, file: Int32(file), range: range)
     lineCount += 1
     switch line.event {
     case .done(let file, let mark):
-      images[line.id] = Image(file: file, mark: mark, line: place)
+      images[line.id] = Image(file: file, mark: mark, line: position)
       failures[line.id] = nil
       if !requeued.isEmpty { requeued[line.id] = nil }
     case .failed:
-      failures[line.id] = place
+      failures[line.id] = position
       if !requeued.isEmpty { requeued[line.id] = nil }
     case .requeued:
       images[line.id] = nil
       failures[line.id] = nil
-      requeued[line.id] = place
+      requeued[line.id] = position
     }
     ends[file] = range.upperBound + 1
   }
@@ -133,7 +133,7 @@ protocol JournalLines {
   var index: JournalIndex { get }
 
   /// The entry at a line; nil for a damaged one.
-  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry?
+  func entry(at line: JournalPosition, hasIdentity: Bool) throws -> JournalEntry?
 }
 
 extension JournalLines {
@@ -169,7 +169,7 @@ private final class JournalLineReader {
 
   init(_ folder: RunFolder) { self.folder = folder }
 
-  func entry(at line: JournalPlace, of files: JournalFiles, hasIdentity: Bool) throws -> JournalEntry? {
+  func entry(at line: JournalPosition, of files: JournalFiles, hasIdentity: Bool) throws -> JournalEntry? {
     let reader = try readers[line.file] ?? FileReader(path: folder.file(files.names[Int(line.file)]))
     readers[line.file] = reader
     return try reader.read(line.range).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
@@ -195,7 +195,7 @@ struct JournalReader: JournalLines {
     return image.identity
   }
 
-  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry? {
+  func entry(at line: JournalPosition, hasIdentity: Bool) throws -> JournalEntry? {
     try lines.entry(at: line, of: index.files, hasIdentity: hasIdentity)
   }
 }
@@ -305,7 +305,7 @@ final class Journal: JournalLines {
     }
   }
 
-  func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry? {
+  func entry(at line: JournalPosition, hasIdentity: Bool) throws -> JournalEntry? {
     try lines.entry(at: line, of: index.files, hasIdentity: hasIdentity)
   }
 }

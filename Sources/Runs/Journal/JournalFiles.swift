@@ -1,7 +1,7 @@
 import Foundation
 
 /// Where a line of a run's journals is.
-struct JournalPlace: Hashable, Comparable {
+struct JournalPosition: Hashable, Comparable {
   /// When the line counts: among all lines of all journals, an earlier one counts less.
   var order: Int
   /// Which of the journals, as ``JournalFiles/names`` has them.
@@ -9,7 +9,7 @@ struct JournalPlace: Hashable, Comparable {
   /// The line's bytes, without its line feed.
   var range: Range<Int64>
 
-  static func < (one: JournalPlace, other: JournalPlace) -> Bool { one.order < other.order }
+  static func < (one: JournalPosition, other: JournalPosition) -> Bool { one.order < other.order }
 }
 
 /// The journals of a run: `journal.jsonl`, and one for each time that a shard started and had something to note.

@@ -157,7 +157,7 @@ final class FileReader {
 final class LineReader {
   private let reader: FileReader
   private var piece: [UInt8] = []
-  private var place = 0
+  private var position = 0
 
   init(path: String) throws(RunError) { reader = try FileReader(path: path) }
 
@@ -165,18 +165,18 @@ final class LineReader {
   func next() throws(RunError) -> [UInt8]? {
     var line: [UInt8] = []
     while true {
-      if place == piece.count {
+      if position == piece.count {
         piece = try reader.read()
-        place = 0
+        position = 0
         if piece.isEmpty { return line.isEmpty ? nil : line }
       }
-      if let end = piece[place...].firstIndex(of: UInt8(ascii: "\n")) {
-        line += piece[place..<end]
-        place = end + 1
+      if let end = piece[position...].firstIndex(of: UInt8(ascii: "\n")) {
+        line += piece[position..<end]
+        position = end + 1
         return line
       }
-      line += piece[place...]
-      place = piece.count
+      line += piece[position...]
+      position = piece.count
     }
   }
 }

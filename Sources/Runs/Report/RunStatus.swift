@@ -60,9 +60,9 @@ public struct RunStatus: Hashable, Sendable {
     self.folder = folder.path
     let journal = try JournalIndex(folder)
     var counts = RunCounts()
-    var places: [JobID: Int] = [:]
-    try PlanFile.forEachID(in: folder) { place, id in
-      if places[id] == nil { places[id] = place }
+    var indices: [JobID: Int] = [:]
+    try PlanFile.forEachID(in: folder) { index, id in
+      if indices[id] == nil { indices[id] = index }
       counts.count(journal.state(id, in: folder))
     }
     self.counts = counts
@@ -72,7 +72,7 @@ public struct RunStatus: Hashable, Sendable {
       Timestamp(milliseconds: $0 / 1_000_000).iso
     }
     shards = Self.shards(folder, journal)
-    failures = try Self.newestFailures(journal, folder, places)
+    failures = try Self.newestFailures(journal, folder, indices)
   }
 
   private static func shards(_ folder: RunFolder, _ journal: JournalIndex) -> [ShardStatus] {
@@ -100,15 +100,15 @@ public struct RunStatus: Hashable, Sendable {
   }
 
   private static func newestFailures(
-    _ journal: JournalIndex, _ folder: RunFolder, _ places: [JobID: Int]
+    _ journal: JournalIndex, _ folder: RunFolder, _ indices: [JobID: Int]
   ) throws -> [Failure] {
-    let newest = journal.failures.filter { places[$0.key] != nil }.values.sorted(by: >)
+    let newest = journal.failures.filter { indices[$0.key] != nil }.values.sorted(by: >)
     let reader = JournalReader(folder, journal)
     return try newest.compactMap { line in
-      guard case .failed(let job) = try reader.entry(at: line, hasIdentity: false), let place = places[job.id] else {
+      guard case .failed(let job) = try reader.entry(at: line, hasIdentity: false), let index = indices[job.id] else {
         return nil
       }
-      return Failure(index: place, id: job.id.description, error: job.error)
+      return Failure(index: index, id: job.id.description, error: job.error)
     }
   }
 

@@ -18,16 +18,16 @@ extension Verification {
     // Cuts off a torn line.
     let journal = try Journal(run, on: disk)
     // A file that two images claim may belong to the other one.
-    let places = places
-    let soundFiles = Set(index.images.filter { places[$0.key]?.isSound == true }.values.map(\.file))
+    let firstJobs = firstJobs
+    let soundFiles = Set(index.images.filter { firstJobs[$0.key]?.isSound == true }.values.map(\.file))
     for number in findings.indices {
       let finding = findings[number]
       switch finding.kind {
       case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable:
-        guard let place = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
+        guard let index = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
         if !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
         try journal.append(
-          .requeued(RequeuedJob(id: id, index: place, started: .now(), reason: finding.problem)), isDurable: false)
+          .requeued(RequeuedJob(id: id, index: index, started: .now(), reason: finding.problem)), isDurable: false)
         findings[number].remedy = "its job is to do again"
       case .leftover, .derived:
         try disk.remove(run.file(finding.file))
@@ -80,8 +80,8 @@ extension Verification {
       throw RunError.damaged(
         path: run.plan, problem: "what it asks for cannot be told; run the recipe again to have it written anew")
     }
-    let places = places
-    let asked = Set(index.images.filter { places[$0.key] != nil }.values.map(\.file))
+    let firstJobs = firstJobs
+    let asked = Set(index.images.filter { firstJobs[$0.key] != nil }.values.map(\.file))
     let files = unasked.filter { !asked.contains($0) }
     let stems = Set(files.map { ($0 as NSString).lastPathComponent }.map { ($0 as NSString).deletingPathExtension })
     let thumbnails = ((try? AtomicFile.names(in: run.thumbnails)) ?? []).filter {

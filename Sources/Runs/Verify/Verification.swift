@@ -25,7 +25,7 @@ public struct Verification {
   let run: RunFolder
   private(set) var index: JournalIndex
   /// By identity, the index of the first job in the plan, and whether its image is as it should be.
-  private(set) var places: [JobID: (place: Int, isSound: Bool)] = [:]
+  private(set) var firstJobs: [JobID: (index: Int, isSound: Bool)] = [:]
   /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
   private(set) var uselessLines: [String: Set<Int>] = [:]
 
@@ -73,13 +73,13 @@ public struct Verification {
     do {
       try PlanFile.forEachJob(in: run) { planned, _ in
         let (id, settings) = (planned.id, planned.job.settings)
-        if places[id] == nil {
+        if firstJobs[id] == nil {
           let size = (settings.finalWidth, settings.finalHeight)
-          let isSound = try examine(id, reader, place: planned.job.index, size: size)
-          places[id] = (planned.job.index, isSound)
+          let isSound = try examine(id, reader, jobIndex: planned.job.index, size: size)
+          firstJobs[id] = (planned.job.index, isSound)
         }
         counts.count(
-          index.images[id] != nil && places[id]?.isSound == true
+          index.images[id] != nil && firstJobs[id]?.isSound == true
             ? .done : index.failures[id] != nil ? .failed : .pending)
       }
     } catch RunError.damaged(_, let problem) {
@@ -88,16 +88,16 @@ public struct Verification {
           kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was checked"))
       return
     }
-    for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where places[id] == nil {
+    for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where firstJobs[id] == nil {
       guard access(run.file(image.file), F_OK) == 0 else { continue }
       unasked.append(image.file)
-      _ = try examine(id, reader, place: nil, size: nil)
+      _ = try examine(id, reader, jobIndex: nil, size: nil)
     }
   }
 
   /// Whether the image is as the journal notes it.
   private mutating func examine(
-    _ id: JobID, _ reader: JournalReader, place: Int?, size: (Int, Int)?
+    _ id: JobID, _ reader: JournalReader, jobIndex: Int?, size: (Int, Int)?
   ) throws -> Bool {
     guard let noted = try reader.image(id) else { return false }
     let examination = ImageExamination(noted, size: size, in: run)
@@ -105,13 +105,14 @@ public struct Verification {
     bytesRead += examination.bytesRead
     guard let problem = examination.problem else { return true }
     let remedy =
-      place == nil
+      jobIndex == nil
       ? "it is not in the current recipe: --prune deletes it"
       : examination.isSeenByRuns
         ? "the next run makes it again" : "a run does not see this: --repair has it made again"
     findings.append(
       Finding(
-        kind: problem.kind, file: noted.file, index: place, id: id.description, problem: problem.text, remedy: remedy))
+        kind: problem.kind, file: noted.file, index: jobIndex, id: id.description, problem: problem.text, remedy: remedy
+      ))
     return false
   }
 

@@ -10,10 +10,10 @@ import TensorFiles
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show how an image was made, and a recipe that makes it; or what a model file is.",
+    abstract: "Show the settings of an image, with a recipe that makes it, or describe a model file.",
     discussion: """
       Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions and \
-      upscalers in every format that a run takes. Exit codes: 0; 10 the image has no such text, or the file is damaged.
+      upscalers in every format that a run takes. Exit codes: 0 done; 10 the image has no such text, or the file is damaged.
       """)
 
   @Argument(help: "A PNG image, a model file or a model's folder.")
@@ -23,18 +23,18 @@ struct InspectCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    if PictureError.isModel(file) || TensorFile.isLikely(path: file) {
+    if ImageFileError.isModel(file) || TensorFile.isLikely(path: file) {
       let model = try ModelInspection(path: file, environment: ProcessInfo.processInfo.environment)
       Console.output(json ? model.json.jsonText : model.text)
       return
     }
-    let picture = try PictureFile(path: file)
+    let picture = try ImageFile(path: file)
     Console.output(json ? Self.json(picture).jsonText : Self.text(picture))
   }
 
   // MARK: Text
 
-  private static func text(_ picture: PictureFile) -> String {
+  private static func text(_ picture: ImageFile) -> String {
     let settings = picture.settings
     let program = settings.program.map { " by \($0)" } ?? ""
     var rows = [("prompt", picture.infotext.prompt)]
@@ -59,7 +59,7 @@ struct InspectCommand: ParsableCommand {
 
   // MARK: JSON
 
-  private static func json(_ picture: PictureFile) -> JSONValue {
+  private static func json(_ picture: ImageFile) -> JSONValue {
     let settings = picture.settings
     return [
       "file": .string(picture.path),

@@ -15,10 +15,10 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).")
   var output: String?
 
-  @Option(help: "The arithmetic: auto, fp32, bf16 or int8; short for --set precision=.")
+  @Option(help: "The precision: auto, fp32, bf16 or int8; short for --set precision=.")
   var precision: String?
 
-  @Option(help: "The most memory to take, such as 2.5GiB; short for --set memory_limit=.")
+  @Option(help: "The most memory to use, such as 2.5GiB; short for --set memory_limit=.")
   var memoryLimit: String?
 
   func validate() throws {

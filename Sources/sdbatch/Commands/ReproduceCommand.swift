@@ -14,9 +14,9 @@ struct ReproduceCommand: ParsableCommand {
     commandName: "reproduce",
     abstract: "Make an image again from the text in it, and compare the pixels. Writes nothing.",
     discussion: """
-      The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
-      the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
-      instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
+      The model is found by the name and hash in the text: where the image's run found it, next to the image, in the current \
+      folder, in models/ in both, and in the folders of $SDBATCH_MODELS. On the same instruction set and precision the pixels \
+      are equal; fp32 is used if the text names no precision. Exit codes: 0 \
       equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 
@@ -44,18 +44,18 @@ struct ReproduceCommand: ParsableCommand {
 
   func run() throws {
     signal(SIGPIPE, SIG_IGN)
-    let picture = try PictureFile(path: image)
+    let picture = try ImageFile(path: image)
     guard picture.settings.isComplete else {
-      throw PictureError.notEnough(
+      throw ImageFileError.notEnough(
         path: image, remarks: picture.settings.remarks.filter { ![.note, .unknown].contains($0.kind) })
     }
     for remark in picture.settings.remarks { Console.error("\(remark.kind.rawValue): \(remark)") }
     let engine = try Engine.forCommand(threads: threads)
     let parameters = try parameters(picture, engine)
     let ingredients = try engine.ingredients(for: parameters)
-    let comparison: PictureComparison
+    let comparison: ImageComparison
     if parameters.finalWidth == picture.image.width, parameters.finalHeight == picture.image.height {
-      comparison = PictureComparison(picture.image, try again(parameters, engine))
+      comparison = ImageComparison(picture.image, try again(parameters, engine))
     } else {
       comparison = .sizes(
         "\(picture.image.width)x\(picture.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
@@ -69,7 +69,7 @@ struct ReproduceCommand: ParsableCommand {
   }
 
   /// Prints what may have caused a difference.
-  private func explain(_ comparison: PictureComparison, _ picture: PictureFile, _ ingredients: JobIngredients) {
+  private func explain(_ comparison: ImageComparison, _ picture: ImageFile, _ ingredients: JobIngredients) {
     guard case .different = comparison else { return }
     if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
@@ -80,7 +80,7 @@ struct ReproduceCommand: ParsableCommand {
   }
 
   /// The settings with every value checked as in a recipe, and the models that were found.
-  private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> ImageSettings {
+  private func parameters(_ picture: ImageFile, _ engine: Engine) throws -> ImageSettings {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(picture: picture, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
@@ -92,7 +92,7 @@ struct ReproduceCommand: ParsableCommand {
     var seeds = SeedDraws()
     let plan = try Plan(recipe: recipe, environment: options, seeds: &seeds)
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
-      throw PictureError.severalPictures(plan.count)
+      throw ImageFileError.severalPictures(plan.count)
     }
     // The networks in the prompts may not be next to the image.
     return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
@@ -113,11 +113,11 @@ struct ReproduceCommand: ParsableCommand {
     } catch {
       // Settings that the engine cannot follow come from the text.
       guard !(error is any InputFailure) || error is PromptError else { throw error }
-      throw PictureError.notMade(path: image, reason: "\(error)")
+      throw ImageFileError.notMade(path: image, reason: "\(error)")
     }
   }
 
-  private func value(_ comparison: PictureComparison, _ ingredients: JobIngredients) -> JSONValue {
+  private func value(_ comparison: ImageComparison, _ ingredients: JobIngredients) -> JSONValue {
     .object(
       [JSONMember("file", .string(image))] + comparison.members + [
         JSONMember("model", value(ingredients.model)), JSONMember("vae", ingredients.vae.map(value) ?? .null),
@@ -131,7 +131,7 @@ struct ReproduceCommand: ParsableCommand {
 }
 
 /// How an image that was made again compares with the one in the file.
-enum PictureComparison: Equatable, CustomStringConvertible {
+enum ImageComparison: Equatable, CustomStringConvertible {
   /// All values are equal; their number.
   case equal(count: Int)
   /// How many of all values differ, and by how much at most.

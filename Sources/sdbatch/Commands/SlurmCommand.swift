@@ -10,9 +10,9 @@ struct SlurmCommand: ParsableCommand {
     commandName: "slurm",
     abstract: "Print a script that runs a recipe as a Slurm job array, or submit it.",
     discussion: """
-      Each task of the array is a shard of the plan. A shard is told to stop before its time is over, keeps its unfinished \
-      image and is queued again; when all have ended, one more job writes manifest and contact sheet and reads every byte. The \
-      run folder, the recipe, its models and this program have to be where all nodes see them by the same path.
+      Each task of the array is a shard of the plan. A shard is asked to stop before its time is over, saves its unfinished \
+      image and is queued again. When all have ended, one more job writes manifest and contact sheet and verifies every byte. \
+      The run folder, the recipe, its models and this program must have the same path on all nodes.
       """)
 
   @OptionGroup var options: RecipeOptions
@@ -45,10 +45,10 @@ struct SlurmCommand: ParsableCommand {
   )
   var isa: String?
 
-  @Option(help: "Seconds before the limit at which a shard is told to stop; longer than a sampling step takes.")
+  @Option(help: "Seconds before the limit at which a shard is asked to stop; must be longer than a sampling step.")
   var notice = 120
 
-  @Option(help: "How often a shard that was stopped with work left is queued again.")
+  @Option(help: "How often a shard that stopped with work left is queued again.")
   var requeues = 20
 
   @Flag(help: "Write the plan into the run folder and submit the jobs.")
@@ -64,7 +64,7 @@ struct SlurmCommand: ParsableCommand {
       throw ValidationError("--time \(time): expected a time as Slurm writes it, such as 4:00:00")
     }
     for text in [mem, partition, account, isa].compactMap({ $0 }) where text.wholeMatch(of: /[\w.,:+-]+/) == nil {
-      throw ValidationError("\"\(text)\" is no name and no number that Slurm knows")
+      throw ValidationError("\"\(text)\" is neither a name nor a number for Slurm")
     }
     for option in sbatch where !option.hasPrefix("-") || option.contains(where: \.isNewline) {
       throw ValidationError("--sbatch \(option): expected an option, such as --sbatch=--constraint=zen4")
@@ -81,10 +81,10 @@ struct SlurmCommand: ParsableCommand {
     let engine = try Engine.forCommand(threads: 1)
     let script = script(folder, isa: engine.engine.isa)
     guard script.isPrintable else {
-      throw ValidationError("a path with a line break in it cannot stand in a script for Slurm")
+      throw ValidationError("a path with a line break cannot be used in a script for Slurm")
     }
     if shards > plan.count { Console.error("\(plan.count) jobs in \(shards) shards: some will have nothing to do") }
-    // Its default; tasks are counted from 0.
+    // MaxArraySize is 1001 by default, and tasks are counted from 0.
     if shards > 1001 {
       Console.error("Slurm refuses \(shards) tasks unless MaxArraySize was raised, which is 1001 by default")
     }
@@ -109,7 +109,7 @@ struct SlurmCommand: ParsableCommand {
       version: SDBatch.version)
   }
 
-  /// Has the shell submit the jobs; what it prints is printed.
+  /// Submits the jobs through the shell, whose output is shown.
   private static func submit(_ script: String) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")

@@ -13,8 +13,8 @@ struct UpscaleCommand: ParsableCommand {
     abstract: "Enlarge finished images, or all images of a run folder.",
     discussion: """
       The new files are in upscaled/ beside the images (for a run folder, in it) under the same names, with the text of the old \
-      ones, and a text "postprocessing" as the webui writes it. A file that is there already, made from the same pixels in the \
-      same way, is left as it is. Exit codes: 0 all done; 10 an image or the upscaler is not usable; 74 output could not \
+      ones, and a text "postprocessing" as the webui writes it. An existing file that was made from the same pixels in the \
+      same way stays as it is. Exit codes: 0 all done; 10 an image or the upscaler cannot be used; 74 output could not \
       be written; 75 and 130 stopped by a signal: run it again.
       """)
 

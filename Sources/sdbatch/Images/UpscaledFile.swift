@@ -37,7 +37,7 @@ struct UpscaledFile {
         try add(path, in: beside)
         continue
       }
-      let pictures = try RunPictures(RunFolder(path)).pictures.compactMap(\.path)
+      let pictures = try RunImages(RunFolder(path)).pictures.compactMap(\.path)
       // Equal cells share an image.
       var seen: Set<String> = []
       for picture in pictures where seen.insert(picture).inserted { try add(picture, in: path + "/upscaled") }

@@ -5,7 +5,7 @@ import Settings
 
 /// Finds the LoRAs and embeddings that an image was made with, by the names and hashes in its text.
 struct AdapterSearch {
-  let picture: PictureFile
+  let picture: ImageFile
   let engine: Engine
   /// Where `lora/` and `embeddings/` may be, best first.
   let places: [String]
@@ -14,7 +14,7 @@ struct AdapterSearch {
   ///
   /// - Parameter parameters: The picture's settings, with the models that were found.
   /// - Returns: The settings.
-  /// - Throws: `PictureError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
+  /// - Throws: `ImageFileError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
   ///   is not usable.
   func placed(_ parameters: ImageSettings) throws -> ImageSettings {
     let settings = picture.settings
@@ -55,7 +55,7 @@ struct AdapterSearch {
         problems.append("\(error)")
       }
     }
-    throw PictureError.noAdapter(
+    throw ImageFileError.noAdapter(
       path: picture.path, places: places, problems: problems.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
   }
 

@@ -7,13 +7,13 @@ import Settings
 
 /// Finds the models that an image was made with, by the names and hashes in its text.
 struct ModelSearch {
-  private let picture: PictureFile
+  private let picture: ImageFile
   private let locators: [ModelLocator]
   private let engine: Engine
 
   /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
   /// image's run found them.
-  init(picture: PictureFile, environment: PlanningEnvironment, engine: Engine) {
+  init(picture: ImageFile, environment: PlanningEnvironment, engine: Engine) {
     self.picture = picture
     self.engine = engine
     let current = FileManager.default.currentDirectoryPath + "/."
@@ -23,7 +23,7 @@ struct ModelSearch {
   /// A file that may be the one.
   private struct Candidate {
     var reference: ModelReference
-    /// Whether name or place say that it is the one; others are tried for their hash.
+    /// Whether its name or path matches; others are only compared by hash.
     var isExpected: Bool
   }
 
@@ -33,7 +33,7 @@ struct ModelSearch {
   ///   - model: The checkpoint, where the user names it.
   ///   - vae: The VAE, where the user names it.
   /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
-  /// - Throws: `PictureError.noModel` if there is none with the text's name and hash.
+  /// - Throws: `ImageFileError.noModel` if there is none with the text's name and hash.
   func parameters(model: String?, vae: String?) throws -> ImageSettings {
     let settings = picture.settings
     let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
@@ -90,13 +90,13 @@ struct ModelSearch {
     }
     // With no file to try it is the VAE that is missing.
     let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
-    throw PictureError.noModel(
+    throw ImageFileError.noModel(
       path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
       places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
-  /// Where the networks that the prompts name may be: where the picture's run found them, then where models are.
+  /// Where to look for the networks in the prompts: where the image's run found them, then where models are.
   var adapterPlaces: [String] {
     var places: [String] = []
     if case .array(let models) = picture.manifest?["models"] {
@@ -111,7 +111,7 @@ struct ModelSearch {
     return Self.unique(places + locators.flatMap(\.places))
   }
 
-  /// The upscaler with its file, where it is a network that can be found: the one of the picture's run, else the first of
+  /// The upscaler with its file, if it is a network that can be found: the one of the image's run, else the first of
   /// this name. A text has no hash of it.
   private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
     guard upscaler.kind == .network else { return upscaler }
@@ -130,7 +130,7 @@ struct ModelSearch {
 
   // MARK: Candidates
 
-  /// A further checkpoint of the picture: what the run had, or has the name, or the hash.
+  /// Another checkpoint of the image: the one of its run, or the one with the name or the hash.
   private func checkpoint(_ wanted: InfotextSettings.NamedModel, called name: String, key: String) throws -> Candidate {
     let all = candidates(wanted)
     let found = all.first { candidate in
@@ -140,7 +140,7 @@ struct ModelSearch {
       return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
     }
     guard let found else {
-      throw PictureError.noModel(
+      throw ImageFileError.noModel(
         path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
         found: [], option: "--set \(key)")
     }
@@ -153,10 +153,11 @@ struct ModelSearch {
       return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
-    throw PictureError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+    throw ImageFileError.notFound(
+      option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
   }
 
-  /// What the picture's run had; what has the name; then all checkpoints, for it may have been renamed.
+  /// The file of the image's run; then those with the name; then all checkpoints, since it may have been renamed.
   private func candidates(_ wanted: InfotextSettings.NamedModel) -> [Candidate] {
     var expected = manifestModels(wanted)
     if wanted.name == ModelReference.demo.name { expected.append(.demo) }

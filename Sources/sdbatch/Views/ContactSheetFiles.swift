@@ -26,7 +26,7 @@ struct ContactSheetFiles {
   /// - Returns: The number of pages.
   /// - Throws: `SheetError` or `RunError`.
   func make(_ options: SheetOptions) throws -> Int {
-    let run = try RunPictures(folder)
+    let run = try RunImages(folder)
     var options = options
     if !options.hasDirections { options.takeLayout(of: run) }
     if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }

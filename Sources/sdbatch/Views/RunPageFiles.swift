@@ -37,7 +37,7 @@ struct RunPageFiles {
   ///   - patience: How long to make thumbnails; the rest are made the next time.
   /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
-    let run = try RunPictures(folder)
+    let run = try RunImages(folder)
     let thumbnails = try ThumbnailFiles(folder).refresh(run.pictures, patience: patience)
     var layout = layout
     if !layout.hasDirections { layout.takeLayout(of: run) }
@@ -52,7 +52,7 @@ struct RunPageFiles {
     }
   }
 
-  private func cell(_ picture: RunPictures.Picture, _ thumbnails: Set<String>) -> PageCell {
+  private func cell(_ picture: RunImages.Picture, _ thumbnails: Set<String>) -> PageCell {
     let parameters = picture.job.settings
     let recipe = PictureRecipe(parameters)
     return PageCell(
@@ -62,7 +62,7 @@ struct RunPageFiles {
       recipe: recipe.text, settings: recipe.settings)
   }
 
-  private func content(_ picture: RunPictures.Picture, _ thumbnails: Set<String>) -> PageCell.Content {
+  private func content(_ picture: RunImages.Picture, _ thumbnails: Set<String>) -> PageCell.Content {
     guard let path = picture.path else { return picture.error.map { .failed($0) } ?? .pending }
     let name = (path as NSString).lastPathComponent
     return .image(file: "images/\(name)", thumbnail: thumbnails.contains(name) ? "thumbs/\(name)" : nil)
@@ -71,7 +71,7 @@ struct RunPageFiles {
   private static var now: String { Date().formatted(.iso8601) }
 }
 
-extension RunPictures {
+extension RunImages {
   /// The names of the axes in each group of the recipe's `zip`.
   var zipGroups: [[String]] {
     (recipe["zip"]?.elements ?? []).compactMap { group in
@@ -86,7 +86,7 @@ extension SheetOptions {
   var hasDirections: Bool { x != nil || y != nil || superX != nil || superY != nil || !pages.isEmpty }
 
   /// Takes the directions of the recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
-  mutating func takeLayout(of run: RunPictures) {
+  mutating func takeLayout(of run: RunImages) {
     let layout = run.recipe["sheet"] ?? .null
     let known = Set(run.pictures.flatMap { $0.job.axes.map(\.name) })
     func axis(_ name: JSONValue?) -> String? { name?.text.flatMap { known.contains($0) ? $0 : nil } }

@@ -23,7 +23,7 @@ struct ThumbnailFiles {
   ///   - patience: How long to work; nil for as long as it takes.
   /// - Returns: The names of those that exist, which are their images' names.
   /// - Throws: `RunError.notWritten`.
-  func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
+  func refresh(_ pictures: [RunImages.Picture], patience: Duration?) throws -> Set<String> {
     let large = pictures.filter {
       $0.path != nil && max($0.job.settings.finalWidth, $0.job.settings.finalHeight) > Self.largestWithout
     }

@@ -4,7 +4,7 @@ import JSON
 import Settings
 
 /// The jobs of a run with their images, from its files alone; the run may be going on.
-public struct RunPictures: Sendable {
+public struct RunImages: Sendable {
   /// A job of the plan.
   public struct Picture: Sendable {
     /// The job.

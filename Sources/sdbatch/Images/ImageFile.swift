@@ -6,7 +6,7 @@ import Runs
 import Settings
 
 /// A PNG file with the settings in its text.
-struct PictureFile {
+struct ImageFile {
   /// As the caller named it.
   let path: String
   let image: RGBImage
@@ -26,27 +26,27 @@ struct PictureFile {
   /// The keyword of the webui's text.
   private static let keyword = "parameters"
 
-  /// Reads an image; throws `PictureError` if it is not a PNG file, or has no text in the webui's form.
+  /// Reads an image; throws `ImageFileError` if it is not a PNG file, or has no text in the webui's form.
   init(path: String) throws {
     self.path = path
     let file: PNGFile
     do {
       file = try PNGFile(decoding: try Self.bytes(path))
     } catch let error as ImagingError {
-      throw PictureError.damaged(path: path, reason: "\(error)")
+      throw ImageFileError.damaged(path: path, reason: "\(error)")
     }
     image = file.image
     guard let text = file.text(Self.keyword) else {
-      throw PictureError.noInfotext(path: path, keywords: file.texts.map(\.keyword))
+      throw ImageFileError.noInfotext(path: path, keywords: file.texts.map(\.keyword))
     }
     infotext = ParsedInfotext(text)
-    guard !infotext.items.isEmpty else { throw PictureError.noSettings(path: path) }
+    guard !infotext.items.isEmpty else { throw ImageFileError.noSettings(path: path) }
     settings = InfotextSettings(infotext, width: image.width, height: image.height)
   }
 
   /// Reads a whole PNG file, but only the beginning of others, which may be gigabytes.
   private static func bytes(_ path: String) throws -> [UInt8] {
-    guard let file = fopen(path, "rb") else { throw PictureError.notRead(path: path, code: errno) }
+    guard let file = fopen(path, "rb") else { throw ImageFileError.notRead(path: path, code: errno) }
     defer { fclose(file) }
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     var bytes = [UInt8](repeating: 0, count: 1 << 20)
@@ -55,11 +55,11 @@ struct PictureFile {
       let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
       if read == 0, ferror(file) != 0 {
         // A folder can be opened, but not read.
-        throw errno == EISDIR ? PictureError.noPicture(path: path) : PictureError.notRead(path: path, code: errno)
+        throw errno == EISDIR ? ImageFileError.noPicture(path: path) : ImageFileError.notRead(path: path, code: errno)
       }
       let isFirst = count == 0
       count += read
-      guard !isFirst || bytes[..<count].starts(with: signature) else { throw PictureError.noPicture(path: path) }
+      guard !isFirst || bytes[..<count].starts(with: signature) else { throw ImageFileError.noPicture(path: path) }
       if read == 0 { return Array(bytes[..<count]) }
       if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
     }
@@ -67,7 +67,7 @@ struct PictureFile {
 }
 
 /// Why a file cannot be inspected, or its image cannot be made again.
-enum PictureError: InputFailure, CustomStringConvertible {
+enum ImageFileError: InputFailure, CustomStringConvertible {
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
   /// It is not a PNG file.
