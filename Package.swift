@@ -63,7 +63,7 @@ let package = Package(
     .target(
       name: "Diffusion",
       dependencies: [
-        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text",
+        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "Text",
         "Weights",
         "Tensors", crypto,
       ],
@@ -110,6 +110,7 @@ let package = Package(
       name: "DiffusionTests",
       dependencies: [
         "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text",
+        "Tokenization",
         "Weights",
         "TestSupport",
       ],

@@ -11,15 +11,15 @@ import TestSupport
 
   @Test(arguments: cases.filter { $0.refiner_checkpoint == nil && $0.model != marked })
   func `an image of another family agrees with PyTorch`(testCase: ImageCase) throws {
-    // This model predicts velocity from noise without any signal, sigma 4518, which magnifies the last digits: one unit
-    // in the last place of PyTorch's noise changes 5 % of the picture's values, as the fixtures' script tells.
+    // This model predicts velocity from pure noise, at sigma 4518, which magnifies the last digits: one unit in the last
+    // place of PyTorch's noise changes 5 % of the image's values, see the fixtures' script.
     let isUnstable = testCase.file.hasSuffix("images/16.png")
     try testCase.expectAgreement(Engine.forTests(), edges: isUnstable ? 0.2 : 0.1, strays: isUnstable ? 0.001 : 0)
   }
 
   private static let marked = "sdxl-marked.safetensors"
 
-  @Test func `tensors that are there only to say so tell velocity and zero terminal noise`() throws {
+  @Test func `marker tensors set velocity prediction and zero terminal SNR`() throws {
     let folder = try TemporaryFolder()
     var file = [UInt8](try Fixtures.data("Families/sdxl.safetensors"))
     let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -45,8 +45,8 @@ import TestSupport
     }
   }
 
-  @Test func `family, prompts, sizes and training show in the pictures`() throws {
-    let pictures = try Self.cases.map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+  @Test func `family, prompts, sizes and training change the images`() throws {
+    let images = try Self.cases.map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 }

@@ -5,7 +5,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// One image that PyTorch made with the webui's arithmetic, and the settings it was made with.
+/// One image that PyTorch made with the webui's arithmetic, and its settings.
 struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let prompt: String
   let negative_prompt: String
@@ -42,10 +42,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hires_fix_refiner_pass: RefinerPass?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
-  /// Nothing for the small random model, `folder` for the one that comes with the program, else one of
+  /// Nil for the small random model, `folder` for the one that comes with the program, otherwise one of
   /// `Tests/Fixtures/Families`.
   let model: String?
-  /// A file of `Tests/Fixtures/Engine` with a VAE for all checkpoints; nothing for their own.
+  /// A file of `Tests/Fixtures/Engine` with a VAE for all checkpoints; nil for their own.
   let vae: String?
   let file: String
 
@@ -62,7 +62,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     }
     settings.vae = vae.map { Self.model("Engine/" + $0) }
     settings.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
-    // Where the webui is not told when, it is at once.
+    // Without this setting, the webui switches at once.
     settings.refinerSwitchAt = refiner_switch_at ?? 0
     settings.prompt = prompt
     settings.negativePrompt = negative_prompt
@@ -113,30 +113,30 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     return hires
   }
 
-  /// What PyTorch made.
-  func picture() throws -> RGBImage { try PNGFile(decoding: [UInt8](Fixtures.data("Engine/" + file))).image }
+  /// The image that PyTorch made.
+  func expectedImage() throws -> RGBImage { try PNGFile(decoding: [UInt8](Fixtures.data("Engine/" + file))).image }
 
   /// Makes the image and compares; see `expectAgreement(_:_:edges:strays:)`.
   func expectAgreement(_ engine: Engine, edges: Double = 0.1, strays: Double = 0) throws {
     try expectAgreement(engine, settings, edges: edges, strays: strays)
   }
 
-  /// Makes an image of other settings and compares: no value may be off by more than 1.
+  /// Makes an image with other settings and compares: no value may be off by more than 1.
   ///
-  /// Values on the edge between two 8-bit steps fall to either side. In DPM2 a with few steps more of them do, for there
-  /// sigma_down is a small difference of large numbers, and one unit in the last place of float32 shows.
+  /// Values near the edge between two 8-bit values may round to either side. With DPM2 a and few steps there are more of them:
+  /// sigma_down is a small difference of large numbers there, where one unit in the last place of float32 matters.
   ///
   /// - Parameters:
   ///   - engine: Makes the image.
   ///   - settings: The settings.
-  ///   - edges: The share of values that may be off by 1.
-  ///   - strays: The share that may be off by more; for images that PyTorch itself makes otherwise after another rounding.
-  /// - Throws: What keeps the image from being made or the picture from being read.
+  ///   - edges: The fraction of values that may be off by 1.
+  ///   - strays: The fraction that may be off by more; for images that differ in PyTorch itself after another rounding.
+  /// - Throws: An error if the image cannot be made or the fixture cannot be read.
   func expectAgreement(
     _ engine: Engine, _ settings: ImageSettings, edges: Double = 0.1, strays: Double = 0
   ) throws {
     let image = try engine.generate(settings) { _ in }
-    let expected = try picture()
+    let expected = try expectedImage()
     #expect((image.width, image.height) == (expected.width, expected.height))
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let count = differences.count { $0 > 0 }
@@ -146,7 +146,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
       "\(file): \(count) values differ, \(strayCount) by more than 1, at most by \(differences.max() ?? 0)")
   }
 
-  /// The cases of a file under `Tests/Fixtures/Engine`; none, and a failure, where it cannot be read.
+  /// The cases of a file under `Tests/Fixtures/Engine`; empty, with a failure, if it cannot be read.
   static func cases(in name: String) -> [ImageCase] {
     do {
       return try Fixtures.decode([ImageCase].self, from: "Engine/" + name)
@@ -158,7 +158,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 }
 
 extension Engine {
-  /// An engine without demo model, caches or a vocabulary of the user's.
+  /// An engine without demo model, caches or the user's vocabulary.
   static func forTests(threads: Int = 2) throws -> Engine {
     try Engine(version: "0.0.0", threads: threads, executable: "/nonexistent/sdbatch", environment: [:])
   }

@@ -1,6 +1,6 @@
 @testable import Networks
 
-/// What `Tests/Fixtures/Weights/make_fixtures.py` asked diffusers for.
+/// The configurations in `Tests/Fixtures/Weights/make_fixtures.py`.
 enum Configurations {
   struct Model: Sendable {
     var unet = UNetConfiguration()

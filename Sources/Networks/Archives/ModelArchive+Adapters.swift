@@ -1,10 +1,10 @@
 import Weights
 
 extension ModelArchive {
-  /// The stores of the networks that adapters change: the UNet's, then the text encoders'.
+  /// The stores of the networks that adapters change: first the UNet's, then the text encoders'.
   public var adaptedStores: [WeightStore] { [unet.weights.store] + textEncoders.map(\.weights.store) }
 
-  /// Finds the layers that adapters change, in files of any style of names.
+  /// Finds the layers that adapters change; their files may use any naming.
   ///
   /// - Parameter files: The adapters.
   /// - Returns: A match for each file; networks are counted as in `adaptedStores`.

@@ -1,16 +1,16 @@
 import Weights
 
-/// A model's files: what networks they hold, of which sizes, and where each weight is.
+/// A Stable Diffusion model's files: their networks, the networks' sizes, and where each weight is.
 ///
-/// Opening maps the files and reads headers and configurations; weights are read when layers ask for them.
+/// Opening maps the files and reads headers and configurations. Weights are read when layers need them.
 ///
 ///     let archive = try ModelArchive.open(path: "v1-5.safetensors")
 ///     try archive.audit().check()
-///     let unet = try UNet(archive.unet.weights, archive.unet.configuration)
+///     let unet = try UNet(archive.unet.weights, configuration: archive.unet.configuration, compute: compute)
 public struct ModelArchive: Sendable {
   /// One network: its sizes and its weights.
   public struct Network<Configuration: NetworkConfiguration>: Sendable {
-    /// The sizes, decoded from a configuration file or told by shapes.
+    /// The sizes, from a configuration file or from the tensors' shapes.
     public let configuration: Configuration
     /// The scope of all its weights, by diffusers names.
     public let weights: WeightScope
@@ -20,10 +20,10 @@ public struct ModelArchive: Sendable {
       weights = network.store.root
     }
 
-    /// Whether the set of tensors is complete and of the right shapes.
+    /// Checks whether all tensors are there and have the right shapes.
     public func audit() -> WeightAudit { weights.store.audit(expecting: configuration.expectedTensors) }
 
-    /// The tensors that nobody has taken from `weights` so far; empty when the network is loaded.
+    /// The tensors that were not read from `weights` yet; empty once the network is loaded.
     public var untaken: [ExpectedTensor] { weights.store.untaken(of: configuration.expectedTensors) }
   }
 
@@ -39,7 +39,7 @@ public struct ModelArchive: Sendable {
   public let path: String
   /// The architecture.
   public let family: ModelFamily
-  /// What users should know of how the family was told; nothing where the files leave no doubt.
+  /// What users should know about how the family was recognised; nil if there is no doubt.
   public let familyRemark: String?
   /// How the tensors are named and spread over files.
   public let layout: CheckpointLayout
@@ -48,19 +48,18 @@ public struct ModelArchive: Sendable {
   /// The CLIP text encoders, in the order of the family's; names count from `embeddings`, `encoder` and
   /// `final_layer_norm`.
   public let textEncoders: [Network<CLIPConfiguration>]
-  /// The VAE, under `decoder` and `post_quant_conv`; nothing in checkpoints that come without one.
+  /// The VAE, under `decoder` and `post_quant_conv`; nil in checkpoints that come without one.
   public let vae: Network<VAEConfiguration>?
-  /// The VAE's encoder, under `encoder` and `quant_conv`; nothing where the files have none of it. What is wrong with it is
-  /// found by its own audit alone, for few images need it.
+  /// The VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none. It has an audit of its own, because few
+  /// images need it.
   public let vaeEncoder: Network<VAEEncoderConfiguration>?
-  /// What a folder's `scheduler/scheduler_config.json` or a single file's marker `v_pred` says; nothing when the files do
-  /// not tell.
+  /// From a folder's `scheduler/scheduler_config.json` or a single file's marker `v_pred`; nil if the files do not state it.
   public let predictionType: PredictionType?
-  /// Whether the last timestep of the training is all noise: Lin et al. 2023, arXiv:2305.08891.
+  /// Whether the last timestep of the training is pure noise: Lin et al. 2023, arXiv:2305.08891.
   public let hasZeroTerminalSNR: Bool
   /// The folders of the model's own CLIP vocabulary, one for each text encoder that has one.
   public let tokenizerFolders: [String]
-  /// Floats that each number of the UNet's vector becomes; 0 in families without one.
+  /// How many values each number of the UNet's vector is embedded in; 0 in families without that input.
   public let vectorNumberWidth: Int
   private let files: [String]
   private let unread: WeightAudit
@@ -68,13 +67,13 @@ public struct ModelArchive: Sendable {
   /// Opens a single file or a diffusers folder.
   ///
   /// Throws `WeightError`: `.unreadable` and `.damaged` for the files themselves, `.unsupported` for other models, and
-  /// `.configuration` for settings that this version's arithmetic does not cover. Which tensors there are is for `audit()`.
+  /// `.configuration` for settings that are not supported. Missing tensors are found by `audit()`.
   public static func open(path: String) throws(WeightError) -> ModelArchive {
     try ModelArchive(try Checkpoint.open(path: path))
   }
 
-  /// Opens a VAE that replaces a checkpoint's own: a file in either layout, with or without `first_stage_model.` before
-  /// its names, or a diffusers folder.
+  /// Opens a VAE that replaces a checkpoint's own: a file in either layout, whose names may begin with `first_stage_model.`, or
+  /// a diffusers folder.
   ///
   /// Throws as `open(path:)` does.
   public static func openVAE(path: String) throws(WeightError) -> VAEArchive {
@@ -92,8 +91,8 @@ public struct ModelArchive: Sendable {
     self.family = family
     familyRemark =
       checkpoint.isFamilyGuessed
-      ? "the file does not tell \(family.title) from \(ModelFamily.sd2.title), and is taken for the former; one with the "
-        + "names of its text encoder as they were tells" : nil
+      ? "the file may be of \(family.title) or of \(ModelFamily.sd2.title), and is taken for the former; a file with the "
+        + "original names of its text encoder shows which" : nil
     layout = checkpoint.layout
     let unetConfiguration = try UNetConfiguration(unet, family: family)
     self.unet = Network(unetConfiguration, unet)
@@ -153,7 +152,7 @@ public struct ModelArchive: Sendable {
     return type
   }
 
-  /// Whether another model can go on where this one stops: its latents have as many channels and mean the same.
+  /// Whether another model can continue with this one's latents: they have the same channels and scale.
   public func hasLatents(of other: ModelArchive) -> Bool {
     unet.configuration.inChannels == other.unet.configuration.inChannels
       && family.latentScale == other.family.latentScale
@@ -181,9 +180,19 @@ public struct ModelArchive: Sendable {
     try vae?.weights.store.requireUnchanged()
   }
 
-  /// Finds every missing, misshapen and unread tensor of the model, from headers alone.
+  /// The VAE's decoder; nil in checkpoints that come without one.
+  public var decoderFiles: DecoderFiles? {
+    vae.map {
+      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scalingFactor.map(LatentScale.init))
+    }
+  }
+
+  /// The VAE's encoder; nil if the files have none.
+  public var encoderFiles: EncoderFiles? { vaeEncoder.map(EncoderFiles.init) }
+
+  /// Finds all missing, misshapen and unread tensors of the model, from headers alone.
   ///
-  /// With a separate VAE, leave out what is wrong with the model's own.
+  /// With a separate VAE, the model's own is not checked.
   public func audit(vae choice: VAEChoice = .own) -> WeightAudit {
     var audit = unread.merged(with: unet.audit())
     for textEncoder in textEncoders { audit = audit.merged(with: textEncoder.audit()) }
@@ -195,11 +204,11 @@ public struct ModelArchive: Sendable {
   public enum VAEChoice: Sendable {
     /// The model's own.
     case own
-    /// Another one, so that nothing is asked of the model's own.
+    /// Another one, so the model's own is not needed.
     case separate
   }
 
-  /// The SHA-256 of the file, or of the folder's files that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
+  /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
   public func sha256(_ cache: DigestCache) throws(WeightError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
   }

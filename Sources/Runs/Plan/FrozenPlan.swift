@@ -80,7 +80,7 @@ public enum FrozenPlan {
     _ plan: RunPlan<some Sequence<Job>>, _ generator: some ImageGenerator, _ lock: RunLock, on disk: Disk = Disk()
   ) throws {
     let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: generator.engine)
+    let details = RunDetails(recipe: plan.recipe, engine: generator.description)
     if let text = plan.recipeText {
       try AtomicFile.write(to: lock.folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(text.utf8))

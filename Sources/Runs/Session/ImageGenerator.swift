@@ -4,7 +4,7 @@ import Settings
 /// Makes images: the one thing that a run needs of the engine.
 public protocol ImageGenerator {
   /// What this generator is, for the manifest.
-  var engine: EngineDescription { get }
+  var description: EngineDescription { get }
 
   /// How often images asked the network so far, for the trace; none where the generator does not count.
   var evaluations: NetworkEvaluations { get }

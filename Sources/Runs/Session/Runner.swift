@@ -108,7 +108,7 @@ public struct Runner<Generator: ImageGenerator> {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
     let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.engine))
+    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.description))
     try prepare(identified, details, recipeText: plan.recipeText)
     let journal = try tenancy.journal(on: disk)
     var state = RunState(identified, shard: tenancy.shard)
@@ -242,7 +242,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.engine, on: disk)
+    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
     let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
     for batch in 0..<state.plan.batchCount where state.hasWork(batch) {
       for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, batch) {
@@ -262,7 +262,7 @@ public struct Runner<Generator: ImageGenerator> {
         let started = Timestamp.now()
         trace.begin(generator.evaluations)
         let keeper = CheckpointKeeper(
-          planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
+          planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
           beforeWriting: tenancy.check)
         do {
           let hasCrashed = !crashes.signals(planned.id).isEmpty
@@ -373,7 +373,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private func infotext(_ planned: PlannedJob) -> String {
-    Infotext(planned.job.settings, planned.ingredients, version: generator.engine.version).text
+    Infotext(planned.job.settings, planned.ingredients, version: generator.description.version).text
   }
 }
 

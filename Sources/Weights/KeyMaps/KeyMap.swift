@@ -47,8 +47,8 @@ enum TensorForm: Hashable, Sendable {
 /// Where a network's tensors are in a file: a list of rules from the names in code, which are the diffusers library's, to
 /// the names in the file.
 ///
-/// Rules replace whole dotted components. The first that fits is used; what no rule names keeps its name.
-struct KeyMap: Sendable {
+/// Rules replace whole dotted components. The first that matches is used; a name without a rule stays as it is.
+package struct KeyMap: Sendable {
   /// What all names of the network begin with in the file.
   var prefix: String
   var rules: [KeyRule]
