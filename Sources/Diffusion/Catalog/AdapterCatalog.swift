@@ -6,7 +6,7 @@ import Weights
 /// The LoRAs and embeddings that prompts may name: where they are, and everything known without reading their weights.
 final class AdapterCatalog {
   private let digests: DigestCache
-  private var shelves: [[String]: AdapterShelf] = [:]
+  private var loraFolders: [[String]: LoRAFolders] = [:]
   private var files: [String: File] = [:]
   private var matches: [MatchKey: AdapterMatch] = [:]
   private var libraries: [LibraryKey: EmbeddingLibrary] = [:]
@@ -52,11 +52,11 @@ final class AdapterCatalog {
     if let tag = tags.first(where: { $0.kind == "hypernet" }) { throw EngineError.hypernetwork(tag.text) }
     let wanted = try tags.filter(LoRATag.isKind).map { try LoRATag($0) }
     guard !wanted.isEmpty else { return [] }
-    let shelf = shelf(settings.adapterPlaces)
-    let missing = wanted.map(\.name).filter { shelf.path(of: $0) == nil }
-    guard missing.isEmpty else { throw shelf.missing(missing[0]) }
+    let folders = loraFolders(in: settings.adapterPlaces)
+    let missing = wanted.map(\.name).filter { folders.path(of: $0) == nil }
+    guard missing.isEmpty else { throw folders.missing(missing[0]) }
     return try wanted.map { tag in
-      let path = shelf.path(of: tag.name) ?? ""
+      let path = folders.path(of: tag.name) ?? ""
       let file = try file(path)
       return MatchedLoRA(
         identity: LoRAIdentity(
@@ -79,11 +79,11 @@ final class AdapterCatalog {
   /// What users should know about the embeddings that were opened so far; each note is returned once.
   func takeNotes() -> [String] { libraries.values.flatMap { $0.takeNotes() }.sorted() }
 
-  private func shelf(_ roots: [String]) -> AdapterShelf {
-    if let shelf = shelves[roots] { return shelf }
-    let shelf = AdapterShelf(roots: roots)
-    shelves[roots] = shelf
-    return shelf
+  private func loraFolders(in roots: [String]) -> LoRAFolders {
+    if let folders = loraFolders[roots] { return folders }
+    let folders = LoRAFolders(roots: roots)
+    loraFolders[roots] = folders
+    return folders
   }
 
   private func file(_ path: String) throws -> File {

@@ -106,7 +106,7 @@ final class ModelCatalog {
     let first = try pass(job.firstPass)
     guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
-      second = try handedOn(
+      second = try continued(
         second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
       )
     }
@@ -121,14 +121,14 @@ final class ModelCatalog {
       try model(refiner).identity.sha256 != model(settings.model).identity.sha256
     else { return ImagePass(begun: begun, finished: nil) }
     return ImagePass(
-      begun: begun, finished: try handedOn(begun, from: settings.model, to: refiner, key: "refiner_checkpoint"))
+      begun: begun, finished: try continued(begun, from: settings.model, to: refiner, key: "refiner_checkpoint"))
   }
 
   /// The settings with which a second checkpoint continues the work of the first.
   ///
   /// If the second has no VAE, the first one's decodes. If it is of another family, it gets no LoRAs, because its layers are
   /// others. Latents must mean the same to both, unless an image is handed over.
-  private func handedOn(
+  private func continued(
     _ settings: ImageSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
     key: String
   ) throws -> ImageSettings {

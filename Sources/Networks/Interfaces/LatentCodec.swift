@@ -77,21 +77,29 @@ public protocol LatentEncoderConfiguration: NetworkConfiguration {
   func encoder(_ w: WeightScope, compute: Compute) throws -> any LatentEncoder
 }
 
-/// A decoder in a model's files: its sizes and its weights, whatever its kind.
-public struct DecoderFiles: Sendable {
+/// A network in a model's files that decodes or encodes latents: its sizes and its weights, whatever its kind.
+public struct LatentCodecFiles<Configuration: Sendable>: Sendable {
   /// Its sizes.
-  public let configuration: any LatentDecoderConfiguration
-  /// The scale of the latents it decodes; nil if the files do not state it.
+  public let configuration: Configuration
+  /// The scale of its latents; nil if the files do not state it.
   public let scale: LatentScale?
   private let weights: WeightScope
 
-  /// A decoder.
-  public init(_ configuration: any LatentDecoderConfiguration, _ weights: WeightScope, scale: LatentScale?) {
+  /// A network.
+  public init(_ configuration: Configuration, _ weights: WeightScope, scale: LatentScale?) {
     self.configuration = configuration
     self.weights = weights
     self.scale = scale
   }
 
+  /// Throws `WeightError.changed` if a file was written to since it was opened.
+  public func requireUnchanged() throws(WeightError) { try weights.store.requireUnchanged() }
+}
+
+/// A decoder in a model's files.
+public typealias DecoderFiles = LatentCodecFiles<any LatentDecoderConfiguration>
+
+extension DecoderFiles {
   /// Reads the weights.
   ///
   /// Throws `WeightError`.
@@ -100,21 +108,10 @@ public struct DecoderFiles: Sendable {
   }
 }
 
-/// An encoder in a model's files: its sizes and its weights, whatever its kind.
-public struct EncoderFiles: Sendable {
-  /// Its sizes.
-  public let configuration: any LatentEncoderConfiguration
-  /// The scale of the latents it makes; nil if the files do not state it.
-  public let scale: LatentScale?
-  private let weights: WeightScope
+/// An encoder in a model's files.
+public typealias EncoderFiles = LatentCodecFiles<any LatentEncoderConfiguration>
 
-  /// An encoder.
-  public init(_ configuration: any LatentEncoderConfiguration, _ weights: WeightScope, scale: LatentScale?) {
-    self.configuration = configuration
-    self.weights = weights
-    self.scale = scale
-  }
-
+extension EncoderFiles {
   /// Reads the weights.
   ///
   /// Throws `WeightError`.
@@ -124,7 +121,4 @@ public struct EncoderFiles: Sendable {
 
   /// What is wrong with the set of tensors.
   public func audit() -> WeightAudit { weights.store.audit(expecting: configuration.expectedTensors) }
-
-  /// Throws `WeightError.changed` if a file was written to since it was opened.
-  public func requireUnchanged() throws(WeightError) { try weights.store.requireUnchanged() }
 }

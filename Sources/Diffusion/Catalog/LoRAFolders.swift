@@ -2,7 +2,7 @@ import Foundation
 import Weights
 
 /// The LoRAs in some folders, by the names that prompts may use.
-final class AdapterShelf {
+final class LoRAFolders {
   private let folders: [String]
   /// Paths by the file's name without extension; if two files have the same name, the first.
   private let paths: [String: String]
