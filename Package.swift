@@ -16,6 +16,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    // swift-crypto's own dependency, named only to pin it.
+    .package(url: "https://github.com/apple/swift-asn1.git", exact: "1.7.4"),
     .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
   ],
@@ -26,7 +28,7 @@ let package = Package(
     // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
     .systemLibrary(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CKernels", exclude: ["README.md"], cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
@@ -38,7 +40,7 @@ let package = Package(
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
     .target(name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings"], swiftSettings: optimised),
     .target(
-      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Text", crypto],
+      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", crypto],
       // Inside the program, so that a copy of it makes pages too.
       resources: [
         .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
@@ -46,26 +48,27 @@ let package = Package(
         .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
       ]),
-    .target(name: "Prompts"),
+    .target(name: "Prompts", dependencies: ["Text"]),
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
-    .target(name: "Recipes", dependencies: ["Infotext", "Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
+    .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
     .target(
       name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
 
     .target(
       name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
 
-    .target(name: "Networks", dependencies: ["Weights", "Tensors", "JSON", "Text"], swiftSettings: optimised),
+    .target(
+      name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
     .target(
       name: "Diffusion",
       dependencies: [
-        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "Text",
-        "Weights",
-        "Tensors", crypto,
+        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "Text", "Weights",
+        "TensorFiles", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -73,51 +76,56 @@ let package = Package(
       name: "sdbatch",
       dependencies: [
         "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
-        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", crypto,
+        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", crypto,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "sdbench",
       dependencies: [
-        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Text", "Tensors", "CPeaks",
+        "Runs", "Diffusion", "Networks", "Recipes", "Imaging", "Settings", "JSON", "Tensors", "CPeaks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: optimised),
+    .target(name: "TestSupport", dependencies: ["Text", crypto], path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "Text"]),
+    // SwiftPM warns about a package that no target uses.
     .testTarget(
-      name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "Text", "TestSupport", crypto]),
+      name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
-    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", "Text", crypto]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Weights", "TestSupport", "CKernels"], swiftSettings: optimised),
-    .testTarget(name: "WeightsTests", dependencies: ["Weights", "TestSupport"], swiftSettings: optimised),
+      name: "TensorsTests", dependencies: ["Tensors", "TensorFiles", "TestSupport", "CKernels"],
+      swiftSettings: optimised),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles", "TestSupport"], swiftSettings: optimised),
+    .testTarget(
+      name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
     .testTarget(
-      name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
+      name: "RecipesTests", dependencies: ["Recipes", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
       name: "RunsTests",
       dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
     .testTarget(
-      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "JSON", "Text", "TestSupport"]),
+      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "TestSupport"]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "Weights", "Tensors", "TestSupport"], swiftSettings: optimised),
+      name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"],
+      swiftSettings: optimised),
     .testTarget(
       name: "DiffusionTests",
       dependencies: [
-        "Diffusion", "Networks", "DemoModel", "Imaging", "Settings", "Prompts", "Sampling", "Tensors", "Text",
-        "Tokenization",
-        "Weights",
-        "TestSupport",
+        "Diffusion", "Networks", "DemoModel", "Imaging", "Infotext", "Settings", "Prompts", "Sampling", "Tensors",
+        "Tokenization", "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "Text", "TestSupport", crypto]),
+      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -20,26 +20,26 @@ static atomic_int file = -1;
 static atomic_flag entered = ATOMIC_FLAG_INIT;
 static char id[ID_SIZE + 1];
 
-// Only what POSIX calls async-signal-safe, and atomics.
+// Uses only async-signal-safe functions and atomics.
 static void note(int number, siginfo_t *info, void *context) {
-  // Threads that fault together: the first writes and ends the process, the others wait for that.
+  // If several threads crash at once, the first one writes and ends the process while the others wait.
   if (atomic_flag_test_and_set(&entered))
     for (;;) pause();
   int index = 0;
   while (index + 1 < COUNT && fatal[index].number != number) index++;
   int descriptor = atomic_load(&file);
   if (descriptor >= 0) {
-    // In one piece, so that processes that share the file do not mix their lines.
+    // In a single write, so that the lines of processes that share the file are not mixed.
     char line[ID_SIZE + 16];
     size_t id_size = strlen(id), name_size = strlen(fatal[index].name);
     memcpy(line, id, id_size);
     memcpy(line + id_size, fatal[index].name, name_size);
     while (write(descriptor, line, id_size + name_size) < 0 && errno == EINTR) {}
   }
-  // From here on every fault ends the process, one in the handler that was there before as well.
+  // From here on every fault ends the process, including one in the previous handler.
   for (int i = 0; i < COUNT; i++) signal(fatal[i].number, SIG_DFL);
-  // That one, such as the backtrace of the Swift runtime, may count on a fault that comes again when it returns; a signal
-  // that was sent does not, so the process is ended here.
+  // The previous handler, such as the backtrace of the Swift runtime, may rely on the fault happening again after it returns.
+  // A signal that was sent does not happen again, so raise it here.
   const struct sigaction *before = &previous[index];
   if (before->sa_flags & SA_SIGINFO)
     before->sa_sigaction(number, info, context);
@@ -51,7 +51,7 @@ static void note(int number, siginfo_t *info, void *context) {
 
 void crash_notes_install(void) {
   if (atomic_exchange(&installed, 1)) return;
-  // A stack that overflowed has no room for the handler.
+  // After a stack overflow there is no room for the handler on the normal stack.
   static char stack[1 << 16];
   stack_t now;
   if (sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE)) {
@@ -63,7 +63,7 @@ void crash_notes_install(void) {
   action.sa_sigaction = note;
   action.sa_flags = SA_ONSTACK | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  // A parent may have left them blocked.
+  // The parent process may have blocked them.
   sigset_t numbers;
   sigemptyset(&numbers);
   for (int i = 0; i < COUNT; i++) {

@@ -1,4 +1,4 @@
-// Builds the table: portable first, then every supported instruction set on top.
+// Fills the tables: portable first, then each supported instruction set on top.
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const ck_isa *const all[] = {
 };
 enum { COUNT = sizeof all / sizeof *all };
 
-static ck_table tables[COUNT];  // tables[i]: overlays 0...i
+static ck_table tables[COUNT];  // tables[i] has the overlays 0...i
 static int available[COUNT];
 static const ck_table *chosen;
 static int refused;

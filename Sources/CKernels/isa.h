@@ -1,4 +1,4 @@
-// One instruction set: how to recognise it, and the slots it does better than those before it.
+// An instruction set: how to detect it, and the slots that it does better than those before it.
 #ifndef CK_ISA_H
 #define CK_ISA_H
 
@@ -10,7 +10,7 @@ typedef struct {
   void (*overlay)(ck_table *);
 } ck_isa;
 
-// The widest of those before it is what an instruction set for one kind of numbers stands on.
+// The instruction sets for bfloat16 and for bytes build on it.
 extern const ck_isa ck_isa_avx512;
 
 #endif

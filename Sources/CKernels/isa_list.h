@@ -1,5 +1,5 @@
-// In overlay order: a later line replaces slots of an earlier one. What needs tiles (AMX) would come last: panels of bfloat16
-// and of bytes already lie as its instructions read them.
+// In overlay order: a later line replaces slots of an earlier one. AMX would come last; the panels of bfloat16 and of bytes
+// already have the layout that its instructions read.
 CK_ISA(portable)
 CK_ISA(neon)
 CK_ISA(neondot)

@@ -4,6 +4,6 @@
 #include <hb-ft.h>
 #include <fribidi/fribidi.h>
 
-// FreeType's names for them are macros with a cast, which Swift does not see.
+// FreeType defines these as macros with a cast, which Swift cannot import.
 static const FT_Int32 sdbatch_load_and_render = FT_LOAD_RENDER;
 static const int sdbatch_load_default = FT_LOAD_DEFAULT;

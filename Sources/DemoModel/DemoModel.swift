@@ -1,26 +1,26 @@
 import Foundation
 
-/// The small Stable Diffusion that comes with the program, and where its files are.
+/// The small Stable Diffusion model that comes with the program.
 public enum DemoModel {
-  /// Width and height, in pixels, that the model was trained at.
+  /// The width and height of the model's training images, in pixels.
   public static let nativeSize = 128
 
   /// The folder with the model's files, in the diffusers layout.
   ///
-  /// Looked for beside the executable and in `../share/sdbatch/`, as an installed program has it, then in the resources that
-  /// the build leaves beside the executable. `Bundle.module` would end the program where a copied binary finds none.
+  /// It is searched for next to the executable and in `../share/sdbatch/`, where installed programs have it, then in the
+  /// resources that the build puts next to the executable. `Bundle.module` would crash if a copied binary has no resources.
   ///
   /// - Parameter executable: The path of the running program.
-  /// - Returns: The first place that has it, or the places that were looked in.
+  /// - Returns: The first folder that has it, or all folders that were searched.
   public static func locate(executable: String) -> Location {
     let folder = URL(fileURLWithPath: executable).resolvingSymlinksInPath().deletingLastPathComponent()
-    let places = ["demo", "../share/sdbatch/demo", "sdbatch_DemoModel.resources/demo"]
+    let candidates = ["demo", "../share/sdbatch/demo", "sdbatch_DemoModel.resources/demo"]
       .map { folder.appendingPathComponent($0).standardizedFileURL.path }
-    let found = places.first { FileManager.default.fileExists(atPath: $0 + "/unet/config.json") }
-    return found.map(Location.found) ?? .missing(places)
+    let found = candidates.first { FileManager.default.fileExists(atPath: $0 + "/unet/config.json") }
+    return found.map(Location.found) ?? .missing(candidates)
   }
 
-  /// What a search for the model came to.
+  /// The result of a search for the model.
   public enum Location: Equatable, Sendable {
     /// The folder.
     case found(String)

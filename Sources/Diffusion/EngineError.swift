@@ -45,7 +45,7 @@ public enum EngineError: Error, CustomStringConvertible {
   public var description: String {
     switch self {
     case .demoModelMissing(let folders):
-      "demo model not found. Looked in \(folders.joined(separator: ", ")). Copy the folder \"demo\" next to the program"
+      "demo model not found. Looked in \(folders.joined(separator: ", ")). Copy the folder \"demo\" next to the program."
     case .vocabularyTooLarge(let path, let count, let known):
       """
       \(path): the vocabulary has \(count) tokens, but the model's text encoder knows \(known); \

@@ -1,32 +1,32 @@
 import Foundation
 
-/// How pixels of a new size are made from old ones.
+/// How the pixels of a resized image are computed.
 public enum ImageFilter: String, CaseIterable, Sendable {
-  /// The old pixel that is nearest to the new one's middle.
+  /// The old pixel that is nearest to the centre of the new one.
   case nearest = "Nearest"
   /// Windowed sinc of three lobes: Duchon 1979, "Lanczos Filtering in One and Two Dimensions".
   case lanczos = "Lanczos"
 }
 
 extension RGBImage {
-  /// The picture at another size, value for value as Pillow's `Image.resize` computes it for 8-bit images.
+  /// The image at another size, with exactly the values that Pillow's `Image.resize` computes for 8-bit images.
   ///
-  /// Lanczos goes over rows, then over columns, with 8-bit values between the two (columns first, as in Pillow 12 and later,
-  /// where a picture gets lower and wider); weights are rounded to 22 bits behind
-  /// the point. A picture made smaller is filtered over as many old pixels as a new one covers.
+  /// Lanczos filters rows, then columns, with 8-bit values in between. If the image becomes lower and wider, columns are
+  /// filtered first, as in Pillow 12 and later. Weights are rounded to 22 fractional bits. If the image becomes smaller, the
+  /// filter is widened by the scale.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
   ///   - height: In pixels, at least 1.
-  ///   - filter: How.
-  /// - Returns: A picture of that size.
+  ///   - filter: The filter.
+  /// - Returns: An image of that size.
   public func resized(width: Int, height: Int, filter: ImageFilter) -> RGBImage {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
     if width == self.width, height == self.height { return self }
     switch filter {
     case .nearest: return nearest(width: width, height: height)
     case .lanczos:
-      // Which way comes first shows in the last bit.
+      // The order of the passes affects the last bit.
       if height < self.height, width > self.width { return lanczosColumns(height: height).lanczosRows(width: width) }
       let wide = width == self.width ? self : lanczosRows(width: width)
       return height == self.height ? wide : wide.lanczosColumns(height: height)
@@ -34,8 +34,8 @@ extension RGBImage {
   }
 
   private func nearest(width: Int, height: Int) -> RGBImage {
-    let columns = Self.nearestPlaces(old: self.width, new: width)
-    let rows = Self.nearestPlaces(old: self.height, new: height)
+    let columns = Self.nearestPixels(old: self.width, new: width)
+    let rows = Self.nearestPixels(old: self.height, new: height)
     var pixels: [UInt8] = []
     pixels.reserveCapacity(width * height * 3)
     for row in rows {
@@ -47,13 +47,14 @@ extension RGBImage {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// The places add up one by one: where the step has no exact number, multiplying would meet other pixels.
-  private static func nearestPlaces(old: Int, new: Int) -> [Int] {
+  /// The nearest old pixel for each new one. Positions are summed up, as in Pillow: with an inexact step, multiplying would
+  /// give other pixels.
+  private static func nearestPixels(old: Int, new: Int) -> [Int] {
     let step = Double(old) / Double(new)
-    var place = step * 0.5
+    var position = step * 0.5
     return (0..<new).map { _ in
-      defer { place += step }
-      return min(Int(place), old - 1)
+      defer { position += step }
+      return min(Int(position), old - 1)
     }
   }
 
@@ -92,16 +93,16 @@ extension RGBImage {
   }
 }
 
-/// What one new pixel of a line takes from the old ones.
+/// The old pixels of a line, and their weights, that make up one new pixel.
 private struct LanczosTap {
   /// The first old pixel.
   let first: Int
-  /// The shares of old pixels, times 2²².
+  /// The weights of the old pixels, times 2²².
   let weights: [Int]
 
   private static let lobes = 3.0
   private static let fractionBits = 22
-  /// Sums start from a half, so that cutting off the fraction rounds.
+  /// Sums start at one half, so that truncation rounds.
   static let half = 1 << (fractionBits - 1)
 
   static func value(_ sum: Int) -> UInt8 { UInt8(clamping: sum >> fractionBits) }

@@ -1,29 +1,29 @@
 import CPNG
 
-/// A PNG file: a picture, and texts under keywords.
+/// A PNG file: an image, and texts with keywords.
 ///
-/// Pixels go through libpng's simplified interface, which returns its errors (the full one jumps out of C functions,
-/// which Swift does not allow). It writes no texts, so those are put into its file as the chunks that they are.
+/// Pixels are read and written by libpng's simplified interface, which returns errors. The full interface reports errors by
+/// `longjmp`, which Swift does not allow. The simplified one does not write texts, so they are inserted as chunks.
 public struct PNGFile: Hashable, Sendable {
-  /// The picture.
+  /// The image.
   public var image: RGBImage
   /// The texts in the order of the file.
   public var texts: [PNGText]
 
-  /// A file that holds this picture and these texts.
+  /// A file with this image and these texts.
   public init(image: RGBImage, texts: [PNGText] = []) {
     self.image = image
     self.texts = texts
   }
 
-  /// The first text under a keyword.
+  /// The first text with this keyword; nil if there is none.
   public func text(_ keyword: String) -> String? { texts.first { $0.keyword == keyword }?.text }
 
   // MARK: Writing
 
-  /// The bytes of the file: header, texts, pixels and end mark, nothing else.
+  /// The bytes of the file, with only header, texts, pixels and end mark.
   ///
-  /// libpng's own choice of filters and zlib's default level make them, so the same picture gives the same bytes.
+  /// They are made with libpng's choice of filters and zlib's default level, so equal images have equal bytes.
   ///
   /// - Returns: A PNG of 8-bit RGB.
   /// - Throws: `ImagingError` for a keyword that PNG does not allow, or if libpng reports an error.
@@ -31,7 +31,7 @@ public struct PNGFile: Hashable, Sendable {
     let textChunks = try texts.map { text throws(ImagingError) in try text.chunk() }
     var bytes = PNGChunk.signature
     for chunk in try PNGChunk.all(in: try encodedPixels()) {
-      // libpng adds a note that the colours are sRGB; the webui's files have none.
+      // libpng adds a chunk that says that the colours are sRGB. The webui's files do not have it.
       guard ["IHDR", "IDAT", "IEND"].contains(chunk.type) else { continue }
       chunk.append(to: &bytes)
       if chunk.type == "IHDR" { for text in textChunks { text.append(to: &bytes) } }
@@ -45,7 +45,7 @@ public struct PNGFile: Hashable, Sendable {
     control.width = png_uint_32(image.width)
     control.height = png_uint_32(image.height)
     control.format = Self.rgb
-    // More than deflate's worst case, a filter byte a row, and a header for each 8 KB; libpng asks for more if not.
+    // More than deflate's worst case, a filter byte per row, and a chunk header per 8 KB. libpng asks for more if needed.
     var capacity = png_alloc_size_t(image.pixels.count + image.pixels.count / 8 + image.height + 4096)
     for _ in 0..<2 {
       var status: Int32 = 0
@@ -61,19 +61,19 @@ public struct PNGFile: Hashable, Sendable {
 
   // MARK: Reading
 
-  /// Larger pictures are refused before memory is taken for them: 2^28 pixels.
+  /// Larger images are refused before memory is allocated for them: 2^28 pixels.
   public static let pixelLimit = 1 << 28
 
-  /// Reads a file whole: every checksum, every pixel and every text.
+  /// Reads a whole file, with every checksum, pixel and text.
   ///
   /// Any PNG is read: palettes, grey, 16 bits and alpha (over white) become 8-bit RGB.
   ///
   /// - Parameter bytes: The file.
-  /// - Throws: `ImagingError` for what is no PNG, damaged, or larger than `pixelLimit`.
+  /// - Throws: `ImagingError` for a file that is not a PNG, damaged, or larger than `pixelLimit`.
   public init(decoding bytes: [UInt8]) throws(ImagingError) {
     let chunks = try PNGChunk.all(in: bytes)
     texts = chunks.compactMap(PNGText.init)
-    // libpng keeps the address from the first of its calls to the last, so the bytes have to stay where they are.
+    // libpng keeps the address between calls, so the bytes must not move.
     image = try bytes.withUnsafeBufferPointer { bytes throws(ImagingError) in try Self.pixels(of: bytes) }
   }
 
@@ -88,7 +88,7 @@ public struct PNGFile: Hashable, Sendable {
       throw .tooLarge(width: width, height: height, pixelLimit: Self.pixelLimit)
     }
     control.format = Self.rgb
-    // Else libpng takes 16-bit values without a note of their gamma for linear light.
+    // Otherwise libpng treats 16-bit values without gamma information as linear.
     control.flags |= png_uint_32(PNG_IMAGE_FLAG_16BIT_sRGB)
     var background = png_color(red: 255, green: 255, blue: 255)
     var pixels = [UInt8](repeating: 0, count: width * height * 3)
@@ -102,14 +102,14 @@ public struct PNGFile: Hashable, Sendable {
   ///
   /// - Parameter bytes: The file.
   /// - Returns: The texts in the order of the file; those that do not decompress are left out.
-  /// - Throws: `ImagingError` for what is no PNG, truncated, or has a wrong checksum.
+  /// - Throws: `ImagingError` for a file that is not a PNG, is truncated, or has a wrong checksum.
   public static func texts(in bytes: [UInt8]) throws(ImagingError) -> [PNGText] {
     try PNGChunk.all(in: bytes).compactMap(PNGText.init)
   }
 
   // MARK: libpng
 
-  /// Three 8-bit channels, red first; the header says so by a macro that Swift does not see.
+  /// Three 8-bit channels, red first. The header's name for it is a macro that Swift cannot import.
   private static let rgb = png_uint_32(PNG_FORMAT_FLAG_COLOR)
 
   private static func control() -> png_image {

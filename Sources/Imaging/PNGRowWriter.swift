@@ -1,9 +1,9 @@
 import CZlib
 
-/// Writes a PNG of 8-bit RGB row by row, so that a picture of any height needs the memory of two rows.
+/// Writes a PNG of 8-bit RGB row by row, so that an image of any height needs the memory of two rows.
 ///
-/// libpng's interface for rows reports errors by jumping out of C functions, which Swift does not allow, and its simplified
-/// one wants all pixels at once. What is left is little: a filter for each row, deflate, and chunks.
+/// libpng's interface for rows reports errors by `longjmp`, which Swift does not allow, and its simplified one needs all
+/// pixels at once. What has to be done here is little: filter each row, compress it, and write chunks.
 ///
 /// Source: PNG specification, third edition, §9 (filters), §10 (compression), §12.7 (choice of a filter).
 public final class PNGRowWriter {
@@ -23,8 +23,8 @@ public final class PNGRowWriter {
   /// - Parameters:
   ///   - width: In pixels, at least 1.
   ///   - height: In pixels, at least 1.
-  ///   - texts: Put before the pixels.
-  ///   - sink: Takes the bytes of the file, piece by piece.
+  ///   - texts: Written before the pixels.
+  ///   - sink: Called with the bytes of the file, piece by piece.
   /// - Throws: `ImagingError` for a keyword that PNG does not allow, or what `sink` throws.
   public init(width: Int, height: Int, texts: [PNGText] = [], sink: @escaping ([UInt8]) throws -> Void) throws {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
@@ -53,7 +53,7 @@ public final class PNGRowWriter {
     stream.deallocate()
   }
 
-  /// Adds rows below those that are there; the file is whole after the last one.
+  /// Adds rows at the bottom; the file is complete after the last one.
   ///
   /// - Parameter pixels: `[rows, width, 3]`, red first.
   /// - Throws: `ImagingError.notEncoded` if zlib reports an error, or what the sink throws.
@@ -82,7 +82,7 @@ public final class PNGRowWriter {
     case none, sub, up, average, paeth
   }
 
-  /// The row under the filter that leaves the smallest sum of absolute differences.
+  /// The row after the filter that gives the smallest sum of absolute values.
   private func filtered(_ row: [UInt8]) -> [UInt8] {
     var best = 0
     var least = Int.max
@@ -122,7 +122,7 @@ public final class PNGRowWriter {
     return sum
   }
 
-  /// The one of three neighbours nearest to left + up - corner.
+  /// The one of the three neighbours that is nearest to left + up - corner.
   private static func paeth(_ left: Int, _ up: Int, _ corner: Int) -> Int {
     let estimate = left + up - corner
     let (a, b, c) = (abs(estimate - left), abs(estimate - up), abs(estimate - corner))

@@ -1,25 +1,25 @@
 import CZlib
 
-/// A text inside a PNG file, under a keyword.
+/// A text in a PNG file with its keyword.
 public struct PNGText: Hashable, Sendable {
-  /// 1 to 79 Latin-1 characters; the webui's is `parameters`.
+  /// 1 to 79 Latin-1 characters; the webui uses `parameters`.
   public var keyword: String
   /// Any text.
   public var text: String
 
-  /// A text under a keyword.
+  /// A text with a keyword.
   public init(keyword: String, text: String) {
     self.keyword = keyword
     self.text = text
   }
 
-  /// The chunk that Pillow makes of the text, hence the webui: `tEXt` if Latin-1 can write it, else plain `iTXt`.
+  /// The chunk that Pillow, and so the webui, writes for the text: `tEXt` if it is Latin-1, else uncompressed `iTXt`.
   func chunk() throws(ImagingError) -> PNGChunk {
     guard let keyword = Self.latin1(keyword), (1...79).contains(keyword.count),
       keyword.allSatisfy({ (0x20...0x7E).contains($0) || $0 >= 0xA1 }), keyword.first != 0x20, keyword.last != 0x20
     else { throw .badKeyword(keyword) }
     if let text = Self.latin1(text) { return PNGChunk(type: "tEXt", data: (keyword + [0] + text)[...]) }
-    // Not compressed, deflate, no language, no translated keyword.
+    // Compression flag (off), method, empty language, empty translated keyword.
     return PNGChunk(type: "iTXt", data: (keyword + [0, 0, 0, 0, 0] + Array(text.utf8))[...])
   }
 
@@ -34,7 +34,7 @@ public struct PNGText: Hashable, Sendable {
 
   // MARK: Reading
 
-  /// The text of a `tEXt`, `zTXt` or `iTXt` chunk; nothing for other chunks and for what does not decompress.
+  /// The text of a `tEXt`, `zTXt` or `iTXt` chunk; nil for other chunks and for texts that cannot be decompressed.
   init?(_ chunk: PNGChunk) {
     guard ["tEXt", "zTXt", "iTXt"].contains(chunk.type), let end = chunk.data.firstIndex(of: 0) else { return nil }
     keyword = Self.text(latin1: chunk.data[..<end])
@@ -59,7 +59,7 @@ public struct PNGText: Hashable, Sendable {
     return String(scalars)
   }
 
-  /// Texts are small; one that unpacks to more than this many bytes is an attack.
+  /// Texts are small. One that decompresses to more than this many bytes is an attack.
   private static let inflatedLimit = 1 << 24
 
   private static func inflated(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {

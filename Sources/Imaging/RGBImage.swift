@@ -1,4 +1,4 @@
-/// A picture of 8-bit red, green and blue values.
+/// An image of 8-bit red, green and blue values.
 public struct RGBImage: Hashable, Sendable {
   /// In pixels.
   public let width: Int
@@ -9,7 +9,7 @@ public struct RGBImage: Hashable, Sendable {
     didSet { precondition(pixels.count == width * height * 3, "an image keeps its size") }
   }
 
-  /// A picture of these values.
+  /// An image of these values.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
@@ -17,7 +17,7 @@ public struct RGBImage: Hashable, Sendable {
   ///   - pixels: `[height, width, 3]`.
   public init(width: Int, height: Int, pixels: [UInt8]) {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
-    precondition(pixels.count == width * height * 3, "an image has three values a pixel")
+    precondition(pixels.count == width * height * 3, "an image has three values per pixel")
     self.width = width
     self.height = height
     self.pixels = pixels

@@ -56,7 +56,7 @@ public enum GenerationInfo {
     version: String, timestamp: String
   ) -> JSONValue {
     let settings = images[0]
-    let extras = Infotext.extras(settings, ingredients, version: version, for: .info)
+    let extras = Infotext.extras(SettingsInUse(settings, ingredients), version: version, for: .info)
       .map { JSONMember($0.key, $0.value) }
     return [
       "prompt": .string(settings.prompt),

@@ -105,10 +105,10 @@ public struct InfotextSettings: Hashable, Sendable {
     readModels(&values)
     readSampler(&values)
     readNoise(&values)
-    readSchedule(&values)
-    readSamplerOptions(&values)
-    readPromptOptions(&values)
+    readRows(of: .every, &values)
+    readEta(&values)
     readSecondPass(&values)
+    if settings.hires != nil { readRows(of: .second, &values) }
     let isOurs = program?.hasPrefix("sdbatch ") == true
     if !isOurs { readOldVersion(version, &values) }
     remarks = values.finish(prompt: isOurs ? "" : infotext.prompt)
@@ -148,12 +148,6 @@ public struct InfotextSettings: Hashable, Sendable {
       settings.refinerSwitchAt = 0
       values.read("Refiner switch at", into: &settings.refinerSwitchAt)
     }
-    values.readChoice("Precision", into: &settings.precision)
-    values.readChoice("Prediction type", into: &settings.predictionType)
-    values.read("Feature cache", into: &settings.featureCache)
-    values.read("Tiling", into: &settings.tiling)
-    values.read("Token merging ratio", into: &settings.tokenMergingRatio)
-    values.readChoice("Weight packing", into: &settings.weightPacking)
   }
 
   private mutating func readSampler(_ values: inout InfotextValues) {
@@ -179,12 +173,9 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   private mutating func readNoise(_ values: inout InfotextValues) {
-    values.read("Variation seed", into: &settings.subseed)
-    values.read("Variation seed strength", into: &settings.subseedStrength)
     if let size = values.size("Seed resize from") {
       (settings.seedResizeFromW, settings.seedResizeFromH) = size
     }
-    values.read("ENSD", into: &settings.etaNoiseSeedDelta)
     guard let source = values.take("RNG") else { return }
     switch source.uppercased() {
     case "GPU", "NV": settings.rng = .nv
@@ -193,52 +184,25 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
-  private mutating func readSchedule(_ values: inout InfotextValues) {
-    values.readChoice("Noise Schedule", into: &settings.sdNoiseSchedule)
-    values.read("Downcast alphas_cumprod", into: &settings.useDowncastedAlphaBar)
-    values.read("Quantized timesteps", into: &settings.enableQuantization)
-    values.read("Discard penultimate sigma", into: &settings.alwaysDiscardNextToLastSigma)
-    values.read("Schedule min sigma", into: &settings.sigmaMin)
-    values.read("Schedule max sigma", into: &settings.sigmaMax)
-    values.read("Schedule rho", into: &settings.rho)
-    // The webui writes the first of these names and pastes the second.
-    for name in ["schedule", "scheduler"] {
-      values.read("Beta \(name) alpha", into: &settings.betaDistAlpha)
-      values.read("Beta \(name) beta", into: &settings.betaDistBeta)
+  /// The keys that one setting alone decides, each as the setting's kind says.
+  private mutating func readRows(of pass: SettingRow.Pass, _ values: inout InfotextValues) {
+    for row in SettingRow.all where row.pass == pass {
+      for entry in row.infotext where entry.reading == .byKind {
+        for key in [entry.key] + entry.spellings {
+          if let value = values.value(of: key, kind: row.kind) { row.set(value, in: &settings) }
+        }
+      }
     }
-    values.read("Old Karras scheduler sigmas", into: &settings.useOldKarrasSchedulerSigmas)
-    values.read("SGM noise multiplier", into: &settings.sgmNoiseMultiplier)
   }
 
-  private mutating func readSamplerOptions(_ values: inout InfotextValues) {
-    // Before DDIM's eta had a key of its own it stood under the common one.
+  private mutating func readEta(_ values: inout InfotextValues) {
+    // Before DDIM's eta had a key of its own, it was under the common one.
     if settings.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
       values.read("Eta", into: &settings.etaDDIM)
     } else {
       values.read("Eta", into: &settings.eta)
     }
     values.read("Eta DDIM", into: &settings.etaDDIM)
-    values.read("Sigma churn", into: &settings.sChurn)
-    values.read("Sigma tmin", into: &settings.sTmin)
-    var limit = 0.0
-    values.readLimit("Sigma tmax", into: &limit)
-    if limit != 0, limit != .infinity { settings.sTmax = limit }
-    values.read("Sigma noise", into: &settings.sNoise)
-    values.readChoice("UniPC variant", into: &settings.uniPCVariant)
-    values.readChoice("UniPC skip type", into: &settings.uniPCSkipType)
-    values.read("UniPC order", into: &settings.uniPCOrder)
-    values.read("UniPC lower order final", into: &settings.uniPCLowerOrderFinal)
-    values.read("NGMS", into: &settings.sMinUncond)
-    values.read("NGMS all steps", into: &settings.sMinUncondAll)
-    values.read("Skip Early CFG", into: &settings.skipEarlyCond)
-  }
-
-  private mutating func readPromptOptions(_ values: inout InfotextValues) {
-    values.read("Clip skip", into: &settings.clipSkip)
-    values.readChoice("Emphasis", into: &settings.emphasis)
-    var isOld = false
-    values.read("Old prompt editing timelines", into: &isOld)
-    if isOld { settings.timelines = .old }
   }
 
   private mutating func readSecondPass(_ values: inout InfotextValues) {

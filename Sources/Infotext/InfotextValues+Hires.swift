@@ -51,7 +51,7 @@ extension InfotextValues {
   ) -> (width: Int, height: Int)? {
     guard let (width, height) = size("First pass size") else { return nil }
     (hires.resizeX, hires.resizeY) = (whole.width, whole.height)
-    guard width > 0, height > 0 else { return HiresSize.usualFirstPass(width: whole.width, height: whole.height) }
+    guard width > 0, height > 0 else { return HiresSize.legacyFirstPass(width: whole.width, height: whole.height) }
     return (width, height)
   }
 

@@ -42,6 +42,48 @@ struct InfotextValues {
   /// Whether the text has the key, whatever its value.
   func has(_ key: String) -> Bool { values[key] != nil }
 
+  /// The value of a key as a setting of this kind; nil if it is missing or cannot be read, which is remarked on.
+  mutating func value(of key: String, kind: SettingKind) -> SettingValue? {
+    guard let text = take(key) else { return nil }
+    let value: SettingValue? =
+      switch kind {
+      case .text: .text(text)
+      case .integer, .seed, .bytes: Self.integer(text).map { .integer($0) }
+      case .number: Self.number(text).map { .number($0) }
+      case .limit:
+        Double(text).flatMap { $0.isNaN ? nil : $0 == 0 || $0 == .infinity ? .null : .number($0) }
+      case .flag: Self.flag(text).map { .flag($0) }
+      case .choice(let names) where names.contains("true"): Self.flag(text).map { .choice($0 ? "true" : "false") }
+      case .choice(let names): names.first { $0.lowercased() == text.lowercased() }.map { .choice($0) }
+      case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
+      case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
+      // These name files, which a text cannot find.
+      case .model, .vae, .otherModel, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path, .files,
+        .sheet, .address:
+        nil
+      }
+    if value == nil { complain(key, text, Self.expectation(of: kind)) }
+    return value
+  }
+
+  private static func expectation(of kind: SettingKind) -> String {
+    switch kind {
+    case .integer, .seed, .bytes: "a whole number"
+    case .number, .limit: "a number"
+    case .flag: "True or False"
+    case .choice(let names) where names.contains("true"): "True or False"
+    case .choice(let names): "one of " + names.joined(separator: ", ")
+    case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .styles,
+      .size,
+      .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      kind.expectation
+    }
+  }
+
+  private static func number(_ text: String) -> Double? { Double(text).flatMap { $0.isFinite ? $0 : nil } }
+
+  private static func flag(_ text: String) -> Bool? { ["true": true, "false": false][text.lowercased()] }
+
   mutating func read(_ key: String, into target: inout Int, isNeeded: Bool = false) {
     read(key, "a whole number", into: &target, isNeeded: isNeeded) { Self.integer($0).flatMap(Int.init(exactly:)) }
   }
@@ -51,22 +93,7 @@ struct InfotextValues {
   }
 
   mutating func read(_ key: String, into target: inout Double, isNeeded: Bool = false) {
-    read(key, "a number", into: &target, isNeeded: isNeeded) { text in
-      Double(text).flatMap { $0.isFinite ? $0 : nil }
-    }
-  }
-
-  /// A number that may be infinite.
-  mutating func readLimit(_ key: String, into target: inout Double) {
-    read(key, "a number", into: &target, isNeeded: false) { text in
-      Double(text).flatMap { $0.isNaN ? nil : $0 }
-    }
-  }
-
-  mutating func read(_ key: String, into target: inout Bool) {
-    read(key, "True or False", into: &target, isNeeded: false) { text in
-      ["true": true, "false": false][text.lowercased()]
-    }
+    read(key, "a number", into: &target, isNeeded: isNeeded, Self.number)
   }
 
   mutating func readChoice<Choice: CaseIterable & RawRepresentable<String>>(_ key: String, into target: inout Choice) {

@@ -1,3 +1,5 @@
+import Text
+
 extension JSONCursor {
   /// Reads a number that has neither fraction nor exponent and fits an `Int`.
   public mutating func integer() throws(JSONError) -> Int {
@@ -22,7 +24,7 @@ extension JSONCursor {
     return .number(number)
   }
 
-  /// Steps over a number; whether it has neither fraction nor exponent.
+  /// Skips a number; returns whether it has neither fraction nor exponent.
   mutating func skipNumber() throws(JSONError) -> Bool {
     let start = offset
     _ = takeByte("-")
@@ -50,18 +52,19 @@ extension JSONCursor {
     return offset - start
   }
 
+  /// The text from this offset to the current one.
   func text(from start: Int) -> String { String(decoding: bytes[start..<offset], as: UTF8.self) }
 }
 
 extension Int {
-  /// The value of digits that a minus may precede; nothing if it does not fit.
+  /// The value of digits, perhaps with a minus before them; nil if it does not fit.
   fileprivate init?(exactly digits: Range<Int>, in bytes: UnsafeRawBufferPointer) {
     let isNegative = bytes[digits.lowerBound] == UInt8(ascii: "-")
     var value = 0
     for byte in bytes[digits].dropFirst(isNegative ? 1 : 0) {
       let digit = Int(byte - UInt8(ascii: "0"))
       let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
-      // Negative numbers are summed downwards, as the least one has no positive counterpart.
+      // Negative numbers are summed downwards, because `Int.min` has no positive counterpart.
       let (sum, isBeyond) =
         isNegative ? tens.subtractingReportingOverflow(digit) : tens.addingReportingOverflow(digit)
       if isTooLarge || isBeyond { return nil }

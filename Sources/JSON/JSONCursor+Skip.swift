@@ -1,5 +1,5 @@
 extension JSONCursor {
-  /// Steps over a value without looking into it: only its strings and brackets are followed, which is quick.
+  /// Skips a value. Only strings and brackets are recognised in it, which is fast.
   public mutating func skip() throws(JSONError) {
     skipSpace()
     switch peek {

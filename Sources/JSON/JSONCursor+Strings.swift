@@ -1,7 +1,7 @@
 import Text
 
 extension JSONCursor {
-  /// Reads a string and undoes its escapes.
+  /// Reads a string and decodes its escapes.
   public mutating func string() throws(JSONError) -> String {
     guard take("\"") else { throw expected("a string") }
     let start = offset
@@ -21,7 +21,7 @@ extension JSONCursor {
     return text
   }
 
-  /// Steps over everything that stands for itself.
+  /// Skips the characters up to the next quote or backslash.
   private mutating func skipPlain() throws(JSONError) {
     while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
       guard byte >= 0x20 else { throw expected("an escaped control character") }
@@ -50,9 +50,9 @@ extension JSONCursor {
       guard let scalar = Unicode.Scalar(code) else { break }
       return scalar
     default:
-      throw JSONError(offset: start, reason: "the escape is not a valid one")
+      throw JSONError(offset: start, reason: "the escape is invalid")
     }
-    throw JSONError(offset: start, reason: "the escape is not a valid one: half of a surrogate pair")
+    throw JSONError(offset: start, reason: "the escape is invalid: half of a surrogate pair")
   }
 
   private mutating func codeUnit() throws(JSONError) -> UInt32 {

@@ -1,34 +1,36 @@
-/// Reads JSON (RFC 8259) from bytes, one value after the other, without building a tree unless asked for one.
+import Text
+
+/// Reads JSON (RFC 8259) from bytes, one value after the other. It builds a tree only on request.
 ///
-/// Integers are exact, and depth is bounded. All errors tell what was expected, what was found, and where.
+/// Integers are exact, and depth is bounded. All errors say what was expected, what was found, and where.
 public struct JSONCursor {
-  /// What becomes of a key that an object holds twice, about which RFC 8259 says nothing.
+  /// How to treat repeated keys in an object, which RFC 8259 leaves open.
   public enum RepeatedKeys: Sendable {
-    /// Each is handed over, in order.
+    /// All are kept, in order.
     case kept
-    /// An error at the second one.
+    /// The second one is an error.
     case refused
   }
 
-  /// Objects and arrays within one another, at most.
+  /// The limit of nested objects and arrays.
   public static let depthLimit = 64
 
   /// Bytes read so far.
   public internal(set) var offset = 0
-  /// Where the key begins whose value is being read.
+  /// The offset of the key whose value is being read.
   public private(set) var keyOffset = 0
 
   let bytes: UnsafeRawBufferPointer
   private let repeatedKeys: RepeatedKeys
   private var depth = 0
 
-  /// Starts at the first of `bytes`, which must outlive the cursor.
+  /// A cursor at the start of `bytes`, which must outlive it.
   public init(_ bytes: UnsafeRawBufferPointer, repeatedKeys: RepeatedKeys = .refused) {
     self.bytes = bytes
     self.repeatedKeys = repeatedKeys
   }
 
-  /// Reads an object, handing each key to `member`, which reads that key's value.
+  /// Reads an object. Calls `member` with each key to read the key's value.
   public mutating func object(
     _ member: (inout JSONCursor, String) throws(JSONError) -> Void
   ) throws(JSONError) {
@@ -51,7 +53,7 @@ public struct JSONCursor {
     depth -= 1
   }
 
-  /// Reads an array, calling `element` to read each of its values.
+  /// Reads an array. Calls `element` to read each of its values.
   public mutating func array(_ element: (inout JSONCursor) throws(JSONError) -> Void) throws(JSONError) {
     try open("[", "an array")
     if !take("]") {
@@ -81,7 +83,7 @@ public struct JSONCursor {
     }
   }
 
-  /// Makes sure that nothing but white space is left.
+  /// Checks that only white space is left.
   public mutating func end() throws(JSONError) {
     skipSpace()
     guard offset == bytes.count else { throw expected("the end of the JSON text") }
@@ -131,12 +133,12 @@ public struct JSONCursor {
   }
 }
 
-/// The keys of an object so far: a list while they are few, as in most objects, and then a set.
+/// The keys of an object so far: a list while there are few, as in most objects, then a set.
 private struct DistinctKeys {
   private var few: [String] = []
   private var many: Set<String> = []
 
-  /// Adds a key; false if it was there.
+  /// Adds a key; returns false if it was there already.
   mutating func insert(_ key: String) -> Bool {
     if many.isEmpty {
       guard !few.contains(key) else { return false }

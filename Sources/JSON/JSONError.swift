@@ -1,6 +1,6 @@
 /// What is wrong with a JSON text, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Bytes from the start of the text; nothing when the fault is not at one place.
+  /// Bytes from the start of the text; nil if the fault has no single position.
   public var offset: Int?
   /// What was expected, and what was found.
   public var reason: String
@@ -11,18 +11,18 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     self.reason = reason
   }
 
-  /// What and where: fit for a text of one line; see `JSONPosition` for others.
+  /// The reason and the offset, for texts of one line; see `JSONPosition` for others.
   public var description: String { offset.map { "\(reason) at byte \($0)" } ?? reason }
 }
 
-/// A place in a text as editors count: lines and columns from 1, a column for each Unicode scalar.
+/// A position in a text as editors count it: lines and columns from 1, with one column per Unicode scalar.
 public struct JSONPosition: Hashable, Sendable, CustomStringConvertible {
   /// The line, counted from 1.
   public var line = 1
   /// The column, counted from 1.
   public var column = 1
 
-  /// The place of a byte.
+  /// The position of a byte.
   ///
   /// - Parameters:
   ///   - offset: Bytes before it, as `JSONError` and `JSONCursor` count them.

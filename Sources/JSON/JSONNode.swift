@@ -1,47 +1,49 @@
-/// A JSON value as it stands in a text: with its place, and numbers as they are written, however large.
+import Text
+
+/// A JSON value with its position in the text, and with numbers as they are written, however large.
 public struct JSONNode: Hashable, Sendable {
-  /// What stands there.
+  /// The kind and the content of a value.
   public enum Content: Hashable, Sendable {
     case null
     case bool(Bool)
-    /// The number's own letters.
+    /// The number as it is written.
     case number(String)
     case string(String)
     case array([JSONNode])
-    /// In the written order; no name occurs twice.
+    /// The members in the written order, without repeated names.
     case object([Member])
   }
 
   /// A name and its value in an object.
   public struct Member: Hashable, Sendable {
-    /// What stands before the colon.
+    /// The name, before the colon.
     public var name: String
-    /// Bytes before the name.
+    /// The number of bytes before the name.
     public var offset: Int
-    /// What stands after the colon.
+    /// The value, after the colon.
     public var value: JSONNode
   }
 
-  /// A word of Python's in the place of one of JSON's.
+  /// A word of Python instead of JSON's.
   public struct PythonWord: Hashable, Sendable {
     /// `True`, `False` or `None`.
     public var word: String
-    /// What JSON has for it.
+    /// The corresponding word of JSON.
     public var json: String
-    /// Bytes before it.
+    /// The number of bytes before it.
     public var offset: Int
   }
 
-  /// What stands there.
+  /// The kind and the content.
   public var content: Content
-  /// Bytes before it.
+  /// The number of bytes before it.
   public var offset: Int
 
-  /// Reads one value and nothing after it but white space.
+  /// Reads one value, after which only white space may follow.
   ///
   /// - Parameters:
   ///   - bytes: UTF-8.
-  ///   - pythonWords: Is given each `True`, `False` and `None`, which are read as JSON's words.
+  ///   - pythonWords: Each `True`, `False` and `None` is appended here, and read as the word of JSON.
   /// - Throws: `JSONError` for anything else that RFC 8259 does not allow, for names that are repeated, and for values
   ///   nested deeper than `JSONCursor.depthLimit`.
   public init(parsing bytes: UnsafeRawBufferPointer, pythonWords: inout [PythonWord]) throws(JSONError) {

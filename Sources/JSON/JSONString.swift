@@ -1,8 +1,8 @@
 import Text
 
-/// Strings as JSON writes them, in the form of Python's `json.dumps(text, ensure_ascii=False)`.
+/// JSON strings in the form of Python's `json.dumps(text, ensure_ascii=False)`.
 package enum JSONString {
-  /// The quoted form of `text`: `/`, 0x7F and everything beyond ASCII stay as they are.
+  /// The quoted form of `text`. `/`, 0x7F and everything beyond ASCII are not escaped.
   package static func quoted(_ text: String) -> String {
     var bytes: [UInt8] = []
     append(text, to: &bytes)

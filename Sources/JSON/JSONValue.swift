@@ -1,3 +1,5 @@
+import Text
+
 /// A JSON value whose objects keep their members in order.
 public enum JSONValue: Hashable, Sendable {
   case null
@@ -9,25 +11,25 @@ public enum JSONValue: Hashable, Sendable {
   case array([JSONValue])
   case object([JSONMember])
 
-  /// The member with this name, the last one where a file repeats it; nothing where there is none or this is no object.
+  /// The value of the member with this name, of the last one if it is repeated; nil if there is none or this is not an object.
   public subscript(name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members.last { $0.name == name }?.value
   }
 
-  /// The text of a string; nothing for other values.
+  /// The text of a string; nil for other values.
   public var text: String? {
     guard case .string(let text) = self else { return nil }
     return text
   }
 
-  /// The value of an integer; nothing for other values.
+  /// The value of an integer; nil for other values.
   public var integerValue: Int64? {
     guard case .integer(let value) = self else { return nil }
     return value
   }
 
-  /// The value of a number of either kind; nothing for other values.
+  /// The value of a number of either kind; nil for other values.
   public var numberValue: Double? {
     switch self {
     case .integer(let value): Double(value)
@@ -36,7 +38,7 @@ public enum JSONValue: Hashable, Sendable {
     }
   }
 
-  /// The values of an array; nothing for other values.
+  /// The values of an array; nil for other values.
   public var elements: [JSONValue]? {
     guard case .array(let elements) = self else { return nil }
     return elements
@@ -51,11 +53,11 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
-  /// Reads one value and nothing after it but white space.
+  /// Reads one value, after which only white space may follow.
   ///
   /// - Parameters:
   ///   - bytes: UTF-8.
-  ///   - repeatedKeys: What becomes of a key that stands twice in an object.
+  ///   - repeatedKeys: How to treat repeated keys in an object.
   /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
   public init(parsing bytes: UnsafeRawBufferPointer, repeatedKeys: JSONCursor.RepeatedKeys = .kept) throws(JSONError) {
     var cursor = JSONCursor(bytes, repeatedKeys: repeatedKeys)
@@ -63,7 +65,7 @@ extension JSONValue {
     try cursor.end()
   }
 
-  /// Reads one value and nothing after it but white space; repeated keys are kept.
+  /// Reads one value, after which only white space may follow; repeated keys are kept.
   ///
   /// - Parameter bytes: UTF-8.
   /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
@@ -71,7 +73,7 @@ extension JSONValue {
     try self.init(parsing: UnsafeRawBufferPointer(bytes))
   }
 
-  /// Reads one value and nothing after it but white space; repeated keys are kept.
+  /// Reads one value, after which only white space may follow; repeated keys are kept.
   ///
   /// - Parameter text: JSON.
   /// - Throws: `JSONError` for anything that RFC 8259 does not allow, and for values nested too deep.
@@ -81,7 +83,7 @@ extension JSONValue {
 }
 
 extension JSONValue: CustomStringConvertible {
-  /// The value as messages show it: cut short where it is long.
+  /// The value for messages; long values are shortened.
   public var description: String {
     switch self {
     case .null: "null"
@@ -96,29 +98,11 @@ extension JSONValue: CustomStringConvertible {
   }
 }
 
-extension String {
-  /// The text on one line, cut where it would make a message unreadable, and without what steers a terminal: it may come out
-  /// of a file of anybody's.
-  package var abridged: String {
-    let limit = 100
-    var line = ""
-    for scalar in unicodeScalars.prefix(limit) {
-      switch scalar {
-      case "\n", "\r", "\t": line += " "
-      case _ where scalar.properties.generalCategory == .control:
-        line += "\\u{\(String(scalar.value, radix: 16))}"
-      default: line.unicodeScalars.append(scalar)
-      }
-    }
-    return unicodeScalars.dropFirst(limit).isEmpty ? line : line + "..."
-  }
-}
-
 /// A name and its value in a JSON object.
 public struct JSONMember: Hashable, Sendable {
-  /// What stands before the colon.
+  /// The name, before the colon.
   public var name: String
-  /// What stands after it.
+  /// The value, after the colon.
   public var value: JSONValue
 
   /// A member of an object.

@@ -1,27 +1,27 @@
 import Text
 
-/// Writes JSON as UTF-8 bytes: no white space, members in the order they are given, numbers as Python prints them.
+/// Writes JSON as UTF-8 bytes: without white space, members in the given order, numbers as Python prints them.
 ///
-/// What is not a finite number becomes `null`.
+/// NaN and infinities become `null`.
 public struct JSONWriter: Sendable {
-  /// What has been written and not yet been taken by `flush`.
+  /// The bytes that have been written since the last `flush`.
   public private(set) var bytes: [UInt8] = []
   private var needsComma = false
 
-  /// A writer that has written nothing.
+  /// A writer without output.
   public init() {}
 
-  /// Writes an object whose members `body` writes, each as `key` and a value or by `member`.
+  /// Writes an object. `body` writes its members, each by `key` and a value or by `member`.
   public mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
     try nest(open: "{", close: "}", body)
   }
 
-  /// Writes an array whose elements `body` writes.
+  /// Writes an array. `body` writes its elements.
   public mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
     try nest(open: "[", close: "]", body)
   }
 
-  /// Writes a member's name; its value follows.
+  /// Writes a member's name; the caller writes its value next.
   public mutating func key(_ name: String) {
     separate()
     appendString(name)
@@ -78,19 +78,19 @@ public struct JSONWriter: Sendable {
     }
   }
 
-  /// Writes a member that is text, or `null` for nothing.
+  /// Writes a member that is text, or `null` for nil.
   public mutating func member(_ name: String, _ text: String?) {
     key(name)
     if let text { string(text) } else { null() }
   }
 
-  /// Writes a member that is an integer, or `null` for nothing.
+  /// Writes a member that is an integer, or `null` for nil.
   public mutating func member(_ name: String, _ value: (some BinaryInteger)?) {
     key(name)
     if let value { integer(value) } else { null() }
   }
 
-  /// Writes a member that is a number, or `null` for nothing.
+  /// Writes a member that is a number, or `null` for nil.
   public mutating func member(_ name: String, _ value: Double?) {
     key(name)
     if let value { number(value) } else { null() }
@@ -111,13 +111,13 @@ public struct JSONWriter: Sendable {
     bytes.append(UInt8(ascii: "\n"))
   }
 
-  /// Ends a line of a file that holds one value a line.
+  /// Ends a line in a file with one value per line.
   public mutating func endLine() {
     bytes.append(UInt8(ascii: "\n"))
     needsComma = false
   }
 
-  /// Hands over what has been written so far and goes on behind it, with the memory kept.
+  /// Calls `consume` with the bytes written so far and removes them; the memory is reused.
   public mutating func flush(_ consume: ([UInt8]) throws -> Void) rethrows {
     try consume(bytes)
     bytes.removeAll(keepingCapacity: true)

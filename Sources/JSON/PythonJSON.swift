@@ -1,6 +1,6 @@
-/// JSON in the form of Python's `json.dumps` as it is by default, which is how the webui writes the `info` of a response.
+/// JSON in the default form of Python's `json.dumps`, in which the webui writes the `info` of a response.
 public enum PythonJSON {
-  /// The value on one line: `, ` and `: ` between its parts, everything beyond ASCII escaped, floats as Python has them.
+  /// The value on one line, with `, ` and `: ` as separators, everything beyond ASCII escaped, and floats as Python writes them.
   public static func text(_ value: JSONValue) -> String {
     var text = ""
     append(value, to: &text)

@@ -1,39 +1,41 @@
+import Text
+
 /// A tag in a prompt that asks for a network besides the model: `<lora:name:0.8>`.
 ///
-/// Source: `parse_prompt` of stable-diffusion-webui 1.10.1: `<(\w+):([^>]+)>`, wherever it stands.
+/// Source: `parse_prompt` of stable-diffusion-webui 1.10.1: `<(\w+):([^>]+)>`, anywhere in the prompt.
 public struct ExtraNetworkTag: Hashable, Sendable {
   /// What kind of network is asked for: `lora`.
   public let kind: String
   /// The arguments that are not named, in order.
   public let positional: [String]
-  /// The arguments with `=` in them; of one name the last.
+  /// The arguments with `=` in them; if a name is repeated, its last value.
   public let named: [String: String]
-  /// The tag as it stands in the prompt.
+  /// The tag as the prompt has it.
   public let text: String
 
   /// A prompt without its tags, and the tags.
   ///
-  /// All tags leave the prompt, those of unknown kinds, too; the blanks around them stay.
+  /// All tags are removed from the prompt, also those of unknown kinds; the white space around them stays.
   public static func split(_ prompt: String) -> (text: String, tags: [ExtraNetworkTag]) {
     guard prompt.utf8.contains(UInt8(ascii: "<")) else { return (prompt, []) }
     let scalars = Array(prompt.unicodeScalars)
     var text = String.UnicodeScalarView()
     var tags: [ExtraNetworkTag] = []
-    var place = 0
-    while place < scalars.count {
-      if scalars[place] == "<", let (tag, end) = tag(in: scalars, at: place) {
+    var index = 0
+    while index < scalars.count {
+      if scalars[index] == "<", let (tag, end) = tag(in: scalars, at: index) {
         tags.append(tag)
-        place = end
+        index = end
       } else {
-        text.append(scalars[place])
-        place += 1
+        text.append(scalars[index])
+        index += 1
       }
     }
     return tags.isEmpty ? (prompt, []) : (String(text), tags)
   }
 
   private static func tag(in scalars: [Unicode.Scalar], at start: Int) -> (ExtraNetworkTag, end: Int)? {
-    guard let colon = scalars[(start + 1)...].firstIndex(where: { !$0.isWord }), colon > start + 1,
+    guard let colon = scalars[(start + 1)...].firstIndex(where: { !PythonText.isWord($0) }), colon > start + 1,
       scalars[colon] == ":", let end = scalars[(colon + 1)...].firstIndex(of: ">"), end > colon + 1
     else { return nil }
     let tag = ExtraNetworkTag(
@@ -49,7 +51,7 @@ public struct ExtraNetworkTag: Hashable, Sendable {
     var named: [String: String] = [:]
     for argument in arguments.split(separator: ":", omittingEmptySubsequences: false) {
       let sides = argument.split(separator: "=", omittingEmptySubsequences: false)
-      // With two signs an argument is none that has a name.
+      // An argument with two equals signs is positional.
       if sides.count == 2 { named[String(sides[0])] = String(sides[1]) } else { positional.append(String(argument)) }
     }
     self.positional = positional
@@ -57,25 +59,25 @@ public struct ExtraNetworkTag: Hashable, Sendable {
   }
 }
 
-/// What a tag says of a LoRA: `<lora:name:te:unet:dyn>`, or with names `te=`, `unet=` and `dyn=`.
+/// A tag that asks for a LoRA: `<lora:name:te:unet:dyn>`, or with named arguments `te=`, `unet=` and `dyn=`.
 public struct LoRATag: Hashable, Sendable {
-  /// What the prompt calls it: a file's name without extension, or the name that its training gave it.
+  /// Its name in the prompt: a file's name without extension, or the name that its training gave it.
   public let name: String
-  /// What its changes of text encoders are multiplied by; 1 where nothing is said.
+  /// The factor for its changes of text encoders; 1 by default.
   public let textMultiplier: Double
-  /// What its changes of the UNet are multiplied by; as `textMultiplier` where nothing is said.
+  /// The factor for its changes of the UNet; `textMultiplier` by default.
   public let unetMultiplier: Double
-  /// The rank that its matrices are cut to.
+  /// The rank that its matrices are cut to; nil for all of it.
   public let rankLimit: Int?
 
-  /// Whether a tag is one of a LoRA: `lora`, or `lyco` as the webui's extension for LyCORIS called them.
+  /// Whether a tag asks for a LoRA: its kind is `lora`, or `lyco` as in the webui's extension for LyCORIS.
   public static func isKind(_ tag: ExtraNetworkTag) -> Bool { tag.kind == "lora" || tag.kind == "lyco" }
 
-  /// Reads a tag; throws `PromptError.tag` for numbers that are none.
+  /// Reads a tag; throws `PromptError.tag` for an argument that is not a number.
   public init(_ tag: ExtraNetworkTag) throws(PromptError) {
     func number(_ text: String?, _ what: String) throws(PromptError) -> Double? {
       guard let text else { return nil }
-      guard let number = Double(text.strippingBlanks), Float(number).isFinite else {
+      guard let number = Double(PythonText.stripped(text)), Float(number).isFinite else {
         throw .tag(tag.text, problem: "found \"\(text)\", expected a number, \(what)")
       }
       return number
@@ -84,12 +86,12 @@ public struct LoRATag: Hashable, Sendable {
       throw .tag(tag.text, problem: "found no name, expected one as in <lora:name:0.8>")
     }
     self.name = name
-    func positional(_ place: Int) -> String? { tag.positional.count > place ? tag.positional[place] : nil }
+    func positional(_ index: Int) -> String? { tag.positional.count > index ? tag.positional[index] : nil }
     let text = try number(tag.named["te"] ?? positional(1), "how much of it text encoders get") ?? 1
     textMultiplier = text
     unetMultiplier = try number(tag.named["unet"] ?? positional(2), "how much of it the UNet gets") ?? text
     if let rank = tag.named["dyn"] ?? positional(3) {
-      guard let limit = Int(rank.strippingBlanks), limit >= 0 else {
+      guard let limit = Int(PythonText.stripped(rank)), limit >= 0 else {
         throw .tag(tag.text, problem: "found \"\(rank)\", expected a whole number, the rank to cut it to")
       }
       rankLimit = limit

@@ -1,8 +1,10 @@
-/// A prompt parted into runs of equal weight, by the webui's emphasis syntax.
+import Text
+
+/// A prompt split into runs of equal weight, by the webui's emphasis syntax.
 ///
-/// `(text)` multiplies the weight by 1.1, `[text]` divides it by 1.1, `(text:1.3)` multiplies it by 1.3; brackets nest,
-/// unclosed ones reach to the end, stray ones are text. A backslash before a bracket or a backslash makes it text;
-/// any other backslash is dropped. The word `BREAK` begins a new chunk.
+/// `(text)` multiplies the weight by 1.1, `[text]` divides it by 1.1, `(text:1.3)` multiplies it by 1.3; brackets nest.
+/// An unclosed bracket reaches to the end; a closing bracket without an opening one is text. A backslash makes the
+/// bracket or backslash after it text; any other backslash is dropped. The word `BREAK` begins a new chunk.
 public struct PromptAttention: Hashable, Sendable {
   /// A part of the prompt with its weight.
   public struct Run: Hashable, Sendable {
@@ -17,16 +19,16 @@ public struct PromptAttention: Hashable, Sendable {
       self.weight = weight
     }
 
-    /// Whether this is a `BREAK`: inside brackets its weight is another, and the webui takes it for a word.
+    /// Whether this is a `BREAK`. Inside brackets its weight is not -1, and the webui treats it as a word.
     public var isBreak: Bool { weight == -1 && text.utf8.elementsEqual("BREAK".utf8) }
   }
 
-  /// The runs in order, neighbours of different weight; one empty run for an empty prompt.
+  /// The runs in order; neighbours differ in weight. An empty prompt has one empty run.
   public let runs: [Run]
 
   /// Parses `prompt`.
   ///
-  /// Throws `weightNotANumber` for weights such as `1.1.1`, at which the webui fails too, and `weightTooLarge`.
+  /// Throws `weightNotANumber` for weights such as `1.1.1`, on which the webui fails too, and `weightTooLarge`.
   public init(_ prompt: String) throws(PromptError) {
     var parser = AttentionParser(prompt)
     runs = try parser.parse()
@@ -36,12 +38,12 @@ public struct PromptAttention: Hashable, Sendable {
   }
 }
 
-/// Reads a prompt once, scalar by scalar: a combining mark after a bracket must not hide it.
+/// Reads a prompt in one pass over its scalars. By characters, a combining mark after a bracket would hide the bracket.
 private struct AttentionParser {
   private let scalars: [Unicode.Scalar]
-  private var place = 0
+  private var index = 0
   private var runs: [PromptAttention.Run] = []
-  /// Where the open brackets began, as places in `runs`.
+  /// For each open bracket, the index of its first run in `runs`.
   private var roundStarts: [Int] = []
   private var squareStarts: [Int] = []
 
@@ -50,15 +52,15 @@ private struct AttentionParser {
   }
 
   mutating func parse() throws(PromptError) -> [PromptAttention.Run] {
-    while place < scalars.count {
-      switch scalars[place] {
+    while index < scalars.count {
+      switch scalars[index] {
       case "\\": parseBackslash()
       case "(":
         roundStarts.append(runs.count)
-        place += 1
+        index += 1
       case "[":
         squareStarts.append(runs.count)
-        place += 1
+        index += 1
       case ")": close(roundStarts.popLast(), factor: 1.1)
       case "]": close(squareStarts.popLast(), factor: 1 / 1.1)
       case ":": try parseColon()
@@ -70,48 +72,48 @@ private struct AttentionParser {
     return merged()
   }
 
-  /// A backslash that hides nothing leaves an empty run, which keeps apart what stands before and after it.
+  /// A backslash that escapes nothing leaves an empty run, which keeps the text before it and after it separate.
   private mutating func parseBackslash() {
-    let escaped = scalars[(place + 1)...].prefix(1).prefix { "()[]\\".unicodeScalars.contains($0) }
+    let escaped = scalars[(index + 1)...].prefix(1).prefix { "()[]\\".unicodeScalars.contains($0) }
     append(escaped)
-    place = escaped.endIndex
+    index = escaped.endIndex
   }
 
-  /// Closes the bracket that was opened at `start`; one that was not opened is text.
+  /// Closes the bracket whose first run is `start`; without an opening bracket it is text.
   private mutating func close(_ start: Int?, factor: Double) {
     if let start {
       multiply(from: start, by: factor)
     } else {
-      append(scalars[place...place])
+      append(scalars[index...index])
     }
-    place += 1
+    index += 1
   }
 
-  /// `: 1.2 )` closes the innermost round bracket; without one, or in any other form, the colon is text.
+  /// `: 1.2 )` closes the innermost round bracket. Without an open one, or in any other form, the colon is text.
   private mutating func parseColon() throws(PromptError) {
-    guard let (number, end) = weight(after: place) else {
-      append(scalars[place...place])
-      place += 1
+    guard let (number, end) = weight(after: index) else {
+      append(scalars[index...index])
+      index += 1
       return
     }
     guard let start = roundStarts.popLast() else {
-      append(scalars[place..<end])
-      place = end
+      append(scalars[index..<end])
+      index = end
       return
     }
-    guard let factor = scalars[number].number else {
+    guard let factor = PythonNumber.value(scalars[number]) else {
       let before = String(scalars[..<number.lowerBound])
       throw .weightNotANumber(weight: String(scalars[number]), position: before.count + 1)
     }
     multiply(from: start, by: factor)
-    place = end
+    index = end
   }
 
   private mutating func parseText() {
     let syntax = "\\()[]:".unicodeScalars
-    let end = scalars[place...].firstIndex { syntax.contains($0) } ?? scalars.count
-    appendParted(scalars[place..<end])
-    place = end
+    let end = scalars[index...].firstIndex { syntax.contains($0) } ?? scalars.count
+    appendSplit(scalars[index..<end])
+    index = end
   }
 
   private mutating func append(_ text: ArraySlice<Unicode.Scalar>, weight: Double = 1) {
@@ -119,7 +121,7 @@ private struct AttentionParser {
   }
 
   private mutating func multiply(from start: Int, by factor: Double) {
-    for index in start..<runs.count { runs[index].weight *= factor }
+    for run in start..<runs.count { runs[run].weight *= factor }
   }
 
   private func merged() -> [PromptAttention.Run] {
@@ -140,14 +142,14 @@ private struct AttentionParser {
 // MARK: - Weights
 
 extension AttentionParser {
-  /// The place of the number in `:`, blanks, number, blanks, `)`, and the place after it all.
+  /// Finds a colon, white space, a number, white space and `)`: the range of the number, and the index after the `)`.
   private func weight(after colon: Int) -> (number: Range<Int>, end: Int)? {
-    let start = skip(from: colon + 1, while: \.isBlank)
+    let start = skip(from: colon + 1, while: PythonText.isSpace)
     var end = start
     if end < scalars.count, scalars[end] == "+" || scalars[end] == "-" { end += 1 }
     let digits = end
-    end = skip(from: end) { $0 == "." || $0.digit != nil }
-    let close = skip(from: end, while: \.isBlank)
+    end = skip(from: end) { $0 == "." || PythonText.digit($0) != nil }
+    let close = skip(from: end, while: PythonText.isSpace)
     guard end > digits, close < scalars.count, scalars[close] == ")" else { return nil }
     return (start..<end, close + 1)
   }
@@ -160,25 +162,25 @@ extension AttentionParser {
 // MARK: - BREAK
 
 extension AttentionParser {
-  /// Appends text, parted at each `BREAK` that is a word of its own; the blanks around it go with it.
-  private mutating func appendParted(_ text: ArraySlice<Unicode.Scalar>) {
+  /// Appends text, split at each `BREAK` that is a word of its own. White space around the word is dropped.
+  private mutating func appendSplit(_ text: ArraySlice<Unicode.Scalar>) {
     let word = Array("BREAK".unicodeScalars)
     var start = text.startIndex
-    var place = start
-    while place + word.count <= text.endIndex {
-      let end = place + word.count
-      guard text[place..<end].elementsEqual(word), place == text.startIndex || !text[place - 1].isWord,
-        end == text.endIndex || !text[end].isWord
+    var index = start
+    while index + word.count <= text.endIndex {
+      let end = index + word.count
+      guard text[index..<end].elementsEqual(word), index == text.startIndex || !PythonText.isWord(text[index - 1]),
+        end == text.endIndex || !PythonText.isWord(text[end])
       else {
-        place += 1
+        index += 1
         continue
       }
-      let before = text[start..<place]
-      let kept = before.lastIndex { !$0.isBlank }.map { $0 + 1 } ?? start
+      let before = text[start..<index]
+      let kept = before.lastIndex { !PythonText.isSpace($0) }.map { $0 + 1 } ?? start
       append(text[start..<kept])
-      append(text[place..<end], weight: -1)
-      start = text[end...].firstIndex { !$0.isBlank } ?? text.endIndex
-      place = start
+      append(text[index..<end], weight: -1)
+      start = text[end...].firstIndex { !PythonText.isSpace($0) } ?? text.endIndex
+      index = start
     }
     append(text[start...])
   }

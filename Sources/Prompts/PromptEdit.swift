@@ -1,8 +1,8 @@
-/// A change of a picture's prompts before styles are applied, as the webui's plot makes it.
+/// A change of an image's prompts before styles are applied, as the webui's X/Y/Z plot makes it.
 public enum PromptEdit: Hashable, Sendable {
   /// Replaces the first text wherever it occurs in both prompts ("Prompt S/R").
   case replace(String, by: String)
-  /// Puts these texts into the places that they have in the prompt, in this order ("Prompt order").
+  /// Rearranges these texts: the positions that they have in the prompt are filled in this order ("Prompt order").
   case order([String])
 
   /// Why an edit cannot be made.
@@ -14,13 +14,13 @@ public enum PromptEdit: Hashable, Sendable {
   /// Makes the change.
   ///
   /// - Parameters:
-  ///   - prompt: What the picture shows.
-  ///   - negativePrompt: What it does not show.
-  /// - Throws: When the prompts lack what the edit is about; they are as they were then.
+  ///   - prompt: The prompt.
+  ///   - negativePrompt: The negative prompt.
+  /// - Throws: `Problem` if the prompts lack a text of the edit; they are unchanged then.
   public func apply(to prompt: inout String, _ negativePrompt: inout String) throws(Problem) {
     switch self {
     case .replace(let text, let replacement):
-      guard prompt.firstPlace(of: text) != nil || negativePrompt.firstPlace(of: text) != nil else {
+      guard prompt.firstRange(of: text) != nil || negativePrompt.firstRange(of: text) != nil else {
         throw .missing(text)
       }
       guard !text.isEmpty, text != replacement else { return }
@@ -30,25 +30,25 @@ public enum PromptEdit: Hashable, Sendable {
     }
   }
 
-  /// Places are taken from left to right, each text's behind those before it.
+  /// Fills the positions from left to right.
   private static func ordered(_ prompt: String, _ texts: [String]) throws(Problem) -> String {
-    var found: [(place: String.Index, text: String)] = []
+    var found: [(index: String.Index, text: String)] = []
     for text in texts {
-      guard let place = prompt.firstPlace(of: text)?.lowerBound else { throw .missing(text) }
-      found.append((place, text))
+      guard let index = prompt.firstRange(of: text)?.lowerBound else { throw .missing(text) }
+      found.append((index, text))
     }
-    // Of texts at one place the first named is first, so the sort has to be stable.
+    // Texts at the same position keep the order in which they are named, so the sort has to be stable.
     let sorted = found.enumerated().sorted {
-      ($0.element.place, $0.offset) < ($1.element.place, $1.offset)
+      ($0.element.index, $0.offset) < ($1.element.index, $1.offset)
     }.map(\.element.text)
     var result = ""
-    var place = prompt.startIndex
-    for (text, inItsPlace) in zip(sorted, texts) {
-      guard let range = prompt.firstPlace(of: text, from: place) else { throw .missing(text) }
-      result += prompt[place..<range.lowerBound]
-      result += inItsPlace
-      place = range.upperBound
+    var index = prompt.startIndex
+    for (text, replacement) in zip(sorted, texts) {
+      guard let range = prompt.firstRange(of: text, from: index) else { throw .missing(text) }
+      result += prompt[index..<range.lowerBound]
+      result += replacement
+      index = range.upperBound
     }
-    return result + prompt[place...]
+    return result + prompt[index...]
   }
 }

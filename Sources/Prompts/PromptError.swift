@@ -1,8 +1,8 @@
 /// Why a prompt cannot be read.
 public enum PromptError: Error, Equatable {
-  /// An emphasis such as `(word:1.1.1)` whose weight is no number; `position` counts the prompt's characters from 1.
+  /// An emphasis such as `(word:1.1.1)` whose weight is not a number; `position` counts the prompt's characters from 1.
   case weightNotANumber(weight: String, position: Int)
-  /// Nested weights whose product is too large for 32-bit arithmetic.
+  /// Nested weights whose product overflows Float32.
   case weightTooLarge(weight: Double, text: String)
   /// A tag such as `<lora:name:0.8>` that cannot be read.
   case tag(String, problem: String)

@@ -1,40 +1,42 @@
-/// What a prompt says at each call of the model: `[from:to:when]` and `[a|b]` replaced by what counts then.
+import Text
+
+/// The text of a prompt at each call of the model, with `[from:to:when]` and `[a|b]` resolved for that call.
 ///
 /// Source: the prompt editing of stable-diffusion-webui 1.10.1, with the timelines of that version and of 1.5.1.
 public struct PromptSchedule: Hashable, Sendable {
-  /// A text and how long it counts.
+  /// A text and the last call that it is used for.
   public struct Entry: Hashable, Sendable {
-    /// The last call that the text is for, from 0: the webui includes it.
+    /// The last call that uses the text, counted from 0. The webui includes it.
     public var end: Int
-    /// The prompt with its editing done; emphasis and `BREAK` stand there as they were.
+    /// The prompt with its editing resolved; emphasis and `BREAK` are still in it.
     public var text: String
 
-    /// A text with its end.
+    /// A text up to this call.
     public init(end: Int, text: String) {
       self.end = end
       self.text = text
     }
   }
 
-  /// The entries by rising ends, at least one; neighbours may have the same text.
+  /// The entries in ascending order of `end`: at least one. Neighbours may have the same text.
   public let entries: [Entry]
 
   /// Reads `prompt`.
   ///
-  /// What is no prompt editing as a whole, such as a `|` outside of square brackets, is text from end to end.
+  /// A prompt that breaks the grammar, for example by a `|` outside of square brackets, is plain text as a whole.
   ///
   /// - Parameters:
   ///   - prompt: One part of a prompt, or a negative prompt.
-  ///   - calls: The calls that the sampler makes as the webui reckons them: the steps, or twice as many for samplers of
+  ///   - calls: The sampler's calls of the model as the webui counts them: the steps, or twice as many for a sampler of
   ///     second order. At least 1.
-  ///   - usesOldTimelines: Whether a `when` below 1 is a fraction of the calls and any other a number of them; otherwise
-  ///     those with a point are fractions.
-  ///   - callsBefore: The calls of the pass before this one: numbers go on from there, and fractions from 1. Old timelines
-  ///     begin again, and go by that pass's calls. Nothing for the first pass.
+  ///   - usesOldTimelines: How to read `when`. With old timelines, a value below 1 is a fraction of the calls and any
+  ///     other is a number of calls; otherwise a value with a decimal point is a fraction.
+  ///   - callsBefore: The calls of the previous pass, nil for the first pass. Numbers of calls continue after them, and
+  ///     fractions continue from 1. Old timelines start again, over the calls of the previous pass.
   public init(_ prompt: String, calls: Int, usesOldTimelines: Bool = false, callsBefore: Int? = nil) {
     let calls = usesOldTimelines ? callsBefore ?? calls : calls
     let scalars = Array(prompt.unicodeScalars)
-    // Most prompts have no editing, and then every way to read them gives the text.
+    // Most prompts have no editing, and no square bracket means none.
     guard scalars.contains("["), let tree = EditingParser(scalars).parsed() else {
       entries = [Entry(end: calls, text: prompt)]
       return
@@ -44,15 +46,15 @@ public struct PromptSchedule: Hashable, Sendable {
     entries = timeline.ends.map { Entry(end: $0, text: timeline.text(at: $0)) }
   }
 
-  /// The place in `entries` of what counts at a call of the model, counted from 0; the first after all have ended.
+  /// The index in `entries` of the text for a call of the model, counted from 0; 0 after the last entry has ended.
   public func index(atCall call: Int) -> Int { entries.firstIndex { call <= $0.end } ?? 0 }
 }
 
-/// A prompt as nested editing; children are places in `nodes`, so that deep nesting needs no deep stack.
+/// A prompt as nested editing. Children are indices of `nodes`, so that deep nesting needs no deep stack.
 struct EditingTree {
   enum Node {
     case text(ArraySlice<Unicode.Scalar>)
-    /// `before` counts through `when`, then `after`.
+    /// `before` up to and including `when`, then `after`.
     case scheduled(before: [Int], after: [Int], when: When)
     case alternate([[Int]])
   }
@@ -62,7 +64,7 @@ struct EditingTree {
     let value: Double
     let hasPoint: Bool
 
-    /// The last boundary of what stands before, at most `calls`.
+    /// The last call of the text before the change, at most `calls`.
     func end(calls: Int, usesOldTimelines: Bool, callsBefore: Int?) -> Int {
       let isFraction = usesOldTimelines ? value < 1 : hasPoint
       let start: Double = callsBefore.map { isFraction ? 1 : Double($0) } ?? 0
@@ -84,7 +86,7 @@ private struct Timeline {
   let usesOldTimelines: Bool
   let callsBefore: Int?
 
-  /// Where the text may change, and the end of it all.
+  /// The calls after which the text may change, and the last call.
   var ends: [Int] {
     var ends: Set<Int> = [calls]
     for node in tree.nodes {
@@ -106,8 +108,8 @@ private struct Timeline {
   func text(at boundary: Int) -> String {
     var text = String.UnicodeScalarView()
     var waiting = Array(tree.root.reversed())
-    while let place = waiting.popLast() {
-      switch tree.nodes[place] {
+    while let index = waiting.popLast() {
+      switch tree.nodes[index] {
       case .text(let scalars): text.append(contentsOf: scalars)
       case .scheduled(let before, let after, let when):
         let end = end(when)
@@ -124,50 +126,50 @@ private struct Timeline {
 
 /// Reads prompt editing in one pass.
 ///
-/// The webui has a grammar with ambiguities: outside of all syntax any bracket and colon may also be text. Inside they may
-/// not, so which brackets belong together is never in doubt, and a pair whose inside fits no rule makes text of itself
-/// and of every bracket that is open around it. What is left is syntax.
+/// The webui's grammar is ambiguous: outside of all brackets, a bracket or colon may be syntax or text. Inside brackets it
+/// may only be syntax, so it is always clear which brackets form a pair. A pair whose content fits no rule is text, and so
+/// is every bracket that is open around it. Everything else is syntax.
 struct EditingParser {
   private let scalars: [Unicode.Scalar]
   private var tree = EditingTree(nodes: [], root: [])
   private var open: [Bracket] = []
 
-  /// A bracket that is not closed yet, with what stands between its separators.
+  /// A bracket that is not closed yet, with the nodes between its separators.
   private struct Bracket {
-    let place: Int
+    let index: Int
     var parts: [[Int]] = [[]]
     var separators: [Int] = []
   }
 
   init(_ scalars: [Unicode.Scalar]) { self.scalars = scalars }
 
-  /// Nothing for a prompt that the grammar has no way to read.
+  /// Parses the prompt; nil if it breaks the grammar.
   consuming func parsed() -> EditingTree? {
-    var place = 0
-    while place < scalars.count {
-      switch scalars[place] {
+    var index = 0
+    while index < scalars.count {
+      switch scalars[index] {
       case "\\":
-        // A backslash goes with whatever follows in its line.
-        guard place + 1 < scalars.count, scalars[place + 1] != "\n" else { return nil }
-        append(place..<(place + 2))
-        place += 1
-      case "(", "[": open.append(Bracket(place: place))
-      case ")", "]": guard close(at: place) else { return nil }
+        // A backslash takes the next scalar of its line with it.
+        guard index + 1 < scalars.count, scalars[index + 1] != "\n" else { return nil }
+        append(index..<(index + 2))
+        index += 1
+      case "(", "[": open.append(Bracket(index: index))
+      case ")", "]": guard close(at: index) else { return nil }
       case ":", "|":
         if !open.isEmpty {
-          open[open.count - 1].separators.append(place)
+          open[open.count - 1].separators.append(index)
           open[open.count - 1].parts.append([])
-        } else if scalars[place] == ":" {
-          append(place..<(place + 1))
+        } else if scalars[index] == ":" {
+          append(index..<(index + 1))
         } else {
           return nil
         }
       default:
-        let end = scalars[place...].firstIndex { Self.syntax.contains($0) } ?? scalars.count
-        append(place..<end)
-        place = end - 1
+        let end = scalars[index...].firstIndex { Self.syntax.contains($0) } ?? scalars.count
+        append(index..<end)
+        index = end - 1
       }
-      place += 1
+      index += 1
     }
     return flatten() ? tree : nil
   }
@@ -189,13 +191,13 @@ struct EditingParser {
     open[last].parts[open[last].parts.count - 1] += nodes
   }
 
-  /// False where the prompt cannot be read.
-  private mutating func close(at place: Int) -> Bool {
-    guard let bracket = open.last, scalars[bracket.place] == (scalars[place] == ")" ? "(" : "["),
-      let nodes = nodes(of: bracket, closedAt: place)
+  /// Returns false if the prompt breaks the grammar.
+  private mutating func close(at index: Int) -> Bool {
+    guard let bracket = open.last, scalars[bracket.index] == (scalars[index] == ")" ? "(" : "["),
+      let nodes = nodes(of: bracket, closedAt: index)
     else {
       guard flatten() else { return false }
-      append(place..<(place + 1))
+      append(index..<(index + 1))
       return true
     }
     open.removeLast()
@@ -203,11 +205,11 @@ struct EditingParser {
     return true
   }
 
-  /// What a pair of brackets stands for; nothing where its inside fits no rule.
+  /// The nodes of a pair of brackets; nil if its content fits no rule.
   private mutating func nodes(of bracket: Bracket, closedAt end: Int) -> [Int]? {
     let colons = bracket.separators.count { scalars[$0] == ":" }
     let bars = bracket.separators.count - colons
-    let isSquare = scalars[bracket.place] == "["
+    let isSquare = scalars[bracket.index] == "["
     if bars == 0, isSquare ? colons == 0 : colons < 2 { return literal(bracket) + [add(.text(scalars[end...end]))] }
     guard isSquare else { return nil }
     if colons == 0 { return [add(.alternate(bracket.parts))] }
@@ -219,29 +221,29 @@ struct EditingParser {
   /// The number between the last colon and the bracket.
   private func when(_ bracket: Bracket, end: Int) -> EditingTree.When? {
     guard let colon = bracket.separators.last else { return nil }
-    let inside = scalars[(colon + 1)..<end].drop { $0.isBlank }
-    guard let last = inside.lastIndex(where: { !$0.isBlank }) else { return nil }
+    let inside = scalars[(colon + 1)..<end].drop(while: PythonText.isSpace)
+    guard let last = inside.lastIndex(where: { !PythonText.isSpace($0) }) else { return nil }
     let number = inside[...last]
     let allowed = "+-.eE0123456789".unicodeScalars
-    // Everything that `Double` takes of these is a number of the grammar, but for an infinity.
+    // Whatever `Double` accepts of these is also a number of the grammar; the scalars exclude "inf" and "nan".
     guard number.allSatisfy({ allowed.contains($0) }), let value = Double(String(number)) else { return nil }
     return EditingTree.When(value: value, hasPoint: number.contains("."))
   }
 
-  /// An open bracket and what it holds as it stands there, editing inside of it included.
+  /// A bracket and its content as text; editing inside it is kept.
   private mutating func literal(_ bracket: Bracket) -> [Int] {
-    var nodes = [add(.text(scalars[bracket.place...bracket.place]))]
-    for (index, part) in bracket.parts.enumerated() {
-      if index > 0 {
-        let place = bracket.separators[index - 1]
-        nodes.append(add(.text(scalars[place...place])))
+    var nodes = [add(.text(scalars[bracket.index...bracket.index]))]
+    for (number, part) in bracket.parts.enumerated() {
+      if number > 0 {
+        let separator = bracket.separators[number - 1]
+        nodes.append(add(.text(scalars[separator...separator])))
       }
       nodes += part
     }
     return nodes
   }
 
-  /// Makes text of all open brackets; false where a bar would be left outside of them.
+  /// Turns all open brackets into text; returns false if that would leave a bar outside of all brackets.
   private mutating func flatten() -> Bool {
     for bracket in open {
       guard !bracket.separators.contains(where: { scalars[$0] == "|" }) else { return false }

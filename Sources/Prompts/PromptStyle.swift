@@ -1,8 +1,10 @@
-/// A style: texts that are put around the prompts of a picture.
+import Text
+
+/// A style: texts that are added to the prompts of an image.
 public struct PromptStyle: Hashable, Sendable {
   /// What recipes call it.
   public var name: String
-  /// The text for the prompt, with `{prompt}` in place of the prompt or to be put after it.
+  /// The text for the prompt. `{prompt}` in it is replaced by the prompt; without it, the text is added after the prompt.
   public var prompt: String
   /// The same for the negative prompt.
   public var negativePrompt: String
@@ -14,16 +16,18 @@ public struct PromptStyle: Hashable, Sendable {
     self.negativePrompt = negativePrompt
   }
 
-  /// The prompt with a style's text, as the webui joins them: in the place of each `{prompt}`, else both with a comma
-  /// between them, without the blanks at their ends and without what is empty.
+  /// The prompt combined with a style's text, as the webui does it.
+  ///
+  /// The prompt replaces each `{prompt}`. Without that mark, the two are stripped of white space and joined by a comma,
+  /// unless one of them is empty.
   ///
   /// - Parameters:
-  ///   - text: The style's.
-  ///   - prompt: What styles before this one made.
-  /// - Returns: The prompt to go on with.
+  ///   - text: The style's text.
+  ///   - prompt: The prompt with the styles before this one.
+  /// - Returns: The combined prompt.
   public static func merged(_ text: String, into prompt: String) -> String {
     let mark = "{prompt}"
-    if text.firstPlace(of: mark) != nil { return text.replacing(mark, by: prompt) }
-    return [prompt.strippingBlanks, text.strippingBlanks].filter { !$0.isEmpty }.joined(separator: ", ")
+    if text.firstRange(of: mark) != nil { return text.replacing(mark, by: prompt) }
+    return [PythonText.stripped(prompt), PythonText.stripped(text)].filter { !$0.isEmpty }.joined(separator: ", ")
   }
 }

@@ -1,63 +1,37 @@
-/// The second pass of an image, which the webui calls hires fix: what the first pass made is enlarged, and some of its noise
-/// is put back and taken away once more.
-///
-/// The coding keys are the recipe's keys, which are the webui's request fields.
-public struct HiresSettings: Codable, Hashable, Sendable {
-  /// How many times as wide and high the image becomes, unless a size is given.
-  public var scale: Double
-  /// The width to reach, in pixels; 0 follows from the height.
-  public var resizeX: Int
-  /// The height to reach, in pixels; 0 follows from the width.
-  public var resizeY: Int
-  /// What enlarges; nothing stands for the first latent filter, and is not told of.
-  public var upscaler: UpscalerReference?
-  /// Sampling steps of the second pass; 0 for as many as in the first.
-  public var steps: Int
+import JSON
+
+/// The settings of the second pass (the webui's hires fix), and a row for each: the first pass is enlarged, some of its noise
+/// is put back and removed once more.
+public struct HiresSettings: Hashable, Sendable {
   /// How much noise is put back: 1 all of it, 0 none.
-  public var denoisingStrength: Double
-  /// The checkpoint; nothing for the first pass's.
-  public var checkpoint: ModelReference?
+  public var denoisingStrength = 0.7
+  /// The factor by which width and height grow, unless a size is given.
+  public var scale = 2.0
+  /// The width to reach, in pixels; 0 follows from the height.
+  public var resizeX = 0
+  /// The height to reach, in pixels; 0 follows from the width.
+  public var resizeY = 0
+  /// Sampling steps of the second pass; 0 for as many as in the first.
+  public var steps = 0
   /// Which pass a refiner finishes.
-  public var refinerPass: RefinerPass
-  /// How the steps are taken; nothing for the first pass's sampler.
+  public var refinerPass = RefinerPass.second
+  /// The fraction of all tokens that is merged; 0 for the first pass's.
+  public var tokenMergingRatio = 0.0
+  /// The checkpoint; nil for the first pass's.
+  public var checkpoint: ModelReference?
+  /// How the steps are taken; nil for the first pass's sampler.
   public var sampler: SamplerID?
-  /// The schedule; nothing for the one that the first pass asks for.
+  /// The schedule; nil for the one that the first pass asks for.
   public var scheduler: ScheduleID?
   /// What the image shows; empty for the first pass's prompt.
-  public var prompt: String
+  public var prompt = ""
   /// What guidance steers away from; empty for the first pass's negative prompt.
-  public var negativePrompt: String
-  /// The part of all tokens that is merged; 0 for the first pass's.
-  public var tokenMergingRatio: Double
+  public var negativePrompt = ""
+  /// What enlarges; nil means the first latent filter, and is not recorded in infotexts.
+  public var upscaler: UpscalerReference?
 
-  enum CodingKeys: String, CodingKey {
-    case scale = "hr_scale"
-    case resizeX = "hr_resize_x"
-    case resizeY = "hr_resize_y"
-    case upscaler = "hr_upscaler"
-    case steps = "hr_second_pass_steps"
-    case denoisingStrength = "denoising_strength"
-    case checkpoint = "hr_checkpoint_name"
-    case refinerPass = "hires_fix_refiner_pass"
-    case sampler = "hr_sampler_name"
-    case scheduler = "hr_scheduler"
-    case prompt = "hr_prompt"
-    case negativePrompt = "hr_negative_prompt"
-    case tokenMergingRatio = "token_merging_ratio_hr"
-  }
-
-  /// The webui's values.
-  public init() {
-    scale = 2
-    resizeX = 0
-    resizeY = 0
-    steps = 0
-    denoisingStrength = 0.7
-    refinerPass = .second
-    prompt = ""
-    negativePrompt = ""
-    tokenMergingRatio = 0
-  }
+  /// The webui's defaults.
+  public init() {}
 
   /// What enlarges.
   public var effectiveUpscaler: UpscalerReference { upscaler ?? .latent }
@@ -66,118 +40,149 @@ public struct HiresSettings: Codable, Hashable, Sendable {
   public var enlargesImages: Bool { effectiveUpscaler.enlargesImages }
 }
 
-/// Which pass of an image with two the refiner finishes, as the webui names them.
-public enum RefinerPass: String, CaseIterable, Codable, Hashable, Sendable {
-  /// Only the first.
-  case first = "first pass"
-  /// Only the second, as in the webui where nothing is asked for.
-  case second = "second pass"
-  /// Each.
-  case both = "both passes"
-}
-
-/// What an image of the first pass is enlarged to, and what of that is kept.
-///
-/// Sizes are those of the webui: fractions of pixels are dropped, and latents have an eighth of the size, rounded down.
-public struct HiresSize: Hashable, Sendable {
-  /// In pixels, before anything is cut off; no multiple of 8 as a rule.
-  public var width: Int
-  /// In pixels, before anything is cut off.
-  public var height: Int
-  /// Latent columns that are kept.
-  public var columns: Range<Int>
-  /// Latent rows that are kept.
-  public var rows: Range<Int>
-
-  /// Of the image, in pixels.
-  public var finalWidth: Int { 8 * columns.count }
-  /// Of the image, in pixels.
-  public var finalHeight: Int { 8 * rows.count }
-
-  /// The size of the second pass.
-  ///
-  /// - Parameters:
-  ///   - hires: Where both sides are given the image covers them, and what is too much of one side is cut off.
-  ///   - firstWidth: Of the first pass, in pixels.
-  ///   - firstHeight: Of the first pass, in pixels.
-  public init(_ hires: HiresSettings, firstWidth: Int, firstHeight: Int) {
-    let (x, y) = (hires.resizeX, hires.resizeY)
-    var surplus = (x: 0, y: 0)
-    switch (x, y) {
-    case (0, 0):
-      width = Int(Double(firstWidth) * hires.scale)
-      height = Int(Double(firstHeight) * hires.scale)
-    case (_, 0): (width, height) = (x, x * firstHeight / firstWidth)
-    case (0, _): (width, height) = (y * firstWidth / firstHeight, y)
-    default:
-      let isNarrower = Double(firstWidth) / Double(firstHeight) < Double(x) / Double(y)
-      (width, height) = isNarrower ? (x, x * firstHeight / firstWidth) : (y * firstWidth / firstHeight, y)
-      surplus = ((width - x) / 8, (height - y) / 8)
-    }
-    columns = Self.middle(width / 8, without: surplus.x)
-    rows = Self.middle(height / 8, without: surplus.y)
+extension HiresSettings: SettingsPart {
+  static let pass = SettingRow.Pass.second
+  static func part(of settings: ImageSettings) -> HiresSettings { settings.hires ?? HiresSettings() }
+  static func change(_ settings: inout ImageSettings, _ body: (inout HiresSettings) -> Void) {
+    guard var hires = settings.hires else { return }
+    body(&hires)
+    settings.hires = hires
   }
 
-  private static func middle(_ length: Int, without surplus: Int) -> Range<Int> {
-    let start = min(surplus / 2, length)
-    return start..<max(start, length - (surplus + 1) / 2)
-  }
-}
-
-extension ImageSettings {
-  /// The size of the second pass; nothing without one.
-  public var hiresSize: HiresSize? {
-    hires.map { HiresSize($0, firstWidth: width, firstHeight: height) }
-  }
-
-  /// Of the finished image, in pixels.
-  public var finalWidth: Int { hiresSize?.finalWidth ?? width }
-
-  /// Of the finished image, in pixels.
-  public var finalHeight: Int { hiresSize?.finalHeight ?? height }
-
-  /// Sampling steps of all passes.
-  public var allSteps: Int {
-    guard let hires else { return steps }
-    return steps + (hires.denoisingStrength == 0 ? 0 : hires.steps == 0 ? steps : hires.steps)
-  }
-
-  /// The first pass as the settings of an image of its own.
-  public var firstPass: ImageSettings {
-    var first = self
-    first.hires = nil
-    if hires?.refinerPass == .second { first.refiner = nil }
-    return first
-  }
-
-  /// The second pass as the settings of an image of its own, whose size is that before anything is cut off; nothing without
-  /// a second pass.
-  public var secondPass: ImageSettings? {
-    guard let hires, let size = hiresSize else { return nil }
-    var second = self
-    second.hires = nil
-    (second.width, second.height) = (size.width, size.height)
-    if let checkpoint = hires.checkpoint { second.model = checkpoint }
-    if hires.refinerPass == .first { second.refiner = nil }
-    if hires.steps != 0 { second.steps = hires.steps }
-    if let sampler = hires.sampler { second.sampler = sampler }
-    if let scheduler = hires.scheduler { second.scheduler = scheduler }
-    if !hires.prompt.isEmpty { second.prompt = hires.prompt }
-    if !hires.negativePrompt.isEmpty { second.negativePrompt = hires.negativePrompt }
-    if hires.tokenMergingRatio != 0 { second.tokenMergingRatio = hires.tokenMergingRatio }
-    return second
-  }
-
-  /// Whether something holds in one of the passes.
-  package func inAnyPass(_ holds: (ImageSettings) -> Bool) -> Bool { holds(self) || secondPass.map(holds) ?? false }
-}
-
-extension HiresSize {
-  /// The first pass that the webui's first versions chose for an image of a size: about 512x512 pixels, sides in multiples
-  /// of 64.
-  public static func usualFirstPass(width: Int, height: Int) -> (width: Int, height: Int) {
-    let scale = (512.0 * 512 / Double(width * height)).squareRoot()
-    func side(_ side: Int) -> Int { Int((scale * Double(side) / 64).rounded(.up)) * 64 }
-    return (side(width), side(height))
+  /// One row for each property. The identity has them in an object of their own, as what the second pass then does; the size
+  /// in it is computed from `hr_scale` or `hr_resize_*`.
+  @RowTable static var rows: [SettingRow] {
+    row(
+      "denoising_strength", \.denoisingStrength, .number(0...1),
+      "How much noise the second pass begins with: 1 is all, 0 none.", effect: .when { $0.second != nil },
+      infotext: [
+        .entry("Denoising strength", at: 140, reading: .together, for: .text, when: { $0.second != nil }),
+        .entry("Denoising strength", at: 1000, reading: .together, for: .info, when: { $0.second != nil }),
+      ],
+      request: .field(nil, worker: 0), plot: ["Denoising"], ingredients: .ofPrompts)
+    row(
+      "hr_scale", \.scale, .number(0.01...100), "The factor by which width and height grow, unless a size is given.",
+      effect: .through { $0.hires?.resizeX == 0 && $0.hires?.resizeY == 0 },
+      infotext: [
+        .entry(
+          "Hires upscale", at: 1060, reading: .together,
+          when: { $0.hires?.resizeX == 0 && $0.hires?.resizeY == 0 })
+      ],
+      request: .field(2.0, worker: 2.0), ingredients: .ofMemory)
+    row(
+      "hr_resize_x", \.resizeX, .integer(0...8192, multipleOf: 1),
+      "The width of the second pass; 0 follows from hr_resize_y. With both, what is too much of one side is cut off.",
+      effect: .through { $0.second != nil },
+      infotext: [
+        .computed("Hires resize", at: 1060) {
+          $0.hires.flatMap { hires in
+            JSONValue.string("\(hires.resizeX)x\(hires.resizeY)").only(if: hires.resizeX != 0 || hires.resizeY != 0)
+          }
+        }
+      ],
+      request: .field(0, worker: 0), ingredients: .ofMemory)
+    row(
+      "hr_resize_y", \.resizeY, .integer(0...8192, multipleOf: 1),
+      "The height of the second pass; 0 follows from hr_resize_x.", effect: .through { $0.second != nil },
+      request: .field(0, worker: 0), ingredients: .ofMemory)
+    row(
+      "hr_second_pass_steps", \.steps, .integer(0...10_000, multipleOf: 1),
+      "Sampling steps of the second pass; 0 for as many as in the first.",
+      effect: .computed(as: "steps") { $0.sampledAgain.map { .integer(Int64($0.steps)) } },
+      infotext: [
+        .entry("Hires steps", at: 1070, reading: .together, when: { $0.second != nil && $0.hires?.steps != 0 })
+      ],
+      request: .field(0, worker: 0), plot: ["Hires steps"], ingredients: .ofPrompts)
+    row(
+      "hires_fix_refiner_pass", choice: \.refinerPass, "Which pass the refiner finishes, if there are two.",
+      effect: .computed(as: "refiner_pass") { image in
+        image.hires.flatMap { JSONValue.string($0.refinerPass.rawValue).only(if: image.ingredients.refiner != nil) }
+      },
+      infotext: [
+        .computed("Hires refiner", at: 1700) { image in
+          image.hires.flatMap { hires in
+            JSONValue.string(hires.refinerPass.rawValue)
+              .only(if: image.ingredients.refiner != nil && hires.refinerPass != .second)
+          }
+        }
+      ],
+      request: .option("hires_fix_refiner_pass"), ingredients: .always)
+    row(
+      "token_merging_ratio_hr", \.tokenMergingRatio, .number(0...0.9),
+      "token_merging_ratio of the second pass; 0 for that of the first.",
+      effect: .computed(as: "token_merging_ratio") { image in
+        image.sampledAgain.flatMap { JSONValue.number($0.tokenMergingRatio).only(if: $0.tokenMergingRatio != 0) }
+      },
+      infotext: [
+        .computed("Token merging ratio hr", at: 180) { image in
+          image.second.flatMap { JSONValue.number($0.tokenMergingRatio).only(if: $0.tokenMergingRatio != 0) }
+        }
+      ],
+      request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
+    row(
+      "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if it is another.",
+      effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.sha256) } },
+      infotext: [
+        .computed("Hires checkpoint", at: 1010) { image in
+          image.ingredients.hiresModel.flatMap { JSONValue.string($0.title).only(if: image.second != nil) }
+        }
+      ],
+      request: .field(nil, worker: ""), ingredients: .always, isShown: { $0.hires?.checkpoint != nil })
+    row(
+      "hr_sampler_name", \.sampler, .otherSampler, "The sampler of the second pass, if it is another.",
+      effect: .computed(as: "sampler_name") { $0.sampledAgain.map { .string($0.sampler.rawValue) } },
+      infotext: [
+        .computed("Hires sampler", at: 1020) { image in
+          image.second.flatMap { JSONValue.string($0.sampler.rawValue).only(if: $0.sampler != image.settings.sampler) }
+        }
+      ],
+      request: .field(nil, worker: ""), plot: ["Hires sampler"], ingredients: .ofPrompts,
+      shown: { .sampler($0.second?.sampler ?? $0.settings.sampler, nil) })
+    row(
+      "hr_scheduler", \.scheduler, .otherSchedule, "The noise schedule of the second pass, if it is another.",
+      effect: .computed(as: "scheduler") { image in
+        image.sampledAgain.flatMap { JSONValue.string($0.effectiveSchedule.rawValue).only(if: $0.scheduleMatters) }
+      },
+      infotext: [
+        // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
+        .computed("Hires schedule type", at: 1050, for: .text) { $0.ownSecondSchedule.map { .string($0.label) } },
+        .computed("Hires schedule type", at: 1050, for: .info) { image in
+          let own = image.ownSecondSchedule.flatMap { JSONValue.string($0.label).only(if: $0 != .automatic) }
+          return (own ?? .null).only(if: image.second != nil)
+        },
+      ],
+      request: .field(nil, worker: nil), shown: { .schedule(($0.second ?? $0.settings.base).namedSchedule) })
+    row(
+      "hr_prompt", \.prompt, .text, "The prompt of the second pass, if it is another.",
+      effect: .computed(as: "prompt") { $0.sampledAgain.map { .string($0.prompt) } },
+      infotext: [
+        .computed("Hires prompt", at: 1030, for: .text) { image in
+          image.second.flatMap { JSONValue.string($0.prompt).only(if: $0.prompt != image.settings.prompt) }
+        },
+        // The webui stores callables here, which serialise to null; keep the keys.
+        .computed("Hires prompt", at: 1030, for: .info) { JSONValue.null.only(if: $0.second != nil) },
+      ],
+      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.prompt ?? "") })
+    row(
+      "hr_negative_prompt", \.negativePrompt, .text, "The negative prompt of the second pass, if it is another.",
+      effect: .computed(as: "negative_prompt") { $0.sampledAgain.map { .string($0.negativePrompt) } },
+      infotext: [
+        .computed("Hires negative prompt", at: 1040, for: .text) { image in
+          image.second.flatMap {
+            JSONValue.string($0.negativePrompt).only(if: $0.negativePrompt != image.settings.negativePrompt)
+          }
+        },
+        .computed("Hires negative prompt", at: 1040, for: .info) { JSONValue.null.only(if: $0.second != nil) },
+      ],
+      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.negativePrompt ?? "") })
+    row(
+      "hr_upscaler", \.upscaler, .upscaler,
+      "What enlarges the first pass's latent or image: a filter, or the file of a network.",
+      effect: .computed(as: "upscaler") { image in
+        image.hires.map { .string(image.ingredients.upscaler?.sha256 ?? $0.effectiveUpscaler.name) }
+      },
+      infotext: [.computed("Hires upscaler", at: 1080) { $0.hires?.upscaler.map { .string($0.title) } }],
+      request: .field(nil, worker: ""), plot: ["Hires upscaler"], ingredients: .always,
+      isShown: { $0.hires?.upscaler != nil }, shown: { .upscaler(($0.hires ?? HiresSettings()).effectiveUpscaler) })
   }
 }

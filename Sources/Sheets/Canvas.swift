@@ -1,6 +1,6 @@
 import Imaging
 
-/// A strip of a sheet, drawn on before it is written.
+/// A strip of a sheet on which is drawn before it is written.
 struct Canvas {
   /// Red, green and blue, 0...255.
   struct Color: Hashable {
@@ -28,14 +28,14 @@ struct Canvas {
     pixels = [UInt8](repeating: 255, count: width * height * 3)
   }
 
-  /// Fills a rectangle, which lies inside.
+  /// Fills a rectangle, which must be inside.
   mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: Color) {
     for row in y..<y + height {
       for column in x..<x + width { set(color, (row * self.width + column) * 3) }
     }
   }
 
-  /// Puts a picture, which lies inside.
+  /// Draws an image, which must be inside.
   mutating func put(_ image: RGBImage, x: Int, y: Int) {
     for row in 0..<image.height {
       let start = ((y + row) * width + x) * 3
@@ -44,7 +44,7 @@ struct Canvas {
     }
   }
 
-  /// Mixes a colour in; outside nothing happens.
+  /// Blends a colour into a pixel; pixels outside are ignored.
   mutating func blend(_ color: Color, coverage: UInt8, x: Int, y: Int) {
     guard coverage > 0, x >= 0, x < width, y >= 0, y < height else { return }
     let index = (y * width + x) * 3

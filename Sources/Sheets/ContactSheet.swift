@@ -2,20 +2,20 @@ import Foundation
 import Imaging
 import Settings
 
-/// The pictures of a run as labelled pages, written row by row: ten thousand tiles need the memory of a row of them.
+/// The images of a run as labelled pages. Pages are written row by row, so ten thousand tiles need the memory of one row.
 public struct ContactSheet {
   private let pages: [SheetPage]
   private let typeface: Typeface
   private let tile: (width: Int, height: Int)
   private let texts: [PNGText]
 
-  /// Lays a sheet out; nothing is read yet.
+  /// Lays out a sheet; no image is read yet.
   ///
   /// - Parameters:
   ///   - cells: The jobs of the run in the recipe's order.
   ///   - groups: The names of the axes in each zip group of the recipe.
-  ///   - recipe: Kept inside the pages, so that they can be made again.
-  ///   - options: What it is to look like.
+  ///   - recipe: The recipe, which is stored in the pages.
+  ///   - options: The options.
   /// - Throws: `SheetError`.
   public init(
     _ cells: [SheetCell], groups: [[String]] = [], recipe: String = "", options: SheetOptions = SheetOptions()
@@ -42,7 +42,7 @@ public struct ContactSheet {
       + (recipe.isEmpty ? [] : [PNGText(keyword: "recipe", text: recipe)])
   }
 
-  /// How many pages there are.
+  /// The number of pages.
   public var pageCount: Int { pages.count }
 
   /// The size of a page in pixels.
@@ -50,20 +50,20 @@ public struct ContactSheet {
 
   /// Writes a page as a PNG.
   ///
-  /// A picture that cannot be read is shown as failed: the rest of the page is worth having.
+  /// An image that cannot be read is marked, so that the rest of the page can still be used.
   ///
   /// - Parameters:
-  ///   - page: From 0.
-  ///   - sink: Takes the bytes of the file, piece by piece.
+  ///   - page: The page, counted from 0.
+  ///   - sink: Called with the bytes of the file, piece by piece.
   /// - Throws: What the sink throws.
   public func write(page: Int, to sink: @escaping ([UInt8]) throws -> Void) throws {
     let page = pages[page]
     let writer = try PNGRowWriter(width: page.width, height: page.height, texts: texts, sink: sink)
     for band in page.bands where band.height > 0 {
       var canvas = Canvas(width: page.width, height: band.height)
-      let pictures = pictures(of: band)
-      for (tile, picture) in zip(band.tiles, pictures) {
-        if let cell = tile.cell { draw(cell, picture, x: tile.x, on: &canvas) }
+      let images = images(of: band)
+      for (tile, image) in zip(band.tiles, images) {
+        if let cell = tile.cell { draw(cell, image, x: tile.x, on: &canvas) }
       }
       for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : tile.height, on: &canvas) }
       try writer.append(canvas.pixels[...])
@@ -72,8 +72,8 @@ public struct ContactSheet {
 
   // MARK: Drawing
 
-  /// The small pictures of a band, made on all cores; nothing for a hole, and for what cannot be read.
-  private func pictures(of band: SheetPage.Band) -> [RGBImage?] {
+  /// The thumbnails of a band, made on all cores; nil for a hole and for an image that cannot be read.
+  private func images(of band: SheetPage.Band) -> [RGBImage?] {
     let paths = band.tiles.map { tile -> String? in
       if case .image(let path)? = tile.cell?.content { path } else { nil }
     }
@@ -82,38 +82,39 @@ public struct ContactSheet {
     }
   }
 
-  private func draw(_ cell: SheetCell, _ picture: RGBImage?, x: Int, on canvas: inout Canvas) {
+  private func draw(_ cell: SheetCell, _ image: RGBImage?, x: Int, on canvas: inout Canvas) {
     switch cell.content {
     case .image:
-      guard let picture else { return draw("the picture cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
-      canvas.put(picture, x: x + (tile.width - picture.width) / 2, y: (tile.height - picture.height) / 2)
+      guard let image else { return draw("the image cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
+      canvas.put(image, x: x + (tile.width - image.width) / 2, y: (tile.height - image.height) / 2)
     case .failed(let reason): draw("failed\n" + reason, cell, x: x, .failed, .failedInk, on: &canvas)
     case .pending: draw("pending", cell, x: x, .pending, .faint, on: &canvas)
     }
   }
 
-  /// A tile without a picture, of the picture's shape.
+  /// Draws a tile with a text instead of an image, with the image's shape.
   private func draw(
     _ text: String, _ cell: SheetCell, x: Int, _ ground: Canvas.Color, _ ink: Canvas.Color, on canvas: inout Canvas
   ) {
     let size = Thumbnail.size(width: cell.width, height: cell.height, box: tile)
     let (left, top) = (x + (tile.width - size.width) / 2, (tile.height - size.height) / 2)
     canvas.fill(x: left, y: top, width: size.width, height: size.height, ground)
-    let letters = 13
+    let textSize = 13
     let lines = typeface.lines(
-      text, size: letters, width: size.width - 8, limit: max(1, (size.height - 8) / Typeface.lineHeight(size: letters)))
-    var label = SheetPage.Label(lines: lines, x: left + 4, width: size.width - 8, isCentered: true, size: letters)
+      text, size: textSize, width: size.width - 8,
+      limit: max(1, (size.height - 8) / Typeface.lineHeight(size: textSize)))
+    var label = SheetPage.Label(lines: lines, x: left + 4, width: size.width - 8, isCentered: true, size: textSize)
     label.color = ink
     draw(label, height: tile.height, on: &canvas)
   }
 
-  /// Draws lines from the top of a band, or in the middle of so many pixels.
+  /// Draws lines from the top of a band, or centred in the given height.
   private func draw(_ label: SheetPage.Label, height: Int?, on canvas: inout Canvas) {
     let lineHeight = Typeface.lineHeight(size: label.size)
     let top = height.map { max(0, ($0 - lineHeight * label.lines.count) / 2) } ?? 0
     for (index, line) in label.lines.enumerated() {
       let room = label.width - typeface.width(of: line, size: label.size)
-      // What is read from right to left begins at the right.
+      // Right-to-left text begins at the right.
       let slack = label.isCentered ? room / 2 : typeface.isRightToLeft(line) ? room : 0
       typeface.draw(
         line, x: label.x + slack, baseline: top + index * lineHeight + label.size, size: label.size, color: label.color,
@@ -123,7 +124,7 @@ public struct ContactSheet {
 
   // MARK: Sizes
 
-  /// The sides to try for the longest of a tile, until everything that belongs on one page fits on it.
+  /// The longest sides of a tile to try, until everything that belongs on one page fits on it.
   private static func tileSides(_ cells: [SheetCell], _ options: SheetOptions) -> [Int] {
     if let tile = options.tile { return [tile] }
     let native = cells.map { max($0.width, $0.height) }.max() ?? 512
@@ -131,7 +132,7 @@ public struct ContactSheet {
     return native <= 512 ? [native] + sides : sides
   }
 
-  /// The smallest box that holds every picture, each at most so large.
+  /// The smallest box for all images, if their longest side is at most `side`.
   private static func box(_ cells: [SheetCell], side: Int) -> (width: Int, height: Int) {
     var box = (width: 1, height: 1)
     for cell in cells {
@@ -143,7 +144,7 @@ public struct ContactSheet {
 }
 
 extension [String] {
-  /// The parts that say something, in lines.
+  /// The parts that are not empty, one per line.
   fileprivate func appending(_ last: String) -> String {
     (self + [last]).filter { !$0.isEmpty }.joined(separator: "\n")
   }

@@ -1,30 +1,30 @@
 import Settings
 
-/// An axis of the grid as the cells show it: its places in the order of the recipe.
+/// An axis of the grid with the steps that occur in the cells, in the order of the recipe.
 ///
-/// The axes of a zip group advance together, so they are one axis here, with several names.
+/// The axes of a zip group advance together, so they are one axis here, with several names. A step then has one value per
+/// name.
 package struct SheetAxis: Hashable {
-  /// The recipe's names, one but for a zip group.
+  /// The names in the recipe: one, or several for a zip group.
   package var names: [String]
-  /// The places; each has a position for every name.
-  package var places: [[AxisPosition]] = []
+  /// The steps; each has a position for every name.
+  package var steps: [[AxisPosition]] = []
 
-  /// How people and options call it.
+  /// The name for labels and options.
   package var name: String { names.joined(separator: " + ") }
 
-  /// What a label says of a place.
-  package func label(_ place: Int) -> String {
-    places[place].map(Self.label).joined(separator: "\n")
+  /// The label of the step with this index.
+  package func label(_ step: Int) -> String {
+    steps[step].map(Self.label).joined(separator: "\n")
   }
 
-  /// What a label says of a position: a number needs to be told what it is of, a name or a title of the user's own speaks for
-  /// itself.
+  /// The label of a position. A number needs the name of its axis; a name, or a title by the user, does not.
   package static func label(_ position: AxisPosition) -> String {
-    let speaksForItself = position.title != position.value || (Double(position.value) == nil && !position.value.isEmpty)
-    return speaksForItself ? position.title : "\(position.name): \(position.title)"
+    let needsNoName = position.title != position.value || (Double(position.value) == nil && !position.value.isEmpty)
+    return needsNoName ? position.title : "\(position.name): \(position.title)"
   }
 
-  /// Whether an option means this axis.
+  /// Whether an option's text is a name of this axis.
   package func isCalled(_ text: String) -> Bool {
     let text = text.lowercased()
     return name.lowercased() == text || names.contains { $0.lowercased() == text }
@@ -35,7 +35,7 @@ package struct SheetAxis: Hashable {
   /// - Parameters:
   ///   - cells: The positions of every cell of the run.
   ///   - groups: The names in each zip group.
-  /// - Returns: Every axis that some cell has, with all places on it.
+  /// - Returns: Every axis that some cell has, with all its steps.
   package static func all(of cells: [[AxisPosition]], groups: [[String]]) -> [SheetAxis] {
     // Extra cells may have fewer axes than those of the grid.
     let full = cells.max { $0.count < $1.count } ?? []
@@ -47,15 +47,15 @@ package struct SheetAxis: Hashable {
     for index in axes.indices {
       var seen: Set<[AxisPosition]> = []
       for cell in cells {
-        guard let place = axes[index].place(of: cell), seen.insert(place).inserted else { continue }
-        axes[index].places.append(place)
+        guard let step = axes[index].step(of: cell), seen.insert(step).inserted else { continue }
+        axes[index].steps.append(step)
       }
     }
     return axes
   }
 
-  /// Where a cell stands; nothing for one that has no place on the axis.
-  package func place(of cell: [AxisPosition]) -> [AxisPosition]? {
+  /// The step of a cell on this axis; nil if the cell does not have the axis.
+  package func step(of cell: [AxisPosition]) -> [AxisPosition]? {
     let positions = names.compactMap { name in cell.first { $0.name == name } }
     return positions.count == names.count ? positions : nil
   }

@@ -1,10 +1,10 @@
 import Settings
 
-/// A job as a contact sheet shows it.
+/// A job in a contact sheet.
 public struct SheetCell: Hashable, Sendable {
-  /// What there is to see.
+  /// What the cell shows.
   public enum Content: Hashable, Sendable {
-    /// The picture in this file.
+    /// The image in this file.
     case image(path: String)
     /// The job failed, for this reason.
     case failed(String)
@@ -12,17 +12,17 @@ public struct SheetCell: Hashable, Sendable {
     case pending
   }
 
-  /// The job's place on the axes of the grid.
+  /// The job's position on the axes of the grid.
   public var axes: [AxisPosition]
-  /// What there is to see.
+  /// What the cell shows.
   public var content: Content
   /// In pixels.
   public var width: Int
   /// In pixels.
   public var height: Int
-  /// What the picture was, or would be, made from.
+  /// The parameters of the image, which may not exist yet.
   public var infotext: String
-  /// How long the picture took, in seconds; nothing where that is not known.
+  /// The time that the image took, in seconds; nil if it is not known.
   public var seconds: Double?
 
   /// A cell of a grid.

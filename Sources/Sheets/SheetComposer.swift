@@ -1,13 +1,13 @@
 import Settings
 
-/// Lays the cells of a grid out on pages.
+/// Lays out the cells of a grid on pages.
 struct SheetComposer {
   let grid: SheetGrid
   let options: SheetOptions
   let typeface: Typeface
-  /// The box of a tile.
+  /// The size of a tile's box.
   let tile: (width: Int, height: Int)
-  /// Lines over the grid, the first the larger.
+  /// The large and the small text above the grid.
   let heading: String
   let details: String
 
@@ -20,14 +20,14 @@ struct SheetComposer {
   private var titleSize: Int { labelSize + 5 }
   private var lineHeight: Int { Typeface.lineHeight(size: labelSize) }
 
-  /// All pages: the grid's, then those of the cells that have no place in it.
+  /// All pages: first those of the grid, then those of the other cells.
   func pages() throws(SheetError) -> [SheetPage] {
     var pages: [SheetPage] = []
     let directions = grid.directions
     if directions.y == nil, directions.superX == nil, directions.superY == nil, directions.pages.isEmpty {
       pages += try flow(tiles: flowTiles(), note: nil)
     } else {
-      for places in pageCombinations() { pages += try tables(places) }
+      for combination in pageCombinations() { pages += try tables(combination) }
     }
     if !grid.others.isEmpty {
       let tiles = grid.others.map { cell in
@@ -40,7 +40,7 @@ struct SheetComposer {
 
   // MARK: Tables
 
-  /// A column or row of a table: the place on the super axis and on the axis itself.
+  /// A column or row of a table: its step on the super axis and on the axis itself.
   private struct Track: Hashable {
     var outer: Int?
     var inner: Int?
@@ -50,7 +50,7 @@ struct SheetComposer {
     var combinations: [[Int: Int]] = [[:]]
     for axis in grid.directions.pages {
       combinations = combinations.flatMap { base in
-        grid.used(axis).map { place in base.merging([axis: place]) { $1 } }
+        grid.used(axis).map { step in base.merging([axis: step]) { $1 } }
       }
     }
     return combinations
@@ -62,7 +62,7 @@ struct SheetComposer {
     return outers.flatMap { outer in inners.map { Track(outer: outer, inner: $0) } }
   }
 
-  /// The pages for one combination of the page axes; a table too large for one is cut between columns and rows.
+  /// The pages for one combination of the page axes. A table that is too large is split between columns and rows.
   private func tables(_ page: [Int: Int]) throws(SheetError) -> [SheetPage] {
     let directions = grid.directions
     let columns = tracks(directions.superX, directions.x)
@@ -98,7 +98,7 @@ struct SheetComposer {
     var last: Track?
     for row in rows {
       var bands: [SheetPage.Band] = []
-      // Column labels stand over each block, so that none is far from its tiles.
+      // Column labels are repeated above each block, so that they are near the tiles.
       if last == nil || last?.outer != row.outer {
         if let outer = row.outer, let axis = grid.directions.superY {
           bands.append(
@@ -123,14 +123,14 @@ struct SheetComposer {
 
   private func cell(_ page: [Int: Int], _ column: Track, _ row: Track) -> SheetCell? {
     let directions = grid.directions
-    var places = page
-    for (axis, place) in [
+    var steps = page
+    for (axis, step) in [
       (directions.x, column.inner), (directions.superX, column.outer), (directions.y, row.inner),
       (directions.superY, row.outer),
     ] {
-      if let axis, let place { places[axis] = place }
+      if let axis, let step { steps[axis] = step }
     }
-    return grid[grid.axes.indices.map { places[$0] ?? 0 }]
+    return grid[grid.axes.indices.map { steps[$0] ?? 0 }]
   }
 
   private func columnBands(_ columns: [Track], _ edges: [Int]) -> [SheetPage.Band] {
@@ -176,7 +176,7 @@ struct SheetComposer {
     return band
   }
 
-  /// What the row labels need, no more than a tile is wide and some.
+  /// The width of the row labels, with a limit that depends on the tile's width.
   private func gutterWidth(_ rows: [Track]) -> Int {
     guard let axis = grid.directions.y else { return 0 }
     let most = max(150, min(tile.width, 320))
@@ -186,15 +186,15 @@ struct SheetComposer {
     return min(widest ?? 0, most) + 2 * Self.gap
   }
 
-  // MARK: Tiles one after the other
+  // MARK: Wrapped tiles
 
   private func flowTiles() -> [(String, SheetCell)] {
     var cells = grid.ordered()
     if options.order == .seconds {
-      cells.sort { ($0.cell.seconds ?? .infinity, $0.places[0]) < ($1.cell.seconds ?? .infinity, $1.places[0]) }
+      cells.sort { ($0.cell.seconds ?? .infinity, $0.steps[0]) < ($1.cell.seconds ?? .infinity, $1.steps[0]) }
     }
-    return cells.map { places, cell in
-      (grid.directions.x.map { grid.axes[$0].label(places[$0]) } ?? "", cell)
+    return cells.map { steps, cell in
+      (grid.directions.x.map { grid.axes[$0].label(steps[$0]) } ?? "", cell)
     }
   }
 
@@ -231,7 +231,7 @@ struct SheetComposer {
     return pages.map { closed($0) }
   }
 
-  /// About as many columns as rows, a few more rather than fewer: pages are read across.
+  /// About as many columns as rows, rather more than fewer, because pages are read horizontally.
   private static func columns(for count: Int) -> Int {
     var columns = 1
     while columns * columns < count { columns += 1 }
@@ -262,7 +262,7 @@ struct SheetComposer {
     return fitted(band, gap: isSuper ? Self.superGap : Self.gap)
   }
 
-  /// A band of labels as high as the highest.
+  /// A band of labels with the height of the highest label.
   private func fitted(_ band: SheetPage.Band, gap: Int) -> SheetPage.Band {
     var band = band
     band.height = (band.labels.map { $0.lines.count * Typeface.lineHeight(size: $0.size) }.max() ?? 0) + gap

@@ -1,16 +1,16 @@
-/// Why there is no contact sheet.
+/// Why a contact sheet cannot be made.
 public enum SheetError: Error, Hashable, CustomStringConvertible {
   /// None of these files is a font.
   case noFont([String])
   /// No cell has this axis.
   case unknownAxis(String, known: [String])
-  /// No cell has this place on the axis.
+  /// No cell has this value on the axis.
   case unknownValue(String, axis: String, known: [String])
-  /// An axis was given two directions.
+  /// An axis has two directions.
   case axisUsedTwice(String)
   /// There is nothing to show.
   case noCells(String)
-  /// One tile with its labels is larger than a page may be.
+  /// A tile with its labels is larger than the limit of a page.
   case tileTooLarge(Int, limit: Int)
 
   /// What was found and what was expected.
@@ -20,9 +20,10 @@ public enum SheetError: Error, Hashable, CustomStringConvertible {
       "no font for the labels of the contact sheet: none of \(paths.joined(separator: ", ")) can be read as one; "
         + "install fonts-dejavu-core, or name a font file with --font"
     case .unknownAxis(let name, let known):
-      "\"\(name)\" is no axis of this run" + (known.isEmpty ? ", which has none" : ": " + known.joined(separator: ", "))
+      "\"\(name)\" is not an axis of this run"
+        + (known.isEmpty ? ", which has none" : ": " + known.joined(separator: ", "))
     case .unknownValue(let value, let axis, let known):
-      "\"\(value)\" is no value of the axis \(axis): " + known.joined(separator: ", ")
+      "\"\(value)\" is not a value of the axis \(axis): " + known.joined(separator: ", ")
     case .axisUsedTwice(let name): "the axis \(name) was given two directions, expected one"
     case .noCells(let reason): reason
     case .tileTooLarge(let size, let limit):

@@ -1,8 +1,8 @@
 import Settings
 
-/// The cells of a run, each at its place on the axes of a sheet.
+/// The cells of a run, arranged by their steps on the axes of a sheet.
 struct SheetGrid {
-  /// What runs in a direction, outermost first: none or one axis for x, y and each super direction.
+  /// The indices of the axes in each direction: at most one for x, y and each super direction.
   struct Directions {
     var x: Int?
     var y: Int?
@@ -13,26 +13,26 @@ struct SheetGrid {
 
   let axes: [SheetAxis]
   let directions: Directions
-  /// Cells by their place on each axis.
+  /// The cells by the index of their step on each axis.
   private let cells: [[Int]: SheetCell]
-  /// Cells that have no place on some axis, as extra ones may, and those whose place is taken.
+  /// The cells that lack an axis, as extra cells may, and those whose position is taken.
   let others: [SheetCell]
 
   init(_ cells: [SheetCell], groups: [[String]], options: SheetOptions) throws(SheetError) {
     axes = SheetAxis.all(of: cells.map(\.axes), groups: groups)
     directions = try Self.directions(axes, options)
     let numbers = axes.map { axis in
-      Dictionary(uniqueKeysWithValues: axis.places.enumerated().map { ($0.element, $0.offset) })
+      Dictionary(uniqueKeysWithValues: axis.steps.enumerated().map { ($0.element, $0.offset) })
     }
     let allowed = try Self.allowed(axes, options)
     var placed: [[Int]: SheetCell] = [:]
     var others: [SheetCell] = []
     for cell in cells {
-      let places = zip(axes, numbers).map { axis, numbers in axis.place(of: cell.axes).flatMap { numbers[$0] } }
+      let steps = zip(axes, numbers).map { axis, numbers in axis.step(of: cell.axes).flatMap { numbers[$0] } }
       guard
-        zip(places, allowed).allSatisfy({ place, allowed in allowed.map { place.map($0.contains) ?? false } ?? true })
+        zip(steps, allowed).allSatisfy({ step, allowed in allowed.map { step.map($0.contains) ?? false } ?? true })
       else { continue }
-      let coordinates = places.compactMap { $0 }
+      let coordinates = steps.compactMap { $0 }
       if coordinates.count == axes.count, placed[coordinates] == nil {
         placed[coordinates] = cell
       } else {
@@ -44,15 +44,15 @@ struct SheetGrid {
     self.others = others
   }
 
-  /// The cell at these places, one for each axis; nothing where the grid has a hole.
-  subscript(_ places: [Int]) -> SheetCell? { cells[places] }
+  /// The cell at these steps, one per axis; nil for a hole in the grid.
+  subscript(_ steps: [Int]) -> SheetCell? { cells[steps] }
 
-  /// All cells with a place, in the order of the recipe.
-  func ordered() -> [(places: [Int], cell: SheetCell)] {
+  /// All cells of the grid, in the order of the recipe.
+  func ordered() -> [(steps: [Int], cell: SheetCell)] {
     cells.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { ($0.key, $0.value) }
   }
 
-  /// The places of an axis on which some cell stands, in order.
+  /// The steps of an axis that have a cell, in order.
   func used(_ axis: Int) -> [Int] { Set(cells.keys.map { $0[axis] }).sorted() }
 
   // MARK: Choices
@@ -80,20 +80,20 @@ struct SheetGrid {
     return directions
   }
 
-  /// For each axis the places that the filters let through; nothing for all.
+  /// For each axis, the steps that pass the filters; nil for all.
   private static func allowed(_ axes: [SheetAxis], _ options: SheetOptions) throws(SheetError) -> [Set<Int>?] {
     var allowed: [Set<Int>?] = axes.map { _ in nil }
     for filter in options.filters {
       guard let index = axes.firstIndex(where: { $0.isCalled(filter.axis) }) else {
         throw .unknownAxis(filter.axis, known: axes.map(\.name))
       }
-      let places = axes[index].places
-      let matches = places.indices.filter { place in
-        places[place].contains { $0.value == filter.value || $0.title == filter.value }
+      let steps = axes[index].steps
+      let matches = steps.indices.filter { step in
+        steps[step].contains { $0.value == filter.value || $0.title == filter.value }
       }
       guard !matches.isEmpty else {
         throw .unknownValue(
-          filter.value, axis: axes[index].name, known: places.map { $0.map(\.title).joined(separator: " + ") })
+          filter.value, axis: axes[index].name, known: steps.map { $0.map(\.title).joined(separator: " + ") })
       }
       allowed[index, default: []].formUnion(matches)
     }
@@ -109,7 +109,7 @@ extension Array {
 }
 
 extension SheetGrid {
-  /// Pages that a reader expects: one for each combination of the page axes, and one for cells without a place.
+  /// The number of pages if nothing has to be split: one per combination of the page axes, and one for other cells.
   var expectedPages: Int {
     directions.pages.reduce(1) { $0 * max(1, used($1).count) } + (others.isEmpty ? 0 : 1)
   }

@@ -1,49 +1,49 @@
-/// What a contact sheet is to look like.
+/// The options of a contact sheet.
 public struct SheetOptions: Hashable, Sendable {
-  /// The order of tiles that stand one after the other.
+  /// The order of tiles if only one axis is shown.
   public enum Order: String, CaseIterable, Sendable {
-    /// The recipe's.
+    /// The order of the recipe.
     case written
-    /// The fastest first; what is not there last.
+    /// The fastest first, and jobs without an image last.
     case seconds
   }
 
-  /// The axis that runs across; by default the last that no other direction takes.
+  /// The horizontal axis; by default the last axis without another direction.
   public var x: String?
-  /// The axis that runs down; by default the last left over.
+  /// The vertical axis; by default the last of the axes that are left.
   public var y: String?
-  /// Lays whole blocks side by side.
+  /// The axis that puts whole blocks side by side.
   public var superX: String?
-  /// Lays whole blocks one below the other.
+  /// The axis that puts whole blocks below each other.
   public var superY: String?
-  /// One page for each combination of values of these axes and of those that have no direction.
+  /// The axes of which each combination of values has a page, in addition to the axes without a direction.
   public var pages: [String] = []
-  /// The longest side of a tile in pixels; by default that of the largest picture, at most 512, less where many tiles
-  /// would not fit on a page.
+  /// The longest side of a tile in pixels. The default is that of the largest image, at most 512, or less so that the tiles
+  /// fit on a page.
   public var tile: Int?
-  /// How many tiles stand side by side where only one axis is shown.
+  /// The number of columns if only one axis is shown.
   public var columns: Int?
-  /// The order where only one axis is shown.
+  /// The order if only one axis is shown.
   public var order = Order.written
-  /// Values, or titles, to which axes are held.
+  /// The values or titles to which axes are restricted.
   public var filters: [Filter] = []
-  /// The name of the sheet, in its title.
+  /// The title of the sheet.
   public var title = ""
-  /// Font files, the first that has a letter draws it; after them the fonts that are usually there.
+  /// Font files. Each character is drawn with the first font that has it; the system's default fonts come last.
   public var fonts: [String] = []
-  /// No side of a page is longer, in pixels.
+  /// The longest side of a page in pixels.
   public var sideLimit = 16_384
-  /// No page has more pixels.
+  /// The largest number of pixels of a page.
   public var areaLimit = 100_000_000
 
-  /// Values of one axis that are shown; the others are left out.
+  /// A value of an axis that is shown. Other values of the axis are left out, unless another filter has them.
   public struct Filter: Hashable, Sendable {
     /// The axis.
     public var axis: String
-    /// A value or a title on it.
+    /// A value or a title of the axis.
     public var value: String
 
-    /// Holds an axis to a value.
+    /// Restricts an axis to a value.
     public init(axis: String, value: String) {
       self.axis = axis
       self.value = value

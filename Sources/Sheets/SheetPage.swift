@@ -1,15 +1,15 @@
-/// A page of a contact sheet: what stands where, before anything is drawn.
+/// The layout of a page of a contact sheet.
 struct SheetPage {
   /// A tile, or a hole in the grid.
   struct Tile {
     var cell: SheetCell?
-    /// Left edge of its box in pixels.
+    /// The left edge of its box in pixels.
     var x: Int
-    /// Shown under the tile, where columns and rows have no labels.
+    /// Lines under the tile, if columns and rows have no labels.
     var caption: [String] = []
   }
 
-  /// Text inside a band.
+  /// A text in a band.
   struct Label {
     var lines: [String]
     var x: Int
@@ -19,7 +19,7 @@ struct SheetPage {
     var size: Int
   }
 
-  /// A strip across the page.
+  /// A horizontal strip of the page.
   struct Band {
     var height: Int
     var labels: [Label] = []

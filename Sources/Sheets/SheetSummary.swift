@@ -1,14 +1,14 @@
 import Infotext
 import Settings
 
-/// What all cells have in common, for the title.
+/// The settings that all cells share, for the title.
 struct SheetSummary {
-  /// The prompt, and the negative one if there is one; empty where cells differ.
+  /// The prompt, and the negative prompt if there is one; empty if cells differ.
   let prompt: String
-  /// Settings in a line.
+  /// The shared settings on one line.
   let settings: String
 
-  /// The infotext's keys that a reader of a sheet asks for.
+  /// The keys of the infotext that are shown.
   private static let keys = ["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Model"]
 
   init(_ cells: [SheetCell]) {

@@ -1,31 +1,31 @@
 import CText
 
-/// Turns a line of text into glyphs at their places, from left to right: the order of mixed scripts by FriBidi, the forms that
-/// letters take beside each other by HarfBuzz.
+/// Converts a line of text to positioned glyphs, from left to right. FriBidi orders mixed directions, and HarfBuzz chooses the
+/// forms of joined letters.
 ///
-/// Sources: Unicode Standard Annex #9 (bidirectional text), OpenType layout as HarfBuzz carries it out.
+/// Sources: Unicode Standard Annex #9 (bidirectional text), OpenType layout as implemented by HarfBuzz.
 final class TextShaper {
   /// A glyph of a line.
   struct Glyph: Hashable {
-    /// Which of the faces it is from.
+    /// The index of its face.
     var face: Int
-    /// Its number in the face.
+    /// Its glyph index in the face.
     var index: UInt32
-    /// Where its pen is, from the left end of the line and up from the baseline, in 64ths of a pixel.
+    /// The pen position, from the left end of the line and up from the baseline, in 1/64 pixel.
     var x: Int
     var y: Int
   }
 
-  /// A line that is ready to be drawn.
+  /// A shaped line.
   struct Line {
     var glyphs: [Glyph] = []
     /// In pixels.
     var width = 0
-    /// Whether it is read from right to left, by its first letter that has a direction.
+    /// Whether its direction is right to left, by its first letter with a direction.
     var isRightToLeft = false
   }
 
-  /// A stretch of text in one direction, one script and one face.
+  /// A part of the text with one direction, one script and one face.
   private struct Run {
     var range: Range<Int>
     var level: Int8
@@ -44,13 +44,13 @@ final class TextShaper {
   private var size = 0
   private var lines: [Key: Line] = [:]
 
-  /// - Parameter faces: Open fonts, which outlive the shaper; the first that has a letter draws it.
+  /// - Parameter faces: Open fonts, which outlive the shaper. Each character is drawn with the first one that has it.
   init(_ faces: [FT_Face]) {
     self.faces = faces
     fonts = faces.map { face in
       // Not referenced: the faces go first.
       let font = hb_ft_font_create(face, nil)
-      // As the glyphs are drawn: on whole pixels, with the font's hints.
+      // With the flags with which glyphs are drawn: on whole pixels, with the font's hints.
       hb_ft_font_set_load_flags(font, sdbatch_load_default)
       return font
     }
@@ -61,7 +61,7 @@ final class TextShaper {
     hb_buffer_destroy(buffer)
   }
 
-  /// Makes a face as large as asked for; glyphs of it are loaded at this size from now on.
+  /// Sets the size of a face, at which its glyphs are loaded from now on.
   func setSize(_ size: Int) {
     guard size != self.size else { return }
     self.size = size
@@ -101,13 +101,13 @@ final class TextShaper {
 
   // MARK: Runs
 
-  /// The embedding level of each scalar, odd from right to left, and the direction of the whole.
+  /// The embedding level of each scalar, which is odd for right to left, and the direction of the line.
   private static func levels(_ scalars: [UInt32]) -> (levels: [Int8], isRightToLeft: Bool) {
     let count = FriBidiStrIndex(scalars.count)
     var types = [FriBidiCharType](repeating: FRIBIDI_TYPE_LTR, count: scalars.count)
     var brackets = [FriBidiBracketType](repeating: 0, count: scalars.count)
     var levels = [FriBidiLevel](repeating: 0, count: scalars.count)
-    // Left to right where no letter says otherwise.
+    // Left to right by default.
     var base = FRIBIDI_PAR_ON
     fribidi_get_bidi_types(scalars, count, &types)
     fribidi_get_bracket_types(scalars, count, types, &brackets)
@@ -117,7 +117,7 @@ final class TextShaper {
     return (levels, base == FRIBIDI_PAR_RTL)
   }
 
-  /// Stretches that are shaped together, in the order of the text.
+  /// The runs that are shaped together, in the order of the text.
   private func runs(_ text: String, _ scalars: [UInt32], _ levels: [Int8]) -> [Run] {
     let functions = hb_unicode_funcs_get_default()
     var runs: [Run] = []
@@ -125,7 +125,7 @@ final class TextShaper {
     for letter in text {
       let end = start + letter.unicodeScalars.count
       defer { start = end }
-      // Marks and punctuation are of the script they stand in.
+      // Marks and punctuation have the script of the text around them.
       let script = letter.unicodeScalars.lazy.map { hb_unicode_script(functions, $0.value) }.first(where: Self.isOwn)
       let last = runs.last
       let face = face(for: letter, after: last?.face)
@@ -146,7 +146,8 @@ final class TextShaper {
     ![HB_SCRIPT_COMMON, HB_SCRIPT_INHERITED, HB_SCRIPT_UNKNOWN].contains(script)
   }
 
-  /// The first face that has all of a letter; white space and what has no picture stay with the letters before.
+  /// The first face that has all scalars of a character. White space and invisible characters use the face of the previous
+  /// character.
   private func face(for letter: Character, after last: Int?) -> Int {
     let needed = letter.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
     func has(_ face: Int) -> Bool {
@@ -158,7 +159,7 @@ final class TextShaper {
       ?? 0
   }
 
-  /// Runs from left to right: rule L2 of the annex.
+  /// The runs in visual order from left to right: rule L2 of the annex.
   private static func visual(_ runs: [Run]) -> [Run] {
     var runs = runs
     let highest = runs.map(\.level).max() ?? 0
@@ -183,7 +184,7 @@ final class TextShaper {
 
   private func append(_ run: Run, _ scalars: [UInt32], to line: inout Line, _ pen: inout Int) {
     hb_buffer_clear_contents(buffer)
-    // The whole line is given, for letters join across a change of the face.
+    // HarfBuzz gets the whole line, because letters join across a change of face.
     hb_buffer_add_utf32(
       buffer, scalars, Int32(scalars.count), UInt32(run.range.lowerBound), Int32(run.range.count))
     hb_buffer_set_direction(buffer, run.level & 1 == 1 ? HB_DIRECTION_RTL : HB_DIRECTION_LTR)

@@ -1,10 +1,10 @@
 import Foundation
 import Imaging
 
-/// Makes pictures smaller: each new pixel is the mean of the area that it covers, in linear light, so that fine bright
-/// lines keep their brightness.
+/// Makes images smaller. Each new pixel is the mean of the area that it covers, computed in linear light, so that fine
+/// bright lines keep their brightness.
 package enum Thumbnail {
-  /// The size of a picture that is to fit in a box, with its proportions; never larger than it is.
+  /// The size at which an image fits in a box, with its proportions; never larger than the image.
   package static func size(width: Int, height: Int, box: (width: Int, height: Int)) -> (width: Int, height: Int) {
     let scale = min(1, Double(box.width) / Double(width), Double(box.height) / Double(height))
     return (
@@ -13,7 +13,7 @@ package enum Thumbnail {
     )
   }
 
-  /// A picture from a file, at the size at which it fits in a box; nothing for a file that cannot be read as a PNG.
+  /// An image from a file, at the size at which it fits in a box; nil for a file that cannot be read as a PNG.
   package static func read(_ path: String, box: (width: Int, height: Int)) -> RGBImage? {
     guard let bytes = FileManager.default.contents(atPath: path),
       let image = try? PNGFile(decoding: Array(bytes)).image
@@ -22,29 +22,29 @@ package enum Thumbnail {
     return scaled(image, width: size.width, height: size.height)
   }
 
-  /// Makes so many pictures, on all cores.
+  /// Makes `count` images, on all cores.
   package static func concurrently(_ count: Int, _ make: @Sendable (Int) -> RGBImage?) -> [RGBImage?] {
     let results = Results(count)
     DispatchQueue.concurrentPerform(iterations: count) { number in results.set(make(number), at: number) }
-    return results.pictures
+    return results.images
   }
 
-  /// Pictures that come from several threads; the lock is held for every look at them.
+  /// The images, which several threads set. The lock is held for every access while they do.
   private final class Results: @unchecked Sendable {
     private let lock = NSLock()
-    private(set) var pictures: [RGBImage?]
+    private(set) var images: [RGBImage?]
 
-    init(_ count: Int) { pictures = Array(repeating: nil, count: count) }
+    init(_ count: Int) { images = Array(repeating: nil, count: count) }
 
-    func set(_ picture: RGBImage?, at place: Int) { lock.withLock { pictures[place] = picture } }
+    func set(_ image: RGBImage?, at index: Int) { lock.withLock { images[index] = image } }
   }
 
-  /// A picture at a smaller size; the very same values at its own.
+  /// An image at a smaller size; unchanged at its own size.
   package static func scaled(_ image: RGBImage, width: Int, height: Int) -> RGBImage {
     if image.width == width, image.height == height { return image }
     let across = Spans(image.width, width)
     let down = Spans(image.height, height)
-    // Columns first: a row of the picture becomes one of the width that is wanted.
+    // Columns first: each row of the image is scaled to the new width.
     var rows = [Float](repeating: 0, count: image.height * width * 3)
     rows.withUnsafeMutableBufferPointer { rows in
       image.pixels.withUnsafeBufferPointer { source in
@@ -66,11 +66,11 @@ package enum Thumbnail {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// For each new pixel along a line, the old ones that it covers and their shares, which sum to one.
+  /// For each new pixel along a line, the old pixels that it covers and their weights, which sum to one.
   private struct Spans {
     var starts: [Int] = []
-    /// Where the shares of a new pixel begin; one more than there are pixels.
-    var places: [Int] = [0]
+    /// The index of the first weight of each new pixel, and the end of the last.
+    var bounds: [Int] = [0]
     var shares: [Float] = []
 
     init(_ old: Int, _ new: Int) {
@@ -81,47 +81,47 @@ package enum Thumbnail {
         for pixel in Int(start)..<min(old, Int(end.rounded(.up))) {
           shares.append(Float((min(end, Double(pixel + 1)) - max(start, Double(pixel))) / step))
         }
-        places.append(shares.count)
+        bounds.append(shares.count)
       }
     }
 
-    /// Makes a row of 8-bit pixels, from `row` on, one of light, from `place` on.
+    /// Scales a row of 8-bit pixels that begins at `row` to linear light, written from `start` on.
     func shrink(
       _ source: UnsafeBufferPointer<UInt8>, row: Int, _ linear: UnsafeBufferPointer<Float>,
-      into result: UnsafeMutableBufferPointer<Float>, _ place: Int
+      into result: UnsafeMutableBufferPointer<Float>, _ start: Int
     ) {
       for x in starts.indices {
         var (red, green, blue): (Float, Float, Float) = (0, 0, 0)
         var index = row + starts[x] * 3
-        for share in places[x]..<places[x + 1] {
+        for share in bounds[x]..<bounds[x + 1] {
           red += shares[share] * linear[Int(source[index])]
           green += shares[share] * linear[Int(source[index + 1])]
           blue += shares[share] * linear[Int(source[index + 2])]
           index += 3
         }
-        result[place + x * 3] = red
-        result[place + x * 3 + 1] = green
-        result[place + x * 3 + 2] = blue
+        result[start + x * 3] = red
+        result[start + x * 3 + 1] = green
+        result[start + x * 3 + 2] = blue
       }
     }
 
-    /// Adds up the rows that a new one covers.
+    /// Sums the rows that a new row covers.
     func sum(_ rows: UnsafeBufferPointer<Float>, span: Int, into line: UnsafeMutableBufferPointer<Float>) {
       line.update(repeating: 0)
-      for share in places[span]..<places[span + 1] {
-        let (weight, row) = (shares[share], (starts[span] + share - places[span]) * line.count)
+      for share in bounds[span]..<bounds[span + 1] {
+        let (weight, row) = (shares[share], (starts[span] + share - bounds[span]) * line.count)
         for x in 0..<line.count { line[x] += weight * rows[row + x] }
       }
     }
   }
 
-  /// Light for each 8-bit value. Source: IEC 61966-2-1 (sRGB).
+  /// The linear light of each 8-bit value. Source: IEC 61966-2-1 (sRGB).
   private static let linear: [Float] = (0...255).map { value in
     let x = Double(value) / 255
     return Float(x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4))
   }
 
-  /// The 8-bit value for so much light, 0...1, looked up at the nearest of 65 536 steps: a fortieth of a value off at most.
+  /// The 8-bit value for linear light of 0...1, from a table with 65 536 steps. The error is at most 1/40 of a value.
   private static func encoded(_ light: Float) -> UInt8 { values[Int((min(max(light, 0), 1) * 65535).rounded())] }
 
   private static let values: [UInt8] = (0...65535).map { step in

@@ -1,14 +1,14 @@
 import CText
 
-/// Draws text with the system's FreeType, in any script and direction: one font after the other is asked for each letter.
+/// Draws text with FreeType in any script and direction. Each character is drawn with the first font that has it.
 final class Typeface {
   private struct Glyph {
     var width = 0
     var rows = 0
-    /// From the pen to the left edge, and from the baseline up to the top edge.
+    /// The distances from the pen to the left edge, and from the baseline up to the top edge.
     var left = 0
     var top = 0
-    /// 0...255 for each pixel.
+    /// The coverage of each pixel, 0...255.
     var coverage: [UInt8] = []
   }
 
@@ -23,7 +23,7 @@ final class Typeface {
   private let shaper: TextShaper
   private var glyphs: [GlyphKey: Glyph] = [:]
 
-  /// Where Debian's fonts are; the first covers Latin, Greek, Cyrillic, Hebrew and Arabic letters.
+  /// The paths of Debian's fonts. The first one has Latin, Greek, Cyrillic, Hebrew and Arabic letters.
   private static let usual = [
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
@@ -34,7 +34,7 @@ final class Typeface {
 
   /// Opens fonts.
   ///
-  /// - Parameter paths: Font files of the user's, which all have to be readable; the usual ones follow where they exist.
+  /// - Parameter paths: The user's font files, which must all be readable. The default fonts follow if they exist.
   /// - Throws: `SheetError.noFont`.
   init(_ paths: [String]) throws(SheetError) {
     var library: FT_Library?
@@ -67,23 +67,23 @@ final class Typeface {
   /// The distance between two baselines, in pixels.
   static func lineHeight(size: Int) -> Int { size + (size + 2) / 3 }
 
-  /// How far a line reaches, in pixels.
+  /// The width of a line in pixels.
   func width(of line: String, size: Int) -> Int { shaper.line(line, size: size).width }
 
-  /// Whether a line is read from right to left, by its first letter that has a direction.
+  /// Whether a line's direction is right to left, by its first letter with a direction.
   func isRightToLeft(_ line: String) -> Bool { shaper.line(line, size: Self.anySize).isRightToLeft }
 
   private static let anySize = 16
 
-  /// Breaks a text between words, and inside those that are too long, so that no line is wider than asked for.
+  /// Breaks a text into lines of at most this width: between words, and inside words that are too long.
   ///
   /// - Parameters:
-  ///   - text: Line feeds break too.
+  ///   - text: The text; line feeds are breaks, too.
   ///   - size: In pixels.
   ///   - width: In pixels.
-  ///   - limit: The most lines; what does not fit ends in an ellipsis.
-  /// - Returns: The lines, without white space at their ends; those whose own letters do not tell the direction of their
-  ///   paragraph begin with a mark that does.
+  ///   - limit: The maximum number of lines; a longer text ends in an ellipsis.
+  /// - Returns: The lines, without white space at their ends. A line whose letters do not have the direction of its paragraph
+  ///   begins with a mark of that direction.
   func lines(_ text: String, size: Int, width: Int, limit: Int = .max) -> [String] {
     var lines: [String] = []
     for paragraph in text.split(whereSeparator: \.isNewline) {
@@ -121,12 +121,12 @@ final class Typeface {
     return lines
   }
 
-  /// Gives a line the direction of its paragraph.
+  /// Adds a mark to a line if it does not have the direction of its paragraph.
   private func direct(_ line: inout String, isRightToLeft: Bool) {
     if self.isRightToLeft(line) != isRightToLeft { line = (isRightToLeft ? "\u{200F}" : "\u{200E}") + line }
   }
 
-  /// As many letters as fit, at least one. Whole pieces are measured, for letters change with their neighbours.
+  /// As many characters as fit, at least one. Whole prefixes are measured, because glyphs depend on their neighbours.
   private func fitting(_ word: Substring, _ size: Int, _ width: Int) -> Substring {
     var (low, high) = (1, word.count)
     while low < high {
@@ -142,11 +142,11 @@ final class Typeface {
   ///
   /// - Parameters:
   ///   - line: The text.
-  ///   - x: Where it begins, in pixels from the left.
+  ///   - x: The left end, in pixels.
   ///   - baseline: In pixels from the top.
   ///   - size: In pixels.
   ///   - color: Red, green and blue.
-  ///   - canvas: What to draw on; what reaches beyond it is cut off.
+  ///   - canvas: The canvas; pixels outside are ignored.
   func draw(_ line: String, x: Int, baseline: Int, size: Int, color: Canvas.Color, on canvas: inout Canvas) {
     for placed in shaper.line(line, size: size).glyphs {
       let glyph = glyph(GlyphKey(face: placed.face, index: placed.index, size: size))
@@ -174,7 +174,7 @@ final class Typeface {
     }
     var glyph = Glyph(left: Int(slot.bitmap_left), top: Int(slot.bitmap_top))
     let bitmap = slot.bitmap
-    // Eight bits of coverage a pixel; other forms (coloured letters) are left blank.
+    // Eight bits of coverage per pixel. Other formats, such as coloured glyphs, are left blank.
     guard bitmap.pixel_mode == 2, let buffer = bitmap.buffer, bitmap.pitch > 0 else { return glyph }
     glyph.width = Int(bitmap.width)
     glyph.rows = Int(bitmap.rows)

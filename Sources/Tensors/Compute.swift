@@ -1,76 +1,86 @@
-/// What arithmetic runs on: the kernels, the threads and the memory. Belongs to the one thread that runs the model.
-public final class Compute {
-  /// The kernels of one instruction set.
-  public let kernels: Kernels
-  /// The threads that share each operation.
-  public let pool: WorkerPool
-  /// Where activations live.
-  public let workspace: Workspace
-  /// Counts what layers take; off unless it is turned on.
-  public let profiler: Profiler
-  /// What the layers made for it compute in.
-  public let precision: Precision
-  /// How much memory the weights of models loaded from now on may take.
-  public var packing = WeightPacking.fast
-  /// What 3x3 convolutions see beyond the edges of an image.
-  public private(set) var padding = ConvolutionPadding.zeros
+/// A machine and the numerics to use on it: all that an operation needs to know. It never changes; `with` returns another
+/// one for the same machine. Belongs to the one thread that runs the model.
+public struct Compute {
+  /// The kernels, threads and memory.
+  public let machine: Machine
+  /// The precision, packing and padding.
+  public let numerics: Numerics
 
-  /// Kernels on as many threads.
-  ///
-  /// - Parameters:
-  ///   - kernels: Of an instruction set that this machine runs.
-  ///   - threadCount: At least 1.
-  ///   - precision: What the layers made for it compute in.
-  public convenience init(kernels: Kernels, threadCount: Int, precision: Precision) {
-    self.init(
-      kernels: kernels, pool: WorkerPool(threadCount: threadCount), workspace: Workspace(), profiler: Profiler(),
-      precision: precision)
+  /// Numerics on a machine.
+  public init(_ machine: Machine, _ numerics: Numerics) {
+    self.machine = machine
+    self.numerics = numerics
   }
 
-  /// Kernels on as many threads.
+  /// A new machine, with weights packed for speed and images padded with zeros.
   ///
   /// - Parameters:
-  ///   - kernels: Of an instruction set that this machine runs.
+  ///   - kernels: The kernels of an instruction set that this computer has.
   ///   - threadCount: At least 1.
-  ///   - elementType: What activations and packed weights are.
-  public convenience init(kernels: Kernels, threadCount: Int, elementType: ElementType = .fp32) {
+  ///   - precision: What layers compute in.
+  public init(kernels: Kernels, threadCount: Int, precision: Precision) {
+    self.init(Machine(kernels: kernels, threadCount: threadCount), Numerics(precision))
+  }
+
+  /// A new machine for one element type, nothing quantised.
+  ///
+  /// - Parameters:
+  ///   - kernels: The kernels of an instruction set that this computer has.
+  ///   - threadCount: At least 1.
+  ///   - elementType: The type of activations and packed weights.
+  public init(kernels: Kernels, threadCount: Int, elementType: ElementType = .fp32) {
     self.init(kernels: kernels, threadCount: threadCount, precision: Precision(elementType))
   }
+}
 
-  private init(kernels: Kernels, pool: WorkerPool, workspace: Workspace, profiler: Profiler, precision: Precision) {
-    self.kernels = kernels
-    self.pool = pool
-    self.workspace = workspace
-    self.profiler = profiler
-    self.precision = precision
-  }
+extension Compute {
+  /// The same machine with other numerics.
+  public func with(_ numerics: Numerics) -> Compute { Compute(machine, numerics) }
 
-  /// What activations are, and packed weights that are not quantised, where nothing else is said.
-  public var elementType: ElementType { precision.elementType }
+  /// The same for layers that compute in another precision.
+  public func with(precision: Precision) -> Compute { with(numerics.with(precision)) }
 
-  /// The same kernels, threads and memory for numbers of another type, nothing of it quantised.
+  /// The same for another element type, nothing quantised.
   public func with(_ elementType: ElementType) -> Compute { with(precision: Precision(elementType)) }
 
-  /// The same kernels, threads and memory for layers that compute in something else.
-  public func with(precision: Precision) -> Compute {
-    let other = Compute(kernels: kernels, pool: pool, workspace: workspace, profiler: profiler, precision: precision)
-    other.packing = packing
-    other.padding = padding
-    return other
-  }
+  /// The same for weights packed in another way.
+  public func with(_ packing: WeightPacking) -> Compute { with(numerics.with(packing)) }
 
   /// The same for convolutions with another padding.
-  public func with(_ padding: ConvolutionPadding) -> Compute {
-    if padding == self.padding { return self }
-    let other = with(precision: precision)
-    other.padding = padding
-    return other
-  }
+  public func with(_ padding: ConvolutionPadding) -> Compute { with(numerics.with(padding)) }
 
   /// The same for layers that are not quantised.
   public var unquantized: Compute { with(elementType) }
+}
 
-  /// A tensor in this workspace, with any content.
+extension Compute {
+  /// The machine's kernels.
+  public var kernels: Kernels { machine.kernels }
+
+  /// The machine's threads.
+  public var pool: WorkerPool { machine.pool }
+
+  /// The machine's memory for activations.
+  public var workspace: Workspace { machine.workspace }
+
+  /// The machine's profiler.
+  public var profiler: Profiler { machine.profiler }
+
+  /// What layers compute in.
+  public var precision: Precision { numerics.precision }
+
+  /// The default type of activations, and of packed weights that are not quantised.
+  public var elementType: ElementType { precision.elementType }
+
+  /// How much memory packed weights may take.
+  public var packing: WeightPacking { numerics.packing }
+
+  /// What 3x3 convolutions see beyond the edges of an image.
+  public var padding: ConvolutionPadding { numerics.padding }
+}
+
+extension Compute {
+  /// A tensor in the machine's workspace, with any content.
   public func tensor(
     batch: Int, height: Int, width: Int, channels: Int, border: Int = 0, elementType: ElementType? = nil
   ) -> Tensor {
@@ -79,7 +89,7 @@ public final class Compute {
       elementType: elementType ?? self.elementType, in: workspace)
   }
 
-  /// A tensor of another's shape and element type, with any content.
+  /// A tensor with the shape and element type of another, with any content.
   public func tensor(like other: Tensor) -> Tensor {
     tensor(
       batch: other.batch, height: other.height, width: other.width, channels: other.channels,

@@ -1,13 +1,13 @@
 import CKernels
 
 extension Compute {
-  /// The tensor in numbers of another type: this compute's, where nothing else is said.
+  /// The tensor with another element type.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - elementType: What a number of the result is.
-  ///   - border: Of the result.
-  /// - Returns: `x` itself where nothing would change.
+  ///   - elementType: The element type of the result; by default the one of this compute.
+  ///   - border: The border of the result, 0 or 1.
+  /// - Returns: `x` itself if nothing changes.
   public func converted(_ x: Tensor, to elementType: ElementType? = nil, border: Int = 0) -> Tensor {
     let wanted = elementType ?? self.elementType
     if x.elementType == wanted, x.border == border { return x }

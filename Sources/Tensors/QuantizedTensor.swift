@@ -1,9 +1,9 @@
 import CKernels
 
-/// Activations in bytes, `[batch, height, width, channels]`: a byte q stands for scale · (q - zero), with scale and zero of its
-/// pixel or of its image.
+/// Activations in bytes, `[batch, height, width, channels]`: a byte q means scale · (q - zero), with the scale and zero of
+/// its pixel or of its image.
 ///
-/// Pixels take whole fours of bytes.
+/// A pixel is padded to a multiple of four bytes.
 struct QuantizedTensor {
   let batch: Int
   let height: Int
@@ -12,7 +12,7 @@ struct QuantizedTensor {
   let border: Int
   /// Bytes from one pixel to the next.
   let stride: Int
-  /// Whether each pixel has a scale of its own, and not each image.
+  /// Whether there is a scale for each pixel; otherwise for each image.
   let isByPixel: Bool
   private let bytes: Buffer
   private let scaleBuffer: Buffer
@@ -26,18 +26,18 @@ struct QuantizedTensor {
     scaleBuffer = workspace.buffer(bytes: (isByPixel ? x.pixels : batch) * 8)
   }
 
-  /// Bytes that so many channels take.
+  /// Bytes of a pixel with this many channels.
   static func stride(_ channels: Int) -> Int { (channels + 3) / 4 * 4 }
 
   private var scaleCount: Int { isByPixel ? batch * height * width : batch }
 
-  /// One for each pixel, or for each image.
+  /// The scale of each pixel, or of each image.
   var scales: UnsafeMutablePointer<Float> { scaleBuffer.raw.assumingMemoryBound(to: Float.self) }
 
-  /// Likewise.
+  /// The zero of each pixel, or of each image.
   var zeros: UnsafeMutablePointer<Int32> { (scaleBuffer.raw + 4 * scaleCount).assumingMemoryBound(to: Int32.self) }
 
-  /// The first byte of a pixel; rows and columns from -border on.
+  /// The first byte of a pixel; rows and columns start at -border.
   func pixel(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<UInt8> {
     let row = (image * (height + 2 * border) + y + border) * (width + 2 * border) + x + border
     return bytes.raw.assumingMemoryBound(to: UInt8.self) + row * stride
@@ -45,10 +45,10 @@ struct QuantizedTensor {
 }
 
 extension Compute {
-  /// The tensor in bytes, each pixel with the scale that spreads it over all of 0...255.
+  /// The tensor in bytes; each pixel has the scale that spreads it over 0...255.
   ///
   /// - Parameter x: `[batch, height, width, channels]` in bf16, without a border.
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: Bytes of `x`'s shape.
   func quantizedByPixel(_ x: Tensor) -> QuantizedTensor {
     let q = QuantizedTensor(x, border: 0, isByPixel: true, in: workspace)
     forEachRowBlock(x.pixels) { first, rows in
@@ -67,10 +67,10 @@ extension Compute {
     return q
   }
 
-  /// The tensor in bytes, each image with one scale: a window of a convolution adds up several pixels.
+  /// The tensor in bytes; all pixels of an image share a scale, because a convolution adds up several of them.
   ///
   /// - Parameter x: `[batch, height, width, channels]` in bf16, with a border or without one.
-  /// - Returns: Of `x`'s shape, with its border.
+  /// - Returns: Bytes of `x`'s shape, with its border.
   func quantizedByImage(_ x: Tensor) -> QuantizedTensor {
     let q = QuantizedTensor(x, border: x.border, isByPixel: false, in: workspace)
     let rowCount = x.batch * x.height
@@ -83,14 +83,14 @@ extension Compute {
       for image in 0..<x.batch {
         var (smallest, largest): (Float, Float) = (0, 0)
         for row in image * x.height..<(image + 1) * x.height {
-          // What is not a number stays so.
+          // Comparisons with NaN are false, so this keeps NaN, where min and max would drop it.
           if !(ranges[2 * row] >= smallest) { smallest = ranges[2 * row] }
           if !(ranges[2 * row + 1] <= largest) { largest = ranges[2 * row + 1] }
         }
         kernels.table.pointee.range_scale(smallest, largest, q.scales + image, q.zeros + image)
       }
     }
-    // A border's zeros become the image's zero.
+    // The border's zeros become the byte that means zero in this image.
     let rowsWithBorder = x.height + 2 * x.border
     pool.run(x.batch * rowsWithBorder) { row in
       let (image, y) = (row / rowsWithBorder, row % rowsWithBorder - x.border)

@@ -1,8 +1,8 @@
 /// Activations, channels last: `[batch, height, width, channels]`. A sequence is an image one pixel high.
 ///
-/// A tensor with a border is `[batch, height + 2, width + 2, channels]` in memory, its outermost pixels zero: the padding
-/// of a 3x3 convolution, laid out by whoever produces its input so that the convolution never looks at an edge. A
-/// convolution with circular padding puts the opposite edge there before it begins.
+/// A tensor with a border is `[batch, height + 2, width + 2, channels]` in memory, and its outermost pixels are zero: the
+/// padding of a 3x3 convolution. The operation that makes the input leaves room for it, so the convolution has no edge
+/// cases. A convolution with circular padding first copies the opposite edges there.
 public struct Tensor {
   /// Images.
   public let batch: Int
@@ -14,7 +14,7 @@ public struct Tensor {
   public let channels: Int
   /// Pixels around the image: 0 or 1.
   public let border: Int
-  /// What a number is.
+  /// The type of a number.
   public let elementType: ElementType
 
   private let buffer: Buffer
@@ -27,7 +27,7 @@ public struct Tensor {
   ///   - width: Pixels in a row.
   ///   - channels: Numbers in a pixel.
   ///   - border: 0 or 1.
-  ///   - elementType: What a number is.
+  ///   - elementType: The type of a number.
   ///   - workspace: Where the memory comes from.
   public init(
     batch: Int, height: Int, width: Int, channels: Int, border: Int = 0, elementType: ElementType = .fp32,
@@ -47,44 +47,44 @@ public struct Tensor {
   /// The first byte of the memory, border included.
   public var bytes: UnsafeMutableRawPointer { buffer.raw }
 
+  /// The first number of the memory, border included, for code that is generic over the element type.
+  func base<Number: TensorNumber>(as type: Number.Type) -> UnsafeMutablePointer<Number> {
+    precondition(elementType == type.elementType, "the tensor has another element type")
+    return bytes.assumingMemoryBound(to: type)
+  }
+
   /// The first float of the memory, border included; of `fp32` tensors only.
-  public var base: UnsafeMutablePointer<Float> {
-    precondition(elementType == .fp32, "the tensor does not hold floats")
-    return bytes.assumingMemoryBound(to: Float.self)
-  }
+  public var base: UnsafeMutablePointer<Float> { base(as: Float.self) }
 
-  /// The first number of the memory, border included; of `bf16` tensors only.
-  public var base16: UnsafeMutablePointer<UInt16> {
-    precondition(elementType == .bf16, "the tensor does not hold bfloat16 numbers")
-    return bytes.assumingMemoryBound(to: UInt16.self)
-  }
+  /// The bits of the first number of the memory, border included; of `bf16` tensors only.
+  public var base16: UnsafeMutablePointer<UInt16> { base(as: UInt16.self) }
 
-  /// Pixels of all images, without borders.
+  /// The number of pixels of all images, without borders.
   public var pixels: Int { batch * height * width }
 
-  /// Numbers of all images, without borders.
+  /// The number of numbers of all images, without borders.
   public var count: Int { pixels * channels }
 
   /// Numbers from one row of pixels in memory to the next.
   public var rowStride: Int { (width + 2 * border) * channels }
 
-  /// The place of a pixel's first number; rows and columns from -border on.
+  /// The index of a pixel's first number in the memory; rows and columns start at -border.
   public func offset(_ image: Int, _ y: Int, _ x: Int) -> Int {
     ((image * (height + 2 * border) + y + border) * (width + 2 * border) + x + border) * channels
   }
 
-  /// The first float of a pixel; rows and columns from -border on. Of `fp32` tensors only.
+  /// The first float of a pixel; rows and columns start at -border. Of `fp32` tensors only.
   public func pixel(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<Float> { base + offset(image, y, x) }
 
-  /// The first number of a pixel; rows and columns from -border on. Of `bf16` tensors only.
+  /// The bits of a pixel's first number; rows and columns start at -border. Of `bf16` tensors only.
   public func pixel16(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<UInt16> { base16 + offset(image, y, x) }
 
-  /// The first byte of a pixel; rows and columns from -border on.
+  /// The first byte of a pixel; rows and columns start at -border.
   public func pixelBytes(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutableRawPointer {
     bytes + offset(image, y, x) * elementType.size
   }
 
-  /// The values in memory order, without a border's; for tests and for what leaves the model.
+  /// The values in memory order, without the border; slow: for tests and for results of the whole model.
   public var values: [Float] {
     var values: [Float] = []
     values.reserveCapacity(count)

@@ -1,4 +1,4 @@
-/// Bytes written as lower-case hexadecimal digits.
+/// Bytes as lower-case hexadecimal digits.
 public enum Hexadecimal {
   /// The sixteen digits as ASCII.
   package static let digits = Array("0123456789abcdef".utf8)
@@ -13,7 +13,7 @@ public enum Hexadecimal {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// The value of one digit in either case.
+  /// The value of one digit in either case; nil for other bytes.
   package static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A date of the calendar, as the clock on the wall has it.
+/// A calendar date in local time.
 public struct LocalDate: Hashable, Sendable, Comparable, CustomStringConvertible {
   private let year: Int
   private let month: Int
@@ -8,9 +8,9 @@ public struct LocalDate: Hashable, Sendable, Comparable, CustomStringConvertible
 
   /// The date at an instant, in the time zone of this process.
   ///
-  /// The C library decides, which knows `TZ` and `/etc/localtime` in every form.
+  /// The C library decides, because it understands every form of `TZ` and `/etc/localtime`.
   ///
-  /// - Parameter secondsSince1970: The instant, in UTC.
+  /// - Parameter secondsSince1970: Seconds since 1970-01-01 00:00 UTC.
   public init(secondsSince1970: Int) {
     var seconds = time_t(secondsSince1970)
     var fields = tm()
@@ -21,7 +21,7 @@ public struct LocalDate: Hashable, Sendable, Comparable, CustomStringConvertible
   /// The date now.
   public static var today: LocalDate { LocalDate(secondsSince1970: time(nil)) }
 
-  /// A date as `description` writes it; nothing for other text.
+  /// Reads a date that `description` wrote; nil for other text.
   public init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.map(\.utf8.count) == [4, 2, 2], parts.joined().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
@@ -33,10 +33,7 @@ public struct LocalDate: Hashable, Sendable, Comparable, CustomStringConvertible
 
   /// `2026-01-31`.
   public var description: String {
-    let digits = { (value: Int, width: Int) in
-      String(repeating: "0", count: max(0, width - String(value).utf8.count)) + String(value)
-    }
-    return "\(digits(year, 4))-\(digits(month, 2))-\(digits(day, 2))"
+    "\(year.padded(to: 4))-\(month.padded(to: 2))-\(day.padded(to: 2))"
   }
 
   /// Whether one date is before the other.

@@ -1,4 +1,4 @@
-/// Numbers in the form that Python prints them, which is the form of the webui's infotext.
+/// Numbers as Python writes and reads them, which is the form in the webui's infotext and prompts.
 public enum PythonNumber {
   /// The shortest decimal that reads back as `value`, with at least one decimal: `7.0`, `0.7`, `1e-05`, `1e+16`.
   ///
@@ -7,7 +7,7 @@ public enum PythonNumber {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
     if value == 0 { return value.sign == .minus ? "-0.0" : "0.0" }
-    // Where neither Swift nor Python writes an exponent, both write the same.
+    // Swift and Python write the same where neither uses an exponent.
     if value.magnitude >= 1e-4, value.magnitude < 1e15 { return value.description }
     let (digits, exponent) = shortestDigits(value.magnitude)
     let sign = value < 0 ? "-" : ""
@@ -23,7 +23,16 @@ public enum PythonNumber {
     return sign + digits.prefix(exponent + 1) + "." + digits.dropFirst(exponent + 1)
   }
 
-  /// The significant digits of Swift's own shortest form, and the power of ten of the first of them.
+  /// The number that Python's `float` reads from digits of any script, points and signs; nil where it fails.
+  package static func value(_ scalars: some Sequence<Unicode.Scalar>) -> Double? {
+    var text = ""
+    for scalar in scalars {
+      if let digit = PythonText.digit(scalar) { text += "\(digit)" } else { text.unicodeScalars.append(scalar) }
+    }
+    return Double(text)
+  }
+
+  /// The significant digits of Swift's own shortest form, and the power of ten of the first digit.
   private static func shortestDigits(_ value: Double) -> (digits: String, exponent: Int) {
     let parts = value.description.lowercased().split(separator: "e")
     let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)

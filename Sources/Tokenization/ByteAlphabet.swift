@@ -1,9 +1,9 @@
-/// The printable characters that stand for bytes in the files of a byte-level vocabulary.
+/// The printable characters that represent bytes in the files of a byte-level vocabulary.
 ///
-/// Source: the `bytes_to_unicode` table of GPT-2 and CLIP. The 188 printable Latin-1 bytes stand for themselves; the
+/// Source: the `bytes_to_unicode` table of GPT-2 and CLIP. The 188 printable Latin-1 bytes represent themselves; the
 /// other 68 become U+0100, U+0101, ... in order. The order of `characters` is the order of CLIP's first 256 ids.
 enum ByteAlphabet {
-  /// What is added to the last character of a word.
+  /// The suffix of the last character of a word.
   static let endOfWord = "</w>"
 
   /// Every byte with its character, in the order of CLIP's ids.

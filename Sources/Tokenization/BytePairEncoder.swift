@@ -1,7 +1,7 @@
 /// Byte-pair encoding of single words.
 ///
-/// Merges apply by rank, those of equal rank from the left, and a pair that a merge has just made takes part at once:
-/// the order of the `tokenizers` library, which differs from "all pairs of the lowest rank" where a vocabulary's merges
+/// Merges are applied by rank, and from the left for equal ranks. A pair that a merge creates takes part at once. This is the
+/// order of the `tokenizers` library. It differs from merging all pairs of the lowest rank first if a vocabulary's merges
 /// are not in the order of training. A word of n bytes takes O(n log n).
 struct BytePairEncoder: Sendable {
   /// The id of each byte inside a word and at its end.
@@ -21,7 +21,7 @@ struct BytePairEncoder: Sendable {
     self.lastByteIDs = lastByteIDs
     var ranks: [UInt64: Int32] = [:]
     ranks.reserveCapacity(vocabulary.merges.count)
-    // Of a merge that is listed twice the later place counts, as in the reference.
+    // If a merge is listed twice, its later rank counts, as in the reference.
     for (rank, merge) in vocabulary.merges.enumerated() { ranks[Self.key(merge.left, merge.right)] = Int32(rank) }
     self.ranks = ranks
     results = vocabulary.merges.map(\.result)
@@ -36,30 +36,30 @@ struct BytePairEncoder: Sendable {
     guard let last = word.last else { return [] }
     var symbols = Symbols(ids: word.dropLast().map { byteIDs[Int($0)] } + [lastByteIDs[Int(last)]])
     var candidates = MergeQueue()
-    for place in 0..<(symbols.ids.count - 1) { push(place, of: symbols, to: &candidates) }
-    while let (rank, place) = candidates.pop() {
-      // The pair may have changed since it was noted.
-      guard let current = self.rank(at: place, of: symbols), results[current] == results[rank] else { continue }
-      symbols.mergeWithNext(place, into: results[rank])
-      let previous = symbols.previous[place]
+    for position in 0..<(symbols.ids.count - 1) { push(position, of: symbols, to: &candidates) }
+    while let (rank, position) = candidates.pop() {
+      // The pair may have changed since it was queued.
+      guard let current = self.rank(at: position, of: symbols), results[current] == results[rank] else { continue }
+      symbols.mergeWithNext(position, into: results[rank])
+      let previous = symbols.previous[position]
       if previous >= 0 { push(Int(previous), of: symbols, to: &candidates) }
-      push(place, of: symbols, to: &candidates)
+      push(position, of: symbols, to: &candidates)
     }
     return symbols.remaining
   }
 
-  private func rank(at place: Int, of symbols: Symbols) -> Int? {
-    let next = Int(symbols.next[place])
-    guard next < symbols.ids.count, symbols.ids[place] != Symbols.merged else { return nil }
-    return ranks[Self.key(symbols.ids[place], symbols.ids[next])].map(Int.init)
+  private func rank(at position: Int, of symbols: Symbols) -> Int? {
+    let next = Int(symbols.next[position])
+    guard next < symbols.ids.count, symbols.ids[position] != Symbols.merged else { return nil }
+    return ranks[Self.key(symbols.ids[position], symbols.ids[next])].map(Int.init)
   }
 
-  private func push(_ place: Int, of symbols: Symbols, to candidates: inout MergeQueue) {
-    if let rank = rank(at: place, of: symbols) { candidates.push(rank: rank, place: place) }
+  private func push(_ position: Int, of symbols: Symbols, to candidates: inout MergeQueue) {
+    if let rank = rank(at: position, of: symbols) { candidates.push(rank: rank, position: position) }
   }
 }
 
-/// The symbols of a word as a linked list in place: a merge keeps the left symbol and unlinks the right one.
+/// The symbols of a word as a doubly linked list in arrays: a merge keeps the left symbol and unlinks the right one.
 private struct Symbols {
   static let merged: Int32 = -1
 
@@ -73,23 +73,23 @@ private struct Symbols {
     next = (0..<Int32(ids.count)).map { $0 + 1 }
   }
 
-  mutating func mergeWithNext(_ place: Int, into id: Int32) {
-    let removed = Int(next[place])
-    ids[place] = id
+  mutating func mergeWithNext(_ position: Int, into id: Int32) {
+    let removed = Int(next[position])
+    ids[position] = id
     ids[removed] = Self.merged
-    next[place] = next[removed]
-    if Int(next[place]) < ids.count { previous[Int(next[place])] = Int32(place) }
+    next[position] = next[removed]
+    if Int(next[position]) < ids.count { previous[Int(next[position])] = Int32(position) }
   }
 
   var remaining: [Int32] { ids.filter { $0 != Self.merged } }
 }
 
-/// A binary heap of merges that could apply, the lowest rank first and the leftmost of equal rank.
+/// A binary heap of possible merges: the lowest rank first, and the leftmost for equal ranks.
 private struct MergeQueue {
   private var heap: [UInt64] = []
 
-  mutating func push(rank: Int, place: Int) {
-    heap.append(UInt64(rank) << 32 | UInt64(place))
+  mutating func push(rank: Int, position: Int) {
+    heap.append(UInt64(rank) << 32 | UInt64(position))
     var child = heap.count - 1
     while child > 0, heap[child] < heap[(child - 1) / 2] {
       heap.swapAt(child, (child - 1) / 2)
@@ -97,7 +97,7 @@ private struct MergeQueue {
     }
   }
 
-  mutating func pop() -> (rank: Int, place: Int)? {
+  mutating func pop() -> (rank: Int, position: Int)? {
     guard let top = heap.first, let last = heap.popLast() else { return nil }
     if !heap.isEmpty {
       heap[0] = last

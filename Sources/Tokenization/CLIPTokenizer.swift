@@ -1,8 +1,9 @@
 import Synchronization
 
-/// Turns text into the token ids of CLIP, by byte-level byte-pair encoding.
+/// Converts text to the token ids of CLIP by byte-level byte-pair encoding.
 ///
-/// Equal to the `CLIPTokenizer` of Hugging Face's transformers for every text. Safe to share between threads.
+/// The results equal those of `CLIPTokenizer` in Hugging Face's transformers for every text. It may be shared between
+/// threads.
 public final class CLIPTokenizer: Sendable {
   /// The tokens and merges in use.
   public let vocabulary: Vocabulary
@@ -16,24 +17,24 @@ public final class CLIPTokenizer: Sendable {
     encoder = BytePairEncoder(vocabulary)
   }
 
-  /// The ids of `text`, without begin and end tokens around them, of any length.
+  /// The ids of `text`, without begin and end tokens. Their number is not limited.
   ///
-  /// `<|startoftext|>` and `<|endoftext|>` spelt out in `text` become those tokens.
+  /// `<|startoftext|>` and `<|endoftext|>` in `text` become those tokens.
   public func encode(_ text: String) -> [Int32] {
     let bytes = Array(text.utf8)
     var ids: [Int32] = []
     cache.withLock { cache in
       var start = 0
-      var place = 0
-      while place < bytes.count {
-        guard let special = WordPattern.special(in: bytes, at: place) else {
-          place += 1
+      var position = 0
+      while position < bytes.count {
+        guard let special = WordPattern.special(in: bytes, at: position) else {
+          position += 1
           continue
         }
-        append(bytes[start..<place], to: &ids, cache: &cache)
+        append(bytes[start..<position], to: &ids, cache: &cache)
         ids.append(special == Vocabulary.begin ? vocabulary.beginID : vocabulary.endID)
-        place += special.utf8.count
-        start = place
+        position += special.utf8.count
+        start = position
       }
       append(bytes[start...], to: &ids, cache: &cache)
     }
@@ -55,19 +56,19 @@ public final class CLIPTokenizer: Sendable {
   }
 }
 
-/// The pattern that parts clean text into words:
+/// The pattern that splits clean text into words:
 /// `<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+`.
 enum WordPattern {
   private static let specials = [Vocabulary.begin, Vocabulary.end].map { (text: $0, bytes: Array($0.utf8)) }
   private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map { Array($0.utf8) }
 
-  /// The special token that is spelt out at `place`.
-  static func special(in bytes: [UInt8], at place: Int) -> String? {
-    guard bytes[place] == UInt8(ascii: "<") else { return nil }
-    return specials.first { bytes[place...].starts(with: $0.bytes) }?.text
+  /// The special token whose text begins at `position`.
+  static func special(in bytes: [UInt8], at position: Int) -> String? {
+    guard bytes[position] == UInt8(ascii: "<") else { return nil }
+    return specials.first { bytes[position...].starts(with: $0.bytes) }?.text
   }
 
-  /// Calls `body` with the place of each word in `text.bytes`.
+  /// Calls `body` with the range of each word in `text.bytes`.
   static func forEachWord(of text: CleanText, _ body: (Range<Int>) -> Void) {
     let bytes = text.bytes
     let kinds = text.kinds
@@ -85,7 +86,7 @@ enum WordPattern {
         body(start..<end)
       case .other:
         if let special = special(in: bytes, at: start) {
-          // Only text in capitals gets here, lowered since. The reference parts it once more, by kind.
+          // The text was in capitals and has been lowered. The reference splits it again, by kind.
           end = start + special.utf8.count
           body(start..<(start + 2))
           body((start + 2)..<(end - 2))
@@ -102,13 +103,13 @@ enum WordPattern {
     }
   }
 
-  private static func contraction(in bytes: [UInt8], at place: Int) -> Int? {
-    guard bytes[place] == UInt8(ascii: "'") else { return nil }
-    return contractions.first { bytes[place...].starts(with: $0) }?.count
+  private static func contraction(in bytes: [UInt8], at position: Int) -> Int? {
+    guard bytes[position] == UInt8(ascii: "'") else { return nil }
+    return contractions.first { bytes[position...].starts(with: $0) }?.count
   }
 }
 
-/// The ids of words seen before: prompts of one grid share most of theirs.
+/// A cache of the ids of words, because the prompts of one grid share most of their words.
 private struct WordCache {
   private static let wordLimit = 16384
   private static let byteLimit = 64
@@ -120,7 +121,7 @@ private struct WordCache {
     set {
       guard word.count <= Self.byteLimit else { return }
       if words.count >= Self.wordLimit { words.removeAll(keepingCapacity: true) }
-      // A copy, since a slice would keep its whole text alive.
+      // A copy, because a slice would keep the whole text alive.
       words[ArraySlice(Array(word))] = newValue
     }
   }

@@ -1,12 +1,12 @@
 @_spi(_Unicode) import Swift
 
-/// Text as byte-pair encoding reads it: normalised to NFC, in lower case, with the kind of every byte.
+/// Text prepared for byte-pair encoding: in NFC and lower case, with the kind of every byte.
 ///
-/// This is what the `CLIPTokenizer` of transformers does through the `tokenizers` library, and nothing else: no repair
-/// of mistaken encodings, no HTML entities. That library's parts know different versions of Unicode, and tokens have to
-/// stay the same whichever version Swift knows, so the versions are fixed here.
+/// This is what the `CLIPTokenizer` of transformers does through the `tokenizers` library, and no more: wrong encodings are
+/// not repaired, and HTML entities are not decoded. The parts of that library use different versions of Unicode. Tokens
+/// must not depend on Swift's version of Unicode, so those versions are fixed here.
 struct CleanText {
-  /// What a byte's scalar is to the word pattern.
+  /// The class of a scalar in the word pattern.
   enum Kind: UInt8 {
     case letter, number, space, other
   }
@@ -31,7 +31,7 @@ struct CleanText {
     kinds.append(Self.asciiKinds[Int(byte)])
   }
 
-  /// Appends the lower case of `scalar`, which is taken by itself: a final capital sigma becomes σ, not ς.
+  /// Appends the lower case of `scalar` without regard to its context: a final capital sigma becomes σ, not ς.
   private mutating func append(_ scalar: Unicode.Scalar) {
     if scalar.isASCII { return append(ascii: UInt8(scalar.value)) }
     let properties = scalar.properties
@@ -53,7 +53,7 @@ struct CleanText {
 // MARK: - Kinds
 
 extension CleanText {
-  /// The version of the regular expressions' tables (Oniguruma): what came later is neither letter nor number to them.
+  /// The Unicode version of the regular expressions (Oniguruma). For them, newer scalars are neither letters nor numbers.
   private static let patternUnicode = (16, 0)
 
   private static let asciiKinds: [Kind] = (0..<128).map { (byte: UInt8) in
@@ -86,16 +86,16 @@ extension CleanText {
 // MARK: - Normalisation
 
 extension CleanText {
-  /// The version of the NFC tables (the crate unicode-normalization-alignments): what came later neither composes nor
-  /// moves for them, so that it parts the text into pieces that do.
+  /// The Unicode version of the NFC tables (the crate unicode-normalization-alignments). For them, newer scalars neither
+  /// compose nor reorder, so the text between such scalars is normalised in separate pieces.
   private static let normalisationUnicode = (9, 0)
 
   /// Calls `body` with the scalars of `text` in NFC.
   ///
-  /// Through the standard library's own normaliser, whose name is not public yet: Foundation's public one leaves Hangul
-  /// such as U+AC00 U+11A8 apart and turns some other Jamo into U+FFFD.
+  /// It uses the standard library's normaliser, which is not public yet. Foundation's public one does not compose Hangul such
+  /// as U+AC00 U+11A8, and turns some other Jamo into U+FFFD.
   private static func forEachNormalised(_ text: String, _ body: (Unicode.Scalar) -> Void) {
-    // Below the combining marks everything is NFC already.
+    // Text without scalars from the combining marks on is NFC already.
     guard text.unicodeScalars.contains(where: { $0.value >= 0x300 }) else { return text.unicodeScalars.forEach(body) }
     var piece = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
@@ -110,8 +110,8 @@ extension CleanText {
     String(piece)._nfc.forEach(body)
   }
 
-  /// Appends `scalar` with the three scalars taken apart that are no marks themselves but consist of marks only; the
-  /// standard library would not sort those marks among their neighbours. NFC never joins them again.
+  /// Appends `scalar`, but decomposes three scalars that are not marks themselves and consist of marks. The standard library
+  /// would not sort those marks among their neighbours, and NFC never composes them again.
   private static func appendSortable(_ scalar: Unicode.Scalar, to piece: inout String.UnicodeScalarView) {
     switch scalar {
     case "\u{0F73}": piece.append(contentsOf: ["\u{0F71}", "\u{0F72}"])

@@ -1,61 +1,62 @@
 import Prompts
 
-/// A prompt as the text encoder takes it: chunks of 75 tokens between a begin and an end token.
+/// A prompt in the form that the text encoder takes: chunks of 75 tokens between a begin and an end token.
 public struct PromptChunks: Hashable, Sendable {
   /// One input of the text encoder.
   public struct Chunk: Hashable, Sendable {
     /// Begin, up to 75 tokens, then end tokens: `[77]`.
     public let ids: [Int32]
-    /// What each token's encoding is multiplied by, 1 for begin, end and padding: `[77]`.
+    /// The factor of each token's encoding, 1 for begin, end and padding: `[77]`.
     public let weights: [Float]
-    /// Where vectors stand in the place of tokens, whose ids are 0 there.
+    /// The embeddings whose vectors replace tokens. The ids of those tokens are 0.
     public let embeddings: [Placement]
   }
 
-  /// The place of an embedding in a chunk.
+  /// The position of an embedding in a chunk.
   public struct Placement: Hashable, Sendable {
-    /// The first of its tokens among the chunk's 77.
+    /// The index of its first token among the chunk's 77.
     public let position: Int
-    /// Which embedding it is.
+    /// The number of the embedding.
     public let number: Int
   }
 
-  /// The tokens of a chunk between begin and end.
+  /// The number of tokens of a chunk between begin and end.
   public static let capacity = 75
 
-  /// The chunks in order, at least one; an empty prompt gives one of begin and end tokens.
+  /// The chunks in order, at least one. An empty prompt has one chunk of begin and end tokens.
   public let chunks: [Chunk]
 
-  /// Parts `prompt` by the webui's emphasis syntax and packs its tokens.
+  /// Splits `prompt` by the webui's emphasis syntax and packs its tokens into chunks.
   ///
-  /// A `BREAK` closes a chunk. Where a chunk is full and the next token is not a comma, the tokens after the chunk's last
-  /// comma move to the next chunk, if it is among the last `commaBacktrack` tokens; 0 turns that off. Throws what
-  /// `PromptAttention` throws.
+  /// A `BREAK` closes a chunk. If a chunk is full and the next token is not a comma, the tokens after the chunk's last comma
+  /// move to the next chunk, provided that the comma is among the last `commaBacktrack` tokens; 0 turns this off. Throws
+  /// what `PromptAttention` throws.
   public init(_ prompt: String, tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) throws(PromptError) {
     let runs = try PromptAttention(prompt).runs
     self.init(runs: runs, tokenizer: tokenizer, commaBacktrack: commaBacktrack)
   }
 
-  /// Packs the tokens of runs whose weights are known; each run is tokenized on its own.
+  /// Packs the tokens of runs with known weights; each run is tokenized separately.
   public init(runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) {
     self.init(runs: runs, tokenizer: tokenizer, commaBacktrack: commaBacktrack) { _, _ in nil }
   }
 
-  /// Packs the tokens of runs, with embeddings in the places of their names.
+  /// Packs the tokens of runs, in which embeddings replace their names.
   ///
-  /// An embedding counts as many tokens as it has vectors, and is never parted: one that does not fit into a chunk begins
-  /// the next. Where the tokens after a comma move to the next chunk, an embedding among them moves with them (the webui
-  /// leaves its vectors behind).
+  /// An embedding counts as many tokens as it has vectors, and is never split: if it does not fit into a chunk, it begins the
+  /// next one. If the tokens after a comma move to the next chunk, an embedding among them moves, too (the webui leaves its
+  /// vectors behind).
   ///
   /// - Parameters:
   ///   - runs: The parts of a prompt.
-  ///   - tokenizer: The model's.
-  ///   - commaBacktrack: How far back a chunk is parted at a comma.
-  ///   - match: The embedding whose name begins at a place of a run's tokens, if there is one; of 75 vectors at most.
+  ///   - tokenizer: The model's tokenizer.
+  ///   - commaBacktrack: The number of tokens at the end of a chunk among which it may be broken at a comma.
+  ///   - match: Returns the embedding whose name begins at a position in a run's tokens, if there is one. It has at most 75
+  ///     vectors.
   /// - Throws: What `match` throws.
   public init(
     runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, commaBacktrack: Int = 20,
-    match: (_ tokens: [Int32], _ place: Int) throws -> PromptEmbedding?
+    match: (_ tokens: [Int32], _ position: Int) throws -> PromptEmbedding?
   ) rethrows {
     var packer = ChunkPacker(vocabulary: tokenizer.vocabulary, commaBacktrack: commaBacktrack)
     for run in runs {
@@ -63,11 +64,11 @@ public struct PromptChunks: Hashable, Sendable {
         packer.close()
       } else {
         let tokens = tokenizer.encode(run.text)
-        var place = 0
-        while place < tokens.count {
-          let embedding = try match(tokens, place)
-          packer.add(tokens[place], embedding, weight: Float(run.weight))
-          place += max(embedding?.tokenCount ?? 1, 1)
+        var position = 0
+        while position < tokens.count {
+          let embedding = try match(tokens, position)
+          packer.add(tokens[position], embedding, weight: Float(run.weight))
+          position += max(embedding?.tokenCount ?? 1, 1)
         }
       }
     }
@@ -81,9 +82,9 @@ private struct ChunkPacker {
   private var chunks: [PromptChunks.Chunk] = []
   private var ids: [Int32] = []
   private var weights: [Float] = []
-  /// Positions count from the first token of the chunk.
+  /// The embeddings; positions count from the first token after begin.
   private var embeddings: [PromptChunks.Placement] = []
-  /// The place of the open chunk's last comma. One that arrives at a full chunk counts as its 76th until it closes.
+  /// The index of the open chunk's last comma. A comma that arrives at a full chunk counts as its 76th token.
   private var lastComma: Int?
 
   init(vocabulary: Vocabulary, commaBacktrack: Int) {

@@ -1,10 +1,10 @@
-/// An embedding found among a prompt's tokens: what stands in the place of a name.
+/// An embedding found among a prompt's tokens, which replaces its name.
 public struct PromptEmbedding: Hashable, Sendable {
-  /// Which one it is, for whoever knows them.
+  /// The embedding's number in the list of embeddings.
   public let number: Int
-  /// The tokens of its name.
+  /// The number of tokens of its name.
   public let tokenCount: Int
-  /// The tokens that it takes in a chunk.
+  /// The number of tokens that it takes in a chunk.
   public let vectorCount: Int
 
   /// An embedding of this number.
@@ -15,10 +15,10 @@ public struct PromptEmbedding: Hashable, Sendable {
   }
 }
 
-/// The names of embeddings as rows of tokens, to be found in prompts.
+/// The names of embeddings as tokens, which are searched for in prompts.
 ///
-/// As in the webui the names are found by their tokens, whatever stands around them: of those that begin at a place the
-/// longest, of equally long ones the first.
+/// As in the webui, names are matched by their tokens, whatever is around them. Of the names that match at a position, the
+/// longest is preferred, and the first of equally long ones.
 public struct EmbeddingNames: Sendable {
   private struct Name: Sendable {
     let tokens: [Int32]
@@ -27,7 +27,7 @@ public struct EmbeddingNames: Sendable {
 
   private var names: [Int32: [Name]] = [:]
 
-  /// Names in the order of their numbers; one without tokens is never found.
+  /// The names in the order of their numbers. A name without tokens is never found.
   public init(_ names: [String], tokenizer: CLIPTokenizer) {
     for (number, name) in names.enumerated() {
       let tokens = tokenizer.encode(name)
@@ -43,9 +43,9 @@ public struct EmbeddingNames: Sendable {
   /// Whether there are none.
   public var isEmpty: Bool { names.isEmpty }
 
-  /// The names that begin at a place of a run of tokens, best first: the number, and how many tokens the name has.
-  public func matches(_ tokens: [Int32], at place: Int) -> [(number: Int, tokenCount: Int)] {
-    guard let found = names[tokens[place]] else { return [] }
-    return found.filter { tokens[place...].starts(with: $0.tokens) }.map { ($0.number, $0.tokens.count) }
+  /// The names that match at a position of a run's tokens, the best first, with the length of each name in tokens.
+  public func matches(_ tokens: [Int32], at position: Int) -> [(number: Int, tokenCount: Int)] {
+    guard let found = names[tokens[position]] else { return [] }
+    return found.filter { tokens[position...].starts(with: $0.tokens) }.map { ($0.number, $0.tokens.count) }
   }
 }

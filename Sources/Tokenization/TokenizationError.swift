@@ -1,10 +1,10 @@
-/// Why a prompt cannot be turned into token ids.
+/// Why a prompt cannot be converted to token ids.
 public enum TokenizationError: Error, Equatable {
-  /// None of the places that were looked in, best first, holds a vocabulary for `model`.
-  case vocabularyNotFound(model: String, places: [String])
-  /// The file is there and cannot be read.
+  /// None of the folders that were searched, in this order, has a vocabulary for `model`.
+  case vocabularyNotFound(model: String, folders: [String])
+  /// The file exists, but cannot be read.
   case unreadableFile(path: String, reason: String)
-  /// The file can be read and is no CLIP vocabulary; `line` counts from 1, for files that have lines.
+  /// The file can be read, but is not a CLIP vocabulary. `line` counts from 1; nil for files without lines.
   case damagedVocabulary(path: String, line: Int?, found: String, expected: String)
 }
 
@@ -12,8 +12,8 @@ extension TokenizationError: CustomStringConvertible {
   /// One message: where, what was found, what was expected, what to do.
   public var description: String {
     switch self {
-    case .vocabularyNotFound(let model, let places):
-      let list = places.map { "\n  \($0)" }.joined()
+    case .vocabularyNotFound(let model, let folders):
+      let list = folders.map { "\n  \($0)" }.joined()
       return """
         \(model): no CLIP vocabulary found; looked for \(VocabularyLocator.fileNames.joined(separator: ", ")) in\(list)
         Get bpe_simple_vocab_16e6.txt.gz (from the openai/CLIP repository or the open_clip_torch package), or the \
@@ -22,8 +22,8 @@ extension TokenizationError: CustomStringConvertible {
     case .unreadableFile(let path, let reason):
       return "\(path): cannot be read: \(reason)"
     case .damagedVocabulary(let path, let line, let found, let expected):
-      let place = line.map { "\(path):\($0)" } ?? path
-      return "\(place): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
+      let position = line.map { "\(path):\($0)" } ?? path
+      return "\(position): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
     }
   }
 }

@@ -1,19 +1,19 @@
-/// A CLIP byte-pair vocabulary: the tokens with their ids, and the merges in the order in which they apply.
+/// A CLIP byte-pair vocabulary: the tokens with their ids, and the merges in the order in which they are applied.
 public struct Vocabulary: Sendable {
-  /// The file that holds the merges.
+  /// The file with the merges.
   public let path: String
   /// The id of `<|startoftext|>`, which opens every chunk.
   public let beginID: Int32
-  /// The id of `<|endoftext|>`, which closes and pads every chunk and stands for what the vocabulary lacks.
+  /// The id of `<|endoftext|>`, which closes and pads every chunk and replaces tokens that the vocabulary lacks.
   public let endID: Int32
-  /// The id of a comma that ends a word, at which long prompts are broken; nothing where the vocabulary has none.
+  /// The id of a comma at the end of a word, at which long prompts are broken; nil if the vocabulary has none.
   public let commaID: Int32?
-  /// The highest id plus one: the rows that the text encoder's token embedding must have.
+  /// The highest id plus one, which is the number of rows that the text encoder's token embedding must have.
   public let count: Int
 
-  /// The id of each token, in the characters of the file.
+  /// The id of each token, written as in the file.
   let ids: [String: Int32]
-  /// The merges by rank: the first applies before all others.
+  /// The merges by rank; the first one is applied before all others.
   let merges: [Merge]
 
   /// Two neighbouring tokens that become one.
@@ -26,10 +26,10 @@ public struct Vocabulary: Sendable {
   static let begin = "<|startoftext|>"
   static let end = "<|endoftext|>"
 
-  /// The id of a token as the file writes it, such as `cat</w>`; nothing if the vocabulary lacks it.
+  /// The id of a token as the file writes it, such as `cat</w>`; nil if the vocabulary lacks it.
   public func id(of token: String) -> Int32? { ids[token] }
 
-  /// The vocabulary in bytes that are the same for every form of file, for digests.
+  /// The vocabulary as bytes that are the same for every form of file, for digests.
   ///
   /// Tokens by ascending id, each as `id length token`, then the merges by rank, each as two ids; one per line.
   public var canonicalBytes: [UInt8] {
@@ -45,10 +45,10 @@ public struct Vocabulary: Sendable {
 }
 
 extension Vocabulary {
-  /// The merges that CLIP takes from the long list of `bpe_simple_vocab_16e6.txt`: 49152 less 256 bytes and 2 specials.
+  /// The number of merges that CLIP uses of `bpe_simple_vocab_16e6.txt`: 49152 minus 256 bytes and 2 special tokens.
   static let clipMergeCount = 49152 - 256 - 2
 
-  /// Reads `merges.txt` (with the ids of a `vocab.json` beside it, if there is one), `bpe_simple_vocab_16e6.txt`,
+  /// Reads `merges.txt` (with the ids of a `vocab.json` next to it, if there is one), `bpe_simple_vocab_16e6.txt`,
   /// either also gzipped, or a `tokenizer.json`.
   ///
   /// Without a `vocab.json` the ids follow from the merges as CLIP numbers them: bytes, bytes that end a word, merges,
@@ -65,7 +65,7 @@ extension Vocabulary {
     }
   }
 
-  /// Numbers the tokens that `pairs` make, as CLIP does.
+  /// Numbers the tokens that result from `pairs`, as CLIP does.
   private static func ids(following pairs: [VocabularyFile.Pair]) -> [String: Int32] {
     let bytes = ByteAlphabet.characters.map(\.character)
     var ids: [String: Int32] = [:]
@@ -83,7 +83,7 @@ extension Vocabulary {
     return ids
   }
 
-  /// Checks that the tokens and the merges belong together.
+  /// A vocabulary of these tokens and merges, after checking that they match.
   init(ids: [String: Int32], pairs: [VocabularyFile.Pair], file: VocabularyFile) throws(TokenizationError) {
     func id(_ token: String, line: Int?) throws(TokenizationError) -> Int32 {
       if let id = ids[token] { return id }

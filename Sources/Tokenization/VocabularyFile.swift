@@ -5,7 +5,7 @@ import Foundation
 struct VocabularyFile {
   let path: String
 
-  /// The file's name without folder and without `.gz`.
+  /// The file's name without its folder and without `.gz`.
   var name: String {
     let name = URL(fileURLWithPath: path).lastPathComponent
     return name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
@@ -15,11 +15,11 @@ struct VocabularyFile {
   struct Pair {
     let left: String
     let right: String
-    /// Counts from 1; nothing in files without lines.
+    /// The line, counted from 1; nil in files without lines.
     let line: Int?
   }
 
-  /// The error of a file that is there and holds something else.
+  /// The error for a file with unexpected content.
   func damaged(line: Int? = nil, found: String, expected: String) -> TokenizationError {
     .damagedVocabulary(path: path, line: line, found: found, expected: expected)
   }
@@ -28,10 +28,10 @@ struct VocabularyFile {
 // MARK: - Bytes
 
 extension VocabularyFile {
-  /// The largest vocabulary that is read, unpacked. CLIP's own takes 3.2 MB, its `tokenizer.json` 3.6 MB.
+  /// The largest uncompressed size that is read. CLIP's own vocabulary takes 3.2 MB, its `tokenizer.json` 3.6 MB.
   private static let sizeLimit = 64 << 20
 
-  /// The whole file, unpacked if it is gzipped whatever its name.
+  /// The whole file; it is uncompressed if it is gzipped, whatever its name.
   func readBytes() throws(TokenizationError) -> [UInt8] {
     errno = 0
     guard let file = gzopen(path, "rb") else { throw unreadable(errno) }
@@ -42,7 +42,7 @@ extension VocabularyFile {
       let count = gzread(file, &buffer, UInt32(buffer.count))
       if count > 0 { bytes += buffer[..<Int(count)] }
       if count <= 0 {
-        // A stream that stops short is no error to gzread, only to gzerror.
+        // gzread does not report a truncated stream, only gzerror does.
         _ = gzerror(file, &status)
         break
       }
@@ -52,7 +52,7 @@ extension VocabularyFile {
     switch status {
     case Z_OK, Z_STREAM_END: break
     case Z_ERRNO: throw unreadable(systemError)
-    case Z_BUF_ERROR: throw damaged(found: "gzip data that stops short", expected: "a whole file")
+    case Z_BUF_ERROR: throw damaged(found: "truncated gzip data", expected: "a whole file")
     default: throw damaged(found: "broken gzip data", expected: "a whole file")
     }
     if bytes.count > Self.sizeLimit {
@@ -69,10 +69,10 @@ extension VocabularyFile {
 // MARK: - Merges
 
 extension VocabularyFile {
-  /// The first `limit` merges: one per line, two tokens with a blank between; a first line with `#version` is skipped.
+  /// The first `limit` merges: one per line, two tokens separated by a blank; a first line with `#version` is skipped.
   func readMerges(limit: Int) throws(TokenizationError) -> [Pair] {
     let bytes = try readBytes()
-    let expected = "two tokens with a blank between"
+    let expected = "two tokens separated by a blank"
     var pairs: [Pair] = []
     var number = 0
     var start = 0
@@ -112,7 +112,7 @@ extension VocabularyFile {
     try ids(of: decode([String: Double].self, expected: "a JSON object from token to id"))
   }
 
-  /// The vocabulary inside a `tokenizer.json`, the one file that newer versions of transformers save.
+  /// The vocabulary in a `tokenizer.json`, the only file that newer versions of transformers save.
   func readTokenizerJSON() throws(TokenizationError) -> Vocabulary {
     let file = try decode(TokenizerJSON.self, expected: "the tokenizer.json of a byte-pair tokenizer")
     if let suffix = file.model.end_of_word_suffix, suffix != ByteAlphabet.endOfWord {
@@ -123,7 +123,7 @@ extension VocabularyFile {
     return try Vocabulary(ids: ids(of: numbers), pairs: file.model.merges.map(\.pair), file: self)
   }
 
-  /// Checks that every number is an id, and that each is there once.
+  /// Checks that every number is an id, and that no id is repeated.
   private func ids(of numbers: [String: Double]) throws(TokenizationError) -> [String: Int32] {
     var ids: [String: Int32] = [:]
     var tokens: [Int32: String] = [:]
@@ -151,18 +151,18 @@ extension VocabularyFile {
     }
   }
 
-  /// What is wrong with the document; JSONDecoder alone would not say where its syntax breaks.
+  /// What is wrong with the document. JSONDecoder does not report where a syntax error is, but JSONSerialization does.
   private static func finding(_ error: any Error, in data: Data) -> String {
     do {
       _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
       return (error as? DecodingError)?.finding ?? "\(error)"
     } catch {
-      return (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? "no JSON"
+      return (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? "text that is not JSON"
     }
   }
 }
 
-/// What of a `tokenizer.json` decides the ids; the names are the file's own.
+/// The parts of a `tokenizer.json` that determine the ids; the names are the file's.
 private struct TokenizerJSON: Decodable {
   let added_tokens: [AddedToken]?
   let model: Model
@@ -178,7 +178,7 @@ private struct TokenizerJSON: Decodable {
     let end_of_word_suffix: String?
   }
 
-  /// Either `"a b"` or `["a", "b"]`, by the version that wrote the file.
+  /// Either `"a b"` or `["a", "b"]`, depending on the version that wrote the file.
   struct Merge: Decodable {
     let pair: VocabularyFile.Pair
 

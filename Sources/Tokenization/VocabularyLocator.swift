@@ -2,10 +2,11 @@ import Foundation
 
 /// Finds the CLIP vocabulary that belongs to a model.
 ///
-/// In this order: `tokenizer/` or `tokenizer_2/` in the model's folder; beside the model; `$XDG_DATA_HOME/sdbatch/clip/`, by default
-/// `~/.local/share/sdbatch/clip/`.
+/// It looks in this order: `tokenizer/` and `tokenizer_2/` in the model's folder; the folder that has the model;
+/// `$XDG_DATA_HOME/sdbatch/clip/`, by default `~/.local/share/sdbatch/clip/`.
 public struct VocabularyLocator: Sendable {
-  /// The names that are looked for in each place, best first; `vocab.json` beside `merges.txt` gives the ids.
+  /// The file names that are looked for in each folder, the preferred one first. A `vocab.json` next to `merges.txt` has the
+  /// ids.
   public static let fileNames = [
     "merges.txt", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz", "tokenizer.json",
   ]
@@ -14,7 +15,7 @@ public struct VocabularyLocator: Sendable {
 
   /// A locator for the user with these environment variables (`XDG_DATA_HOME` and `HOME` are read).
   public init(environment: [String: String]) {
-    // The XDG base directory specification has relative paths ignored.
+    // The XDG base directory specification says to ignore relative paths.
     if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
       dataFolder = URL(fileURLWithPath: data)
     } else if let home = environment["HOME"], !home.isEmpty {
@@ -24,18 +25,18 @@ public struct VocabularyLocator: Sendable {
     }
   }
 
-  /// Reads the vocabulary for the checkpoint file or model folder at `modelPath`.
+  /// Reads the vocabulary for the model file or folder at `modelPath`.
   ///
-  /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`; a damaged file is not passed over.
+  /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`; a damaged file is an error, even if there are others.
   public func find(for modelPath: String) throws(TokenizationError) -> Vocabulary {
-    let places = places(for: modelPath)
-    for place in places {
-      if let vocabulary = try read(in: place.path) { return vocabulary }
+    let folders = folders(for: modelPath)
+    for folder in folders {
+      if let vocabulary = try read(in: folder.path) { return vocabulary }
     }
-    throw .vocabularyNotFound(model: modelPath, places: places.map(\.path))
+    throw .vocabularyNotFound(model: modelPath, folders: folders.map(\.path))
   }
 
-  /// Reads the vocabulary in a folder; nothing if there is none.
+  /// Reads the vocabulary in a folder; nil if there is none.
   ///
   /// Throws `unreadableFile` or `damagedVocabulary`.
   public func read(in folder: String) throws(TokenizationError) -> Vocabulary? {
@@ -46,15 +47,15 @@ public struct VocabularyLocator: Sendable {
     return nil
   }
 
-  /// The folders that are looked in, best first.
-  private func places(for modelPath: String) -> [URL] {
+  /// The folders that are searched, in order.
+  private func folders(for modelPath: String) -> [URL] {
     let model = URL(fileURLWithPath: modelPath)
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: model.path, isDirectory: &isFolder)
-    var places: [URL] = []
-    if exists, isFolder.boolValue { places += ["tokenizer", "tokenizer_2"].map(model.appendingPathComponent) }
-    places.append(model.deletingLastPathComponent())
-    if let dataFolder { places.append(dataFolder.appendingPathComponent("sdbatch/clip")) }
-    return places
+    var folders: [URL] = []
+    if exists, isFolder.boolValue { folders += ["tokenizer", "tokenizer_2"].map(model.appendingPathComponent) }
+    folders.append(model.deletingLastPathComponent())
+    if let dataFolder { folders.append(dataFolder.appendingPathComponent("sdbatch/clip")) }
+    return folders
   }
 }

@@ -1,10 +1,10 @@
 import Settings
 
-/// A job as the page of a run shows it.
+/// A job in the page of a run.
 public struct PageCell: Sendable {
-  /// What there is to see.
+  /// What the cell shows.
   public enum Content: Hashable, Sendable {
-    /// The picture in this file, and a small copy of it if there is one; both relative to the page.
+    /// The image in this file, and its thumbnail if there is one; both paths are relative to the page.
     case image(file: String, thumbnail: String?)
     /// The job failed, for this reason.
     case failed(String)
@@ -12,25 +12,25 @@ public struct PageCell: Sendable {
     case pending
   }
 
-  /// The job's place in the plan.
+  /// The job's index in the plan.
   public var index: Int
-  /// Its whole identity.
+  /// The job's full id.
   public var id: String
-  /// Where it stands on the axes of the grid.
+  /// The job's position on the axes of the grid.
   public var axes: [AxisPosition]
-  /// What there is to see.
+  /// What the cell shows.
   public var content: Content
   /// In pixels.
   public var width: Int
   /// In pixels.
   public var height: Int
-  /// How long the picture took, in seconds; nothing where that is not known.
+  /// The time that the image took, in seconds; nil if it is not known.
   public var seconds: Double?
-  /// What the picture was, or would be, made from.
+  /// The parameters of the image, which may not exist yet.
   public var infotext: String
-  /// A recipe for this picture alone.
+  /// A recipe for this image alone.
   public var recipe: String
-  /// What that recipe says, key by key.
+  /// The keys and values of that recipe.
   public var settings: [(key: String, value: String)]
 
   /// A job.

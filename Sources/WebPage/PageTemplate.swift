@@ -1,14 +1,14 @@
 import Crypto
 import Foundation
 
-/// What stands around the data of a page.
+/// The parts of a page before and after its data.
 struct PageTemplate {
-  /// Up to the data.
+  /// The page up to the data.
   let beforeData: [UInt8]
-  /// From there on.
+  /// The page after the data.
   let afterData: [UInt8]
 
-  /// - Parameter title: Shown by browsers that run no programs, and in their tabs before the page's own has run.
+  /// - Parameter title: The title that is shown without JavaScript, and in the tab until the page's script has run.
   init(title: String) {
     let style = Self.text(PackageResources.page_css)
     let script = Self.script
@@ -20,12 +20,12 @@ struct PageTemplate {
       .replacingOccurrences(of: "{{style}}", with: style)
       .replacingOccurrences(of: "{{script}}", with: script)
       .components(separatedBy: "{{data}}")
-    // Last, for a title may hold anything.
+    // The title comes last because it may contain any of the marks.
     beforeData = Array(parts[0].replacingOccurrences(of: "{{title}}", with: Self.markup(title)).utf8)
     afterData = Array((parts.count > 1 ? parts[1] : "").utf8)
   }
 
-  /// The program: its parts in the order in which they need each other.
+  /// The script: its parts in the order of their dependencies.
   private static var script: String {
     let parts = [
       PackageResources.elements_js, PackageResources.run_js, PackageResources.view_js, PackageResources.arrangement_js,
@@ -37,34 +37,34 @@ struct PageTemplate {
 
   private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// How a policy names an element's text: by its digest.
+  /// The name of an element's text in the policy, which is its digest.
   private static func source(_ text: String) -> String {
     "'sha256-\(Data(SHA256.hash(data: Array(text.utf8))).base64EncodedString())'"
   }
 
-  /// Text as markup has it, in elements and in quotes.
+  /// Text escaped for HTML, in elements and in quoted attributes.
   private static func markup(_ text: String) -> String {
     text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
       .replacingOccurrences(of: "\"", with: "&quot;")
   }
 
-  /// JSON as it may stand in an element of HTML: without `<`, so that no text ends the element or begins a comment, and
-  /// without the two line ends that are none in JSON. All of them stand in strings, which may name them by number.
+  /// JSON escaped for an element of HTML. `<` is escaped so that no text ends the element or begins a comment, and so are
+  /// U+2028 and U+2029, which end lines in JavaScript but not in JSON. All of them occur in strings only.
   static func escaped(_ json: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(json.count)
-    var place = 0
-    while place < json.count {
-      let byte = json[place]
+    var index = 0
+    while index < json.count {
+      let byte = json[index]
       if byte == UInt8(ascii: "<") {
         result += Array(#"\u003c"#.utf8)
-      } else if byte == 0xE2, place + 2 < json.count, json[place + 1] == 0x80, json[place + 2] & 0xFE == 0xA8 {
-        result += Array((json[place + 2] == 0xA8 ? #"\u2028"# : #"\u2029"#).utf8)
-        place += 2
+      } else if byte == 0xE2, index + 2 < json.count, json[index + 1] == 0x80, json[index + 2] & 0xFE == 0xA8 {
+        result += Array((json[index + 2] == 0xA8 ? #"\u2028"# : #"\u2029"#).utf8)
+        index += 2
       } else {
         result.append(byte)
       }
-      place += 1
+      index += 1
     }
     return result
   }

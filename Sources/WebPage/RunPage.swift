@@ -3,25 +3,25 @@ import JSON
 import Settings
 import Sheets
 
-/// The page of a run: one file that a browser shows without a network, with every job and where its picture is.
+/// The page of a run: one file, which works in a browser without a network, with every job and the path of its image.
 ///
-/// Markup, style and program are the files under `Resources`, put together with the run's data. Whatever comes from
-/// prompts and labels is data, in an element that no browser runs, and the program makes text of it and nothing else; the
-/// page's policy lets no other program run, and nothing be loaded but pictures.
+/// Markup, style and script are the files under `Resources`, combined with the run's data. Everything from prompts and
+/// labels is data in an element that browsers do not execute, and the script only ever turns it into text. The page's policy
+/// allows no other script, and no resources but images.
 public struct RunPage {
-  /// What concerns the run as a whole.
+  /// Information about the run as a whole.
   public struct Heading: Sendable {
     /// The name of the run.
     public var title: String
-    /// Whether a run goes on, so that there will be more to see.
+    /// Whether the run is still going, so that more images will come.
     public var isRunning: Bool
-    /// When the page is made: ISO 8601 in UTC.
+    /// The time of writing: ISO 8601 in UTC.
     public var written: String
-    /// The program that makes it, with its version.
+    /// The program with its version.
     public var generator: String
-    /// Other files to look at, relative to the page.
+    /// The contact sheets, relative to the page.
     public var sheets: [String]
-    /// The longest side of the small copies, in pixels.
+    /// The longest side of the thumbnails in pixels.
     public var thumbnailSide: Int
 
     /// A heading.
@@ -37,7 +37,7 @@ public struct RunPage {
     }
   }
 
-  /// Stands near the beginning of a page that was made while a run went on, and in no other: in texts, quotes are escaped.
+  /// A text near the beginning of pages that were written during a run, and in no others, because quotes are escaped in texts.
   public static let runningMark = #""running":true"#
 
   private let heading: Heading
@@ -48,24 +48,24 @@ public struct RunPage {
   /// A page.
   ///
   /// - Parameters:
-  ///   - heading: What concerns the run as a whole.
-  ///   - positions: Where every job stands on the axes, in the order of the plan.
+  ///   - heading: Information about the run as a whole.
+  ///   - positions: The positions of all jobs on the axes, in the order of the plan.
   ///   - groups: The names of the axes in each zip group of the recipe.
-  ///   - layout: The directions that the page shows first; axes that there are not are left to the page.
+  ///   - layout: The initial directions; unknown axes are ignored.
   public init(_ heading: Heading, positions: [[AxisPosition]], groups: [[String]], layout: SheetOptions) {
     self.heading = heading
     self.layout = layout
     axes = SheetAxis.all(of: positions, groups: groups)
     numbers = axes.map { axis in
-      Dictionary(uniqueKeysWithValues: axis.places.enumerated().map { ($0.element, $0.offset) })
+      Dictionary(uniqueKeysWithValues: axis.steps.enumerated().map { ($0.element, $0.offset) })
     }
   }
 
   /// Writes the page.
   ///
   /// - Parameters:
-  ///   - cells: Every job in the order of the plan; walked through once, so that they need not be in memory together.
-  ///   - sink: Takes the bytes of the file, piece by piece.
+  ///   - cells: Every job in the order of the plan. They are read once, so they need not be in memory together.
+  ///   - sink: Called with the bytes of the file, piece by piece.
   /// - Throws: What `cells` or the sink throws.
   public func write(_ cells: some Sequence<PageCell>, to sink: ([UInt8]) throws -> Void) throws {
     let template = PageTemplate(title: heading.title)
@@ -117,12 +117,12 @@ public struct RunPage {
           writer.member("name", axis.name)
           writer.key("values")
           writer.array { writer in
-            for place in axis.places.indices {
+            for step in axis.steps.indices {
               writer.object { writer in
-                // Texts all, for a browser's numbers end at 2^53.
-                writer.member("values", .array(axis.places[place].map { .string($0.value) }))
-                writer.member("title", axis.places[place].map(\.title).joined(separator: "\n"))
-                writer.member("label", axis.label(place))
+                // Always texts, because JavaScript's numbers are exact up to 2^53 only.
+                writer.member("values", .array(axis.steps[step].map { .string($0.value) }))
+                writer.member("title", axis.steps[step].map(\.title).joined(separator: "\n"))
+                writer.member("label", axis.label(step))
               }
             }
           }
@@ -140,8 +140,8 @@ public struct RunPage {
       writer.key("at")
       writer.array { writer in
         for (axis, numbers) in zip(axes, numbers) {
-          if let place = axis.place(of: cell.axes).flatMap({ numbers[$0] }) {
-            writer.integer(place)
+          if let step = axis.step(of: cell.axes).flatMap({ numbers[$0] }) {
+            writer.integer(step)
           } else {
             writer.null()
           }
@@ -170,8 +170,8 @@ public struct RunPage {
   }
 }
 
-/// Texts in pieces, each written once: a string when it comes for the first time, after that its number, counted from 0 in
-/// the order of the file. The texts of ten thousand jobs differ in a few words.
+/// Texts in pieces, each of which is written once: as a string the first time, then as its index in the order of the file.
+/// The texts of ten thousand jobs differ in a few words.
 private struct TextPieces {
   private var numbers: [String: Int] = [:]
 

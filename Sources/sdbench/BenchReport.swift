@@ -3,12 +3,12 @@ import Foundation
 import JSON
 import Tensors
 
-/// Options that every benchmark of arithmetic has.
+/// Options of all benchmarks of arithmetic.
 struct BenchOptions: ParsableArguments {
-  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
+  @Option(help: "Number of threads (default: one for each core that the process may use).")
   var threads: Int?
 
-  @Option(help: "Times to repeat each measurement; the median and the smallest are printed.")
+  @Option(help: "Repeat each measurement this many times; the median and the minimum are printed.")
   var repeats = 3
 
   @Flag(help: "Print one JSON object at the end instead of lines.")
@@ -17,7 +17,7 @@ struct BenchOptions: ParsableArguments {
   var threadCount: Int { threads ?? ProcessorAllotment().threads }
 }
 
-/// What a benchmark measured: lines as they come, or one object at the end.
+/// Prints measurements: as lines at once, or as one JSON object at the end.
 struct BenchReport {
   private let isJSON: Bool
   private let threads: Int
@@ -29,7 +29,7 @@ struct BenchReport {
     threads = options.threadCount
   }
 
-  /// What follows belongs together: an instruction set, a precision.
+  /// Begins a group of measurements, such as those of one instruction set and precision.
   mutating func begin(_ name: String) {
     group = name
     if !isJSON { print("\(name), \(threads) threads") }
@@ -38,13 +38,13 @@ struct BenchReport {
   /// One measurement.
   ///
   /// - Parameters:
-  ///   - name: Of what was measured.
+  ///   - name: What was measured.
   ///   - time: How long it took.
-  ///   - rate: Products and sums in a second.
-  ///   - share: Of the machine's peak.
-  ///   - bandwidth: Bytes in a second.
+  ///   - rate: Multiplications and additions per second.
+  ///   - share: The rate as a share of the machine's peak.
+  ///   - bandwidth: Bytes per second.
   ///   - peakMemory: The most resident memory of the process so far, in bytes.
-  ///   - note: Whatever else there is to say.
+  ///   - note: A remark.
   mutating func add(
     _ name: String, time: Stopwatch? = nil, rate: Double? = nil, share: Double? = nil, bandwidth: Double? = nil,
     peakMemory: Int64? = nil, note: String? = nil
@@ -69,7 +69,7 @@ struct BenchReport {
     print("  \(padded) \(parts.compactMap { $0 }.joined(separator: ", "))")
   }
 
-  /// Prints the object.
+  /// Prints the JSON object, if that was asked for.
   func finish() {
     guard isJSON else { return }
     print((["threads": .integer(Int64(threads)), "measurements": .array(rows)] as JSONValue).jsonText)

@@ -1,19 +1,19 @@
 import Tensors
 
-/// A layer of a real network, and numbers to run it on.
+/// The shape of a layer in a real network.
 struct KernelShape {
   enum Kind {
     /// A 3x3 convolution of step 1.
     case convolution(inputs: Int, outputs: Int)
     case linear(inputs: Int, outputs: Int)
-    /// Of every pixel to as many keys.
+    /// Attention of every pixel to this many keys.
     case attention(heads: Int, width: Int, keys: Int)
   }
 
   let network: String
   let kind: Kind
   let batch: Int
-  /// Pixels of a row and of a column.
+  /// Width and height of the image.
   let side: Int
 
   var name: String {
@@ -25,7 +25,7 @@ struct KernelShape {
     }
   }
 
-  /// Products and sums of the plain algorithm; a faster one is credited with them all.
+  /// Multiplications and additions of the plain algorithm, whichever algorithm runs.
   var operations: Double {
     let pixels = Double(batch * side * side)
     switch kind {
@@ -35,7 +35,7 @@ struct KernelShape {
     }
   }
 
-  /// The same sums for fewer pixels and outputs, which portable C makes in a moment.
+  /// The same layer with fewer pixels and outputs, which takes portable C a moment.
   var sample: KernelShape {
     let kind: Kind =
       switch kind {
@@ -46,30 +46,38 @@ struct KernelShape {
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
   }
 
-  /// The ways to run it; none of what is not quantised in int8.
+  /// The algorithms to run it by; empty in int8 for layers that are never quantised.
   func algorithms(_ precision: Precision) -> [ConvolutionAlgorithm] {
     switch kind {
-    case .convolution: precision == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
+    case .convolution:
+      switch precision {
+      case .fp32: [.direct, .winograd2, .winograd4]
+      case .bf16, .int8: [.direct, .winograd2]
+      }
     case .linear: [.direct]
-    case .attention: precision == .int8 ? [] : [.direct]
+    case .attention:
+      switch precision {
+      case .fp32, .bf16: [.direct]
+      case .int8: []
+      }
     }
   }
 
-  /// The way that networks run it.
+  /// The algorithm that networks use.
   func chosen(_ elementType: ElementType) -> ConvolutionAlgorithm {
     guard case .convolution(let inputs, let outputs) = kind else { return .direct }
     return .of(inputs: inputs, outputs: outputs, step: 1, elementType: elementType, packing: .fast)
   }
 
-  /// Runs the layer on numbers that an element type holds exactly.
+  /// A function that runs the layer on numbers that the element type represents exactly.
   func output(
     _ algorithm: ConvolutionAlgorithm, _ compute: Compute, numbers elementType: ElementType
   ) -> () -> Tensor {
     var random = Numbers(bits: elementType == .fp32 ? 24 : 8)
-    func matrix(_ inputs: Int, _ outputs: Int, taps: Int) -> PanelMatrix {
+    func matrix(_ inputs: Int, _ outputs: Int, _ layer: PanelMatrix.Layer) -> PanelMatrix {
       PanelMatrix(
-        weights: random.take(outputs * inputs * taps), bias: random.take(outputs), outputs: outputs, inputs: inputs,
-        taps: taps, algorithm: algorithm, compute: compute)
+        weights: random.take(outputs * inputs * layer.taps), bias: random.take(outputs), outputs: outputs,
+        inputs: inputs, layer: layer, compute: compute)
     }
     func tensor(_ pixels: Int, _ side: Int, _ channels: Int, border: Int = 0) -> Tensor {
       let x = compute.tensor(
@@ -79,11 +87,11 @@ struct KernelShape {
     }
     switch kind {
     case .convolution(let inputs, let outputs):
-      let weights = matrix(inputs, outputs, taps: 9)
+      let weights = matrix(inputs, outputs, .convolution(algorithm))
       let x = tensor(side * side, side, inputs, border: 1)
       return { compute.convolution3x3(x, weights) }
     case .linear(let inputs, let outputs):
-      let weights = matrix(inputs, outputs, taps: 1)
+      let weights = matrix(inputs, outputs, .linear)
       let x = tensor(side * side, side, inputs)
       return { compute.product(x, weights) }
     case .attention(let heads, let width, let keys):
@@ -96,7 +104,7 @@ struct KernelShape {
     }
   }
 
-  /// Numbers of so many bits between -1 and 1 without a pattern.
+  /// Pseudorandom numbers between -1 and 1 with this many bits.
   private struct Numbers {
     let bits: Int
     private var state: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -113,8 +121,8 @@ struct KernelShape {
 }
 
 extension KernelShape {
-  /// Layers that take most of the time of SD 1.5 at 512x512 and of SDXL at 1024x1024, each both halves of a guided step, and
-  /// of decoding at 512x512.
+  /// The layers that take most of the time: of SD 1.5 at 512x512 and SDXL at 1024x1024, for both halves of a guided step, and
+  /// of the VAE decoder at 512x512.
   static let all: [KernelShape] =
     convolutions(
       "SD 1.5", batch: 2,

@@ -1,17 +1,17 @@
 import CPeaks
 import Tensors
 
-/// What the machine can do at most, measured: each kind of arithmetic on numbers in registers, and reading memory.
+/// The machine's peaks, measured: each kind of arithmetic on registers, and reading memory.
 struct MachinePeaks {
   struct Peak {
     let name: String
-    /// Products and sums in a second, on all threads.
+    /// Multiplications and additions per second, on all threads.
     let rate: Double
   }
 
-  /// The plainest arithmetic first.
+  /// The kinds of arithmetic, simplest first.
   let arithmetic: [Peak]
-  /// Bytes in a second, on all threads.
+  /// Bytes read per second, on all threads.
   let bandwidth: Double
 
   /// Measures for about a second.
@@ -20,16 +20,16 @@ struct MachinePeaks {
     var found: [Peak] = []
     while let peak = cp_peak_at(found.count)?.pointee {
       guard let run = peak.run else { break }
-      // Enough turns for some milliseconds, found by doubling.
-      var turns = 1 << 12
-      while Stopwatch(repeats: 1, { run(turns) }).smallest < 0.005 { turns *= 2 }
-      let time = Stopwatch(repeats: 20) { pool.run(threads) { _ in run(turns) } }
-      let operations = peak.operations * Double(turns) * Double(threads)
+      // Enough iterations for some milliseconds, found by doubling.
+      var iterations = 1 << 12
+      while Stopwatch(repeats: 1, { run(iterations) }).smallest < 0.005 { iterations *= 2 }
+      let time = Stopwatch(repeats: 20) { pool.run(threads) { _ in run(iterations) } }
+      let operations = peak.operations * Double(iterations) * Double(threads)
       found.append(Peak(name: String(cString: peak.name), rate: operations / time.smallest))
     }
     arithmetic = found
 
-    // Far more than any cache holds; each part is read by the thread that has first written it.
+    // Far more than any cache holds. Each part is read by the thread that wrote it first.
     let pieceBytes = 64 << 20
     let pieces = max(threads, 4)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: pieces * pieceBytes, alignment: 64)
@@ -44,7 +44,7 @@ struct MachinePeaks {
     bandwidth = Double(pieces * pieceBytes) / reading.smallest
   }
 
-  /// The most that kernels of an instruction set can do with numbers of a type; nothing where no loop is like them.
+  /// The peak rate for an instruction set and precision; nil if no measured loop corresponds to them.
   func rate(isa: String, precision: String) -> Double? {
     let names: [String: String] = [
       "avx2 fp32": "fp32 AVX2 FMA", "avx512 fp32": "fp32 AVX-512 FMA", "avx512bf16 fp32": "fp32 AVX-512 FMA",
@@ -56,5 +56,5 @@ struct MachinePeaks {
   }
 }
 
-/// Takes a value that nobody needs, so that making it is not left out.
+/// Uses a value, so that the compiler cannot omit the computation.
 @inline(never) private func blackHole(_ value: UInt64) {}

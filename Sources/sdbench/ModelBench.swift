@@ -6,13 +6,13 @@ import Runs
 import Settings
 import Tensors
 
-/// Times what an image is made of: a text encoding, a guided UNet step, a VAE decode; and a whole image, from the start.
+/// Times the stages of an image (text encoding, a guided UNet step, VAE decoding) and a whole image, loading included.
 struct ModelBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "model", abstract: "Time the stages of an image, and a whole one, with a model's own weights.",
+    commandName: "model", abstract: "Time the stages of an image, and a whole image, with a model's own weights.",
     discussion: """
-      "start to first step" is from nothing to the first step of sampling: reading, packing and encoding; the model has \
-      been hashed before. Peak memory is that of each line since the one before, mapped pages of files included.
+      "start to first step" is the time from a new engine to the first sampling step: reading, packing and encoding. \
+      The model has been hashed before. Peak memory is measured for each line separately and includes mapped files.
       """)
 
   @Argument(help: "A single-file checkpoint or a diffusers folder.")
@@ -21,13 +21,13 @@ struct ModelBench: ParsableCommand {
   @Option(help: "Width and height in pixels, a multiple of 8.")
   var size = 512
 
-  @Option(help: "Images whose guided steps are taken in one evaluation of the UNet.")
+  @Option(help: "Number of images in one evaluation of the UNet.")
   var images = 1
 
-  @Option(help: "Steps of the whole image; 0 to leave it out.")
+  @Option(help: "Steps of the whole image; 0 to skip it.")
   var steps = 4
 
-  @Option(help: "The arithmetic: fp32, bf16 or int8; may be given again (default: all).")
+  @Option(help: "fp32, bf16 or int8; may be repeated (default: all).")
   var precision: [String] = Precision.allCases.map(\.rawValue)
 
   @OptionGroup var options: BenchOptions
@@ -45,7 +45,7 @@ struct ModelBench: ParsableCommand {
     report.finish()
   }
 
-  // MARK: The networks by themselves
+  // MARK: Single networks
 
   private func benchNetworks(_ report: inout BenchReport, _ precision: Precision) throws {
     let compute = Compute(
@@ -76,7 +76,7 @@ struct ModelBench: ParsableCommand {
 
     let contexts = (0..<2 * images).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
-    // Of one image both halves begin alike, of several each is by itself.
+    // For one image, both halves of the guided step share their start; several images are separate.
     let latents = images == 1 ? latent : compute.repeated(latent, contexts.count)
     _ = unet.forward(latents, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
@@ -101,7 +101,7 @@ struct ModelBench: ParsableCommand {
     add(&report, "VAE encode", encode, note: "works in \(compute.workspace.peakBytes >> 20) MiB")
   }
 
-  /// A context of any numbers; what it says takes no time.
+  /// A context with arbitrary numbers; its content does not affect the time.
   private func context(
     of configuration: UNetConfiguration, length: Int, _ unet: UNet, _ compute: Compute
   ) -> UNetContext {
@@ -127,7 +127,7 @@ struct ModelBench: ParsableCommand {
     settings.negativePrompt = "blurry"
     settings.precision = precision
     (settings.width, settings.height, settings.steps, settings.seed) = (size, size, steps, 1)
-    // Hashes the model, once and for all.
+    // Hash the model before anything is timed.
     _ = try engine().ingredients(for: settings)
     var first: [Double] = []
     PeakMemory.reset()

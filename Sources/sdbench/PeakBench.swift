@@ -2,10 +2,10 @@ import ArgumentParser
 import JSON
 import Tensors
 
-/// Measures what the machine can do at most.
+/// Measures the machine's peaks.
 struct PeakBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "peaks", abstract: "Measure the machine's peaks: arithmetic in registers, and reading memory.")
+    commandName: "peaks", abstract: "Measure the machine's peaks: arithmetic on registers, and reading memory.")
 
   @OptionGroup var options: BenchOptions
 

@@ -6,19 +6,19 @@ import Recipes
 import Runs
 import Settings
 
-/// Times what a run does besides making pictures, with an engine that makes none worth looking at.
+/// Times what a run does besides computing images, with an engine whose images are blank.
 struct RunBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Time planning, resuming, status, verify and why of a run of many jobs.",
+    commandName: "run", abstract: "Time planning, resuming, status, verify and why for a run of many jobs.",
     discussion: """
-      Pictures are 8x8 and take no time, so the first run shows what publishing costs on the disk of the folder. Peak \
-      memory is that of each part alone, with what the process held before it.
+      Images are 8x8 and take no time, so the first run shows what publishing costs on this disk. Peak memory is measured \
+      for each part separately and includes what the process held before.
       """)
 
-  @Option(help: "How many jobs.")
+  @Option(help: "Number of jobs.")
   var jobs = 100_000
 
-  @Option(help: "An empty folder to work in (default: one that is removed at the end).")
+  @Option(help: "An empty folder to work in (default: a temporary folder that is removed at the end).")
   var folder: String?
 
   func run() throws {
@@ -41,28 +41,29 @@ struct RunBench: ParsableCommand {
       return plan
     }
     let run = RunFolder(path)
-    let work = RunPlan(jobs: plan.jobs, recipe: read.json, recipeText: read.text)
     for name in ["first run", "run with nothing to do"] {
-      try part(name) {
-        var runner = Runner(BlankGenerator(), lock: try RunLock(run))
-        _ = try runner.run(work)
-      }
+      try part(name) { try Self.work(plan, in: run) }
     }
     try part("status") { _ = try RunStatus(run) }
     try part("verify") {
       let verification = try Verification(run)
       if !verification.isClean { throw ValidationError("verify found \(verification.findings.count) differences") }
     }
-    try part("why") { _ = try JobReasons(run).reasons(FrozenPlan.read(run).jobs) }
+    try part("why") { _ = try JobReasons(run).reasons(PlanFile.read(run).jobs) }
     let images = try FileManager.default.contentsOfDirectory(atPath: run.images).sorted()
     for name in images.prefix(images.count / 2) { unlink(run.images + "/" + name) }
-    try part("resume with half to do") {
-      var runner = Runner(BlankGenerator(), lock: try RunLock(run))
-      _ = try runner.run(work)
-    }
+    try part("resume with half to do") { try Self.work(plan, in: run) }
   }
 
-  /// Does something, and prints how long it took and how much memory.
+  /// Does what a run does after planning.
+  private static func work(_ plan: Plan, in folder: RunFolder) throws {
+    let generator = BlankGenerator()
+    let jobs = try JobList(plan.jobs) { try generator.ingredients(for: $0) }
+    var runner = Runner(generator, lock: try RunLock(folder))
+    _ = try runner.run(RunPlan(jobs: jobs, recipe: plan.json, recipeText: plan.recipe.text))
+  }
+
+  /// Runs `body`, and prints the time and memory that it took.
   @discardableResult
   private func part<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     PeakMemory.reset()

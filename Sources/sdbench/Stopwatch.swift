@@ -1,11 +1,13 @@
-/// Wall-clock times of one thing, repeated.
+import Text
+
+/// Wall-clock times of repeated measurements of the same thing.
 struct Stopwatch {
   private(set) var seconds: [Double] = []
 
-  /// Times that were taken otherwise.
+  /// Times that were measured elsewhere.
   init(seconds: [Double]) { self.seconds = seconds }
 
-  /// Runs `body` so many times and notes how long each run takes.
+  /// Runs `body` this many times, at least once, and measures each run.
   init(repeats: Int, _ body: () throws -> Void) rethrows {
     let clock = ContinuousClock()
     for _ in 0..<max(repeats, 1) {
@@ -24,10 +26,9 @@ struct Stopwatch {
     seconds < 0.1 ? "\(decimals(seconds * 1e3)) ms" : "\(decimals(seconds)) s"
   }
 
-  /// Three decimals.
+  /// The number with three decimals.
   static func decimals(_ value: Double) -> String {
     let thousandths = Int((value * 1000).rounded())
-    let fraction = String(thousandths % 1000)
-    return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+    return "\(thousandths / 1000).\((thousandths % 1000).padded(to: 3))"
   }
 }

@@ -1,4 +1,4 @@
-"""A browser that is driven by a program: Chromium without a window, through chromedriver and the WebDriver protocol.
+"""Drives a browser: headless Chromium, through chromedriver and the WebDriver protocol.
 
 Python's own library is all it needs. Source: W3C WebDriver (https://www.w3.org/TR/webdriver2/).
 """
@@ -15,7 +15,7 @@ import urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
-# Keys that have no character, as WebDriver numbers them.
+# WebDriver's codes of keys without a character.
 KEYS = {
     "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004", "Home": "\ue011", "End": "\ue010", "PageDown": "\ue00f",
     "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Control": "\ue009",
@@ -24,7 +24,7 @@ KEYS = {
 
 
 class Browser:
-    """One window. Use it in a `with` statement, so that it is closed whatever happens."""
+    """One window. Use it in a `with` statement, so that it is always closed."""
 
     def __init__(self, width=1280, height=800, dark=False, scale=1, reduced_motion=False):
         for name in ["chromium", "chromedriver"]:
@@ -40,7 +40,7 @@ class Browser:
         arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={width},{height}",
                      f"--force-device-scale-factor={scale}", "--hide-scrollbars=false"]
         if os.geteuid() == 0:
-            # Chromium's sandbox does not let root in; the only pages here are our own.
+            # Chromium's sandbox does not work for root; all pages here are our own.
             arguments.append("--no-sandbox")
         if dark:
             arguments.append("--force-dark-mode")
@@ -84,7 +84,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.address + path, data, {"Content-Type": "application/json"}, method=method)
-        # No proxy: it is this machine.
+        # No proxy, because it is this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=120) as answer:
@@ -99,8 +99,8 @@ class Browser:
     # What a reader does
 
     def open(self, path, fragment=""):
-        """Opens a file and waits until the page says that it is ready."""
-        # From another page, for a new fragment alone loads nothing.
+        """Opens a file and waits until the page is ready."""
+        # By way of another page, because a new fragment alone does not load the page.
         self._call("POST", "/url", {"url": "about:blank"})
         self._call("POST", "/url", {"url": f"file://{os.path.abspath(path)}{fragment}"})
         self.wait("document.documentElement.dataset.ready === 'true'")
@@ -114,7 +114,7 @@ class Browser:
         return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def value(self, expression, *arguments):
-        """What an expression comes to in the page."""
+        """The value of an expression in the page."""
         return self.run(f"return ({expression});", *arguments)
 
     def wait(self, expression, *arguments, seconds=30):
@@ -129,7 +129,7 @@ class Browser:
         return self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
 
     def click(self, selector):
-        """Clicks as a mouse does, on what is there or comes: what is covered or out of sight cannot be clicked."""
+        """Clicks like a mouse, after waiting for the element. An element that is covered or out of view cannot be clicked."""
         self.wait("document.querySelector(arguments[0]) !== null", selector)
         self._call("POST", f"/element/{self.element(selector)}/click", {})
 
@@ -159,7 +159,7 @@ class Browser:
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def resize(self, width, height):
-        """Gives the page this size, whatever the window's edges take."""
+        """Gives the page this size, without the window's borders."""
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
             "width": width, "height": height, "deviceScaleFactor": 0, "mobile": False}})
 
@@ -168,22 +168,22 @@ class Browser:
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
             "features": [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]}})
 
-    # What a page leaves
+    # Results
 
     def screenshot(self, path):
         with open(path, "wb") as file:
             file.write(base64.b64decode(self._call("GET", "/screenshot")))
 
     def pixels_of(self, selector):
-        """A PNG of an element as it is drawn."""
+        """A screenshot of an element as PNG."""
         return base64.b64decode(self._call("GET", f"/element/{self.element(selector)}/screenshot"))
 
     def log(self):
-        """What the page said on the console since the last look."""
+        """The page's console messages since the last call."""
         return [f"{entry['level']}: {entry['message']}" for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
     def requests(self):
-        """The addresses of all that the page asked for since the last look."""
+        """The addresses that the page requested since the last call."""
         entries = self._call("POST", "/se/log", {"type": "performance"})
         messages = [json.loads(entry["message"])["message"] for entry in entries]
         return [message["params"]["request"]["url"] for message in messages

@@ -1,7 +1,7 @@
 """The page of a run in a real browser: python3 test_page.py SDBATCH
 
-Makes runs with the program, looks at their pages as a reader would, and compares with manifest and pictures. Ends with 0
-if everything is as it should be; every difference is told. Needs chromium and chromedriver.
+Makes runs with the program, uses their pages as a reader would, and compares them with manifests and images. Exits with 0
+if everything is right, and reports every difference. Needs chromium and chromedriver.
 """
 
 import io
@@ -19,7 +19,7 @@ from browser import Browser
 
 SDBATCH = os.path.abspath(sys.argv[1])
 WORK = tempfile.mkdtemp(prefix="sdbatch-page-")
-# A whole run, one with texts that want to be markup, and one with holes of every kind.
+# A complete run, one with texts that look like markup, and one with failed and pending jobs.
 RUN, HOSTILE, HALF = (f"{WORK}/{name}" for name in ["run", "hostile", "half"])
 
 RECIPE = """
@@ -84,7 +84,7 @@ def page(folder):
 
 
 def job_at(folder, **axes):
-    """The job that stands there, by the manifest, which the page is not made from."""
+    """The job with these values, from the manifest, which the page is not made from."""
     for job in manifest(folder)["jobs"]:
         found = {axis["name"]: axis["value"] for axis in job["axes"]}
         if all(found.get(name) == value for name, value in axes.items()):
@@ -93,18 +93,18 @@ def job_at(folder, **axes):
 
 
 def cell(job):
-    """The cell of a job: the numbers of cells are those of the plan."""
+    """The selector of a job's cell; cells have the numbers of the plan."""
     return f".cell[data-number='{job['index']}']"
 
 
-def place(browser, selector):
-    """Where an element is drawn."""
+def bounds(browser, selector):
+    """The position and size of an element."""
     return browser.value("(({ x, y, width, height }) => ({ x, y, width, height }))"
                          "(document.querySelector(arguments[0]).getBoundingClientRect())", selector)
 
 
 def pixels(png):
-    """Width, height and rows of RGB bytes of a PNG as browsers write it: 8 bits, three or four channels, no interlace."""
+    """Width, height and rows of RGB bytes of a PNG as browsers write it: 8 bits, three or four channels, not interlaced."""
     data = io.BytesIO(png)
     assert data.read(8) == b"\x89PNG\r\n\x1a\n"
     packed = b""
@@ -137,9 +137,9 @@ def pixels(png):
     return width, height, rows
 
 
-# What a reader does, one function for each.
+# What a reader does, one function for each task.
 
-def shows_every_picture_at_its_place(browser):
+def shows_every_image_at_its_position(browser):
     browser.open(page(RUN))
     jobs = manifest(RUN)["jobs"]
     assert browser.value("document.querySelectorAll('.cell.done').length") == len(jobs)
@@ -147,10 +147,10 @@ def shows_every_picture_at_its_place(browser):
     for job in jobs:
         source = browser.value("document.querySelector(arguments[0] + ' img').src", cell(job))
         assert source == f"file://{RUN}/{job['file']}", source
-    # The last axis runs across, the one before down, in the recipe's order.
+    # The last axis is horizontal, the one before it vertical, in the recipe's order.
     prompts = list(dict.fromkeys(job["axes"][0]["value"] for job in jobs))
     scales = list(dict.fromkeys(job["axes"][1]["value"] for job in jobs))
-    spots = {(p, s): place(browser, cell(job_at(RUN, prompt=p, cfg_scale=s))) for p in prompts for s in scales}
+    spots = {(p, s): bounds(browser, cell(job_at(RUN, prompt=p, cfg_scale=s))) for p in prompts for s in scales}
     for p, prompt in enumerate(prompts):
         for s, scale in enumerate(scales):
             if s:
@@ -167,13 +167,13 @@ def turns_the_grid_by_its_axes(browser):
     browser.choose("#x", "prompt")
     jobs = manifest(RUN)["jobs"]
     first, next_scale = jobs[0], jobs[1]
-    a, b = place(browser, cell(first)), place(browser, cell(next_scale))
-    assert a["x"] == b["x"] and a["y"] < b["y"], "what ran down runs across now"
+    a, b = bounds(browser, cell(first)), bounds(browser, cell(next_scale))
+    assert a["x"] == b["x"] and a["y"] < b["y"], "the vertical axis is horizontal now"
     assert browser.value("document.querySelector('#y').selectedOptions[0].textContent") == "cfg_scale"
-    # The address has it, so that a reload and a link show the same.
+    # The address keeps it, so that a reload and a link show the same.
     assert "x=prompt" in browser.value("location.hash")
     browser.reload()
-    assert place(browser, cell(first))["x"] == place(browser, cell(next_scale))["x"]
+    assert bounds(browser, cell(first))["x"] == bounds(browser, cell(next_scale))["x"]
     # An axis without a direction has a slider, which shows one value at a time.
     browser.choose("#y", "—")
     assert browser.value("document.querySelectorAll('.sliders input[type=range]').length") == 1
@@ -203,7 +203,7 @@ def hides_values(browser):
     assert left and all(jobs[number]["axes"][1]["value"] != hidden for number in left)
     browser.reload()
     assert browser.value("document.querySelectorAll('.cell').length") == len(left)
-    # The last value goes too, and the page says so; All brings them back.
+    # If all values are hidden, the page says so. The button All shows them again.
     browser.click(".direction:has(#x) summary")
     browser.click(".direction:has(#x) .all button:nth-child(2)")
     assert not browser.value("document.querySelector('#nothing').hidden")
@@ -238,7 +238,7 @@ def opens_a_cell_and_copies_its_texts(browser):
     browser.click("[data-role=infotext]")
     browser.wait("document.querySelector('#toast').textContent === 'Infotext copied'")
     assert paste(browser) == job["infotext"]
-    # The recipe makes this very picture.
+    # The recipe makes exactly this image.
     browser.click("[data-role=recipe]")
     browser.wait("document.querySelector('#toast').textContent === 'Recipe copied'")
     sdbatch(write("cell.yaml", paste(browser)), "--output", f"{WORK}/cell", "--quiet", "--no-sheet")
@@ -250,7 +250,7 @@ def opens_a_cell_and_copies_its_texts(browser):
 
 
 def paste(browser):
-    """What the clipboard holds: pasted into a field by its key."""
+    """The text on the clipboard, pasted into a field by its key."""
     browser.run("""
         const field = document.createElement("textarea");
         field.id = "paste";
@@ -276,7 +276,7 @@ def goes_by_keyboard_alone(browser):
     browser.open(page(RUN))
     jobs = manifest(RUN)["jobs"]
     across = len({job["axes"][1]["value"] for job in jobs})
-    # Tab reaches the grid through the controls, all of which show where the focus is.
+    # Tab reaches the grid through the controls, all of which show the focus.
     for _ in range(60):
         browser.press("Tab")
         if browser.value("document.activeElement.getAttribute('role') === 'gridcell'"):
@@ -284,16 +284,16 @@ def goes_by_keyboard_alone(browser):
         style = browser.value("(style => [style.outlineStyle, style.outlineWidth])(getComputedStyle(document.activeElement))")
         assert style[0] != "none" and style[1] != "0px", browser.value("document.activeElement.outerHTML")
     focused = "Number(document.activeElement.dataset.number)"
-    assert browser.value(focused) == 0, "Tab came to the first cell"
+    assert browser.value(focused) == 0, "Tab reaches the first cell"
     for keys, number in [(["ArrowRight"], 1), (["ArrowDown"], 1 + across), (["ArrowLeft"], across),
                          (["End"], 2 * across - 1), (["Control+End"], len(jobs) - 1), (["Control+Home"], 0)]:
         browser.press(*keys)
         assert browser.value(focused) == number, (keys, browser.value(focused))
-    # One stop for the whole grid.
+    # The whole grid is one tab stop.
     assert browser.value("document.querySelectorAll('.cell[tabindex=\"0\"]').length") == 1
     browser.press("z")
     browser.wait("!document.querySelector('#preview').hidden")
-    assert place(browser, "#preview img")["width"] > place(browser, cell(jobs[0]) + " img")["width"]
+    assert bounds(browser, "#preview img")["width"] > bounds(browser, cell(jobs[0]) + " img")["width"]
     browser.press("z")
     browser.press("c", "ArrowRight", "c")
     assert browser.value("[...document.querySelectorAll('.cell[aria-selected=true]')].map(cell => cell.dataset.number)") == ["0", "1"]
@@ -301,11 +301,11 @@ def goes_by_keyboard_alone(browser):
     browser.wait("document.querySelector('#viewer').open")
     browser.press("ArrowDown")
     assert browser.value("document.querySelector('#viewer-stage .pane').src").endswith(jobs[1 + across]["file"])
-    before = place(browser, "#viewer-stage .pane")["width"]
+    before = bounds(browser, "#viewer-stage .pane")["width"]
     browser.press("+")
-    assert place(browser, "#viewer-stage .pane")["width"] > before
+    assert bounds(browser, "#viewer-stage .pane")["width"] > before
     browser.press("1")
-    assert abs(place(browser, "#viewer-stage .pane")["width"] - jobs[1 + across]["parameters"]["width"]) < 0.01
+    assert abs(bounds(browser, "#viewer-stage .pane")["width"] - jobs[1 + across]["parameters"]["width"]) < 0.01
     browser.press("Escape")
     browser.press("?")
     browser.wait("document.querySelector('#help').open")
@@ -318,7 +318,7 @@ def zooms_on_hover(browser):
     browser.hover(cell(job) + " img")
     browser.wait("!document.querySelector('#preview').hidden")
     assert browser.value("document.querySelector('#preview img').src").endswith(job["file"])
-    assert place(browser, "#preview img")["width"] >= job["parameters"]["width"]
+    assert bounds(browser, "#preview img")["width"] >= job["parameters"]["width"]
 
 
 def compares(browser):
@@ -348,7 +348,7 @@ def compares(browser):
     # Swap.
     browser.click("#swap")
     assert browser.value(sources) == names[::-1]
-    # Swipe: the divide decides which of the two is seen.
+    # Swipe: the divider decides which of the two is visible.
     browser.open(page(RUN), f"#pair={a['index']}.{b['index']}&compare=1&mode=swipe")
     ready(browser)
     seen = {}
@@ -357,7 +357,7 @@ def compares(browser):
                     "wipe.dispatchEvent(new Event('input', { bubbles: true }));", percent)
         seen[percent] = pixels(browser.pixels_of("#comparison-stage"))[2]
     assert seen[0] != seen[100]
-    # The difference of a picture and itself is black, of two others it is what their bytes say.
+    # The difference is that of the files' bytes.
     browser.open(page(RUN), f"#pair={a['index']}.{b['index']}&compare=1&mode=difference")
     ready(browser)
     browser.press("1")
@@ -369,21 +369,21 @@ def ready(browser):
 
 
 def compare_difference(browser, a, b):
-    """At a pixel for a pixel, the middle of the stage has to be the absolute difference of the two files' bytes."""
+    """At actual size, the stage must show the absolute difference of the two files' bytes."""
     files = []
     for job in [a, b]:
         with open(f"{RUN}/{job['file']}", "rb") as file:
             files.append(pixels(file.read()))
     width, height, first = files[0]
     second = files[1][2]
-    room, spot = place(browser, "#comparison-stage"), place(browser, "#comparison-stage .pane")
+    room, spot = bounds(browser, "#comparison-stage"), bounds(browser, "#comparison-stage .pane")
     assert (round(spot["width"]), round(spot["height"])) == (width, height)
     shot = pixels(browser.pixels_of("#comparison-stage"))[2]
     left, top = spot["x"] - room["x"], spot["y"] - room["y"]
     worst = 0
     for y in range(8, height - 8, 3):
         for x in range(8, width - 8, 3):
-            # The stage may put the picture between two pixels of the screen; smooth places tell all the same.
+            # The stage may show the image between two pixels of the screen, so compare with the range of the neighbours.
             around = [abs(first[y + dy][(x + dx) * 3 + c] - second[y + dy][(x + dx) * 3 + c])
                       for c in range(3) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
             for c in range(3):
@@ -399,7 +399,7 @@ def shows_hostile_texts_as_text(browser):
     rows = browser.value("[...document.querySelectorAll('.row-label span')].map(label => label.textContent)")
     prompts = list(dict.fromkeys(job["axes"][0]["value"] for job in jobs))
     assert rows == prompts, (rows, prompts)
-    # No text has become an element: the only pictures and scripts are the page's own.
+    # No text has become an element: the only images and scripts are the page's own.
     assert browser.value("document.querySelectorAll('script').length") == 2
     assert browser.value("[...document.images].every(image => image.src.startsWith(arguments[0]))", f"file://{HOSTILE}/")
     assert not browser.value("Boolean(window.hacked)")
@@ -416,7 +416,7 @@ def shows_hostile_texts_as_text(browser):
     assert browser.value("document.title") == os.path.basename(HOSTILE)
 
 
-def shows_what_is_missing(browser):
+def shows_failed_and_pending_jobs(browser):
     browser.open(page(HALF))
     states = "Object.fromEntries([...document.querySelectorAll('.cell')].map(cell => [cell.dataset.number, cell.classList[1]]))"
     found = browser.value(states)
@@ -428,15 +428,15 @@ def shows_what_is_missing(browser):
     browser.wait("document.querySelector('#viewer').open")
     assert browser.value("document.querySelector('#viewer-stage').textContent").startswith("Pending")
     assert browser.value("document.querySelector('[data-role=compare]').disabled")
-    # What comes to be there is there after a reload.
+    # New images are shown after a reload.
     sdbatch(f"{WORK}/recipe.yaml", "--output", HALF, "--quiet")
     browser.reload()
     browser.press("Escape")
     assert set(browser.value(states).values()) == {"done"}
 
 
-def listens_well(browser):
-    """What a screen reader needs: roles, names, one heading, a language; and contrast, in both themes."""
+def is_accessible(browser):
+    """What screen readers need: roles, names, one heading, a language; and contrast, in both themes."""
     for theme in ["light", "dark"]:
         browser.emulate(prefers_color_scheme=theme)
         browser.open(page(RUN))
@@ -458,7 +458,7 @@ def listens_well(browser):
             const rgb = text => text.match(/[\\d.]+/g).map(Number);
             const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
               .map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-              .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0);
+              .reduce((sum, v, channel) => sum + v * [0.2126, 0.7152, 0.0722][channel], 0);
             for (const element of document.querySelectorAll(".standing, .label span, .row-label span, .button:not(:disabled), .field > label, .field > span")) {
               if (!element.textContent.trim() || !element.getClientRects().length) continue;
               let ground = element;
@@ -479,9 +479,9 @@ def listens_well(browser):
 
 
 CHECKS = [
-    shows_every_picture_at_its_place, turns_the_grid_by_its_axes, hides_values, sorts_by_time,
+    shows_every_image_at_its_position, turns_the_grid_by_its_axes, hides_values, sorts_by_time,
     opens_a_cell_and_copies_its_texts, copies_without_a_clipboard, goes_by_keyboard_alone, zooms_on_hover, compares,
-    shows_hostile_texts_as_text, shows_what_is_missing, listens_well,
+    shows_hostile_texts_as_text, shows_failed_and_pending_jobs, is_accessible,
 ]
 
 

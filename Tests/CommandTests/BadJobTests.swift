@@ -52,13 +52,13 @@ import TestSupport
   /// Starts a run over two models and holds it still while it is at the first.
   private func startBetweenModels(_ space: Workspace) throws -> Child {
     // Another model by its digest: padding after the header's text changes no weight.
-    var bytes = try Fixtures.data("Engine/model.safetensors")
+    var bytes = try RandomModels.data("model.safetensors")
     let count = bytes[0..<8].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
     bytes.insert(contentsOf: Array("        ".utf8), at: 8 + count)
     let newCount = UInt64(count + 8)
     bytes.replaceSubrange(0..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: newCount >> (8 * UInt64($0))) })
     try space.write(bytes, to: "other.safetensors")
-    try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
+    try space.write(try RandomModels.data("merges.txt"), to: "merges.txt")
     let child = try space.start("recipe.yaml")
     try child.wait { space.journal().count >= 1 }
     child.kill(SIGSTOP)
@@ -76,7 +76,7 @@ import TestSupport
     #expect(try await child.wait() == .exited(10), "\(child.output)\(child.errors)")
     #expect(
       child.errors.hasSuffix(
-        "sdbatch: \(space.path)/other.safetensors: the file was changed while it was in use; run again when it is whole\n"
+        "sdbatch: \(space.path)/other.safetensors: the file was changed while it was in use; run again when it is complete\n"
       ))
     #expect(try space.manifest()["run"]?["status"] == "aborted")
     let done = try space.images()

@@ -65,15 +65,15 @@ import TestSupport
     let space = try Workspace(recipe: "model: nothing.safetensors\noutput: run\n")
     let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.hasPrefix("recipe.yaml:1:8: error: "))
-    #expect(child.errors.contains("nothing.safetensors") && child.errors.contains(Fixtures.path("Engine")))
+    #expect(child.errors.contains("nothing.safetensors") && child.errors.contains(RandomModels.folder))
     #expect(!space.exists("run"))
   }
 
   @Test(arguments: [0, 7, 5000, 4_000_000])
   func `a truncated model is an error that names the file`(length: Int) async throws {
     let space = try Workspace(recipe: Workspace.recipe)
-    try space.write(try Fixtures.data("Engine/model.safetensors").prefix(length), to: "model.safetensors")
-    try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
+    try space.write(try RandomModels.data("model.safetensors").prefix(length), to: "model.safetensors")
+    try space.write(try RandomModels.data("merges.txt"), to: "merges.txt")
     let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains("\(space.path)/model.safetensors: the file is damaged"), "\(child.errors)")
     #expect(!space.exists("run"))
@@ -82,12 +82,12 @@ import TestSupport
   @Test func `a tensor that is missing is named`() async throws {
     let name = "model.diffusion_model.input_blocks.0.0.bias"
     let space = try Workspace()
-    var bytes = try Fixtures.data("Engine/model.safetensors")
+    var bytes = try RandomModels.data("model.safetensors")
     // Another name of the same length: the tensor is missing, and one that nothing reads is there.
     let found = try #require(bytes.range(of: Data("\"\(name)\"".utf8)))
     bytes.replaceSubrange(found, with: Data("\"\(name.dropLast())t\"".utf8))
     try space.write(bytes, to: "model.safetensors")
-    try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
+    try space.write(try RandomModels.data("merges.txt"), to: "merges.txt")
     let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains(name) && child.errors.contains("\(name.dropLast())t"), "\(child.errors)")
     #expect(!space.exists("run"))
@@ -95,7 +95,7 @@ import TestSupport
 
   @Test func `a missing vocabulary is an error that names the places looked in and the file to get`() async throws {
     let space = try Workspace()
-    try space.write(try Fixtures.data("Engine/model.safetensors"), to: "model.safetensors")
+    try space.write(try RandomModels.data("model.safetensors"), to: "model.safetensors")
     let child = try await space.run("recipe.yaml", exits: 10)
     #expect(child.errors.contains("\n  \(space.path)\n"))
     #expect(child.errors.contains("\n  \(space.path)/data/sdbatch/clip\n"))
@@ -104,7 +104,7 @@ import TestSupport
 
     try space.makeFolder("data/sdbatch/clip")
     for name in ["merges.txt", "vocab.json"] {
-      try space.write(try Fixtures.data("Engine/\(name)"), to: "data/sdbatch/clip/\(name)")
+      try space.write(try RandomModels.data(name), to: "data/sdbatch/clip/\(name)")
     }
     try await space.run("recipe.yaml", "--set", "seed=1")
   }

@@ -11,11 +11,11 @@ import TestSupport
 
   @Test func `a checkpoint's family, sizes, precision, parameters and hashes are told`() async throws {
     let space = try Workspace(recipe: nil)
-    let path = Fixtures.path("Engine/model.safetensors")
+    let path = RandomModels.path("model.safetensors")
     let json = try await inspect(space, path)
     #expect(json["kind"] == "checkpoint" && json["family"] == "Stable Diffusion 1.x" && json["usable"] == true)
     #expect(json["layout"] == "single file" && json["container"] == "safetensors" && json["prediction"] == .null)
-    let bytes = try Fixtures.data("Engine/model.safetensors")
+    let bytes = try RandomModels.data("model.safetensors")
     let sha256 = digest(bytes)
     let hashes = try #require(json["hashes"])
     #expect(hashes["sha256"]?.text == sha256 && hashes["model"]?.text == String(sha256.prefix(10)))
@@ -49,7 +49,7 @@ import TestSupport
       let text = try await space.run("inspect", path).output
       #expect(text.contains("vae encoder") && text.contains(kind.text))
     }
-    let taesd = try await inspect(space, Fixtures.path("Engine/taesd_decoder.safetensors"))
+    let taesd = try await inspect(space, RandomModels.path("taesd_decoder.safetensors"))
     #expect(taesd["vae_encoder"] == .null)
   }
 
@@ -59,7 +59,7 @@ import TestSupport
 
   @Test func `the hash of a model is computed once, and remembered between commands`() async throws {
     let space = try Workspace(recipe: nil)
-    try space.write(try Fixtures.data("Engine/model.safetensors"), to: "model.safetensors")
+    try space.write(try RandomModels.data("model.safetensors"), to: "model.safetensors")
     let old = timespec(tv_sec: 1_700_000_000, tv_nsec: 5)
     #expect(utimensat(AT_FDCWD, space.path + "/model.safetensors", [old, old], 0) == 0)
     let first = try await inspect(space, "model.safetensors")
@@ -94,8 +94,8 @@ import TestSupport
     let whole = try await inspect(space, try fixture.writeFolder(to: folder, as: "model"))
     #expect(whole["kind"] == "checkpoint" && whole["layout"] == "diffusers folder" && whole["container"] == .null)
     #expect(whole["hashes"]?["old"] == .null)
-    #expect(try await inspect(space, Fixtures.path("Engine/taesd_decoder.safetensors"))["kind"] == "TAESD")
-    #expect(try await inspect(space, Fixtures.path("Engine/taesd"))["kind"] == "TAESD")
+    #expect(try await inspect(space, RandomModels.path("taesd_decoder.safetensors"))["kind"] == "TAESD")
+    #expect(try await inspect(space, RandomModels.path("taesd"))["kind"] == "TAESD")
     let name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
     let lora = try folder.write(
       "lora.safetensors",

@@ -26,19 +26,6 @@ import TestSupport
     return try space.images()
   }
 
-  /// Numbers that look random, the same each time.
-  struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
   // MARK: SIGKILL
 
   @Test func `a run killed around the switch to a refiner goes on from its checkpoint, to the same bytes`() async throws
@@ -55,7 +42,7 @@ import TestSupport
       grid: {seed: [1, 2]}
       output: run
       """
-    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    let models = ["SDBATCH_MODELS": RandomModels.folder]
     let undisturbed = try Workspace(recipe: recipe)
     try await undisturbed.run("recipe.yaml", environment: models)
     let space = try Workspace(recipe: recipe)
@@ -74,7 +61,7 @@ import TestSupport
   func `a run killed inside and between images repeats and loses nothing`(seed: UInt64) async throws {
     let space = try Workspace(recipe: Self.recipe)
     let whole = try await Self.whole.value
-    var random = SeededGenerator(state: seed)
+    var random = SplitMix64(state: seed)
     var kills = 0
     for _ in 0..<6 {
       let before = try published(space)
@@ -142,7 +129,9 @@ import TestSupport
     let done = try #require(run["counts"]?["done"]?.integerValue)
     #expect(done >= 2 && done < 8)
     #expect(run["counts"]?["pending"] == .integer(8 - done))
-    #expect(child.output.contains("\(8 - done) to do: give the same command again to go on"))
+    #expect(child.output.contains("Stopped (\(signal == SIGINT ? "Ctrl-C" : "SIG")"))
+    #expect(child.output.contains("\(done) of 8 done, \(8 - done) to do"))
+    #expect(child.output.contains(". Run the same command to continue.\n"))
     #expect(try space.manifestJobs().map { $0["status"]?.text }.count { $0 == "pending" } == 8 - Int(done))
 
     #expect(try await space.run("recipe.yaml").output.contains("8 jobs, \(done) done, \(8 - done) to make"))
@@ -163,7 +152,7 @@ import TestSupport
     #expect(try await child.wait() == .exited(code))
     #expect(!space.exists("run/manifest.json"))
     let again = try await space.run("recipe.yaml", "--set", "height=1024", "--set", "steps=2", "--set", "width=64")
-    #expect(again.output.contains("1 jobs, 1 done, nothing to do"))
+    #expect(again.output.contains("1 job, 1 done, nothing to do"))
   }
 
   @Test func `a hang-up is no reason to stop under nohup`() async throws {

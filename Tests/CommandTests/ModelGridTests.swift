@@ -27,9 +27,9 @@ import TestSupport
       try space.write(Fixtures.data("Engine/adapters/lora/\(name).safetensors"), to: "models/lora/\(name).safetensors")
     }
     for name in ["vocab.json", "merges.txt", "taesd_decoder.safetensors"] {
-      try space.write(Fixtures.data("Engine/\(name)"), to: "models/\(name)")
+      try space.write(RandomModels.data(name), to: "models/\(name)")
     }
-    var bytes = try Fixtures.data("Engine/model.safetensors")
+    var bytes = try RandomModels.data("model.safetensors")
     for (index, name) in ["one", "two", "three"].enumerated() {
       // The signs of some weights of F16 numbers, whose second bytes have them.
       for byte in stride(from: bytes.count - 1, to: bytes.count - 1 - index * 20_000, by: -2) { bytes[byte] ^= 0x80 }
@@ -119,7 +119,7 @@ import TestSupport
       try folder.write("models/\(number).safetensors", tensors + [different])
     }
     for name in ["vocab.json", "merges.txt", "taesd_decoder.safetensors"] {
-      try folder.write("models/" + name, [UInt8](Fixtures.data("Engine/" + name)))
+      try folder.write("models/" + name, [UInt8](RandomModels.data(name)))
     }
     let space = try Workspace(
       recipe: """

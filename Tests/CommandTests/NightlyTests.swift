@@ -43,7 +43,7 @@ import Testing
     #expect(Set(made.prefix(2).compactMap { $0["file"]?.text?.dropFirst(7) }.map(String.init)) == Set(first.keys))
   }
 
-  @Test func `the recipe for nights is one, and its files start it as the README says`() async throws {
+  @Test func `the recipe for nights is one, and its files start it as the manual says`() async throws {
     let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let folder = package.appendingPathComponent("Recipes/nightly")

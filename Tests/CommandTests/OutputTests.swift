@@ -136,7 +136,7 @@ import Testing
     #expect(
       lines[3..<5] == [
         "to make      16 images, 240 steps",
-        "time         unknown: they are of a model, size and arithmetic that was not measured on this machine yet",
+        "time         unknown (this model, size and precision has not been timed on this machine yet)",
       ])
     #expect(lines[5] == "memory       unknown" && lines[6].hasPrefix("disk         at most "))
     #expect(lines[10] == "00000  seed=1  steps=10  cfg_scale=1  eta=0  10 steps, 64x64")
@@ -209,7 +209,7 @@ import Testing
 
   @Test func `status tells of runs that are finished, unfinished or not there`() async throws {
     let space = try Workspace()
-    #expect(try await space.run("status", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
+    #expect(try await space.run("status", "run", exits: 10).errors.contains("\(space.path)/run is not a run folder"))
     try await space.run("recipe.yaml")
     let times = try space.times()
     let finished = try await space.run("status", "run")

@@ -67,7 +67,7 @@ import TestSupport
         output: run
         grid: {Refiner switch at: [0.4, 0.8], Refiner checkpoint: [none, refiner.safetensors]}
         """)
-    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    let models = ["SDBATCH_MODELS": RandomModels.folder]
     try await space.run("recipe.yaml", environment: models)
     let jobs = try space.manifestJobs()
     // Without a refiner it makes no difference when it takes over.
@@ -75,7 +75,7 @@ import TestSupport
     #expect(jobs[0]["id"] == jobs[2]["id"])
     #expect(
       jobs[1]["axes"]?.elements?.compactMap { $0["name"]?.text } == ["refiner_switch_at", "refiner_checkpoint"])
-    let hash = digest(try Fixtures.data("Families/refiner.safetensors"))
+    let hash = digest(try RandomModels.data("refiner.safetensors"))
     for (job, text) in [(jobs[1], "0.4"), (jobs[3], "0.8")] {
       #expect(
         job["infotext"]?.text?.contains(", Refiner: refiner [\(hash.prefix(10))], Refiner switch at: \(text), ") == true
@@ -152,7 +152,7 @@ import TestSupport
           hr_checkpoint_name: [Use same checkpoint, sd2]
           hires_fix_refiner_pass: [first pass, second pass, both passes]
         """)
-    let models = ["SDBATCH_MODELS": Fixtures.path("Families")]
+    let models = ["SDBATCH_MODELS": RandomModels.folder]
     try await space.run("recipe.yaml", environment: models)
     let jobs = try space.manifestJobs()
     #expect(jobs.count == 6 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 6)
@@ -177,7 +177,7 @@ import TestSupport
     #expect(changed.output.contains("changed.png: different: 1 of 12288 values (0.01 %), by at most "))
     let json = try JSONValue(parsing: try await space.run("reproduce", "changed.png", "--json", exits: 3).output)
     #expect(json["equal"] == false && json["different"] == 1 && json["values"] == 12288)
-    #expect(json["model"]?["sha256"]?.text == digest(try Fixtures.data("Engine/model.safetensors")))
+    #expect(json["model"]?["sha256"]?.text == digest(try RandomModels.data("model.safetensors")))
 
     let other = try await space.run("reproduce", file, "--set", "seed=2", exits: 3)
     #expect(other.output.contains("different: "))
@@ -213,16 +213,16 @@ import TestSupport
     // The manifest knows the path; the file alone knows only name and hash.
     try await space.run("reproduce", file, environment: nowhere)
     let missing = try await space.run("reproduce", "moved.png", environment: nowhere, exits: 10)
-    let hash = digest(try Fixtures.data("Engine/model.safetensors")).prefix(10)
+    let hash = digest(try RandomModels.data("model.safetensors")).prefix(10)
     #expect(missing.errors.contains("\"model\" [\(hash)]") && missing.errors.contains("\(space.path)/models"))
     #expect(missing.errors.contains("--model"))
     try await space.run("reproduce", "moved.png")
     try await space.run(
-      "reproduce", "moved.png", "--model", Fixtures.path("Engine/model.safetensors"), environment: nowhere)
+      "reproduce", "moved.png", "--model", RandomModels.path("model.safetensors"), environment: nowhere)
 
     try space.makeFolder("models")
-    try space.write(try Fixtures.data("Engine/model.safetensors"), to: "models/renamed.safetensors")
-    try space.write(try Fixtures.data("Engine/merges.txt"), to: "models/merges.txt")
+    try space.write(try RandomModels.data("model.safetensors"), to: "models/renamed.safetensors")
+    try space.write(try RandomModels.data("merges.txt"), to: "models/merges.txt")
     try await space.run("reproduce", "moved.png", environment: nowhere)
     // Another model under the right name is passed over, and told when nothing better is there.
     try space.write("no model", to: "model.safetensors")
@@ -232,12 +232,12 @@ import TestSupport
       try await space.run("reproduce", "moved.png", environment: nowhere, exits: 10).errors
         .contains("\(space.path)/model.safetensors"))
     // The same network but for the last bit of a weight.
-    var bytes = try Fixtures.data("Engine/model.safetensors")
+    var bytes = try RandomModels.data("model.safetensors")
     bytes[bytes.count - 2] ^= 1
     try space.write(bytes, to: "other.safetensors")
     let unread = try await space.run("reproduce", "moved.png", "--model", "other.safetensors", exits: 10)
     #expect(unread.errors.contains("other.safetensors: no CLIP vocabulary found"))
-    try space.write(try Fixtures.data("Engine/merges.txt"), to: "merges.txt")
+    try space.write(try RandomModels.data("merges.txt"), to: "merges.txt")
     let other = try await space.run("reproduce", "moved.png", "--model", "other.safetensors", exits: 10)
     #expect(other.errors.contains("other.safetensors, whose hash is \(digest(bytes).prefix(10))"))
     let none = try await space.run("reproduce", "moved.png", "--model", "nothing", exits: 10)
@@ -271,7 +271,7 @@ import TestSupport
   @Test func `a webui image that PyTorch made comes out as it was, but for rounding`() async throws {
     let space = try Workspace()
     let image = try PNGFile(decoding: [UInt8](Fixtures.data("Engine/images/01.png"))).image
-    let hash = digest(try Fixtures.data("Engine/model.safetensors")).prefix(10)
+    let hash = digest(try RandomModels.data("model.safetensors")).prefix(10)
     let text = """
       a small boat on a (calm:1.3) lake, [the star] BREAK a painting of a house
       Negative prompt: noise, blurry

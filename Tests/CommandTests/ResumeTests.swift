@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Settings
 import Testing
+import TestSupport
 
 /// Runs that were done before, in whole or in part.
 @Suite struct ResumeTests {

@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Settings
 import Testing
+import TestSupport
 
 /// One plan in several processes, by the program itself.
 @Suite struct ShardCommandTests {
@@ -53,7 +54,7 @@ import Testing
     let space = try Workspace(recipe: Self.recipe)
     try space.makeFolder("run")
     try space.write(try whole.data("run/seeds.json"), to: "run/seeds.json")
-    var random = InterruptionTests.SeededGenerator(state: 7)
+    var random = SplitMix64(state: 7)
     for _ in 0..<6 {
       let shard = Int.random(in: 0..<2, using: &random)
       let child = try space.start("recipe.yaml", "--shard", "\(shard)/2", "--checkpoint-every", "0", "--json")

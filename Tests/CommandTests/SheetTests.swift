@@ -173,14 +173,14 @@ import Testing
 
   @Test func `what cannot be laid out is an error that says what there is`() async throws {
     let space = try Workspace(recipe: Self.recipe)
-    #expect(try await space.run("sheet", "run", exits: 10).errors.contains("\(space.path)/run holds no run"))
+    #expect(try await space.run("sheet", "run", exits: 10).errors.contains("\(space.path)/run is not a run folder"))
     try await space.run("recipe.yaml", "--no-sheet")
     #expect(
       try await space.run("sheet", "run", "--x", "sampler", exits: 10).errors
-        == "sdbatch: \"sampler\" is no axis of this run: seed, cfg_scale\n")
+        == "sdbatch: \"sampler\" is not an axis of this run: seed, cfg_scale\n")
     #expect(
       try await space.run("sheet", "run", "--filter", "seed=9", exits: 10).errors.contains(
-        "no value of the axis seed: 1, 2, 3"))
+        "not a value of the axis seed: 1, 2, 3"))
     #expect(try await space.run("sheet", "run", "--font", "none.ttf", exits: 10).errors.contains("none.ttf"))
     #expect(try await space.run("sheet", "run", "--filter", "seed", exits: 64).errors.contains("expected axis=value"))
   }

@@ -111,7 +111,7 @@ import TestSupport
     let document = try RequestTests.response(space, "a")
     #expect(document["status"] == "CANCELLED" && document["output"] == nil)
     #expect(
-      document["error"]?.text == "stopped by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); the next run goes on with it")
+      document["error"]?.text == "stopped by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); the next run continues it")
     #expect(!space.exists("Output/request/responses/b.json"))
 
     try await space.run("request.jsonl", environment: Self.quick)
@@ -149,7 +149,7 @@ import TestSupport
     // Some ask for the same, and are answered at once.
     let lines = ids.enumerated().map { Self.envelope($1, receiver.url(), seed: $0 / 2 * 10, steps: 1) }
     try space.write(lines.joined(separator: "\n"), to: "request.jsonl")
-    var random = InterruptionTests.SeededGenerator(state: 5)
+    var random = SplitMix64(state: 5)
     for _ in 0..<6 {
       let child = try space.start("request.jsonl", "--json", environment: Self.quick)
       let marker =

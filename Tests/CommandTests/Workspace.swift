@@ -1,15 +1,15 @@
-import Crypto
 import Foundation
 import JSON
 import Settings
 import Testing
 import TestSupport
-import Text
 
 /// A folder to start the program in, gone when the test is over. It sees no home, cache or models but those of the test.
 final class Workspace {
-  let path = FileManager.default.temporaryDirectory.path + "/sdbatch-command-" + UUID().uuidString
+  private let folder: TemporaryFolder
   private var childCount = 0
+
+  var path: String { folder.path }
 
   /// Four small pictures of the random model, which finds its vocabulary beside itself.
   static let recipe = """
@@ -26,11 +26,9 @@ final class Workspace {
     """
 
   init(recipe: String? = Workspace.recipe) throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    folder = try TemporaryFolder()
     if let recipe { try write(recipe, to: "recipe.yaml") }
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   // MARK: Files
 
@@ -84,7 +82,7 @@ final class Workspace {
     childCount += 1
     let usual = [
       "PATH": "/usr/bin:/bin", "HOME": path + "/home", "XDG_DATA_HOME": path + "/data",
-      "XDG_CACHE_HOME": path + "/cache", "SDBATCH_MODELS": Fixtures.path("Engine"), "TZ": "UTC",
+      "XDG_CACHE_HOME": path + "/cache", "SDBATCH_MODELS": RandomModels.folder, "TZ": "UTC",
     ]
     return try Child(
       arguments, environment: usual.merging(environment) { $1 }, in: path,
@@ -118,15 +116,8 @@ final class Workspace {
 }
 
 extension JSONValue {
-  var elements: [JSONValue]? {
-    if case .array(let elements) = self { elements } else { nil }
-  }
-
   /// The names of an object's members in the order of the file.
   var names: [String] {
     if case .object(let members) = self { members.map(\.name) } else { [] }
   }
 }
-
-/// SHA-256 in lower-case hexadecimal.
-func digest(_ bytes: some DataProtocol) -> String { Hexadecimal.text(SHA256.hash(data: bytes)) }

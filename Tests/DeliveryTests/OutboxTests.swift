@@ -64,10 +64,10 @@ import TestSupport
           count += 1
           return count > 12
         }
-        if isLate { throw BatchError.notWritten(path: step.path, action: step.action, code: ENOSPC) }
+        if isLate { throw RunError.notWritten(path: step.path, action: step.action, code: ENOSPC) }
       })
     try delivery.announce(try fixture.document("a", to: receiver.url()))
-    #expect(throws: BatchError.self) {
+    #expect(throws: RunError.self) {
       for number in 0..<3 { try delivery.announce(try fixture.document("\(number)", to: receiver.url())) }
     }
     delivery.finish { true }

@@ -8,15 +8,15 @@ import TestSupport
 
 /// A run folder with documents to announce, gone when the test is over.
 final class WebhookFixture: Sendable {
+  private let temporaryFolder: TemporaryFolder
   let folder: RunFolder
   let events = EventLog()
 
   init() throws {
-    folder = RunFolder(FileManager.default.temporaryDirectory.path + "/sdbatch-webhooks-" + UUID().uuidString)
+    temporaryFolder = try TemporaryFolder()
+    folder = RunFolder(temporaryFolder("run"))
     try FileManager.default.createDirectory(atPath: folder.responses, withIntermediateDirectories: true)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder.path) }
 
   /// Attempts without a pause.
   static var options: WebhookOptions {

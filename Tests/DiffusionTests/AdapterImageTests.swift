@@ -5,10 +5,10 @@ import Infotext
 import Settings
 import Testing
 import TestSupport
-import Weights
+import TensorFiles
 
 /// Whole images with LoRAs of every kind and style of names, against the formulas of kohya, LyCORIS and PEFT in PyTorch
-/// (`Tests/Fixtures/Engine/make_adapter_images.py`).
+/// (`Tests/FixtureScripts/make_adapter_images.py`).
 @Suite struct AdapterImageTests {
   static let cases = ImageCase.cases(in: "adapters/cases.json")
 

@@ -20,7 +20,7 @@ import TestSupport
     prompt: String, cfgScale: Double, sampler: SamplerID, isNeeded: Bool
   ) throws {
     var job = ImageSettings()
-    job.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    job.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     (job.prompt, job.negativePrompt, job.cfgScale, job.sampler) = (prompt, "noise", cfgScale, sampler)
     let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
     let model = try LoadedModel(

@@ -4,10 +4,11 @@ import Infotext
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 /// Whole images with textual inversions in every form, against PyTorch with their vectors instead of
-/// tokens (`Tests/Fixtures/Engine/make_embedding_images.py`).
+/// tokens (`Tests/FixtureScripts/make_embedding_images.py`).
 @Suite struct EmbeddingImageTests {
   static let cases = ImageCase.cases(in: "inversions/cases.json")
 

@@ -1,6 +1,7 @@
 import Networks
 import Sampling
 import Settings
+import TensorFiles
 import Tensors
 import Tokenization
 import Weights

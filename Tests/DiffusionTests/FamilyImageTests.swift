@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Whole images of Stable Diffusion 2.x, XL, its refiner and a distilled model, in both layouts, against the webui's
-/// arithmetic in PyTorch (`Tests/Fixtures/Families/make_family_fixtures.py`).
+/// arithmetic in PyTorch (`Tests/FixtureScripts/make_family_fixtures.py`).
 @Suite struct FamilyImageTests {
   static let cases = ImageCase.cases(in: "../Families/cases.json")
 
@@ -21,7 +21,7 @@ import TestSupport
 
   @Test func `marker tensors set velocity prediction and zero terminal SNR`() throws {
     let folder = try TemporaryFolder()
-    var file = [UInt8](try Fixtures.data("Families/sdxl.safetensors"))
+    var file = [UInt8](try RandomModels.data("sdxl.safetensors"))
     let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
     let text = try #require(String(bytes: file[8..<8 + length], encoding: .utf8))
     let end = file.count - 8 - length
@@ -34,7 +34,7 @@ import TestSupport
     file.replaceSubrange(..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
     let path = try folder.write("marked.safetensors", file)
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     let cases = Self.cases.filter { $0.model == Self.marked }
     #expect(!cases.isEmpty)

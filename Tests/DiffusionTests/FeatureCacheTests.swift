@@ -14,7 +14,7 @@ import TestSupport
     type: ElementType, size: (height: Int, width: Int)
   ) throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2, elementType: type)
-    let archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    let archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
     let configuration = archive.unet.configuration
     let unet = try UNet(archive.unet.weights, configuration: configuration, compute: compute)
     func noise(_ height: Int, _ width: Int, _ channels: Int, _ seed: UInt64) -> Tensor {
@@ -80,7 +80,7 @@ import TestSupport
   @Test func `after the first step of a size no more memory is allocated`() throws {
     for type in ElementType.allCases {
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2, elementType: type)
-      let archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+      let archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
       let configuration = archive.unet.configuration
       let unet = try UNet(archive.unet.weights, configuration: configuration, compute: compute)
       let context = compute.tensor(

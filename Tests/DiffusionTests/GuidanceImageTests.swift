@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Whole images whose calls skip the negative prompt, of a zero terminal signal-to-noise ratio, and of networks that predict
-/// the velocity, against the webui's arithmetic in PyTorch (`Tests/Fixtures/Engine/make_guidance_images.py`).
+/// the velocity, against the webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_guidance_images.py`).
 @Suite struct GuidanceImageTests {
   static let cases = ImageCase.cases(in: "guidance/cases.json")
 

@@ -56,7 +56,7 @@ import TestSupport
   /// The refiner's VAE decodes between the passes, the model's own encodes, and decodes at the end.
   @Test func `a second pass without steps after a refined first is the same from every state`() throws {
     var settings = ResumedImageTests.settings(.euler)
-    settings.refiner = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    settings.refiner = ModelReference(name: "sd2", path: RandomModels.path("sd2"))
     settings.refinerSwitchAt = 0.5
     var hires = HiresSettings()
     hires.scale = 1.5

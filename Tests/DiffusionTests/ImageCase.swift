@@ -42,10 +42,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hires_fix_refiner_pass: RefinerPass?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
-  /// Nil for the small random model, `folder` for the one that comes with the program, otherwise one of
-  /// `Tests/Fixtures/Families`.
+  /// Nil for the small model of SD 1.x, `folder` for the one that comes with the program, otherwise the name of another random
+  /// model.
   let model: String?
-  /// A file of `Tests/Fixtures/Engine` with a VAE for all checkpoints; nil for their own.
+  /// A random model whose VAE all checkpoints use; nil for their own.
   let vae: String?
   let file: String
 
@@ -56,12 +56,12 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   var settings: ImageSettings {
     var settings = ImageSettings()
     switch model {
-    case nil: settings.model = Self.model("Engine/model.safetensors")
-    case "folder": settings.model = Self.model("../../Sources/DemoModel/Resources/demo")
-    case let family?: settings.model = Self.model("Families/" + family)
+    case nil: settings.model = Self.model("model.safetensors")
+    case "folder": settings.model = ModelReference(name: "demo", path: RandomModels.demo)
+    case let family?: settings.model = Self.model(family)
     }
-    settings.vae = vae.map { Self.model("Engine/" + $0) }
-    settings.refiner = refiner_checkpoint.map { Self.model("Families/" + $0) }
+    settings.vae = vae.map { Self.model($0) }
+    settings.refiner = refiner_checkpoint.map { Self.model($0) }
     // Without this setting, the webui switches at once.
     settings.refinerSwitchAt = refiner_switch_at ?? 0
     settings.prompt = prompt
@@ -90,7 +90,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 
   private static func model(_ name: String) -> ModelReference {
-    ModelReference(name: name, path: Fixtures.path(name))
+    ModelReference(name: name, path: RandomModels.path(name))
   }
 
   private var hires: HiresSettings {
@@ -108,7 +108,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     hires.scheduler = hr_scheduler
     hires.prompt = hr_prompt ?? ""
     hires.negativePrompt = hr_negative_prompt ?? ""
-    hires.checkpoint = hr_checkpoint_name.map { Self.model("Families/" + $0) }
+    hires.checkpoint = hr_checkpoint_name.map { Self.model($0) }
     hires.refinerPass = hires_fix_refiner_pass ?? .second
     return hires
   }

@@ -4,6 +4,7 @@ import Networks
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 @testable import Diffusion
@@ -75,7 +76,7 @@ import Weights
   @Test func `a VAE without an encoder is reported before any image is made, and only if it is needed`() throws {
     let engine = try Engine.forTests()
     var settings = settings("Lanczos")
-    let path = Fixtures.path("Families/sd2.safetensors")
+    let path = RandomModels.path("sd2.safetensors")
     settings.model = ModelReference(name: "sd2", path: path)
     let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }
     #expect("\(try #require(error))".hasPrefix("\(path): the VAE has no encoder, which an hr_upscaler of images needs"))
@@ -83,14 +84,14 @@ import Weights
     _ = try engine.ingredients(for: settings)
     // Another VAE's encoder will do.
     settings.hires?.upscaler = UpscalerReference(name: "Lanczos")
-    settings.vae = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    settings.vae = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     let image = try engine.generate(settings) { _ in }
     #expect((image.width, image.height) == (settings.finalWidth, settings.finalHeight))
   }
 
   @Test func `a VAE with an incomplete encoder is reported with what is missing`() throws {
     let folder = try TemporaryFolder()
-    let tensors = try SafetensorsFile(path: Fixtures.path("Engine/model.safetensors")).tensors.values
+    let tensors = try SafetensorsFile(path: RandomModels.path("model.safetensors")).tensors.values
     let missing = "first_stage_model.encoder.conv_out.bias"
     let kept = tensors.filter { $0.name.hasPrefix("first_stage_model.") && $0.name != missing }
     let vae = try folder.write(
@@ -105,7 +106,7 @@ import Weights
 
   @Test func `with a TAESD the checkpoint's own encoder is used`() throws {
     var settings = settings("Nearest", strength: 0)
-    settings.vae = ModelReference(name: "taesd", path: Fixtures.path("Engine/taesd_decoder.safetensors"))
+    settings.vae = ModelReference(name: "taesd", path: RandomModels.path("taesd_decoder.safetensors"))
     let engine = try Engine.forTests()
     #expect(try engine.ingredients(for: settings).vae?.isTiny == true)
     let image = try engine.generate(settings) { _ in }
@@ -116,7 +117,7 @@ import Weights
     let engine = try Engine.forTests()
     var settings = settings("4x-Lost.pth")
     #expect(throws: WeightError.self) { try engine.ingredients(for: settings) }
-    settings.hires?.upscaler?.path = Fixtures.path("Engine/taesd_decoder.safetensors")
+    settings.hires?.upscaler?.path = RandomModels.path("taesd_decoder.safetensors")
     #expect(throws: WeightError.self) { try engine.ingredients(for: settings) }
     settings.hires?.upscaler?.path = nil
     let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }

@@ -7,7 +7,7 @@ import Testing
 import TestSupport
 import Weights
 
-/// Upscalers against PyTorch, see `Tests/Fixtures/Upscalers/make_upscalers.py`.
+/// Upscalers against PyTorch, see `Tests/FixtureScripts/make_upscalers.py`.
 @Suite struct ImageUpscalerTests {
   struct Fixture: Decodable {
     struct Case: Decodable, Sendable {
@@ -35,8 +35,7 @@ import Weights
 
   static func image(_ width: Int, _ height: Int, _ seed: UInt64) -> RGBImage {
     var random = SplitMix64(state: seed)
-    return RGBImage(
-      width: width, height: height, pixels: (0..<width * height * 3).map { _ in UInt8(random.next() >> 56) })
+    return RGBImage(width: width, height: height, pixels: random.bytes(width * height * 3))
   }
 
   /// Few values may differ, by one, because of rounding.
@@ -97,7 +96,7 @@ import Weights
   @Test func `files that are not upscalers are refused with the reason`() throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1)
     #expect(throws: WeightError.self) {
-      try UpscalerArchive(path: Fixtures.path("Engine/model.safetensors")).read(compute)
+      try UpscalerArchive(path: RandomModels.path("model.safetensors")).read(compute)
     }
     let error = #expect(throws: WeightError.self) {
       try UpscalerArchive(path: Fixtures.path("Upscalers/upscalers.json")).read(compute)

@@ -106,7 +106,7 @@ import TestSupport
     precision: Precision, size: (height: Int, width: Int)
   ) throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1, precision: precision)
-    let archive = try ModelArchive.open(path: Fixtures.path("../../Sources/DemoModel/Resources/demo"))
+    let archive = try ModelArchive.open(path: RandomModels.demo)
     let configuration = archive.unet.configuration
     let unet = try UNet(archive.unet.weights, configuration: configuration, compute: compute)
     func tensor(_ height: Int, _ width: Int, _ channels: Int) -> Tensor {

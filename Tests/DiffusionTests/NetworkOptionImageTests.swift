@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Whole images that tile, and whole images with merged tokens, against PyTorch with circular padding and tomesd's choice of
-/// tokens (`Tests/Fixtures/Engine/make_network_option_images.py`).
+/// tokens (`Tests/FixtureScripts/make_network_option_images.py`).
 @Suite struct NetworkOptionImageTests {
   static let cases = ImageCase.cases(in: "options/cases.json")
 

@@ -15,7 +15,7 @@ import Weights
     #expect(try engine.generate(settings) { _ in } == plain)
 
     let rows = engine.profiler.rows
-    let archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    let archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
     let vae = try #require(archive.vae)
     for row in rows {
       let weights = row.stage == "sampling" ? archive.unet.weights : vae.weights

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Whole images of prompts that change during sampling, of parts between `AND`s and of every emphasis, against the
-/// webui's arithmetic in PyTorch (`Tests/Fixtures/Engine/make_prompt_images.py`).
+/// webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_prompt_images.py`).
 @Suite struct PromptImageTests {
   static let cases = ImageCase.cases(in: "prompts/cases.json")
 

@@ -4,10 +4,10 @@ import Settings
 import Testing
 import TestSupport
 
-@testable import Weights
+@testable import TensorFiles
 
 /// Files with 8-bit weights: the images that PyTorch makes with the same values
-/// (`Tests/Fixtures/Families/make_quantised_images.py`).
+/// (`Tests/FixtureScripts/make_quantised_images.py`).
 ///
 /// The files are written here, by the same rules as in that script.
 @Suite struct QuantisedImageTests {
@@ -48,14 +48,14 @@ import TestSupport
     try expectAgreement(testCase, folder, path)
   }
 
-  private static func tensors(_ testCase: ImageCase) throws -> [WeightTensor] {
-    let path = Fixtures.path("Families/\(try #require(testCase.model))")
+  private static func tensors(_ testCase: ImageCase) throws -> [StoredTensor] {
+    let path = RandomModels.path(try #require(testCase.model))
     return try SafetensorsFile(path: path).tensors.values.sorted { $0.name < $1.name }
   }
 
   private func expectAgreement(_ testCase: ImageCase, _ folder: TemporaryFolder, _ path: String) throws {
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     var settings = testCase.settings
     settings.model = ModelReference(name: "quantised", path: path)
@@ -68,7 +68,7 @@ enum Q8 {
   static let type: UInt32 = 8
 
   /// The blocks of a matrix of UNet or text encoders; nil for other tensors.
-  static func blocks(_ tensor: WeightTensor) throws -> [UInt8]? {
+  static func blocks(_ tensor: StoredTensor) throws -> [UInt8]? {
     guard tensor.shape.count == 2, tensor.shape[1].isMultiple(of: 32), !tensor.name.hasPrefix("first_stage_model."),
       !tensor.name.hasSuffix("text_projection")
     else { return nil }
@@ -94,7 +94,7 @@ private enum Scaling {
   case byRow
   case byBlock
 
-  init?(_ tensor: WeightTensor) {
+  init?(_ tensor: StoredTensor) {
     guard tensor.shape.count == 2, tensor.name.hasSuffix(".weight") else { return nil }
     let text = [
       "out_proj", "mlp.fc1", "mlp.fc2", "mlp.c_fc", "mlp.c_proj", "q_proj", "k_proj", "v_proj",

@@ -6,12 +6,12 @@ import Testing
 import TestSupport
 
 /// Images that a second checkpoint finishes, against the webui's arithmetic in PyTorch
-/// (`Tests/Fixtures/Families/make_family_fixtures.py`).
+/// (`Tests/FixtureScripts/make_family_fixtures.py`).
 @Suite struct RefinerTests {
   private static let cases = FamilyImageTests.cases.filter { $0.refiner_checkpoint != nil }
 
   private static func family(_ name: String) -> ModelReference {
-    ModelReference(name: name, path: Fixtures.path("Families/" + name))
+    ModelReference(name: name, path: RandomModels.path(name))
   }
 
   /// Settings with which the refiner takes over in the middle of an image.
@@ -77,14 +77,14 @@ import TestSupport
   @Test func `a refiner of the same weights changes nothing, with LoRAs and embeddings`() throws {
     let folder = try TemporaryFolder()
     // Spaces at the end of the header make it a different file.
-    var file = [UInt8](try Fixtures.data("Engine/model.safetensors"))
+    var file = [UInt8](try RandomModels.data("model.safetensors"))
     let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
     file.insert(contentsOf: Array(repeating: UInt8(ascii: " "), count: 8), at: 8 + length)
     file.replaceSubrange(..<8, with: (0..<8).map { UInt8(truncatingIfNeeded: (length + 8) >> (8 * $0)) })
     let path = try folder.write("twin.safetensors", file)
-    for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name))) }
+    for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try RandomModels.data(name))) }
     var alone = ImageSettings()
-    alone.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    alone.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     alone.adapterPlaces = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
     alone.prompt = "a bluestar on a lake <lora:plain:0.8>"
     alone.negativePrompt = "easynoise"

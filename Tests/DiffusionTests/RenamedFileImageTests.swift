@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-@testable import Weights
+@testable import TensorFiles
 
 /// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: compared with the images that PyTorch made.
 @Suite struct RenamedFileImageTests {
@@ -27,10 +27,10 @@ import TestSupport
   @Test(arguments: ["sd2.safetensors", "sdxl.safetensors", "refiner.safetensors"], Style.allCases)
   func `a renamed GGUF file makes the images of the model`(model: String, style: Style) throws {
     let folder = try TemporaryFolder()
-    let tensors = try SafetensorsFile(path: Fixtures.path("Families/\(model)")).tensors.values
+    let tensors = try SafetensorsFile(path: RandomModels.path(model)).tensors.values
     let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, style))
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     let testCase = try #require(Self.cases.first { $0.model == model })
     var settings = testCase.settings
@@ -40,10 +40,10 @@ import TestSupport
 
   @Test func `a renamed Stable Diffusion 1 makes the image of the model`() throws {
     let folder = try TemporaryFolder()
-    let tensors = try SafetensorsFile(path: Fixtures.path("Engine/model.safetensors")).tensors.values
+    let tensors = try SafetensorsFile(path: RandomModels.path("model.safetensors")).tensors.values
     let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, .components))
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Engine/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     // One of these cases encodes an image between its passes.
     let lanczos = ImageCase.cases(in: "hires/cases.json").first { $0.model == nil && $0.hr_upscaler == "Lanczos" }
@@ -56,9 +56,9 @@ import TestSupport
 
   @Test func `a file of ambiguous family is taken for 1.x, with a note`() throws {
     let folder = try TemporaryFolder()
-    let tensors = try SafetensorsFile(path: Fixtures.path("Families/sd2.safetensors")).tensors.values
+    let tensors = try SafetensorsFile(path: RandomModels.path("sd2.safetensors")).tensors.values
     for name in ["vocab.json", "merges.txt"] {
-      try folder.write(name, [UInt8](try Fixtures.data("Families/" + name)))
+      try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
     for isProjected in [true, false] {
       let some = tensors.filter { isProjected || !$0.name.hasSuffix("text_projection") }.sorted { $0.name < $1.name }
@@ -105,7 +105,7 @@ import TestSupport
   }
 
   /// A GGUF file of half precision, or with the matrices of UNet and text encoders in Q8_0.
-  static func file(_ tensors: [WeightTensor], _ style: Style, isQuantised: Bool = false) throws -> [UInt8] {
+  static func file(_ tensors: [StoredTensor], _ style: Style, isQuantised: Bool = false) throws -> [UInt8] {
     var file = GGUFBytes()
     func add(_ tensor: Renamed, type: UInt32) {
       file.tensor(tensor.name, type: type, shape: tensor.shape.map(UInt64.init), offset: UInt64(file.data.count))

@@ -11,7 +11,7 @@ import TestSupport
   static func settings(_ sampler: SamplerID, rng: NoiseSourceID = .nv) -> ImageSettings {
     var settings = ImageSettings()
     settings.model = ModelReference(
-      name: "Engine/model.safetensors", path: Fixtures.path("Engine/model.safetensors"))
+      name: "model.safetensors", path: RandomModels.path("model.safetensors"))
     settings.prompt = "a small [boat:(red bird:1.3):0.5] AND a [fish|dog|cat]:0.6"
     settings.negativePrompt = "a [big:dark:3] house"
     settings.seed = 41

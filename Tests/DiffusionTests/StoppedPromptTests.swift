@@ -15,7 +15,7 @@ import TestSupport
   ])
   func `an image that is stopped inside a scheduled prompt continues to the same latent`(sampler: SamplerID) throws {
     var job = ImageSettings()
-    job.model = ModelReference(name: "model", path: Fixtures.path("Engine/model.safetensors"))
+    job.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     job.prompt = "a [red|blue] [fish:star:0.5] AND [boat:a (green:1.4) tree:3]:0.7"
     job.negativePrompt = "[noise:blurry:4]"
     job.sampler = sampler

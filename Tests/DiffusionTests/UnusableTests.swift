@@ -3,14 +3,15 @@ import Foundation
 import Settings
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 /// Images that cannot be made, and models that are removed.
 @Suite struct UnusableTests {
   /// A copy of a model that may be damaged.
   private func copy(_ folder: TemporaryFolder) throws -> ImageSettings {
-    try folder.write("model.safetensors", Fixtures.data("Engine/model.safetensors"))
-    try folder.write("merges.txt", Fixtures.data("Engine/merges.txt"))
+    try folder.write("model.safetensors", RandomModels.data("model.safetensors"))
+    try folder.write("merges.txt", RandomModels.data("merges.txt"))
     var settings = ResumedImageTests.settings(.euler)
     settings.model = ModelReference(name: "model.safetensors", path: folder("model.safetensors"))
     return settings
@@ -25,7 +26,7 @@ import Weights
        "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}
       """)
     // The coarsest of four blocks is removed, and the others move up.
-    let whole = try SafetensorsFile(path: Fixtures.path("Families/sd2/vae/diffusion_pytorch_model.safetensors"))
+    let whole = try SafetensorsFile(path: RandomModels.path("sd2/vae/diffusion_pytorch_model.safetensors"))
     let tensors = whole.tensors.filter { !$0.key.hasPrefix("decoder.up_blocks.0.") }.sorted { $0.key < $1.key }
     try folder.write(
       "diffusion_pytorch_model.safetensors",
@@ -36,7 +37,7 @@ import Weights
         return SyntheticTensor(moved, tensor.shape)
       })
     var settings = ResumedImageTests.settings(.euler)
-    settings.model = ModelReference(name: "sd2", path: Fixtures.path("Families/sd2"))
+    settings.model = ModelReference(name: "sd2", path: RandomModels.path("sd2"))
     settings.vae = ModelReference(name: "small", path: folder.path)
     let error = #expect(throws: EngineError.self) { try Engine.forTests().ingredients(for: settings) }
     #expect(error.map { "\($0)" }?.contains("the VAE enlarges latents 4 times, expected 8 times") == true)
@@ -63,7 +64,7 @@ import Weights
       try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
     case .shortened: truncate(path, 200_000)
     }
-    #expect(throws: WeightError.changed(path: path)) { try engine.generate(settings) { _ in } }
+    #expect(throws: TensorFileError.changed(path: path)) { try engine.generate(settings) { _ in } }
   }
 
   @Test(arguments: [false, true])

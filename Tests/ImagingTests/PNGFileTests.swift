@@ -3,7 +3,7 @@ import Imaging
 import Testing
 
 @Suite struct PNGFileTests {
-  @Test func `files that Pillow wrote read as Pillow reads them`() throws {
+  @Test func `files written by Pillow are read as Pillow reads them`() throws {
     for (name, fixture) in try PNGFixture.all() {
       let bytes = try PNGFixture.bytes(name)
       let file = try PNGFile(decoding: bytes)
@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test(arguments: ["latin1", "utf8", "empty"])
-  func `the text chunk is the one that Pillow writes, and stands between header and pixels`(name: String) throws {
+  func `the text chunk is the one that Pillow writes, between header and pixels`(name: String) throws {
     let fixture = try #require(try PNGFixture.all()[name])
     let text = PNGText(keyword: "parameters", text: fixture.text)
     let ours = chunks(try PNGFile(image: fixture.image, texts: [text]).encoded())
@@ -27,7 +27,7 @@ import Testing
     #expect(ours.last?.type == "IEND")
   }
 
-  @Test func `text that Latin-1 can write is Latin-1 bytes, other text is UTF-8`() throws {
+  @Test func `text is written as Latin-1 if possible, else as UTF-8`() throws {
     let image = RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
     func chunk(_ text: String) throws -> (type: String, data: [UInt8]) {
       chunks(try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: text)]).encoded())[1]
@@ -35,13 +35,13 @@ import Testing
     let keyword = Array("parameters".utf8)
     #expect(try chunk("café") == ("tEXt", keyword + [0, 0x63, 0x61, 0x66, 0xE9]))
     #expect(try chunk("日") == ("iTXt", keyword + [0, 0, 0, 0, 0, 0xE6, 0x97, 0xA5]))
-    // e and a combining accent: Swift takes it for é, but it is not what Latin-1 can write.
+    // e and a combining accent equal é in Swift, but are not Latin-1.
     #expect(try chunk("cafe\u{301}").type == "iTXt")
     #expect(try chunk("a\r\nb") == ("tEXt", keyword + [0, 0x61, 0x0D, 0x0A, 0x62]))
   }
 
   @Test(arguments: [(1, 1), (1, 300), (300, 1), (64, 64), (511, 257)])
-  func `a picture comes back from its file, and gives the same bytes each time`(width: Int, height: Int) throws {
+  func `an image is read back unchanged, and is always encoded to the same bytes`(width: Int, height: Int) throws {
     var generator = SystemRandomNumberGenerator()
     let noise = (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &generator) }
     let file = PNGFile(
@@ -52,7 +52,7 @@ import Testing
     #expect(try file.encoded() == bytes)
   }
 
-  @Test func `a smooth picture is stored well below its plain size`() throws {
+  @Test func `a smooth image is compressed well`() throws {
     let side = 256
     let pixels = (0..<side * side * 3).map { UInt8(($0 / 3 % side + $0 / 3 / side) / 2) }
     let bytes = try PNGFile(image: RGBImage(width: side, height: side, pixels: pixels)).encoded()
@@ -68,7 +68,7 @@ import Testing
 
   // MARK: Damage
 
-  @Test func `a file cut anywhere is refused`() throws {
+  @Test func `a file that is cut off anywhere is refused`() throws {
     let bytes = try PNGFixture.bytes("utf8")
     for length in 0..<bytes.count {
       #expect(throws: ImagingError.self) { try PNGFile(decoding: Array(bytes[..<length])) }
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test func `a header that promises too much is refused before memory is taken`() throws {
+  @Test func `a header with too large a size is refused before memory is allocated`() throws {
     var bytes = try PNGFixture.bytes("latin1")
     let header: [UInt8] = [0, 0x0F, 0x42, 0x40, 0, 0x0F, 0x42, 0x40, 8, 2, 0, 0, 0]
     bytes.replaceSubrange(8..<33, with: [0, 0, 0, 13] + Array("IHDR".utf8) + header + checksum("IHDR", header))
@@ -94,7 +94,7 @@ import Testing
     }
   }
 
-  @Test func `pixels that are missing behind right checksums are refused`() throws {
+  @Test func `missing pixels are refused even if the checksums are right`() throws {
     let whole = try PNGFixture.bytes("latin1")
     var bytes = Array(whole[..<33])
     let data = try #require(chunks(whole).first { $0.type == "IDAT" }).data.dropLast(20)
@@ -103,12 +103,12 @@ import Testing
     #expect(throws: ImagingError.self) { try PNGFile(decoding: bytes) }
   }
 
-  @Test func `damaged bytes at random never crash`() throws {
+  @Test func `randomly damaged bytes never crash`() throws {
     var generator = SystemRandomNumberGenerator()
     for name in try PNGFixture.all().keys {
       let bytes = try PNGFixture.bytes(name)
       for _ in 0..<200 {
-        // The checksums are made right again, so that damage reaches libpng and the readers of texts.
+        // The checksums are corrected, so that the damage reaches libpng and the readers of texts.
         var damaged = Array(bytes[..<8])
         for (type, data) in chunks(bytes) {
           var data = data
@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  /// CRC-32 as the PNG specification's appendix computes it, bit by bit.
+  /// CRC-32 as in the PNG specification's appendix, bit by bit.
   private func checksum(_ type: String, _ data: [UInt8]) -> [UInt8] {
     var value: UInt32 = .max
     for byte in Array(type.utf8) + data {

@@ -1,7 +1,7 @@
 import Imaging
 import TestSupport
 
-/// A PNG written by Pillow, and what Pillow reads in it; see `Tests/Fixtures/Imaging/make_fixtures.py`.
+/// A PNG written by Pillow, and what Pillow reads in it; see `Tests/FixtureScripts/make_png_files.py`.
 struct PNGFixture: Decodable {
   var width: Int
   var height: Int
@@ -16,7 +16,7 @@ struct PNGFixture: Decodable {
   static func bytes(_ name: String) throws -> [UInt8] { Array(try Fixtures.data("Imaging/\(name).png")) }
 }
 
-/// The chunks of a PNG as (type, data), cut without looking at checksums.
+/// The chunks of a PNG as (type, data), without checking checksums.
 func chunks(_ bytes: [UInt8]) -> [(type: String, data: [UInt8])] {
   var chunks: [(String, [UInt8])] = []
   var position = 8

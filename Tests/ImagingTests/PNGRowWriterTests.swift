@@ -3,7 +3,7 @@ import Testing
 
 /// Files written row by row, read back through libpng.
 @Suite struct PNGRowWriterTests {
-  /// Pixels with smooth stretches, hard edges and noise, so that every filter has its day.
+  /// Pixels with smooth areas, hard edges and noise, so that every filter is used.
   private func picture(_ width: Int, _ height: Int) -> RGBImage {
     var state: UInt32 = 7
     var pixels: [UInt8] = []
@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(arguments: [(1, 1, 1), (7, 5, 2), (333, 64, 64), (900, 401, 37)])
-  func `what was written in rows is what libpng reads`(width: Int, height: Int, rows: Int) throws {
+  func `libpng reads the rows that were written`(width: Int, height: Int, rows: Int) throws {
     let image = picture(width, height)
     var file: [UInt8] = []
     let texts = [
@@ -40,11 +40,11 @@ import Testing
     let read = try PNGFile(decoding: file)
     #expect(read.image == image)
     #expect(read.texts == texts)
-    // Filters are of use: noise alone would not get smaller.
+    // Filters help: noise alone would not be compressed.
     if width > 300 { #expect(file.count < image.pixels.count / 2) }
   }
 
-  @Test func `an error of the sink comes through`() throws {
+  @Test func `an error of the sink is rethrown`() throws {
     struct Full: Error {}
     #expect(throws: Full.self) { try PNGRowWriter(width: 1, height: 1) { _ in throw Full() } }
     var calls = 0

@@ -10,7 +10,7 @@ import Testing
     return (node, words)
   }
 
-  @Test func `every value has its place, and numbers their own letters`() throws {
+  @Test func `every value has its position, and numbers are kept as written`() throws {
     let text = #" {"a": [1.50, -0, 1e400, 123456789012345678901234567890], "é": {"b" : null} } "#
     let node = try read(text).node
     #expect(node.offset == 1)
@@ -27,12 +27,12 @@ import Testing
     #expect(numbers.map(\.offset) == [8, 14, 18, 25])
   }
 
-  @Test func `escapes of every kind come out as the text that they stand for`() throws {
+  @Test func `escapes of every kind are decoded`() throws {
     #expect(
       try read(#""\ud83d\udc1f \u00e9 \/ \\ \" \b\f\n\r\t""#).node.content == .string("🐟 é / \\ \" \u{8}\u{C}\n\r\t"))
   }
 
-  @Test func `words of Python's are read as JSON's and told of`() throws {
+  @Test func `words of Python are read as JSON's and reported`() throws {
     let (node, words) = try read(#"{"a": False, "b": [True, None]}"#)
     #expect(words.map(\.word) == ["False", "True", "None"] && words.map(\.json) == ["false", "true", "null"])
     #expect(words.map(\.offset) == [6, 19, 25])
@@ -50,7 +50,7 @@ import Testing
     (#"["\ud83d"]"#, 2, "half of a surrogate pair"), ("", 0, "found the end"), ("{} {}", 3, "the end of the JSON text"),
     ("['a']", 1, "a JSON value is expected, found '''"), ("[\"\u{1}\"]", 2, "an escaped control character"),
   ])
-  func `what is not JSON is told with its place`(text: String, offset: Int, reason: String) {
+  func `text that is not JSON is reported with its position`(text: String, offset: Int, reason: String) {
     let error = #expect(throws: JSONError.self) { _ = try read(text) }
     #expect(error?.offset == offset && error?.reason.contains(reason) == true, "\(String(describing: error))")
   }

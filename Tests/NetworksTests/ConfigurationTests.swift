@@ -183,7 +183,7 @@ struct ConfigurationTests {
   func `a configuration that is not a JSON object is damaged`(text: String) throws {
     try folder.write("model/unet/config.json", text)
     let error = #expect(throws: WeightError.self) { try ModelArchive.open(path: path) }
-    guard case .damaged("\(path)/unet/config.json", _) = error else {
+    guard case .file(.damaged("\(path)/unet/config.json", _)) = error else {
       Issue.record("gave \(String(describing: error))")
       return
     }

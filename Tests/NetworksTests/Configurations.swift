@@ -1,6 +1,6 @@
 @testable import Networks
 
-/// The configurations in `Tests/Fixtures/Weights/make_fixtures.py`.
+/// The configurations in `Tests/FixtureScripts/make_model_names.py`.
 enum Configurations {
   struct Model: Sendable {
     var unet = UNetConfiguration()

@@ -3,12 +3,12 @@ import Testing
 import TestSupport
 
 @testable import Networks
-@testable import Weights
+@testable import TensorFiles
 
 /// One whole model in every container; the networks get the same weights from each.
 struct ContainerTests {
   @Test func `a checkpoint has the same networks as an archive of PyTorch and as GGUF`() throws {
-    let path = Fixtures.path("Engine/model.safetensors")
+    let path = RandomModels.path("model.safetensors")
     let tensors = try SafetensorsFile(path: path).tensors.values.sorted { $0.name < $1.name }
     let folder = try TemporaryFolder()
     let expected = try ModelArchive.open(path: path)
@@ -36,7 +36,7 @@ struct ContainerTests {
   }
 
   /// As Lightning saves it: the tensors under `state_dict`, each with its own storage.
-  private static func archive(_ tensors: [WeightTensor]) -> [UInt8] {
+  private static func archive(_ tensors: [StoredTensor]) -> [UInt8] {
     var pickle = PickleBytes()
     var entries: [ZipBytes.Entry] = []
     pickle.raw("}")
@@ -53,7 +53,7 @@ struct ContainerTests {
     return ZipBytes([ZipBytes.Entry("model/data.pkl", pickle.bytes)] + entries).bytes
   }
 
-  private static func gguf(_ tensors: [WeightTensor]) -> [UInt8] {
+  private static func gguf(_ tensors: [StoredTensor]) -> [UInt8] {
     var file = GGUFBytes()
     for tensor in tensors {
       file.tensor(tensor.name, type: 1, shape: tensor.shape.map(UInt64.init), offset: UInt64(file.data.count))

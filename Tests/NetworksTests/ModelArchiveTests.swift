@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 @testable import Networks
@@ -164,7 +165,9 @@ struct ModelArchiveTests {
   }
 
   private func full(_ archive: VAEArchive) throws -> ModelArchive.Network<VAEConfiguration> {
-    guard case .full(let network) = archive.decoder else { throw WeightError.unreadable(path: "", reason: "no VAE") }
+    guard case .full(let network) = archive.decoder else {
+      throw WeightError.file(.unreadable(path: "", reason: "no VAE"))
+    }
     return network
   }
 
@@ -231,7 +234,7 @@ struct ModelArchiveTests {
 
     try folder.write("model/unet/part-1.safetensors", Array(tensors[99...]))
     let twice = #expect(throws: WeightError.self) { try ModelArchive.open(path: path) }
-    #expect("\(try #require(twice))".contains("is in another file of the model, too"))
+    #expect("\(try #require(twice))".contains("is also in another file of the model"))
     for (map, message) in [
       (#"{"a":"../../secret.safetensors"}"#, "expected the name of a .safetensors file"),
       (#"{"a":7}"#, "has 7, expected"),

@@ -3,7 +3,7 @@ import Networks
 import Tensors
 import Testing
 import TestSupport
-import Weights
+import TensorFiles
 
 /// Each network against PyTorch's output for the same weights and inputs (`Tests/Fixtures/Engine`).
 ///
@@ -17,7 +17,7 @@ import Weights
 
   init() throws {
     stages = try Stages()
-    archive = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
     try archive.audit().check()
   }
 

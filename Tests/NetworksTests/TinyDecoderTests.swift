@@ -2,11 +2,12 @@ import Foundation
 import Tensors
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
 @testable import Networks
 
-/// TAESD decoders against PyTorch with the same weights (`Tests/Fixtures/Engine/make_taesd.py`).
+/// TAESD decoders against PyTorch with the same weights (`Tests/FixtureScripts/make_taesd.py`).
 struct TinyDecoderTests {
   @Test(
     arguments: Kernels.available,
@@ -14,7 +15,7 @@ struct TinyDecoderTests {
       ("taesd_decoder.safetensors", "row"), ("taesd", "tiny"), ("taesd/diffusion_pytorch_model.safetensors", "tiny"),
     ])
   func `both layouts agree with PyTorch`(kernels: Kernels, file: (path: String, output: String)) throws {
-    let archive = try ModelArchive.openVAE(path: Fixtures.path("Engine/\(file.path)"))
+    let archive = try ModelArchive.openVAE(path: RandomModels.path(file.path))
     #expect(archive.audit().isClean && archive.family == "taesd" && archive.latentChannels == 4)
     guard case .tiny(let network) = archive.decoder else {
       Issue.record("this is no TAESD")
@@ -66,7 +67,7 @@ struct TinyDecoderTests {
     configuration.latentChannels = 16
     let tensors = configuration.expectedTensors.map { SyntheticTensor($0.name, $0.shape) }
     let archive = try ModelArchive.openVAE(path: try folder.write("taef1.safetensors", tensors))
-    let model = try ModelArchive.open(path: Fixtures.path("Engine/model.safetensors"))
+    let model = try ModelArchive.open(path: RandomModels.path("model.safetensors"))
     let error = #expect(throws: WeightError.self) { try model.requireMatch(archive) }
     #expect("\(try #require(error))".contains("channels of the VAE's latent is 16, expected 4"))
   }

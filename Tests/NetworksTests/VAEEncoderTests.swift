@@ -3,9 +3,10 @@ import Networks
 import Tensors
 import Testing
 import TestSupport
+import TensorFiles
 import Weights
 
-/// VAE encoders against PyTorch's (`Tests/Fixtures/Engine/make_encoder_fixtures.py`): a single file's and a diffusers
+/// VAE encoders against PyTorch's (`Tests/FixtureScripts/make_encoder_fixtures.py`): a single file's and a diffusers
 /// folder's.
 @Suite struct VAEEncoderTests {
   /// As for the other networks, see `NetworkTests`.
@@ -48,8 +49,8 @@ import Weights
   }
 
   private func encoded(_ testCase: Case, _ compute: Compute) throws -> (found: [Float], expected: [Float]) {
-    let path = testCase.model == "tiny" ? "Engine/model.safetensors" : "../../Sources/DemoModel/Resources/demo"
-    let network = try #require(try ModelArchive.open(path: Fixtures.path(path)).vaeEncoder)
+    let path = testCase.model == "tiny" ? RandomModels.path("model.safetensors") : RandomModels.demo
+    let network = try #require(try ModelArchive.open(path: path).vaeEncoder)
     try network.audit().check()
     let encoder = try VAEEncoder(network.weights, configuration: network.configuration, compute: compute)
     #expect(network.untaken.isEmpty)

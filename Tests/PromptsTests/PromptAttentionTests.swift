@@ -11,13 +11,13 @@ struct PromptAttentionTests {
     }
 
     let prompt: String
-    /// Nothing where the reference fails.
+    /// Nil if the reference fails.
     let runs: [Run]?
   }
 
   typealias Vector = (prompt: String, runs: [(String, Double)])
 
-  /// Prompts that the webui itself was seen to part like this, then some that follow from its rules.
+  /// Prompts with the result of the webui itself, then some that follow from its rules.
   static let vectors: [Vector] = [
     ("", [("", 1)]),
     (
@@ -36,25 +36,25 @@ struct PromptAttentionTests {
     ("a:1.2)", [("a:1.2)", 1)]),
     ("\\(a\\)", [("(a)", 1)]),
     ("[a:1.5]", [("a:1.5", 1 / 1.1)]),
-    // by its rules
+    // By its rules.
     ("a BREAK b", [("a", 1), ("BREAK", -1), ("b", 1)]),
     ("(a BREAK b)", [("a", 1.1), ("BREAK", -1.1), ("b", 1.1)]),
     ("a\\b", [("ab", 1)]),
     ("\\", [("", 1)]),
-    // the dropped backslash stands between two runs of equal weight
+    // The dropped backslash separates two runs of equal weight.
     ("(a)\\(b", [("a", 1.1), ("(b", 1)]),
     ("(a)\\x(b)", [("a", 1.1), ("x", 1), ("b", 1.1)]),
   ]
 
   @Test(arguments: vectors)
-  func `a vector parts as the webui parts it`(vector: Vector) throws {
+  func `a vector is split as in the webui`(vector: Vector) throws {
     let runs = try PromptAttention(vector.prompt).runs
     #expect(runs.map(\.text) == vector.runs.map(\.0))
     // The vectors were printed with six decimals.
     for (run, expected) in zip(runs, vector.runs) { #expect(abs(run.weight - expected.1) < 1e-6) }
   }
 
-  @Test func `random prompts part as the reference parts them`() throws {
+  @Test func `random prompts are split as in the reference`() throws {
     for row in try Fixtures.decode([Row].self, from: "Prompts/attention.json") {
       let prompt = Comment(rawValue: String(reflecting: row.prompt))
       guard let expected = row.runs else {
@@ -67,7 +67,7 @@ struct PromptAttentionTests {
     }
   }
 
-  @Test func `a weight with two points is an error that says where`() {
+  @Test func `a weight with two points is an error with its position`() {
     let error = #expect(throws: PromptError.self) { try PromptAttention("a 👍🏽 (house:1.1.1), sky") }
     #expect(error == .weightNotANumber(weight: "1.1.1", position: 12))
     #expect(error?.description.contains("character 12") == true)
@@ -78,7 +78,7 @@ struct PromptAttentionTests {
     #expect(try PromptAttention("a:1.1.1)").runs.map(\.text) == ["a:1.1.1)"])
   }
 
-  @Test func `weights beyond 32 bits are refused`() {
+  @Test func `weights beyond Float32 are refused`() {
     let huge = String(repeating: "9", count: 30)
     #expect(throws: PromptError.self) { try PromptAttention("((a:\(huge)):\(huge))") }
     #expect(throws: PromptError.self) { try PromptAttention("(a:\(String(repeating: "9", count: 400)))") }

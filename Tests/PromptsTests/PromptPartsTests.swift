@@ -23,7 +23,7 @@ import TestSupport
 
   private func parts(_ prompt: String) -> [Part] { PromptParts(prompt).parts.map { Part($0.text, $0.weight) } }
 
-  @Test func `parts are told apart by the word AND and weighted by a number at their end`() {
+  @Test func `parts are separated by the word AND and weighted by a number at their end`() {
     #expect(parts("a:1.2 AND b :-0.5") == [Part("a", 1.2), Part(" b", -0.5)])
     #expect(parts("x AND (y:1.2):0.7").map(\.weight) == [1, 0.7])
     #expect(parts("aANDb") == [Part("aANDb", 1)])
@@ -31,17 +31,17 @@ import TestSupport
     #expect(parts("AND").map(\.text) == ["", ""])
   }
 
-  @Test func `random prompts part as Python's regular expressions part them`() throws {
+  @Test func `random prompts are split as by Python's regular expressions`() throws {
     for row in try Fixtures.decode([Row].self, from: "Prompts/parts.json") {
       #expect(parts(row.prompt) == row.parts, "\(String(reflecting: row.prompt))")
     }
   }
 
-  @Test func `comments go as Python's regular expressions take them away`() throws {
+  @Test func `comments are removed as by Python's regular expressions`() throws {
     let rows = try Fixtures.decode([[String]].self, from: "Prompts/comments.json")
     #expect(rows.count > 50)
     for row in rows {
-      // Scalar by scalar: to Swift a carriage return and a line feed are one character.
+      // Compare scalars, because to Swift a carriage return and a line feed are one character.
       let found = Array(PromptComments.stripped(row[0]).unicodeScalars)
       #expect(found == Array(row[1].unicodeScalars), "\(String(reflecting: row[0]))")
     }

@@ -40,16 +40,16 @@ import TestSupport
   ]
 
   @Test(arguments: vectors)
-  func `a vector of the webui gives its schedule`(prompt: String, expected: [Entry]) {
+  func `a vector of the webui has its schedule`(prompt: String, expected: [Entry]) {
     #expect(schedule(prompt) == expected)
   }
 
-  @Test func `alternatives take turns at every boundary`() {
+  @Test func `alternatives change at every call`() {
     #expect(schedule("[a|b|c]").map(\.text) == ["a", "b", "c", "a", "b", "c", "a", "b", "c", "a"])
     #expect(schedule("[fe|]male", calls: 4).map(\.text) == ["female", "male", "female", "male"])
   }
 
-  @Test func `any prompt gives the schedule of an Earley parser of the grammar`() throws {
+  @Test func `random prompts have the schedule of an Earley parser of the grammar`() throws {
     let rows = try Fixtures.decode([Row].self, from: "Prompts/schedules.json")
     #expect(rows.count > 500)
     for row in rows {
@@ -58,7 +58,7 @@ import TestSupport
     }
   }
 
-  @Test func `the end of an entry counts for it, and the first entry counts after all ends`() {
+  @Test func `an entry includes its end, and the first entry is used after all ends`() {
     let schedule = PromptSchedule("[a:b:5]", calls: 10)
     #expect(
       [0, 5, 6, 10, 11, 99].map { schedule.entries[schedule.index(atCall: $0)].text } == ["a", "a", "b", "b", "a", "a"])
@@ -66,12 +66,12 @@ import TestSupport
     #expect((0..<5).map { turns.entries[turns.index(atCall: $0)].text } == ["a", "a", "b", "a", "b"])
   }
 
-  @Test func `old timelines count whole numbers with a point as steps`() {
+  @Test func `old timelines read whole numbers with a point as steps`() {
     #expect(schedule("[a:b:1.0]", old: true) == [Entry(1, "a"), Entry(10, "b")])
     #expect(schedule("[a:b:0.5]", old: true) == [Entry(5, "a"), Entry(10, "b")])
   }
 
-  @Test func `numbers beyond all bounds and brackets thousands deep are read`() {
+  @Test func `extreme numbers and brackets thousands deep are read`() {
     #expect(schedule("[a:b:1e999]").map(\.text) == ["a"])
     #expect(schedule("[a:b:-99999999999999999999]").map(\.text) == ["b"])
     let deep = String(repeating: "[", count: 50_000)

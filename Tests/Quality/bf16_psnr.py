@@ -1,6 +1,5 @@
 """Compares what bf16 costs here with what it costs in PyTorch: PSNR against each one's own fp32, of the same noise.
 
-  pip install torch diffusers transformers safetensors accelerate k-diffusion torchsde torchdiffeq trampoline pillow scipy tomesd
   python bf16_psnr.py SDBATCH MODEL SIZE SEED[,SEED...]
 
 MODEL is a diffusers folder of Stable Diffusion 1.x; one without a tokenizer/ takes the demo model's tokens, which is as
@@ -20,7 +19,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 here = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(os.path.join(here, "..", "Fixtures", "Engine"))
+sys.path.append(os.path.join(here, "..", "FixtureScripts"))
 import webui_reference as reference  # noqa: E402
 
 sdbatch, model, size, seeds = sys.argv[1], os.path.abspath(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(",")

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Recipes
 import Settings
 import Testing
@@ -131,7 +132,9 @@ import Testing
   }
 
   @Test func `a plan of an earlier version is read with the usual emphasis and timelines`() throws {
-    let data = try JSONEncoder().encode(ImageSettings())
+    var writer = JSONWriter()
+    ImageSettings().writePlanned(to: &writer)
+    let data = Data(writer.bytes)
     var object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(object.removeValue(forKey: "emphasis") != nil)
     #expect(object.removeValue(forKey: "use_old_scheduling") as? Bool == false)

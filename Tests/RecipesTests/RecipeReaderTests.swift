@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Recipes
 import Settings
 import Testing
@@ -246,7 +247,7 @@ import TestSupport
     ("output: [a]", "fish.yaml:1:9: error: output: found a list, expected a path"),
     (
       "webhook: [a]",
-      "fish.yaml:1:10: error: webhook: found a list, expected an address, {url: ..., per: run, send_images: false}, or nothing"
+      "fish.yaml:1:10: error: webhook: found a list, expected an address, {url: ..., per: run, send_images: false}, or null"
     ),
     (
       "webhook: ftp://name:secret@host/",
@@ -354,13 +355,16 @@ import TestSupport
       model: demo
       """
     let parameters = try #require(try RecipeText(text).jobs().first).settings
-    let data = try JSONEncoder().encode(parameters)
+    var writer = JSONWriter()
+    parameters.writePlanned(to: &writer)
+    let data = Data(writer.bytes)
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: ": ")
       let name = String(parts[0])
       guard name != "model" else { continue }
-      #expect(object[name].map { "\($0)" } == String(parts[1]), "\(name)")
+      let value = object[name].map { "\($0)" } ?? ""
+      #expect(value == parts[1] || Double(value) == Double(String(parts[1])), "\(name)")
     }
     // Whatever a job can hold, a recipe can say; but where its networks are looked for follows from where it is.
     let known = RecipeKey.all.flatMap { [$0.name] + $0.aliases } + ["adapter_places"]
@@ -408,7 +412,7 @@ import TestSupport
   @Test func `files that cannot be read are told by name`() throws {
     let reader = RecipeReader(environment: PlanningEnvironment())
     #expect { try reader.read(path: "/nowhere/fish.yaml") } throws: { error in
-      "\(error)" == "/nowhere/fish.yaml: error: cannot be read (No such file or directory), expected a recipe"
+      "\(error)" == "/nowhere/fish.yaml: error: no such file"
     }
     #expect { try reader.read(path: "/dev/zero") } throws: { "\($0)".contains("more than 8388608 bytes") }
     let folder = try TemporaryFolder(["notes.txt"])
@@ -425,5 +429,20 @@ import TestSupport
   ])
   func `a mistyped name finds the one it stands for`(_ text: String, _ name: String?) {
     #expect(NearestName.find(text, among: RecipeKey.all.map(\.name)) == name)
+  }
+
+  @Test func `a sheet gives axes to its directions`() throws {
+    let recipe = try RecipeText(
+      """
+      sheet: {x: look, y: steps, super_x: ~, pages: [sampler_index, eta]}
+      grid: {look: [{title: a}], steps: [1], eta: [0], sampler_name: [Euler]}
+      """
+    ).read()
+    #expect(recipe.warnings.isEmpty)
+    let sheet = try #require(recipe.sheet)
+    #expect(sheet.x == "look")
+    #expect(sheet.y == "steps")
+    #expect(sheet.superX == nil)
+    #expect(sheet.pages == ["sampler_name", "eta"])
   }
 }

@@ -27,12 +27,12 @@ struct SchemaValidator {
       }
       return try accepts(value, found)
     case "type":
-      let types = wanted.items?.compactMap(\.text) ?? [wanted.text ?? ""]
+      let types = wanted.elements?.compactMap(\.text) ?? [wanted.text ?? ""]
       return types.contains { Self.isOf(type: $0, value) }
-    case "enum": return wanted.items?.contains(value) == true
+    case "enum": return wanted.elements?.contains(value) == true
     case "const": return value == wanted || (value.numberValue != nil && value.numberValue == wanted.numberValue)
-    case "anyOf": return try wanted.items?.contains { try accepts(value, $0) } == true
-    case "allOf": return try wanted.items?.allSatisfy { try accepts(value, $0) } == true
+    case "anyOf": return try wanted.elements?.contains { try accepts(value, $0) } == true
+    case "allOf": return try wanted.elements?.allSatisfy { try accepts(value, $0) } == true
     case "not": return try !accepts(value, wanted)
     case "minimum": return try number(value) { $0 >= (wanted.numberValue ?? .nan) }
     case "maximum": return try number(value) { $0 <= (wanted.numberValue ?? .nan) }
@@ -42,14 +42,14 @@ struct SchemaValidator {
     case "pattern":
       guard let text = value.text else { return true }
       return try Self.matches(text, wanted.text ?? "")
-    case "items": return try value.items?.allSatisfy { try accepts($0, wanted) } ?? true
-    case "minItems": return value.items.map { $0.count >= Int(wanted.integerValue ?? 0) } ?? true
-    case "maxItems": return value.items.map { $0.count <= Int(wanted.integerValue ?? 0) } ?? true
+    case "items": return try value.elements?.allSatisfy { try accepts($0, wanted) } ?? true
+    case "minItems": return value.elements.map { $0.count >= Int(wanted.integerValue ?? 0) } ?? true
+    case "maxItems": return value.elements.map { $0.count <= Int(wanted.integerValue ?? 0) } ?? true
     case "maxProperties": return value.members.map { $0.count <= Int(wanted.integerValue ?? 0) } ?? true
     case "minProperties": return value.members.map { $0.count >= Int(wanted.integerValue ?? 0) } ?? true
     case "required":
       return value.members.map { members in
-        wanted.items?.allSatisfy { name in members.contains { $0.name == name.text } } == true
+        wanted.elements?.allSatisfy { name in members.contains { $0.name == name.text } } == true
       } ?? true
     case "properties":
       return try value.members?.allSatisfy { member in
@@ -97,6 +97,5 @@ struct SchemaValidator {
 }
 
 extension JSONValue {
-  fileprivate var items: [JSONValue]? { if case .array(let items) = self { items } else { nil } }
   fileprivate var members: [JSONMember]? { if case .object(let members) = self { members } else { nil } }
 }

@@ -216,7 +216,7 @@ import Testing
     }
     if fault == .aFolder {
       // Not ours to remove: the run ends and says so.
-      #expect(throws: BatchError.self) { try run() }
+      #expect(throws: RunError.self) { try run() }
       rmdir(url.path)
       try run()
     } else {

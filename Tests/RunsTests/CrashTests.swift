@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Imaging
 import JSON
@@ -6,7 +5,7 @@ import Runs
 import Settings
 import Synchronization
 import Testing
-import Text
+import TestSupport
 
 /// Runs that end without warning. Each is a process of its own; what is looked at is what it left on the disk.
 @Suite struct CrashTests {
@@ -134,7 +133,7 @@ import Text
     for line in space.lines(space.folder.journal) {
       guard let entry = try? JSONValue(parsing: line), let file = entry["file"]?.text else { continue }
       let bytes = try Data(contentsOf: URL(fileURLWithPath: space.folder.path + "/" + file))
-      #expect(entry["sha256"]?.text == Hexadecimal.text(SHA256.hash(data: bytes)), comment)
+      #expect(entry["sha256"]?.text == digest(bytes), comment)
     }
     guard let images = try? space.images() else { return }
     for (name, bytes) in images where !name.hasPrefix(".") {

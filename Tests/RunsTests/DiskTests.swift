@@ -53,10 +53,10 @@ import Testing
       let disk = Disk { step in
         let number = steps.next()
         if staysFull ? number >= full : number == full {
-          throw BatchError.notWritten(path: step.path, action: step.action, code: ENOSPC)
+          throw RunError.notWritten(path: step.path, action: step.action, code: ENOSPC)
         }
       }
-      let error = #expect(throws: BatchError.self) { try space.run(fakeJobs([1, 2]), on: disk) }
+      let error = #expect(throws: RunError.self) { try space.run(fakeJobs([1, 2]), on: disk) }
       guard case .notWritten(_, _, ENOSPC) = error else {
         Issue.record("\(String(describing: error))")
         continue
@@ -80,7 +80,7 @@ import Testing
       do {
         let jobs = fakeJobs([1, 2]) { ($0.width, $0.height) = (64, 64) }
         try runFake(jobs, FakeGenerator(log: path + "/calls"), in: RunFolder(path + "/run"))
-      } catch BatchError.notWritten(let file, .write, EFBIG) where file.contains("/images/.00000-1-") {
+      } catch RunError.notWritten(let file, .write, EFBIG) where file.contains("/images/.00000-1-") {
         exit(74)
       }
     }
@@ -93,10 +93,10 @@ import Testing
     let space = try Workspace()
     let file = space.path + "/file"
     try Data().write(to: URL(fileURLWithPath: file))
-    let error = #expect(throws: BatchError.self) { try RunLock(RunFolder(file + "/run")) }
+    let error = #expect(throws: RunError.self) { try RunLock(RunFolder(file + "/run")) }
     #expect(error?.description.contains(file) == true)
     #expect(error?.description.hasSuffix("Not a directory") == true)
-    #expect(throws: BatchError.self) { try RunLock(RunFolder("/proc/none/run")) }
+    #expect(throws: RunError.self) { try RunLock(RunFolder("/proc/none/run")) }
   }
 
   @Test func `drawn seeds are kept as they are, and damage to them is named`() throws {
@@ -110,7 +110,7 @@ import Testing
       seeds, to: space.folder, on: Disk { step in if step.action == .rename { steps.next() } })
     #expect(steps.count == 0)
     try Data("[".utf8).write(to: URL(fileURLWithPath: space.folder.seeds))
-    let error = #expect(throws: BatchError.self) {
+    let error = #expect(throws: RunError.self) {
       try SeedFile.read([String: [Int64]].self, from: space.folder)
     }
     #expect(error?.description.hasPrefix(space.folder.seeds + " is damaged") == true)

@@ -5,7 +5,6 @@ import JSON
 import Runs
 import Settings
 import TestSupport
-import Text
 
 /// Makes pictures whose pixels are a function of the job's identity and of every step that was taken, and writes down every
 /// call and step.
@@ -34,35 +33,36 @@ struct FakeGenerator: ImageGenerator {
   }
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients {
-    let digest = Hexadecimal.text(SHA256.hash(data: Array(settings.model.name.utf8)))
-    // A prompt such as "lora ink" stands for one with that LoRA.
+    let modelDigest = digest(settings.model.name)
+    // A prompt such as "lora ink" means a prompt with that LoRA.
     let lora = settings.prompt.hasPrefix("lora ") ? String(settings.prompt.dropFirst(5)) : nil
     let loras = lora.map { name in
       [
         LoRAIdentity(
-          name: name, path: "/lora/\(name).safetensors", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))),
+          name: name, path: "/lora/\(name).safetensors", sha256: digest(name),
           shortHash: "0123456789ab", textMultiplier: 1, unetMultiplier: 0.5, rankLimit: nil)
       ]
     }
     let vae = settings.vae.map { vae in
       ModelIdentity(
-        name: vae.name, path: vae.path, sha256: Hexadecimal.text(SHA256.hash(data: Array(vae.name.utf8))), family: "vae"
+        name: vae.name, path: vae.path, sha256: digest(vae.name), family: "vae"
       )
     }
     return JobIngredients(
-      model: ModelIdentity(name: modelName, path: "/models/\(modelName).safetensors", sha256: digest, family: "sd1"),
+      model: ModelIdentity(
+        name: modelName, path: "/models/\(modelName).safetensors", sha256: modelDigest, family: "sd1"),
       vae: vae, loras: loras, embeddings: embeddings(settings.prompt),
       vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
       numerics: 1)
   }
 
-  /// A prompt such as "word star" stands for one with that embedding.
+  /// A prompt such as "word star" means a prompt with that embedding.
   private func embeddings(_ prompt: String) -> [EmbeddingIdentity] {
     guard prompt.hasPrefix("word ") else { return [] }
     let name = String(prompt.dropFirst(5))
     return [
       EmbeddingIdentity(
-        name: name, path: "/embeddings/\(name).pt", sha256: Hexadecimal.text(SHA256.hash(data: Array(name.utf8))))
+        name: name, path: "/embeddings/\(name).pt", sha256: digest(name))
     ]
   }
 
@@ -150,7 +150,7 @@ final class Workspace {
   @discardableResult
   func run(
     _ jobs: [Job], _ generator: FakeGenerator? = nil, on disk: Disk = Disk(), every interval: Duration = .seconds(30),
-    only: Runner<FakeGenerator>.Selection = .unfinished, onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn,
+    only: JobSelection = .unfinished, onFailure: FailurePolicy = .goOn,
     stopRequest: @escaping () -> StopReason? = { nil },
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) throws -> RunOutcome {
@@ -187,14 +187,15 @@ final class Workspace {
 @discardableResult
 func runFake(
   _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
-  every interval: Duration = .seconds(30), only: Runner<FakeGenerator>.Selection = .unfinished,
-  onFailure: Runner<FakeGenerator>.FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+  every interval: Duration = .seconds(30), only: JobSelection = .unfinished,
+  onFailure: FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
     generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
     stopRequest: stopRequest,
     observe: observe)
+  let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,
     onFailure: onFailure)

@@ -53,9 +53,9 @@ import TestSupport
         guard number == failing || (fault == .fromNowOn && number > failing) else { return }
         if number == failing { failed.withLock { $0 = step } }
         if fault == .halfway { FaultTests.writeHalf(step) }
-        throw BatchError.notWritten(path: step.path, action: step.action, code: code)
+        throw RunError.notWritten(path: step.path, action: step.action, code: code)
       }
-      let error = #expect(throws: BatchError.self) { try space.run(Self.jobs(), on: disk, every: .zero) }
+      let error = #expect(throws: RunError.self) { try space.run(Self.jobs(), on: disk, every: .zero) }
       let step = try #require(failed.withLock { $0 })
       #expect(error == .notWritten(path: step.path, action: step.action, code: code))
       #expect(error?.description == "cannot \(step.action.rawValue) \(step.path): \(String(cString: strerror(code)))")

@@ -6,10 +6,10 @@ import Testing
 @testable import Runs
 
 @Suite struct JobReasonTests {
-  private func planned(_ jobs: [Job], _ space: Workspace) throws -> [PlannedJob] {
+  private func planned(_ jobs: [Job], _ space: Workspace) throws -> [IdentifiedJob] {
     try jobs.map { job in
       let ingredients = try space.generator.ingredients(for: job.settings)
-      return PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
+      return IdentifiedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     }
   }
 
@@ -32,9 +32,9 @@ import Testing
     let reasons = try reasons(jobs, space)
     #expect(reasons.map(\.cause) == ["done", "missing", "altered", "touched", "failed"])
     #expect(reasons.map(\.runs) == [false, true, true, false, true])
-    #expect(reasons[1].text.hasSuffix("runs: images/\(names[1]) is missing"))
+    #expect(reasons[1].text.hasSuffix("will run: images/\(names[1]) is missing"))
     #expect(reasons[2].reason.contains("has 20 bytes, not the "))
-    #expect(reasons[4].reason.hasPrefix("it failed on 20") && reasons[4].reason.hasSuffix("was told to fail"))
+    #expect(reasons[4].reason.hasPrefix("its last try failed on 20") && reasons[4].reason.hasSuffix("was told to fail"))
     // Telling is no promise only: it is what the next run does.
     #expect(try space.run(jobs).imagesMade == reasons.count(where: \.runs))
     #expect(try self.reasons(jobs, space).allSatisfy { !$0.runs })
@@ -84,7 +84,7 @@ import Testing
     ingredients.isa = "avx512"
     ingredients.precision = "bf16"
     ingredients.numerics = 2
-    let now = PlannedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
+    let now = IdentifiedJob(id: JobID(job.settings, ingredients), job: job, ingredients: ingredients)
     let reason = try JobReasons(space.folder).reasons([now])[0]
     #expect(reason.changes.map(\.name) == ["isa", "model", "numerics", "precision"])
     #expect(reason.text.contains("\n  isa: \"portable\", now \"avx512\"\n"))
@@ -103,9 +103,9 @@ import Testing
       (planned[1].id.prefix(9).uppercased(), 1), (name, 2), ("images/\(name)", 2), ("run/images/\(name)", 2),
     ] { #expect(try finder.job(named: word, in: planned) == planned[place], "\(word)") }
     for word in ["3", "", "zzz", "images/other.png", String(repeating: "0", count: 65)] {
-      #expect(throws: BatchError.self, "\(word)") { try finder.job(named: word, in: planned) }
+      #expect(throws: RunError.self, "\(word)") { try finder.job(named: word, in: planned) }
     }
-    #expect(throws: BatchError.noRun(path: space.path + "/none")) { try JobReasons(RunFolder(space.path + "/none")) }
+    #expect(throws: RunError.noRun(path: space.path + "/none")) { try JobReasons(RunFolder(space.path + "/none")) }
   }
 
   @Test func `journals without identities still tell what became of their images`() throws {
@@ -118,8 +118,4 @@ import Testing
     #expect(reasons.map(\.cause) == ["done", "new"])
     #expect(reasons[1].nearest == nil)
   }
-}
-
-extension JSONValue {
-  fileprivate var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
 }

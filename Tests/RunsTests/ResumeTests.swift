@@ -37,7 +37,7 @@ import Testing
       unlink(path)
       // An image cannot be put over a folder, so only its recognition is of interest here.
       mkdir(path, 0o755)
-      #expect(throws: BatchError.self) { try space.run(fakeJobs([1, 2])) }
+      #expect(throws: RunError.self) { try space.run(fakeJobs([1, 2])) }
       rmdir(path)
     case "a link":
       unlink(path)

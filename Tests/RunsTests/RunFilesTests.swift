@@ -18,7 +18,7 @@ import Text
     jobs[2].axes = []
     jobs[3].settings.model = ModelReference(name: "other", path: "/other")
     try space.run(jobs)
-    let (details, planned) = try FrozenPlan.read(space.folder)
+    let (details, planned) = try PlanFile.read(space.folder)
     #expect(planned.map(\.job) == jobs)
     #expect(planned.map(\.ingredients) == (try jobs.map { try space.generator.ingredients(for: $0.settings) }))
     #expect(planned.map(\.id) == planned.map { JobID($0.job.settings, $0.ingredients) })
@@ -33,12 +33,12 @@ import Text
     try space.run(fakeJobs([1, 2, 3]), generator)
     let before = try space.manifest()
     unlink(space.folder.manifest)
-    let (details, planned) = try FrozenPlan.read(space.folder)
+    let (details, planned) = try PlanFile.read(space.folder)
     let journal = try Journal(space.folder, on: Disk())
     let manifest = Manifest(
       details: try #require(details), started: .now(), finished: .now(), ending: .done, counts: RunCounts(),
       ingredients: planned.prefix(1).map(\.ingredients))
-    let states = planned.map { job -> (PlannedJob, JobState) in
+    let states = planned.map { job -> (IdentifiedJob, JobState) in
       (job, journal.index.images[job.id] != nil ? .done : journal.index.failures[job.id] != nil ? .failed : .pending)
     }
     try manifest.write(states, to: space.folder, journal: journal, on: Disk())
@@ -50,7 +50,7 @@ import Text
 
   @Test func `the status of a run is told from its files`() throws {
     let space = try Workspace()
-    let error = #expect(throws: BatchError.self) { try RunStatus(space.folder) }
+    let error = #expect(throws: RunError.self) { try RunStatus(space.folder) }
     #expect(error == .noRun(path: space.folder.path))
     var generator = space.generator
     generator.failingSeeds = [2, 4]
@@ -68,7 +68,7 @@ import Text
     #expect(after.counts == RunCounts(done: 3, failed: 2))
     #expect(after.holder == nil)
     #expect(after.failures.map(\.index) == [3, 1])
-    #expect(after.text.contains("failed: job 00003"))
+    #expect(after.text.contains("failed: job 3"))
     #expect(after.text.contains("the fake engine was told to fail"))
     #expect(after.lastActivity.flatMap(Timestamp.init) != nil)
     #expect(after.json["counts"] == ["total": 5, "done": 3, "failed": 2, "pending": 0])
@@ -85,22 +85,9 @@ import Text
     try space.run(fakeJobs([1, 2]))
     let lines = space.lines(space.folder.plan)
     try Data("\(lines[0])\n{\"id\":\"5\n".utf8).write(to: URL(fileURLWithPath: space.folder.plan))
-    let error = #expect(throws: BatchError.self) { try RunStatus(space.folder) }
+    let error = #expect(throws: RunError.self) { try RunStatus(space.folder) }
     #expect(error?.description.contains("line 2") == true)
-    #expect(throws: BatchError.self) { try FrozenPlan.read(space.folder) }
-  }
-
-  @Test(arguments: [0, 1, 999, 1_000, 951_782_399_999, 1_767_225_599_123, 4_102_444_800_000] as [Int64])
-  func `instants are written as ISO 8601 and read back`(milliseconds: Int64) {
-    let format = ISO8601DateFormatter()
-    format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
-    let time = Timestamp(milliseconds: milliseconds)
-    #expect(time.iso == format.string(from: Date(timeIntervalSince1970: Double(milliseconds) / 1000)))
-    #expect(Timestamp(time.iso) == time)
-    let local = DateFormatter()
-    local.locale = Locale(identifier: "en_US_POSIX")
-    local.dateFormat = "yyyyMMddHHmmss"
-    #expect(time.compactLocal == local.string(from: Date(timeIntervalSince1970: Double(milliseconds / 1000))))
+    #expect(throws: RunError.self) { try PlanFile.read(space.folder) }
   }
 
   @Test func `lines are read whole wherever the pieces of a file end`() throws {

@@ -9,7 +9,7 @@ import Testing
     #expect(lock?.folder == space.folder)
     let holder = try #require(RunLock.holder(of: space.folder))
     #expect(holder.contains("pid \(getpid())"))
-    let error = #expect(throws: BatchError.self) { try RunLock(space.folder) }
+    let error = #expect(throws: RunError.self) { try RunLock(space.folder) }
     #expect(error == .folderInUse(path: space.folder.path, owner: holder))
     #expect(error?.description.contains(holder) == true)
     lock = nil
@@ -74,7 +74,7 @@ import Testing
   func `a folder that is removed during a run, or replaced by another run's, is left alone`(isReplaced: Bool) throws {
     let space = try Workspace()
     var others: [RunLock] = []
-    let error = #expect(throws: BatchError.self) {
+    let error = #expect(throws: RunError.self) {
       try space.run(fakeJobs([1, 2])) {
         nil
       } observe: { event in

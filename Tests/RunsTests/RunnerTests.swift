@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Imaging
 import Infotext
@@ -6,7 +5,7 @@ import JSON
 import Runs
 import Settings
 import Testing
-import Text
+import TestSupport
 
 @Suite struct RunnerTests {
   @Test func `a run leaves every image under its name, with its text and its pixels`() throws {
@@ -89,9 +88,9 @@ import Text
       #expect(entry["error"] is NSNull)
       let file = try #require(entry["file"] as? String)
       let bytes = try Data(contentsOf: URL(fileURLWithPath: space.folder.path + "/" + file))
-      #expect(entry["sha256"] as? String == Hexadecimal.text(SHA256.hash(data: bytes)))
+      #expect(entry["sha256"] as? String == digest(bytes))
       let png = try PNGFile(decoding: Array(bytes))
-      #expect(entry["pixels_sha256"] as? String == Hexadecimal.text(SHA256.hash(data: png.image.pixels)))
+      #expect(entry["pixels_sha256"] as? String == digest(png.image.pixels))
       #expect(entry["infotext"] as? String == png.text("parameters"))
       let info = try #require(entry["info"] as? [String: Any])
       #expect(info["infotexts"] as? [String] == [try #require(png.text("parameters"))])
@@ -151,6 +150,7 @@ import Text
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4, 5, 6, 7, 8])
     for index in [1, 3, 5, 7] { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
+    for index in jobs.indices { jobs[index].settings.adapterPlaces = ["/"] }
     for index in [0, 3, 4, 7] { jobs[index].settings.prompt = "lora ink" }
     for index in [6] { jobs[index].settings.prompt = "lora storm" }
     try space.run(jobs)
@@ -158,7 +158,7 @@ import Text
     let models = try space.manifest()["models"] as? [[String: Any]] ?? []
     #expect(models.count { $0["family"] as? String == "lora" } == 2)
     // What was planned reads back.
-    let plan = try FrozenPlan.read(space.folder)
+    let plan = try PlanFile.read(space.folder)
     #expect(plan.jobs[0].ingredients.loras?.first?.unetMultiplier == 0.5)
     #expect(plan.jobs[1].ingredients.loras == nil)
   }
@@ -204,7 +204,7 @@ import Text
     var generator = space.generator
     generator.size = 9
     #expect(try space.run(fakeJobs([1]), generator).counts == RunCounts(failed: 1))
-    #expect(try space.manifestJobs()[0]["error"] as? String == "the image came out as 9x16, expected 8x16")
+    #expect(try space.manifestJobs()[0]["error"] as? String == "the image is 9x16, expected 8x16")
   }
 
   // MARK: Stopping

@@ -13,32 +13,68 @@ import Testing
     let counter = Counter()
 
     func makeIterator() -> AnyIterator<Job> {
-      var place = 0
+      var index = 0
       return AnyIterator { [counter, count] in
-        guard place < count else { return nil }
-        defer { place += 1 }
+        guard index < count else { return nil }
+        defer { index += 1 }
         counter.made += 1
-        var job = fakeJobs([Int64(place)])[0]
-        job.index = place
+        var job = fakeJobs([Int64(index)])[0]
+        job.index = index
         return job
       }
     }
   }
 
   @Test func `jobs are made one by one, never listed`() throws {
-    let space = try Workspace()
+    let generator = try Workspace().generator
     let jobs = CountedJobs(count: 1000)
-    let plan = try IdentifiedPlan(jobs, space.generator)
-    #expect(plan.count == 1000 && jobs.counter.made == 1000)
-    for (place, planned) in plan.planned.enumerated().prefix(3) {
-      #expect(planned.job.index == place)
-      #expect(jobs.counter.made <= 1000 + place + 1)
+    let list = try JobList(jobs) { try generator.ingredients(for: $0) }
+    #expect(list.count == 1000 && jobs.counter.made == 1000)
+    for (index, job) in list.identified.enumerated().prefix(3) {
+      #expect(job.job.index == index)
+      #expect(jobs.counter.made <= 1000 + index + 1)
     }
-    let state = RunState(plan, shard: nil)
+    let state = RunState(list, shard: nil)
     jobs.counter.made = 0
-    for (place, (planned, _)) in state.plannedWithStates.enumerated().prefix(3) {
-      #expect(planned.job.index == place && jobs.counter.made <= place + 1)
+    for (index, (job, _)) in state.identifiedWithStates.enumerated().prefix(3) {
+      #expect(job.job.index == index && jobs.counter.made <= index + 1)
     }
+  }
+
+  @Test func `models are looked at once for all jobs that are made from the same`() throws {
+    let generator = try Workspace().generator
+    var looks = 0
+    _ = try JobList(CountedJobs(count: 1000)) { settings in
+      looks += 1
+      return try generator.ingredients(for: settings)
+    }
+    #expect(looks == 1)
+  }
+
+  @Test(arguments: [1, 2, 250, 1000])
+  func `batches that alternate cost few walks over the plan`(models: Int) throws {
+    let generator = try Workspace().generator
+    let jobs = CountedJobs(count: 4000)
+    let list = try JobList(
+      jobs.lazy.map { job in
+        var job = job
+        let name = "\(job.index % models)"
+        job.settings.model = ModelReference(name: name, path: "/models/\(name)")
+        return job
+      }
+    ) { try generator.ingredients(for: $0) }
+    jobs.counter.made = 0
+    let order = list.workOrder { _ in true }
+    var queue = JobQueue(list, order)
+    var found: [Int] = []
+    while let (index, job) = queue.next() {
+      #expect(job.job.index == index && job.id == list.ids[index])
+      found.append(index)
+    }
+    #expect(found == order && Set(order).count == 4000)
+    #expect(order.map { $0 % models } == (0..<models).flatMap { Array(repeating: $0, count: 4000 / models) })
+    // One walk for each window of jobs at most.
+    #expect(jobs.counter.made <= (models == 1 ? 1 : 5) * 4000)
   }
 
   @Test func `the short way to read a journal sees what the long way sees`() throws {

@@ -34,7 +34,7 @@ import Text
     var random = SystemRandomNumberGenerator()
     for length in [0, 1, 2, 49, 500] {
       let costs = (0..<length).map { _ in Int.random(in: 1...1000, using: &random) }
-      let parts = try (0..<count).map { try Self.shard($0, count).places(costs) }
+      let parts = try (0..<count).map { try Self.shard($0, count).positions(costs) }
       #expect(parts.flatMap { $0 }.sorted() == Array(0..<length))
       for part in parts where !part.isEmpty { #expect(part == Array(part[0]...part[part.count - 1])) }
       let fair = Double(costs.reduce(0, +)) / Double(count)
@@ -47,8 +47,8 @@ import Text
 
   @Test func `costs as large as a plan can have do not overflow`() throws {
     let costs = Array(repeating: 10_000 * 16_384 * 16_384, count: 1000)
-    #expect(try Self.shard(999, 1000).places(costs) == [999])
-    #expect(try Self.shard(Shard.limit - 1, Shard.limit).places(costs.prefix(1)).isEmpty)
+    #expect(try Self.shard(999, 1000).positions(costs) == [999])
+    #expect(try Self.shard(Shard.limit - 1, Shard.limit).positions(costs.prefix(1)).isEmpty)
   }
 
   // MARK: Runs
@@ -164,11 +164,11 @@ import Text
     let space = try Workspace()
     try run(Self.shard(0, 2), fakeJobs([1, 2]), in: space)
     for (jobs, words) in [
-      (fakeJobs([1, 3]), "its job 00001 differs in seed: 2, now 3"),
-      (fakeJobs([1, 2, 3]), "it ends before job 00002"),
-      (fakeJobs([1]), "it goes on after job 00001"),
+      (fakeJobs([1, 3]), "its job 1 differs in seed: 2, now 3"),
+      (fakeJobs([1, 2, 3]), "it ends before job 2"),
+      (fakeJobs([1]), "it continues after job 0"),
     ] {
-      let error = #expect(throws: BatchError.self) { try run(Self.shard(1, 2), jobs, in: space) }
+      let error = #expect(throws: RunError.self) { try run(Self.shard(1, 2), jobs, in: space) }
       guard case .otherPlan = error else {
         Issue.record("\(String(describing: error))")
         continue
@@ -207,7 +207,7 @@ import Text
     #expect(status.shards.map(\.images) == [2, 1])
     #expect(status.shards.map(\.starts) == [1, 2])
     #expect(status.failures.map(\.index) == [2])
-    #expect(status.text.contains("2 of 2 shards begun"))
+    #expect(status.text.contains("2 of 2 shards started"))
   }
 
   @Test func `what verify puts back into the queue is made again, by a shard or by a run that is alone`() throws {
@@ -247,7 +247,7 @@ import Text
     let jobs = fakeJobs([1])
     try space.run(jobs)
     // The shard failed an hour before, by its clock; then its clock was set back further still.
-    let id = try #require(try FrozenPlan.read(space.folder).jobs.first?.id)
+    let id = try #require(try PlanFile.read(space.folder).jobs.first?.id)
     func failure(_ minutesAgo: Int64, _ error: String) -> [UInt8] {
       let time = Timestamp(milliseconds: Timestamp.now().milliseconds - minutesAgo * 60_000)
       return JournalEntry.failed(FailedJob(id: id, index: 0, started: time, seconds: 1, error: error)).line
@@ -271,6 +271,7 @@ func runFakeShard(
 ) throws -> RunOutcome {
   var runner = Runner(
     generator, shard: shard, in: folder, on: disk, checkpointInterval: interval, stopRequest: stopRequest)
+  let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"))
 }

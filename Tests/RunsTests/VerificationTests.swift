@@ -1,10 +1,9 @@
-import Crypto
 import Foundation
 import Imaging
 import JSON
 import Settings
 import Testing
-import Text
+import TestSupport
 
 @testable import Runs
 
@@ -56,7 +55,7 @@ import Text
     #expect(verification.summary.hasSuffix(": 2 images read, all as it should be, 1 of 3 jobs to do"))
     #expect(verification.json["status"] == "clean")
     #expect(try space.files() == before)
-    #expect(throws: BatchError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
+    #expect(throws: RunError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }
   }
 
   @Test(
@@ -94,7 +93,7 @@ import Text
     let finding = try #require(verification.findings.first)
     #expect(verification.findings.count == 1)
     #expect(finding.kind == kind && finding.file == file && finding.index == 1)
-    #expect(finding.text.hasPrefix("\(file) (job 00001): "))
+    #expect(finding.text.hasPrefix("\(file) (job 1): "))
     #expect(verification.counts == RunCounts(done: 1, failed: 1, pending: 1))
     let isSeen = damage != "altered unseen"
     #expect(finding.remedy.hasPrefix("the next run") == isSeen)
@@ -124,7 +123,7 @@ import Text
       let space = try space()
       let line = try #require(space.lines(space.folder.journal).first)
       let value = try #require(try JSONValue(parsing: line)[member]?.text)
-      let other = member == "infotext" ? value.replacingOccurrences(of: "Seed: 1", with: "Seed: 9") : digestOf(value)
+      let other = member == "infotext" ? value.replacingOccurrences(of: "Seed: 1", with: "Seed: 9") : digest(value)
       try rewrite(space.folder.journal) { bytes in
         let text = String(decoding: bytes, as: UTF8.self)
         let escaped = { (text: String) in String(JSONValue.string(text).jsonText.dropFirst().dropLast()) }
@@ -134,8 +133,6 @@ import Text
       #expect(verification.findings.map(\.kind) == [kind], "\(verification.findings.map(\.text))")
     }
   }
-
-  private func digestOf(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
 
   @Test func `an image whose bytes are the journal's but no picture is found out`() throws {
     let space = try space()
@@ -147,7 +144,7 @@ import Text
     let id = try #require(journal.index.images.first { $0.value.file == file }?.key)
     var noted = try #require(try journal.image(id))
     noted.mark = try FileMark(path: path)
-    noted.sha256 = Hexadecimal.text(SHA256.hash(data: junk))
+    noted.sha256 = digest(junk)
     try journal.append(.done(noted))
     let verification = try Verification(space.folder)
     #expect(verification.findings.map(\.kind) == [.undecodable])
@@ -193,7 +190,7 @@ import Text
     }
     let verification = try verified(space)
     #expect(verification.findings.map(\.kind) == [.duplicate])
-    #expect(verification.findings[0].text.contains("two pictures"))
+    #expect(verification.findings[0].text.contains("two images"))
   }
 
   @Test func `repair leaves a file to the picture that is in it, though another claims it`() throws {
@@ -228,8 +225,8 @@ import Text
     #expect(try verified(space).findings.map(\.text) == [])
     try space.run(fakeJobs([1, 2]))
     for (old, new, problem) in [
-      ("Seed: 2,", "Seed: 3,", "job 00001: other infotext than"),
-      ("\"seed\":1,", "\"seed\":4,", "job 00000: other parameters than"),
+      ("Seed: 2,", "Seed: 3,", "job 1: other infotext than"),
+      ("\"seed\":1,", "\"seed\":4,", "job 0: other parameters than"),
       ("\"total\":2", "\"total\":3", "its counts are not those"),
       ("\"prompt\":\"fish\"", "\"prompt\":\"cat\"", "recipe"),
     ] {
@@ -340,7 +337,7 @@ import Text
     let lock = try RunLock(space.folder, patience: .seconds(300))
     var verification = try Verification(space.folder, lock: lock)
     #expect(verification.findings.contains { $0.kind == .plan && $0.problem.contains("line 2") })
-    #expect(throws: BatchError.self) { try verification.prune(lock) }
+    #expect(throws: RunError.self) { try verification.prune(lock) }
     #expect(try space.images().count == 2)
   }
 }

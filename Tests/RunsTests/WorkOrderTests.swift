@@ -54,6 +54,8 @@ import TestSupport
             job.settings.model = ModelReference(name: model, path: "/models/\(model)")
             job.settings.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
             job.settings.prompt = lora
+            // Prompts that may name networks have folders to look for them in.
+            job.settings.adapterPlaces = ["/"]
             jobs.append(job)
           }
         }
@@ -136,9 +138,10 @@ import TestSupport
     }
     let space = try Workspace()
     let jobs = Array(Self.jobs.prefix(6))
-    var runner = Runner(
-      Copies(inner: space.generator), lock: try RunLock(space.folder, patience: .seconds(300)), stopRequest: { nil })
-    _ = try runner.run(RunPlan(jobs: jobs, recipe: ["prompt": "fish"], recipeText: nil))
+    let generator = Copies(inner: space.generator)
+    var runner = Runner(generator, lock: try RunLock(space.folder, patience: .seconds(300)), stopRequest: { nil })
+    let list = try JobList(jobs) { try generator.ingredients(for: $0) }
+    _ = try runner.run(RunPlan(jobs: list, recipe: ["prompt": "fish"], recipeText: nil))
     #expect(Switches(done(space)).models == 3)
   }
 
@@ -146,7 +149,10 @@ import TestSupport
     // More prompts with embeddings than models: what images are made from is not what has to be loaded.
     let space = try Workspace()
     var jobs = fakeJobs(Array(1...8))
-    for index in jobs.indices { jobs[index].settings.prompt = "word star\(index)" }
+    for index in jobs.indices {
+      jobs[index].settings.prompt = "word star\(index)"
+      jobs[index].settings.adapterPlaces = ["/"]
+    }
     let shard = try #require(Shard(index: 0, count: 1))
     let (others, path) = (jobs, space.path)
     let isBegun = Mutex(false)

@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func `a first pass that is not given has about 512x512 pixels`() {
-    #expect(HiresSize.usualFirstPass(width: 1024, height: 1024) == (512, 512))
-    #expect(HiresSize.usualFirstPass(width: 1920, height: 1080) == (704, 384))
+    #expect(HiresSize.legacyFirstPass(width: 1024, height: 1024) == (512, 512))
+    #expect(HiresSize.legacyFirstPass(width: 1920, height: 1080) == (704, 384))
   }
 }

@@ -1,7 +1,7 @@
 import Settings
 import TestSupport
 
-/// Jobs and infotexts written by `Tests/Fixtures/Jobs/make_fixtures.py`.
+/// Jobs and infotexts written by `Tests/FixtureScripts/make_jobs.py`.
 struct JobFixture: Decodable {
   var parameters: ImageSettings
   var ingredients: JobIngredients

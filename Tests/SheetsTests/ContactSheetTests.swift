@@ -5,7 +5,7 @@ import Sheets
 import Testing
 import TestSupport
 
-/// Sheets of pictures in one colour each, decoded again: where a colour is tells which picture is there.
+/// Decodes sheets of images in one colour each: the colours show which image is where.
 @Suite struct ContactSheetTests {
   private let folder: TemporaryFolder
 
@@ -13,7 +13,7 @@ import TestSupport
 
   // MARK: Making
 
-  /// A colour that no other number has, and neither text nor paper.
+  /// A colour that no other number has, and that differs from text and paper.
   private func color(_ number: Int) -> [UInt8] { [UInt8(40 + number * 7 % 200), UInt8(number % 100 + 60), 200] }
 
   private func position(_ name: String, _ value: String, title: String? = nil) -> AxisPosition {
@@ -31,7 +31,7 @@ import TestSupport
       seconds: Double(100 - number))
   }
 
-  /// Seeds 0, 1, ... (ten at most) by scales 0, 10, ...; the number of a cell is their sum.
+  /// Seeds 0, 1, ... (at most ten) by scales 0, 10, ...; the number of a cell is their sum.
   private func table(_ seeds: Int, _ scales: Int) throws -> [SheetCell] {
     try (0..<seeds).flatMap { seed in
       try (0..<scales).map { scale in
@@ -59,7 +59,7 @@ import TestSupport
     var height: Int
   }
 
-  /// The rectangle that a colour fills; nothing where the colour is not, or is no whole rectangle.
+  /// The rectangle that a colour fills; nil if the colour is missing or does not fill a rectangle.
   private func box(_ rgb: [UInt8], in image: RGBImage) -> Box? {
     var (left, right, top, bottom, count) = (Int.max, 0, Int.max, 0, 0)
     for y in 0..<image.height {
@@ -78,7 +78,7 @@ import TestSupport
 
   // MARK: Tables
 
-  @Test func `the last axis runs across, the one before down, and every picture is whole`() throws {
+  @Test func `the last axis is horizontal, the one before vertical, and every image is complete`() throws {
     let sheet = try ContactSheet(table(3, 4))
     let page = try pages(sheet)
     #expect(page.count == 1)
@@ -98,7 +98,7 @@ import TestSupport
     }
   }
 
-  @Test func `directions can be chosen by name, and an axis without one has a page for each value`() throws {
+  @Test func `directions can be chosen by name, and an axis without one has a page per value`() throws {
     let cells = try (0..<2).flatMap { model in
       try table(2, 2).map { cell in
         var cell = cell
@@ -119,7 +119,7 @@ import TestSupport
     #expect(first.y == second.y && first.x < second.x)
   }
 
-  @Test func `holes stay paper, and what is missing says why`() throws {
+  @Test func `holes stay empty, and missing images show the reason`() throws {
     var cells = try table(2, 2)
     cells[1].content = .pending
     cells[2].content = .failed("no memory")
@@ -145,7 +145,7 @@ import TestSupport
     for index in 0..<3 { #expect(box(index, in: image) != nil) }
   }
 
-  @Test func `a cell without a place in the grid is shown after it`() throws {
+  @Test func `a cell that is not in the grid is shown after it`() throws {
     let cells = try table(2, 2) + [cell(77, [position("seed", "9")])]
     let pages = try pages(ContactSheet(cells))
     #expect(pages.count == 2)
@@ -153,7 +153,7 @@ import TestSupport
     #expect(box(77, in: pages[1].image) != nil)
   }
 
-  @Test func `pictures of several sizes keep their proportions in a common box`() throws {
+  @Test func `images of several sizes keep their proportions in a common box`() throws {
     let cells = try [
       cell(0, [position("size", "a")], width: 40, height: 80), cell(1, [position("size", "b")], width: 120, height: 30),
       cell(2, [position("size", "c")], width: 16, height: 16),
@@ -167,7 +167,8 @@ import TestSupport
   }
 
   @Test(arguments: ["seed", "cfg_scale"])
-  func `what does not fit on a page goes on to the next, between rows or between columns`(across: String) throws {
+  func `a table that does not fit on a page continues on the next, split between rows or columns`(across: String) throws
+  {
     var options = SheetOptions()
     (options.x, options.sideLimit) = (across, 640)
     let pages = try pages(ContactSheet(table(10, 20), options: options))
@@ -188,14 +189,14 @@ import TestSupport
     #expect(try #require(box(5, in: image)).x < (try #require(box(4, in: image)).x))
   }
 
-  @Test func `the infotext of the first picture and the recipe are inside`() throws {
+  @Test func `the infotext of the first image and the recipe are in the file`() throws {
     let cells = try table(1, 1)
     let page = try #require(pages(ContactSheet(cells, recipe: "prompt: a fish\n")).first)
     #expect(page.text("parameters") == cells[0].infotext)
     #expect(page.text("recipe") == "prompt: a fish\n")
   }
 
-  @Test func `a picture that cannot be read is shown as that, and the rest is there`() throws {
+  @Test func `an image that cannot be read is marked, and the rest is complete`() throws {
     let cells = try table(1, 2)
     try Data("no picture".utf8).write(to: URL(fileURLWithPath: folder.path + "/0.png"))
     let image = try #require(pages(ContactSheet(cells)).first).image
@@ -205,7 +206,7 @@ import TestSupport
 
   // MARK: Labels
 
-  @Test func `labels in other scripts are drawn, each its own way`() throws {
+  @Test func `labels in different scripts are drawn differently`() throws {
     func picture(_ title: String) throws -> RGBImage {
       try #require(pages(ContactSheet([cell(0, [position("style", "x", title: title)])])).first).image
     }
@@ -213,7 +214,7 @@ import TestSupport
     #expect(Set(drawn).count == drawn.count)
   }
 
-  @Test func `a label of a thousand letters leaves the picture where it is`() throws {
+  @Test func `a label of a thousand letters does not move the image`() throws {
     let cells = try [cell(0, [position("style", "x", title: String(repeating: "long ", count: 200))])]
     let sheet = try ContactSheet(cells)
     #expect(sheet.size(ofPage: 0).width < 1000 && sheet.size(ofPage: 0).height < 400)
@@ -222,7 +223,7 @@ import TestSupport
 
   // MARK: Errors
 
-  @Test func `what cannot be shown is told with what there is`() throws {
+  @Test func `errors list the possible values`() throws {
     let cells = try table(2, 2)
     var options = SheetOptions()
     options.x = "sampler"

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Sheets
 
-/// Lines as they are drawn, against what Unicode says: its presentation forms are the letters as they look in their places, and
-/// DejaVu Sans, which the sheets need anyway, has a glyph for each.
+/// Compares shaped lines with Unicode's presentation forms, which are the letters in their joined forms. DejaVu Sans, which
+/// the sheets need anyway, has a glyph for each.
 @Suite final class TextShaperTests {
   private var library: FT_Library?
   private var face: FT_Face?
@@ -26,17 +26,17 @@ import Testing
     return line.glyphs.map(\.index)
   }
 
-  /// The glyphs that the font has for these scalars, as they stand.
+  /// The font's glyphs for these scalars, without shaping.
   private func glyphs(_ text: String) throws -> [UInt32] {
     let face = try #require(face)
     return text.unicodeScalars.map { FT_Get_Char_Index(face, FT_ULong($0.value)) }
   }
 
-  @Test func `Arabic letters take the form of their place in the word, from right to left`() throws {
-    // BEH alone looks as it is; initial, medial and final stand the other way round on the line.
+  @Test func `Arabic letters have the form of their position in the word, from right to left`() throws {
+    // BEH alone has its isolated form; initial, medial and final forms are in reverse order on the line.
     #expect(try shaped("\u{628}") == glyphs("\u{628}"))
     #expect(try shaped("\u{628}\u{628}\u{628}") == glyphs("\u{FE90}\u{FE92}\u{FE91}"))
-    // ALEF joins nothing after it.
+    // ALEF does not join the next letter.
     #expect(try shaped("\u{628}\u{627}\u{628}") == glyphs("\u{628}\u{FE8E}\u{FE91}"))
   }
 
@@ -45,21 +45,21 @@ import Testing
     #expect(try shaped("\u{628}\u{644}\u{627}") == glyphs("\u{FEFC}\u{FE91}"))
   }
 
-  @Test func `a mark joins the letter before it where the font has both as one`() throws {
+  @Test func `a mark and the letter before it are one glyph if the font has it`() throws {
     #expect(try shaped("e\u{301}") == glyphs("\u{E9}"))
   }
 
-  /// Lines and what is seen from left to right. Source: the rules of Unicode Standard Annex #9, by hand.
+  /// Lines and their visual order from left to right, by hand after the rules of Unicode Standard Annex #9.
   @Test(arguments: [
     ("abc", "abc", false), ("אבג", "גבא", true), ("abc אבג def", "abc גבא def", false), ("אבג abc", "abc גבא", true),
     ("עד 100 x", "x 100 דע", true), ("(אב)", "(בא)", true), ("seed: 7, אב", "seed: 7, בא", false),
     ("12 + 3", "12 + 3", false),
     ("\u{200F}abc אב", "בא abc", true),
   ])
-  func `mixed directions stand in the order in which they are read`(text: String, seen: String, isRightToLeft: Bool)
+  func `text with mixed directions has the right visual order`(text: String, seen: String, isRightToLeft: Bool)
     throws
   {
-    // What has no picture leaves a blank glyph of no width, or none.
+    // Invisible characters have a blank glyph of zero width, or none.
     let line = TextShaper([try #require(face)]).line(text, size: 16)
     let visible = seen.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
     let invisible = try glyphs(" ")
@@ -68,7 +68,7 @@ import Testing
     #expect(line.isRightToLeft == isRightToLeft)
   }
 
-  @Test func `lines of a paragraph keep its direction, whatever they begin with`() throws {
+  @Test func `lines of a paragraph keep its direction, whatever letter they begin with`() throws {
     let typeface = try Typeface([])
     let text = "אבגד abc def ghi jkl mno pqr"
     let lines = typeface.lines(text, size: 16, width: 90)
@@ -83,7 +83,7 @@ import Testing
   @Test(arguments: [
     "", " ", "\u{200D}", "\u{0}", "\u{FFFD}", "🎣👩‍👩‍👧‍👦", "नमस्ते", "\u{202E}abc", "\u{301}", "\u{2067}\u{2067}",
   ])
-  func `no text is too odd to be measured and drawn`(text: String) throws {
+  func `unusual texts can be measured and drawn`(text: String) throws {
     let typeface = try Typeface([])
     var canvas = Canvas(width: 60, height: 20)
     typeface.draw(text, x: 2, baseline: 15, size: 13, color: .ink, on: &canvas)

@@ -3,25 +3,25 @@ import Testing
 
 @testable import Sheets
 
-/// Pictures made smaller.
+/// Images made smaller.
 @Suite struct ThumbnailTests {
-  @Test func `light is averaged, not numbers`() {
+  @Test func `linear light is averaged, not encoded values`() {
     let pixels = (0..<16).flatMap { i -> [UInt8] in
       let value: UInt8 = (i % 4 + i / 4) % 2 == 0 ? 0 : 255
       return [value, value, value]
     }
     let image = RGBImage(width: 4, height: 4, pixels: pixels)
-    // Half of the light of white is 188 in sRGB.
+    // Half the light of white is 188 in sRGB.
     #expect(Thumbnail.scaled(image, width: 2, height: 2).pixels == Array(repeating: 188, count: 12))
   }
 
-  @Test func `a pixel that covers parts of others has their shares`() {
-    // Three pixels to two: the middle one is halved. Linear 1, 0, 0 gives 2/3 and 0.
+  @Test func `a pixel that covers parts of others is their weighted mean`() {
+    // Three pixels to two: the middle one is split in half. Linear 1, 0, 0 gives 2/3 and 0.
     let image = RGBImage(width: 3, height: 1, pixels: [255, 255, 255, 0, 0, 0, 0, 0, 0])
     #expect(Thumbnail.scaled(image, width: 2, height: 1).pixels == [213, 213, 213, 0, 0, 0])
   }
 
-  @Test func `every value survives at its own size and in flat areas`() {
+  @Test func `values are unchanged at the image's own size and in flat areas`() {
     let pixels = (0..<256).flatMap { value in Array(repeating: UInt8(value), count: 3 * 9) }
     let image = RGBImage(width: 9, height: 256, pixels: pixels)
     #expect(Thumbnail.scaled(image, width: 9, height: 256) == image)

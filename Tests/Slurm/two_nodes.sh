@@ -157,7 +157,7 @@ cat grid/slurm/*.log
 "$sdbatch" status grid
 "$sdbatch" verify grid || fail "verify"
 diff <(cd plain/images && sha256sum -- *.png) <(cd grid/images && sha256sum -- *.png) || fail "other digests than the plain run"
-grep -q "stopped by SIGUSR1" grid/slurm/*.log || fail "no shard was warned of its limit"
+grep -q "Stopped (SIGUSR1)" grid/slurm/*.log || fail "no shard was warned of its limit"
 grep -cE 'requeue' "$box/slurmctld.log" | sed 's/^/lines of the controller about requeues: /'
 [ "$(find grid -name 'journal-*.jsonl' | wc -l)" -gt 4 ] || fail "no shard was started twice"
 test -s grid/manifest.json && test -s grid/contact-sheet.png || fail "the collector wrote no manifest or sheet"

@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// What is special in operations in bfloat16; `ComputeTests` compares products and convolutions of both element types.
+/// Operations that are special in bfloat16; `ComputeTests` compares products and convolutions of both element types.
 @Suite struct BF16ComputeTests {
   @Test(arguments: Kernels.available)
   func `a group norm agrees with the one in floats`(kernels: Kernels) {
@@ -29,8 +29,8 @@ import TestSupport
       let x = compute.tensor(batch: 1, height: 24, width: 20, channels: 48)
       for index in 0..<x.count { x.base16[index] = narrowed(random.float()) }
       let convolution = PanelMatrix(
-        weights: random.floats(96 * 48 * 9), bias: random.floats(96), outputs: 96, inputs: 48, taps: 9, compute: compute
-      )
+        weights: random.floats(96 * 48 * 9), bias: random.floats(96), outputs: 96, inputs: 48,
+        layer: .convolution(.direct), compute: compute)
       let normal = compute.groupNorm(
         x, groups: 8, gamma: random.floats(48), beta: random.floats(48), epsilon: 1e-5, activation: .silu, border: 1)
       let y = compute.convolution3x3(normal, convolution)
@@ -42,13 +42,13 @@ import TestSupport
     #expect(run(1) == run(threads))
   }
 
-  @Test func `conversion there and back keeps every bfloat16 number, and adds or takes a border`() {
+  @Test func `converting to bfloat16 and back keeps bfloat16 numbers, and adds or removes a border`() {
     let compute = Compute(kernels: Kernels.available[0], threadCount: 2)
     let x = compute.tensor(batch: 2, height: 3, width: 5, channels: 7)
     for index in 0..<x.count { x.base[index] = widened(UInt16(0x3f80 + index)) }
-    let there = compute.converted(x, to: .bf16, border: 1)
-    #expect(there.values == x.values && there.border == 1)
-    #expect((0..<there.rowStride).allSatisfy { there.base16[$0] == 0 })
-    #expect(compute.converted(there, to: .fp32).values == x.values)
+    let narrow = compute.converted(x, to: .bf16, border: 1)
+    #expect(narrow.values == x.values && narrow.border == 1)
+    #expect((0..<narrow.rowStride).allSatisfy { narrow.base16[$0] == 0 })
+    #expect(compute.converted(narrow, to: .fp32).values == x.values)
   }
 }

@@ -4,10 +4,10 @@ import TestSupport
 
 @testable import Tensors
 
-/// Every bfloat16 slot of every instruction set that this machine runs, against portable C, with guards around every output.
+/// Every bfloat16 slot of every instruction set of this machine, compared with portable C, with guards around every output.
 @Suite struct BF16KernelTests {
-  /// Products of two bfloat16 numbers are exact in float32, so sums differ by their order alone, as those of floats do; a
-  /// result in bfloat16 may fall to the other side of a rounding.
+  /// Products of two bfloat16 numbers are exact in float32, so sums differ by their order only, like sums of floats. A result
+  /// in bfloat16 may be rounded to the other neighbour.
   @Test(arguments: Kernels.accelerated, ProductShape.all)
   func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {
     for activation in [CK_IDENTITY, CK_SILU, CK_GELU, CK_QUICK_GELU] {
@@ -21,9 +21,9 @@ import TestSupport
     }
   }
 
-  /// The same product in one call and in two, to floats and to bfloat16.
+  /// The product in two calls, with results in floats, and in one call, with results in bfloat16.
   private func product(
-    _ kernels: Kernels, _ shape: ProductShape, activation: Int
+    _ kernels: Kernels, _ shape: ProductShape, activation: ck_activation
   ) -> (floats: [Float], rounded: [UInt16], isWhole: Bool) {
     var random = SplitMix64(seed: shape.k * 100 + shape.m)
     let width = kernels.panelWidth
@@ -54,11 +54,11 @@ import TestSupport
       call.m = shape.m
       call.n = shape.n
       call.bias = UnsafePointer(bias.start)
-      call.activation = Int32(activation)
+      call.activation = activation
       call.residual = UnsafePointer(residual.start)
       call.residual_stride = shape.n + 2
       call.out_stride = shape.n + 1
-      // The first taps leave their sums, the last goes on from there.
+      // The first taps leave their sums; the last continues from there.
       call.taps = shape.taps - 1
       call.sums = sums.start
       if call.taps > 0 {
@@ -85,52 +85,52 @@ import TestSupport
   }
 
   @Test(arguments: Kernels.available)
-  func `numbers are rounded to the nearest, of two equally near the even one`(kernels: Kernels) {
-    // Every exponent and sign, with halves, their neighbours, and what carries into the next binade.
+  func `numbers are rounded to the nearest, ties to even`(kernels: Kernels) {
+    // Every exponent and sign, with ties, their neighbours, and numbers that round up to the next exponent.
     var values: [Float] = []
     for high in stride(from: UInt32(0), to: 0x10000, by: 0x55) {
       values += ([0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32]).map { Float(bitPattern: high << 16 | $0) }
     }
     let found = Guarded<UInt16>(count: values.count)
-    let again = GuardedFloats(count: values.count)
+    let widened = GuardedFloats(count: values.count)
     kernels.table.pointee.narrow(values, values.count, found.start)
-    kernels.table.pointee.widen(UnsafePointer(found.start), values.count, again.start)
-    #expect(found.guardsAreWhole && again.guardsAreWhole)
+    kernels.table.pointee.widen(UnsafePointer(found.start), values.count, widened.start)
+    #expect(found.guardsAreWhole && widened.guardsAreWhole)
     for (index, value) in values.enumerated() {
       let (bits, expected) = (found.start[index], Self.nearest(value))
       if value.isNaN {
-        #expect(again.start[index].isNaN)
+        #expect(widened.start[index].isNaN)
       } else if value.isSubnormal || value.isZero {
-        // Below the smallest normal number, where instructions may say zero.
+        // Instructions may round subnormal numbers to zero.
         #expect(bits == expected || bits & 0x7fff == 0)
       } else {
         #expect(bits == expected, "\(kernels.name): \(value) became \(bits), expected \(expected)")
-        #expect(again.start[index].bitPattern == UInt32(bits) << 16)
+        #expect(widened.start[index].bitPattern == UInt32(bits) << 16)
       }
     }
   }
 
-  /// By trying both neighbours in double precision.
+  /// The nearer of both neighbours, computed in double precision.
   private static func nearest(_ value: Float) -> UInt16 {
     let below = UInt16(value.bitPattern >> 16)
     guard value.isFinite, value.bitPattern & 0xffff != 0 else { return below }
     let above = below + 1
     func double(_ bits: UInt16) -> Double {
-      // The number after the largest finite one, where rounding up ends.
+      // Infinity counts as the number after the largest finite one.
       bits & 0x7fff == 0x7f80 ? (bits & 0x8000 == 0 ? 1 : -1) * 0x1p128 : Double(Float(bitPattern: UInt32(bits) << 16))
     }
     let (down, up) = ((Double(value) - double(below)).magnitude, (Double(value) - double(above)).magnitude)
     return down < up || (down == up && below % 2 == 0) ? below : above
   }
 
-  /// Weights are rounded to 8 bits between the products, 2⁻⁹ of each, which averages out over the keys; the result is
-  /// rounded once more.
+  /// The softmax is rounded to 8 bits before the second product, an error of 2⁻⁹ each, which averages out over the keys. The
+  /// result is rounded again.
   @Test(arguments: Kernels.available, AttentionShape.all)
   func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2, elementType: .bf16)
     var random = SplitMix64(seed: shape.keys)
     let channels = shape.heads * shape.width
-    // Large queries make sharp weights, and a running maximum that moves.
+    // Large queries make a sharp softmax, and a running maximum that changes often.
     let q = compute.tensor16([shape.queries, channels], random.floats(shape.queries * channels, times: 6))
     let k = compute.tensor16([shape.keys, channels], random.floats(shape.keys * channels))
     let v = compute.tensor16([shape.keys, channels], random.floats(shape.keys * channels))
@@ -186,7 +186,7 @@ import TestSupport
       #expect(found.guardsAreWhole && relativeDifference(found.values, expected.values) < 2e-5)
     }
     for (index, (found, expected)) in zip(found.rounded, expected.rounded).enumerated() {
-      // Sums far from zero make one unit of the largest; small ones differ by as much, which is more of theirs.
+      // The bound is relative to the largest value, because small results differ by as much as large ones.
       let difference = relativeDifference(found.values.map(widened), expected.values.map(widened))
       #expect(found.guardsAreWhole && difference < 8e-3, "\(kernels.name) output \(index) differs by \(difference)")
     }

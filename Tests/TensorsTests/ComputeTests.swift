@@ -14,13 +14,13 @@ extension Compute {
 }
 
 extension ElementType {
-  /// The nearest number of the type.
+  /// The nearest number of this type.
   func rounded(_ value: Float) -> Float { self == .fp32 ? value : widened(narrowed(value)) }
 
-  /// What operations on such numbers give.
+  /// The possible result types of operations on this type.
   var results: [ElementType] { self == .fp32 ? [.fp32] : ElementType.allCases }
 
-  /// What a result may differ by, of the largest: in floats sums of other orders do.
+  /// How much a result may differ, relative to the largest one. In floats, sums in another order differ.
   var rounding: Float { self == .fp32 ? 1e-5 : 0x1.1p-8 }
 }
 
@@ -28,9 +28,9 @@ extension Double {
   static func exp(_ x: Double) -> Double { Glibc.exp(x) }
 }
 
-/// Whole operations against the formula, written out in double precision.
+/// Whole operations, compared with the formula in double precision.
 @Suite struct ComputeTests {
-  /// Where the numbers are bfloat16, only the result is rounded, to 8 bits.
+  /// In bfloat16 only the result is rounded, to 8 bits.
   @Test(arguments: Kernels.available, ConvolutionShape.all)
   func `a convolution agrees with the formula`(kernels: Kernels, shape: ConvolutionShape) {
     for elementType in ElementType.allCases {
@@ -49,7 +49,8 @@ extension Double {
       let vectors = precise.tensor(batch: shape.batch, height: 1, width: 1, channels: shape.outputs)
       for index in 0..<vectors.count { vectors.base[index] = random.float() }
       let matrix = PanelMatrix(
-        weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs, taps: 9, compute: compute)
+        weights: weights, bias: bias, outputs: shape.outputs, inputs: shape.inputs,
+        layer: .convolution(.direct), compute: compute)
       let residual = precise.tensor(
         batch: shape.batch, height: (shape.height - shape.start + shape.step - 1) / shape.step,
         width: (shape.width - shape.start + shape.step - 1) / shape.step, channels: shape.outputs)
@@ -84,7 +85,7 @@ extension Double {
     }
   }
 
-  /// 5000 and 12999 inputs take several passes over the panel; the last matrix has a panel of a few columns.
+  /// 5000 and 12999 inputs take several passes over a panel; the last panel of the last matrix has a few columns only.
   @Test(
     arguments: Kernels.available,
     [
@@ -101,7 +102,8 @@ extension Double {
         [shape.rows, shape.outputs], random.floats(shape.rows * shape.outputs).map(elementType.rounded))
       let weights = random.floats(shape.outputs * shape.inputs).map(elementType.rounded)
       let matrix = PanelMatrix(
-        weights: weights, bias: nil, outputs: shape.outputs, inputs: shape.inputs, taps: 1, compute: compute)
+        weights: weights, bias: nil, outputs: shape.outputs, inputs: shape.inputs, layer: .linear,
+        compute: compute)
       let expected = (0..<shape.rows * shape.outputs).map { index in
         let (row, o) = (index / shape.outputs, index % shape.outputs)
         return Float(
@@ -148,7 +150,7 @@ extension Double {
         expected.append(Float(y / (1 + Double.exp(-y))))
       }
     }
-    // 100 · 2⁻²⁴ of rounding in the input, over a standard deviation of 0.58.
+    // The input's rounding, 100 · 2⁻²⁴, divided by a standard deviation of 0.58.
     #expect(relativeDifference(found.values, expected) < 5e-5)
     #expect((0..<52 * channels).allSatisfy { found.base[$0] == 0 })
   }
@@ -161,8 +163,8 @@ extension Double {
       let x = compute.tensor(batch: 1, height: 24, width: 20, channels: 48)
       for index in 0..<x.count { x.base[index] = random.float() }
       let convolution = PanelMatrix(
-        weights: random.floats(96 * 48 * 9), bias: random.floats(96), outputs: 96, inputs: 48, taps: 9, compute: compute
-      )
+        weights: random.floats(96 * 48 * 9), bias: random.floats(96), outputs: 96, inputs: 48,
+        layer: .convolution(.direct), compute: compute)
       let normal = compute.groupNorm(
         x, groups: 8, gamma: random.floats(48), beta: random.floats(48), epsilon: 1e-5, activation: .silu, border: 1)
       let y = compute.convolution3x3(normal, convolution)

@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// Circular padding in every way to convolve, against an image that is repeated in full.
+/// Circular padding with every algorithm, compared with the convolution of an image that is repeated on all sides.
 @Suite struct ConvolutionPaddingTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let algorithm: ConvolutionAlgorithm
@@ -24,20 +24,21 @@ import TestSupport
   }
 
   @Test(arguments: Kernels.available, cases)
-  func `a circular convolution is one of the image between its copies`(kernels: Kernels, testCase: Case) {
+  func `a circular convolution equals that of an image surrounded by its copies`(kernels: Kernels, testCase: Case) {
     let compute = Compute(kernels: kernels, threadCount: 2, elementType: testCase.elementType)
     let (height, width, channels, batch) = (testCase.height, testCase.width, 20, 2)
     var random = SplitMix64(seed: height * 100 + width)
     func numbers(_ count: Int) -> [Float] { random.floats(count).map { widened(narrowed($0)) } }
     let weights = numbers(channels * channels * 9)
     let matrix = PanelMatrix(
-      weights: weights, bias: nil, outputs: channels, inputs: channels, taps: 9, algorithm: testCase.algorithm,
-      compute: compute)
+      weights: weights, bias: nil, outputs: channels, inputs: channels,
+      layer: .convolution(testCase.algorithm), compute: compute)
     let values = numbers(batch * height * width * channels)
-    // The image and a whole period around it, by the plain way.
+    // The image surrounded by copies, convolved directly.
     let precise = Compute(kernels: kernels, threadCount: 1)
     let plain = PanelMatrix(
-      weights: weights, bias: nil, outputs: channels, inputs: channels, taps: 9, compute: precise)
+      weights: weights, bias: nil, outputs: channels, inputs: channels, layer: .convolution(.direct),
+      compute: precise)
     let image = precise.tensor(batch: batch, height: height, width: width, channels: channels)
     for (index, value) in values.enumerated() { image.base[index] = value }
     let repeated = precise.tensor(batch: batch, height: 3 * height, width: 3 * width, channels: channels)
@@ -61,7 +62,7 @@ import TestSupport
         }
       }
     }
-    // Sums of 180 products of numbers below 1, some 5 in size; in bf16 Winograd's transforms round them to 8 bits.
+    // Sums of 180 products of numbers below 1, about 5 in size. In bf16 Winograd's transforms round to 8 bits.
     #expect(largest <= (testCase.elementType == .bf16 ? 0.5 : 2e-4))
   }
 }

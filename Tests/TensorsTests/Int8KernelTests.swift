@@ -5,8 +5,8 @@ import TestSupport
 
 @testable import Tensors
 
-/// Every slot for 8-bit integers of every instruction set that this machine runs, against whole numbers of 64 bits and against
-/// portable C, with guards around every output.
+/// Every slot for 8-bit integers of every instruction set of this machine, compared with 64-bit integers, the formula in double
+/// precision and portable C, with guards around every output.
 @Suite struct Int8KernelTests {
   struct ProductShape: Sendable {
     let taps: Int
@@ -15,7 +15,7 @@ import TestSupport
     let n: Int
   }
 
-  /// Whole and broken tiles, whole, half and broken panels; the longest sum of SD 1.5.
+  /// Full and partial tiles, full, half and partial panels, and the longest sum of SD 1.5.
   static let productShapes = [
     ProductShape(taps: 1, quads: 1, m: 1, n: 1), ProductShape(taps: 1, quads: 3, m: 5, n: 3),
     ProductShape(taps: 9, quads: 2, m: 8, n: 16), ProductShape(taps: 9, quads: 10, m: 13, n: 9),
@@ -23,7 +23,7 @@ import TestSupport
     ProductShape(taps: 2, quads: 4, m: 11, n: 8), ProductShape(taps: 9, quads: 640, m: 3, n: 4),
   ]
 
-  /// A product's arguments. The largest bytes are among them: pairs of their products do not fit into 16 bits.
+  /// A product's arguments. Many bytes are the largest possible ones: sums of two of their products exceed 16 bits.
   private struct Operands {
     let shape: ProductShape
     let stride: Int
@@ -95,9 +95,9 @@ import TestSupport
     }
   }
 
-  /// Whole numbers have no order of sums: every instruction set makes the very same ones.
+  /// Integer sums are exact, so they are the same in every instruction set.
   @Test(arguments: Kernels.available, productShapes)
-  func `sums are exact, in one call and handed on from one to the next`(kernels: Kernels, shape: ProductShape) {
+  func `sums are exact, in one call and over several`(kernels: Kernels, shape: ProductShape) {
     let operands = Operands(shape, kernels)
     let width = kernels.panelWidth
     let sums = Guarded([Int32](repeating: -7, count: shape.m * width), sentinel: 99)
@@ -119,7 +119,7 @@ import TestSupport
     }
   }
 
-  /// What follows the exact sum is rounded a few times, 2⁻²⁴ each; a result in bfloat16 is rounded once more.
+  /// After the exact sum there are a few roundings, 2⁻²⁴ each; a result in bfloat16 is rounded again.
   @Test(arguments: Kernels.available, productShapes)
   func `results agree with the formula in double precision`(kernels: Kernels, shape: ProductShape) {
     let operands = Operands(shape, kernels)
@@ -174,7 +174,7 @@ import TestSupport
   }
 
   @Test(arguments: Kernels.available, [1, 3, 5, 8])
-  func `a gated panel multiplies its first half by the gates of its second`(kernels: Kernels, n: Int) {
+  func `a gated panel multiplies its first half by the GELU of its second`(kernels: Kernels, n: Int) {
     let width = kernels.panelWidth
     guard n <= width / 2 else { return }
     let shape = ProductShape(taps: 1, quads: 5, m: 11, n: n)
@@ -244,10 +244,12 @@ import TestSupport
     return (bytes.values, scales.values, zeros.values)
   }
 
-  /// Rows of all sizes: small ones, large ones, of one sign, of zeros alone; every number is off by half a step at most, and
-  /// zero by nothing.
+  /// Rows of small numbers, of large ones, of one sign, and of zeros only. Every number is off by at most half a step, and zero
+  /// is exact.
   @Test(arguments: Kernels.available, [1, 3, 4, 16, 37, 320])
-  func `bytes are the nearest of 256 that span the row, and the same everywhere`(kernels: Kernels, channels: Int) {
+  func `each number becomes the nearest of 256 levels, the same in every instruction set`(
+    kernels: Kernels, channels: Int
+  ) {
     var random = SplitMix64(seed: channels)
     var x: [Float] = []
     for size in [1, 1e-3, 1e4, 1e-30, 1e30, 0] as [Float] {
@@ -274,15 +276,15 @@ import TestSupport
   }
 
   @Test(arguments: Kernels.available)
-  func `a given scale cuts off what lies outside`(kernels: Kernels) {
+  func `with a given scale, numbers outside its range are limited`(kernels: Kernels) {
     let found = quantized(kernels, [-100, -1, -0.25, 0, 0.25, 0.75, 1, 100], channels: 8, given: (0.5, 3))
-    // Halves go to the even number.
+    // Ties go to even.
     #expect(found.bytes == [0, 1, 3, 3, 3, 5, 5, 203])
     #expect(quantized(kernels, [1000, -1000], channels: 2, given: (0.5, 3)).bytes == [255, 0, 0, 0])
   }
 
   @Test(arguments: Kernels.available, [Float.nan, .infinity, -.infinity])
-  func `a row with what is not a finite number has no scale, and others have theirs`(kernels: Kernels, odd: Float) {
+  func `the scale of a row with NaN or infinity is NaN, and other rows are not affected`(kernels: Kernels, odd: Float) {
     for channels in [1, 5, 16, 40] {
       var x = [Float](repeating: 0.5, count: 3 * channels)
       x[channels + channels / 2] = odd
@@ -299,11 +301,13 @@ import TestSupport
   }
 
   @Test(arguments: Kernels.available, [(taps: 1, inputs: 1), (taps: 1, inputs: 37), (taps: 9, inputs: 6)])
-  func `weights keep a half step, their sums are exact`(kernels: Kernels, shape: (taps: Int, inputs: Int)) {
+  func `weights are off by at most half a step, and their sums are exact`(
+    kernels: Kernels, shape: (taps: Int, inputs: Int)
+  ) {
     var random = SplitMix64(seed: shape.inputs)
     let (width, quads) = (kernels.panelWidth, (shape.inputs + 3) / 4)
     var weights = random.floats(shape.taps * shape.inputs * width)
-    // A column of zeros, and one of a single sign.
+    // One column has only zeros, and one only negative weights.
     for i in 0..<shape.taps * shape.inputs {
       weights[i * width + 1] = 0
       weights[i * width + 2] = -weights[i * width + 2].magnitude

@@ -4,10 +4,10 @@ import TestSupport
 
 @testable import Tensors
 
-/// Every slot of every instruction set that this machine runs, against portable C, with guards around every output.
+/// Every float32 slot of every instruction set of this machine, compared with portable C, with guards around every output.
 @Suite struct KernelAgreementTests {
-  /// Sums of k products in other orders differ by about √k · 2⁻²⁴ of the terms' size; a missing product would change the
-  /// result by some 1/√k of its size, a thousand times as much.
+  /// Sums of k products in another order differ by about √k · 2⁻²⁴ of a term. A missing product would change a result by about
+  /// 1/√k of its size, a thousand times as much.
   @Test(arguments: Kernels.accelerated, ProductShape.all)
   func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {
     for accumulates in [false, true] {
@@ -58,7 +58,7 @@ import TestSupport
     return out
   }
 
-  /// The weights of a softmax are positive and sum to 1, so the error is that of the scores (some 1e-6) and of exp.
+  /// A softmax is positive and adds up to 1, so the error is that of the scores, about 1e-6, and of exp.
   @Test(arguments: Kernels.available, AttentionShape.all)
   func `attention agrees with the formula in double precision`(kernels: Kernels, shape: AttentionShape) {
     let compute = Compute(kernels: kernels, threadCount: 2)
@@ -74,7 +74,7 @@ import TestSupport
     #expect(difference < 2e-5, "\(kernels.name) \(shape) differs by \(difference)")
   }
 
-  /// The polynomials of exp and erf err by some 3e-7 of a result of size 1.
+  /// The polynomials of exp and erf have an error of about 3e-7 for results of size 1.
   @Test(arguments: Kernels.accelerated, [1, 7, 8, 15, 16, 17, 100])
   func `activations agree with portable C from very negative to very large`(kernels: Kernels, count: Int) {
     let far = (0..<count).map { Float($0 - count / 2) * 200 / Float(count) }
@@ -100,7 +100,7 @@ import TestSupport
     [("silu", { $0.silu }), ("gelu", { $0.gelu }), ("quick_gelu", { $0.quick_gelu })]
   }
 
-  /// Means far from zero would lose digits in a sum of squares; the second pass keeps them.
+  /// With means far from zero, a sum of squares would lose digits; a second pass for the deviations keeps them.
   @Test(arguments: Kernels.accelerated, [1, 5, 16, 40, 97])
   func `norms agree with portable C`(kernels: Kernels, channels: Int) {
     var random = SplitMix64(seed: channels)
@@ -122,6 +122,36 @@ import TestSupport
     for (index, found) in outputs(kernels.table.pointee).enumerated() {
       let difference = relativeDifference(found.values, expected[index].values)
       #expect(found.guardsAreWhole && difference < 2e-5, "\(kernels.name) output \(index) differs by \(difference)")
+    }
+  }
+
+  /// A sum is rounded once, so it is the same everywhere.
+  @Test(arguments: Kernels.accelerated, [1, 7, 8, 15, 16, 17, 100])
+  func `sums are the same as in portable C`(kernels: Kernels, count: Int) {
+    var random = SplitMix64(seed: count)
+    let (a, b) = (GuardedFloats(random.floats(count)), GuardedFloats(random.floats(count, times: 1e-3)))
+    let (expected, found) = (GuardedFloats(count: count), GuardedFloats(count: count))
+    Kernels.portable.table.pointee.add(a.start, b.start, count, expected.start)
+    kernels.table.pointee.add(a.start, b.start, count, found.start)
+    #expect(found.guardsAreWhole && found.values == expected.values)
+  }
+
+  /// At an odd address, where files may have them.
+  @Test(arguments: Kernels.available)
+  func `all half precision numbers are widened exactly, and non-finite ones are reported`(kernels: Kernels) {
+    let finite = (0...UInt16.max).filter { Float16(bitPattern: $0).isFinite }
+    let others = (0...UInt16.max).filter { !Float16(bitPattern: $0).isFinite }
+    for halves in [finite, Array(finite.prefix(21)), others] {
+      let bytes: [UInt8] = [0] + halves.flatMap { half -> [UInt8] in [UInt8(half & 0xff), UInt8(half >> 8)] }
+      let found = GuardedFloats(count: halves.count)
+      let isFinite = bytes.withUnsafeBytes { bytes in
+        kernels.table.pointee.widen_f16(bytes.baseAddress.map { $0 + 1 }, halves.count, found.start) != 0
+      }
+      #expect(found.guardsAreWhole && isFinite == (halves != others))
+      for (half, value) in zip(halves, found.values) {
+        let expected = Float(Float16(bitPattern: half))
+        #expect(expected.isNaN ? value.isNaN : value.bitPattern == expected.bitPattern)
+      }
     }
   }
 }

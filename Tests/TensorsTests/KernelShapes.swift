@@ -1,9 +1,9 @@
 @testable import Tensors
 
 extension Kernels {
-  /// What the others are compared with.
+  /// The reference for all others.
   static let portable = available[0]
-  /// All others that this machine runs.
+  /// The other instruction sets of this machine.
   static let accelerated = available.filter { $0.name != "portable" }
 }
 
@@ -14,7 +14,7 @@ struct ProductShape: Sendable {
   let m: Int
   let n: Int
 
-  /// Odd and even sums, whole and broken tiles, whole, half and broken panels.
+  /// Odd and even sums, full and partial tiles, full, half and partial panels.
   static let all = [
     ProductShape(taps: 1, k: 1, m: 1, n: 1), ProductShape(taps: 1, k: 7, m: 5, n: 3),
     ProductShape(taps: 9, k: 5, m: 8, n: 16), ProductShape(taps: 9, k: 40, m: 13, n: 9),
@@ -24,7 +24,7 @@ struct ProductShape: Sendable {
   ]
 }
 
-/// A convolution of 3x3 pixels over a batch of images.
+/// A 3x3 convolution of a batch of images.
 struct ConvolutionShape: Sendable {
   let height: Int
   let width: Int
@@ -42,7 +42,7 @@ struct ConvolutionShape: Sendable {
     ConvolutionShape(height: 9, width: 7, inputs: 8, outputs: 40, step: 2, batch: 2),
     ConvolutionShape(height: 9, width: 8, inputs: 8, outputs: 40, step: 2, start: 1, batch: 2),
     ConvolutionShape(height: 2, width: 300, inputs: 3, outputs: 17, step: 1),
-    // Wide enough that the taps are summed in several passes.
+    // So many inputs that the taps take several passes.
     ConvolutionShape(height: 3, width: 3, inputs: 1500, outputs: 5, step: 1),
   ]
 }
@@ -55,7 +55,7 @@ struct AttentionShape: Sendable {
   let width: Int
   let mask: AttentionMask
 
-  /// The widths of heads of SD 1.5, of other families and of the VAE; more keys than a block, and odd numbers of them.
+  /// The head widths of SD 1.5, of other families and of the VAE; more and fewer keys than a block, and odd numbers of keys.
   static let all = [
     AttentionShape(queries: 1, keys: 1, heads: 1, width: 1, mask: .none),
     AttentionShape(queries: 5, keys: 77, heads: 2, width: 40, mask: .none),

@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// Control groups and processor topologies as Linux shows them in files, copied from machines and containers.
+/// Control groups and processor topologies in Linux's files, copied from machines and containers.
 @Suite struct ProcessorAllotmentTests {
   private func allotment(_ processors: String, _ files: [String: String]) throws -> ProcessorAllotment {
     let folder = try TemporaryFolder()
@@ -13,12 +13,12 @@ import TestSupport
     return ProcessorAllotment(root: folder.path)
   }
 
-  @Test func `without limits there is a thread for each processor of the mask`() throws {
+  @Test func `without limits there is a thread for each allowed processor`() throws {
     let found = try allotment("2-4,9,11", [:])
     #expect(found.cores == 5 && found.quota == nil && found.threads == 5)
   }
 
-  @Test func `the two threads of a core count once, as far as the mask has them`() throws {
+  @Test func `two allowed hardware threads of a core count once`() throws {
     let topology = { (n: Int) in "sys/devices/system/cpu/cpu\(n)/topology/thread_siblings_list" }
     var files: [String: String] = [:]
     for n in 0..<8 { files[topology(n)] = "\(n % 4),\(n % 4 + 4)\n" }
@@ -34,7 +34,7 @@ import TestSupport
     ("nonsense", nil, 8),
     ("3200000 100000", 32, 8),
   ])
-  func `a quota of version 2 limits the threads, and a part of a processor counts as one`(
+  func `a quota of version 2 limits the threads, and a share of a processor counts as a whole one`(
     text: String, quota: Double?, threads: Int
   ) throws {
     let found = try allotment(
@@ -56,7 +56,7 @@ import TestSupport
     #expect(found.quota == 3)
   }
 
-  @Test func `a container that knows its group by the name outside finds the quota at the mount's root`() throws {
+  @Test func `a container that sees its group's outside name finds the quota at the mount's root`() throws {
     let found = try allotment(
       "0-7",
       [
@@ -74,7 +74,7 @@ import TestSupport
     #expect(outside.quota == 1)
   }
 
-  @Test func `a quota of version 1 is read beside mounts of other controllers`() throws {
+  @Test func `a quota of version 1 is found among mounts of other controllers`() throws {
     let found = try allotment(
       "0-7",
       [

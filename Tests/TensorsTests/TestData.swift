@@ -5,13 +5,13 @@ import TestSupport
 extension SplitMix64 {
   init(seed: Int) { self.init(state: UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15) }
 
-  /// Between -1 and 1.
+  /// A number between -1 and 1.
   mutating func float() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }
 
   mutating func floats(_ count: Int, times scale: Float = 1) -> [Float] { (0..<count).map { _ in float() * scale } }
 }
 
-/// Aligned memory with a guard on both sides, to catch a kernel that writes where it may not.
+/// Aligned memory with guard values on both sides, which show a kernel that writes outside.
 final class Guarded<Number: Equatable & BitwiseCopyable> {
   let start: UnsafeMutablePointer<Number>
   private let count: Int
@@ -47,7 +47,7 @@ extension Guarded where Number == Float {
   convenience init(count: Int) { self.init([Float](repeating: 0, count: count)) }
 }
 
-/// bfloat16, guarded by what is not a number: one that is read shows in the result.
+/// bfloat16 with NaN as the guard, so that reading outside shows in the result.
 extension Guarded where Number == UInt16 {
   convenience init(_ values: [UInt16]) { self.init(values, sentinel: 0x7fc0) }
 
@@ -55,7 +55,7 @@ extension Guarded where Number == UInt16 {
 }
 
 extension Compute {
-  /// A bf16 sequence with these values, rounded.
+  /// A sequence with these values, rounded to bf16.
   func tensor16(_ shape: [Int], _ values: [Float]) -> Tensor {
     let tensor = tensor(batch: 1, height: 1, width: shape[0], channels: shape[1], elementType: .bf16)
     for (index, value) in values.enumerated() { tensor.base16[index] = narrowed(value) }
@@ -73,8 +73,8 @@ func relativeDifference(_ found: [Float], _ expected: [Float]) -> Float {
   } / scale
 }
 
-/// The largest difference in units of rounding: at most 1 where results fell to neighbouring bfloat16 numbers. What is off by
-/// 1e-5 of the largest value is taken as equal, for sums that cancel have no digits to compare.
+/// The largest difference in units in the last place: 1 if results were rounded to neighbouring bfloat16 numbers. Differences
+/// below 1e-5 of the largest value are ignored, because sums that nearly cancel have few correct digits.
 func roundedDifference(_ found: [UInt16], _ expected: [UInt16]) -> Float {
   guard found.count == expected.count else { return .infinity }
   let values = expected.map(widened)

@@ -9,7 +9,7 @@ import Testing
   func `every part is computed once, whatever the count`(threads: Int) {
     let pool = WorkerPool(threadCount: threads)
     #expect(pool.threadCount == threads)
-    // Many small pieces in a row, so that threads come late to one and find the next.
+    // Many small operations in a row, so that threads are late for one and find the next.
     for count in Array(0...40) + Array(repeating: 5, count: 2000) + [1000, 100_000] {
       let calls = UnsafeMutablePointer<Int32>.allocate(capacity: count + 1)
       calls.initialize(repeating: 0, count: count + 1)
@@ -20,10 +20,10 @@ import Testing
     }
   }
 
-  @Test func `a thread that is done takes over parts of the others`() {
+  @Test func `a thread that is done steals parts from the others`() {
     let pool = WorkerPool(threadCount: 2)
     let others = Atomic<Int>(0)
-    // Part 0 waits for all the rest, its own neighbours among them: only another thread can compute those.
+    // Part 0 waits for all others, including its neighbours in the same share, which only another thread can compute.
     pool.run(64) { part in
       if part == 0 {
         while others.load(ordering: .acquiring) < 63 {}
@@ -34,17 +34,17 @@ import Testing
     #expect(others.load(ordering: .relaxed) == 63)
   }
 
-  @Test func `threads that have fallen asleep wake up for the next piece of work`() {
+  @Test func `threads that sleep wake up for the next operation`() {
     let pool = WorkerPool(threadCount: 3)
     for _ in 0..<3 {
       let both = Atomic<Int>(0)
-      // Neither part ends before the other has begun.
+      // Neither part ends before the other begins.
       pool.run(2) { _ in
         both.wrappingAdd(1, ordering: .sequentiallyConsistent)
         while both.load(ordering: .sequentiallyConsistent) < 2 {}
       }
       #expect(both.load(ordering: .relaxed) == 2)
-      // Much longer than a thread waits before it sleeps.
+      // Much longer than a thread spins before it sleeps.
       usleep(20_000)
     }
   }

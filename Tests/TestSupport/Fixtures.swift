@@ -16,7 +16,7 @@ package enum Fixtures {
     try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
   }
 
-  /// What a JSON file under `Tests/Fixtures` holds.
+  /// The value in a JSON file under `Tests/Fixtures`.
   package static func decode<Value: Decodable>(_ type: Value.Type = Value.self, from name: String) throws -> Value {
     try JSONDecoder().decode(type, from: data(name))
   }

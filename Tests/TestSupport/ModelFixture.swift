@@ -1,11 +1,11 @@
-/// A model whose names and shapes PyTorch libraries wrote down, see `Tests/Fixtures/Weights/make_fixtures.py`.
+/// The tensor names and shapes of a model, as PyTorch libraries have them; see `Tests/FixtureScripts/make_model_names.py`.
 package struct ModelFixture: Sendable {
   package static let all = ["sd15", "one-layer", "three-layers"]
 
   package struct Tensor: Sendable {
-    /// In the diffusers library.
+    /// The name in the diffusers library.
     package var name: String
-    /// In a single file, after the network's prefix.
+    /// The name in a single file, after the network's prefix.
     package var singleName: String
     package var shape: [Int]
     package var singleShape: [Int]
@@ -13,7 +13,7 @@ package struct ModelFixture: Sendable {
 
   package struct Network: Sendable {
     package var name: String
-    /// What the names of a single file begin with.
+    /// What its names in a single file start with.
     package var prefix: String
     package var tensors: [Tensor] = []
   }
@@ -41,7 +41,7 @@ package struct ModelFixture: Sendable {
     networks[network.name] = network
   }
 
-  /// The tensors of one network; the VAE's encoder is among them.
+  /// The tensors of one network, including the VAE's encoder.
   package func tensors(_ network: String) -> [Tensor] { networks[network]?.tensors ?? [] }
 
   /// All tensors under the names and shapes of a single file.
@@ -61,7 +61,7 @@ package struct ModelFixture: Sendable {
     try Fixtures.text("Weights/\(name)/\(network).json")
   }
 
-  /// Writes a diffusers folder, with numbers that are all zero; gives its path.
+  /// Writes a diffusers folder whose weights are all zero; returns its path.
   package func writeFolder(to folder: TemporaryFolder, as name: String) throws -> String {
     for (network, file) in [
       ("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model"),

@@ -1,4 +1,4 @@
-/// Builds pickles of protocol 2, well-formed or not, an instruction at a time.
+/// Builds pickles of protocol 2, valid or not, one instruction at a time.
 package struct PickleBytes {
   package private(set) var bytes: [UInt8]
 
@@ -6,7 +6,7 @@ package struct PickleBytes {
     bytes = [0x80, version]
   }
 
-  /// Instructions and arguments as they are.
+  /// Appends instructions and arguments unchanged.
   package mutating func raw(_ more: [UInt8]) { bytes += more }
 
   package mutating func raw(_ text: String) { bytes += Array(text.utf8) }
@@ -31,7 +31,7 @@ package struct PickleBytes {
     raw("t")
   }
 
-  /// A tensor as `torch.save` names it.
+  /// Appends a tensor as `torch.save` writes it.
   package mutating func tensor(
     storage: String, key: String, count: Int, offset: Int = 0, shape: [Int], strides: [Int]
   ) {
@@ -56,15 +56,15 @@ package struct PickleBytes {
   }
 }
 
-/// Builds zip archives of stored entries, well-formed or not.
+/// Builds zip archives of uncompressed entries, valid or not.
 package struct ZipBytes {
   package struct Entry {
     package var name: String
     package var bytes: [UInt8]
-    /// As the directory says.
+    /// The size in the local header and the directory.
     package var size: UInt32
     package var method: UInt16 = 0
-    /// Of the local header; nothing for where it is.
+    /// The offset of the local header that the directory gives; nil for the true one.
     package var offset: UInt32?
 
     package init(_ name: String, _ bytes: [UInt8]) {
@@ -75,7 +75,7 @@ package struct ZipBytes {
   }
 
   package var entries: [Entry]
-  /// Entries that the end record announces; nothing for as many as there are.
+  /// The number of entries in the end record; nil for the true one.
   package var announced: UInt16?
   package var directoryOffset: UInt32?
 
@@ -106,7 +106,7 @@ package struct ZipBytes {
   }
 }
 
-/// Builds GGUF files, well-formed or not.
+/// Builds GGUF files, valid or not.
 package struct GGUFBytes {
   package private(set) var values: [UInt8] = []
   package private(set) var infos: [UInt8] = []
@@ -122,13 +122,13 @@ package struct GGUFBytes {
     PickleBytes.littleEndian(UInt64(text.utf8.count)) + Array(text.utf8)
   }
 
-  /// A value of the metadata: its type and bytes as they are.
+  /// Appends a metadata value: its type and its bytes, unchanged.
   package mutating func value(_ key: String, type: UInt32, _ bytes: [UInt8]) {
     values += Self.string(key) + PickleBytes.littleEndian(type) + bytes
     valueCount += 1
   }
 
-  /// What the header says of a tensor; `shape` in row-major order.
+  /// Appends a tensor's entry in the header; `shape` is in row-major order.
   package mutating func tensor(_ name: String, type: UInt32, shape: [UInt64], offset: UInt64) {
     infos += Self.string(name) + PickleBytes.littleEndian(UInt32(shape.count))
     infos += shape.reversed().flatMap { PickleBytes.littleEndian($0) }

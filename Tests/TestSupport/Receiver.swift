@@ -1,32 +1,32 @@
 import Foundation
 import Synchronization
 
-/// A receiver of webhooks: a small HTTP server on a port of this machine, which answers as it is told.
+/// A receiver of webhooks: a small HTTP server on this machine that answers as the test asks.
 package final class Receiver: Sendable {
-  /// What came in.
+  /// A request that arrived.
   package struct Request: Sendable {
     /// The request line, such as `POST /done HTTP/1.1`.
     package var line: String
-    /// Names in lower case.
+    /// By name in lower case.
     package var headers: [String: String]
     package var body: Data
-    /// Which request it is, from 0, in the order in which they came in whole.
+    /// Its index, from 0, in the order in which requests were complete.
     package var number: Int
   }
 
-  /// What happens to a request.
+  /// How a request is answered.
   package enum Reply: Sendable {
-    /// A whole answer.
+    /// A complete response.
     case status(Int, headers: [String: String] = [:], body: String = "")
-    /// These bytes, whatever they mean, and the end of the connection.
+    /// These bytes, valid or not; then the connection closes.
     case bytes(String)
-    /// 200, a byte at a time, each after a moment.
+    /// 200, byte by byte, with a pause before each.
     case slowly
-    /// Nothing, for as long as the sender waits.
+    /// No response, for as long as the sender waits.
     case silence
-    /// The end of the connection.
+    /// The connection closes.
     case hangUp
-    /// The end of the connection, and from then on nobody is there.
+    /// The connection closes, and the server stops listening.
     case death
   }
 
@@ -45,12 +45,12 @@ package final class Receiver: Sendable {
   private let state = Mutex(State())
   private let reply: @Sendable (Request) -> Reply
 
-  /// Listens from now on.
+  /// Starts to listen.
   ///
   /// - Parameters:
-  ///   - port: The port; one that is free if none is given.
-  ///   - reply: Says what happens to each request; called from several threads.
-  /// - Throws: `Problem` where the port is taken.
+  ///   - port: The port; 0 for a free one.
+  ///   - reply: Decides how a request is answered; called from several threads.
+  /// - Throws: `Problem` if the port is in use.
   package init(port: UInt16 = 0, reply: @escaping @Sendable (Request) -> Reply = { _ in .status(200) }) throws {
     self.reply = reply
     let listener = try Self.listen(port)
@@ -65,28 +65,28 @@ package final class Receiver: Sendable {
 
   deinit { stop() }
 
-  /// The address of a path here.
+  /// The URL of a path on this server.
   package func url(_ path: String = "/done") -> String { "http://127.0.0.1:\(port)\(path)" }
 
-  /// All requests that came in whole, in order.
+  /// All complete requests, in order.
   package var requests: [Request] { state.withLock { $0.requests } }
 
-  /// Those of them that were answered with 200.
+  /// The requests that were answered with 200.
   package var accepted: [Request] { state.withLock { $0.accepted } }
 
-  /// Goes away: nobody is there any more.
+  /// Stops listening and closes all connections.
   package func stop() {
     state.withLock { state in
-      // Ends the waiting of other threads, which closing alone would not.
+      // Wakes threads that wait on a connection; `close` alone would not.
       for descriptor in state.open.union([state.listener]) { shutdown(descriptor, Int32(SHUT_RDWR)) }
       state.listener = -1
     }
   }
 
-  /// Is there again, on the same port.
+  /// Listens again, on the same port.
   package func restart() throws { serve(try Self.listen(port)) }
 
-  // MARK: The work
+  // MARK: Connections
 
   private static func listen(_ port: UInt16) throws -> Int32 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -128,7 +128,7 @@ package final class Receiver: Sendable {
     }
   }
 
-  /// Takes requests from a connection until one of the two ends it.
+  /// Answers the requests of a connection until either side closes it.
   private func talk(_ connection: Int32) {
     defer { state.withLock { _ = $0.open.remove(connection) } }
     var pending = Data()
@@ -140,7 +140,7 @@ package final class Receiver: Sendable {
       }
       switch reply(request) {
       case .status(let code, let headers, let body):
-        // Counted first, for the sender may be gone when the answer is written.
+        // Counted first, because the sender may be gone once the response is written.
         if code == 200 { state.withLock { $0.accepted.append(request) } }
         let fields = headers.map { "\($0.key): \($0.value)\r\n" }.joined()
         let text = "HTTP/1.1 \(code) Answer\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
@@ -178,7 +178,7 @@ package final class Receiver: Sendable {
     return true
   }
 
-  /// One whole request; nothing where the connection ends before.
+  /// Reads one complete request; nil if the connection ends first.
   private static func request(
     _ connection: Int32, _ pending: inout Data
   ) -> (line: String, headers: [String: String], body: Data)? {

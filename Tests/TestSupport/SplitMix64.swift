@@ -1,4 +1,4 @@
-/// A small generator whose numbers are the same in every run: Steele, Lea & Flood 2014.
+/// A small random number generator that makes the same numbers in every run (Steele, Lea & Flood 2014).
 package struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 
@@ -13,4 +13,7 @@ package struct SplitMix64: RandomNumberGenerator {
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
   }
+
+  /// The high bytes of this many numbers.
+  package mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(next() >> 56) } }
 }

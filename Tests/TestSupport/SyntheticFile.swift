@@ -1,11 +1,11 @@
 import Foundation
 
-/// A tensor to be written to a safetensors file.
+/// A tensor to write to a safetensors file.
 package struct SyntheticTensor {
   package var name: String
   package var type: String
   package var shape: [Int]
-  /// Nothing leaves a hole in the file, which reads as zeros and takes no space.
+  /// Nil leaves a hole in the file, which reads as zeros and takes no space.
   package var bytes: [UInt8]?
 
   package init(_ name: String, _ shape: [Int], type: String = "F16", bytes: [UInt8]? = nil) {
@@ -26,25 +26,31 @@ package struct SyntheticTensor {
   }
 }
 
-extension TemporaryFolder {
-  /// Writes a safetensors file with these tensors, one after the other; gives its path.
-  @discardableResult
-  package func write(_ name: String, _ tensors: [SyntheticTensor]) throws -> String {
-    var offset = 0
+extension [SyntheticTensor] {
+  /// Writes a safetensors file with these tensors, one after the other.
+  package func write(to path: String, metadata: [(key: String, value: String)] = []) throws {
     var members: [String] = []
-    for tensor in tensors {
+    if !metadata.isEmpty {
+      let pairs = metadata.map { "\"\($0.key)\":\"\($0.value)\"" }
+      members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var offset = 0
+    for tensor in self {
       let end = offset + tensor.byteCount
       members.append(
         "\"\(tensor.name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),\"data_offsets\":[\(offset),\(end)]}"
       )
       offset = end
     }
-    let header = Array("{\(members.joined(separator: ","))}".utf8)
-    let path = try write(name, withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init) + header)
+    var header = Array<UInt8>("{\(members.joined(separator: ","))}".utf8)
+    // The data begins at a multiple of 8, as in files that the safetensors library writes.
+    header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+    let start = PickleBytes.littleEndian(UInt64(header.count)) + header
+    try Data(start).write(to: URL(fileURLWithPath: path))
     let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     defer { try? file.close() }
-    var position = UInt64(8 + header.count)
-    for tensor in tensors {
+    var position = UInt64(start.count)
+    for tensor in self {
       if let bytes = tensor.bytes {
         try file.seek(toOffset: position)
         try file.write(contentsOf: bytes)
@@ -52,6 +58,15 @@ extension TemporaryFolder {
       position += UInt64(tensor.byteCount)
     }
     try file.truncate(atOffset: position)
+  }
+}
+
+extension TemporaryFolder {
+  /// Writes a safetensors file with these tensors, one after the other; returns its path.
+  @discardableResult
+  package func write(_ name: String, _ tensors: [SyntheticTensor]) throws -> String {
+    let path = try write(name, [UInt8]())
+    try tensors.write(to: path)
     return path
   }
 }

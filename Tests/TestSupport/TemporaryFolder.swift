@@ -1,6 +1,6 @@
 import Foundation
 
-/// A folder of its own for one test, removed with the last reference.
+/// A new temporary folder, removed with the last reference to it.
 package final class TemporaryFolder: Sendable {
   package let path: String
 
@@ -10,7 +10,7 @@ package final class TemporaryFolder: Sendable {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  /// A folder with these empty files.
+  /// Makes a folder with these empty files.
   package convenience init(_ files: [String]) throws {
     try self.init()
     for file in files { try write(file, []) }
@@ -20,10 +20,10 @@ package final class TemporaryFolder: Sendable {
     try? FileManager.default.removeItem(atPath: path)
   }
 
-  /// The path of something inside.
+  /// The path of a file or folder inside it.
   package func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file, with the folders above it; gives its path.
+  /// Writes a file and makes the folders above it; returns its path.
   @discardableResult
   package func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
     let file = self(name)

@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 import Tokenization
 
-/// Against the ids of Hugging Face's CLIPTokenizer.
+/// Compares ids with those of Hugging Face's CLIPTokenizer.
 struct CLIPTokenizerTests {
   struct Row: Decodable {
     let text: String
@@ -52,7 +52,7 @@ struct CLIPTokenizerTests {
     }
   }
 
-  @Test func `begin and end spelt out become the special tokens`() throws {
+  @Test func `the texts of begin and end become the special tokens`() throws {
     let tokenizer = try Fixtures.small()
     let vocabulary = tokenizer.vocabulary
     #expect(
@@ -61,7 +61,7 @@ struct CLIPTokenizerTests {
   }
 
   @Test(.timeLimit(.minutes(5)))
-  func `a word longer than any prompt does not take for ever`() throws {
+  func `a word longer than any prompt is encoded in reasonable time`() throws {
     let tokenizer = try Fixtures.small()
     let count = 200_000
     let ids = tokenizer.encode(String(repeating: "the", count: count))
@@ -81,7 +81,7 @@ struct CLIPTokenizerTests {
 
   @Test func `more different words than the cache holds keep their ids`() throws {
     let tokenizer = try Fixtures.small()
-    // No merge joins these letters, so that every word is spelt letter by letter.
+    // No merge joins these letters, so every word is encoded letter by letter.
     let letters = ["q", "x", "j", "z"]
     let inside = try letters.map { try #require(tokenizer.vocabulary.id(of: $0)) }
     let last = try letters.map { try #require(tokenizer.vocabulary.id(of: $0 + "</w>")) }

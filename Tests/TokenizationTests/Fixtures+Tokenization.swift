@@ -8,7 +8,7 @@ extension Fixtures {
   static func shuffled() throws -> CLIPTokenizer { try tokenizer(path("Tokenization/shuffled/merges.txt")) }
   static func tokenizer(_ path: String) throws -> CLIPTokenizer { CLIPTokenizer(try Vocabulary(contentsOf: path)) }
 
-  /// CLIP's own vocabulary, which the repository does not hold: `Tests/Fixtures/fetch_clip_vocabulary.sh` gets it.
+  /// CLIP's own vocabulary, which the repository does not hold: `Tests/FixtureScripts/fetch_clip_vocabulary.sh` gets it.
   static let clipPath: String? = {
     let environment = ProcessInfo.processInfo.environment
     if let path = environment["SDBATCH_TEST_CLIP"] { return path }
@@ -17,7 +17,7 @@ extension Fixtures {
     return FileManager.default.fileExists(atPath: path) ? path : nil
   }()
   static let clipReason: Comment =
-    "needs CLIP's vocabulary: run Tests/Fixtures/fetch_clip_vocabulary.sh or name the file in SDBATCH_TEST_CLIP"
+    "needs CLIP's vocabulary: run Tests/FixtureScripts/fetch_clip_vocabulary.sh or name the file in SDBATCH_TEST_CLIP"
 }
 
 /// Runs `body` with an empty folder that is removed afterwards.

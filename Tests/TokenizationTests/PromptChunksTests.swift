@@ -6,7 +6,7 @@ import Tokenization
 
 struct PromptChunksTests {
   struct Row: Decodable {
-    /// Without begin and padding; weights as [how many, which].
+    /// Ids without begin and padding; weights as pairs of count and weight.
     struct Chunk: Decodable {
       let ids: [Int32]
       let weights: [[Double]]
@@ -46,7 +46,7 @@ struct PromptChunksTests {
     try check(Fixtures.tokenizer(#require(Fixtures.clipPath)), \.full)
   }
 
-  /// How many tokens stand in each chunk, before the padding.
+  /// The number of tokens in each chunk before the padding.
   private func sizes(_ prompt: String, commaBacktrack: Int = 20) throws -> [Int] {
     let tokenizer = try Fixtures.small()
     let end = tokenizer.vocabulary.endID
@@ -76,7 +76,7 @@ struct PromptChunksTests {
     #expect(try sizes(ninety(commaAt: 60), commaBacktrack: 0) == [75, 15])
   }
 
-  @Test func `break closes a chunk, and a last one adds none`() throws {
+  @Test func `BREAK closes a chunk, and a final one adds none`() throws {
     #expect(try sizes("a BREAK a a") == [1, 2])
     #expect(try sizes("a BREAK") == [1])
     #expect(try sizes("") == [0])

@@ -4,7 +4,7 @@ import TestSupport
 import Tokenization
 
 struct VocabularyLocatorTests {
-  /// A temporary folder with `models/` and `data/`, as a user's home could look.
+  /// A temporary folder with `models/` and `data/`, like a user's home.
   private func withHome(_ body: (URL, VocabularyLocator) throws -> Void) throws {
     try withTemporaryFolder { home in
       try body(home, VocabularyLocator(environment: ["XDG_DATA_HOME": home.path + "/data", "HOME": "/nowhere"]))
@@ -26,7 +26,7 @@ struct VocabularyLocatorTests {
     }
   }
 
-  @Test func `a vocabulary beside the checkpoint is preferred to the user's`() throws {
+  @Test func `a vocabulary next to the model file is preferred to the user's`() throws {
     try withHome { home, locator in
       try put("small/merges.txt", as: "bpe_simple_vocab_16e6.txt", in: home.appendingPathComponent("models"))
       try put("small/merges.txt", as: "merges.txt", in: home.appendingPathComponent("data/sdbatch/clip"))
@@ -35,7 +35,7 @@ struct VocabularyLocatorTests {
     }
   }
 
-  @Test func `vocab_json beside merges_txt gives the ids`() throws {
+  @Test func `vocab_json next to merges_txt has the ids`() throws {
     try withHome { home, locator in
       let folder = home.appendingPathComponent("models/fish/tokenizer")
       try put("shuffled/merges.txt", as: "merges.txt", in: folder)
@@ -46,7 +46,7 @@ struct VocabularyLocatorTests {
     }
   }
 
-  @Test func `the user's data folder is the last place`() throws {
+  @Test func `the user's data folder is searched last`() throws {
     try withHome { home, locator in
       try put("small/merges.txt", as: "merges.txt", in: home.appendingPathComponent("data/sdbatch/clip"))
       let vocabulary = try locator.find(for: home.path + "/models/fish.safetensors")
@@ -55,7 +55,7 @@ struct VocabularyLocatorTests {
   }
 
   @Test(arguments: [nil, "", "relative/data"])
-  func `without a usable XDG_DATA_HOME the home folder's default counts`(data: String?) throws {
+  func `without a usable XDG_DATA_HOME the default in the home folder is used`(data: String?) throws {
     try withTemporaryFolder { home in
       try put("small/merges.txt", as: "merges.txt", in: home.appendingPathComponent(".local/share/sdbatch/clip"))
       var environment = ["HOME": home.path]
@@ -65,22 +65,22 @@ struct VocabularyLocatorTests {
     }
   }
 
-  @Test func `a missing vocabulary names the places looked in and the file to get`() throws {
+  @Test func `the error for a missing vocabulary names the searched folders and the file to get`() throws {
     try withHome { home, locator in
       let model = home.appendingPathComponent("models/fish")
       try FileManager.default.createDirectory(at: model, withIntermediateDirectories: true)
       let error = #expect(throws: TokenizationError.self) { try locator.find(for: model.path) }
-      let places = ["models/fish/tokenizer", "models/fish/tokenizer_2", "models", "data/sdbatch/clip"].map {
+      let folders = ["models/fish/tokenizer", "models/fish/tokenizer_2", "models", "data/sdbatch/clip"].map {
         home.path + "/" + $0
       }
-      #expect(error == .vocabularyNotFound(model: model.path, places: places))
-      for word in places + ["bpe_simple_vocab_16e6.txt.gz", "merges.txt"] {
+      #expect(error == .vocabularyNotFound(model: model.path, folders: folders))
+      for word in folders + ["bpe_simple_vocab_16e6.txt.gz", "merges.txt"] {
         #expect(error?.description.contains(word) == true, "\(word)")
       }
     }
   }
 
-  @Test func `a damaged vocabulary is not passed over`() throws {
+  @Test func `a damaged vocabulary is an error even if there is another`() throws {
     try withHome { home, locator in
       let folder = home.appendingPathComponent("models")
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

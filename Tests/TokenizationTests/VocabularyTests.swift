@@ -64,18 +64,18 @@ struct VocabularyTests {
   }
 
   @Test(.enabled(if: Fixtures.clipPath != nil, Fixtures.clipReason))
-  func `CLIP's own file gives CLIP's ids`() throws {
+  func `CLIP's own file has CLIP's ids`() throws {
     let vocabulary = try Vocabulary(contentsOf: #require(Fixtures.clipPath))
     #expect(vocabulary.count == 49408)
     #expect(vocabulary.beginID == 49406)
     #expect(vocabulary.endID == 49407)
     #expect(vocabulary.commaID == 267)
-    // published with openai/clip-vit-large-patch14
+    // Published with openai/clip-vit-large-patch14
     #expect(vocabulary.id(of: "the</w>") == 518)
     #expect(vocabulary.id(of: "cat</w>") == 2368)
   }
 
-  /// Files of one damaged vocabulary, and what the message has to name.
+  /// The files of a damaged vocabulary, and words that the message must contain.
   struct Damage: CustomTestStringConvertible, Sendable {
     let name: String
     var merges = "#version: 0.2\na b\n"
@@ -105,7 +105,7 @@ struct VocabularyTests {
   ]
 
   @Test(arguments: damages)
-  func `a damaged file is named with what was found`(damage: Damage) throws {
+  func `the error for a damaged file has its name and what was found`(damage: Damage) throws {
     try withTemporaryFolder { folder in
       try Data(damage.merges.utf8).write(to: folder.appendingPathComponent("merges.txt"))
       if let ids = damage.ids { try Data(ids.utf8).write(to: folder.appendingPathComponent("vocab.json")) }
@@ -118,7 +118,7 @@ struct VocabularyTests {
     }
   }
 
-  @Test func `gzip data that stops short or is altered is refused`() throws {
+  @Test func `truncated or altered gzip data are refused`() throws {
     try withTemporaryFolder { folder in
       let file = folder.appendingPathComponent("merges.txt.gz")
       let merges = try Fixtures.data("Tokenization/small/merges.txt")

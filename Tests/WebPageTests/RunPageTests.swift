@@ -6,8 +6,7 @@ import Sheets
 import Testing
 import WebPage
 
-/// The page as a file: its data read back out of it, and what it lets a browser do. What it looks like and does is tested in
-/// a browser, by `Tests/Browser`.
+/// Tests the page as a file: its data, and its policy. `Tests/Browser` tests how it looks and behaves in a browser.
 @Suite struct RunPageTests {
   private func position(_ name: String, _ value: String, title: String? = nil) -> AxisPosition {
     AxisPosition(name: name, value: value, title: title ?? value)
@@ -38,7 +37,7 @@ import WebPage
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The text of an element, as HTML ends it: at the first closing tag, whatever stands in quotes.
+  /// The text of an element up to the first closing tag, where HTML ends it even inside quotes.
   private func element(_ start: String, _ end: String, in file: String) throws -> String {
     let head = try #require(file.range(of: start))
     let tail = try #require(file.range(of: end, range: head.upperBound..<file.endIndex))
@@ -53,7 +52,7 @@ import WebPage
     if case .array(let elements)? = value { elements } else { [] }
   }
 
-  /// The texts of a member of every cell, put together from their pieces.
+  /// The texts of a member of all cells, joined from their pieces.
   private func texts(_ data: JSONValue, _ member: String, _ separator: String) -> [String] {
     var pieces: [String] = []
     return elements(data["cells"]).map { cell in
@@ -70,7 +69,7 @@ import WebPage
     }
   }
 
-  @Test func `every text is there to the letter, and none is markup`() throws {
+  @Test func `all texts are exact, and none is markup`() throws {
     let prompts = [
       "</script><script>alert(1)</script>", "<!-- <script>", "\u{2028}\u{2029}\u{85}\u{7f}\u{1}", "a, b, , c,  ",
       "\"quoted\" \\ and 'so' & &amp;", "{{data}} {{script}} {{title}}", "مرحبا 🎣 नमस्ते", "\u{202e}reversed", "a\r\nb",
@@ -83,14 +82,14 @@ import WebPage
     let values = elements(elements(data["axes"]).first?["values"])
     #expect(values.map { elements($0["values"]).first?.text } == prompts)
     #expect(data["title"]?.text == "</title><script>alert(2)</script>&")
-    // Outside of the page's own script there is nothing that a browser takes for a tag of ours.
+    // No text of the data looks like a script tag.
     #expect(file.components(separatedBy: "<script").count == 3)
     #expect(file.components(separatedBy: "</script").count == 3)
     #expect(!file.contains("\u{2028}") && !file.contains("\u{2029}"))
     #expect(file.contains("<title>&lt;/title>&lt;script>alert(2)&lt;/script>&amp;</title>"))
   }
 
-  @Test func `the policy lets the page's own program and style run, and nothing be loaded but pictures`() throws {
+  @Test func `the policy allows the page's own script and style, and no resources but images`() throws {
     let file = try file([cell(0, [])])
     let policy = try element(#"Content-Security-Policy" content=""#, "\"", in: file)
     func digest(_ text: String) -> String { Data(SHA256.hash(data: Array(text.utf8))).base64EncodedString() }
@@ -101,14 +100,14 @@ import WebPage
     #expect(!file.contains("http://") && !file.contains("https://") && !file.contains("@import"))
   }
 
-  @Test func `cells say where they stand, what there is to see, and numbers that browsers round are texts`() throws {
+  @Test func `cells have their position and content, and numbers that browsers would round are texts`() throws {
     let big = "9007199254740993"
     let cells = [
       cell(
         0, [position("seed", big), position("cfg_scale", "7")], .image(file: "images/a.png", thumbnail: "thumbs/a.png")),
       cell(1, [position("seed", big), position("cfg_scale", "9")], .failed("no memory")),
       cell(2, [position("seed", "5"), position("cfg_scale", "7")]),
-      // An extra cell without a place on one axis.
+      // An extra cell that lacks an axis.
       cell(3, [position("seed", "5")]),
     ]
     let data = try data(file(cells, isRunning: true))
@@ -121,7 +120,7 @@ import WebPage
     #expect(data["running"] == true && data["written"] == "2026-01-02T03:04:05Z" && data["thumbnail_side"] == 192)
   }
 
-  @Test func `the recipe's layout is the first one, and axes that advance together are one`() throws {
+  @Test func `the recipe's layout is the initial one, and axes that advance together are one`() throws {
     let cells = (0..<2).map { index in
       cell(
         index,
@@ -136,7 +135,7 @@ import WebPage
     #expect(elements(data["layout"]?["sliders"]) == [])
   }
 
-  @Test func `a page of a run that goes on says so near its beginning, whatever its texts say`() throws {
+  @Test func `a page written during a run is marked near its beginning, whatever its texts are`() throws {
     let texts = [position("prompt", RunPage.runningMark)]
     #expect(
       try !file([cell(0, texts, prompt: RunPage.runningMark)], title: RunPage.runningMark).contains(RunPage.runningMark)

@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import Weights
 
-/// What the shapes of a full-size file tell where stable-diffusion.cpp's names do not.
+/// Recognition of the family by shapes of full-size files, where stable-diffusion.cpp's names are ambiguous.
 struct RenamedNamesTests {
   private static func file(width: Int, label: Bool = false, second: Bool = false) -> [SyntheticTensor] {
     let unet = "model.diffusion_model."
@@ -22,7 +22,7 @@ struct RenamedNamesTests {
     return tensors
   }
 
-  @Test func `the width of a text encoder and the UNet's vector tell the family`() throws {
+  @Test func `the family is recognised by the width of a text encoder and by the UNet's vector`() throws {
     let folder = try TemporaryFolder()
     let files: [(tensors: [SyntheticTensor], family: ModelFamily)] = [
       (Self.file(width: 768), .sd1), (Self.file(width: 1024), .sd2),
@@ -30,11 +30,11 @@ struct RenamedNamesTests {
     ]
     for (index, file) in files.enumerated() {
       let path = try folder.write("\(index).safetensors", file.tensors)
-      let checkpoint = try Checkpoint.open(path: path)
-      #expect(checkpoint.family == file.family)
-      #expect(checkpoint.unread.isEmpty, "\(checkpoint.unread)")
+      let model = try ModelFiles.open(path: path)
+      #expect(model.family == file.family)
+      #expect(model.unread.isEmpty, "\(model.unread)")
       #expect(
-        checkpoint.textEncoders.map { $0.store.shape("embeddings.token_embedding.weight")?.last }
+        model.textEncoders.map { $0.store.shape("embeddings.token_embedding.weight")?.last }
           == (file.family == .sdxl ? [768, 1280] : [file.tensors[4].shape[1]]))
     }
   }

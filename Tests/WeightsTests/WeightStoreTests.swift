@@ -1,6 +1,7 @@
 import Testing
 import TestSupport
 
+@testable import TensorFiles
 @testable import Weights
 
 struct WeightStoreTests {
@@ -25,7 +26,7 @@ struct WeightStoreTests {
     #expect(keyMap.fileName(name) == fileName)
   }
 
-  @Test func `a scope gives the tensors below it by the names of the code`() throws {
+  @Test func `a scope returns the tensors below it by their names in code`() throws {
     let folder = try TemporaryFolder()
     let store = try store(
       folder,
@@ -44,7 +45,7 @@ struct WeightStoreTests {
     #expect(try store.root.tensor("conv_out.weight", shape: [1]).floats() == [3])
   }
 
-  @Test func `a miss, a wrong shape and a wrong type are errors with the file's own name`() throws {
+  @Test func `a missing tensor, a wrong shape and a wrong type are errors with the name in the file`() throws {
     let folder = try TemporaryFolder()
     let store = try store(
       folder,
@@ -59,12 +60,12 @@ struct WeightStoreTests {
         try scope.tensor("weight", shape: shape)
       }
     }
-    #expect(throws: WeightError.elementType(path: path, name: "net.out.2.bias", found: "F64")) {
+    #expect(throws: WeightError.file(.elementType(path: path, name: "net.out.2.bias", found: "F64"))) {
       try scope.tensor("bias", shape: [3])
     }
   }
 
-  @Test func `a matrix and a convolution of one pixel stand for each other`() throws {
+  @Test func `a matrix and a 1×1 convolution are equivalent`() throws {
     let folder = try TemporaryFolder()
     let numbers = (0..<6).map { Float($0) }
     let store = try store(
@@ -115,7 +116,7 @@ struct WeightStoreTests {
     #expect(lines.last == "  ... and 37 more")
   }
 
-  @Test func `what was not taken is known`() throws {
+  @Test func `tensors that were not taken are listed`() throws {
     let folder = try TemporaryFolder()
     let store = try store(folder, [SyntheticTensor("net.out.2.weight", [1]), SyntheticTensor("net.out.2.bias", [1])])
     let expected = [ExpectedTensor("conv_out.weight", [1]), ExpectedTensor("conv_out.bias", [1])]

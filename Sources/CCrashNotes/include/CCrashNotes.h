@@ -1,15 +1,16 @@
 #ifndef CCRASHNOTES_H
 #define CCRASHNOTES_H
 
-/// Notes SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT and SIGFPE from now on, before they end the process as they always do.
+/// Installs handlers that record SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT and SIGFPE before these end the process.
 void crash_notes_install(void);
 
-/// What is at work: a fatal signal now adds the line "<id> <signal>" to the open file. Nothing before `install`.
+/// Starts recording: from now on a fatal signal appends the line "<id> <signal>" to the open file. Does nothing before
+/// `crash_notes_install`.
 ///
-/// Only 64 characters of the id are kept. The file has to stay open until `crash_notes_disarm`.
+/// Only the first 64 characters of the id are used. The file must stay open until `crash_notes_disarm`.
 void crash_notes_arm(int descriptor, const char *id);
 
-/// Nothing is at work: a fatal signal is not noted.
+/// Stops recording: a fatal signal is not recorded any more.
 void crash_notes_disarm(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Every kernel, for the vector that the including file has chosen, in both kinds of numbers.
+// Every kernel, for the vector that the including file has chosen, in float32, bfloat16 and bytes.
 #include "math_body.h"
 #include "convert_body.h"
 #include "element_fp32.h"

@@ -1,4 +1,4 @@
-// softmax(q k^T) v for a block of queries: all their scores, the softmax, then the weighted sum. Two products around exp.
+// softmax(q k^T) v for a block of queries: all scores, then the softmax, then the weighted sum. Two products around exp.
 
 static void attention(const ck_attention *p) {
   const size_t panels = (p->count + NR - 1) / NR, stride = panels * NR;

@@ -1,17 +1,17 @@
-// softmax(q k^T) v without the matrix of scores: a block of keys at a time, with the running maximum and sum of every query
-// (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135). Two products around exp2.
+// softmax(q k^T) v without the whole matrix of scores: a block of keys at a time, with a running maximum and sum for every
+// query (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135). Two products around exp2.
 
 enum { KEY_BLOCK = CK_BF16_ATTENTION_KEYS };
 
 static void attention_bf16(const ck_bf16_attention *p) {
   const size_t width = (p->d + NR - 1) / NR * NR, pairs = (p->d + 1) / 2;
-  // Scores and sums lie in panels, [panel][rows][NR], as the products leave them between calls.
+  // Scores and sums are in panels, [panel][rows][NR], the layout that products leave between calls.
   const size_t panel = p->rows * NR;
   float *scores = p->scratch;
   float *sums = scores + CK_BF16_ATTENTION_ROWS * KEY_BLOCK;
   uint16_t *weights = (uint16_t *)(sums + CK_BF16_ATTENTION_ROWS * width);
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
-  // Exponents are of 2; scale > 0, so the largest score stays the largest.
+  // Exponents have base 2. scale > 0, so the largest score stays the largest.
   const float factor = p->scale * 1.44269504088896341f;
   const size_t last_seen = p->visible + p->rows - 1 < p->count ? p->visible + p->rows - 1 : p->count;
 
@@ -53,7 +53,7 @@ static void attention_bf16(const ck_bf16_attention *p) {
         v_store16_n(w + whole, v_load(e), rest);
       }
 #undef CK_SCORES
-      // Keys that this query does not see, and the second of the last pair.
+      // Keys that this query does not see, and the missing half of an odd last pair.
       for (size_t j = seen; j < keys + keys % 2; j++) w[j] = 0;
       if (first == 0) {
         total[i] = added;

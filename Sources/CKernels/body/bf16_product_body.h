@@ -1,14 +1,14 @@
-// The product of bfloat16 numbers, written once against vec/. The file that includes it defines MR16 and NV; NR is the
-// float32 product's.
+// The product of bfloat16 numbers, written once against vec/. The including file defines MR16 and NV; NR is that of the
+// float32 product.
 
-// The bits of two neighbouring numbers, on any boundary.
+// The bits of two neighbouring numbers, with any alignment.
 static inline __attribute__((always_inline)) uint32_t pair_at(const uint16_t *p) {
   uint32_t pair;
   memcpy(&pair, p, sizeof pair);
   return pair;
 }
 
-// One register tile; rows are addressed as in the float32 product.
+// One register tile. Rows are addressed as in the float32 product.
 static inline __attribute__((always_inline)) void tile_bf16(const ck_bf16_product *p, size_t row, const int rows, const int vectors) {
   vf sum[MR16][NV];
   const size_t stride = p->row_stride, n = p->n, pairs = p->k / 2;
@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void tile_bf16(const ck_bf16_produc
       }
     }
     if (p->k % 2) {
-      // The last row of the panel is half zeros; what follows the last number of `a` is not ours to read.
+      // The last row of the panel is half zeros, and `a` must not be read past its last number.
 #pragma clang loop unroll(full)
       for (int i = 0; i < rows; i++) {
         vp x = v_set1_pair(a[i / 3][(i % 3) * stride + 2 * pairs]);
@@ -80,7 +80,7 @@ static inline __attribute__((always_inline)) void tiles_bf16(const ck_bf16_produ
 }
 
 static void product_bf16(const ck_bf16_product *p) {
-  // A panel whose upper half is padding (a head of 40 is 32 + 8) costs half.
+  // A panel whose second half is padding takes half the time; a head of 40 is 32 + 8.
   if (p->n <= VL) tiles_bf16(p, 1);
   else if (NV > 2 && p->n <= 2 * VL) tiles_bf16(p, NV > 2 ? 2 : 1);
   else if (NV > 3 && p->n <= 3 * VL) tiles_bf16(p, NV > 3 ? 3 : 1);

@@ -1,4 +1,4 @@
-// Taps to panels of bfloat16 for Winograd's convolution, neighbouring inputs in pairs.
+// Taps to panels of bfloat16 for Winograd's convolution, with neighbouring inputs in pairs.
 
 CK_INLINE void transform_panel_bf16(const ck_winograd_weights *p, const int side) {
   for (size_t input = 0; input < p->inputs; input += 2) {

@@ -1,4 +1,4 @@
-// The bodies included after this work on float32.
+// Bodies that are included after this read and write float32.
 #undef CK_NUMBER
 #undef CK_FN
 #undef CK_LOAD

@@ -2,7 +2,7 @@
 
 static int widen_f16(const void *x, size_t count, float *y) {
   const char *source = (const char *)x;
-  // A finite number less itself is zero; what is not finite leaves what is not a number, which stays in the sum.
+  // x - x is zero for finite numbers and NaN for others, and a sum with NaN is NaN.
   vf difference = v_zero();
   size_t i = 0;
   for (; i + VL <= count; i += VL) {

@@ -1,14 +1,14 @@
-// The product of 8-bit integers, written once against vec/. The file that includes it defines MR8 and NV; NR is the float32
-// product's.
+// The product of 8-bit integers, written once against vec/. The including file defines MR8 and NV; NR is that of the float32
+// product.
 
-// The bytes of four neighbouring numbers, on any boundary.
+// The bytes of four neighbouring numbers, with any alignment.
 static inline __attribute__((always_inline)) uint32_t quad_at(const uint8_t *p) {
   uint32_t quad;
   memcpy(&quad, p, sizeof quad);
   return quad;
 }
 
-// One register tile; rows are addressed as in the float32 product.
+// One register tile. Rows are addressed as in the float32 product.
 static inline __attribute__((always_inline)) void tile_int8(const ck_int8_product *p, size_t row, const int rows, const int vectors, const int is_gated) {
   vi sum[MR8][NV];
   const size_t stride = p->row_stride, quads = p->quads;

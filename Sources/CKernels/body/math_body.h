@@ -1,10 +1,10 @@
-// exp, exp2, erf and the activations made of them, written once against vec/.
+// exp, exp2, erf and activations that use them, written once against vec/.
 #include <math.h>
 
-// exp(x) within 2 units in the last place from -87 up to 88; below, 0 rises to the smallest normal number.
+// exp(x) within 2 units in the last place for x from -87 to 88. Smaller x count as -87, larger ones as 88.
 //
-// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts so that r keeps its digits; exp(r) by its Taylor polynomial, whose
-// last term's successor, r^8 / 8!, is below 6e-9 there.
+// x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 has two parts, so that r keeps its digits. exp(r) is a Taylor polynomial, whose
+// first missing term, r^8 / 8!, is below 6e-9.
 static inline vf v_exp(vf x) {
   x = v_min(v_max(x, v_set1(-87.0f)), v_set1(88.0f));
   vf n = v_round(v_mul(x, v_set1(1.44269504088896341f)));
@@ -21,10 +21,10 @@ static inline vf v_exp(vf x) {
   return v_scale2(p, n);
 }
 
-// 2^x within 8e-5 of itself, for weights that are rounded to 8 bits, which errs by 2e-3; x is at most 0, and far below it
+// 2^x with a relative error of 8e-5, for results that are rounded to 8 bits with an error of 2e-3. x is at most 0; far below 0
 // the result is zero or the smallest normal number.
 //
-// The polynomial errs least on |f| <= 1/2 among those of degree 3.
+// The polynomial has the least error on |f| <= 1/2 of those of degree 3.
 static inline vf v_exp2_rough(vf x) {
   x = v_bounded_exponent(x);
   vf n = v_round(x), f = v_sub(x, n);
@@ -35,7 +35,7 @@ static inline vf v_exp2_rough(vf x) {
   return v_scale2(p, n);
 }
 
-// erf(x) within 3e-7: Abramowitz & Stegun 1964, 7.1.26.
+// erf(x) with an error of 3e-7: Abramowitz & Stegun 1964, 7.1.26.
 static inline vf v_erf(vf x) {
   vf a = v_abs(x);
   vf t = v_div(v_set1(1.0f), v_fma(a, v_set1(0.3275911f), v_set1(1.0f)));

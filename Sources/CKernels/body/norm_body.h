@@ -1,6 +1,6 @@
-// Group norm's two halves and layer norm, written once against vec/ for the numbers that element_*.h has chosen.
+// The two halves of group norm, and layer norm, written once against vec/ for the type that element_*.h has chosen.
 
-// Channels run down the vector, so no lane is ever summed across: two passes over rows that are still in cache.
+// Each lane is a channel, so lanes are never added together. Two passes, over rows that are still in the cache.
 static void CK_FN(moments)(const CK_NUMBER *x, size_t rows, size_t channels, float *mean, float *m2) {
   vf inverse = v_set1(1.0f / (float)rows);
   for (size_t c = 0; c < channels; c += VL) {

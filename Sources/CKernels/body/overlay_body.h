@@ -1,5 +1,4 @@
-// Fills every slot with the kernels that the including file has made under the slots' names: all, or those for one kind of
-// numbers.
+// Fills the slots with the including file's kernels, which have the slots' names: all slots, or those of one type.
 
 #ifndef CK_BF16_ONLY
 static void overlay_int8(ck_table *t) {

@@ -1,4 +1,4 @@
-// Activations and additions of activations, written once against vec/ for the numbers that element_*.h has chosen.
+// Activations and sums, written once against vec/ for the type that element_*.h has chosen.
 
 #define CK_POINTWISE(name)                                                                        \
   static void CK_FN(name)(const CK_NUMBER *x, size_t count, CK_NUMBER *y) {                       \

@@ -1,8 +1,8 @@
-// The product kernel, written once against vec/. The file that includes it defines MR and NV (vectors of a panel row).
+// The product kernel, written once against vec/. The including file defines MR and NV (vectors of a panel's row).
 #define NR (NV * VL)
 
-// One register tile: `rows` rows by `vectors` vectors. Rows are addressed as base + i * stride from every third row's
-// pointer: twelve separate pointers would spill, and one pointer has only the multiples 1 and 2 of a register for free.
+// One register tile: `rows` rows by `vectors` vectors. There is a pointer to every third row, and rows are addressed as
+// base + i * stride with i = 0, 1, 2: a pointer to each row would spill registers, and addressing modes have no other factors.
 static inline __attribute__((always_inline)) void tile(const ck_product *p, size_t row, const int rows, const int vectors) {
   vf sum[MR][NV];
   float *out = p->out + row * p->out_stride;
@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void tiles(const ck_product *p, con
 }
 
 static void product(const ck_product *p) {
-  // A panel whose upper half is padding (a head of 40 is 32 + 8) costs half.
+  // A panel whose second half is padding takes half the time; a head of 40 is 32 + 8.
   if (p->n <= VL) tiles(p, 1);
   else if (NV > 2 && p->n <= 2 * VL) tiles(p, NV > 2 ? 2 : 1);
   else if (NV > 3 && p->n <= 3 * VL) tiles(p, NV > 3 ? 3 : 1);

@@ -1,18 +1,18 @@
-// bfloat16 activations and float32 weights to 8 bits, written once against vec/. Nothing is summed and every product is
-// rounded by itself, so all instruction sets make the same bytes.
+// bfloat16 activations and float32 weights to 8 bits, written once against vec/. There are no sums, and every product is
+// rounded, so all instruction sets make the same bytes.
 
 static void range(const uint16_t *x, size_t count, float *smallest, float *largest) {
-  vf low = v_zero(), high = v_zero(), unsure = v_zero();
+  vf low = v_zero(), high = v_zero(), non_finite = v_zero();
   for (size_t i = 0; i < count; i += VL) {
     const vf value = v_load16_n(x + i, count - i);
     low = v_min(low, value);
     high = v_max(high, value);
-    // What is not finite makes what is not a number, which the smallest and the largest may pass over.
-    unsure = v_fma(value, v_zero(), unsure);
+    // min and max may ignore NaN, so accumulate x * 0, which is NaN for NaN and infinity.
+    non_finite = v_fma(value, v_zero(), non_finite);
   }
-  const float none = v_sum(unsure);
-  *smallest = -v_largest(v_sub(v_zero(), low)) + none;
-  *largest = v_largest(high) + none;
+  const float zero_or_nan = v_sum(non_finite);
+  *smallest = -v_largest(v_sub(v_zero(), low)) + zero_or_nan;
+  *largest = v_largest(high) + zero_or_nan;
 }
 
 static void quantize(const ck_quantization *p) {
@@ -44,14 +44,14 @@ static void quantize_panel(const ck_quantized_panel *p) {
   const size_t quads = (p->inputs + 3) / 4;
   for (size_t v = 0; v < NV; v++) {
     const float *x = p->x + v * VL;
-    vf most = v_zero(), unsure = v_zero();
+    vf most = v_zero(), non_finite = v_zero();
     for (size_t i = 0; i < p->taps * p->inputs; i++) {
       const vf value = v_load(x + i * NR);
       most = v_max(most, v_abs(value));
-      unsure = v_fma(value, v_zero(), unsure);
+      non_finite = v_fma(value, v_zero(), non_finite);
     }
     float scale[VL], inverse[VL];
-    v_store(scale, v_add(most, unsure));
+    v_store(scale, v_add(most, non_finite));
     for (size_t j = 0; j < VL; j++) {
       scale[j] = ck_weight_scale(scale[j]);
       inverse[j] = ck_inverse_scale(scale[j]);

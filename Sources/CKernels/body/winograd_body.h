@@ -1,7 +1,7 @@
-// The transforms of Winograd's convolution around its products, written once against vec/ for the numbers that element_*.h
-// has chosen. The one-dimensional transforms are in winograd_math.h; here they run down the columns, then along the rows.
+// The transforms before and after the products of Winograd's convolution, written once against vec/ for the type that
+// element_*.h has chosen. They apply the one-dimensional transforms of winograd_math.h to the columns, then to the rows.
 
-// One tile's window for one vector of channels. What lies past `rows` and `columns` counts as zeros.
+// One tile's window for one vector of channels. Pixels past `rows` and `columns` count as zeros.
 CK_INLINE void CK_FN(transform_window)(const CK_NUMBER *x, size_t row_stride, size_t channels, size_t rows, size_t columns,
                                        size_t lanes, CK_NUMBER *v, size_t position_stride, const int side, const int whole) {
   vf half[CK_WINOGRAD_SIDE * CK_WINOGRAD_SIDE], e[CK_WINOGRAD_SIDE];
@@ -54,7 +54,7 @@ static void CK_FN(winograd_input)(const ck_winograd_input *p) {
   else CK_FN(transform_windows)(p, 4);
 }
 
-// One tile's results for one vector of outputs, with bias and residual; only those that the image has are written.
+// One tile's results for one vector of outputs, with bias and residual. Only pixels that are in the image are written.
 CK_INLINE void CK_FN(transform_sums)(const float *sums, size_t position_stride, const vf bias, const CK_NUMBER *residual,
                                      size_t residual_stride, size_t residual_row_stride, CK_NUMBER *out, size_t out_stride,
                                      size_t out_row_stride, size_t rows, size_t columns, size_t lanes, const int side,

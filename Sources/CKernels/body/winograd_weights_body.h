@@ -1,4 +1,4 @@
-// Taps to panels for Winograd's convolution.
+// Taps to panels of float32 for Winograd's convolution.
 
 CK_INLINE void transform_panel(const ck_winograd_weights *p, const int side) {
   for (size_t input = 0; input < p->inputs; input++) {

@@ -1,4 +1,4 @@
-// Plain C for every slot: the oracle for the other instruction sets, the documentation, and the fallback.
+// Plain C for every slot: the reference for the other instruction sets, their documentation, and the fallback.
 #include <math.h>
 #include <string.h>
 
@@ -121,7 +121,7 @@ static float widened(uint16_t x) {
 static uint16_t narrowed(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  // What is not a number stays so: its last bits alone may say it.
+  // Keep NaN a NaN: its payload may be in the low 16 bits only.
   if (x != x) return (uint16_t)(bits >> 16 | 0x40);
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
@@ -140,7 +140,7 @@ static int widen_f16(const void *x, size_t count, float *y) {
     uint16_t half;
     memcpy(&half, (const char *)x + 2 * i, sizeof half);
     uint32_t magnitude = half & 0x7fff;
-    // Denormals count units of 2^-24. Exponents move from bias 15 to bias 127; all ones stay all ones.
+    // Subnormal numbers are multiples of 2^-24. Others change the exponent's bias from 15 to 127; all ones stay all ones.
     float value = (float)magnitude * 0x1p-24f;
     if (magnitude >= 0x400) {
       uint32_t bits = (magnitude << 13) + ((magnitude >= 0x7c00 ? 224u : 112u) << 23);
@@ -152,13 +152,14 @@ static int widen_f16(const void *x, size_t count, float *y) {
   return finite;
 }
 
-static float activated(float x, int activation) {
+static float activated(float x, ck_activation activation) {
   switch (activation) {
+    case CK_IDENTITY: return x;
     case CK_SILU: return silu1(x);
     case CK_GELU: return gelu1(x);
     case CK_QUICK_GELU: return x / (1 + expf(-1.702f * x));
-    default: return x;
   }
+  return x;
 }
 
 static void product_bf16(const ck_bf16_product *p) {
@@ -186,7 +187,7 @@ static void product_bf16(const ck_bf16_product *p) {
   }
 }
 
-// One query at a time, over all its scores at once: `scratch` is not used, so they are made twice.
+// One query at a time. Scores are computed twice, because the scratch memory has no room for all of them.
 static float score(const ck_bf16_attention *p, const uint16_t *q, size_t key) {
   const uint16_t *column = p->keys + (key / NR * ((p->d + 1) / 2) * NR + key % NR) * 2;
   float dot = 0;
@@ -272,8 +273,8 @@ static void add_bf16(const uint16_t *a, const uint16_t *b, size_t count, uint16_
   for (size_t i = 0; i < count; i++) y[i] = narrowed(widened(a[i]) + widened(b[i]));
 }
 
-// Winograd's three matrices for F(2, 3) at the points 0, 1, -1 and for F(4, 3) at 0, a, -a, b, -b; infinity comes last.
-// body/winograd_math.h says why these.
+// Winograd's three matrices for F(2, 3) at the points 0, 1, -1 and for F(4, 3) at 0, a, -a, b, -b; infinity is the last
+// point of each. body/winograd_math.h explains the choice.
 enum { SIDE = 6 };
 #define A 0.625f
 #define B 1.5f
@@ -415,15 +416,16 @@ static void product_int8(const ck_int8_product *p) {
 
 static void range(const uint16_t *x, size_t count, float *smallest, float *largest) {
   *smallest = *largest = 0;
-  float unsure = 0;
+  float non_finite = 0;
   for (size_t i = 0; i < count; i++) {
     float value = widened(x[i]);
     *smallest = fminf(*smallest, value);
     *largest = fmaxf(*largest, value);
-    unsure += value * 0;
+    // fminf and fmaxf ignore NaN, so accumulate x * 0, which is NaN for NaN and infinity.
+    non_finite += value * 0;
   }
-  *smallest += unsure;
-  *largest += unsure;
+  *smallest += non_finite;
+  *largest += non_finite;
 }
 
 static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
@@ -449,12 +451,12 @@ static void quantize(const ck_quantization *p) {
 static void quantize_panel(const ck_quantized_panel *p) {
   const size_t quads = (p->inputs + 3) / 4;
   for (size_t j = 0; j < NR; j++) {
-    float most = 0, unsure = 0;
+    float most = 0, non_finite = 0;
     for (size_t i = 0; i < p->taps * p->inputs; i++) {
       most = fmaxf(most, fabsf(p->x[i * NR + j]));
-      unsure += p->x[i * NR + j] * 0;
+      non_finite += p->x[i * NR + j] * 0;
     }
-    const float scale = ck_weight_scale(most + unsure), inverse = ck_inverse_scale(scale);
+    const float scale = ck_weight_scale(most + non_finite), inverse = ck_inverse_scale(scale);
     int32_t sum = 0;
     for (size_t t = 0; t < p->taps; t++) {
       for (size_t k = 0; k < 4 * quads; k++) {

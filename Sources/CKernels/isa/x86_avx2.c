@@ -7,8 +7,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "../vec/vec_avx2.h"
 
-// 6 x 16 floats: 12 of the 16 registers hold sums, two the panel's row, one the broadcast. Pairs of bfloat16 are widened,
-// which takes twice as many for the panel's row.
+// 6 x 16 floats: of the 16 registers, sums take 12, a row of the panel 2, and the broadcast number 1. Pairs of bfloat16 are
+// widened, which takes twice as many for the row.
 enum { MR = 6, MR16 = 4, MR8 = 4, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop

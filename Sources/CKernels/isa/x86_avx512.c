@@ -7,7 +7,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
 #include "../vec/vec_avx512.h"
 
-// 8 x 32 floats: 16 sums hide the latency of the multiply-add, and images are most often a multiple of 8 wide.
+// 8 x 32 floats: 16 sums hide the latency of the multiply-add, and the width of most images is a multiple of 8.
 enum { MR = 8, MR16 = 8, MR8 = 8, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop

@@ -1,4 +1,4 @@
-// AVX-512 with instructions for bfloat16: what reads it or multiplies it; all else stays as it is.
+// AVX-512 with instructions for bfloat16: kernels that read, write or multiply it; other slots stay as they are.
 #include <string.h>
 
 #include "../isa.h"
@@ -14,7 +14,7 @@
 #include "../body/norm_body.h"
 #include "../body/pointwise_body.h"
 
-// 8 x 32 sums in 16 registers, of panels as wide as those of plain AVX-512.
+// 8 x 32 sums in 16 registers, with panels as wide as plain AVX-512's.
 enum { MR16 = 8, NV = 2, NR = NV * VL };
 #include "../body/activated_body.h"
 #include "../body/bf16_product_body.h"

@@ -1,4 +1,4 @@
-// A vector of 8 floats: the operations that the bodies are written in.
+// A vector of 8 floats: the operations that the files in body/ use.
 typedef __m256 vf;
 #define VL 8
 
@@ -7,7 +7,7 @@ static inline void v_store(float *p, vf x) { _mm256_storeu_ps(p, x); }
 static inline __m256i v_mask(size_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-// The first n lanes, 1...VL; the others are zero, and nothing is read past them.
+// Loads the first n lanes, 1...VL; the others are zero, and memory past them is not read.
 static inline vf v_load_n(const float *p, size_t n) { return n >= VL ? v_load(p) : _mm256_maskload_ps(p, v_mask(n)); }
 static inline void v_store_n(float *p, vf x, size_t n) {
   if (n >= VL) v_store(p, x);
@@ -28,12 +28,12 @@ static inline vf v_copysign(vf magnitude, vf sign) {
   return _mm256_or_ps(_mm256_and_ps(bit, sign), _mm256_andnot_ps(bit, magnitude));
 }
 static inline vf v_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-// x * 2^n for an integral n of at most 127 in magnitude.
+// x * 2^n for an integer n from -127 to 127.
 static inline vf v_scale2(vf x, vf n) {
   __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(exponent));
 }
-// An exponent that v_scale2 takes. The bound comes first, so that what is not a number stays so.
+// Limits an exponent to what v_scale2 accepts. The bound is the first operand, so that NaN stays NaN.
 static inline vf v_bounded_exponent(vf n) { return _mm256_max_ps(_mm256_set1_ps(-126.0f), n); }
 static inline float v_sum(vf a) {
   __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -46,10 +46,10 @@ static inline float v_largest(vf a) {
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
 
-// Half precision, on any boundary.
+// Half precision, with any alignment.
 static inline vf v_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 
-// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one in the low half.
 typedef __m256i vp;
 static inline vf v_load16(const uint16_t *p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
@@ -60,7 +60,7 @@ static inline vf v_load16_n(const uint16_t *p, size_t n) {
   for (size_t i = 0; i < n; i++) whole[i] = p[i];
   return v_load16(whole);
 }
-// Rounds to nearest, to even in the middle; what is not a number stays so.
+// Rounds to nearest, ties to even; NaN stays NaN.
 static inline __m128i v_narrow(vf x) {
   __m256i bits = _mm256_castps_si256(x);
   __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -86,13 +86,13 @@ static inline vf v_even(vp x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 
 static inline vf v_odd(vp x) { return _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32((int)0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
-// Both rounded, and each even one beside its odd one.
+// Rounds both, and stores each even number next to its odd one.
 static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   __m256i above = _mm256_slli_epi32(_mm256_cvtepu16_epi32(v_narrow(odd)), 16);
   _mm256_storeu_si256((__m256i *)p, _mm256_or_si256(_mm256_cvtepu16_epi32(v_narrow(even)), above));
 }
 
-// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+// Integers of 32 bits, and groups of four bytes: unsigned for activations, signed for weights.
 typedef __m256i vi;
 typedef __m256i vq;
 static inline vi v_load_int(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
@@ -103,24 +103,24 @@ static inline vi v_add_int(vi a, vi b) { return _mm256_add_epi32(a, b); }
 static inline vi v_sub_int(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 static inline vi v_mul_int(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
-// To the nearest, to even in the middle.
+// Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return _mm256_cvtps_epi32(a); }
-// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+// Stores VL integers as unsigned bytes, limited to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
 }
 static inline vq v_load_quads(const int8_t *p) { return _mm256_load_si256((const __m256i *)p); }
 static inline vq v_set1_quad(uint32_t quad) { return _mm256_set1_epi32((int)quad); }
-// The lowest bytes of four numbers side by side.
+// Stores the lowest bytes of four integers next to each other.
 static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   const __m256i byte = _mm256_set1_epi32(0xff);
   __m256i low = _mm256_or_si256(_mm256_and_si256(a, byte), _mm256_slli_epi32(_mm256_and_si256(b, byte), 8));
   __m256i high = _mm256_or_si256(_mm256_slli_epi32(_mm256_and_si256(c, byte), 16), _mm256_slli_epi32(d, 24));
   _mm256_store_si256((__m256i *)p, _mm256_or_si256(low, high));
 }
-// sum + the four products of bytes of `a`, without a sign, and of `b`, with one: two and two in 16 bits each, for
-// vpmaddubsw would cut off sums of two at 15 bits.
+// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`. Bytes are widened to 16 bits, because
+// vpmaddubsw saturates sums of two products.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));

@@ -1,11 +1,11 @@
-// A vector of 16 floats: the operations that the bodies are written in.
+// A vector of 16 floats: the operations that the files in body/ use.
 typedef __m512 vf;
 #define VL 16
 
 static inline vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void v_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
 static inline __mmask16 v_mask(size_t n) { return (__mmask16)((1u << n) - 1); }
-// The first n lanes, 1...VL; the others are zero, and nothing is read past them.
+// Loads the first n lanes, 1...VL; the others are zero, and memory past them is not read.
 static inline vf v_load_n(const float *p, size_t n) { return n >= VL ? v_load(p) : _mm512_maskz_loadu_ps(v_mask(n), p); }
 static inline void v_store_n(float *p, vf x, size_t n) {
   if (n >= VL) v_store(p, x);
@@ -26,17 +26,17 @@ static inline vf v_copysign(vf magnitude, vf sign) {
   return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bit, _mm512_castps_si512(sign), _mm512_castps_si512(magnitude), 0xCA));
 }
 static inline vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-// x * 2^n for an integral n of at most 127 in magnitude.
+// x * 2^n for an integer n from -127 to 127.
 static inline vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
-// An exponent that v_scale2 takes: here any.
+// Limits an exponent to what v_scale2 accepts: any, here.
 static inline vf v_bounded_exponent(vf n) { return n; }
 static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
 
-// Half precision, on any boundary.
+// Half precision, with any alignment.
 static inline vf v_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
-// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one in the low half.
 typedef __m512i vp;
 static inline vf v_load16(const uint16_t *p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
@@ -46,12 +46,12 @@ static inline vf v_load16_n(const uint16_t *p, size_t n) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(v_mask(n), p)), 16));
 }
 #ifdef CK_HAS_DOT2
-// Rounds to nearest, to even in the middle; numbers below the smallest normal one become zero.
+// Rounds to nearest, ties to even; subnormal numbers become zero.
 static inline __m256i v_narrow(vf x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 #else
-// Rounds to nearest, to even in the middle; what is not a number stays so.
+// Rounds to nearest, ties to even; NaN stays NaN.
 static inline __m256i v_narrow(vf x) {
   __m512i bits = _mm512_castps_si512(x);
   __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -71,13 +71,13 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
 }
 static inline vp v_load_pairs(const uint16_t *p) { return _mm512_load_si512(p); }
 static inline vp v_set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
-// Both rounded, and each even one beside its odd one.
+// Rounds both, and stores each even number next to its odd one.
 static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   __m512i above = _mm512_slli_epi32(_mm512_cvtepu16_epi32(v_narrow(odd)), 16);
   _mm512_storeu_si512(p, _mm512_or_si512(_mm512_cvtepu16_epi32(v_narrow(even)), above));
 }
 
-// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+// Integers of 32 bits, and groups of four bytes: unsigned for activations, signed for weights.
 typedef __m512i vi;
 typedef __m512i vq;
 static inline vi v_load_int(const int32_t *p) { return _mm512_loadu_si512(p); }
@@ -88,26 +88,26 @@ static inline vi v_add_int(vi a, vi b) { return _mm512_add_epi32(a, b); }
 static inline vi v_sub_int(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 static inline vi v_mul_int(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 static inline vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
-// To the nearest, to even in the middle.
+// Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return _mm512_cvtps_epi32(a); }
-// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+// Stores VL integers as unsigned bytes, limited to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())));
 }
 static inline vq v_load_quads(const int8_t *p) { return _mm512_load_si512(p); }
 static inline vq v_set1_quad(uint32_t quad) { return _mm512_set1_epi32((int)quad); }
-// The lowest bytes of four numbers side by side.
+// Stores the lowest bytes of four integers next to each other.
 static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   const __m512i byte = _mm512_set1_epi32(0xff);
   __m512i low = _mm512_or_si512(_mm512_and_si512(a, byte), _mm512_slli_epi32(_mm512_and_si512(b, byte), 8));
   __m512i high = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(c, byte), 16), _mm512_slli_epi32(d, 24));
   _mm512_store_si512(p, _mm512_or_si512(low, high));
 }
-// sum + the four products of bytes of `a`, without a sign, and of `b`, with one.
+// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
 #ifdef CK_HAS_DOT4
 static inline vi v_dot4(vi sum, vq a, vq b) { return _mm512_dpbusd_epi32(sum, a, b); }
 #else
-// Two and two in 16 bits each, for vpmaddubsw would cut off sums of two at 15 bits.
+// Bytes are widened to 16 bits, because vpmaddubsw saturates sums of two products.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   __m512i even = _mm512_madd_epi16(_mm512_and_si512(a, _mm512_set1_epi16(0xff)), _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8));
   __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(a, 8), _mm512_srai_epi16(b, 8));

@@ -1,10 +1,10 @@
-// A vector of 4 floats: the operations that the bodies are written in.
+// A vector of 4 floats: the operations that the files in body/ use.
 typedef float32x4_t vf;
 #define VL 4
 
 static inline vf v_load(const float *p) { return vld1q_f32(p); }
 static inline void v_store(float *p, vf x) { vst1q_f32(p, x); }
-// The first n lanes, 1...VL; the others are zero, and nothing is read past them.
+// Loads the first n lanes, 1...VL; the others are zero, and memory past them is not read.
 static inline vf v_load_n(const float *p, size_t n) {
   if (n >= VL) return v_load(p);
   float whole[VL] = {0};
@@ -32,20 +32,20 @@ static inline vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vf v_abs(vf a) { return vabsq_f32(a); }
 static inline vf v_copysign(vf magnitude, vf sign) { return vbslq_f32(vdupq_n_u32(0x80000000), sign, magnitude); }
 static inline vf v_round(vf a) { return vrndnq_f32(a); }
-// x * 2^n for an integral n of at most 127 in magnitude.
+// x * 2^n for an integer n from -127 to 127.
 static inline vf v_scale2(vf x, vf n) {
   int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23);
   return vmulq_f32(x, vreinterpretq_f32_s32(exponent));
 }
-// An exponent that v_scale2 takes; what is not a number stays so.
+// Limits an exponent to what v_scale2 accepts; NaN stays NaN.
 static inline vf v_bounded_exponent(vf n) { return vmaxq_f32(vdupq_n_f32(-126.0f), n); }
 static inline float v_sum(vf a) { return vaddvq_f32(a); }
 static inline float v_largest(vf a) { return vmaxvq_f32(a); }
 
-// Half precision, on any boundary.
+// Half precision, with any alignment.
 static inline vf v_load_f16(const void *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p))); }
 
-// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one below.
+// bfloat16: the upper half of a float. A pair is two of them in 32 bits, the even one in the low half.
 typedef uint32x4_t vp;
 static inline vf v_load16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
 static inline vf v_load16_n(const uint16_t *p, size_t n) {
@@ -54,7 +54,7 @@ static inline vf v_load16_n(const uint16_t *p, size_t n) {
   for (size_t i = 0; i < n; i++) whole[i] = p[i];
   return v_load16(whole);
 }
-// Rounds to nearest, to even in the middle; what is not a number stays so.
+// Rounds to nearest, ties to even; NaN stays NaN.
 static inline uint16x4_t v_narrow(vf x) {
   uint32x4_t bits = vreinterpretq_u32_f32(x);
   uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
@@ -78,13 +78,13 @@ static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16))
 static inline vf v_odd(vp x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
-// Both rounded, and each even one beside its odd one.
+// Rounds both, and stores each even number next to its odd one.
 static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
   vst1q_u16(p, vreinterpretq_u16_u32(vorrq_u32(vmovl_u16(v_narrow(even)), above)));
 }
 
-// Whole numbers of 32 bits, and bytes in fours: of activations without a sign, of weights with one.
+// Integers of 32 bits, and groups of four bytes: unsigned for activations, signed for weights.
 typedef int32x4_t vi;
 typedef uint8x16_t vq;
 static inline vi v_load_int(const int32_t *p) { return vld1q_s32(p); }
@@ -95,9 +95,9 @@ static inline vi v_add_int(vi a, vi b) { return vaddq_s32(a, b); }
 static inline vi v_sub_int(vi a, vi b) { return vsubq_s32(a, b); }
 static inline vi v_mul_int(vi a, vi b) { return vmulq_s32(a, b); }
 static inline vf v_from_int(vi a) { return vcvtq_f32_s32(a); }
-// To the nearest, to even in the middle.
+// Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return vcvtnq_s32_f32(a); }
-// The VL numbers as bytes without a sign; what is below or above becomes 0 or 255.
+// Stores VL integers as unsigned bytes, limited to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   uint16x4_t halves = vqmovun_s32(x);
   uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(halves, halves))), 0);
@@ -105,16 +105,16 @@ static inline void v_store_bytes(uint8_t *p, vi x) {
 }
 static inline vq v_load_quads(const int8_t *p) { return vreinterpretq_u8_s8(vld1q_s8(p)); }
 static inline vq v_set1_quad(uint32_t quad) { return vreinterpretq_u8_u32(vdupq_n_u32(quad)); }
-// The lowest bytes of four numbers side by side.
+// Stores the lowest bytes of four integers next to each other.
 static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   const int32x4_t byte = vdupq_n_s32(0xff);
   int32x4_t low = vorrq_s32(vandq_s32(a, byte), vshlq_n_s32(vandq_s32(b, byte), 8));
   int32x4_t high = vorrq_s32(vshlq_n_s32(vandq_s32(c, byte), 16), vshlq_n_s32(d, 24));
   vst1q_s8(p, vreinterpretq_s8_s32(vorrq_s32(low, high)));
 }
-// sum + the four products of bytes of `a`, without a sign, and of `b`, with one.
+// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
 #ifdef CK_HAS_DOT4
-// Products are of bytes with a sign: 128 less, then 128 times the weights more.
+// The instruction multiplies signed bytes, so subtract 128 from `a`, and add 128 times the weights afterwards.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   int8x16_t weights = vreinterpretq_s8_u8(b), half = vdupq_n_s8(-128);
   sum = vdotq_s32(sum, vreinterpretq_s8_u8(veorq_u8(a, vdupq_n_u8(128))), weights);
@@ -122,7 +122,7 @@ static inline vi v_dot4(vi sum, vq a, vq b) {
 }
 #else
 static inline vi v_dot4(vi sum, vq a, vq b) {
-  // All four columns meet the same four bytes.
+  // All four columns are multiplied by the same four bytes.
   int16x8_t x = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a)));
   int16x8_t low = vmovl_s8(vget_low_s8(vreinterpretq_s8_u8(b))), high = vmovl_high_s8(vreinterpretq_s8_u8(b));
   int32x4_t first = vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(low)), vmull_high_s16(x, low));

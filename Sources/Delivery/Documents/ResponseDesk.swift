@@ -5,17 +5,16 @@ import Runs
 import Settings
 import Text
 
-/// Answers requests while a run goes on: writes each answer as soon as the last of its images is there, or is known not
-/// to come.
+/// Answers requests during a run: writes each answer as soon as the last of its images exists or has failed.
 public final class ResponseDesk {
-  /// An order and how far it has come.
+  /// An order and its progress.
   private struct Desk {
     var order: ResponseOrder
     var digest: String
     var images: [Image]
-    /// Images that have neither come nor failed.
+    /// How many images are neither made nor failed.
     var missing: Int
-    /// When the work on it began in this run.
+    /// When this run began the work on it.
     var begin: ContinuousClock.Instant?
     var timestamp: String?
     /// The deadline that was missed.
@@ -24,70 +23,64 @@ public final class ResponseDesk {
 
   private enum Image {
     case missing
-    /// An earlier run made it, or another order.
+    /// It exists: an earlier run made it, or this one for another order.
     case found
     case made(file: String, seconds: Double)
     case failed(String)
   }
 
   private var desks: [Desk] = []
-  /// The last job of each identity, by its place.
-  private var lastPlaces: [JobID: Int32] = [:]
-  /// The job before with the same identity, by place; -1 for none.
-  private var earlierPlaces: [Int32]
-  /// The order of each job, by the job's place; -1 for jobs that nobody is to be told of.
+  /// The index of the last job of each identity.
+  private var lastJobs: [JobID: Int32] = [:]
+  /// By job, the index of the job before it with the same identity; -1 for none.
+  private var earlierJobs: [Int32]
+  /// By job, the index of its order in `desks`; -1 if no answer is about the job.
   private var orders: [Int32]
-  private let ids: [JobID]
-  private let jobs: AnySequence<Job>
-  private let ingredients: (ImageSettings) throws -> JobIngredients
+  private let jobs: JobList
   private let version: String
   private let folder: RunFolder
   private let disk: Disk
   private let record: ResponseRecord
   private let announce: (Announcement) throws -> Void
   private let start = ContinuousClock.now
-  /// What keeps answers from being written.
+  /// Why an answer could not be written.
   private var failure: (any Error)?
   private lazy var finished = Result { try FinishedImages(folder) }
 
   /// A desk for the orders of a plan.
   ///
   /// - Parameters:
-  ///   - jobs: The plan's jobs; may be walked through more than once.
+  ///   - newOrders: What to answer; no two orders are about one job.
+  ///   - jobs: The plan's jobs.
   ///   - folder: The run, whose lock is held.
   ///   - version: The version of this program.
   ///   - disk: The disk.
-  ///   - ingredients: Says what jobs are made from.
-  ///   - makeOrders: Says what is to be answered, from the identities of all jobs; no two orders are about one job.
-  ///   - announce: Is given each answer that has somewhere to go; returns when that cannot be lost.
-  /// - Throws: `BatchError`, or what `ingredients` throws.
+  ///   - announce: Receives each answer that has an address, and returns once the announcement is durable.
+  /// - Throws: `RunError`.
   public init(
-    jobs: some Sequence<Job>, in folder: RunFolder, version: String, on disk: Disk = Disk(),
-    ingredients: @escaping (ImageSettings) throws -> JobIngredients, orders makeOrders: ([JobID]) -> [ResponseOrder],
+    _ newOrders: [ResponseOrder], jobs: JobList, in folder: RunFolder, version: String, on disk: Disk = Disk(),
     announce: @escaping (Announcement) throws -> Void
   ) throws {
     self.folder = folder
     self.version = version
     self.disk = disk
-    self.ingredients = ingredients
     self.announce = announce
-    self.jobs = AnySequence(jobs)
-    ids = try jobs.map { JobID($0.settings, try ingredients($0.settings)) }
-    orders = Array(repeating: -1, count: ids.count)
-    earlierPlaces = orders
+    self.jobs = jobs
+    orders = Array(repeating: -1, count: jobs.count)
+    earlierJobs = orders
     try disk.makeFolder(folder.responses)
     try AtomicFile.removeTemporaries(in: folder.responses, on: disk)
     record = try ResponseRecord(folder, on: disk)
-    for order in makeOrders(ids) {
-      let digest = order.digest(ids[order.jobs])
+    for order in newOrders {
+      let digest = order.digest(jobs.ids[order.jobs])
       if let entry = record.entries[order.id], entry.digest == digest, entry.status == .completed,
         access(path(order), F_OK) == 0
       {
         continue
       }
-      for place in order.jobs {
-        orders[place] = Int32(desks.count)
-        earlierPlaces[place] = lastPlaces.updateValue(Int32(place), forKey: ids[place]) ?? -1
+      for index in order.jobs {
+        orders[index] = Int32(desks.count)
+        earlierJobs[index] = lastJobs.updateValue(Int32(index), forKey: jobs.ids[index]) ?? -1
       }
       desks.append(
         Desk(
@@ -101,7 +94,7 @@ public final class ResponseDesk {
 
   // MARK: The run
 
-  /// Takes in what happens in the run.
+  /// Follows the run.
   public func note(_ event: RunEvent) {
     switch event {
     case .imageFound(let job, let id): settle(id, job) { .found }
@@ -117,7 +110,7 @@ public final class ResponseDesk {
     }
   }
 
-  /// Why a job should not go on: its request has taken longer than it was given. Nothing as long as it may.
+  /// Why a job must end: its request has taken longer than it may; nil while it has time.
   public func deadline(for job: Job) -> String? {
     guard let index = desk(job) else { return nil }
     if let lateness = desks[index].lateness { return lateness }
@@ -137,41 +130,41 @@ public final class ResponseDesk {
   }
 
   private func settle(_ id: JobID, _ job: Job, _ image: () -> Image) {
-    var places: [Int] = []
-    var next = lastPlaces[id] ?? -1
+    var equalJobs: [Int] = []
+    var next = lastJobs[id] ?? -1
     while next >= 0 {
-      places.append(Int(next))
-      next = earlierPlaces[Int(next)]
+      equalJobs.append(Int(next))
+      next = earlierJobs[Int(next)]
     }
     // In the order of the requests.
-    for place in places.reversed() {
-      let index = Int(orders[place])
-      let number = place - desks[index].order.jobs.lowerBound
-      // Equal jobs are told of one by one, and the first settles all of them.
-      guard desks[index].missing > 0, case .missing = desks[index].images[number] else { continue }
-      desks[index].images[number] = image()
-      desks[index].missing -= 1
-      guard desks[index].missing == 0, failure == nil else { continue }
+    for index in equalJobs.reversed() {
+      let desk = Int(orders[index])
+      let number = index - desks[desk].order.jobs.lowerBound
+      // One event settles all equal jobs; later events for them change nothing.
+      guard desks[desk].missing > 0, case .missing = desks[desk].images[number] else { continue }
+      desks[desk].images[number] = image()
+      desks[desk].missing -= 1
+      guard desks[desk].missing == 0, failure == nil else { continue }
       do {
-        try answer(desks[index], job)
+        try answer(desks[desk], job)
       } catch {
         failure = error
       }
-      desks[index].images = []
+      desks[desk].images = []
     }
   }
 
-  /// Answers the requests that were begun and that this run does not bring to their end.
+  /// Answers the requests that this run began and does not finish.
   ///
-  /// - Parameter reason: Why it does not.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Parameter reason: Why not.
+  /// - Throws: `RunError.notWritten`.
   public func cancel(_ reason: String) throws {
     for desk in desks where desk.begin != nil && desk.missing > 0 { try give(desk, .cancelled, error: reason) }
   }
 
-  /// Tells of an answer that could not be written.
+  /// Ends the work.
   ///
-  /// - Throws: What kept it from being written.
+  /// - Throws: Why an answer could not be written, if one could not.
   public func close() throws {
     if let failure { throw failure }
   }
@@ -189,15 +182,15 @@ public final class ResponseDesk {
       error: desk.lateness ?? Self.error(errors, of: desk.images.count))
   }
 
-  /// Makes an answer durable: first the document, then its place in the outbox, then the note that it was given. What a
-  /// crash leaves undone of these is done by the next run, under the same key.
+  /// Makes an answer durable: first the document, then its entry in the outbox, then its line in `responses.jsonl`. After a
+  /// crash between these, the next run does the rest under the same key.
   private func give(
     _ desk: Desk, _ status: ResponseStatus, output: ResponseDocument.Output? = nil, error: String? = nil,
     executionTime: Int64? = nil
   ) throws {
     let (order, path) = (desk.order, path(desk.order))
     let entry = ResponseRecord.Entry(id: order.id, status: status, digest: desk.digest, error: error)
-    // What was told of and has not changed is not told of again every night.
+    // A failure that was announced is not announced again every night unless it changes.
     if status != .completed, record.entries[order.id] == entry, access(path, F_OK) == 0 { return }
     let document = ResponseDocument(
       order: order, status: status, delayTime: milliseconds(from: start, to: desk.begin ?? .now),
@@ -211,36 +204,36 @@ public final class ResponseDesk {
     try record.append(entry)
   }
 
-  /// What an answer says where images failed.
+  /// The error of an answer whose images failed.
   private static func error(_ errors: [String], of count: Int) -> String? {
     guard let first = errors.first else { return nil }
     return count == 1 ? first : "\(errors.count) of \(count) images failed: \(first)"
   }
 
-  /// The settings of all images of an order, the last of which to come was `job`.
+  /// The settings of all images of an order, of which `job` was made last.
   private func settings(_ order: ResponseOrder, _ job: Job) -> [ImageSettings] {
     if let settings = order.settings { return (0..<order.jobs.count).map(settings) }
     if order.jobs.count == 1 { return [job.settings] }
-    return jobs.dropFirst(order.jobs.lowerBound).prefix(order.jobs.count).map(\.settings)
+    return jobs.jobs.dropFirst(order.jobs.lowerBound).prefix(order.jobs.count).map(\.settings)
   }
 
   private func output(_ desk: Desk, _ job: Job) throws -> (ResponseDocument.Output, seconds: Double) {
     let settings = settings(desk.order, job)
-    let made = try ingredients(settings[0])
+    let made = jobs.ingredients(at: desk.order.jobs.lowerBound)
     var files: [String] = []
     var infotexts: [String] = []
     var seconds = 0.0
     var timestamp = desk.timestamp
     for (number, image) in desk.images.enumerated() {
-      let place = desk.order.jobs.lowerBound + number
+      let index = desk.order.jobs.lowerBound + number
       switch image {
       case .made(let file, let time):
         files.append(folder.file(file))
         seconds += time
-        infotexts.append(Infotext(settings[number], try ingredients(settings[number]), version: version).text)
+        infotexts.append(Infotext(settings[number], jobs.ingredients(at: index), version: version).text)
       case .found:
-        guard let details = try finished.get().details(ids[place]) else {
-          throw BatchError.damaged(path: folder.journal, problem: "it lost an image; give the same command again")
+        guard let details = try finished.get().details(jobs.ids[index]) else {
+          throw RunError.damaged(path: folder.journal, problem: "it lost an image; run the same command again")
         }
         files.append(folder.file(details.file))
         seconds += details.seconds ?? 0

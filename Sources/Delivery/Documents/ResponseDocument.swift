@@ -3,21 +3,21 @@ import Imaging
 import JSON
 import Runs
 
-/// How a request ended, by the words of serverless platforms.
+/// How a request ended, in the terms of serverless platforms.
 public enum ResponseStatus: String, Sendable {
-  /// All of its images are there.
+  /// All of its images exist.
   case completed = "COMPLETED"
   /// Some image could not be made.
   case failed = "FAILED"
   /// It took longer than its `policy` allows.
   case timedOut = "TIMED_OUT"
-  /// The run was told to end before it was done.
+  /// The run was cancelled before it was done.
   case cancelled = "CANCELLED"
 }
 
 /// The answer to a request, as serverless platforms post it to a webhook: `responses/<id>.json`.
 struct ResponseDocument {
-  /// What a request that was done has to show.
+  /// The result of a completed request.
   struct Output {
     /// Paths of the images, in order.
     var files: [String]
@@ -31,7 +31,7 @@ struct ResponseDocument {
   var delayTime: Int64
   /// Milliseconds of work on it, in all runs.
   var executionTime: Int64
-  /// Nothing where there is an error.
+  /// nil if there is an error.
   var output: Output?
   var error: String?
 
@@ -40,7 +40,7 @@ struct ResponseDocument {
   /// - Parameters:
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
-  /// - Throws: `BatchError` when an image cannot be read or the file not be written.
+  /// - Throws: `RunError` when an image cannot be read or the file not be written.
   func write(to path: String, on disk: Disk) throws {
     try DerivedFile.write(to: path, on: disk) { append in
       var writer = JSONWriter()
@@ -76,12 +76,12 @@ struct ResponseDocument {
 
   private static func bytes(_ path: String) throws -> Data {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw BatchError.notRead(path: path, code: errno == 0 ? ENOENT : errno)
+      throw RunError.notRead(path: path, code: errno == 0 ? ENOENT : errno)
     }
     return data
   }
 
-  /// The images side by side as in the webui: as many rows as columns, or about; white where there is none.
+  /// The images in a grid as in the webui, with about as many rows as columns; empty cells are white.
   private static func grid(_ output: Output) throws -> String {
     let images = try output.files.map { try PNGFile(decoding: [UInt8](bytes($0))).image }
     let (width, height) = (images[0].width, images[0].height)

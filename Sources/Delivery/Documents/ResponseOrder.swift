@@ -2,32 +2,33 @@ import Crypto
 import Infotext
 import JSON
 import Recipes
+import Runs
 import Settings
 import Text
 
-/// What is to be answered: images of a plan that belong together, and what asked for them.
+/// What to answer: images of a plan that belong together, and the request for them.
 public struct ResponseOrder: Sendable {
-  /// Names the answer, and its file.
+  /// The name of the answer and of its file.
   public var id: String
   /// What was asked for, for the answer's `input`.
   public var input: JSONValue
   /// What was asked for with all defaults, for the answer's `parameters`.
   public var parameters: JSONValue
-  /// The places of the images in the plan.
+  /// The indices of the images in the plan.
   public var jobs: Range<Int>
   /// Where to announce the answer.
   public var webhook: WebhookAddress?
   /// How long the work may take, in milliseconds.
   public var executionTimeout: Int64?
-  /// How long after the start of the run the answer is of any use, in milliseconds.
+  /// How long after the start of the run the answer is still wanted, in milliseconds.
   public var timeToLive: Int64?
   /// Whether the answer holds the images.
   public var sendsImages: Bool
-  /// Whether a grid stands before several images.
+  /// Whether a grid precedes several images.
   public var makesGrid: Bool
-  /// What the answer's `info` has of the request.
+  /// What the answer's `info` takes from the request.
   public var info: GenerationInfo.Request
-  /// Gives the settings of an image, by its number among those of the order; nothing where the plan's jobs have to be asked.
+  /// Returns the settings of an image by its number within the order; nil if they have to be looked up in the plan.
   let settings: (@Sendable (Int) -> ImageSettings)?
 
   /// The order of a request.
@@ -51,16 +52,15 @@ public struct ResponseOrder: Sendable {
   /// The orders of a recipe's webhook: one for the run, or one for each image.
   ///
   /// - Parameters:
-  ///   - webhook: What the recipe says.
+  ///   - webhook: The recipe's `webhook`.
   ///   - occasion: What is announced.
   ///   - recipe: The recipe as the manifest shows it.
   ///   - jobs: The plan's jobs.
-  ///   - ids: Their identities.
-  /// - Returns: Orders; equal jobs have one.
+  /// - Returns: Orders; equal jobs share one.
   public static func orders(
-    of webhook: RecipeWebhook, per occasion: RecipeWebhook.Occasion, recipe: JSONValue, jobs: some Sequence<Job>,
-    ids: [JobID]
+    of webhook: RecipeWebhook, per occasion: RecipeWebhook.Occasion, recipe: JSONValue, jobs: JobList
   ) -> [ResponseOrder] {
+    let ids = jobs.ids
     switch occasion {
     case .run:
       var hash = SHA256()
@@ -70,11 +70,11 @@ public struct ResponseOrder: Sendable {
         ? [] : [ResponseOrder(id: id, input: recipe, parameters: recipe, jobs: 0..<ids.count, webhook)]
     case .job:
       var seen: Set<JobID> = []
-      return zip(jobs, ids).enumerated().compactMap { place, pair in
+      return zip(jobs.jobs, ids).enumerated().compactMap { index, pair in
         guard seen.insert(pair.1).inserted else { return nil }
         let settings = PictureRecipe.json(pair.0.settings)
         return ResponseOrder(
-          id: pair.1.description, input: settings, parameters: settings, jobs: place..<(place + 1), webhook)
+          id: pair.1.description, input: settings, parameters: settings, jobs: index..<(index + 1), webhook)
       }
     }
   }
@@ -93,7 +93,7 @@ public struct ResponseOrder: Sendable {
     settings = nil
   }
 
-  /// A digest of what is asked for and of the images that it comes to.
+  /// A digest of the request and of the images that it results in.
   func digest(_ ids: some Sequence<JobID>) -> String {
     var hash = SHA256()
     hash.update(data: Array(input.jsonText.utf8))

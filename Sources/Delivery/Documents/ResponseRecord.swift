@@ -13,10 +13,10 @@ final class ResponseRecord {
     var status: ResponseStatus
     /// What was asked for, and the images.
     var digest: String
-    /// Why there are no images.
+    /// Why images are missing.
     var error: String?
 
-    /// Tells this answer from others to the same request, in 16 hexadecimal digits; times and such do not count.
+    /// Distinguishes this answer from others to the same request, in 16 hexadecimal digits; times do not count.
     var fingerprint: String {
       Hexadecimal.text(SHA256.hash(data: Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
     }
@@ -33,7 +33,7 @@ final class ResponseRecord {
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   init(_ folder: RunFolder, on disk: Disk) throws {
     path = folder.responseRecord
     self.disk = disk
@@ -41,7 +41,7 @@ final class ResponseRecord {
     let bytes = isNew ? [] : [UInt8](FileManager.default.contents(atPath: path) ?? Data())
     let end = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     for line in bytes[..<end].split(separator: UInt8(ascii: "\n")) {
-      // A line that says nothing leaves its request unanswered.
+      // A line that cannot be read leaves its request unanswered.
       guard let entry = Entry(line: Array(line)) else { continue }
       entries[entry.id] = entry
     }

@@ -33,9 +33,9 @@ public final class Outbox {
   /// Opens the outbox of a run, which need not exist.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held for as long as the outbox is in use: so nobody else announces what is in it.
+  ///   - folder: The run, whose lock is held while the outbox is used, so that no other process announces the same.
   ///   - disk: The disk.
-  /// - Throws: `BatchError` when the folder cannot be read.
+  /// - Throws: `RunError` when the folder cannot be read.
   public init(_ folder: RunFolder, on disk: Disk = Disk()) throws {
     self.folder = folder
     self.disk = disk
@@ -44,7 +44,7 @@ public final class Outbox {
     for name in try AtomicFile.names(in: folder.outbox).sorted() {
       guard let number = Int(name.prefix { $0 != "-" }) else { continue }
       next = max(next, number + 1)
-      // A file that says nothing is left for a person to look at.
+      // A file that cannot be read is left for a person to look at.
       guard let entry = read(name) else { continue }
       if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
     }
@@ -67,9 +67,7 @@ public final class Outbox {
   func add(_ announcement: Announcement) throws -> Entry {
     if access(folder.outbox, F_OK) != 0 { try disk.makeFolder(folder.outbox) }
     chmod(folder.outbox, 0o700)
-    let digits = String(next)
-    let number = String(repeating: "0", count: max(0, 12 - digits.utf8.count)) + digits
-    let entry = Entry(announcement: announcement, file: "\(number)-\(announcement.id).json")
+    let entry = Entry(announcement: announcement, file: "\(next.padded(to: 12))-\(announcement.id).json")
     let value: JSONValue = [
       "id": .string(announcement.id), "key": .string(announcement.key), "url": .string(announcement.address.url),
       "document": .string(announcement.document), "queued": .string(Timestamp.now().iso),

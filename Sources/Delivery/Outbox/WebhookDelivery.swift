@@ -17,7 +17,7 @@ public final class WebhookDelivery: @unchecked Sendable {
     /// When the next attempt is due.
     var due = ContinuousClock.now
     var isBusy = false
-    /// Its first document has had all attempts; nothing is due until there is something new.
+    /// Its first document has had all attempts; nothing is due until there is a new one.
     var isResting = false
     /// How many documents in a row were refused for what they are.
     var refusals = 0
@@ -41,9 +41,9 @@ public final class WebhookDelivery: @unchecked Sendable {
   /// A delivery that begins at once with what earlier runs left in the outbox.
   ///
   /// - Parameters:
-  ///   - outbox: What is to be announced; nobody else uses it from now on.
+  ///   - outbox: What to announce; only the delivery uses it from now on.
   ///   - options: How often, and so on.
-  ///   - report: Told of everything that happens, from any thread, one after the other.
+  ///   - report: Receives every event, from any thread, one at a time.
   public init(_ outbox: Outbox, options: WebhookOptions, report: @escaping @Sendable (WebhookEvent) -> Void) {
     self.outbox = outbox
     self.options = options
@@ -55,10 +55,10 @@ public final class WebhookDelivery: @unchecked Sendable {
     }
   }
 
-  /// Announces a document; returns when the announcement cannot be lost any more, and waits for nothing else.
+  /// Announces a document; returns as soon as the announcement is durable.
   ///
   /// - Parameter announcement: What, and where to.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public func announce(_ announcement: Announcement) throws {
     try condition.withLock {
       append(try outbox.add(announcement))
@@ -67,7 +67,7 @@ public final class WebhookDelivery: @unchecked Sendable {
     }
   }
 
-  /// Waits until no attempt is due any more; what was not delivered stays in the outbox.
+  /// Waits until no attempt is due; what was not delivered stays in the outbox.
   ///
   /// - Parameter isStopped: Asked now and then; ends the waiting.
   public func finish(isStopped: () -> Bool) {
@@ -88,7 +88,7 @@ public final class WebhookDelivery: @unchecked Sendable {
     var lane = lanes[address.url] ?? Lane(origin: address.origin)
     lane.entries.append(entry)
     tidy(&lane)
-    // All is tried again, whatever was found out before.
+    // Everything is tried again.
     if let scout = scouts[lane.origin], (scout == address.url ? lane : lanes[scout])?.isResting != false {
       scouts[lane.origin] = nil
     }

@@ -70,7 +70,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     state.withLock { $0.answer = answer }
   }
 
-  // MARK: What the session says
+  // MARK: URLSession's callbacks
 
   func urlSession(
     _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,

@@ -9,16 +9,16 @@ public struct WebhookOptions: Sendable {
   public var interval = Duration.seconds(10)
   /// How long an attempt may take, besides a second for each MiB of the document.
   public var timeout = Duration.seconds(30)
-  /// What documents are signed with; nothing for no signature.
+  /// The secret that signs documents; nil for no signature.
   public var secret: [UInt8]?
   /// What the program calls itself.
   public var userAgent = "sdbatch"
 
-  /// The usual attempts: three, ten seconds apart, of thirty seconds at most.
+  /// The defaults: three attempts, ten seconds apart, of at most thirty seconds each.
   public init() {}
 
-  /// What a process's environment says: `SDBATCH_WEBHOOK_SECRET`, `SDBATCH_WEBHOOK_ATTEMPTS`, and in seconds
-  /// `SDBATCH_WEBHOOK_INTERVAL` and `SDBATCH_WEBHOOK_TIMEOUT`; what it does not say, or leaves empty, is as usual.
+  /// Reads a process's environment: `SDBATCH_WEBHOOK_SECRET`, `SDBATCH_WEBHOOK_ATTEMPTS`, and in seconds
+  /// `SDBATCH_WEBHOOK_INTERVAL` and `SDBATCH_WEBHOOK_TIMEOUT`; missing or empty variables have the defaults.
   ///
   /// - Parameters:
   ///   - environment: The process's environment variables.
@@ -44,11 +44,11 @@ public struct WebhookOptions: Sendable {
   }
 }
 
-/// A variable of the environment that says something else than it should.
+/// An environment variable with a wrong value.
 public struct WebhookOptionError: InputFailure, Hashable, CustomStringConvertible {
   /// The variable.
   public var name: String
-  /// What it says.
+  /// Its value.
   public var found: String
   /// What it could say.
   public var expected: String

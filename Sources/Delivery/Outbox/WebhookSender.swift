@@ -89,7 +89,7 @@ final class WebhookSender: Sendable {
 
   private func request(_ announcement: Announcement, _ body: Data) -> URLRequest? {
     guard var parts = URLComponents(string: announcement.address.url) else { return nil }
-    // Name and password are sent as the header that they stand for.
+    // Name and password are sent as a header.
     let (user, password) = (parts.user, parts.password)
     (parts.user, parts.password, parts.fragment) = (nil, nil, nil)
     guard let url = parts.url else { return nil }

@@ -1,4 +1,4 @@
-"""Writes the trained model as it is shipped: float16, without the paths of the machine that trained it.
+"""Writes the trained model for release: in float16, without the paths of the machine that trained it.
 
     python export.py FOLDER ../Resources/demo
 """

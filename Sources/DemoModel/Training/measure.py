@@ -1,7 +1,7 @@
-"""Measures how well pictures show what their prompts say, by looking at the pixels.
+"""Measures by the pixels how well images show what their prompts describe.
 
     python measure.py --truth 500                        the measure itself, on drawn scenes
-    python measure.py --sdbatch PROGRAM --count 200 DIR  on pictures of random prompts and seeds that sdbatch makes in DIR
+    python measure.py --sdbatch PROGRAM --count 200 DIR  on images of random prompts and seeds that sdbatch makes in DIR
                       [--cfg 6] [--steps 20] [--sampler NAME] [--seed 1]
 
 Prints, for one object: background, colour and shape right; for two: both colours in their places, and both shapes as well.
@@ -46,7 +46,7 @@ def background_of(picture):
 
 
 def objects_mask(picture, background):
-    """Where the picture is neither background, in any light, nor its shadow."""
+    """Where the image is neither background, in any light, nor its shadow."""
     shades = np.linspace(0.68, 1.12, 23)[:, None, None, None] * background
     distance = np.linalg.norm(lab(np.clip(shades, 0, 255)) - lab(picture)[None], axis=-1).min(0)
     return distance > 14
@@ -80,7 +80,7 @@ def shape_of(mask):
 
 
 def largest_part(mask):
-    """The largest part that hangs together, so that a speck elsewhere does not move the centre."""
+    """The largest connected part, so that a speck elsewhere does not move the centre."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
         padded = np.pad(labels, 1)
@@ -97,7 +97,7 @@ def largest_part(mask):
 
 
 def color_of(picture, mask, thing):
-    """The colour that most of the object has, beside what the shape has of its own (roof and door, trunk, eye, centre)."""
+    """The colour of most of the object, without the fixed colours of the shape (roof and door, trunk, eye, centre)."""
     if mask.sum() < 20:
         return None
     counts = np.bincount(nearest_color(picture[mask].reshape(-1, 3)), minlength=len(NAMES)).astype(float)
@@ -107,7 +107,7 @@ def color_of(picture, mask, thing):
 
 
 def look(scene, picture):
-    """What is right: names of findings to bools."""
+    """Which properties are right: a bool for each name."""
     background, color = background_of(picture)
     mask = objects_mask(picture, color)
     middle = world.SIZE // 2
@@ -133,11 +133,11 @@ def report(findings):
         chosen = [found for found in findings if (wanted[1] in found)]
         if chosen:
             shares = ", ".join(f"{name} {sum(found[name] for found in chosen) / len(chosen):.1%}" for name in wanted)
-            print(f"{kind} ({len(chosen)} pictures): {shares}")
+            print(f"{kind} ({len(chosen)} images): {shares}")
 
 
 def make(options):
-    """Has sdbatch make pictures of random scenes; yields each scene with its picture."""
+    """Has sdbatch make images of random scenes; yields each scene with its image."""
     rng = random.Random(options.seed)
     scenes = [world.random_scene(rng) for _ in range(options.count)]
     options.folder.mkdir(parents=True, exist_ok=True)

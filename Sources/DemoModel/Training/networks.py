@@ -15,7 +15,7 @@ STEPS = 1000
 
 
 def byte_letters():
-    """The 256 letters that CLIP's byte-level vocabulary writes bytes with."""
+    """The 256 characters that represent bytes in CLIP's byte-level vocabulary."""
     plain = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
     others = [byte for byte in range(256) if byte not in plain]
     return [chr(byte) for byte in plain] + [chr(256 + i) for i in range(len(others))]
@@ -53,7 +53,7 @@ def write_tokenizer(folder):
 
 
 def token_ids(tokenizer, captions):
-    """[captions, 77]: begin, the caption, then end to the last place, as the webui pads."""
+    """[captions, 77]: begin, the caption, then end tokens up to the last position, as the webui pads."""
     begin, end = tokenizer.convert_tokens_to_ids(["<|startoftext|>", "<|endoftext|>"])
     ids = torch.full((len(captions), TOKENS), end)
     for row, text in zip(ids, captions):
@@ -71,7 +71,7 @@ def text_encoder(tokenizer):
 
 
 def unet():
-    # Two heads: with eight of 8 channels, as SD 1.x's count would have it, attention alone is most of a step on a CPU.
+    # Two heads: with eight heads of 8 channels, as in SD 1.x, attention would take most of a step on a CPU.
     network = UNet2DConditionModel(
         sample_size=world.SIZE // 8, block_out_channels=(64, 128, 128, 128), layers_per_block=1, cross_attention_dim=128,
         attention_head_dim=2)
@@ -96,7 +96,7 @@ def to_signal(pictures):
 
 
 class Progress:
-    """Minutes of training so far, over all resumed runs, and the loss written to a table that the card's curve is drawn from."""
+    """Counts the minutes of training over all resumed runs, and writes the loss to the table of the model card's curve."""
 
     def __init__(self, path, seconds=0.0):
         self.path, self.seconds = pathlib.Path(path), seconds

@@ -1,9 +1,9 @@
-"""Teaches the text encoder to read: from the tokens after a caption, linear layers must tell what stands where.
+"""Teaches the text encoder to read: from the tokens after a caption, linear layers must predict what is where.
 
     python train_text.py FOLDER MINUTES [--threads N]
 
 Writes FOLDER/tokenizer, FOLDER/text_encoder and FOLDER/text.tsv. The linear layers are thrown away; what stays is a context from
-which the UNet has the layout at hand, rather than having to learn English through its own loss. It is cheap: no pictures are drawn.
+which the UNet has the layout at hand, rather than having to learn English through its own loss. It is cheap: no images are drawn.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * elapsed / end) + 0.01)
         ids = networks.token_ids(tokenizer, captions)
-        # Short sequences most of the time; all 77 places have to be met.
+        # Mostly short sequences, but all 77 positions have to be trained.
         length = networks.TOKENS if step % 8 == 0 else 34
         with torch.autocast("cpu", torch.bfloat16):
             context = text(ids[:, :length]).last_hidden_state

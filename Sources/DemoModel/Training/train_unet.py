@@ -7,7 +7,7 @@ A second run goes on. The learning rate is level, and falls to nothing over the 
 later has none.
 
 The network predicts v (Salimans & Ho 2022): where there is most noise, the background and the colours are decided, and there the
-loss of a network that predicts the noise hardly weighs the picture at all.
+loss of a network that predicts the noise hardly depends on the image at all.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import world
 RATE = 8e-4
 # One caption in ten is empty, for classifier-free guidance.
 EMPTY = 0.1
-# Latents are drawn anew all the time, and each is met several times, with other noise and words.
+# New latents are drawn all the time, and each is used several times, with different noise and words.
 POOL_START, POOL_END, NEW_PER_STEP = 2048, 40_000, 4
 
 
@@ -121,7 +121,7 @@ def main():
         latent = pool.latents[chosen].to(device).float() * scale
         with torch.no_grad(), torch.autocast(device, torch.bfloat16):
             context = text(networks.token_ids(tokenizer, captions).to(device)).last_hidden_state.bfloat16()
-        # One timestep from each of as many equal parts as there are samples: less of the loss's noise is due to chance.
+        # One timestep from each of as many equal parts as there are samples, which makes the loss less noisy.
         parts = (torch.arange(options.batch) + torch.rand(options.batch)) * (networks.STEPS / options.batch)
         timestep = parts.long().clamp(max=networks.STEPS - 1).to(device)
         alpha = alphas[timestep][:, None, None, None]

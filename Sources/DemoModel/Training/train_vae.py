@@ -67,14 +67,14 @@ def main():
         with torch.autocast("cpu", torch.bfloat16):
             with torch.set_grad_enabled(not options.decoder):
                 mean_latent = vae.encode(x).latent_dist.mean
-            # The decoder will get latents that a UNet made, which are never quite right.
+            # The decoder will get latents from a UNet, which are never quite right.
             latent = mean_latent + 0.08 * torch.randn_like(mean_latent)
             y = vae.decode(latent).sample
         y = y.float()
         loss = (y - x).abs().mean() + 2 * (y - x).square().mean()
         for a, b in zip(gradients(y), gradients(x)):
             loss = loss + 0.7 * (a - b).abs().mean()
-        # Holds the latents' scale, which noise alone would blow up.
+        # Limits the latents' scale, which the added noise would otherwise increase.
         total = loss + 2e-3 * mean_latent.float().square().mean()
         optimizer.zero_grad()
         total.backward()

@@ -25,7 +25,7 @@ SHAPES = [
 ]
 # The word, its share of the scenes, and the size against the word's absence.
 SIZES = {"small": 0.66, "": 1.0, "big": 1.35}
-# How two objects stand: the words between the first named and the second, and where the first is.
+# The arrangements of two objects: the words between the first and the second, and where the first one is.
 RELATIONS = {
     "left of": "left", "to the left of": "left", "right of": "right", "to the right of": "right",
     "and": "left", "next to": "left", "above": "above", "below": "below",
@@ -80,7 +80,7 @@ def name(thing):
 
 
 def caption(scene, rng, with_background=True):
-    """One of the ways to say what the scene shows."""
+    """One of the possible captions of the scene."""
     if scene.arrangement == "single":
         text = name(scene.objects[0])
         text = text if rng.random() < 0.2 else article(text)
@@ -113,7 +113,7 @@ def disc(x, y, radius):
 
 
 def ellipse(x, y, width, height):
-    """Good near the edge, which is where it is looked at."""
+    """Accurate near the edge, which is where it is evaluated."""
     k = np.hypot(x / width, y / height)
     return k * (k - 1) / np.maximum(np.hypot(x / width**2, y / height**2), 1e-6)
 
@@ -147,7 +147,7 @@ def darker(color, factor):
 
 
 def parts(thing, x, y):
-    """What an object consists of, lowest first: signed distances, colours, and whether it is of the named colour."""
+    """The parts of an object, lowest first: signed distances, colours, and whether a part has the named colour."""
     color = COLORS[thing.color]
     shape = thing.shape
     if shape == "circle":
@@ -207,14 +207,14 @@ def coverage(distance, size):
 
 
 def draw(scene, size=SIZE):
-    """The picture, uint8 [size, size, 3]."""
+    """The image, uint8 [size, size, 3]."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) * (2 / size) - 1
     picture = np.array(COLORS[scene.background], np.float32) * (1 - 0.07 * axis[:, None, None]) + np.zeros((size, size, 1), np.float32)
     for thing in scene.objects:
         x, y = local(thing, size)
         drawn = parts(thing, x, y)
         outline = np.minimum.reduce([part[0] for part in drawn])
-        # A soft shadow, below and to the right: the silhouette's distance, moved and ramped.
+        # A soft shadow, below and to the right: a ramp of the silhouette's distance, moved.
         step = round(0.03 * size)
         shadow = np.pad(outline, ((step, 0), (step, 0)), mode="edge")[:size, :size] * thing.radius
         picture *= 1 - 0.22 * np.clip(0.5 - shadow / 0.12, 0, 1)[..., None]

@@ -1,6 +1,7 @@
 import Networks
 import Prompts
 import Settings
+import TensorFiles
 import Weights
 
 /// The LoRAs and embeddings that prompts may name: where they are, and everything known without reading their weights.

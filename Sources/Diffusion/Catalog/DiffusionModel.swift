@@ -1,6 +1,7 @@
 import Networks
 import Sampling
 import Settings
+import TensorFiles
 import Tensors
 import Tokenization
 import Weights
@@ -32,13 +33,13 @@ protocol DiffusionModel: Sendable {
   var vocabularySHA256: String { get }
 
   /// The SHA-256 of the file, or of the folder's files that are used.
-  func sha256(_ digests: DigestCache) throws(WeightError) -> String
+  func sha256(_ digests: DigestCache) throws(TensorFileError) -> String
 
   /// Throws `WeightError` if tensors are missing, misshapen or unknown; with a separate VAE, the model's own is not checked.
   func check(hasSeparateVAE: Bool) throws(WeightError)
 
-  /// Throws `WeightError.changed` if a file was written to since it was opened.
-  func requireUnchanged() throws(WeightError)
+  /// Throws `TensorFileError.changed` if a file was written to since it was opened.
+  func requireUnchanged() throws(TensorFileError)
 
   // MARK: Latents
 

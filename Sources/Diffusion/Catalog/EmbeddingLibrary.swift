@@ -1,6 +1,7 @@
 import Prompts
 import Settings
 import Tokenization
+import TensorFiles
 import Weights
 
 /// The textual inversions that prompts for one model may name.

@@ -1,4 +1,5 @@
 import Foundation
+import TensorFiles
 import Weights
 
 /// The LoRAs in some folders, by the names that prompts may use.

@@ -7,7 +7,7 @@ import Sampling
 import Settings
 import Text
 import Tokenization
-import Weights
+import TensorFiles
 
 /// The models of jobs: where they are, what they are called, and everything known without reading their weights.
 final class ModelCatalog {
@@ -103,8 +103,8 @@ final class ModelCatalog {
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
   func passes(of job: ImageSettings) throws -> ImagePasses {
-    let first = try pass(job.firstPass)
-    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
+    let first = try pass(ImageSettings(job.firstPass))
+    guard var second = job.secondPass.map({ ImageSettings($0) }) else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
       second = try continued(
         second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"

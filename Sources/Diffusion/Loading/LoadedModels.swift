@@ -35,8 +35,7 @@ final class LoadedModels {
     let needed = pass.all.map(\.model)
     func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
     if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
-    self.compute.packing = packing
-    let compute = compute.with(precision: precision)
+    let compute = compute.with(precision: precision).with(packing)
     let new: LoadedModel
     if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
       try progress(.loading(vae?.identity.name ?? model.identity.name))

@@ -69,7 +69,7 @@ extension Engine {
     compute.profiler.begin("upscaling")
     let handover = ImageHandover(
       plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: NetworkOptions(parameters).padding,
-      compute: compute)
+      compute: compute.with(plan.packing))
     return try second.enlarged(image.loop.latent) { latent in
       // As in the webui, the last checkpoint that ran decodes, and the one that begins the second pass encodes.
       func model(_ settings: ImageSettings, _ pass: ImagePass) throws -> LoadedModel {

@@ -16,9 +16,6 @@ struct SecondPass {
   private let upscaler: UpscalerReference
   private let training: TrainingSchedule
 
-  /// The longest side of an image, in pixels.
-  private static let sizeLimit = 8192
-
   /// The second pass of a job; nil if it has none.
   ///
   /// - Parameters:
@@ -44,11 +41,8 @@ struct SecondPass {
 
   /// Throws `EngineError.hiresSize` if the image of the second pass would be too small or too large.
   static func check(_ job: ImageSettings) throws {
-    guard let size = job.hiresSize else { return }
-    let sides = [size.finalWidth, size.finalHeight, size.width, size.height]
-    guard sides.allSatisfy({ (8...sizeLimit).contains($0) }) else {
-      throw EngineError.hiresSize(width: size.width, height: size.height, limit: sizeLimit)
-    }
+    guard let size = job.hiresSize, !size.isPossible else { return }
+    throw EngineError.hiresSize(width: size.width, height: size.height, limit: SizeLimit.sides.upperBound)
   }
 
   /// The width that the image is enlarged to before it is cropped, in pixels.

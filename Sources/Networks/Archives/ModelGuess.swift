@@ -1,3 +1,5 @@
+import TensorFiles
+import Text
 import Weights
 
 /// What a file of tensors holds if it is not a whole model. The names of its tensors give the kind, and the loader of that kind

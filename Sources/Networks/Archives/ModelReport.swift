@@ -1,3 +1,4 @@
+import TensorFiles
 import Weights
 
 /// What a model file is, by its list of tensors alone, whether this version runs it or not.
@@ -29,7 +30,7 @@ public struct ModelReport: Sendable {
     /// Number of parameters, not counting integers such as positions.
     public var parameterCount: Int
     /// The types of the parameters, the most frequent first.
-    public var elementTypes: [(type: WeightElementType, count: Int)]
+    public var elementTypes: [(type: StoredElementType, count: Int)]
     /// Its sizes, under diffusers names.
     public var sizes: [(name: String, values: [Int])]
     /// For an adapter: the number of modules of each kind.
@@ -93,11 +94,10 @@ public struct ModelReport: Sendable {
 
   /// Inspects the file or folder at `path`.
   ///
-  /// Throws `WeightError.unreadable`, `.damaged` or `.refused` if it cannot be read, and `.unsupported` for folders and files of
-  /// unknown formats.
+  /// Throws `WeightError.file` for a file that cannot be read, and `.unsupported` for a folder of another kind of model.
   public init(path: String) throws(WeightError) {
     var file: TensorFile?
-    if !Checkpoint.isFolder(path) { file = try TensorFile(path: path) }
+    if !ModelFiles.isFolder(path) { file = try WeightError.wrapping(try TensorFile(path: path)) }
     do throws(WeightError) {
       self.init(try ModelArchive.open(path: path), file)
       return
@@ -174,11 +174,11 @@ extension ModelReport.Part {
     self.init(name, weights.store.all, sizes)
   }
 
-  init(_ name: String, _ tensors: [WeightTensor], _ sizes: [(name: String, values: [Int])]) {
+  init(_ name: String, _ tensors: [StoredTensor], _ sizes: [(name: String, values: [Int])]) {
     self.name = name
     self.sizes = sizes
     tensorCount = tensors.count
-    var counts: [WeightElementType: Int] = [:]
+    var counts: [StoredElementType: Int] = [:]
     for tensor in tensors where tensor.elementType.hasFractions {
       counts[tensor.elementType, default: 0] += tensor.elementCount
     }
@@ -189,7 +189,7 @@ extension ModelReport.Part {
   }
 }
 
-extension WeightElementType {
+extension StoredElementType {
   /// Whether values of this type are weights rather than positions or flags.
   fileprivate var hasFractions: Bool {
     switch self {

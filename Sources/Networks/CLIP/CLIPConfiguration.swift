@@ -45,7 +45,7 @@ extension CLIPConfiguration {
   ///   - network: The text encoder.
   ///   - role: How the family uses it.
   /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: Checkpoint.Network, role: ModelFamily.TextEncoder) throws(WeightError) {
+  init(_ network: ModelFiles.Network, role: ModelFamily.TextEncoder) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
@@ -83,14 +83,14 @@ extension CLIPConfiguration {
     lacksLastLayer = role.output == .penultimateNormed
   }
 
-  private mutating func measure(_ network: Checkpoint.Network, _ role: ModelFamily.TextEncoder) throws(WeightError) {
+  private mutating func measure(_ network: ModelFiles.Network, _ role: ModelFamily.TextEncoder) throws(WeightError) {
     let root = network.store.root
     let path = network.store.path
     let parts = ["layer_norm1.weight", "layer_norm2.weight", "self_attn.q_proj.weight", "mlp.fc1.weight"]
     let last = (0..<NetworkLimit.textLayers.upperBound).last { layer in
       parts.contains { root.contains("encoder.layers.\(layer).\($0)") }
     }
-    guard let last else { throw .damaged(path: path, reason: "its text encoder has no layers") }
+    guard let last else { throw .file(.damaged(path: path, reason: "its text encoder has no layers")) }
     layerCount = last + 1
     func inLayers(_ names: String...) -> [String] {
       (0...last).flatMap { layer in names.map { "encoder.layers.\(layer).\($0)" } }

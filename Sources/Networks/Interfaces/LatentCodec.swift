@@ -1,3 +1,4 @@
+import TensorFiles
 import Tensors
 import Weights
 
@@ -92,8 +93,8 @@ public struct LatentCodecFiles<Configuration: Sendable>: Sendable {
     self.scale = scale
   }
 
-  /// Throws `WeightError.changed` if a file was written to since it was opened.
-  public func requireUnchanged() throws(WeightError) { try weights.store.requireUnchanged() }
+  /// Throws `TensorFileError.changed` if a file was written to since it was opened.
+  public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
 }
 
 /// A decoder in a model's files.

@@ -8,15 +8,15 @@ public final class Convolution2D {
   private let step: Int
   private let start: Int
 
-  /// Reads `weight` and, if the layer has one, `bias`.
+  /// Reads `weight`, and `bias` if the layer has one.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - inputs: Channels that go in.
-  ///   - outputs: Channels that come out.
+  ///   - w: The weights of this layer.
+  ///   - inputs: Input channels.
+  ///   - outputs: Output channels.
   ///   - step: 1, or 2 to halve the image.
   ///   - start: The row and column of the first pixel that is convolved: 0, or 1 with a step of 2.
-  ///   - hasBias: Whether a bias is expected.
+  ///   - hasBias: Whether the layer has a bias.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -29,7 +29,7 @@ public final class Convolution2D {
       let algorithm = ConvolutionAlgorithm.of(
         inputs: inputs, outputs: outputs, step: step, elementType: compute.elementType, packing: compute.packing)
       return try w.matrix(
-        "weight", shape: [outputs, inputs, 3, 3], bias: bias, algorithm: algorithm, compute: compute)
+        "weight", shape: [outputs, inputs, 3, 3], bias: bias, layer: .convolution(algorithm), compute: compute)
     }
     self.step = step
     self.start = start
@@ -41,8 +41,8 @@ public final class Convolution2D {
   ///   - x: `[batch, height, width, inputs]` with a border.
   ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
   ///   - residual: Added to the result.
-  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
-  ///   - compute: What the arithmetic runs on.
+  ///   - elementType: The element type of the result; by default `x`'s.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func forward(
     _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute

@@ -3,7 +3,7 @@ import Weights
 
 /// A table with one row for each token or position.
 public struct Embedding {
-  /// Rows of the table.
+  /// The number of rows.
   public let count: Int
   /// Floats in a row.
   public let width: Int
@@ -12,7 +12,7 @@ public struct Embedding {
   /// Reads `weight`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
+  ///   - w: The weights of this layer.
   ///   - count: Rows.
   ///   - width: Floats in a row.
   /// - Throws: `WeightError`.
@@ -22,7 +22,7 @@ public struct Embedding {
     self.width = width
   }
 
-  /// The row's floats.
+  /// The floats of one row.
   ///
   /// - Parameter row: 0 to `count - 1`.
   public subscript(_ row: Int) -> ArraySlice<Float> { table[row * width..<(row + 1) * width] }

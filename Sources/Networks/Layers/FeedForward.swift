@@ -5,15 +5,15 @@ import Weights
 public final class FeedForward {
   private let name: String
   private let expand: Linear
-  /// Whether `expand` gates.
+  /// Whether `expand` multiplies by the gates itself.
   private let isFused: Bool
   private let contract: Linear
 
   /// Reads `net.0.proj` and `net.2`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - channels: In and out; four times as many inside.
+  ///   - w: The weights of this layer.
+  ///   - channels: Input and output channels; there are four times as many inside.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
@@ -29,8 +29,8 @@ public final class FeedForward {
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
   ///   - residual: Added to the result.
-  ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  ///   - compute: What to compute on.
+  /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, residual: Tensor, _ compute: Compute) -> Tensor {
     let expanded = expand.forward(x, compute)
     let gated = isFused ? expanded : compute.measured(name, .activation, expanded) { compute.geglu(expanded) }

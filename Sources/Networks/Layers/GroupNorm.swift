@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Group normalisation, with what follows it in the same pass.
+/// Group normalisation, with the activation after it in the same pass.
 public struct GroupNorm {
   private let name: String
   private let factors: Patched<(gamma: [Float], beta: [Float])>
@@ -11,9 +11,9 @@ public struct GroupNorm {
   /// Reads `weight` and `bias`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
+  ///   - w: The weights of this layer.
   ///   - channels: A multiple of `groups`.
-  ///   - groups: Groups of channels.
+  ///   - groups: The number of groups that channels are divided into.
   ///   - epsilon: Added to the variance.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, groups: Int, epsilon: Float) throws {
@@ -25,14 +25,14 @@ public struct GroupNorm {
     self.epsilon = epsilon
   }
 
-  /// Normalises, then activates.
+  /// Normalises, then applies an activation.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - activation: What follows.
-  ///   - border: 1 when a 3x3 convolution reads the result.
-  ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  ///   - activation: The activation.
+  ///   - border: The border of the result: 1 if a 3x3 convolution reads it.
+  ///   - compute: What to compute on.
+  /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, activation: Activation, border: Int, _ compute: Compute) -> Tensor {
     let (gamma, beta) = factors.value
     return compute.measured(name, .groupNorm, x) {

@@ -10,8 +10,8 @@ public struct LayerNorm {
   /// Reads `weight` and `bias`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - channels: Width of a token.
+  ///   - w: The weights of this layer.
+  ///   - channels: Channels of a token.
   ///   - epsilon: Added to the variance.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, epsilon: Float = 1e-5) throws {
@@ -24,7 +24,7 @@ public struct LayerNorm {
 
   /// Normalises.
   ///
-  /// - Returns: Of `x`'s shape.
+  /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let (gamma, beta) = factors.value
     return compute.measured(name, .layerNorm, x) {

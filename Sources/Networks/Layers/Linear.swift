@@ -1,20 +1,20 @@
 import Tensors
 import Weights
 
-/// y = W x + b on the channels of every pixel; a 1x1 convolution is the same thing, and may be stored as one.
+/// y = W x + b for the channels of every pixel. A 1x1 convolution is the same layer, and files may store it as one.
 public final class Linear {
   private let name: String
   private let matrix: Patched<PanelMatrix>
 
-  /// Reads `weight` and, if the layer has one, `bias`.
+  /// Reads `weight`, and `bias` if the layer has one.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - inputs: Channels that go in.
-  ///   - outputs: Channels that come out.
-  ///   - hasBias: Whether a bias is expected.
-  ///   - isGated: Whether the weights make twice as many outputs, which become x · gelu(gate) in the same product; only where
-  ///     weights are quantised.
+  ///   - w: The weights of this layer.
+  ///   - inputs: Input channels.
+  ///   - outputs: Output channels.
+  ///   - hasBias: Whether the layer has a bias.
+  ///   - isGated: Whether there are weights for twice as many outputs, x and gates, which become x · gelu(gate) in the same
+  ///     product; only for quantised weights.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -24,7 +24,8 @@ public final class Linear {
     matrix = try Patched(w, ["weight", "bias"]) { () throws(WeightError) in
       let rows = isGated ? 2 * outputs : outputs
       let bias = hasBias ? try w.floats("bias", shape: [rows]) : nil
-      return try w.matrix("weight", shape: [rows, inputs], bias: bias, isGated: isGated, compute: compute)
+      return try w.matrix(
+        "weight", shape: [rows, inputs], bias: bias, layer: isGated ? .gatedLinear : .linear, compute: compute)
     }
   }
 
@@ -33,8 +34,8 @@ public final class Linear {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - residual: Added to the result.
-  ///   - elementType: What a number of the result is; `x`'s where nothing is said.
-  ///   - compute: What the arithmetic runs on.
+  ///   - elementType: The element type of the result; by default `x`'s.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(
     _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute

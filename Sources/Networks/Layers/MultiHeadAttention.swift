@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Where a checkpoint keeps the four projections of an attention layer, and which of them have a bias.
+/// The names of an attention layer's four projections in a model file, and whether the first three have a bias.
 public struct AttentionNames: Sendable {
   let query: String
   let key: String
@@ -9,18 +9,18 @@ public struct AttentionNames: Sendable {
   let output: String
   let hasInputBias: Bool
 
-  /// A UNet's transformers: `to_q`, `to_k`, `to_v` without bias, `to_out.0`.
+  /// A UNet's transformers: `to_q`, `to_k` and `to_v` without a bias, and `to_out.0`.
   public static let transformer = AttentionNames(
     query: "to_q", key: "to_k", value: "to_v", output: "to_out.0", hasInputBias: false)
-  /// A VAE's middle block: the same names, all with a bias.
+  /// A VAE's middle block: the same names, each with a bias.
   public static let vae = AttentionNames(
     query: "to_q", key: "to_k", value: "to_v", output: "to_out.0", hasInputBias: true)
-  /// CLIP: `q_proj`, `k_proj`, `v_proj`, `out_proj`, all with a bias.
+  /// CLIP: `q_proj`, `k_proj`, `v_proj` and `out_proj`, each with a bias.
   public static let clip = AttentionNames(
     query: "q_proj", key: "k_proj", value: "v_proj", output: "out_proj", hasInputBias: true)
 }
 
-/// Attention of every pixel or token to a sequence: its own, or the context.
+/// Attention of every pixel or token to a sequence: to its own, or to the context.
 public final class MultiHeadAttention {
   private let name: String
   private let heads: Int
@@ -32,13 +32,13 @@ public final class MultiHeadAttention {
   /// Reads the four projections.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - channels: Of the pixels; a multiple of `heads`.
-  ///   - sourceChannels: Of the sequence that is attended to.
+  ///   - w: The weights of this layer.
+  ///   - channels: Channels of the pixels; a multiple of `heads`.
+  ///   - sourceChannels: Channels of the sequence that is attended to.
   ///   - heads: How many heads share the channels.
-  ///   - names: Where the projections are.
+  ///   - names: The names of the projections.
   ///   - compute: The kernels to pack for.
-  ///   - sourceCompute: Likewise, for the keys and values; the same where nothing is said.
+  ///   - sourceCompute: The kernels to pack the keys' and values' weights for; by default `compute`.
   /// - Throws: `WeightError`.
   public init(
     _ w: WeightScope, channels: Int, sourceChannels: Int, heads: Int, names: AttentionNames, compute: Compute,
@@ -54,7 +54,7 @@ public final class MultiHeadAttention {
     output = try Linear(w[names.output], inputs: channels, outputs: channels, compute: compute)
   }
 
-  /// The projected, packed keys and values of every image of `source`, `[batch, height, width, source channels]`.
+  /// The keys and values of every image of `source`, `[batch, height, width, source channels]`, projected and packed.
   public func keysValues(_ source: Tensor, _ compute: Compute) -> [KeysValues] {
     let keys = key.forward(source, compute)
     let values = value.forward(source, compute)
@@ -63,14 +63,14 @@ public final class MultiHeadAttention {
     }
   }
 
-  /// Attends to keys and values made before.
+  /// Attends to keys and values from `keysValues`.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, channels]`; the queries. A single image stands for a batch of equal ones.
+  ///   - x: The queries' source, `[batch, height, width, channels]`. A single image counts as a batch of equal images.
   ///   - sources: One for each image of the batch.
   ///   - mask: Which keys a query sees.
   ///   - residual: Added to the result; of `x`'s shape.
-  ///   - compute: What the arithmetic runs on.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
     _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute
@@ -89,8 +89,8 @@ public final class MultiHeadAttention {
   ///   - x: `[batch, height, width, channels]`.
   ///   - mask: Which keys a query sees.
   ///   - residual: Added to the result.
-  ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  ///   - compute: What to compute on.
+  /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute) -> Tensor {
     forward(x, keysValues(x, compute), mask: mask, residual: residual, compute)
   }

@@ -2,18 +2,18 @@ import Tensors
 import Weights
 
 /// What a layer makes of its tensors when it is loaded, and again whenever adapters change them.
-// Sendable because layers are: only the one thread that runs the model, to which `Compute` belongs, reads or reloads it.
+// Sendable, because layers are: only the one thread that runs the model reads or reloads it.
 final class Patched<Value>: PatchedReader, @unchecked Sendable {
-  /// What the layer computes with.
+  /// The current value, which the layer computes with.
   private(set) var value: Value
   private let make: () throws(WeightError) -> Value
 
-  /// Makes the value, and remembers how.
+  /// Makes the value, and keeps `make` for reloading.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - names: The tensors that `make` reads there.
-  ///   - make: Reads them.
+  ///   - w: The weights of this layer.
+  ///   - names: The tensors that `make` reads.
+  ///   - make: Makes the value.
   /// - Throws: `WeightError`.
   init(_ w: WeightScope, _ names: [String], make: @escaping () throws(WeightError) -> Value) throws(WeightError) {
     self.make = make

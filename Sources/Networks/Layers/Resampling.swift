@@ -3,9 +3,9 @@ import Weights
 
 /// Halves the image with a convolution of step 2.
 public final class Downsample {
-  /// Where the zeros are that the convolution sees beyond the image.
+  /// Where the convolution reads pixels beyond the edges of the image.
   public enum Padding: Sendable {
-    /// On all sides, as in a UNet; of an image that continues itself, the opposite edge.
+    /// On all sides, as in a UNet; zeros, or the opposite edge with circular padding.
     case around
     /// On the right and at the bottom, as in a VAE; always zeros.
     case after
@@ -18,15 +18,15 @@ public final class Downsample {
   /// Reads `conv`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - channels: In and out.
-  ///   - padding: What is beyond the image.
+  ///   - w: The weights of this layer.
+  ///   - channels: Input and output channels.
+  ///   - padding: Where the image is padded.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, padding: Padding = .around, compute: Compute) throws {
     name = w.path
     self.padding = padding
-    // It reads what no norm has brought to one size, with one scale for all of an image.
+    // Not quantised: its input is not normalised, and all pixels of an image would share one scale.
     conv = try Convolution2D(
       w["conv"], inputs: channels, outputs: channels, step: 2, start: padding == .after ? 1 : 0,
       compute: compute.unquantized)
@@ -34,14 +34,14 @@ public final class Downsample {
 
   /// Applies the layer.
   ///
-  /// - Returns: `[batch, height / 2, width / 2, channels]`, rounded up with padding `around`, down with padding `after`.
+  /// - Returns: `[batch, height / 2, width / 2, channels]`; sizes are rounded up with padding `around`, down with `after`.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let compute = padding == .after ? compute.with(.zeros) : compute
     return conv.forward(compute.measured(name, .copy, x) { compute.bordered(x) }, compute)
   }
 }
 
-/// Enlarges the image by copying pixels, then smooths it with a convolution.
+/// Enlarges the image by repeating pixels, then smooths it with a convolution.
 public final class Upsample {
   private let name: String
   private let conv: Convolution2D
@@ -49,8 +49,8 @@ public final class Upsample {
   /// Reads `conv`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - channels: In and out.
+  ///   - w: The weights of this layer.
+  ///   - channels: Input and output channels.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
@@ -62,9 +62,9 @@ public final class Upsample {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - height: Of the result: twice `x`'s, or one less where the way down had rounded up.
-  ///   - width: Likewise.
-  ///   - compute: What the arithmetic runs on.
+  ///   - height: The height of the result: twice `x`'s, or one less if `Downsample` rounded up.
+  ///   - width: The width of the result, likewise.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
     let enlarged = compute.measured(name, .copy, x) {

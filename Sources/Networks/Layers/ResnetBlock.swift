@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Two normalised, activated convolutions around an addition of the timestep, and a way past them.
+/// Two convolutions, each after a norm and an activation, with the timestep added in between, and a shortcut past them.
 ///
 /// Source: He et al. 2016, arXiv:1603.05027, as Ho et al. 2020, arXiv:2006.11239, use it.
 public final class ResnetBlock {
@@ -12,15 +12,15 @@ public final class ResnetBlock {
   private let conv2: Convolution2D
   private let shortcut: Linear?
 
-  /// Reads `norm1`, `conv1`, `time_emb_proj`, `norm2`, `conv2` and, where the width changes, `conv_shortcut`.
+  /// Reads `norm1`, `conv1`, `time_emb_proj`, `norm2` and `conv2`, and `conv_shortcut` if the number of channels changes.
   ///
   /// - Parameters:
-  ///   - w: The block's place among the weights.
-  ///   - inputs: Channels that go in.
-  ///   - outputs: Channels that come out.
-  ///   - timeWidth: Width of the timestep embedding; nothing in a VAE.
-  ///   - groups: Of the norms.
-  ///   - epsilon: Of the norms.
+  ///   - w: The weights of this block.
+  ///   - inputs: Input channels.
+  ///   - outputs: Output channels.
+  ///   - timeWidth: The width of the timestep embedding; nil in a VAE.
+  ///   - groups: The norms' groups of channels.
+  ///   - epsilon: Added to the norms' variances.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -29,12 +29,12 @@ public final class ResnetBlock {
     norm1 = try GroupNorm(w["norm1"], channels: inputs, groups: groups, epsilon: epsilon)
     conv1 = try Convolution2D(w["conv1"], inputs: inputs, outputs: outputs, compute: compute)
     timeProjection = try timeWidth.map {
-      // One row for all pixels, and added to each.
+      // Not quantised: a single row takes no time, and its error would be in every pixel.
       try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs, compute: compute.unquantized)
     }
     norm2 = try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
     conv2 = try Convolution2D(w["conv2"], inputs: outputs, outputs: outputs, compute: compute)
-    // It reads what no norm has brought to one size, and errs into all that follows.
+    // Not quantised: its input is not normalised, and its error propagates to all later layers.
     shortcut =
       inputs == outputs
       ? nil : try Linear(w["conv_shortcut"], inputs: inputs, outputs: outputs, compute: compute.unquantized)
@@ -44,8 +44,8 @@ public final class ResnetBlock {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
-  ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`, or one for each image; nothing in a VAE.
-  ///   - compute: What the arithmetic runs on.
+  ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`, or one for each image; nil in a VAE.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
     let vector = time.flatMap { time in timeProjection?.forward(time, as: .fp32, compute) }

@@ -1,14 +1,14 @@
 import Glibc
 
-/// A number as waves of many lengths: Vaswani et al. 2017, arXiv:1706.03762.
+/// A number as sines and cosines of many frequencies: Vaswani et al. 2017, arXiv:1706.03762.
 ///
-/// Computed in 32-bit steps as PyTorch does: the angles go up to thousands of radians, where the last digit shows.
+/// Each step is rounded to 32 bits, as in PyTorch: angles reach thousands of radians, where the rounding shows.
 public enum SinusoidalEmbedding {
-  /// Cosines, then sines, of the number times 10000^(-i / half): what timesteps and sizes of images become.
+  /// Cosines, then sines, of the number times 10000^(-i / half): the embedding of timesteps and image sizes.
   ///
   /// - Parameters:
-  ///   - number: Any.
-  ///   - count: Cosines and sines together; an odd one ends in 0.
+  ///   - number: The number to embed.
+  ///   - count: The number of cosines and sines; if it is odd, the last value is 0.
   /// - Returns: `[count]`.
   public static func waves(_ number: Float, count: Int) -> [Float] {
     let half = count / 2
@@ -22,12 +22,12 @@ public enum SinusoidalEmbedding {
     return waves
   }
 
-  /// Sines, then cosines, of a thousand times the guidance scale less 1, for models that are told it: Meng et al. 2023,
-  /// arXiv:2210.03142, in the order of the diffusers library's latent consistency models.
+  /// Sines, then cosines, of 1000 · (scale - 1), for models with the guidance scale as an input: Meng et al. 2023,
+  /// arXiv:2210.03142, in the order of diffusers' latent consistency models.
   ///
   /// - Parameters:
   ///   - scale: The guidance scale.
-  ///   - count: Sines and cosines together; an odd one ends in 0.
+  ///   - count: The number of sines and cosines; if it is odd, the last value is 0.
   /// - Returns: `[count]`.
   public static func guidance(_ scale: Float, count: Int) -> [Float] {
     let half = count / 2

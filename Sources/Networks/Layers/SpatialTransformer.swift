@@ -12,12 +12,12 @@ public final class SpatialTransformer {
   /// Reads `norm`, `proj_in`, `transformer_blocks` and `proj_out`.
   ///
   /// - Parameters:
-  ///   - w: The transformer's place among the weights.
-  ///   - channels: Of a pixel.
-  ///   - contextWidth: Of a token of the context.
-  ///   - heads: Of every attention.
-  ///   - depth: Blocks.
-  ///   - groups: Of the norm.
+  ///   - w: The weights of this transformer.
+  ///   - channels: Channels of a pixel.
+  ///   - contextWidth: Channels of a token of the context.
+  ///   - heads: Heads of each attention layer.
+  ///   - depth: The number of blocks.
+  ///   - groups: The norm's groups of channels.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -43,11 +43,11 @@ public final class SpatialTransformer {
   /// Applies the transformer.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, channels]`. A single image stands for a batch of equal ones, which differ from the
-  ///     first attention to the contexts on.
-  ///   - contexts: For each image of the batch, what `prepare` made of its context.
-  ///   - merging: Which tokens are merged in self-attention; nothing for none.
-  ///   - compute: What the arithmetic runs on.
+  ///   - x: `[batch, height, width, channels]`. A single image counts as a batch of equal images, which begin to differ at
+  ///     the first cross-attention.
+  ///   - contexts: The result of `prepare` for each image of the batch.
+  ///   - merging: Which tokens to merge in self-attention; nil to merge none.
+  ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
     _ x: Tensor, contexts: [[KeysValues]], merging: TokenMerging? = nil, _ compute: Compute

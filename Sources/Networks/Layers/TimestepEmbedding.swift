@@ -1,25 +1,25 @@
 import Tensors
 import Weights
 
-/// The timestep as waves of many lengths, then through two linear layers.
+/// The timestep's sinusoidal embedding, followed by two linear layers.
 public final class TimestepEmbedding {
   private let waves: Int
   private let guidance: Guidance?
   private let layers: VectorEmbedding
 
-  /// What adds the guidance scale to the waves, in models distilled from guided ones.
+  /// Adds the guidance scale to the sinusoidal embedding, in models distilled from guided ones.
   private struct Guidance {
     let width: Int
     let projection: Linear
   }
 
-  /// Reads `linear_1`, `linear_2` and, for a guidance width, `cond_proj`.
+  /// Reads `linear_1` and `linear_2`, and `cond_proj` if there is a guidance width.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - waves: Cosines and sines together; the width of the first block.
-  ///   - width: Of the embedding.
-  ///   - guidanceWidth: Of the embedding of the guidance scale; nothing for networks that are not told it.
+  ///   - w: The weights of this layer.
+  ///   - waves: The number of cosines and sines: the channels of the UNet's first block.
+  ///   - width: The width of the embedding.
+  ///   - guidanceWidth: The width of the guidance scale's embedding; nil for networks without that input.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, waves: Int, width: Int, guidanceWidth: Int? = nil, compute: Compute) throws {
@@ -32,14 +32,14 @@ public final class TimestepEmbedding {
     layers = try VectorEmbedding(w, inputs: waves, width: width, compute: compute)
   }
 
-  /// Embeds one timestep for a batch of images, in floats: it costs nothing, and every block adds what comes of it.
+  /// Embeds one timestep for a batch of images. In floats, because it takes no time and affects every block.
   ///
   /// - Parameters:
-  ///   - timestep: 0 to 999; may lie between two.
-  ///   - scale: The guidance scale, for networks that are told it.
+  ///   - timestep: 0 to 999; fractions are allowed.
+  ///   - scale: The guidance scale, for networks with that input.
   ///   - vectors: For each image `[1, 1, 1, width]`, added to the embedding; may be empty.
-  ///   - compute: What the arithmetic runs on.
-  /// - Returns: `[1, 1, 1, width]`, or one for each of `vectors`, activated as every block wants it.
+  ///   - compute: What to compute on.
+  /// - Returns: `[1, 1, 1, width]`, or one for each of `vectors`, with the activation that every block needs.
   public func forward(timestep: Float, guidance scale: Float = 1, vectors: [Tensor] = [], _ compute: Compute) -> Tensor
   {
     var input = compute.tensor(SinusoidalEmbedding.waves(timestep, count: waves))

@@ -1,15 +1,15 @@
 import Tensors
 import Weights
 
-/// Three activated convolutions and a way past them, without norms: the block of TAESD.
+/// Three convolutions, each followed by an activation, with a shortcut past them and no norms: the block of TAESD.
 public final class TinyBlock {
   private let convolutions: [Convolution2D]
 
-  /// Reads `conv.0`, `conv.2` and `conv.4`, between which activations are counted.
+  /// Reads `conv.0`, `conv.2` and `conv.4`; the activations between them have the odd indices.
   ///
   /// - Parameters:
-  ///   - w: The block's place among the weights.
-  ///   - channels: In and out.
+  ///   - w: The weights of this block.
+  ///   - channels: Input and output channels.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
@@ -22,8 +22,8 @@ public final class TinyBlock {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - compute: What the arithmetic runs on.
-  /// - Returns: Of `x`'s shape.
+  ///   - compute: What to compute on.
+  /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     var h = x
     for (index, convolution) in convolutions.enumerated() {

@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Self-attention, attention to the context, and a feed-forward layer, each normalised first and added to what came in.
+/// Self-attention, cross-attention to the context, and a feed-forward layer, each after a norm and with a residual.
 public final class TransformerBlock {
   private let norm1: LayerNorm
   private let attention1: MultiHeadAttention
@@ -13,10 +13,10 @@ public final class TransformerBlock {
   /// Reads `norm1`, `attn1`, `norm2`, `attn2`, `norm3` and `ff`.
   ///
   /// - Parameters:
-  ///   - w: The block's place among the weights.
-  ///   - channels: Of a pixel.
-  ///   - contextWidth: Of a token of the context.
-  ///   - heads: Of both attentions.
+  ///   - w: The weights of this block.
+  ///   - channels: Channels of a pixel.
+  ///   - contextWidth: Channels of a token of the context.
+  ///   - heads: Heads of both attention layers.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, contextWidth: Int, heads: Int, compute: Compute) throws {
@@ -24,7 +24,7 @@ public final class TransformerBlock {
     attention1 = try MultiHeadAttention(
       w["attn1"], channels: channels, sourceChannels: channels, heads: heads, names: .transformer, compute: compute)
     norm2 = try LayerNorm(w["norm2"], channels: channels)
-    // The prompt's keys and values are made once, and every step depends on them.
+    // Not quantised: the prompt's keys and values are computed once, and every step depends on them.
     attention2 = try MultiHeadAttention(
       w["attn2"], channels: channels, sourceChannels: contextWidth, heads: heads, names: .transformer, compute: compute,
       sourceCompute: compute.unquantized)
@@ -32,7 +32,7 @@ public final class TransformerBlock {
     feedForward = try FeedForward(w["ff"], channels: channels, compute: compute)
   }
 
-  /// The keys and values of a context, `[1, 1, tokens, context width]`, which depend on the prompt and not on the step.
+  /// The keys and values of a context, `[1, 1, tokens, context width]`; they depend on the prompt only, not on the step.
   func prepare(_ context: Tensor, _ compute: Compute) -> KeysValues { attention2.keysValues(context, compute)[0] }
 
   func forward(_ x: Tensor, contexts: [KeysValues], merging: TokenMerging?, _ compute: Compute) -> Tensor {

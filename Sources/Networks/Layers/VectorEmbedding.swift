@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Two linear layers around an activation: what makes of a vector something to add to the timestep's embedding.
+/// Two linear layers around an activation, which turn a vector into something to add to the timestep's embedding.
 public final class VectorEmbedding {
   private let linear1: Linear
   private let linear2: Linear
@@ -9,9 +9,9 @@ public final class VectorEmbedding {
   /// Reads `linear_1` and `linear_2`.
   ///
   /// - Parameters:
-  ///   - w: The layer's place among the weights.
-  ///   - inputs: Floats of the vector.
-  ///   - width: Of the embedding.
+  ///   - w: The weights of this layer.
+  ///   - inputs: The length of the vector.
+  ///   - width: The width of the embedding.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, inputs: Int, width: Int, compute: Compute) throws {
@@ -23,7 +23,7 @@ public final class VectorEmbedding {
   ///
   /// - Parameters:
   ///   - vector: `[1, 1, 1, inputs]`.
-  ///   - compute: What the arithmetic runs on.
+  ///   - compute: What to compute on.
   /// - Returns: `[1, 1, 1, width]`.
   public func forward(_ vector: Tensor, _ compute: Compute) -> Tensor {
     let x = linear1.forward(vector, compute)

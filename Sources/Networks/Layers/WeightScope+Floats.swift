@@ -1,18 +1,18 @@
+import TensorFiles
 import Tensors
 import Weights
 
 extension WeightScope {
-  /// A whole tensor as 32-bit floats, in the file's order, with what adapters change; the file's pages are let go of
+  /// A whole tensor as 32-bit floats, in the file's order, with the adapters' changes; the file's pages are released
   /// afterwards.
   func floats(_ name: String, shape: [Int]) throws(WeightError) -> [Float] {
     let weight = try tensor(name, shape: shape)
-    var values = try weight.floats()
+    var values = try WeightError.wrapping(try weight.floats())
     weight.releasePages()
-    let rowSize = shape.dropFirst().reduce(1, *)
-    let patch = try patch(name)?.prepared(shape: shape, parallel: { (0..<$0).forEach($1) }) {
-      (rows, destination) throws(WeightError) in
-      try weight.read(elements: rows.lowerBound * rowSize..<rows.upperBound * rowSize, into: destination)
-    }
+    let patch = try WeightError.wrapping(
+      try patch(name)?.prepared(
+        shape: shape, parallel: { (0..<$0).forEach($1) },
+        read: { (rows, destination) throws(TensorFileError) in try weight.read(rows: rows, into: destination) }))
     if let patch {
       values.withUnsafeMutableBufferPointer { values in
         if let base = values.baseAddress { patch.apply(to: base, rows: 0..<shape[0]) }
@@ -21,27 +21,32 @@ extension WeightScope {
     return values
   }
 
-  /// A whole tensor, `[outputs, inputs]` or with a kernel's height and width behind, with what adapters change, packed for
-  /// products; its pages are let go of afterwards.
+  /// A whole tensor, `[outputs, inputs]` or `[outputs, inputs, height, width]`, with the adapters' changes, packed for
+  /// products; the file's pages are released afterwards.
   func matrix(
-    _ name: String, shape: [Int], bias: [Float]?, algorithm: ConvolutionAlgorithm = .direct, isGated: Bool = false,
-    compute: Compute
+    _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
-    let taps = shape.dropFirst(2).reduce(1, *)
-    let rowSize = shape[1] * taps
-    func read(_ rows: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(WeightError) {
-      try weight.read(elements: rows.lowerBound * rowSize..<rows.upperBound * rowSize, into: destination)
-    }
-    let patch = try patch(name)?.prepared(shape: shape, parallel: compute.pool.run, read: read)
-    let matrix = try PanelMatrix(
-      outputs: shape[0], inputs: shape[1], taps: taps, bias: bias, algorithm: algorithm, isGated: isGated,
-      compute: compute
-    ) { (rows, destination) throws(WeightError) in
-      try read(rows, into: destination)
-      patch?.apply(to: destination, rows: rows)
-    }
+    let patch = try WeightError.wrapping(
+      try patch(name)?.prepared(
+        shape: shape, parallel: compute.pool.run,
+        read: { (rows, destination) throws(TensorFileError) in try weight.read(rows: rows, into: destination) }))
+    let matrix = try WeightError.wrapping(
+      try PanelMatrix(
+        outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute,
+        read: { (rows, destination) throws(TensorFileError) in
+          try weight.read(rows: rows, into: destination)
+          patch?.apply(to: destination, rows: rows)
+        }))
     weight.releasePages()
     return matrix
+  }
+}
+
+extension StoredTensor {
+  /// Converts some rows, which are the outputs of a layer, to Float32.
+  fileprivate func read(rows: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
+    let rowSize = shape.dropFirst().reduce(1, *)
+    try read(elements: rows.lowerBound * rowSize..<rows.upperBound * rowSize, into: destination)
   }
 }

@@ -1,3 +1,4 @@
+import TensorFiles
 import Weights
 
 /// A Stable Diffusion model's files: their networks, the networks' sizes, and where each weight is.
@@ -15,7 +16,7 @@ public struct ModelArchive: Sendable {
     /// The scope of all its weights, by diffusers names.
     public let weights: WeightScope
 
-    init(_ configuration: Configuration, _ network: Checkpoint.Network) {
+    init(_ configuration: Configuration, _ network: ModelFiles.Network) {
       self.configuration = configuration
       weights = network.store.root
     }
@@ -42,7 +43,7 @@ public struct ModelArchive: Sendable {
   /// What users should know about how the family was recognised; nil if there is no doubt.
   public let familyRemark: String?
   /// How the tensors are named and spread over files.
-  public let layout: CheckpointLayout
+  public let layout: ModelLayout
   /// The UNet.
   public let unet: Network<UNetConfiguration>
   /// The CLIP text encoders, in the order of the family's; names count from `embeddings`, `encoder` and
@@ -66,10 +67,10 @@ public struct ModelArchive: Sendable {
 
   /// Opens a single file or a diffusers folder.
   ///
-  /// Throws `WeightError`: `.unreadable` and `.damaged` for the files themselves, `.unsupported` for other models, and
+  /// Throws `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and
   /// `.configuration` for settings that are not supported. Missing tensors are found by `audit()`.
   public static func open(path: String) throws(WeightError) -> ModelArchive {
-    try ModelArchive(try Checkpoint.open(path: path))
+    try ModelArchive(try ModelFiles.open(path: path))
   }
 
   /// Opens a VAE that replaces a checkpoint's own: a file in either layout, whose names may begin with `first_stage_model.`, or
@@ -77,27 +78,27 @@ public struct ModelArchive: Sendable {
   ///
   /// Throws as `open(path:)` does.
   public static func openVAE(path: String) throws(WeightError) -> VAEArchive {
-    try VAEArchive(try Checkpoint.openVAE(path: path))
+    try VAEArchive(try ModelFiles.openVAE(path: path))
   }
 
-  private init(_ checkpoint: Checkpoint) throws(WeightError) {
-    guard let unet = checkpoint.unet else {
-      throw .unreadable(path: checkpoint.path, reason: "the model has no UNet")
+  private init(_ model: ModelFiles) throws(WeightError) {
+    guard let unet = model.unet else {
+      throw .file(.unreadable(path: model.path, reason: "the model has no UNet"))
     }
-    guard let family = checkpoint.family else {
-      throw .unreadable(path: checkpoint.path, reason: "this is a VAE alone, expected a whole checkpoint")
+    guard let family = model.family else {
+      throw .file(.unreadable(path: model.path, reason: "this is a VAE alone, expected a whole checkpoint"))
     }
-    path = checkpoint.path
+    path = model.path
     self.family = family
     familyRemark =
-      checkpoint.isFamilyGuessed
+      model.isFamilyGuessed
       ? "the file may be of \(family.title) or of \(ModelFamily.sd2.title), and is taken for the former; a file with the "
         + "original names of its text encoder shows which" : nil
-    layout = checkpoint.layout
+    layout = model.layout
     let unetConfiguration = try UNetConfiguration(unet, family: family)
     self.unet = Network(unetConfiguration, unet)
     var textEncoders: [Network<CLIPConfiguration>] = []
-    for (role, network) in zip(family.textEncoders, checkpoint.textEncoders) {
+    for (role, network) in zip(family.textEncoders, model.textEncoders) {
       textEncoders.append(Network(try CLIPConfiguration(network, role: role), network))
     }
     self.textEncoders = textEncoders
@@ -121,26 +122,26 @@ public struct ModelArchive: Sendable {
     } else {
       vectorNumberWidth = 0
     }
-    if let network = checkpoint.vae {
+    if let network = model.vae {
       let vaeConfiguration = try VAEConfiguration(network, family: family)
       try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
-      vaeEncoder = checkpoint.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
+      vaeEncoder = model.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
     } else {
       vae = nil
       vaeEncoder = nil
     }
     predictionType =
-      checkpoint.markers.contains(.vPrediction)
-      ? .vPrediction : try Self.predictionType(checkpoint.schedulerConfiguration)
-    if let scheduler = checkpoint.schedulerConfiguration {
+      model.markers.contains(.vPrediction)
+      ? .vPrediction : try Self.predictionType(model.schedulerConfiguration)
+    if let scheduler = model.schedulerConfiguration {
       hasZeroTerminalSNR = try scheduler.boolean("rescale_betas_zero_snr", default: false)
     } else {
-      hasZeroTerminalSNR = checkpoint.markers.contains(.zeroTerminalSNR)
+      hasZeroTerminalSNR = model.markers.contains(.zeroTerminalSNR)
     }
-    tokenizerFolders = checkpoint.tokenizerFolders
-    files = checkpoint.files
-    unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
+    tokenizerFolders = model.tokenizerFolders
+    files = model.files
+    unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
   private static func predictionType(_ file: ConfigurationFile?) throws(WeightError) -> PredictionType? {
@@ -173,8 +174,8 @@ public struct ModelArchive: Sendable {
     }
   }
 
-  /// Throws `WeightError.changed` if a file was written to since the model was opened, see `WeightStore.requireUnchanged()`.
-  public func requireUnchanged() throws(WeightError) {
+  /// Throws `TensorFileError.changed` if a file was written to since the model was opened, see `WeightStore.requireUnchanged()`.
+  public func requireUnchanged() throws(TensorFileError) {
     try unet.weights.store.requireUnchanged()
     for textEncoder in textEncoders { try textEncoder.weights.store.requireUnchanged() }
     try vae?.weights.store.requireUnchanged()
@@ -209,7 +210,7 @@ public struct ModelArchive: Sendable {
   }
 
   /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
-  public func sha256(_ cache: DigestCache) throws(WeightError) -> String {
+  public func sha256(_ cache: DigestCache) throws(TensorFileError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
   }
 }

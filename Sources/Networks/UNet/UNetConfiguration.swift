@@ -49,7 +49,7 @@ extension UNetConfiguration {
   ///   - family: Says what the files do not.
   /// - Throws: `WeightError.configuration` for anything that is not supported, and `WeightError.unsupported` for UNets
   ///   with more inputs than a latent.
-  init(_ network: Checkpoint.Network, family: ModelFamily) throws(WeightError) {
+  init(_ network: ModelFiles.Network, family: ModelFamily) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
@@ -148,10 +148,11 @@ extension UNetConfiguration {
 
   // MARK: From the shapes of a single file
 
-  private mutating func measure(_ network: Checkpoint.Network, _ family: ModelFamily) throws(WeightError) {
+  private mutating func measure(_ network: ModelFiles.Network, _ family: ModelFamily) throws(WeightError) {
     let root = network.store.root
     guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
-      throw .damaged(path: network.store.path, reason: "the blocks of its UNet cannot be recognised by its tensors")
+      throw .file(
+        .damaged(path: network.store.path, reason: "the blocks of its UNet cannot be recognised by its tensors"))
     }
     outChannels = root.commonSize(["conv_out.weight", "conv_out.bias"]) ?? outChannels
     inChannels = root.commonSize(["conv_in.weight"], dimension: 1) ?? outChannels
@@ -165,7 +166,8 @@ extension UNetConfiguration {
       let up = (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).resnets.\($0)" }
       let sizes = (down + up).flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
       guard let size = root.commonSize(sizes) else {
-        throw .damaged(path: network.store.path, reason: "the UNet's down_blocks.\(block) has no residual layers")
+        throw .file(
+          .damaged(path: network.store.path, reason: "the UNet's down_blocks.\(block) has no residual layers"))
       }
       channels.append(size)
     }

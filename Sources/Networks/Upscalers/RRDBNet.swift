@@ -113,7 +113,7 @@ struct RRDBConfiguration: UpscalerConfiguration {
     let root = file.store.root
     guard let first = root.shape(of: "conv_first.weight"), first.count == 4,
       let dense = root.shape(of: "body.0.rdb1.conv1.weight"), dense.count == 4
-    else { throw .damaged(path: file.path, reason: "the first convolutions of its upscaler are missing") }
+    else { throw .file(.damaged(path: file.path, reason: "the first convolutions of its upscaler are missing")) }
     (features, inputs, growth) = (first[0], first[1], dense[0])
     (blocks, upsamplings) = (names.blocks, names.upsamplings)
     guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }), (1 << upsamplings) >= unshuffling

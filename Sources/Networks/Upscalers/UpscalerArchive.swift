@@ -1,4 +1,5 @@
 import Tensors
+import TensorFiles
 import Weights
 
 /// A file with an upscaler: its sizes, and where each weight is.
@@ -16,7 +17,7 @@ public struct UpscalerArchive: Sendable {
     self.path = path
     file = try UpscalerFile(path: path, architectures: UpscalerArchitectures.names)
     guard let architecture = UpscalerArchitectures.architecture(of: file) else {
-      throw .damaged(path: path, reason: "its architecture is not known")
+      throw .file(.damaged(path: path, reason: "its architecture is not known"))
     }
     configuration = try architecture.init(file)
     let audit = file.store.audit(expecting: configuration.expectedTensors)
@@ -32,8 +33,8 @@ public struct UpscalerArchive: Sendable {
     try configuration.network(file.store.root, compute: compute.with(.fp32))
   }
 
-  /// Throws `WeightError.changed` if the file was written to since it was opened.
-  public func requireUnchanged() throws(WeightError) { try file.store.requireUnchanged() }
+  /// Throws `TensorFileError.changed` if the file was written to since it was opened.
+  public func requireUnchanged() throws(TensorFileError) { try file.store.requireUnchanged() }
 
   /// Bytes of the packed weights, which are in fp32.
   public func weightBytes(_ packing: WeightPacking) -> Int { configuration.weightBytes(.fp32, packing) }

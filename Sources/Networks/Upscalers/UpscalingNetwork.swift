@@ -66,7 +66,7 @@ extension UpscalerConfiguration {
   /// Throws `WeightError`.
   init(_ file: UpscalerFile) throws(WeightError) {
     guard let names = file.names as? Names else {
-      throw .damaged(path: file.path, reason: "it is no \(Self.title) upscaler")
+      throw .file(.damaged(path: file.path, reason: "it is not an \(Self.title) upscaler"))
     }
     try self.init(file, names)
   }

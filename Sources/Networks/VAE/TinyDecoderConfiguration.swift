@@ -52,12 +52,12 @@ extension TinyDecoderConfiguration {
   /// Measures the network from its tensors.
   ///
   /// Throws `WeightError.configuration` for another kind of network.
-  init(_ network: Checkpoint.Network) throws(WeightError) {
+  init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let path = network.store.path
     let root = network.store.root
-    guard let indices = network.convolutionPlaces, (3...7).contains(indices.count), indices[0] == 0 else {
-      throw .damaged(path: path, reason: "the layers of its TAESD decoder cannot be recognised by its tensors")
+    guard let indices = network.convolutionIndices, (3...7).contains(indices.count), indices[0] == 0 else {
+      throw .file(.damaged(path: path, reason: "the layers of its TAESD decoder cannot be recognised by its tensors"))
     }
     blockCounts = zip(indices, indices.dropFirst()).enumerated().map { index, pair in
       let isLast = index == indices.count - 2

@@ -1,4 +1,5 @@
 import Tensors
+import TensorFiles
 import Weights
 
 /// A VAE in files of its own, or a TAESD that replaces one.
@@ -14,7 +15,7 @@ public struct VAEArchive: Sendable {
   /// The file or folder.
   public let path: String
   /// How the tensors are named.
-  public let layout: CheckpointLayout
+  public let layout: ModelLayout
   /// The decoder's sizes and weights.
   public let decoder: Decoder
   /// A VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none.
@@ -22,21 +23,21 @@ public struct VAEArchive: Sendable {
   private let files: [String]
   private let unread: WeightAudit
 
-  init(_ checkpoint: Checkpoint) throws(WeightError) {
-    path = checkpoint.path
-    layout = checkpoint.layout
-    if let network = checkpoint.vae {
+  init(_ model: ModelFiles) throws(WeightError) {
+    path = model.path
+    layout = model.layout
+    if let network = model.vae {
       let configuration = try VAEConfiguration(network, family: nil)
       decoder = .full(ModelArchive.Network(configuration, network))
-      encoder = checkpoint.vaeEncoder.map { ModelArchive.Network(VAEEncoderConfiguration(configuration), $0) }
-    } else if let network = checkpoint.tinyDecoder {
+      encoder = model.vaeEncoder.map { ModelArchive.Network(VAEEncoderConfiguration(configuration), $0) }
+    } else if let network = model.tinyDecoder {
       decoder = .tiny(ModelArchive.Network(try TinyDecoderConfiguration(network), network))
       encoder = nil
     } else {
-      throw .unreadable(path: checkpoint.path, reason: "there is no VAE")
+      throw .file(.unreadable(path: model.path, reason: "there is no VAE"))
     }
-    files = checkpoint.files
-    unread = WeightAudit(path: checkpoint.path, findings: checkpoint.unread)
+    files = model.files
+    unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
   /// The decoder, whatever its kind. TAESD takes latents as they are sampled.
@@ -86,11 +87,11 @@ public struct VAEArchive: Sendable {
     }
   }
 
-  /// Throws `WeightError.changed` if a file was written to since the VAE was opened.
-  public func requireUnchanged() throws(WeightError) { try weights.store.requireUnchanged() }
+  /// Throws `TensorFileError.changed` if a file was written to since the VAE was opened.
+  public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
 
   /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
-  public func sha256(_ cache: DigestCache) throws(WeightError) -> String {
+  public func sha256(_ cache: DigestCache) throws(TensorFileError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
   }
 }

@@ -36,7 +36,7 @@ extension VAEConfiguration {
   ///   - network: The VAE.
   ///   - family: Of the model that the VAE belongs to; nil for a VAE in a file of its own.
   /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: Checkpoint.Network, family: ModelFamily?) throws(WeightError) {
+  init(_ network: ModelFiles.Network, family: ModelFamily?) throws(WeightError) {
     self.init()
     let path: String
     if let configuration = network.configuration {
@@ -81,10 +81,11 @@ extension VAEConfiguration {
     hasMiddleAttention = try file.boolean("mid_block_add_attention", default: true)
   }
 
-  private mutating func measure(_ network: Checkpoint.Network) throws(WeightError) {
+  private mutating func measure(_ network: ModelFiles.Network) throws(WeightError) {
     let root = network.store.root
     guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
-      throw .damaged(path: network.store.path, reason: "the blocks of its VAE cannot be recognised by its tensors")
+      throw .file(
+        .damaged(path: network.store.path, reason: "the blocks of its VAE cannot be recognised by its tensors"))
     }
     layersPerBlock = structure.layersPerBlock
     var channels: [Int] = []
@@ -92,7 +93,8 @@ extension VAEConfiguration {
       let layers = (0...layersPerBlock).map { "decoder.up_blocks.\(block).resnets.\($0)" }
       let sizes = layers.flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
       guard let size = root.commonSize(sizes) else {
-        throw .damaged(path: network.store.path, reason: "the VAE's decoder.up_blocks.\(block) has no residual layers")
+        throw .file(
+          .damaged(path: network.store.path, reason: "the VAE's decoder.up_blocks.\(block) has no residual layers"))
       }
       channels.append(size)
     }

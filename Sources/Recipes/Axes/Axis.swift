@@ -55,6 +55,9 @@ public struct Axis: Sendable {
     }
   }
 
+  /// Where the value at an index is in the recipe; the axis for values that are not listed one by one.
+  func position(at index: Int) -> SourcePosition { value(at: index).position ?? position }
+
   /// Writes what the value at a place sets into a cell; needs no text of numbers, so it is quick.
   func apply(_ index: Int, to draft: inout CellDraft) {
     let run = starts.lastIndex { $0 <= index } ?? 0
@@ -156,12 +159,15 @@ struct AxisValue: Sendable {
   /// Whether excludes and includes may name the value by its title: otherwise the title is just the value again, and
   /// what a cell ends up with decides.
   var isNamed: Bool
+  /// Where it is in the recipe; nil for one that is not listed there.
+  var position: SourcePosition?
 
-  init(text: String, title: String, settings: [Setting], isNamed: Bool) {
+  init(text: String, title: String, settings: [Setting], isNamed: Bool, position: SourcePosition? = nil) {
     self.text = text
     self.title = title
     self.settings = settings
     self.isNamed = isNamed
+    self.position = position
   }
 
   var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }

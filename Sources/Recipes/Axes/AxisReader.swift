@@ -244,7 +244,8 @@ struct AxisReader {
         return nil
       }
       return AxisValue(
-        text: Self.text(scalar, key), title: Self.title(scalar, key), settings: [setting], isNamed: false)
+        text: Self.text(scalar, key), title: Self.title(scalar, key), settings: [setting], isNamed: false,
+        position: node.position)
     }
   }
 
@@ -298,7 +299,8 @@ struct AxisReader {
     }
     guard isSound, reader.checkTogether(settings, in: entries) else { return nil }
     let text = value ?? (written.isEmpty ? title ?? "" : written.joined(separator: ", "))
-    return AxisValue(text: text, title: title ?? text, settings: settings, isNamed: isNamed || key == nil)
+    return AxisValue(
+      text: text, title: title ?? text, settings: settings, isNamed: isNamed || key == nil, position: position)
   }
 
   static func text(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {

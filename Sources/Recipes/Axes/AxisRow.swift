@@ -9,7 +9,7 @@ protocol AxisRow: Sendable {
   /// The value at a place below `count` as the recipe would write it, which is its title too.
   func text(at index: Int) -> String
   /// What the value at a place below `count` sets its key to.
-  func setting(at index: Int) -> SettingValue
+  func setting(at index: Int) -> KeyValue
 }
 
 extension AxisRow {
@@ -29,7 +29,7 @@ struct ProgressionRow: AxisRow {
 
   func text(at index: Int) -> String { numbers[index].description }
 
-  func setting(at index: Int) -> SettingValue { SettingValue(numbers[index], of: key) }
+  func setting(at index: Int) -> KeyValue { KeyValue(numbers[index], of: key) }
 }
 
 /// `1-5 (+2)` or `0-1 [5]`, checked when it was read.
@@ -42,21 +42,21 @@ struct RangeRow: AxisRow {
 
   func text(at index: Int) -> String { range.text(at: index) }
 
-  func setting(at index: Int) -> SettingValue {
+  func setting(at index: Int) -> KeyValue {
     switch range {
-    case .steps(let numbers): SettingValue(numbers[index], of: key)
+    case .steps(let numbers): KeyValue(numbers[index], of: key)
     case .even(let numbers):
-      ExactDecimal(numbers[index]).map { SettingValue($0, of: key) } ?? .number(Double(numbers[index]) ?? 0)
+      ExactDecimal(numbers[index]).map { KeyValue($0, of: key) } ?? .number(Double(numbers[index]) ?? 0)
     }
   }
 }
 
-extension SettingValue {
+extension KeyValue {
   /// A number of a row, which was checked when it was read.
   init(_ number: ExactDecimal, of key: RecipeKey) {
     switch key.kind {
     case .integer, .seed: self = .integer(number.integer ?? 0)
-    case .limit where number.digits == 0: self = .nothing
+    case .limit where number.digits == 0: self = .null
     default: self = .number(number.number)
     }
   }

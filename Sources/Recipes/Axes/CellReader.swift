@@ -77,7 +77,7 @@ struct CellReader {
   }
 
   /// One value, several with bars or commas between them, or a list: any of them will do.
-  private func scalars(_ entry: YAMLEntry, kind: ValueKind) -> [(YAMLScalar, SourcePosition)]? {
+  private func scalars(_ entry: YAMLEntry, kind: SettingKind) -> [(YAMLScalar, SourcePosition)]? {
     let position = entry.value.position
     switch entry.value.content {
     case .scalar(let scalar):
@@ -95,8 +95,8 @@ struct CellReader {
 
   func extras(_ node: YAMLNode) -> [ExtraCell] {
     let reader = KeyReader(values: values, findings: findings)
-    return mappings(node, of: "include").compactMap { entries, _ in
-      var cell = ExtraCell(settings: [], places: [])
+    return mappings(node, of: "include").compactMap { entries, position in
+      var cell = ExtraCell(settings: [], places: [], position: position)
       var isSound = true
       for entry in entries {
         guard let (key, titles) = target(of: entry) else {

@@ -1,4 +1,5 @@
 import Prompts
+import Settings
 
 /// The axes that change prompts rather than set a key: those of the webui's plot, and its prompt matrix.
 enum PromptAxis: String, CaseIterable {
@@ -143,7 +144,7 @@ struct PromptAxisReader {
       default:
         let names = [prompt, "put_at_start", "variations_delimiter"]
         findings.error(
-          KeyReader.unknown(option.name, expected: ValueKind.list(names), names: names), at: option.keyPosition)
+          KeyReader.unknown(option.name, expected: SettingKind.list(names), names: names), at: option.keyPosition)
         isSound = false
       }
     }

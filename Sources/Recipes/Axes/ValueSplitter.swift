@@ -1,10 +1,12 @@
+import Settings
+
 /// Splits the text of one scalar into the values of an axis.
 enum ValueSplitter {
   /// Whether the scalar continues a row of numbers.
   static func isEllipsis(_ scalar: YAMLScalar) -> Bool { scalar.text == "..." || scalar.text == "…" }
 
   /// `a || b` for every kind, else `a, b` or lines for numbers and names; text without bars is one value.
-  static func pieces(of scalar: YAMLScalar, kind: ValueKind) -> [YAMLScalar] {
+  static func pieces(of scalar: YAMLScalar, kind: SettingKind) -> [YAMLScalar] {
     if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
     guard kind.splitsAtCommas else { return [scalar] }
     if kind == .styles, let rows = try? CSVText.rows(scalar.text) {
@@ -19,7 +21,7 @@ enum ValueSplitter {
   }
 
   /// A piece that starts with a quote ends with the next such quote that bars or the end follow.
-  private static func atBars(_ text: String, kind: ValueKind) -> [YAMLScalar] {
+  private static func atBars(_ text: String, kind: SettingKind) -> [YAMLScalar] {
     var pieces: [YAMLScalar] = []
     var rest = Array(text.utf8)[...]
     /// Quotes that nothing closes from here on: looking again would only cost time.
@@ -63,7 +65,7 @@ enum ValueSplitter {
   }
 
   /// What stood in quotes is text; an empty piece that did not is empty text or a missing number.
-  private static func unquoted(_ piece: Substring, kind: ValueKind) -> YAMLScalar {
+  private static func unquoted(_ piece: Substring, kind: SettingKind) -> YAMLScalar {
     if let quote = piece.first, quote == "\"" || quote == "'", piece.count > 1, piece.last == quote {
       return YAMLScalar(String(piece.dropFirst().dropLast()), style: .doubleQuoted)
     }

@@ -4,7 +4,7 @@ import Settings
 
 /// The settings of one cell while base, axes and extra cells write into them, each over the one before.
 struct CellDraft {
-  /// Everything that one key alone decides.
+  /// Everything that one key alone decides; `hires` is there even if the cell has no second pass.
   var settings = ImageSettings()
   var basePrompt = ""
   var promptAppend = ""
@@ -41,6 +41,7 @@ struct CellDraft {
   private let adapterPlaces: AdapterPlaces
 
   init(environment: PlanningEnvironment, adapterPlaces: AdapterPlaces = AdapterPlaces()) {
+    settings.hires = HiresSettings()
     demoWidth = environment.demoWidth
     demoHeight = environment.demoHeight
     self.adapterPlaces = adapterPlaces
@@ -84,7 +85,7 @@ struct CellDraft {
   /// The second pass's own prompts after styles, as wildcards are looked for in them; empty as far as it has none.
   var hiresTemplates: PromptPair {
     guard hires.isOn else { return PromptPair(prompt: "", negativePrompt: "") }
-    var pair = PromptPair(prompt: hires.settings.prompt, negativePrompt: hires.settings.negativePrompt)
+    var pair = PromptPair(prompt: settings.hires?.prompt ?? "", negativePrompt: settings.hires?.negativePrompt ?? "")
     for style in styles + stylesAppend {
       if !pair.prompt.isEmpty { pair.prompt = PromptStyle.merged(style.prompt, into: pair.prompt) }
       if !pair.negativePrompt.isEmpty {
@@ -124,6 +125,15 @@ struct CellDraft {
     }
   }
 
+  /// The second pass's sampler, and the schedule that its name carries; nil for the first pass's.
+  var hiresSampler: (SamplerID, ScheduleID?)? {
+    get { settings.hires?.sampler.map { ($0, hires.scheduler) } }
+    set {
+      settings.hires?.sampler = newValue?.0
+      hires.nameSchedule = newValue?.1
+    }
+  }
+
   /// A request's `eta` is for whatever sampler runs, and goes before the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
     get { givenEta ?? ancestralEta ?? settings.eta }
@@ -142,10 +152,7 @@ struct CellDraft {
 
   /// Sampling steps of all passes.
   var allSteps: Int {
-    guard hires.isOn else { return settings.steps }
-    var passes = settings
-    passes.hires = hires.settings
-    return passes.allSteps
+    hires.isOn ? settings.allSteps : settings.steps
   }
 
   private var usesDemo: Bool { settings.model.path == nil }
@@ -166,9 +173,9 @@ struct CellDraft {
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
+    let own = hires.isOn ? finished(hiresTemplates) : PromptPair(prompt: "", negativePrompt: "")
+    hires.apply(to: &resolved, prompts: own)
     if hires.isOn {
-      let own = finished(hiresTemplates)
-      hires.apply(to: &resolved, prompts: own)
       if resolved.adapterPlaces.isEmpty { resolved.adapterPlaces = adapterPlaces.places(for: own) }
     }
     return resolved

@@ -1,28 +1,24 @@
 import Settings
 
-/// The second pass of a cell while base, axes and extra cells write into it.
+/// What several keys decide together about the second pass of a cell; what one key alone decides is in the cell's settings.
 struct HiresDraft {
-  /// Whether there is one.
+  /// Whether there is a second pass.
   var isOn = false
-  /// Everything that one key alone decides.
-  var settings = HiresSettings()
-  /// The size of the first pass, by which the cell's own becomes that of the second; 0 for the cell's own.
+  /// The size of the first pass, which makes the cell's own the size of the second; 0 if the cell's own is the first pass's.
   var firstWidth = 0
   var firstHeight = 0
-  /// What an `hr_scheduler` key said last.
+  /// The last `hr_scheduler`.
   private var keySchedule: ScheduleID?
-  /// What the sampler's own name says, unless an `hr_scheduler` came later.
-  private var nameSchedule: ScheduleID?
+  /// The schedule in the sampler's own name, unless an `hr_scheduler` came later.
+  var nameSchedule: ScheduleID?
 
   /// No second pass.
   init() {}
 
-  /// The second pass of a job, or none.
+  /// The second pass of an image, or none.
   init(_ image: ImageSettings) {
-    guard let hires = image.hires else { return }
-    isOn = true
-    settings = hires
-    keySchedule = hires.scheduler
+    isOn = image.hires != nil
+    keySchedule = image.hires?.scheduler
   }
 
   var scheduler: ScheduleID? {
@@ -33,42 +29,26 @@ struct HiresDraft {
     }
   }
 
-  /// The sampler, and the schedule that its name carries; nothing for the first pass's.
-  var sampler: (SamplerID, ScheduleID?)? {
-    get { settings.sampler.map { ($0, scheduler) } }
-    set {
-      settings.sampler = newValue?.0
-      nameSchedule = newValue?.1
-    }
-  }
-
-  /// Puts the second pass into the settings of the first.
+  /// Finishes the second pass in an image's settings, or takes it out.
   ///
   /// - Parameters:
-  ///   - job: Everything but the second pass.
-  ///   - prompts: The second pass's own, as far as it has some.
-  func apply(to job: inout ImageSettings, prompts: PromptPair) {
-    guard isOn else { return }
-    var hires = settings
+  ///   - image: Everything else.
+  ///   - prompts: The second pass's own; empty if they are the first pass's.
+  func apply(to image: inout ImageSettings, prompts: PromptPair) {
+    guard isOn, var hires = image.hires else {
+      image.hires = nil
+      return
+    }
     hires.scheduler = scheduler
     hires.prompt = prompts.prompt
     hires.negativePrompt = prompts.negativePrompt
     if firstWidth != 0 || firstHeight != 0 {
-      // The webui's first versions chose a first pass of about 512x512 pixels where they were not told.
-      let usual = HiresSize.usualFirstPass(width: job.width, height: job.height)
-      (hires.resizeX, hires.resizeY) = (job.width, job.height)
-      job.width = firstWidth == 0 ? usual.width : firstWidth
-      job.height = firstHeight == 0 ? usual.height : firstHeight
+      // The webui's first versions chose a first pass of about 512x512 pixels if only one side was given.
+      let legacy = HiresSize.legacyFirstPass(width: image.width, height: image.height)
+      (hires.resizeX, hires.resizeY) = (image.width, image.height)
+      image.width = firstWidth == 0 ? legacy.width : firstWidth
+      image.height = firstHeight == 0 ? legacy.height : firstHeight
     }
-    job.hires = hires
+    image.hires = hires
   }
-}
-
-extension RecipeKey {
-  /// Keys of the second pass, which say nothing without one.
-  static let ofSecondPass: Set<String> = [
-    "enable_hr", "hr_scale", "hr_resize_x", "hr_resize_y", "firstphase_width", "firstphase_height", "hr_upscaler",
-    "hr_second_pass_steps", "denoising_strength", "hr_checkpoint_name", "hires_fix_refiner_pass", "hr_sampler_name",
-    "hr_scheduler", "hr_prompt", "hr_negative_prompt", "token_merging_ratio_hr",
-  ]
 }

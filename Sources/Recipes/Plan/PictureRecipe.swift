@@ -7,7 +7,7 @@ import Text
 ///
 /// It says what decides about the picture even where that is the default, and of the rest what differs from it.
 public struct PictureRecipe: Sendable {
-  private let entries: [(key: RecipeKey, value: SettingValue)]
+  private let entries: [(key: RecipeKey, value: KeyValue)]
 
   /// Keys that a reader looks for in any recipe.
   private static let usual: Set<String> = [
@@ -24,7 +24,7 @@ public struct PictureRecipe: Sendable {
     entries = RecipeKey.all.compactMap { key in
       guard !key.isCombined, let resolved = key.resolved else { return nil }
       let value = resolved(draft)
-      if case .model(let model) = value, model.path == nil, model.name.isEmpty { return nil }
+      if case .setting(.model(let model)) = value, model.path == nil, model.name.isEmpty { return nil }
       return Self.usual.contains(key.name) || value != resolved(usual) ? (key, value) : nil
     }
   }
@@ -41,7 +41,7 @@ public struct PictureRecipe: Sendable {
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
-        guard hasSecondPass || !RecipeKey.ofSecondPass.contains(key.name) || key.name == "enable_hr" else { return nil }
+        guard hasSecondPass || !key.isOfSecondPass else { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -77,6 +77,7 @@ extension CellDraft {
   fileprivate init(_ parameters: ImageSettings) {
     self.init(environment: PlanningEnvironment())
     self.settings = parameters
+    self.settings.hires = parameters.hires ?? HiresSettings()
     basePrompt = parameters.prompt
     baseNegativePrompt = parameters.negativePrompt
     // Settings have no comments any more: a # that is left is meant.
@@ -90,20 +91,28 @@ extension CellDraft {
   }
 }
 
-extension SettingValue {
+extension KeyValue {
   fileprivate var json: JSONValue {
     switch self {
-    case .integer(let integer): .integer(integer)
-    case .number(let number): .number(number)
-    case .flag(let flag): .bool(flag)
-    case .choice("true"): true
-    case .choice("false"): false
-    case .nothing: nil
+    case .setting(.model), .setting(.upscaler): .string(scalar.text)
+    case .setting(let value): value.json
     case .styles(let styles): .array(styles.map { .string($0.name) })
-    case .text, .sampler, .schedule, .model, .upscaler, .choice, .size, .edit, .combination: .string(scalar.text)
+    case .size, .edit, .combination: .string(scalar.text)
     }
   }
 
+  /// The value as a recipe writes it.
+  fileprivate var scalar: YAMLScalar {
+    switch self {
+    case .setting(let value): value.scalar
+    case .size(let width, let height): YAMLScalar("\(width)x\(height)")
+    // The prompts have these in them already, so no key has such a value.
+    case .styles, .edit, .combination: YAMLScalar("")
+    }
+  }
+}
+
+extension SettingValue {
   /// The value as a recipe writes it.
   fileprivate var scalar: YAMLScalar {
     switch self {
@@ -117,10 +126,7 @@ extension SettingValue {
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
-    case .size(let width, let height): YAMLScalar("\(width)x\(height)")
-    // Settings have prompts with these done, so that no key has such a value.
-    case .styles, .edit, .combination: YAMLScalar("")
-    case .nothing: YAMLScalar("")
+    case .folders, .null: YAMLScalar("")
     }
   }
 }

@@ -18,7 +18,7 @@ struct OrderRow: AxisRow {
 
   func text(at index: Int) -> String { order(index).joined(separator: ", ") }
 
-  func setting(at index: Int) -> SettingValue { .edit(.order(order(index)), position) }
+  func setting(at index: Int) -> KeyValue { .edit(.order(order(index)), position) }
 
   /// The digits of the index in the factorial number system choose among the texts that are left.
   private func order(_ index: Int) -> [String] {
@@ -47,5 +47,5 @@ struct MatrixRow: AxisRow {
     return chosen.isEmpty ? "none" : chosen.joined(separator: ", ")
   }
 
-  func setting(at index: Int) -> SettingValue { .combination(matrix, index) }
+  func setting(at index: Int) -> KeyValue { .combination(matrix, index) }
 }

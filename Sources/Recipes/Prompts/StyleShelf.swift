@@ -1,5 +1,6 @@
 import Foundation
 import Prompts
+import Settings
 
 /// The styles that a recipe may name, read from their files when the first of them is asked for.
 final class StyleShelf {
@@ -31,7 +32,7 @@ final class StyleShelf {
     named = (value.items ?? [value]).compactMap { node in
       guard let text = node.scalar?.text, !text.isEmpty, !text.utf8.contains(0) else {
         findings.error(
-          "styles_file: found \(node.found), expected \(ValueKind.files.expectation)", at: node.position)
+          "styles_file: found \(node.found), expected \(SettingKind.files.expectation)", at: node.position)
         return nil
       }
       return (text, node.position)
@@ -51,14 +52,14 @@ final class StyleShelf {
     guard !shelf.files.isEmpty else {
       throw ValueReader.Complaint(
         message: "found \(Quoted.short(name)), expected a style of \(Self.defaultFile), but there is none in "
-          + "\(ValueKind.list(locator.places)); styles_file names another file")
+          + "\(SettingKind.list(locator.places)); styles_file names another file")
     }
     let hint =
       others.count > 1
-      ? " (did you mean \(ValueKind.list(others.sorted().map { "\"\($0)\"" }))?)"
+      ? " (did you mean \(SettingKind.list(others.sorted().map { "\"\($0)\"" }))?)"
       : NearestName.hint(name, among: shelf.styles.keys.sorted())
     throw ValueReader.Complaint(
-      message: "found \(Quoted.short(name)), expected a style of \(ValueKind.list(shelf.files))\(hint)")
+      message: "found \(Quoted.short(name)), expected a style of \(SettingKind.list(shelf.files))\(hint)")
   }
 
   // MARK: Files

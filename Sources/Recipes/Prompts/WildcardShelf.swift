@@ -1,5 +1,6 @@
 import Foundation
 import Prompts
+import Settings
 
 /// The lists that wildcards stand for: `wildcards/name.txt` beside the recipe, in `models/` there, or in a folder of
 /// `$SDBATCH_MODELS`. Each is read once.
@@ -54,7 +55,7 @@ final class WildcardShelf {
     let paths = folders.map { "\($0)/\(name).txt" }
     guard let path = paths.first(where: ModelLocator.isFile) else {
       return fail(
-        "found no \(Quoted.bounded(name)).txt in \(ValueKind.list(folders)); expected a file with one entry a line, or "
+        "found no \(Quoted.bounded(name)).txt in \(SettingKind.list(folders)); expected a file with one entry a line, or "
           + "what the wildcard stands for as the value of a key \(Quoted.bounded(Wildcard.text(name))), or "
           + "enable_wildcards: false")
     }
@@ -120,5 +121,5 @@ struct WildcardRow: AxisRow {
 
   func text(at index: Int) -> String { entries[index] }
 
-  func setting(at index: Int) -> SettingValue { .text(entries[index]) }
+  func setting(at index: Int) -> KeyValue { .text(entries[index]) }
 }

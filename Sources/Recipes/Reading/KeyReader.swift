@@ -95,7 +95,7 @@ struct KeyReader {
   /// Notes where texts stand that may hold wildcards.
   private static func note(_ setting: Setting, at position: SourcePosition, _ values: ValueReader) {
     switch setting.value {
-    case .text(let text) where setting.key.wildcard == nil: values.mentions.note(text, at: position)
+    case .setting(.text(let text)) where setting.key.wildcard == nil: values.mentions.note(text, at: position)
     case .styles(let styles):
       for style in styles {
         values.mentions.note(style.prompt, at: position)
@@ -123,8 +123,10 @@ struct KeyReader {
   /// A combined sampler name and a `scheduler` in one mapping must not contradict each other.
   private func checkSchedules(_ settings: [Setting], in entries: [YAMLEntry]) -> Bool {
     for (samplerName, scheduleName) in [("sampler_name", "scheduler"), ("hr_sampler_name", "hr_scheduler")] {
-      for case .sampler(let sampler, .some(let named)) in settings.filter({ $0.key.name == samplerName }).map(\.value) {
-        for case .schedule(let schedule) in settings.filter({ $0.key.name == scheduleName }).map(\.value)
+      for case .setting(.sampler(let sampler, .some(let named))) in settings.filter({ $0.key.name == samplerName }).map(
+        \.value)
+      {
+        for case .setting(.schedule(let schedule)) in settings.filter({ $0.key.name == scheduleName }).map(\.value)
         where schedule != .automatic && schedule != named {
           let position = entries.first { $0.name == scheduleName }?.value.position ?? entries[0].keyPosition
           findings.error(
@@ -139,7 +141,7 @@ struct KeyReader {
 
   /// What to say of a name that is no key: that it will be one, or which one it resembles.
   static func unknown(_ name: String, expected: String, names: [String]) -> String {
-    if let refusal = UnsupportedNames.keys[name] {
+    if let refusal = RefusedSetting.named(name) {
       return "found \(name), which is not supported by this version; \(refusal.reason)"
     }
     let hint = NearestName.hint(name, among: names)

@@ -38,7 +38,7 @@ extension ModelLocator {
 
   /// Where a network of this name was looked for, for a message.
   public func upscalerFoldersLookedIn(for name: String) -> String {
-    name.hasPrefix("/") ? name : ValueKind.list(places.map { $0 + "/" + Self.folder })
+    name.hasPrefix("/") ? name : SettingKind.list(places.map { $0 + "/" + Self.folder })
   }
 
   private func upscalerPaths() -> [String] {

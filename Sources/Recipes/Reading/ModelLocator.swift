@@ -44,7 +44,7 @@ public struct ModelLocator: Sendable {
     let name = environment.expanded(name)
     if name.hasPrefix("/") { return name }
     let hint = environment.modelFolders.isEmpty ? " ($SDBATCH_MODELS may name more folders)" : ""
-    return ValueKind.list(places) + hint
+    return SettingKind.list(places) + hint
   }
 
   /// The absolute paths of all checkpoint files in the places, in order.

@@ -95,14 +95,14 @@ struct CellFilter: Sendable {
     /// The key whose resolved value is compared.
     var key: RecipeKey?
     /// Any of them will do.
-    var values: Set<SettingValue>
+    var values: Set<KeyValue>
     /// Any of them will do, as a title on the axis of this name.
     var titles: Set<String>
 
-    func matches(_ resolved: SettingValue) -> Bool {
+    func matches(_ resolved: KeyValue) -> Bool {
       switch resolved {
       // Only these can equal a value that is written otherwise.
-      case .sampler, .model, .upscaler: values.contains { $0.matches(resolved) }
+      case .setting(.sampler), .setting(.model), .setting(.upscaler): values.contains { $0.matches(resolved) }
       default: values.contains(resolved)
       }
     }
@@ -115,6 +115,8 @@ struct ExtraCell: Sendable {
   var places: [AxisPosition]
   /// Axes of the wildcards that are left in its prompts; the cell stands for all their values.
   var wildcards: [Axis] = []
+  /// Where it is in the recipe.
+  var position: SourcePosition
 
   /// How many cells it comes to; `Int.max` where an `Int` is too small.
   var count: Int {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The bytes of a recipe file.
 enum RecipeFile {
   /// Reads a file.
@@ -11,7 +13,9 @@ enum RecipeFile {
       return try TextFile.read(path, limit: limit)
     } catch {
       switch error {
-      case .unreadable(let reason): throw RecipeErrors("cannot be read (\(reason)), expected a recipe", at: position)
+      case .unreadable(let reason):
+        let isMissing = access(path, F_OK) != 0 && errno == ENOENT
+        throw RecipeErrors(isMissing ? "no such file" : "cannot be read (\(reason)), expected a recipe", at: position)
       case .tooLarge:
         let message =
           isOfRequests

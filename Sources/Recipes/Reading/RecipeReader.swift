@@ -88,6 +88,13 @@ public struct RecipeReader: Sendable {
   /// A recipe of requests, which have been read with nothing wrong.
   private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
     RequestBatch.check(requests, reader.findings)
+    for request in requests {
+      guard let size = request.settings.hiresSize, !size.isPossible else { continue }
+      let key = request.settings.hires.map {
+        $0.resizeX != 0 ? "hr_resize_x" : $0.resizeY != 0 ? "hr_resize_y" : "hr_scale"
+      }
+      reader.findings.error("\(key ?? "hr_scale"): \(size.complaint)", at: request.position)
+    }
     let output = reader.overrides.last { $0.name == "output" }?.value.scalar?.text ?? Self.defaultOutput(path)
     return Recipe(
       path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
@@ -166,7 +173,7 @@ private struct Reading {
     let reader = KeyReader(values: values, findings: findings)
     for entry in entries where !entry.name.hasPrefix("x-") {
       guard let key = RecipeKey.named(entry.name) else {
-        if UnsupportedNames.keys[entry.name]?.allows(entry.value) == true { continue }
+        if RefusedSetting.named(entry.name)?.allows(entry.value) == true { continue }
         reportUnknown(entry)
         continue
       }
@@ -185,7 +192,10 @@ private struct Reading {
     if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
     if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
     let place = (nodes["grid"] ?? nodes["zip"])?.position
-    if checkCount(parts, at: place), broken.isEmpty { readWildcards(&parts, at: place) }
+    if checkCount(parts, at: place), broken.isEmpty {
+      readWildcards(&parts, at: place)
+      checkSizes(parts)
+    }
     let axes = parts.grid + parts.zip.joined() + parts.wildcards
     for (name, node) in nodes where !node.isNull {
       switch name {
@@ -207,7 +217,7 @@ private struct Reading {
     let names = RecipeKey.all.map(\.name)
     var message = KeyReader.unknown(entry.name, expected: "a recipe key", names: names)
     if entry.value.items != nil, NearestName.find(entry.name, among: names) == nil,
-      UnsupportedNames.keys[entry.name] == nil
+      RefusedSetting.named(entry.name) == nil
     {
       message += "; axes belong under grid"
     }
@@ -229,7 +239,8 @@ private struct Reading {
     if let zip = nodes["zip"], !zip.isNull {
       guard let groups = zip.items else {
         let hint = zip.entries == nil ? "" : "; put - before its first key"
-        findings.error("zip: found \(zip.found), expected \(ValueKind.axisGroups.expectation)\(hint)", at: zip.position)
+        findings.error(
+          "zip: found \(zip.found), expected \(SettingKind.axisGroups.expectation)\(hint)", at: zip.position)
         return names.broken
       }
       for group in groups {
@@ -323,6 +334,16 @@ private struct Reading {
           at: axis.position)
       }
     }
+  }
+
+  /// Reports cells whose second pass would have an impossible size.
+  private func checkSizes(_ parts: Parts) {
+    let groups = parts.grid.map { [$0] } + parts.zip
+    // Groups of unequal length were reported, and have no cells.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
+    var base = CellDraft(environment: environment)
+    base.apply(parts.base)
+    SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
   }
 
   // MARK: Prompts

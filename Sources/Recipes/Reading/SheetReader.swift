@@ -1,3 +1,5 @@
+import Settings
+
 /// Reads `sheet`.
 struct SheetReader {
   let findings: Findings
@@ -10,7 +12,7 @@ struct SheetReader {
   func layout(_ node: YAMLNode) -> SheetLayout? {
     if node.isNull { return nil }
     guard let entries = node.entries else {
-      findings.error("sheet: found \(node.found), expected \(ValueKind.sheet.expectation)", at: node.position)
+      findings.error("sheet: found \(node.found), expected \(SettingKind.sheet.expectation)", at: node.position)
       return nil
     }
     var layout = SheetLayout()
@@ -26,7 +28,8 @@ struct SheetReader {
         layout.pages = nodes.compactMap { axis(entry.name, $0, &used) }
       default:
         findings.error(
-          KeyReader.unknown(entry.name, expected: ValueKind.list(Self.names), names: Self.names), at: entry.keyPosition)
+          KeyReader.unknown(entry.name, expected: SettingKind.list(Self.names), names: Self.names),
+          at: entry.keyPosition)
       }
     }
     return layout
@@ -49,7 +52,7 @@ struct SheetReader {
         findings.error(
           "\(direction): found \(Quoted.short(text)), expected the name of an axis"
             + (NearestName.find(text, among: axes).map { " (did you mean \"\($0)\"?)" }
-              ?? (axes.isEmpty ? ", but there is none" : ": \(ValueKind.list(axes))")),
+              ?? (axes.isEmpty ? ", but there is none" : ": \(SettingKind.list(axes))")),
           at: node.position)
       }
       return nil

@@ -14,11 +14,12 @@ struct ValueReader {
   }
 
   /// Reads one value.
-  func value(of scalar: YAMLScalar, for key: RecipeKey) throws(Complaint) -> SettingValue {
+  func value(of scalar: YAMLScalar, for key: RecipeKey) throws(Complaint) -> KeyValue {
     let kind = key.kind
     if scalar.isNull {
       guard kind.takesNull else { throw unexpected(scalar, kind) }
-      return kind == .text ? .text("") : .nothing
+      // An empty text, no limit, or nil.
+      return kind == .text ? .text("") : kind == .bytes ? .integer(0) : .null
     }
     switch kind {
     case .text: return .text(scalar.text)
@@ -26,23 +27,23 @@ struct ValueReader {
     case .seed: return .integer(try integer(scalar, kind, -1...Int64.max, 1))
     case .number(let range): return .number(try number(scalar, kind, range))
     case .limit(let range):
-      if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .nothing }
+      if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .null }
       return .number(try number(scalar, kind, range))
     case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
-    case .otherSampler: return isSame(scalar, "use same sampler") ? .nothing : try sampler(scalar)
-    case .otherSchedule: return isSame(scalar, "use same scheduler") ? .nothing : try schedule(scalar)
-    case .upscaler: return scalar.text.isEmpty ? .nothing : try upscaler(scalar)
+    case .otherSampler: return isSame(scalar, "use same sampler") ? .null : try sampler(scalar)
+    case .otherSchedule: return isSame(scalar, "use same scheduler") ? .null : try schedule(scalar)
+    case .upscaler: return scalar.text.isEmpty ? .null : try upscaler(scalar)
     case .model: return try model(scalar)
     case .otherModel:
-      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
+      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased()) ? .null : try model(scalar)
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
-    case .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
+    case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
   }
 
@@ -62,14 +63,14 @@ struct ValueReader {
     }
   }
 
-  private func unexpected(_ scalar: YAMLScalar, _ kind: ValueKind) -> Complaint {
+  private func unexpected(_ scalar: YAMLScalar, _ kind: SettingKind) -> Complaint {
     Complaint(message: "found \(YAMLNode.found(scalar)), expected \(kind.expectation)")
   }
 
   // MARK: Numbers
 
   private func integer(
-    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Int64>, _ factor: Int64
+    _ scalar: YAMLScalar, _ kind: SettingKind, _ range: ClosedRange<Int64>, _ factor: Int64
   ) throws(Complaint) -> Int64 {
     guard let integer = ExactDecimal(scalar.text)?.integer, range.contains(integer) else {
       throw unexpected(scalar, kind)
@@ -84,7 +85,7 @@ struct ValueReader {
   }
 
   private func number(
-    _ scalar: YAMLScalar, _ kind: ValueKind, _ range: ClosedRange<Double>
+    _ scalar: YAMLScalar, _ kind: SettingKind, _ range: ClosedRange<Double>
   ) throws(Complaint) -> Double {
     guard let number = CoreNumber.number(scalar.text), range.contains(number) else { throw unexpected(scalar, kind) }
     return number
@@ -105,7 +106,7 @@ struct ValueReader {
   }
 
   /// As `512x768`, in any case and with blanks.
-  private func size(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+  private func size(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
     guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
       throw unexpected(scalar, .size)
@@ -134,28 +135,28 @@ struct ValueReader {
     return found
   }
 
-  private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
-    if let found = SamplerID.resolve(scalar.text) { return .sampler(found.sampler, found.schedule) }
+  private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
+    if let found = SamplerID.resolve(scalar.text) { return .setting(.sampler(found.sampler, found.schedule)) }
     let names = SamplerID.allCases.map(\.rawValue)
     // A combined name is proposed only where its plain part is not nearer.
     let combined = SamplerID.allCases.flatMap { sampler in
       ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }
     }
     let hint = NearestName.hint(scalar.text, among: names + combined)
-    let list = hint.isEmpty ? ": \(ValueKind.list(names))" : hint
+    let list = hint.isEmpty ? ": \(SettingKind.list(names))" : hint
     throw Complaint(
       message:
         "found \(YAMLNode.found(scalar)), expected a sampler's name\(list)"
     )
   }
 
-  private func schedule(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
-    if let found = ScheduleID.resolve(scalar.text) { return .schedule(found) }
+  private func schedule(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
+    if let found = ScheduleID.resolve(scalar.text) { return .setting(.schedule(found)) }
     let names = ScheduleID.allCases.map(\.rawValue)
     let unsupported =
-      UnsupportedNames.schedules.contains(scalar.text.lowercased()) ? " which is not supported by this version," : ""
+      ScheduleID.unsupportedNames.contains(scalar.text.lowercased()) ? " which is not supported by this version," : ""
     throw Complaint(
-      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(ValueKind.list(names))"
+      message: "found \(YAMLNode.found(scalar)),\(unsupported) expected \(SettingKind.list(names))"
         + NearestName.hint(scalar.text, among: names))
   }
 
@@ -164,17 +165,17 @@ struct ValueReader {
     scalar.text.isEmpty || scalar.text.lowercased() == words
   }
 
-  private func upscaler(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
+  private func upscaler(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     let wanted = scalar.text.lowercased()
     let filters = LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)
     if let name = filters.first(where: { $0.lowercased() == wanted }) {
-      return .upscaler(UpscalerReference(name: name))
+      return .setting(.upscaler(UpscalerReference(name: name)))
     }
     if let path = locator.upscaler(scalar.text) {
-      return .upscaler(UpscalerReference(name: scalar.text, path: path))
+      return .setting(.upscaler(UpscalerReference(name: scalar.text, path: path)))
     }
     let networks = locator.upscalerNames()
-    let there = networks.isEmpty ? "there is none" : "there are only \(ValueKind.list(Array(networks.prefix(50))))"
+    let there = networks.isEmpty ? "there is none" : "there are only \(SettingKind.list(Array(networks.prefix(50))))"
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(filters.joined(separator: ", ")) or the file of a network "
         + "of the ESRGAN family, of which \(there) in \(locator.upscalerFoldersLookedIn(for: scalar.text))"
@@ -187,19 +188,21 @@ struct ValueReader {
     // The numbers of the webui's GPU are those of its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
     throw Complaint(
-      message: "found \(YAMLNode.found(scalar)), expected \(ValueKind.list(names))"
+      message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
         // Of names as short as cpu and gpu the nearest is not the one that was meant.
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
   }
 
   /// The webui's words for no VAE of its own, and for one that it finds itself, mean the checkpoint's own.
-  private func vae(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
-    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .nothing : try model(scalar)
+  private func vae(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
+    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .null : try model(scalar)
   }
 
-  private func model(_ scalar: YAMLScalar) throws(Complaint) -> SettingValue {
-    if scalar.text == ModelReference.demo.name { return .model(.demo) }
-    if let path = locator.path(of: scalar.text) { return .model(ModelReference(name: scalar.text, path: path)) }
+  private func model(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
+    if scalar.text == ModelReference.demo.name { return .setting(.model(.demo)) }
+    if let path = locator.path(of: scalar.text) {
+      return .setting(.model(ModelReference(name: scalar.text, path: path)))
+    }
     guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
     throw Complaint(
       message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "

@@ -13,7 +13,7 @@ struct WebhookReader {
     }
     for entry in entries where !Self.names.contains(entry.name) {
       findings.error(
-        KeyReader.unknown(entry.name, expected: ValueKind.list(Self.names), names: Self.names), at: entry.keyPosition)
+        KeyReader.unknown(entry.name, expected: SettingKind.list(Self.names), names: Self.names), at: entry.keyPosition)
     }
     let occasions = node.value("per").map { self.occasions($0) } ?? [.run]
     var sendsImages = occasions == [.job]
@@ -48,7 +48,7 @@ struct WebhookReader {
 
   private func address(_ node: YAMLNode) -> WebhookAddress? {
     guard let scalar = node.scalar else {
-      findings.error("webhook: found \(node.found), expected \(ValueKind.address.expectation)", at: node.position)
+      findings.error("webhook: found \(node.found), expected \(SettingKind.address.expectation)", at: node.position)
       return nil
     }
     if node.isNull || scalar.text.isEmpty { return nil }

@@ -47,8 +47,8 @@ struct RequestBodyReader {
       case "n_iter": body.iterations = count(value, of: field) ?? 1
       case "send_images": body.sendsImages = value.scalar?.coreValue == .boolean(true)
       case "save_images": body.savesImages = value.scalar?.coreValue == .boolean(true)
-      case _ where RequestField.withoutEffect.contains(field.name): break
-      case _ where RequestField.ofSecondPass.contains(field.name):
+      case _ where field.isIgnored: break
+      case _ where field.isOfSecondPass:
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
         // Without a second pass the webui looks at none of them.
         guard hasSecondPass else { break }
@@ -101,7 +101,7 @@ struct RequestBodyReader {
 
     /// The value of the field of this name.
     func value(_ name: String) -> YAMLNode {
-      RequestField.all.first { $0.name == name }.map(value) ?? YAMLNode(.null, at: position)
+      RequestField.named(name).map(value) ?? YAMLNode(.null, at: position)
     }
 
     func flag(_ name: String) -> Bool { value(name).scalar?.coreValue == .boolean(true) }
@@ -126,7 +126,7 @@ struct RequestBodyReader {
 
   private func reportUnknown(_ payload: YAMLNode, _ defaults: RequestDefaults) {
     for entry in payload.entries ?? [] {
-      let field = RequestField.all.first { $0.name == entry.name }
+      let field = RequestField.named(entry.name)
       switch defaults {
       case .a1111:
         guard field == nil else { continue }
@@ -134,7 +134,7 @@ struct RequestBodyReader {
           "found the unknown field \(Quoted.short(entry.name)), which is passed over as the webui does"
             + NearestName.hint(entry.name, among: RequestField.names), at: entry.keyPosition)
       case .workerA1111:
-        guard field == nil || (field?.worker == nil) else { continue }
+        guard field == nil || field?.isKnownToWorker != true else { continue }
         findings.error(
           "found the unknown field \(Quoted.short(entry.name)), which the worker refuses"
             + NearestName.hint(entry.name, among: RequestField.names), at: entry.keyPosition)
@@ -193,10 +193,10 @@ struct RequestBodyReader {
 
   /// Tells why a field cannot be honoured, unless it asks for what happens anyway.
   private func refuse(_ name: String, _ node: YAMLNode) {
-    guard let refusal = UnsupportedNames.keys[name], !refusal.allows(node) else { return }
+    guard let refusal = RefusedSetting.named(name), !refusal.allows(node) else { return }
     findings.error(
       "\(name): found \(node.found), which is not supported by this version; "
-        + (RequestField.refusals[name] ?? refusal.reason), at: node.position)
+        + (refusal.field?.reason ?? refusal.reason), at: node.position)
   }
 
   // MARK: Kinds of fields
@@ -277,7 +277,7 @@ struct RequestBodyReader {
           continue
         }
         apply(name, name == "sd_model_checkpoint" ? Self.withoutHash(value) : value, to: &draft)
-      } else if UnsupportedNames.keys[name] != nil {
+      } else if RefusedSetting.named(name) != nil {
         refuse(name, value)
       } else {
         findings.warning(
@@ -287,7 +287,7 @@ struct RequestBodyReader {
     }
   }
 
-  private static func fits(_ scalar: YAMLScalar, _ kind: ValueKind) -> Bool {
+  private static func fits(_ scalar: YAMLScalar, _ kind: SettingKind) -> Bool {
     switch (kind, scalar.coreValue) {
     case (.integer, .integer), (.integer, .number), (.number, .integer), (.number, .number), (.limit, .integer),
       (.limit, .number):

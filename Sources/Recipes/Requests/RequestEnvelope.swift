@@ -183,7 +183,7 @@ struct RequestEnvelope {
   static func defaults(_ node: YAMLNode, _ findings: Findings) -> RequestDefaults? {
     if let found = node.scalar.flatMap({ RequestDefaults(rawValue: $0.text.lowercased()) }) { return found }
     let names = RequestDefaults.allCases.map(\.rawValue)
-    findings.error("defaults: found \(node.found), expected \(ValueKind.list(names))", at: node.position)
+    findings.error("defaults: found \(node.found), expected \(SettingKind.list(names))", at: node.position)
     return nil
   }
 }

@@ -91,7 +91,7 @@ public enum RecipeSchema {
   private static let wildcards = [JSONMember(SchemaPattern.wildcard, reference("scalar"))]
 
   /// Keys that are not supported, with the values that ask for what happens anyway.
-  private static let harmless = UnsupportedNames.keys.sorted { $0.key < $1.key }.map { name, refusal in
+  private static let harmless = RefusedSetting.all.sorted { $0.name < $1.name }.map { refusal in
     var values: [JSONValue] = [
       ["type": "null"], ["type": "array", "maxItems": 0], ["type": "object", "maxProperties": 0],
     ]
@@ -103,7 +103,7 @@ public enum RecipeSchema {
         values.append(["type": "string", "pattern": .string(SchemaPattern.wholeNumber)])
       }
     }
-    return JSONMember(name, ["anyOf": .array(values)])
+    return JSONMember(refusal.name, ["anyOf": .array(values)])
   }
 
   // MARK: Axes

@@ -81,7 +81,7 @@ extension RecipeKey {
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files: Self.oneOrMore
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
-    case .axes, .axisGroups, .cells, .path, .sheet, .address: true
+    case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address: true
     }
   }
 
@@ -134,7 +134,7 @@ extension RecipeKey {
 
   private static let sampler: JSONValue = {
     let names = SamplerID.allCases.map(\.rawValue)
-    let spellings = names + SamplerID.allCases.flatMap(\.aliases).flatMap { [$0, $0 + "_ka", $0 + "_exp"] }
+    let spellings = names + SamplerID.allCases.flatMap(\.traits.aliases).flatMap { [$0, $0 + "_ka", $0 + "_exp"] }
     let stems = "(" + spellings.map(SchemaPattern.anyCase).joined(separator: "|") + ")"
     let endings =
       "( (" + ScheduleID.allCases.flatMap(\.spellings).map(SchemaPattern.anyCase).joined(separator: "|") + "))?"

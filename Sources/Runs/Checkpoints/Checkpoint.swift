@@ -10,7 +10,7 @@ import Settings
 ///     step         sampling steps that were taken, UInt32
 ///     seconds      of work on the image so far, Float64
 ///     count        of the bytes that follow, UInt64
-///     state        what the generator goes on from
+///     state        what the generator continues from
 ///     CRC-32       of all the above, UInt32
 ///
 /// Numbers are little-endian.
@@ -24,7 +24,7 @@ struct Checkpoint: Equatable {
   private static let format = Array("sdbckpt1".utf8)
   private static let headCount = 8 + 64 + 4 + 4 + 8 + 8
 
-  /// Why a file is no checkpoint to go on from.
+  /// Why a checkpoint cannot be continued from.
   struct Fault: Error, CustomStringConvertible {
     var description: String
   }
@@ -98,18 +98,18 @@ struct CheckpointFolder {
 
   func path(_ id: JobID) -> String { "\(folder.checkpoints)/\(id)\(Self.suffix)" }
 
-  /// Puts a checkpoint in place of the one before, whole or not at all.
+  /// Replaces the checkpoint, whole or not at all.
   func write(_ checkpoint: Checkpoint) throws {
     try AtomicFile.write(checkpoint.bytes, to: path(checkpoint.id), on: disk)
   }
 
   /// The checkpoint of a job, if there is one.
   ///
-  /// Throws `Checkpoint.Fault` for one that is of no use.
+  /// Throws `Checkpoint.Fault` for one that cannot be used.
   func read(_ id: JobID, numerics: Int) throws -> Checkpoint? {
     do {
       return try Checkpoint(FileReader.bytes(of: path(id)), of: id, numerics: numerics)
-    } catch let error as BatchError {
+    } catch let error as RunError {
       guard case .notRead(_, let code) = error, code != ENOENT else { return nil }
       throw Checkpoint.Fault(description: error.description)
     }
@@ -120,7 +120,7 @@ struct CheckpointFolder {
   /// Removes what killed runs left half-written, and the checkpoints of all jobs but some.
   ///
   /// - Parameter kept: Picks the jobs whose checkpoints stay, out of those that have one.
-  /// - Throws: `BatchError`, or what `kept` throws.
+  /// - Throws: `RunError`, or what `kept` throws.
   func prune(keeping kept: (Set<JobID>) throws -> Set<JobID>) throws {
     try AtomicFile.removeTemporaries(in: folder.checkpoints, on: disk)
     let found = try AtomicFile.names(in: folder.checkpoints).compactMap { name in

@@ -1,6 +1,6 @@
 import Settings
 
-/// Keeps the checkpoint of the image at work: knows when one is due, and what is on the disk already.
+/// Keeps the checkpoint of the current image: knows when one is due, and what is on the disk already.
 final class CheckpointKeeper {
   private let id: JobID
   private let numerics: Int
@@ -9,7 +9,7 @@ final class CheckpointKeeper {
   private let beforeWriting: () throws -> Void
   private let started = ContinuousClock.now
   private var lastTime = ContinuousClock.now
-  /// The steps that the file on the disk stands for; 0 without a file, for at the start there is nothing to keep.
+  /// The number of steps in the file on the disk; 0 without a file.
   private var stepOnDisk = 0
   private var hasFile = false
   private var secondsBefore = 0.0
@@ -36,9 +36,9 @@ final class CheckpointKeeper {
   /// Seconds of work on the image, those of earlier runs included.
   var seconds: Double { secondsBefore + started.secondsSince }
 
-  /// What an earlier run left to go on from.
+  /// An earlier run's checkpoint.
   ///
-  /// Throws `Checkpoint.Fault` if that is of no use.
+  /// Throws `Checkpoint.Fault` if it cannot be used.
   func earlier() throws -> Checkpoint? {
     hasFile = true
     guard let checkpoint = try files.read(id, numerics: numerics) else {
@@ -68,7 +68,7 @@ final class CheckpointKeeper {
     lastTime = .now
   }
 
-  /// Removes the file, if there is one: the image is published, or is to be begun anew.
+  /// Removes the file if there is one, because the image is published or restarts.
   func discard() throws {
     if hasFile { try files.remove(id) }
     hasFile = false

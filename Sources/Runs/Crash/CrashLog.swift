@@ -3,7 +3,7 @@ import Foundation
 import Settings
 
 /// Fatal signals (SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE) leave a note of the job that was at work before they
-/// end the process. Nothing else does: neither SIGKILL nor a power cut is the fault of a job.
+/// end the process. SIGKILL and power cuts are not noted, since they are not a job's fault.
 public enum CrashSignals {
   /// Takes the signals over from now on.
   public static func install() { crash_notes_install() }
@@ -11,14 +11,14 @@ public enum CrashSignals {
 
 /// `crashes.log`, and one for each shard: one line for each time that a job ended the process, and one when it was done after all.
 ///
-/// Written by a signal handler, so it knows nothing but `<identity> <signal>`; lines that are no such are passed over.
+/// A signal handler writes it, so a line is just `<identity> <signal>`; other lines are ignored.
 struct CrashLog {
   /// A job that ended the process so often is not tried again.
   static let limit = 2
   private static let done = "done"
 
   private var signals: [JobID: [String]] = [:]
-  /// The files that tell of crashes, by their names.
+  /// The names of the files with crashes.
   private let names: [String]
 
   /// Reads the files; missing ones are empty.
@@ -34,14 +34,14 @@ struct CrashLog {
           guard isWhole, words.count == 2, let id = JobID(words[0]) else { return }
           if words[1] == Self.done { signals[id] = nil } else { signals[id, default: []].append(String(words[1])) }
         }
-      } catch BatchError.notRead(_, let code) where code == ENOENT {}
+      } catch RunError.notRead(_, let code) where code == ENOENT {}
     }
   }
 
   /// The signals by which a job ended the process since it was last done.
   func signals(_ id: JobID) -> [String] { signals[id] ?? [] }
 
-  /// Why a job is not to be tried; nothing for one that is.
+  /// Why a job must not be tried; nil if it may.
   func verdict(_ id: JobID) -> String? {
     let signals = signals(id)
     guard signals.count >= Self.limit else { return nil }
@@ -55,7 +55,7 @@ struct CrashLog {
   static func doneLine(_ id: JobID) -> [UInt8] { Array("\(id) \(done)\n".utf8) }
 }
 
-/// `crashes.log` held open while jobs are at work, so that the handler has nothing to do but write.
+/// Keeps `crashes.log` open while jobs are done, so that the handler only has to write.
 final class CrashWatch {
   private let path: String
   private let disk: Disk
@@ -89,7 +89,7 @@ final class CrashWatch {
     shard.map { folder.file("crashes-\($0.label).log") } ?? folder.crashes
   }
 
-  /// Removes the file if nothing was ever noted.
+  /// Removes the file if it is empty.
   static func tidy(_ folder: RunFolder, shard: Shard?, on disk: Disk) throws {
     let path = path(folder, shard)
     var status = stat()

@@ -1,15 +1,15 @@
 import Foundation
 import Settings
 
-/// Which pictures a run folder already holds, by the journal and the size of each file.
+/// The images that a run folder has, by the journal and the size of each file.
 public struct FinishedImages {
   private let folder: RunFolder
   private let index: JournalIndex
 
-  /// Reads the journal of a folder; one that does not exist holds nothing.
+  /// Reads the journal of a folder; a folder that does not exist has no images.
   ///
   /// - Parameter folder: The run, which may be going on.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
     index = try JournalIndex(folder)
@@ -18,29 +18,29 @@ public struct FinishedImages {
   /// Whether there is none at all.
   public var isEmpty: Bool { index.images.isEmpty }
 
-  /// Whether the picture of an identity is there.
+  /// Whether the image of an identity exists.
   public func contains(_ id: JobID) -> Bool {
     guard let image = index.images[id] else { return false }
     return (try? FileMark(path: folder.file(image.file)))?.size == image.mark.size
   }
 
-  /// What the journal says of the picture of an identity; nothing where it knows none.
+  /// What the journal notes about the image of an identity; nil if it has none.
   ///
   /// - Parameter id: A job's identity.
   /// - Returns: The file's path relative to the run folder, the seconds that it took where they are known, the text inside
   ///   it, and when work on it began, as the webui writes that: `20260131235959`.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   public func details(_ id: JobID) throws -> Details? {
     guard let image = try JournalReader(folder, index).image(id) else { return nil }
     return Details(
       file: image.file, seconds: image.seconds, infotext: image.infotext, started: image.started.compactLocal)
   }
 
-  /// What the journal says of a picture.
+  /// What the journal notes about an image.
   public struct Details: Hashable, Sendable {
     /// Relative to the run folder.
     public var file: String
-    /// What it took; nothing where the process was killed before it could note that.
+    /// How long it took; nil if the process was killed before it could note that.
     public var seconds: Double?
     /// The text inside the file.
     public var infotext: String

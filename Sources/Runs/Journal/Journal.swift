@@ -8,7 +8,7 @@ import Text
 ///
 /// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
 struct JournalIndex {
-  /// A picture that was finished.
+  /// An image that was finished.
   struct Image {
     var file: String
     var mark: FileMark
@@ -18,13 +18,13 @@ struct JournalIndex {
   private(set) var files: JournalFiles
   private(set) var images: [JobID: Image] = [:]
   private(set) var failures: [JobID: JournalPlace] = [:]
-  /// Pictures that `verify --repair` put back into the queue, and that were not made since.
+  /// Images that `verify --repair` put back into the queue, and that were not made since.
   private(set) var requeued: [JobID: JournalPlace] = [:]
   /// Where the last whole line of each journal ends.
   private(set) var ends: [Int64] = []
   /// Whether bytes follow in `journal.jsonl` that are no whole line, as a power cut may leave them.
   private(set) var hasTornLine = false
-  /// The earliest time that a line notes; read only where there are journals of shards.
+  /// The earliest time of a line; read only if there are journals of shards.
   private(set) var firstStart: Timestamp?
   private var lineCount = 0
 
@@ -37,7 +37,7 @@ struct JournalIndex {
   ///   - folder: The run.
   ///   - observe: Told of each whole line of each journal: the journal's name, its bytes, and what it says if it says
   ///     something.
-  /// - Throws: `BatchError.notRead`, or what `observe` throws.
+  /// - Throws: `RunError.notRead`, or what `observe` throws.
   init(
     _ folder: RunFolder, observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _, _ in }
   ) throws {
@@ -85,7 +85,7 @@ struct JournalIndex {
         tail.end = range.upperBound + 1
         if let entry { body(entry, range) }
       }
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
       // Another machine may have taken it away since the folder was listed.
     }
     return tail
@@ -111,7 +111,7 @@ struct JournalIndex {
     ends[file] = range.upperBound + 1
   }
 
-  /// Where a job stands: done if its image's file has the size that was noted.
+  /// The state of a job: done if the file of its image has the noted size.
   func state(_ id: JobID, in folder: RunFolder) -> JobState {
     if let image = images[id], let mark = try? FileMark(path: folder.file(image.file)), mark.size == image.mark.size {
       return .done
@@ -127,17 +127,17 @@ struct JournalIndex {
   }
 }
 
-/// Where the lines about pictures can be had.
+/// Gives access to the lines of journals.
 protocol JournalLines {
   /// Where the lines are.
   var index: JournalIndex { get }
 
-  /// What a line says; nothing for one that is damaged.
+  /// The entry at a line; nil for a damaged one.
   func entry(at line: JournalPlace, hasIdentity: Bool) throws -> JournalEntry?
 }
 
 extension JournalLines {
-  /// The line about a picture that was finished.
+  /// The line about a finished image.
   func image(_ id: JobID) throws -> FinishedImage? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: false) else {
       return nil
@@ -153,7 +153,7 @@ extension JournalLines {
     return job
   }
 
-  /// The line that put a picture back into the queue.
+  /// The line that put an image back into the queue.
   func requeued(_ id: JobID) throws -> RequeuedJob? {
     guard let line = index.requeued[id], case .requeued(let job) = try entry(at: line, hasIdentity: false) else {
       return nil
@@ -187,7 +187,7 @@ struct JournalReader: JournalLines {
     lines = JournalLineReader(folder)
   }
 
-  /// What the identity of a picture is made of, where the journal says so.
+  /// Everything that the identity of an image is computed from, if the journal has it.
   func identity(_ id: JobID) throws -> JSONValue? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
       return nil
@@ -214,7 +214,7 @@ final class Journal: JournalLines {
   private struct OwnFile {
     /// Among the index's files.
     let file: Int
-    /// Which start of the shard it is of; 0 for ``JournalFiles/main``.
+    /// The number of the shard's start; 0 for ``JournalFiles/main``.
     let number: Int
     let path: String
     let descriptor: Int32
@@ -225,7 +225,7 @@ final class Journal: JournalLines {
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   init(_ folder: RunFolder, on disk: Disk) throws {
     self.folder = folder
     self.disk = disk
@@ -245,7 +245,7 @@ final class Journal: JournalLines {
   ///   - folder: The run, which other shards may be working in.
   ///   - shard: The shard.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notRead`.
+  /// - Throws: `RunError.notRead`.
   init(_ folder: RunFolder, shard: Shard, on disk: Disk) throws {
     self.folder = folder
     self.disk = disk
@@ -261,7 +261,7 @@ final class Journal: JournalLines {
   /// - Parameters:
   ///   - entry: What happened.
   ///   - isDurable: Whether to wait for the disk; else a later `synchronise` does.
-  /// - Throws: `BatchError.notWritten`; a part of the line that got into the file is cut off again.
+  /// - Throws: `RunError.notWritten`; a part of the line that got into the file is cut off again.
   func append(_ entry: JournalEntry, isDurable: Bool = true) throws {
     let own = try own ?? begin()
     let line = entry.line
@@ -298,7 +298,7 @@ final class Journal: JournalLines {
         self.own = own
         try disk.synchroniseFolder(folder.path)
         return own
-      } catch BatchError.notWritten(path, _, EEXIST) {
+      } catch RunError.notWritten(path, _, EEXIST) {
         // The same shard runs elsewhere at this moment.
         number += 1
       }

@@ -3,10 +3,10 @@ import JSON
 import Settings
 import Text
 
-/// A picture that is on the disk, as one line of the journal tells it.
+/// A finished image, as a line of the journal describes it.
 struct FinishedImage: Hashable {
   var id: JobID
-  /// The job's place when the picture was made; a later plan may have it elsewhere.
+  /// The job's index when the image was made; it may differ in a later plan.
   var index: Int
   /// Relative to the run folder.
   var file: String
@@ -16,7 +16,7 @@ struct FinishedImage: Hashable {
   /// Of the RGB bytes.
   var pixelsSHA256: String
   var started: Timestamp
-  /// Nothing where the process was killed before it could note them.
+  /// nil if the process was killed before it could note them.
   var seconds: Double?
   /// The text inside the file.
   var infotext: String
@@ -33,13 +33,13 @@ struct FailedJob: Hashable {
   var error: String
 }
 
-/// A job whose picture turned out to be damaged, so that the next run makes it again.
+/// A job whose image was found damaged, so that the next run makes it again.
 struct RequeuedJob: Hashable {
   var id: JobID
   var index: Int
   /// When the damage was found.
   var started: Timestamp
-  /// What was wrong with the picture.
+  /// What was wrong with the image.
   var reason: String
 }
 
@@ -49,7 +49,7 @@ enum JournalEntry: Hashable {
   case failed(FailedJob)
   case requeued(RequeuedJob)
 
-  /// The picture that the line is about.
+  /// The image that the line is about.
   var id: JobID {
     switch self {
     case .done(let image): image.id
@@ -95,20 +95,26 @@ enum JournalEntry: Hashable {
     return writer.bytes
   }
 
-  /// Reads a line without its line feed; nothing for one that is torn or damaged.
+  /// Reads a line without its line feed; nil for one that is torn or damaged.
   ///
   /// - Parameters:
   ///   - line: The line.
   ///   - hasIdentity: Whether to read what the identity is made of, which takes longer than all else.
   init?(line: UnsafeBufferPointer<UInt8>, hasIdentity: Bool = false) {
-    guard let fields = Fields(line, hasIdentity: hasIdentity), let id = fields.texts["id"].flatMap({ JobID($0) }),
-      let index = fields.integers["index"], let started = fields.texts["started"].flatMap(Timestamp.init)
-    else { return nil }
-    switch fields.texts["event"] {
+    var fields = Fields(hasIdentity: hasIdentity)
+    var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
+    do {
+      try cursor.object { cursor, key throws(JSONError) in try fields.read(key, &cursor) }
+      try cursor.end()
+    } catch {
+      return nil
+    }
+    guard let id = fields.id, let index = fields.index, let started = fields.started else { return nil }
+    switch fields.event {
     case "done":
-      guard let file = fields.texts["file"], RunFolder.isImageName(file), let size = fields.integers["size"],
-        let modified = fields.integers["modified"], let sha256 = fields.texts["sha256"],
-        let pixelsSHA256 = fields.texts["pixels_sha256"], let infotext = fields.texts["infotext"]
+      guard let file = fields.file, RunFolder.isImageName(file), let size = fields.size,
+        let modified = fields.modified, let sha256 = fields.sha256, let pixelsSHA256 = fields.pixelsSHA256,
+        let infotext = fields.infotext
       else { return nil }
       self = .done(
         FinishedImage(
@@ -116,42 +122,52 @@ enum JournalEntry: Hashable {
           pixelsSHA256: pixelsSHA256, started: started, seconds: fields.seconds, infotext: infotext,
           identity: fields.identity))
     case "failed":
-      guard let error = fields.texts["error"], let seconds = fields.seconds else { return nil }
+      guard let error = fields.error, let seconds = fields.seconds else { return nil }
       self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
     case "requeued":
-      guard let reason = fields.texts["reason"] else { return nil }
+      guard let reason = fields.reason else { return nil }
       self = .requeued(RequeuedJob(id: id, index: Int(index), started: started, reason: reason))
     default: return nil
     }
   }
 
-  /// The members of a line by kind.
+  /// The members of a line; nil for those that are missing or of another kind.
   private struct Fields {
-    var texts: [String: String] = [:]
-    var integers: [String: Int64] = [:]
+    let hasIdentity: Bool
+    var event: String?
+    var id: JobID?
+    var index: Int64?
+    var file: String?
+    var size: Int64?
+    var modified: Int64?
+    var sha256: String?
+    var pixelsSHA256: String?
+    var started: Timestamp?
     var seconds: Double?
+    var infotext: String?
+    var error: String?
+    var reason: String?
     var identity: JSONValue?
 
-    init?(_ line: UnsafeBufferPointer<UInt8>, hasIdentity: Bool) {
-      var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
-      do {
-        try cursor.object { cursor, key throws(JSONError) in
-          if key == "identity" {
-            if hasIdentity { identity = try cursor.value() } else { try cursor.skip() }
-            return
-          }
-          switch try cursor.value() {
-          case .string(let text): texts[key] = text
-          case .integer(let value):
-            integers[key] = value
-            if key == "seconds" { seconds = Double(value) }
-          case .number(let value): if key == "seconds" { seconds = value }
-          default: break
-          }
-        }
-        try cursor.end()
-      } catch {
-        return nil
+    init(hasIdentity: Bool) { self.hasIdentity = hasIdentity }
+
+    mutating func read(_ key: String, _ cursor: inout JSONCursor) throws(JSONError) {
+      switch key {
+      case "event": event = try cursor.value().text
+      case "id": id = try cursor.value().text.flatMap { JobID($0) }
+      case "index": index = try cursor.value().integerValue
+      case "file": file = try cursor.value().text
+      case "size": size = try cursor.value().integerValue
+      case "modified": modified = try cursor.value().integerValue
+      case "sha256": sha256 = try cursor.value().text
+      case "pixels_sha256": pixelsSHA256 = try cursor.value().text
+      case "started": started = try cursor.value().text.flatMap(Timestamp.init)
+      case "seconds": seconds = try cursor.value().numberValue
+      case "infotext": infotext = try cursor.value().text
+      case "error": error = try cursor.value().text
+      case "reason": reason = try cursor.value().text
+      case "identity" where hasIdentity: identity = try cursor.value()
+      default: try cursor.skip()
       }
     }
   }
@@ -159,7 +175,7 @@ enum JournalEntry: Hashable {
 
 /// What the index of a journal keeps of a line, read without the rest.
 struct JournalLine {
-  /// What the line says of its picture.
+  /// What happened to the image.
   enum Event {
     case done(file: String, mark: FileMark)
     case failed
@@ -168,7 +184,7 @@ struct JournalLine {
 
   let id: JobID
   let event: Event
-  /// When the work began that the line tells of; nothing where it was not asked for.
+  /// When the work began; nil if that was not asked for.
   let started: Timestamp?
 
   init(_ entry: JournalEntry) {
@@ -181,7 +197,7 @@ struct JournalLine {
     }
   }
 
-  /// Reads a line without its line feed; nothing for one that is torn or damaged.
+  /// Reads a line without its line feed; nil for one that is torn or damaged.
   ///
   /// - Parameters:
   ///   - line: The line.
@@ -190,7 +206,7 @@ struct JournalLine {
     var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
     var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
     var started: Timestamp?
-    // Other members have to be there too, or `JournalEntry` reads nothing.
+    // The other members must exist too, or `JournalEntry` is nil.
     var others: Set<String> = []
     do {
       try cursor.object { cursor, key throws(JSONError) in

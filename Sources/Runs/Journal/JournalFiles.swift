@@ -14,7 +14,7 @@ struct JournalPlace: Hashable, Comparable {
 
 /// The journals of a run: `journal.jsonl`, and one for each time that a shard started and had something to note.
 ///
-/// A journal has one writer in its life, so that nothing depends on locks between machines.
+/// Each journal has a single writer, so that no locks between machines are needed.
 struct JournalFiles {
   /// The journal of runs that have the folder to themselves.
   static let main = "journal.jsonl"
@@ -36,7 +36,7 @@ struct JournalFiles {
   /// The name of the journal that a shard writes when it starts for the `number`th time, counted from 1.
   static func name(_ shard: Shard, start number: Int) -> String { "journal-\(shard.label)-\(number).jsonl" }
 
-  /// Which start of which shard wrote a journal; nothing for other names.
+  /// Which start of which shard wrote a journal; nil for other names.
   static func start(of name: String) -> (shard: Shard, number: Int)? {
     guard name.hasPrefix("journal-"), name.hasSuffix(".jsonl"),
       let (shard, rest) = Shard.labelled(name.dropFirst(8).dropLast(6)), rest.hasPrefix("-"),

@@ -1,11 +1,11 @@
 import Foundation
 import Synchronization
 
-/// A file that is there whole or not at all, at any instant and after a power cut.
+/// A file that exists whole or not at all, at any instant and after a power cut.
 ///
 /// Temporary file in the same folder -> write -> fsync -> close -> rename -> fsync of the folder.
 package enum AtomicFile {
-  /// Takes the pieces of a file on its way.
+  /// Receives the pieces of a file that is being written.
   package struct Pieces {
     fileprivate let descriptor: Int32
     fileprivate let path: String
@@ -14,20 +14,20 @@ package enum AtomicFile {
     package func write(_ bytes: [UInt8]) throws { try disk.write(bytes, to: descriptor, path: path) }
   }
 
-  /// Puts bytes in place.
+  /// Writes a file.
   ///
   /// - Parameters:
   ///   - bytes: All of the file.
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `BatchError.notWritten`; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`; the file at `path` is then what it was, or whole.
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, on disk: Disk) throws -> FileMark {
     try write(to: path, on: disk) { file in try file.write(bytes) }
   }
 
-  /// Puts in place what `body` writes, piece by piece.
+  /// Writes a file from the pieces that `body` writes.
   ///
   /// - Parameters:
   ///   - path: The file; one that is there is replaced, unless it holds the very same bytes and `keepsEqual` is set.
@@ -35,7 +35,7 @@ package enum AtomicFile {
   ///   - keepsEqual: Whether an equal file stays untouched.
   ///   - body: Writes the pieces.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
   @discardableResult
   package static func write(
     to path: String, on disk: Disk, keepsEqual: Bool = false, _ body: (Pieces) throws -> Void
@@ -55,7 +55,7 @@ package enum AtomicFile {
         return try FileMark(path: path as String)
       }
       try disk.synchronise(descriptor, path: temporary)
-      // Now, for another shard may replace or remove the file as soon as it is in place.
+      // Now, because another shard may replace or remove the file as soon as it has its name.
       mark = FileMark(descriptor: descriptor)
       isOpen = false
       try disk.close(descriptor, path: temporary)
@@ -69,14 +69,14 @@ package enum AtomicFile {
     return mark
   }
 
-  /// Puts bytes in place unless the file is there already: of several processes, on whatever machines, the first wins.
+  /// Writes a file unless it exists already. Of several processes, also on several machines, the first wins.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - disk: The disk.
   ///   - body: Writes the pieces.
-  /// - Returns: Whether these bytes are the ones that are there now.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws.
+  /// - Returns: Whether the file was written by this call.
+  /// - Throws: `RunError.notWritten`, or what `body` throws.
   @discardableResult
   static func writeFirst(to path: String, on disk: Disk, _ body: (Pieces) throws -> Void) throws -> Bool {
     if access(path, F_OK) == 0 { return false }
@@ -97,11 +97,11 @@ package enum AtomicFile {
     return isFirst
   }
 
-  /// The name under which a file is written before it is put in place; no two processes have the same.
+  /// The name of a file while it is written; no two processes use the same.
   static func temporaryName(_ path: String, on disk: Disk) -> String {
     let path = path as NSString
     let (folder, name) = (path.deletingLastPathComponent, path.lastPathComponent)
-    // Processes of several machines may have one number.
+    // Processes on several machines may have the same number.
     let number = count.wrappingAdd(1, ordering: .relaxed).newValue
     let process =
       disk.isShared ? "\(getpid())-\(token)-\(number)\(sharedSuffix)" : "\(getpid())\(temporarySuffix)"
@@ -125,7 +125,7 @@ package enum AtomicFile {
   /// - Parameters:
   ///   - folder: The folder; nobody but shards may be writing in it.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`, if the folder cannot be read or a file not be removed.
+  /// - Throws: `RunError`, if the folder cannot be read or a file not be removed.
   package static func removeTemporaries(in folder: String, on disk: Disk) throws {
     for name in try names(in: folder) where isTemporary(name) && !mayBeInUse("\(folder)/\(name)") {
       try disk.remove("\(folder)/\(name)")
@@ -136,8 +136,8 @@ package enum AtomicFile {
   static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(temporarySuffix) }
 
   /// The names of all that is in a folder, in no order.
-  package static func names(in folder: String) throws(BatchError) -> [String] {
-    guard let stream = opendir(folder) else { throw BatchError.notRead(path: folder, code: errno) }
+  package static func names(in folder: String) throws(RunError) -> [String] {
+    guard let stream = opendir(folder) else { throw RunError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {

@@ -21,7 +21,7 @@ public struct Disk: Sendable {
 
   /// One step on its way.
   public struct Step: Hashable, Sendable {
-    /// What is about to happen.
+    /// What will happen.
     public var action: Action
     /// To which file or folder; for `rename`, what it is called afterwards.
     public var path: String
@@ -29,7 +29,7 @@ public struct Disk: Sendable {
     public var oldPath: String?
     /// For `write`, all that is to be written.
     public var bytes: [UInt8] = []
-    /// The open file, where there is one.
+    /// The open file, if there is one.
     public var descriptor: Int32?
   }
 
@@ -58,7 +58,7 @@ public struct Disk: Sendable {
     if !parent.isEmpty, parent != path { try makeFolder(parent) }
     try step(.makeFolder, path) { mkdir(path, 0o777) == 0 || errno == EEXIST ? 0 : -1 }
     if stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR {
-      throw BatchError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)
+      throw RunError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)
     }
     try synchroniseFolder(parent.isEmpty ? "." : parent)
   }
@@ -88,13 +88,13 @@ public struct Disk: Sendable {
     try step(Step(action: .synchronise, path: path, descriptor: descriptor)) { fsync(descriptor) }
   }
 
-  /// Closes a file, whatever happens: some file systems tell only now that a write has failed.
+  /// Closes a file in any case; some file systems report a failed write only now.
   package func close(_ descriptor: Int32, path: String) throws {
     var isOpen = true
     defer { if isOpen { Glibc.close(descriptor) } }
     try step(Step(action: .close, path: path, descriptor: descriptor)) {
       isOpen = false
-      // Once interrupted, the file is closed all the same.
+      // The file is closed even if that was interrupted.
       return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : -1
     }
   }
@@ -136,7 +136,7 @@ public struct Disk: Sendable {
       let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { return -1 }
       defer { Glibc.close(descriptor) }
-      // Some network file systems do not know how, and have nothing to do either.
+      // Some network file systems do not support this, and do not need it.
       return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1
     }
   }
@@ -148,7 +148,7 @@ public struct Disk: Sendable {
   ///   - path: To which file.
   ///   - body: Does it; returns a negative number and leaves `errno` where it cannot.
   /// - Returns: What `body` returned.
-  /// - Throws: `BatchError.notWritten`, or what the observer throws.
+  /// - Throws: `RunError.notWritten`, or what the observer throws.
   @discardableResult
   func step(_ action: Action, _ path: String, _ body: () -> Int32) throws -> Int32 {
     try step(Step(action: action, path: path), body)
@@ -161,7 +161,7 @@ public struct Disk: Sendable {
       let result = body()
       if result >= 0 { return result }
       let code = errno
-      if code != EINTR { throw BatchError.notWritten(path: step.path, action: step.action, code: code) }
+      if code != EINTR { throw RunError.notWritten(path: step.path, action: step.action, code: code) }
     }
   }
 }

@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Size and time of a file: what tells cheaply that nobody touched it.
+/// Size and time of a file, a cheap way to see that it is unchanged.
 package struct FileMark: Hashable {
   /// In bytes.
   package var size: Int64
@@ -19,8 +19,8 @@ package struct FileMark: Hashable {
   /// The mark of a file.
   ///
   /// - Parameter path: A regular file, not a link to one.
-  /// - Throws: `BatchError.notRead` with `ENOENT` where there is none.
-  init(path: String) throws(BatchError) {
+  /// - Throws: `RunError.notRead` with `ENOENT` if there is none.
+  init(path: String) throws(RunError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notRead(path: path, code: ENOENT) }
@@ -41,7 +41,7 @@ extension FileMark {
     self.init(status)
   }
 
-  /// Whether nothing was written for so long.
+  /// Whether the last write was longer ago than this.
   func isOlder(thanSeconds seconds: Int64) -> Bool {
     Timestamp.now().milliseconds - modified / 1_000_000 > seconds * 1000
   }
@@ -53,7 +53,7 @@ final class FileReader {
   private let descriptor: Int32
   private static let pieceSize = 1 << 20
 
-  init(path: String) throws(BatchError) {
+  init(path: String) throws(RunError) {
     self.path = path
     descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .notRead(path: path, code: errno) }
@@ -62,7 +62,7 @@ final class FileReader {
   deinit { close(descriptor) }
 
   /// The next piece; empty at the end.
-  func read() throws(BatchError) -> [UInt8] {
+  func read() throws(RunError) -> [UInt8] {
     var code: Int32 = 0
     let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, count in
       var result = 0
@@ -75,7 +75,7 @@ final class FileReader {
   }
 
   /// The bytes of a stretch of the file.
-  func read(_ range: Range<Int64>) throws(BatchError) -> [UInt8] {
+  func read(_ range: Range<Int64>) throws(RunError) -> [UInt8] {
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
       count = 0
@@ -95,7 +95,7 @@ final class FileReader {
   // MARK: Whole files
 
   /// All of a file.
-  static func bytes(of path: String) throws(BatchError) -> [UInt8] {
+  static func bytes(of path: String) throws(RunError) -> [UInt8] {
     let reader = try FileReader(path: path)
     var bytes: [UInt8] = []
     while true {
@@ -106,7 +106,7 @@ final class FileReader {
   }
 
   /// SHA-256 of a file, in lower-case hexadecimal.
-  static func sha256(of path: String) throws(BatchError) -> String {
+  static func sha256(of path: String) throws(RunError) -> String {
     let reader = try FileReader(path: path)
     var hash = SHA256()
     while true {
@@ -121,7 +121,7 @@ final class FileReader {
   /// - Parameters:
   ///   - path: The file.
   ///   - body: Takes where the line begins in the file, its bytes without the line feed, and whether it had one.
-  /// - Throws: `BatchError.notRead`, or what `body` throws.
+  /// - Throws: `RunError.notRead`, or what `body` throws.
   static func forEachLine(
     of path: String, _ body: (_ start: Int64, _ line: UnsafeBufferPointer<UInt8>, _ isWhole: Bool) throws -> Void
   ) throws {
@@ -159,10 +159,10 @@ final class LineReader {
   private var piece: [UInt8] = []
   private var place = 0
 
-  init(path: String) throws(BatchError) { reader = try FileReader(path: path) }
+  init(path: String) throws(RunError) { reader = try FileReader(path: path) }
 
-  /// The next line without its line feed; nothing after the last.
-  func next() throws(BatchError) -> [UInt8]? {
+  /// The next line without its line feed; nil after the last.
+  func next() throws(RunError) -> [UInt8]? {
     var line: [UInt8] = []
     while true {
       if place == piece.count {

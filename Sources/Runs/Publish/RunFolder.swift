@@ -2,7 +2,7 @@ import Foundation
 import Settings
 import Text
 
-/// The folder of one run, and what is where in it.
+/// The folder of one run, and the paths of its files.
 public struct RunFolder: Hashable, Sendable {
   /// The absolute path.
   public let path: String
@@ -15,9 +15,9 @@ public struct RunFolder: Hashable, Sendable {
     self.path = (absolute as NSString).standardizingPath
   }
 
-  /// The pictures.
+  /// The images.
   public var images: String { "\(path)/images" }
-  /// Small copies of the pictures, each under the picture's name, for `page`.
+  /// Thumbnails for `page`, each with the name of its image.
   public var thumbnails: String { "\(path)/thumbs" }
   /// The run for a browser; made from plan and journal.
   public var page: String { "\(path)/index.html" }
@@ -32,42 +32,42 @@ public struct RunFolder: Hashable, Sendable {
   public var journals: [String] { JournalFiles(self).names.map(file) }
   /// The seeds that were drawn for -1.
   public var seeds: String { "\(path)/seeds.json" }
-  /// When each image was made, how long it took and how much memory, for people and spreadsheets.
+  /// When each image was made, and how much time and memory it took, for people and spreadsheets.
   public var trace: String { "\(path)/trace.tsv" }
-  /// What each layer took, of a run that was asked to count it.
+  /// The time that each layer took, if the run was asked to measure it.
   public var profile: String { "\(path)/profile.tsv" }
-  /// Images on their way, one file for each.
+  /// Unfinished images, one file for each.
   public var checkpoints: String { "\(path)/checkpoints" }
-  /// Which jobs ended the process by a fatal signal; gone where none did.
+  /// Which jobs crashed the process; exists only if some did.
   public var crashes: String { "\(path)/crashes.log" }
-  /// How far the image at work has come; there only while the run goes on.
+  /// The progress of the current image; exists only during a run.
   public var progress: String { "\(path)/progress.json" }
   /// The recipe as it took effect.
   public var recipe: String { "\(path)/recipe.yaml" }
-  /// What requests are answered with, one file for each.
+  /// The answers to requests, one file for each.
   public var responses: String { "\(path)/responses" }
   /// Which requests were answered, one line for each answer.
   public var responseRecord: String { "\(path)/responses.jsonl" }
   /// What is still to be announced.
   public var outbox: String { "\(path)/outbox" }
-  /// Held by the process that works here.
+  /// Locked by the process that uses the folder.
   public var lock: String { "\(path)/run.lock" }
 
   /// Where a file of the run is, given as the journal and the manifest name it.
   public func file(_ relative: String) -> String { "\(path)/\(relative)" }
 
-  /// The name of a new image: its place in the written order, its seed, and the first digits of its identity.
+  /// The name of a new image: the job's index, its seed, and the first digits of its identity.
   ///
   /// - Parameters:
   ///   - job: The job.
   ///   - id: Its identity.
-  ///   - digits: How many digits of the identity; 8 but where two images would have one name.
+  ///   - digits: How many digits of the identity; more than 8 only if two images would have the same name.
   /// - Returns: The path relative to the run folder.
   static func imageName(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
-    "images/\(Timestamp.padded(job.index, 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
+    "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
   }
 
-  /// Whether a name from the journal is one of an image, and leads nowhere else.
+  /// Whether a name from the journal is a file directly in `images/`.
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")
@@ -81,15 +81,15 @@ public enum SeedFile {
   /// - Parameters:
   ///   - type: What `write` was given.
   ///   - folder: The run.
-  /// - Returns: Nothing where nothing was kept.
-  /// - Throws: `BatchError` for a file that cannot be read or holds something else.
+  /// - Returns: nil if the folder keeps none.
+  /// - Throws: `RunError` for a file that cannot be read or holds something else.
   public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
     do {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
     } catch let error as DecodingError {
-      throw BatchError.damaged(
+      throw RunError.damaged(
         path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to have new ones drawn")
     }
   }
@@ -100,7 +100,7 @@ public enum SeedFile {
   ///   - seeds: The draws.
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  /// - Throws: `RunError.notWritten`, or what encoding throws.
   public static func write(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws {
     let bytes = try bytes(of: seeds)
     try disk.makeFolder(folder.path)
@@ -114,7 +114,7 @@ public enum SeedFile {
   ///   - folder: The run, which other shards may be working in.
   ///   - disk: The disk.
   /// - Returns: Whether these draws are the ones that are kept now.
-  /// - Throws: `BatchError.notWritten`, or what encoding throws.
+  /// - Throws: `RunError.notWritten`, or what encoding throws.
   public static func writeFirst(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws -> Bool {
     let bytes = try bytes(of: seeds)
     try disk.makeFolder(folder.path)

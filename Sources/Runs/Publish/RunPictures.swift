@@ -3,7 +3,7 @@ import Infotext
 import JSON
 import Settings
 
-/// The jobs of a run with what there is to see of them, from its files alone; the run may be going on.
+/// The jobs of a run with their images, from its files alone; the run may be going on.
 public struct RunPictures: Sendable {
   /// A job of the plan.
   public struct Picture: Sendable {
@@ -11,11 +11,11 @@ public struct RunPictures: Sendable {
     public var job: Job
     /// Its whole identity.
     public var id: String
-    /// The absolute path of its image; nothing while there is none.
+    /// The absolute path of its image; nil if there is none yet.
     public var path: String?
     /// Why its last try failed.
     public var error: String?
-    /// What the image was, or would be, made from.
+    /// The text in the image, or the text that it will have.
     public var infotext: String
     /// How long the image took.
     public var seconds: Double?
@@ -29,9 +29,9 @@ public struct RunPictures: Sendable {
   /// Looks into a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
-    let (details, jobs) = try FrozenPlan.read(folder)
+    let (details, jobs) = try PlanFile.read(folder)
     recipe = details?.recipe ?? .null
     let journal = JournalReader(folder, try JournalIndex(folder))
     for planned in jobs {
@@ -50,15 +50,15 @@ public struct RunPictures: Sendable {
   }
 }
 
-/// Files that are made from others of a run and can be made again: contact sheets and the like.
+/// Files that are made from other files of a run and can be made again, such as contact sheets.
 public enum DerivedFile {
-  /// Puts a file in place whole or not at all.
+  /// Writes a file whole or not at all.
   ///
   /// - Parameters:
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
   ///   - body: Is given a function that takes the pieces of the file.
-  /// - Throws: `BatchError.notWritten`, or what `body` throws; the file at `path` is then what it was.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was.
   public static func write(
     to path: String, on disk: Disk = Disk(), _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
   ) throws {
@@ -70,7 +70,7 @@ public enum DerivedFile {
   /// - Parameters:
   ///   - path: The folder.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
 
   /// Whether a file is there and no older than those it is made from.

@@ -18,7 +18,7 @@ struct JobMeter {
     last = mark
   }
 
-  /// Seconds that a step took on average, of those that were taken in this process; nothing where there was none.
+  /// Seconds that a step of this process took on average; nil if it took none.
   var secondsPerStep: Double? {
     guard let first, let last, last.step > first.step else { return nil }
     return (last.time - first.time) / .seconds(1) / Double(last.step - first.step)
@@ -27,7 +27,7 @@ struct JobMeter {
 
 /// The most memory that this process has held, as Linux counts it.
 package enum PeakMemory {
-  /// Starts counting anew; where the system does not let it, the count goes back to the start of the process.
+  /// Restarts the measurement; if the system does not allow that, it covers the whole process.
   package static func reset() {
     let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
@@ -35,7 +35,7 @@ package enum PeakMemory {
     close(descriptor)
   }
 
-  /// In bytes; nothing where the system does not tell.
+  /// In bytes; nil if the system does not report it.
   package static var bytes: Int64? {
     var usage = rusage()
     guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0, usage.ru_maxrss > 0 else { return nil }

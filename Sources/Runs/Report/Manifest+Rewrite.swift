@@ -9,9 +9,9 @@ extension Manifest {
   ///   - folder: The run, whose lock is held.
   ///   - journal: Its journals.
   ///   - disk: The disk.
-  ///   - state: Where a job stands.
-  /// - Returns: How many jobs stand where.
-  /// - Throws: `BatchError`.
+  ///   - state: The state of a job.
+  /// - Returns: How many jobs are done, failed and pending.
+  /// - Throws: `RunError`.
   @discardableResult
   static func rewrite(
     in folder: RunFolder, journal: some JournalLines, on disk: Disk, state: (JobID) -> JobState
@@ -19,7 +19,7 @@ extension Manifest {
     var head: RunDetails?
     var ingredients: [JobIngredients] = []
     var counts = RunCounts()
-    try FrozenPlan.forEachJob(in: folder) { planned, details in
+    try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { head = details }
       if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
         ingredients.append(planned.ingredients)
@@ -33,13 +33,13 @@ extension Manifest {
       ending: counts.pending > 0 ? .stopped : counts.failed > 0 ? .failed : .done, counts: counts,
       ingredients: ingredients)
     try manifest.write(to: folder, on: disk) { append in
-      try FrozenPlan.forEachJob(in: folder) { planned, _ in try append(planned, state(planned.id), journal) }
+      try PlanFile.forEachJob(in: folder) { planned, _ in try append(planned, state(planned.id), journal) }
     }
     return counts
   }
 }
 
-/// Brings together what shards have done.
+/// Combines what shards have done.
 public enum Collector {
   /// Writes the manifest of a run from the plan and all journals.
   ///
@@ -48,8 +48,8 @@ public enum Collector {
   /// - Parameters:
   ///   - lock: The right to write in the folder.
   ///   - disk: The disk.
-  /// - Returns: How many jobs stand where.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Returns: How many jobs are done, failed and pending.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
     let folder = lock.folder
     let index = try JournalIndex(folder)

@@ -4,16 +4,16 @@ import JSON
 import Settings
 import Text
 
-/// How many jobs stand where; equal cells of a grid count one by one.
+/// How many jobs are done, failed and pending; equal cells of a grid count each.
 public struct RunCounts: Hashable, Sendable {
-  /// Their picture is on the disk.
+  /// Their image is on the disk.
   public var done: Int
   /// Their last try ended in an error.
   public var failed: Int
   /// They have not been tried.
   public var pending: Int
 
-  /// So many of each.
+  /// These counts.
   public init(done: Int = 0, failed: Int = 0, pending: Int = 0) {
     self.done = done
     self.failed = failed
@@ -32,7 +32,7 @@ public struct RunCounts: Hashable, Sendable {
   }
 }
 
-/// Where a job stands; the raw value is the manifest's.
+/// The state of a job; the raw value is the manifest's.
 enum JobState: String {
   case done, failed, pending
 }
@@ -43,13 +43,13 @@ enum RunEnding: String {
   case done
   /// Everything was tried, and some jobs failed.
   case failed
-  /// There is work left because the run was asked to stop.
+  /// Work is left because the run was asked to stop.
   case stopped
-  /// There is work left because of an error that was no fault of a job.
+  /// Work is left because of an error that was not a job's.
   case aborted
 }
 
-/// `manifest.json`: the run and every job, for programs to read. Plan and journal are all it is made from.
+/// `manifest.json`: the run and every job, for programs. It is made from plan and journal alone.
 struct Manifest {
   var details: RunDetails
   var started: Timestamp
@@ -62,13 +62,13 @@ struct Manifest {
   /// Writes the file, one job a line.
   ///
   /// - Parameters:
-  ///   - jobs: Every job in order, and where it stands.
+  ///   - jobs: Every job in order, and its state.
   ///   - folder: The run, whose lock is held.
   ///   - journal: Its journal.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   func write(
-    _ jobs: some Sequence<(PlannedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
+    _ jobs: some Sequence<(IdentifiedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
   ) throws {
     try write(to: folder, on: disk) { append in
       for (planned, state) in jobs { try append(planned, state, journal) }
@@ -78,7 +78,7 @@ struct Manifest {
   /// Writes the file, one job a line, with the jobs that `body` hands over one by one.
   func write(
     to folder: RunFolder, on disk: Disk,
-    jobs body: ((PlannedJob, JobState, any JournalLines) throws -> Void) throws -> Void
+    jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
   ) throws {
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
@@ -131,12 +131,12 @@ struct Manifest {
 
   /// Writes the object of one job.
   static func append(
-    _ planned: PlannedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
+    _ planned: IdentifiedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
   ) throws {
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
     let image = state == .done ? try journal.image(planned.id) : nil
     let failure = state == .failed ? try journal.failure(planned.id) : nil
-    // A picture that another run made may carry an older text; the manifest shows what is in the file.
+    // An image of an earlier run may have an older text; the manifest shows the one in the file.
     let infotext = image?.infotext ?? Infotext(settings, ingredients, version: version).text
     writer.object { writer in
       writer.member("id", planned.id.description)
@@ -148,7 +148,7 @@ struct Manifest {
       writer.member("sha256", image?.sha256)
       writer.member("pixels_sha256", image?.pixelsSHA256)
       writer.key("parameters")
-      ParametersJSON.writeResolved(settings, ingredients, to: &writer)
+      SettingsInUse(settings, ingredients).writeShown(to: &writer)
       writer.member("infotext", infotext)
       writer.key("info")
       if let image {

@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Text
 
-/// Makes a manifest again from plan and journal, and compares it with the one that is there, a line at a time.
+/// Makes the manifest again from plan and journal, and compares it with the existing one line by line.
 struct ManifestComparison {
   private let folder: RunFolder
   private let index: JournalIndex
@@ -16,17 +16,17 @@ struct ManifestComparison {
   /// What differs, a line for each job, and one for each part of the head.
   ///
   /// - Parameters:
-  ///   - isToCompare: Whether a job's image is sound, so that nothing else is wrong with its entry.
-  ///   - counts: Where the jobs stand.
+  ///   - isToCompare: Whether a job's entry is compared; not if its image is damaged, which was reported already.
+  ///   - counts: How many jobs are done, failed and pending.
   /// - Returns: Problems in words; none for the manifest that a run would write.
-  /// - Throws: `BatchError` if plan or journal cannot be read.
+  /// - Throws: `RunError` if plan or journal cannot be read.
   mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts) throws -> [String] {
     let found: ManifestReader
     do {
       found = try ManifestReader(path: folder.manifest)
-    } catch BatchError.notRead(_, let code) where code == ENOENT {
+    } catch RunError.notRead(_, let code) where code == ENOENT {
       return ["is missing"]
-    } catch BatchError.damaged(_, let problem) {
+    } catch RunError.damaged(_, let problem) {
       return [problem]
     }
     var problems: [String] = []
@@ -34,7 +34,7 @@ struct ManifestComparison {
     var head: RunDetails?
     var ingredients: [JobIngredients] = []
     var allCompared = true
-    try FrozenPlan.forEachJob(in: folder) { planned, details in
+    try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { head = details }
       if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
         ingredients.append(planned.ingredients)
@@ -54,7 +54,7 @@ struct ManifestComparison {
       var writer = JSONWriter()
       try Manifest.append(planned, state, journal: journal, version: head.engine.version, to: &writer)
       if let difference = Self.difference(line, writer.bytes) {
-        problems.append("job \(Timestamp.padded(planned.job.index, 5)): \(difference)")
+        problems.append("job \(planned.job.index): \(difference)")
       }
     }
     if try found.next() != nil { problems.append("has more jobs than the plan") }
@@ -79,7 +79,7 @@ struct ManifestComparison {
     return problems
   }
 
-  /// Which members of a job differ; nothing if none does.
+  /// Which members of a job differ; nil if none does.
   private static func difference(_ found: [UInt8], _ expected: [UInt8]) -> String? {
     if found == expected { return nil }
     guard let found = found.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
@@ -90,13 +90,13 @@ struct ManifestComparison {
     return names.isEmpty ? nil : "other \(names.joined(separator: ", ")) than plan and journal say"
   }
 
-  /// The webui's time stamp is local: in another time zone it would be another.
+  /// The webui's time stamp is in local time, so it depends on the time zone.
   private static func withoutLocalTime(_ value: JSONValue?) -> JSONValue? {
     guard case .object(let members) = value else { return value }
     return .object(members.filter { $0.name != "job_timestamp" })
   }
 
-  /// Whether two values say the same, in whatever order and with whatever form of numbers.
+  /// Whether two values are equal except for the order of members and the form of numbers.
   private static func isSame(_ one: JSONValue?, _ other: JSONValue?) -> Bool {
     switch (one, other) {
     case (.object(let one), .object(let other)):
@@ -121,7 +121,7 @@ final class ManifestReader {
   /// Opens a manifest.
   ///
   /// - Parameter path: The file.
-  /// - Throws: `BatchError.notRead`, or `damaged` for a file that is no manifest.
+  /// - Throws: `RunError.notRead`, or `damaged` for a file that is no manifest.
   init(path: String) throws {
     let lines = try LineReader(path: path)
     while let line = try lines.next(), headBytes.count < 64 << 20 {
@@ -134,11 +134,11 @@ final class ManifestReader {
     let bytes = try FileReader.bytes(of: path)
     guard let value = bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       case .array(let jobs) = value["jobs"]
-    else { throw BatchError.damaged(path: path, problem: "is no manifest") }
+    else { throw RunError.damaged(path: path, problem: "is no manifest") }
     whole = (value, jobs[...])
   }
 
-  /// The next job's object as it stands in the file; nothing after the last.
+  /// The next job's object as it is in the file; nil after the last.
   func next() throws -> [UInt8]? {
     if let lines {
       guard var line = try lines.next(), line.first == UInt8(ascii: "{") else {

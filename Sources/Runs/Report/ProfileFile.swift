@@ -1,12 +1,12 @@
 /// `profile.tsv`: where the time of a run went, for people and spreadsheets.
 public enum ProfileFile {
-  /// Writes the table in place of an earlier run's.
+  /// Replaces the table of an earlier run.
   ///
   /// - Parameters:
   ///   - rows: The names of the columns, then the lines; no field holds a tab or a line end.
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
-  /// - Throws: `BatchError.notWritten`.
+  /// - Throws: `RunError.notWritten`.
   public static func write(_ rows: [[String]], to folder: RunFolder, on disk: Disk = Disk()) throws {
     let text = rows.map { $0.joined(separator: "\t") + "\n" }.joined()
     try AtomicFile.write(Array(text.utf8), to: folder.profile, on: disk)

@@ -3,31 +3,31 @@ import JSON
 import Settings
 import Text
 
-/// How far the image at work has come, and how long all will take.
+/// The progress of the current image, and the time left for all.
 public struct CurrentImage: Hashable, Sendable {
-  /// The part of the plan that the process does; nothing for all of it.
+  /// The part of the plan that the process does; nil for all of it.
   public var shard: Shard?
   /// The process that makes it.
   public var process: Int32
-  /// The job's place in the plan.
+  /// The job's index in the plan.
   public var index: Int
   /// The whole identity.
   public var id: String
-  /// Which of the images that the run makes, from 1.
+  /// Its number among the images that the run makes, from 1.
   public var number: Int
   /// How many images the run makes.
   public var count: Int
   /// `loading`, `encoding`, `sampling`, `upscaling` or `decoding`.
   public var stage: String
-  /// How many sampling steps are done; nothing before the first stage of sampling.
+  /// How many sampling steps are done; nil before sampling.
   public var step: Int?
   /// How many there are.
   public var steps: Int?
-  /// Seconds that a step takes on average, decoding and all else included; nothing before the first.
+  /// Seconds that a step takes on average, decoding and all else included; nil before the first.
   public var secondsPerStep: Double?
-  /// Seconds until all images are there, at this pace.
+  /// Seconds until all images are made, at this pace.
   public var secondsLeft: Double?
-  /// When this was so: ISO 8601 in UTC.
+  /// When this was noted: ISO 8601 in UTC.
   public var updated: String
 
   /// An object for programs.
@@ -48,7 +48,7 @@ public struct CurrentImage: Hashable, Sendable {
     return members
   }
 
-  /// What `json` gave, with the process.
+  /// Reads what `json` returns plus the process.
   init?(_ json: JSONValue) {
     guard let process = json["pid"]?.integerValue, let index = json["index"]?.integerValue,
       let id = json["id"]?.text, let number = json["number"]?.integerValue, let count = json["count"]?.integerValue,
@@ -92,8 +92,8 @@ public struct CurrentImage: Hashable, Sendable {
 
 /// `progress.json`: the image at work, for `status` in another shell; each shard has its own.
 ///
-/// It is there while the run goes on, replaced as a whole a few times a second at most. Nothing depends on it: it does
-/// not wait for the disk, and what keeps it from being written is let go.
+/// It exists during the run, and is replaced as a whole at most a few times a second. Nothing depends on it, so it does
+/// not wait for the disk, and errors are ignored.
 public final class ProgressFile {
   private let path: String
   private let temporary: String
@@ -142,13 +142,13 @@ public final class ProgressFile {
   /// The run is over.
   public func close() { unlink(path) }
 
-  /// The image at work, if the process that holds the folder says so.
+  /// The current image, if the process that uses the folder wrote it.
   static func read(_ folder: RunFolder, holder: String) -> CurrentImage? {
     guard let image = read(folder.progress), holder.contains("pid \(image.process),") else { return nil }
     return image
   }
 
-  /// What a shard makes, unless it has said nothing for long: without a lock nobody knows whether it still runs.
+  /// The current image of a shard; nil without news for long, since without a lock nobody knows whether it still runs.
   static func read(_ folder: RunFolder, shard: Shard) -> CurrentImage? {
     let path = path(folder, shard)
     guard let mark = try? FileMark(path: path), !mark.isOlder(thanSeconds: 15 * 60) else { return nil }

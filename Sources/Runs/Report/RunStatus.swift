@@ -3,11 +3,11 @@ import JSON
 import Settings
 import Text
 
-/// How a run stands, from its files alone; the run may be going on, and nothing is written.
+/// The state of a run, from its files alone. The run may be going on, and nothing is written.
 public struct RunStatus: Hashable, Sendable {
   /// A job whose last try ended in an error.
   public struct Failure: Hashable, Sendable {
-    /// The job's place in the plan.
+    /// The job's index in the plan.
     public var index: Int
     /// The whole identity.
     public var id: String
@@ -15,17 +15,17 @@ public struct RunStatus: Hashable, Sendable {
     public var error: String
   }
 
-  /// What one part of the plan has come to, where several processes share it.
+  /// The progress of one part of a plan that several processes share.
   public struct ShardStatus: Hashable, Sendable {
     /// Which part.
     public var shard: Shard
-    /// How often it was started and had something to note.
+    /// How many of its starts noted something.
     public var starts: Int
-    /// How many images it made, or found made and not noted.
+    /// How many images it made, or found without a journal line.
     public var images: Int
     /// When it last noted something: ISO 8601 in UTC.
     public var lastActivity: String?
-    /// The image at work, as far as is known; nothing for a shard that has said nothing for a quarter of an hour.
+    /// The current image, if known; nil for a shard without news for a quarter of an hour.
     public var current: CurrentImage?
 
     /// An object for programs.
@@ -39,15 +39,15 @@ public struct RunStatus: Hashable, Sendable {
 
   /// The absolute path of the run folder.
   public var folder: String
-  /// Where the jobs stand. An image counts as done if its file has the size that the journal noted.
+  /// How many jobs are done, failed and pending. A job is done if its image's file has the noted size.
   public var counts: RunCounts
-  /// Who is at work: host, process and start; nothing if nobody is.
+  /// The host, process and start of the run that is going on; nil if none is.
   public var holder: String?
   /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
   public var lastActivity: String?
-  /// The image at work and how long all will take; nothing if nobody is at work, or has not begun with an image.
+  /// The current image and the time left; nil if no run is going on, or it has not begun an image.
   public var current: CurrentImage?
-  /// The parts of the plan that were begun by a process of their own, in order; none for other runs.
+  /// The shards that were started, in order; empty for other runs.
   public var shards: [ShardStatus]
   /// The jobs whose last try failed, newest first.
   public var failures: [Failure]
@@ -55,13 +55,13 @@ public struct RunStatus: Hashable, Sendable {
   /// Looks into a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
     let journal = try JournalIndex(folder)
     var counts = RunCounts()
     var places: [JobID: Int] = [:]
-    try FrozenPlan.forEachID(in: folder) { place, id in
+    try PlanFile.forEachID(in: folder) { place, id in
       if places[id] == nil { places[id] = place }
       counts.count(journal.state(id, in: folder))
     }
@@ -122,11 +122,11 @@ public struct RunStatus: Hashable, Sendable {
       lines.append("not running")
     } else {
       let parts = Set(shards.map(\.shard.count)).sorted().map(String.init).joined(separator: " and ")
-      lines.append("\(shards.count) of \(parts) shards begun, \(atWork) at work lately")
+      lines.append("\(shards.count) of \(parts) shards started, \(atWork) running lately")
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
     for failure in failures.prefix(5) {
-      lines.append("failed: job \(Timestamp.padded(failure.index, 5)) (\(failure.id.prefix(8))): \(failure.error)")
+      lines.append("failed: job \(failure.index) (\(failure.id.prefix(8))): \(failure.error)")
     }
     if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
     return lines.joined(separator: "\n")

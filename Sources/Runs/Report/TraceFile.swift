@@ -49,7 +49,7 @@ final class TraceFile {
   ///   - path: The file, which nobody else writes.
   ///   - engine: What makes the images.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   init(path: String, engine: EngineDescription, on disk: Disk) throws {
     self.path = path
     self.disk = disk
@@ -91,7 +91,7 @@ final class TraceFile {
   func note(_ progress: GenerationProgress) { meter?.note(progress) }
 
   /// Adds the line of an image that is done, after so many evaluations of the network.
-  func append(_ image: FinishedImage, _ planned: PlannedJob, _ evaluations: NetworkEvaluations) throws {
+  func append(_ image: FinishedImage, _ planned: IdentifiedJob, _ evaluations: NetworkEvaluations) throws {
     let asked = evaluations - evaluationsBefore
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
     try append(

@@ -1,13 +1,13 @@
 import Foundation
 import Settings
 
-/// What decides how long an image takes and how much memory it needs, as `trace.tsv` notes it.
+/// What decides how much time and memory an image takes, as noted in `trace.tsv`.
 public struct ImageKind: Hashable, Sendable {
   /// The first ten digits of the model's digest.
   public var model: String
   /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
   public var size: String
-  /// The arithmetic.
+  /// The precision.
   public var precision: String
   /// The instruction set.
   public var isa: String
@@ -15,7 +15,7 @@ public struct ImageKind: Hashable, Sendable {
   public var threads: Int
   /// The sampler by its webui name.
   public var sampler: String
-  /// Whether each step asks the network with the negative prompt too, which is so unless cfg_scale is 1.
+  /// Whether each step evaluates the negative prompt too; false if cfg_scale is 1.
   public var isGuided: Bool
 
   /// The kind of a job's image.
@@ -41,7 +41,7 @@ public struct ImageKind: Hashable, Sendable {
 
   private var hasSecondPass: Bool { size.contains(">") }
 
-  /// How often a step asks the network for one picture; nothing where that varies.
+  /// How many network evaluations one step takes; nil if that varies.
   private var callsPerStep: Double? {
     guard let sampler = SamplerID(rawValue: sampler) else { return nil }
     if sampler == .dpmAdaptive || sampler == .restart { return nil }
@@ -49,7 +49,7 @@ public struct ImageKind: Hashable, Sendable {
     return isGuided ? calls * 2 : calls
   }
 
-  /// How many times longer a step of this kind takes than one of another; nothing where that cannot be told.
+  /// How many times longer a step of this kind takes than one of another; nil if unknown.
   fileprivate func ratio(to other: ImageKind) -> Double? {
     if self == other { return 1 }
     var same = other
@@ -67,18 +67,18 @@ public struct ImageKind: Hashable, Sendable {
   fileprivate static let names = ["model", "size", "precision", "isa", "threads", "sampler", "cfg_scale"]
 }
 
-/// What images of a kind took on this machine.
+/// How much time, memory and disk an image of one kind takes on this machine.
 public struct ImageCost: Hashable, Sendable {
   /// Of the sampling alone.
   public var secondsPerStep: Double
-  /// Everything but the sampling: prompts, decoding, writing.
+  /// Everything except the sampling: prompts, decoding, writing.
   public var otherSeconds: Double
   /// The most memory that the process held, in MiB.
   public var peakMemory: Int?
-  /// Of the PNG.
+  /// The size of the PNG.
   public var fileBytes: Int?
 
-  /// What an image of two passes costs, from what images of each pass's size do.
+  /// The cost of an image of two passes, from the costs of images of each pass's size.
   ///
   /// - Parameters:
   ///   - second: Of an image of the second pass's size.
@@ -93,32 +93,32 @@ public struct ImageCost: Hashable, Sendable {
     return cost
   }
 
-  /// Seconds for an image of so many steps.
+  /// The seconds for an image with this many steps.
   public func seconds(steps: Int) -> Double { secondsPerStep * Double(steps) + otherSeconds }
 }
 
 /// What was measured on this machine: the `trace.tsv` of runs, kept in `$XDG_CACHE_HOME/sdbatch/costs.tsv` by kind of image.
 ///
-/// The file is replaced as a whole. Of two runs that end at once one may be forgotten, which does no harm.
+/// The file is replaced as a whole. If two runs end at the same time, one of them may be forgotten, which is harmless.
 public struct CostBook: Sendable {
   private var costs: [ImageKind: (cost: ImageCost, measured: String)] = [:]
   private let path: String?
 
-  /// Reads the book of the user whose environment variables these are; what cannot be read is not known.
+  /// Reads the book of the user with these environment variables; lines that cannot be read are ignored.
   public init(environment: [String: String]) {
-    // The XDG specification: paths that are not absolute are to be ignored.
+    // The XDG specification says to ignore relative paths.
     let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
     path = caches.compactMap { $0 }.first { $0.hasPrefix("/") }.map { $0 + "/sdbatch/costs.tsv" }
     if let path { Self.forEachRow(of: path) { note($0) } }
   }
 
-  /// What an image of a kind costs: as measured, or else what one by another sampler did, by the calls of the network.
+  /// The cost of an image of a kind, as measured, or scaled from another sampler's by the number of network evaluations.
   ///
   /// - Parameter kind: The kind of image.
-  /// - Returns: Nothing if no image of this model, size and arithmetic was measured.
+  /// - Returns: nil if no image of this model, size and precision was measured.
   public func cost(of kind: ImageKind) -> ImageCost? {
     if let known = costs[kind] { return known.cost }
-    // The latest, whatever order the dictionary has.
+    // Choose the latest, since the order of a dictionary is random.
     let nearest = costs.filter { kind.ratio(to: $0.key) != nil }.max {
       ($0.value.measured, $0.key.sampler) < ($1.value.measured, $1.key.sampler)
     }
@@ -130,7 +130,7 @@ public struct CostBook: Sendable {
 
   // MARK: Learning
 
-  /// Takes in what a run noted in its `trace.tsv`: of each kind of image the medians of the last nine.
+  /// Learns from a run's `trace.tsv`: for each kind of image, the medians of the last nine.
   public mutating func learn(from folder: RunFolder) {
     var rows: [ImageKind: [[String: Substring]]] = [:]
     let names = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
@@ -185,7 +185,7 @@ public struct CostBook: Sendable {
     let start = max(Int64(end) + 1, size - (256 << 10))
     guard start < size, let bytes = try? reader.read(start..<size) else { return }
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    // What stands before the first line feed may be half a line, and so is what follows the last.
+    // The bytes before the first line feed may be half a line, and so may those after the last.
     if start > Int64(end) + 1, !lines.isEmpty { lines.removeFirst() }
     for line in lines.dropLast() {
       let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
@@ -198,7 +198,7 @@ public struct CostBook: Sendable {
 
   private static let limit = 500
 
-  /// Keeps what is known for later runs; what keeps it from being written is let go.
+  /// Saves the book for later runs; errors are ignored.
   public func save() {
     guard let path else { return }
     let newest = costs.sorted { ($0.value.measured, $0.key.sampler) > ($1.value.measured, $1.key.sampler) }
@@ -219,7 +219,7 @@ public struct CostBook: Sendable {
 extension ImageSettings {
   /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
   var passSizes: String {
-    let first = "\(width)x\(height)"
+    let first = "\(self.width)x\(self.height)"
     return hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)"
   }
 }

@@ -1,48 +1,48 @@
 import Settings
 
-/// What happens during a run, for those who watch.
+/// What happens during a run, for observers.
 public enum RunEvent: Sendable {
-  /// The image of a job is there already; told of each image before `started`.
+  /// The image of a job exists already; sent for each such image before `started`.
   case imageFound(Job, JobID)
-  /// The folder has been looked through; work begins, if there is any.
+  /// The folder has been searched; the work begins, if there is any.
   case started(RunStart)
   /// A job begins.
   case jobStarted(RunningJob)
-  /// A job has come further.
+  /// A job made progress.
   case progress(RunningJob, GenerationProgress)
-  /// An image goes on where an earlier run left it, after so many sampling steps.
+  /// An image continues from an earlier run's checkpoint, after this many sampling steps.
   case resumed(RunningJob, step: Int)
-  /// What an earlier run left of an image is of no use, for this reason; the image is begun anew.
+  /// An earlier run's checkpoint cannot be used, for this reason; the image restarts from step 0.
   case checkpointIgnored(RunningJob, reason: String)
-  /// A job that ended the process again and again counts as failed, and is not tried.
+  /// A job that crashed the process twice counts as failed, and is not tried.
   case jobQuarantined(Job, JobID, error: String)
-  /// An image is on the disk and in the journal.
+  /// An image is durable, and so is its line in the journal.
   case imageDone(RunningJob, file: String, seconds: Double)
-  /// A job ended in an error, which is in the journal.
+  /// A job failed; the error is in the journal.
   case jobFailed(RunningJob, error: String)
-  /// The manifest is written, and this is all.
+  /// The manifest is written. The last event.
   case finished(RunOutcome)
 }
 
-/// What a run finds in its folder, and what it is about to do.
+/// What a run found in its folder, and what it will do.
 public struct RunStart: Hashable, Sendable {
   /// The absolute path of the run folder.
   public var folder: String
-  /// Where the jobs stand.
+  /// How many jobs are done, failed and pending.
   public var counts: RunCounts
   /// How many images will be made; equal cells share one.
   public var imagesToMake: Int
-  /// How many sampling steps that is.
+  /// How many sampling steps they take.
   public var stepsToMake: Int
 }
 
-/// A job at work.
+/// A job that is being done.
 public struct RunningJob: Hashable, Sendable {
   /// The job.
   public var job: Job
   /// Its identity.
   public var id: JobID
-  /// Which of the images that this run makes, from 1.
+  /// Its number among the images that this run makes, from 1.
   public var number: Int
   /// How many images this run makes.
   public var count: Int
@@ -52,12 +52,12 @@ public struct RunningJob: Hashable, Sendable {
 public struct RunOutcome: Hashable, Sendable {
   /// The absolute path of the run folder.
   public var folder: String
-  /// Where the jobs stand now.
+  /// How many jobs are done, failed and pending now.
   public var counts: RunCounts
   /// How many images this run made.
   public var imagesMade: Int
-  /// What it took, in seconds.
+  /// How long it took, in seconds.
   public var seconds: Double
-  /// Why there is work left; nothing where everything was done or tried.
+  /// Why work is left; nil if everything was done or tried.
   public var stop: StopReason?
 }

@@ -1,9 +1,9 @@
 import Foundation
 import Text
 
-/// The right to work in a run folder: one process has it at a time, and losing the process gives it back.
+/// The right to work in a run folder. One process has it at a time, and it is released when that process ends.
 ///
-/// An `flock` on a file that stays; what is written in it is for people to read.
+/// An `flock` on a file that stays; its text is for people.
 public final class RunLock {
   /// The folder that is held.
   public let folder: RunFolder
@@ -15,9 +15,9 @@ public final class RunLock {
   ///   - folder: The run folder.
   ///   - patience: How long to wait for another process to finish.
   ///   - disk: The disk.
-  ///   - stopRequest: Asked while waiting, which ends when it gives a reason.
-  ///   - isWaiting: Told who is waited for, once.
-  /// - Throws: `BatchError.folderInUse` if another process has it still, `BatchError.notWritten` if the folder cannot
+  ///   - stopRequest: Asked while it waits, which ends when it returns a reason.
+  ///   - isWaiting: Called once if it has to wait, with what the other process wrote into the lock.
+  /// - Throws: `RunError.folderInUse` if another process has it still, `RunError.notWritten` if the folder cannot
   ///   be written, `StopRequested` if waiting was to end.
   public init(
     _ folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk(), stopRequest: () -> StopReason? = { nil },
@@ -27,7 +27,7 @@ public final class RunLock {
     let started = ContinuousClock.now
     try disk.makeFolder(folder.path)
     var descriptor = try Self.open(folder, started, patience, disk, stopRequest, isWaiting)
-    // The folder may have been removed, and made anew by others, while this one waited.
+    // Another process may have replaced the folder while this one waited.
     while !Self.isSame(descriptor, folder.lock) {
       close(descriptor)
       try disk.makeFolder(folder.path)
@@ -61,7 +61,7 @@ public final class RunLock {
           }
         }
         if waited >= patience {
-          throw BatchError.folderInUse(path: folder.path, owner: owner(of: folder))
+          throw RunError.folderInUse(path: folder.path, owner: owner(of: folder))
         }
         if let reason = stopRequest() { throw StopRequested(reason) }
         if !isTold {
@@ -77,11 +77,11 @@ public final class RunLock {
     return descriptor
   }
 
-  /// Makes sure that the folder is still the one that was locked, and not one that another process made in its place.
+  /// Checks that the folder is still the one that was locked, and was not replaced by another process.
   ///
-  /// - Throws: `BatchError.folderLost`.
+  /// - Throws: `RunError.folderLost`.
   public func check() throws {
-    if !Self.isSame(descriptor, folder.lock) { throw BatchError.folderLost(path: folder.path) }
+    if !Self.isSame(descriptor, folder.lock) { throw RunError.folderLost(path: folder.path) }
   }
 
   private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
@@ -96,15 +96,15 @@ public final class RunLock {
   ///   - folder: The run folder.
   ///   - patience: How long to wait for another process to finish.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`: `noRun` where there is no plan, `folderInUse` if another process has the lock.
+  /// - Throws: `RunError`: `noRun` if there is no plan, `folderInUse` if another process has the lock.
   public convenience init(existing folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk()) throws {
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     try self.init(folder, patience: patience, on: disk)
   }
 
   deinit { close(descriptor) }
 
-  /// Who holds the folder: what the process wrote into the lock; nothing if it is free.
+  /// What the process that uses the folder wrote into the lock; nil if the folder is free.
   ///
   /// - Parameter folder: A run folder, which may be read-only or missing.
   /// - Returns: Host, process and start, or an empty text if the holder has not written it yet.
@@ -121,7 +121,7 @@ public final class RunLock {
     return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
   }
 
-  private static func take(_ descriptor: Int32, _ kind: Int32, path: String) throws(BatchError) -> Bool {
+  private static func take(_ descriptor: Int32, _ kind: Int32, path: String) throws(RunError) -> Bool {
     while flock(descriptor, kind | LOCK_NB) != 0 {
       if errno == EWOULDBLOCK { return false }
       if errno != EINTR { throw .notWritten(path: path, action: .lock, code: errno) }

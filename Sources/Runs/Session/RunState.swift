@@ -1,48 +1,47 @@
 import Settings
 
-/// Where every job of a plan stands while the run goes on.
-struct RunState<Jobs: Sequence> where Jobs.Element == Job {
-  let plan: IdentifiedPlan<Jobs>
+/// The state of every job of a plan during a run.
+struct RunState {
+  let jobs: JobList
   /// Why the run ends with work left.
   var stop: StopReason?
   private(set) var imagesMade = 0
-  /// By the place of the job that makes the picture.
+  /// By the index of the job that makes the image.
   private var states: [JobState]
   private var isTried: [Bool]
-  /// By batch.
-  private var toDo: [Int]
+  /// Images that this run has yet to make or to fail at.
+  private var left = 0
   private var imagesToMake = 0
   private var stepsToMake = 0
   private var begun = 0
-  /// By the place of the job that makes the picture, whether that is for this run to do.
+  /// By the index of the job that makes the image, whether that is for this run to do.
   private let owned: [Bool]
 
   /// - Parameters:
-  ///   - plan: The plan.
-  ///   - shard: The part that this run does; nothing for all.
-  init(_ plan: IdentifiedPlan<Jobs>, shard: Shard?) {
-    self.plan = plan
-    owned = plan.places(of: shard)
-    states = Array(repeating: .pending, count: plan.count)
-    isTried = Array(repeating: false, count: plan.count)
-    toDo = Array(repeating: 0, count: plan.batchCount)
+  ///   - jobs: The jobs of the plan.
+  ///   - shard: The part that this run does; nil for all.
+  init(_ jobs: JobList, shard: Shard?) {
+    self.jobs = jobs
+    owned = jobs.isOwned(by: shard)
+    states = Array(repeating: .pending, count: jobs.count)
+    isTried = Array(repeating: false, count: jobs.count)
   }
 
   // MARK: Before the work
 
-  /// Notes where a job stands that this run will do, unless it is done.
-  mutating func find(_ state: JobState, _ settings: ImageSettings, at place: Int) {
-    states[place] = state
+  /// Notes the state of a job that this run does, unless it is done.
+  mutating func find(_ state: JobState, _ settings: ImageSettings, at index: Int) {
+    states[index] = state
     if state == .done { return }
-    toDo[plan.batch(place)] += 1
+    left += 1
     imagesToMake += 1
     stepsToMake += settings.allSteps
   }
 
-  /// Notes where a job stands that this run leaves alone.
-  mutating func leave(_ state: JobState, at place: Int) {
-    states[place] = state
-    isTried[place] = true
+  /// Notes the state of a job that this run leaves alone.
+  mutating func leave(_ state: JobState, at index: Int) {
+    states[index] = state
+    isTried[index] = true
   }
 
   func start(in folder: RunFolder) -> RunStart {
@@ -51,50 +50,48 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
 
   // MARK: The work
 
-  func hasWork(_ batch: Int) -> Bool { toDo[batch] > 0 }
-
-  /// Whether this run has yet to make the picture of this job, which is one of this batch.
-  func isToDo(_ place: Int, _ batch: Int) -> Bool {
-    plan.batch(place) == batch && isOwn(place) && states[place] != .done && !isTried[place]
+  /// The jobs to do, in the order in which they are done.
+  var workOrder: [Int] {
+    jobs.workOrder { owned[$0] && states[$0] != .done && !isTried[$0] }
   }
 
-  mutating func begin(_ planned: PlannedJob) -> RunningJob {
+  mutating func begin(_ job: IdentifiedJob) -> RunningJob {
     begun += 1
-    return RunningJob(job: planned.job, id: planned.id, number: begun, count: imagesToMake)
+    return RunningJob(job: job.job, id: job.id, number: begun, count: imagesToMake)
   }
 
-  mutating func finish(_ state: JobState, at place: Int) {
-    states[place] = state
-    isTried[place] = true
-    toDo[plan.batch(place)] -= 1
+  mutating func finish(_ state: JobState, at index: Int) {
+    states[index] = state
+    isTried[index] = true
+    left -= 1
     if state == .done { imagesMade += 1 }
   }
 
-  /// Notes that the picture is there after all, made by another process.
-  mutating func adopt(_ place: Int) {
-    states[place] = .done
-    isTried[place] = true
-    toDo[plan.batch(place)] -= 1
+  /// Notes that another process made the image meanwhile.
+  mutating func adopt(_ index: Int) {
+    states[index] = .done
+    isTried[index] = true
+    left -= 1
     imagesToMake -= 1
   }
 
   /// Whether nothing is left to try.
-  var isComplete: Bool { toDo.allSatisfy { $0 == 0 } }
+  var isComplete: Bool { left == 0 }
 
   // MARK: After the work
 
-  func state(_ place: Int) -> JobState { states[Int(plan.firsts[place])] }
+  func state(_ index: Int) -> JobState { states[Int(jobs.firsts[index])] }
 
-  /// Whether the picture of this job is for this run to make.
-  func isOfThisRun(_ place: Int) -> Bool { owned[Int(plan.firsts[place])] }
+  /// Whether the image of this job is for this run to make.
+  func isOfThisRun(_ index: Int) -> Bool { owned[Int(jobs.firsts[index])] }
 
-  /// Whether it is, and this is the first job with this picture.
-  func isOwn(_ place: Int) -> Bool { owned[place] && plan.isFirst(place) }
+  /// Whether it is, and this is the first job with this image.
+  func isOwn(_ index: Int) -> Bool { owned[index] && jobs.isFirst(index) }
 
-  /// Where the jobs stand whose pictures are this run's.
+  /// The states of the jobs whose images are this run's.
   var counts: RunCounts {
     var counts = RunCounts()
-    for place in 0..<plan.count where isOfThisRun(place) { counts.count(state(place)) }
+    for index in 0..<jobs.count where isOfThisRun(index) { counts.count(state(index)) }
     return counts
   }
 
@@ -105,8 +102,8 @@ struct RunState<Jobs: Sequence> where Jobs.Element == Job {
     return counts.failed > 0 ? .failed : .done
   }
 
-  /// Every job in order, and where it stands.
-  var plannedWithStates: some Sequence<(PlannedJob, JobState)> {
-    plan.planned.enumerated().lazy.map { place, planned in (planned, state(place)) }
+  /// Every job in order with its state.
+  var identifiedWithStates: some Sequence<(IdentifiedJob, JobState)> {
+    jobs.identified.enumerated().lazy.map { index, job in (job, state(index)) }
   }
 }

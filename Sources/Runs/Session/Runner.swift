@@ -6,24 +6,8 @@ import JSON
 import Settings
 import Text
 
-/// Carries out a plan in a run folder: makes the images that are not there yet, and leaves each durable before the next.
+/// Carries out a plan in a run folder: makes the missing images, each durable before the next begins.
 public struct Runner<Generator: ImageGenerator> {
-  /// What to do when a job fails.
-  public enum FailurePolicy: Sendable {
-    /// Note it, and go on with the next.
-    case goOn
-    /// Note it, and end the run.
-    case stop
-  }
-
-  /// Which jobs to do.
-  public enum Selection: Sendable {
-    /// All whose image is not there.
-    case unfinished
-    /// Those whose last try ended in an error.
-    case failed
-  }
-
   private var generator: Generator
   private let tenancy: Tenancy
   private let disk: Disk
@@ -32,16 +16,16 @@ public struct Runner<Generator: ImageGenerator> {
   private let deadline: (Job) -> String?
   private let observe: (RunEvent) -> Void
 
-  /// A runner for one folder.
+  /// A runner that has its folder to itself.
   ///
   /// - Parameters:
   ///   - generator: Makes the images.
-  ///   - lock: The right to work in the folder, which the runner keeps.
+  ///   - lock: The lock of the run folder, which the runner keeps.
   ///   - disk: The disk.
-  ///   - checkpointInterval: How much work on an image may be lost, at most; zero for one step.
-  ///   - stopRequest: Asked before every step; the run ends when it gives a reason.
-  ///   - deadline: Asked before every step of a job; the job fails when it gives a reason, and its checkpoint stays.
-  ///   - observe: Told of everything that happens.
+  ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
+  ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
+  ///   - deadline: Asked before every step of a job; the job fails when it returns a reason, and its checkpoint stays.
+  ///   - observe: Receives every event.
   public init(
     _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
     stopRequest: @escaping () -> StopReason? = { StopSignals.request },
@@ -50,19 +34,19 @@ public struct Runner<Generator: ImageGenerator> {
     self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, observe)
   }
 
-  /// A runner for one part of a plan, in a folder where others do the other parts.
+  /// A runner for one part of a plan, in a folder where other processes do the other parts.
   ///
-  /// It takes no lock. A part that is done twice at once costs time and does no harm: names and bytes of images are the
-  /// same, and each process notes what it did in a journal of its own. It writes no manifest; see `Collector`.
+  /// It takes no lock. Doing a part twice at once costs time but is harmless: names and bytes of the images are the same, and
+  /// each process writes a journal of its own. It writes no manifest; see `Collector`.
   ///
   /// - Parameters:
   ///   - generator: Makes the images.
   ///   - shard: Which part.
   ///   - folder: The run folder.
   ///   - disk: The disk.
-  ///   - checkpointInterval: How much work on an image may be lost, at most; zero for one step.
-  ///   - stopRequest: Asked before every step; the run ends when it gives a reason.
-  ///   - observe: Told of everything that happens.
+  ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
+  ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
+  ///   - observe: Receives every event.
   public init(
     _ generator: Generator, shard: Shard, in folder: RunFolder, on disk: Disk = Disk(),
     checkpointInterval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { StopSignals.request },
@@ -88,30 +72,28 @@ public struct Runner<Generator: ImageGenerator> {
   private var folder: RunFolder { tenancy.folder }
   private var checkpoints: CheckpointFolder { CheckpointFolder(folder: folder, disk: disk) }
 
-  /// Makes every image of the plan that is not there yet.
+  /// Makes every missing image of the plan.
   ///
-  /// An image is there if the journal says so and the file has the size and time noted, or else the right digest. Jobs
-  /// that failed before are tried again, unless they ended the process twice. Jobs of one model are done
-  /// together, among them those with the same LoRAs, and among these those with one VAE; otherwise in written order.
+  /// An image exists if the journal has it and the file has the noted size and time, or else the noted digest. Jobs that
+  /// failed before are tried again, unless they crashed the process twice. See `JobList.workOrder` for the order.
   ///
   /// - Parameters:
-  ///   - plan: What to do.
+  ///   - plan: What to carry out.
   ///   - selection: Which jobs to do.
   ///   - failurePolicy: What to do when a job fails.
-  /// - Returns: Where all jobs stand.
-  /// - Throws: What the generator says of an unusable model, or `BatchError` when the folder cannot be written. What
-  ///   was published by then stays, and so does what the journal says of it.
+  /// - Returns: How the run ended.
+  /// - Throws: The generator's error for an unusable model, or `RunError` if the folder cannot be written. What was
+  ///   published before stays published.
   public mutating func run(
-    _ plan: RunPlan<some Sequence<Job>>, only selection: Selection = .unfinished,
+    _ plan: RunPlan, only selection: JobSelection = .unfinished,
     onFailure failurePolicy: FailurePolicy = .goOn
   ) throws -> RunOutcome {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
-    let identified = try IdentifiedPlan(plan.jobs, generator)
-    let details = RunDetails(recipe: plan.recipe, engine: identified.engine(generator.description))
-    try prepare(identified, details, recipeText: plan.recipeText)
+    let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.description))
+    try prepare(plan, details)
     let journal = try tenancy.journal(on: disk)
-    var state = RunState(identified, shard: tenancy.shard)
+    var state = RunState(plan.jobs, shard: tenancy.shard)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, crashes, selection)
     try pruneCheckpoints(state)
@@ -128,10 +110,10 @@ public struct Runner<Generator: ImageGenerator> {
     if tenancy.shard == nil {
       let manifest = Manifest(
         details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
-        counts: state.counts, ingredients: identified.ingredients)
+        counts: state.counts, ingredients: plan.jobs.ingredients)
       do {
         try tenancy.check()
-        try manifest.write(state.plannedWithStates, to: folder, journal: journal, on: disk)
+        try manifest.write(state.identifiedWithStates, to: folder, journal: journal, on: disk)
       } catch {
         throw failure ?? error
       }
@@ -146,14 +128,12 @@ public struct Runner<Generator: ImageGenerator> {
 
   // MARK: Before the work
 
-  private func prepare(
-    _ identified: IdentifiedPlan<some Sequence<Job>>, _ details: RunDetails, recipeText: String?
-  ) throws {
+  private func prepare(_ plan: RunPlan, _ details: RunDetails) throws {
     try disk.makeFolder(folder.images)
     try disk.makeFolder(folder.checkpoints)
     if tenancy.shard != nil {
-      try FrozenPlan.settle(identified, details, in: folder, on: disk)
-      if let recipeText {
+      try PlanFile.settle(plan.jobs, details, in: folder, on: disk)
+      if let recipeText = plan.recipeText {
         try AtomicFile.writeFirst(to: folder.recipe, on: disk) { file in try file.write(Array(recipeText.utf8)) }
       }
       return
@@ -161,28 +141,28 @@ public struct Runner<Generator: ImageGenerator> {
     try AtomicFile.removeTemporaries(in: folder.path, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
     if access(folder.thumbnails, F_OK) == 0 { try AtomicFile.removeTemporaries(in: folder.thumbnails, on: disk) }
-    if let recipeText {
+    if let recipeText = plan.recipeText {
       try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(recipeText.utf8))
       }
     }
-    try FrozenPlan.write(identified.planned, details, to: folder, on: disk)
+    try PlanFile.write(plan.jobs, details, to: folder, on: disk)
   }
 
-  /// Finds out which images are there, and brings the journal up to date with what is seen.
+  /// Finds the images that exist, and notes in the journal what it does not know yet.
   ///
-  /// Returns the jobs that are not to be tried again.
+  /// Returns the jobs that must not be tried again, because they crashed the process.
   private func findImages(
-    _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ selection: Selection
+    _ state: inout RunState, _ journal: Journal, _ crashes: CrashLog, _ selection: JobSelection
   ) throws -> [(Job, JobID, error: String)] {
     var news: [JournalEntry] = []
     var quarantined: [(Job, JobID, error: String)] = []
-    for (place, planned) in state.plan.planned.enumerated() where state.isOwn(place) {
+    for (index, planned) in state.jobs.identified.enumerated() where state.isOwn(index) {
       let (found, entry) = try find(planned, journal)
       if let entry { news.append(entry) }
       if found == .done { observe(.imageFound(planned.job, planned.id)) }
       if found != .done, let verdict = crashes.verdict(planned.id) {
-        state.leave(.failed, at: place)
+        state.leave(.failed, at: index)
         quarantined.append((planned.job, planned.id, verdict))
         if try journal.failure(planned.id)?.error != verdict {
           news.append(
@@ -190,9 +170,9 @@ public struct Runner<Generator: ImageGenerator> {
               FailedJob(id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)))
         }
       } else if selection == .failed, found == .pending {
-        state.leave(found, at: place)
+        state.leave(found, at: index)
       } else {
-        state.find(found, planned.job.settings, at: place)
+        state.find(found, planned.job.settings, at: index)
       }
     }
     for entry in news { try journal.append(entry, isDurable: false) }
@@ -200,19 +180,19 @@ public struct Runner<Generator: ImageGenerator> {
     return quarantined
   }
 
-  /// Removes the checkpoints of jobs that are done or that the plan does not have.
-  private func pruneCheckpoints(_ state: RunState<some Sequence<Job>>) throws {
+  /// Removes the checkpoints of jobs that are done or not in the plan.
+  private func pruneCheckpoints(_ state: RunState) throws {
     try checkpoints.prune { found in
-      // Other shards know of theirs.
-      let kept = state.plan.ids.enumerated().lazy.filter { place, id in
-        found.contains(id) && (state.state(place) != .done || !state.isOfThisRun(place))
+      // Checkpoints of other shards are theirs to remove.
+      let kept = state.jobs.ids.enumerated().lazy.filter { index, id in
+        found.contains(id) && (state.state(index) != .done || !state.isOfThisRun(index))
       }
-      return Set(kept.map(\.1)).union(tenancy.shard == nil ? [] : found.subtracting(state.plan.ids))
+      return Set(kept.map(\.1)).union(tenancy.shard == nil ? [] : found.subtracting(state.jobs.ids))
     }
   }
 
-  /// Where a job stands, and what the journal does not know of it yet.
-  private func find(_ planned: PlannedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
+  /// The state of a job, and the entry that the journal lacks.
+  private func find(_ planned: IdentifiedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
     let unfinished = journal.index.failures[planned.id] == nil ? JobState.pending : .failed
     guard let noted = journal.index.images[planned.id] else {
       guard let image = unnoted(planned) else { return (unfinished, nil) }
@@ -229,8 +209,8 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  /// A picture that is there, and that no journal tells of.
-  private func unnoted(_ planned: PlannedJob) -> FinishedImage? {
+  /// An image that exists although no journal has it.
+  private func unnoted(_ planned: IdentifiedJob) -> FinishedImage? {
     let file = RunFolder.imageName(planned.job, planned.id)
     guard access(folder.file(file), F_OK) == 0 else { return nil }
     return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
@@ -239,70 +219,69 @@ public struct Runner<Generator: ImageGenerator> {
   // MARK: The work
 
   private mutating func work(
-    _ state: inout RunState<some Sequence<Job>>, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
+    _ state: inout RunState, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
     let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
     let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
-    for batch in 0..<state.plan.batchCount where state.hasWork(batch) {
-      for (place, planned) in state.plan.planned.enumerated() where state.isToDo(place, batch) {
-        if let reason = stopRequest() {
-          state.stop = reason
-          return
+    var queue = JobQueue(state.jobs, state.workOrder)
+    while let (index, planned) = queue.next() {
+      if let reason = stopRequest() {
+        state.stop = reason
+        return
+      }
+      try tenancy.check()
+      if tenancy.shard != nil, let image = unnoted(planned) {
+        // The same shard runs in another process too, which was faster.
+        try journal.append(.done(image))
+        state.adopt(index)
+        continue
+      }
+      let running = state.begin(planned)
+      observe(.jobStarted(running))
+      let started = Timestamp.now()
+      trace.begin(generator.evaluations)
+      let keeper = CheckpointKeeper(
+        planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
+        beforeWriting: tenancy.check)
+      do {
+        let hasCrashed = !crashes.signals(planned.id).isEmpty
+        let finished = try watch.watch(planned.id) {
+          let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
+          let file = fileName(planned, journal, taken: names)
+          return try publish(image, planned, file, started, keeper)
         }
-        try tenancy.check()
-        if tenancy.shard != nil, let image = unnoted(planned) {
-          // The same shard runs elsewhere, and is ahead.
-          try journal.append(.done(image))
-          state.adopt(place)
-          continue
-        }
-        let running = state.begin(planned)
-        observe(.jobStarted(running))
-        let started = Timestamp.now()
-        trace.begin(generator.evaluations)
-        let keeper = CheckpointKeeper(
-          planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
-          beforeWriting: tenancy.check)
-        do {
-          let hasCrashed = !crashes.signals(planned.id).isEmpty
-          let finished = try watch.watch(planned.id) {
-            let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
-            let file = fileName(planned, journal, taken: names)
-            return try publish(image, planned, file, started, keeper)
-          }
-          try journal.append(.done(finished))
-          state.finish(.done, at: place)
-          try keeper.discard()
-          if hasCrashed { try watch.forgive(planned.id) }
-          try trace.append(finished, planned, generator.evaluations)
-          observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
-        } catch let request as StopRequested {
-          state.stop = request.reason
+        try journal.append(.done(finished))
+        state.finish(.done, at: index)
+        try keeper.discard()
+        if hasCrashed { try watch.forgive(planned.id) }
+        try trace.append(finished, planned, generator.evaluations)
+        observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
+      } catch let request as StopRequested {
+        state.stop = request.reason
+        return
+      } catch let error as RunError where !error.isOfOneJob {
+        throw error
+      } catch {
+        let text = String(describing: error)
+        try journal.append(
+          .failed(
+            FailedJob(
+              id: planned.id, index: planned.job.index, started: started, seconds: keeper.seconds, error: text)))
+        state.finish(.failed, at: index)
+        observe(.jobFailed(running, error: text))
+        if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
+        // The checkpoint may hold the cause of the error, unless there was just too little time.
+        if !(error is DeadlinePassed) { try keeper.discard() }
+        if failurePolicy == .stop {
+          state.stop = state.isComplete ? nil : .failure
           return
-        } catch let error as BatchError where !error.isOfOneJob {
-          throw error
-        } catch {
-          let text = String(describing: error)
-          try journal.append(
-            .failed(
-              FailedJob(
-                id: planned.id, index: planned.job.index, started: started, seconds: keeper.seconds, error: text)))
-          state.finish(.failed, at: place)
-          observe(.jobFailed(running, error: text))
-          if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
-          // Whatever led to the error may be in there; not so if there was only too little time.
-          if !(error is DeadlinePassed) { try keeper.discard() }
-          if failurePolicy == .stop {
-            state.stop = state.isComplete ? nil : .failure
-            return
-          }
         }
       }
     }
   }
 
-  /// Makes the image, from where an earlier run left it if that can be; not if it ended the process there.
+  /// Makes the image, continuing from an earlier run's checkpoint if it can be used and did not crash the process.
   private mutating func generate(
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, hasCrashed: Bool
   ) throws -> RGBImage {
@@ -312,14 +291,14 @@ public struct Runner<Generator: ImageGenerator> {
         return try attempt(running, keeper, trace, from: earlier)
       }
     } catch let fault as Checkpoint.Fault {
-      try begin(running, anew: keeper, reason: fault.description)
+      try restart(running, keeper, reason: fault.description)
     } catch let fault as UnusableState {
-      try begin(running, anew: keeper, reason: fault.description)
+      try restart(running, keeper, reason: fault.description)
     }
     return try attempt(running, keeper, trace, from: nil)
   }
 
-  private func begin(_ running: RunningJob, anew keeper: CheckpointKeeper, reason: String) throws {
+  private func restart(_ running: RunningJob, _ keeper: CheckpointKeeper, reason: String) throws {
     observe(.checkpointIgnored(running, reason: reason))
     try keeper.discard()
   }
@@ -329,10 +308,10 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> RGBImage {
     let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
-    var isToldOf = earlier == nil
+    var isResumeReported = earlier == nil
     let image = try generator.generate(settings, resuming: earlier?.state) { progress, state in
-      if !isToldOf, let state {
-        isToldOf = true
+      if !isResumeReported, let state {
+        isResumeReported = true
         observe(.resumed(running, step: state.step))
       }
       trace.note(progress)
@@ -344,25 +323,25 @@ public struct Runner<Generator: ImageGenerator> {
       if let lateness { throw DeadlinePassed(description: lateness) }
     }
     guard image.width == settings.finalWidth, image.height == settings.finalHeight else {
-      throw BatchError.wrongSize(
+      throw RunError.wrongSize(
         found: "\(image.width)x\(image.height)", expected: "\(settings.finalWidth)x\(settings.finalHeight)")
     }
     return image
   }
 
-  /// The name of the image: the one it had if it is made again, else a new one that no other image has.
-  private func fileName(_ planned: PlannedJob, _ journal: Journal, taken names: Set<String>) -> String {
+  /// The name of the image's file: its old one if it is made again, else one that no other image has.
+  private func fileName(_ planned: IdentifiedJob, _ journal: Journal, taken names: Set<String>) -> String {
     if let noted = journal.index.images[planned.id] { return noted.file }
     let name = RunFolder.imageName(planned.job, planned.id)
     return names.contains(name) ? RunFolder.imageName(planned.job, planned.id, digits: 64) : name
   }
 
   private func publish(
-    _ image: RGBImage, _ planned: PlannedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
+    _ image: RGBImage, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
     let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
-    // The folder may have been replaced while the image was made.
+    // Another process may have replaced the folder meanwhile.
     try tenancy.check()
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(
@@ -372,18 +351,34 @@ public struct Runner<Generator: ImageGenerator> {
       infotext: infotext, identity: planned.identity)
   }
 
-  private func infotext(_ planned: PlannedJob) -> String {
+  private func infotext(_ planned: IdentifiedJob) -> String {
     Infotext(planned.job.settings, planned.ingredients, version: generator.description.version).text
   }
 }
 
-/// A job took longer than it was given.
+/// What to do when a job fails.
+public enum FailurePolicy: Sendable {
+  /// Note it in the journal, and continue with the next.
+  case goOn
+  /// Note it in the journal, and end the run.
+  case stop
+}
+
+/// Which jobs to do.
+public enum JobSelection: Sendable {
+  /// Those whose image is missing.
+  case unfinished
+  /// Those whose last try ended in an error.
+  case failed
+}
+
+/// A job took longer than its deadline allows.
 private struct DeadlinePassed: Error, CustomStringConvertible {
   var description: String
 }
 
-extension BatchError {
-  /// Whether the error says something of one job only, and not of the run folder.
+extension RunError {
+  /// Whether the error concerns one job only, not the run folder.
   fileprivate var isOfOneJob: Bool {
     if case .wrongSize = self { true } else { false }
   }

@@ -8,14 +8,14 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
   /// More parts than any scheduler would start.
   public static let limit = 1_000_000
 
-  /// A part of so many; nothing unless `0 <= index < count <= limit`.
+  /// A part of `count` parts; nil unless `0 <= index < count <= limit`.
   public init?(index: Int, count: Int) {
     guard (1...Self.limit).contains(count), (0..<count).contains(index) else { return nil }
     self.index = index
     self.count = count
   }
 
-  /// A part as the command line names it, `2/50`; nothing for other text.
+  /// A part as the command line names it, `2/50`; nil for other text.
   public init?(_ text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { ("0"..."9").contains($0) } }),
@@ -27,10 +27,10 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
   /// `2/50`.
   public var description: String { "\(index)/\(count)" }
 
-  /// How files of the shard are told apart: `2-of-50`.
+  /// Distinguishes the files of the shard: `2-of-50`.
   var label: String { "\(index)-of-\(count)" }
 
-  /// Reads the front of a file's name that begins with a label: the shard and what follows.
+  /// Splits a file's name that begins with a label into the shard and the rest; nil for other names.
   static func labelled(_ name: Substring) -> (shard: Shard, rest: Substring)? {
     let first = name.prefix { $0.isNumber }
     guard name.dropFirst(first.count).hasPrefix("-of-") else { return nil }
@@ -41,27 +41,27 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
     return (shard, name.dropFirst(first.count + 4 + second.count))
   }
 
-  /// Which of some pieces of work are the shard's.
+  /// Chooses the shard's pieces of work.
   ///
-  /// The work is laid end to end, each piece as long as it costs, and cut into equal lengths; a piece belongs to the
-  /// length that its middle is in. So every part costs the same to within one piece, neighbours stay together (they have
-  /// a model and a prompt in common), and nothing but the costs decides.
+  /// The work is laid end to end, each piece as long as its cost, and cut into equal lengths; a piece belongs to the length
+  /// that contains its middle. So all parts cost the same to within one piece, and neighbours stay together: they share a
+  /// model and a prompt. Only the costs decide.
   ///
-  /// - Parameter costs: What each piece costs, in the order in which they are done; 0 or more.
-  /// - Returns: The places of the shard's pieces.
-  public func places(_ costs: some Sequence<Int>) -> [Int] {
-    // Halves of a cost are whole numbers if all is counted twice.
+  /// - Parameter costs: The cost of each piece, in the order in which they are done; 0 or more.
+  /// - Returns: The positions of the shard's pieces.
+  public func positions(_ costs: some Sequence<Int>) -> [Int] {
+    // Costs count twice, so that the middle of a piece is a whole number.
     let total = costs.reduce(UInt64(0)) { $0 + 2 * UInt64(max($1, 1)) }
     guard total > 0 else { return [] }
-    var places: [Int] = []
+    var positions: [Int] = []
     var before: UInt64 = 0
-    for (place, cost) in costs.enumerated() {
+    for (position, cost) in costs.enumerated() {
       let cost = UInt64(max(cost, 1))
       let middle = before + cost
       let product = middle.multipliedFullWidth(by: UInt64(count))
-      if total.dividingFullWidth(product).quotient == UInt64(index) { places.append(place) }
+      if total.dividingFullWidth(product).quotient == UInt64(index) { positions.append(position) }
       before += 2 * cost
     }
-    return places
+    return positions
   }
 }

@@ -8,13 +8,13 @@ public enum StopSignals {
   private static let received = Atomic<Int32>(0)
   private static let isWorking = Atomic<Bool>(false)
 
-  /// Takes the signals over from now on. SIGHUP stays ignored where it is, as under `nohup`.
+  /// Handles the signals from now on. An ignored SIGHUP stays ignored, as under `nohup`.
   public static func install() {
     isWorking.store(true, ordering: .relaxed)
     takeOver()
   }
 
-  /// Until `install`, one signal ends the process at once: there is nothing to finish or to keep yet. The exit codes are
+  /// Until `install`, one signal ends the process at once, since there is nothing to save yet. The exit codes are
   /// those of a run that was stopped.
   public static func installBeforeWork() {
     isWorking.store(false, ordering: .relaxed)
@@ -22,7 +22,7 @@ public enum StopSignals {
   }
 
   private static func takeOver() {
-    // The handler must find the atomic made: making it then would not be safe inside a signal.
+    // Initialise the atomic now: that would not be safe inside the handler.
     _ = received.load(ordering: .relaxed)
     for number in numbers {
       var old = sigaction()
@@ -43,13 +43,13 @@ public enum StopSignals {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  /// Why the run should stop; nothing as long as it should not.
+  /// Why the run should stop; nil as long as it should not.
   public static var request: StopReason? {
     let number = received.load(ordering: .relaxed)
     return number == 0 ? nil : .signal(number)
   }
 
-  /// Runs inside the signal handler: atomics and `_exit` are all that is safe there.
+  /// Runs inside the signal handler, where only atomics and `_exit` are safe.
   private static func receive(_ number: Int32) {
     if !isWorking.load(ordering: .relaxed) { _exit(number == SIGINT ? 130 : 75) }
     if received.exchange(number, ordering: .relaxed) != 0 { _exit(number == SIGTERM ? 143 : 130) }

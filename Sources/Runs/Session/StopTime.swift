@@ -9,7 +9,7 @@ public struct TimeOfDay: Hashable, Sendable {
   /// 0 to 59.
   public var second: Int
 
-  /// Reads "6:30", "06:30" or "06:30:15"; nothing for other text.
+  /// Reads "6:30", "06:30" or "06:30:15"; nil for other text.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2 || parts.count == 3, (1...2).contains(parts[0].utf8.count) else { return nil }
@@ -31,7 +31,7 @@ public struct TimeOfDay: Hashable, Sendable {
     var fields = tm()
     localtime_r(&time, &fields)
     (fields.tm_hour, fields.tm_min, fields.tm_sec) = (Int32(hour), Int32(minute), Int32(second))
-    // Whether it is summer time then, the system knows.
+    // Let mktime decide about daylight saving.
     fields.tm_isdst = -1
     var day = fields
     let today = mktime(&day)
@@ -41,7 +41,7 @@ public struct TimeOfDay: Hashable, Sendable {
   }
 }
 
-/// The times at which a run is to stop by itself.
+/// The times at which a run stops by itself.
 public struct StopTime: Sendable {
   private let wallTime: Int?
   private let limit: ContinuousClock.Instant?
@@ -50,10 +50,10 @@ public struct StopTime: Sendable {
   /// The two times, each if given.
   ///
   /// - Parameters:
-  ///   - until: By the clock on the wall, whatever is done to it; the next time that it shows this.
-  ///   - maxTime: Counted from `start`, whatever is done to the clock on the wall.
+  ///   - until: The next time that the wall clock shows this, even if the clock is set meanwhile.
+  ///   - maxTime: Measured from `start`, independent of the wall clock.
   ///   - start: When the program began.
-  ///   - now: The clock on the wall, in seconds since 1970.
+  ///   - now: The wall clock, in seconds since 1970.
   public init(
     until: TimeOfDay?, maxTime: Duration?, start: ContinuousClock.Instant = .now,
     now: @escaping @Sendable () -> Int = { time(nil) }
@@ -63,7 +63,7 @@ public struct StopTime: Sendable {
     self.now = now
   }
 
-  /// Why the run should stop; nothing as long as it should not.
+  /// Why the run should stop; nil as long as it should not.
   public var request: StopReason? {
     if let limit, ContinuousClock.now >= limit { return .maxTime }
     if let wallTime, now() >= wallTime { return .until }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// By what right a run works in a folder.
+/// Whether a run has its folder to itself.
 enum Tenancy {
   /// The folder is locked: nobody else writes in it.
   case alone(RunLock)
-  /// Others do other parts of the plan, or even the same part, at the same time and on other machines.
+  /// Other processes do other parts of the plan, or even the same part, at the same time and on other machines.
   case shared(Shard, RunFolder)
 
   var folder: RunFolder {
@@ -14,14 +14,14 @@ enum Tenancy {
     }
   }
 
-  /// The part of the plan that is to be done; nothing for all of it.
+  /// The part of the plan to do; nil for all of it.
   var shard: Shard? {
     if case .shared(let shard, _) = self { shard } else { nil }
   }
 
-  /// Makes sure that the folder is still the one in which the run began.
+  /// Checks that the folder is still the one in which the run began.
   ///
-  /// Throws `BatchError.folderLost`.
+  /// Throws `RunError.folderLost`.
   func check() throws {
     if case .alone(let lock) = self { try lock.check() }
   }

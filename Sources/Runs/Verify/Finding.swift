@@ -5,7 +5,7 @@ import Text
 public struct Finding: Hashable, Sendable {
   /// What is wrong; the raw value is the one of `verify --json`.
   public enum Kind: String, Sendable {
-    /// The image that the journal tells of is not there.
+    /// An image of the journal is missing.
     case missing
     /// The file is longer or shorter than what was written.
     case size
@@ -13,9 +13,9 @@ public struct Finding: Hashable, Sendable {
     case digest
     /// The file's bytes are those that were written, but they are no whole PNG.
     case undecodable
-    /// The picture in the file is another than the journal says.
+    /// The pixels in the file are not those that the journal noted.
     case pixels
-    /// The text in the file is another than the journal says.
+    /// The text in the file is not the one that the journal noted.
     case infotext
     /// The file cannot be read.
     case unreadable
@@ -27,11 +27,11 @@ public struct Finding: Hashable, Sendable {
     case derived
     /// The journal ends in the middle of a line.
     case tornLine = "torn_line"
-    /// A line of the journal that says nothing.
+    /// A line of the journal that cannot be read.
     case damagedLine = "damaged_line"
-    /// A line of the journal that stands there twice, or a file that two pictures claim.
+    /// A line that the journal has twice, or a file that two images claim.
     case duplicate
-    /// The manifest is not what plan and journal come to.
+    /// The manifest is not what plan and journal result in.
     case manifest
     /// The plan cannot be read.
     case plan
@@ -41,9 +41,9 @@ public struct Finding: Hashable, Sendable {
   public var kind: Kind
   /// The file, relative to the run folder.
   public var file: String
-  /// The job's place in the plan, where one of its jobs is concerned.
+  /// The index of the job in the plan, if the finding is about one.
   public var index: Int?
-  /// The whole identity of the picture, where one is concerned.
+  /// The whole identity of the image, if the finding is about one.
   public var id: String?
   /// What was found, and what was expected.
   public var problem: String
@@ -54,7 +54,7 @@ public struct Finding: Hashable, Sendable {
 
   /// One line: the file, what is wrong with it, and what to do.
   public var text: String {
-    let job = index.map { " (job \(Timestamp.padded($0, 5)))" } ?? ""
+    let job = index.map { " (job \($0))" } ?? ""
     return "\(file)\(job): \(problem); \(remedy)"
   }
 
@@ -67,7 +67,7 @@ public struct Finding: Hashable, Sendable {
     ]
   }
 
-  /// Whether the picture has to be made again.
+  /// Whether the image has to be made again.
   var isOfImage: Bool {
     switch kind {
     case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable: true

@@ -5,22 +5,22 @@ import JSON
 import Settings
 import Text
 
-/// Whether the picture that the journal tells of is still there, and still the same.
+/// Whether an image that the journal has still exists unchanged.
 enum ImageCheck {
-  /// Nobody touched the file.
+  /// The file is unchanged.
   case intact
   /// The file was copied or touched, but its bytes are the same.
   case moved(FileMark)
   /// The file is missing, cut or altered.
   case lost
 
-  /// Compares size and time, and reads the file only where they do not tell.
+  /// Compares size and time, and reads the file only if they do not decide.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - mark: What the journal noted.
   ///   - sha256: Reads the digest that the journal noted.
-  /// - Throws: `BatchError.notRead`, or what `sha256` throws.
+  /// - Throws: `RunError.notRead`, or what `sha256` throws.
   init(_ path: String, mark: FileMark, sha256: () throws -> String?) throws {
     guard let found = try? FileMark(path: path), found.size == mark.size else {
       self = .lost
@@ -35,17 +35,17 @@ enum ImageCheck {
     }
   }
 
-  /// A whole picture of this very job whose journal line was never written: its process ended between the two.
+  /// A whole image of this job without a journal line, because the process ended between writing the two.
   ///
   /// Its name holds the identity's first digits; its text must be the job's, and its pixels whole.
   ///
   /// - Parameters:
   ///   - planned: The job.
-  ///   - file: Where it would put its picture, relative to the run folder.
-  ///   - infotext: The text that it would put into it.
+  ///   - file: The path that its image has, relative to the run folder.
+  ///   - infotext: The text that its image has.
   ///   - folder: The run.
   /// - Returns: The line that the journal lacks.
-  static func orphan(_ planned: PlannedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
+  static func orphan(_ planned: IdentifiedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
       let picture = try? PNGFile(decoding: bytes),

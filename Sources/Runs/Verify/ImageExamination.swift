@@ -5,19 +5,19 @@ import JSON
 import Settings
 import Text
 
-/// Reads every byte of an image, and compares it with what the journal says.
+/// Reads every byte of an image, and compares it with the journal.
 struct ImageExamination {
-  /// What is wrong with it, the first thing only; nothing for an image that is what it was.
+  /// The first thing that is wrong with it; nil for an unchanged image.
   private(set) var problem: (kind: Finding.Kind, text: String)?
   /// Whether the next run sees by itself that something is wrong.
   private(set) var isSeenByRuns = true
   private(set) var bytesRead: Int64 = 0
 
-  /// Examines the file of a picture.
+  /// Examines the file of an image.
   ///
   /// - Parameters:
-  ///   - noted: What the journal says.
-  ///   - size: Width and height that the job asks for; nothing for an image that no job asks for.
+  ///   - noted: The journal's line.
+  ///   - size: Width and height that the job asks for; nil for an image without a job.
   ///   - folder: The run.
   init(_ noted: FinishedImage, size: (width: Int, height: Int)?, in folder: RunFolder) {
     let path = folder.file(noted.file)
@@ -26,7 +26,7 @@ struct ImageExamination {
     do {
       mark = try FileMark(path: path)
       bytes = try FileReader.bytes(of: path)
-    } catch BatchError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
+    } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       problem = (.missing, "is missing")
       return
     } catch {

@@ -3,15 +3,15 @@ import JSON
 import Settings
 import Text
 
-/// Why the next run makes a job's picture, or passes it by.
+/// Why the next run makes a job's image, or skips the job.
 public struct JobReason: Hashable, Sendable {
-  /// One part of an identity that differs between two pictures.
+  /// One part of an identity that differs between two images.
   public struct Change: Hashable, Sendable {
     /// The recipe's key, or `model`, `vae`, `vocabulary`, `precision`, `isa` or `numerics`.
     public var name: String
-    /// What it was for the earlier picture; nothing where it had no part in it.
+    /// What it was for the earlier image; nil if its identity has no such part.
     public var earlier: JSONValue?
-    /// What it is for the job.
+    /// What it is for the job; nil likewise.
     public var now: JSONValue?
 
     var text: String { "\(name): \(Self.text(earlier)), now \(Self.text(now))" }
@@ -19,7 +19,7 @@ public struct JobReason: Hashable, Sendable {
     private static func text(_ value: JSONValue?) -> String {
       switch value {
       case nil, .null: "none"
-      // Digests are known by their first digits.
+      // The first digits of a digest are enough.
       case .string(let text) where text.utf8.count == 64 && text.allSatisfy(\.isHexDigit): String(text.prefix(10))
       case .string(let text): "\"\(text)\""
       case .some(let value): value.jsonText
@@ -27,11 +27,11 @@ public struct JobReason: Hashable, Sendable {
     }
   }
 
-  /// The job's place in the plan.
+  /// The job's index in the plan.
   public var index: Int
   /// The whole identity.
   public var id: String
-  /// Whether the next run makes the picture.
+  /// Whether the next run makes the image.
   public var runs: Bool
   /// One word: `done`, `touched`, `missing`, `altered`, `requeued`, `failed` or `new`.
   public var cause: String
@@ -39,16 +39,16 @@ public struct JobReason: Hashable, Sendable {
   public var reason: String
   /// The image that the journal names for the job, relative to the run folder.
   public var file: String?
-  /// The image that is most like the one to make.
+  /// The image whose identity is nearest.
   public var nearest: String?
-  /// What the nearest image has otherwise.
+  /// How the nearest image differs.
   public var changes: [Change] = []
 
   /// A line for people, and one for each change.
   public var text: String {
-    var lines = ["job \(Timestamp.padded(index, 5)) (\(id.prefix(8))) \(runs ? "runs" : "is skipped"): \(reason)"]
+    var lines = ["job \(index) (\(id.prefix(8))) will \(runs ? "run" : "be skipped"): \(reason)"]
     if let nearest {
-      lines[0] += "; \(nearest) is the nearest and differs in"
+      lines[0] += "; the nearest image is \(nearest), which differs in"
       lines += changes.map { "  \($0.text)" }
     }
     return lines.joined(separator: "\n")
@@ -66,7 +66,7 @@ public struct JobReason: Hashable, Sendable {
   }
 }
 
-/// Tells why jobs run or are skipped, from the files of a run and the jobs as the next run would plan them.
+/// Explains why jobs will run or be skipped, from the files of a run and the jobs as the next run would plan them.
 public struct JobReasons {
   private let folder: RunFolder
   private let index: JournalIndex
@@ -75,10 +75,10 @@ public struct JobReasons {
   /// Reads the journal of a run.
   ///
   /// - Parameter folder: The run; it may be going on.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     index = try JournalIndex(folder)
     journal = JournalReader(folder, index)
   }
@@ -88,12 +88,12 @@ public struct JobReasons {
   /// Finds the job that a person means.
   ///
   /// - Parameters:
-  ///   - name: Its place in the plan, the first digits of its identity, or the name of its image.
+  ///   - name: Its index in the plan, the first digits of its identity, or the name of its image.
   ///   - jobs: The jobs of the plan.
   /// - Returns: The job.
-  /// - Throws: `BatchError.noJob` if there is none, or more than one.
-  public func job(named name: String, in jobs: [PlannedJob]) throws -> PlannedJob {
-    if let place = Int(name), jobs.indices.contains(place), name.utf8.count < 8 { return jobs[place] }
+  /// - Throws: `RunError.noJob` if there is none, or more than one.
+  public func job(named name: String, in jobs: [IdentifiedJob]) throws -> IdentifiedJob {
+    if let index = Int(name), jobs.indices.contains(index), name.utf8.count < 8 { return jobs[index] }
     let file = (name as NSString).lastPathComponent
     if file.hasSuffix(".png") {
       let ids = Set(index.images.lazy.filter { $0.value.file == "images/" + file }.map(\.key))
@@ -101,35 +101,36 @@ public struct JobReasons {
       {
         return job
       }
-      let known = ids.isEmpty ? "the journal knows no image of this name" : "no job of the plan asks for this image"
-      throw BatchError.noJob(name: name, problem: "\(known) in \(folder.path)")
+      let known = ids.isEmpty ? "no image has this name" : "no job of the plan makes this image"
+      throw RunError.noJob(name: name, problem: "\(known) in \(folder.path)")
     }
     let digits = name.lowercased()
-    var found: [JobID: PlannedJob] = [:]
+    var found: [JobID: IdentifiedJob] = [:]
     if !digits.isEmpty, digits.allSatisfy(\.isHexDigit) {
       for job in jobs where job.id.description.hasPrefix(digits) && found[job.id] == nil { found[job.id] = job }
     }
     guard let job = found.values.first else {
-      throw BatchError.noJob(
+      throw RunError.noJob(
         name: name,
         problem:
-          "found no such job in \(folder.path), expected a place from 0 to \(jobs.count - 1), the first digits of "
+          "found no such job in \(folder.path), expected a number from 0 to \(jobs.count - 1), the first digits of "
           + "an identity, or the name of an image")
     }
     guard found.count == 1 else {
-      throw BatchError.noJob(name: name, problem: "\(found.count) jobs begin so; give more digits of the identity")
+      throw RunError.noJob(
+        name: name, problem: "\(found.count) jobs begin with these digits; give more digits of the identity")
     }
     return job
   }
 
   // MARK: Why
 
-  /// Tells why each of some jobs runs or is skipped.
+  /// Explains why each of some jobs will run or be skipped.
   ///
   /// - Parameter jobs: The jobs, with what they would be made from now.
   /// - Returns: A reason for each; the nearest image is looked for as long as that takes no more than seconds.
-  /// - Throws: `BatchError` if the journal or an image cannot be read.
-  public func reasons(_ jobs: [PlannedJob]) throws -> [JobReason] {
+  /// - Throws: `RunError` if the journal or an image cannot be read.
+  public func reasons(_ jobs: [IdentifiedJob]) throws -> [JobReason] {
     var reasons = try jobs.map(reason)
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
     let searched = reasons.indices.filter { reasons[$0].cause == "new" }.prefix(limit)
@@ -137,7 +138,7 @@ public struct JobReasons {
     return reasons
   }
 
-  private func reason(_ planned: PlannedJob) throws -> JobReason {
+  private func reason(_ planned: IdentifiedJob) throws -> JobReason {
     func reason(runs: Bool, _ cause: String, _ text: String, file: String? = nil) -> JobReason {
       JobReason(
         index: planned.job.index, id: planned.id.description, runs: runs, cause: cause, reason: text, file: file)
@@ -147,10 +148,10 @@ public struct JobReasons {
       let name = noted.file
       switch try ImageCheck(path, mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 }) {
       case .intact:
-        return reason(runs: false, "done", "\(name) is there, with the size and time that were noted", file: name)
+        return reason(runs: false, "done", "its image exists and is unchanged", file: name)
       case .moved:
         return reason(
-          runs: false, "touched", "\(name) has another time than was noted, but the same bytes", file: name)
+          runs: false, "touched", "its image has another modification time, but the same bytes", file: name)
       case .lost:
         guard let mark = try? FileMark(path: path) else {
           return reason(runs: true, "missing", "\(name) is missing", file: name)
@@ -166,9 +167,10 @@ public struct JobReasons {
     }
     if let failure = try journal.failure(planned.id) {
       return reason(
-        runs: true, "failed", "it failed on \(failure.started.iso) after \(failure.seconds) s: \(failure.error)")
+        runs: true, "failed",
+        "its last try failed on \(failure.started.iso) after \(failure.seconds) s: \(failure.error)")
     }
-    return reason(runs: true, "new", "there is no picture of it yet")
+    return reason(runs: true, "new", "it has no image yet")
   }
 
   // MARK: What changed
@@ -180,31 +182,31 @@ public struct JobReasons {
     return members.map { ($0.name, $0.value) }
   }
 
-  /// Goes once through the images that were made, and keeps the nearest of each job.
-  private func findNearest(_ searched: [Int], _ jobs: [PlannedJob], _ reasons: inout [JobReason]) throws {
-    let wanted = searched.compactMap { place in Self.identity(jobs[place].identity).map { (place, $0) } }
+  /// Finds the nearest image of each job, in one pass over all images.
+  private func findNearest(_ searched: [Int], _ jobs: [IdentifiedJob], _ reasons: inout [JobReason]) throws {
+    let wanted = searched.compactMap { index in Self.identity(jobs[index].identity).map { (index, $0) } }
     guard !wanted.isEmpty else { return }
     var best: [Int: (weight: Int, line: Int)] = [:]
-    for (id, image) in index.images where access(folder.file(image.file), F_OK) == 0 {
+    for (id, image) in self.index.images where access(folder.file(image.file), F_OK) == 0 {
       guard let made = Self.identity(try journal.identity(id)) else { continue }
-      for (place, identity) in wanted {
+      for (index, identity) in wanted {
         let weight = Self.weight(made, identity)
-        // Of those equally near the latest.
-        if let known = best[place], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
-        best[place] = (weight, image.line.order)
-        reasons[place].nearest = image.file
-        reasons[place].changes = Self.changes(from: made, to: identity)
+        // Of those equally near, the latest.
+        if let known = best[index], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
+        best[index] = (weight, image.line.order)
+        reasons[index].nearest = image.file
+        reasons[index].changes = Self.changes(from: made, to: identity)
       }
     }
   }
 
-  /// Another seed or prompt makes a picture less alike than other settings do.
+  /// Images of different seeds or prompts look less alike than those of different other settings.
   private static func weight(_ one: Identity, _ other: Identity) -> Int {
     walk(one, other).reduce(0) { $0 + (["seed", "prompt"].contains($1.name) ? 3 : 1) }
   }
 
-  /// What makes the pictures of two jobs different ones.
-  static func changes(from earlier: PlannedJob, to now: PlannedJob) -> [JobReason.Change] {
+  /// How the identities of two jobs differ.
+  static func changes(from earlier: IdentifiedJob, to now: IdentifiedJob) -> [JobReason.Change] {
     changes(from: identity(earlier.identity) ?? [], to: identity(now.identity) ?? [])
   }
 

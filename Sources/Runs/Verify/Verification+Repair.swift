@@ -3,7 +3,7 @@ import Settings
 
 /// Putting right what was found.
 extension Verification {
-  /// Has damaged pictures made again by the next run, takes away what is left over, and writes the manifest anew.
+  /// Lets the next run make damaged images again, removes leftovers, and rewrites the manifest.
   ///
   /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, for nobody
   /// knows whose they are; so does a damaged plan, which the next run replaces.
@@ -11,13 +11,13 @@ extension Verification {
   /// - Parameters:
   ///   - lock: The right to work in the folder.
   ///   - disk: The disk.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
     if findings.isEmpty { return }
     for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
     // Cuts off a torn line.
     let journal = try Journal(run, on: disk)
-    // A file that two pictures claim may be the right one of the other.
+    // A file that two images claim may belong to the other one.
     let places = places
     let soundFiles = Set(index.images.filter { places[$0.key]?.isSound == true }.values.map(\.file))
     for number in findings.indices {
@@ -49,7 +49,7 @@ extension Verification {
     }
   }
 
-  /// The lines of a journal that say something, in its place.
+  /// Replaces a journal by its useful lines.
   private func rewrite(_ journal: String, without useless: Set<Int>, on disk: Disk) throws {
     try AtomicFile.write(to: run.file(journal), on: disk) { file in
       var number = 0
@@ -74,10 +74,10 @@ extension Verification {
   ///   - lock: The right to work in the folder.
   ///   - disk: The disk.
   /// - Returns: What was deleted, relative to the run folder.
-  /// - Throws: `BatchError`.
+  /// - Throws: `RunError`.
   public mutating func prune(_ lock: RunLock, on disk: Disk = Disk()) throws -> [String] {
     if findings.contains(where: { $0.kind == .plan }) {
-      throw BatchError.damaged(
+      throw RunError.damaged(
         path: run.plan, problem: "what it asks for cannot be told; run the recipe again to have it written anew")
     }
     let places = places

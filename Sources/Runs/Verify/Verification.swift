@@ -3,13 +3,13 @@ import Imaging
 import JSON
 import Settings
 
-/// What a look at every byte of a run folder comes to.
+/// The result of reading every byte of a run folder.
 ///
-/// Looking changes nothing and may be done while a run goes on; what a run is just writing is then not looked at.
+/// It changes nothing, and can be done while a run is going on; files that the run may be writing are not checked then.
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String
-  /// Where the jobs of the plan stand; damaged images count as pending.
+  /// How many jobs are done, failed and pending; jobs with damaged images count as pending.
   public private(set) var counts = RunCounts()
   /// Everything that is not as it should be.
   public internal(set) var findings: [Finding] = []
@@ -19,14 +19,14 @@ public struct Verification {
   public private(set) var bytesRead: Int64 = 0
   /// Images on the disk that the plan no longer asks for, relative to the run folder.
   public internal(set) var unasked: [String] = []
-  /// Whether a run goes on, so that journal's end, manifest, orphans and leftovers were not looked at.
+  /// Whether a run is going on, so that the journal's end, the manifest, orphans and leftovers were not checked.
   public let isLive: Bool
 
   let run: RunFolder
   private(set) var index: JournalIndex
-  /// Where each picture's first job stands in the plan, and whether its image is as it should be.
+  /// By identity, the index of the first job in the plan, and whether its image is as it should be.
   private(set) var places: [JobID: (place: Int, isSound: Bool)] = [:]
-  /// Lines that say nothing new, by the journal's name and their number from 0.
+  /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
   private(set) var uselessLines: [String: Set<Int>] = [:]
 
   /// Looks through a run folder.
@@ -34,12 +34,12 @@ public struct Verification {
   /// - Parameters:
   ///   - folder: The run.
   ///   - lock: The right to work in the folder, for those who have it.
-  ///   - observe: Told of each finding as it comes.
-  /// - Throws: `BatchError`, `noRun` where there is no plan.
+  ///   - observe: Receives each finding as it is found.
+  /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
     self.folder = folder.path
     run = folder
-    guard access(folder.plan, F_OK) == 0 else { throw BatchError.noRun(path: folder.path) }
+    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
     isLive = lock == nil && RunLock.holder(of: folder) != nil
     var audit = JournalAudit()
     var settled: [String: Bool] = [JournalFiles.main: true]
@@ -71,7 +71,7 @@ public struct Verification {
   private mutating func examineImages() throws {
     let reader = JournalReader(run, index)
     do {
-      try FrozenPlan.forEachJob(in: run) { planned, _ in
+      try PlanFile.forEachJob(in: run) { planned, _ in
         let (id, settings) = (planned.id, planned.job.settings)
         if places[id] == nil {
           let size = (settings.finalWidth, settings.finalHeight)
@@ -82,10 +82,10 @@ public struct Verification {
           index.images[id] != nil && places[id]?.isSound == true
             ? .done : index.failures[id] != nil ? .failed : .pending)
       }
-    } catch BatchError.damaged(_, let problem) {
+    } catch RunError.damaged(_, let problem) {
       findings.append(
         Finding(
-          kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was looked at"))
+          kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was checked"))
       return
     }
     for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where places[id] == nil {
@@ -95,7 +95,7 @@ public struct Verification {
     }
   }
 
-  /// Whether the image is as the journal says.
+  /// Whether the image is as the journal notes it.
   private mutating func examine(
     _ id: JobID, _ reader: JournalReader, place: Int?, size: (Int, Int)?
   ) throws -> Bool {
@@ -106,7 +106,7 @@ public struct Verification {
     guard let problem = examination.problem else { return true }
     let remedy =
       place == nil
-      ? "the plan no longer asks for it: --prune deletes it"
+      ? "it is not in the current recipe: --prune deletes it"
       : examination.isSeenByRuns
         ? "the next run makes it again" : "a run does not see this: --repair has it made again"
     findings.append(
@@ -115,7 +115,7 @@ public struct Verification {
     return false
   }
 
-  // MARK: Files that belong to nothing
+  // MARK: Stray files
 
   private mutating func findStrays() throws {
     let known = Set(index.images.values.lazy.map(\.file))
@@ -135,7 +135,7 @@ public struct Verification {
           findings.append(
             Finding(
               kind: .orphan, file: prefix + name, problem: "is an image that the journal does not know",
-              remedy: "a run takes it in if it is whole and of one of its jobs; else move it or delete it"))
+              remedy: "a run adopts it if it is whole and belongs to one of its jobs; else move it or delete it"))
         } else if let problem = derivedProblem(prefix + name, known) {
           findings.append(
             Finding(
@@ -146,7 +146,7 @@ public struct Verification {
     }
   }
 
-  /// What is wrong with a file that is made from others; nothing for one that is whole, and for all other files.
+  /// What is wrong with a file that is derived from others; nil for one that is whole, and for all other files.
   private func derivedProblem(_ file: String, _ images: Set<String>) -> String? {
     if file == "index.html" {
       let bytes = (try? FileReader.bytes(of: run.page)) ?? []
@@ -154,7 +154,7 @@ public struct Verification {
     }
     guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
     if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
-      return "is a small copy of no image"
+      return "is a thumbnail of no image"
     }
     do {
       // Every checksum, without the pixels.
@@ -171,11 +171,11 @@ public struct Verification {
     for problem in try comparison.problems(isToCompare: { !damaged.contains($0.description) }, counts: counts) {
       findings.append(
         Finding(
-          kind: .manifest, file: "manifest.json", problem: problem, remedy: "the next run and --repair write it anew"))
+          kind: .manifest, file: "manifest.json", problem: problem, remedy: "the next run and --repair rewrite it"))
     }
   }
 
-  /// A few words for people, on one line.
+  /// One line for people.
   public var summary: String {
     var parts = ["\(imagesRead) \(imagesRead == 1 ? "image" : "images") read"]
     let repaired = findings.count(where: \.isRepaired)
@@ -187,8 +187,13 @@ public struct Verification {
     }
     let left = counts.failed + counts.pending
     if left > 0 { parts.append("\(left) of \(counts.total) jobs to do") }
-    if !unasked.isEmpty { parts.append("\(unasked.count) kept that the plan no longer asks for") }
-    if isLive { parts.append("a run goes on, so manifest, orphans and leftovers were not looked at") }
+    if !unasked.isEmpty {
+      parts.append(
+        unasked.count == 1
+          ? "1 image is not in the current recipe (`verify --prune` removes it)"
+          : "\(unasked.count) images are not in the current recipe (`verify --prune` removes them)")
+    }
+    if isLive { parts.append("a run is going on, so manifest, orphans and leftovers were not checked") }
     return "\(folder): \(parts.joined(separator: ", "))"
   }
 
@@ -206,14 +211,14 @@ public struct Verification {
   }
 }
 
-/// Finds lines of journals that say nothing, or nothing new.
+/// Finds journal lines that are damaged or duplicates.
 private struct JournalAudit {
   private(set) var findings: [Finding] = []
   private(set) var uselessLines: [String: Set<Int>] = [:]
   private var journal = JournalFiles.main
   /// How many lines of each journal were read.
   private var lines: [String: Int] = [:]
-  /// The last line about each picture in the same journal, by its digest.
+  /// The digest of the last line about each image in the same journal.
   private var last: [JobID: Int] = [:]
 
   mutating func note(_ journal: String, _ bytes: UnsafeBufferPointer<UInt8>, _ entry: JournalLine?) {
@@ -223,16 +228,16 @@ private struct JournalAudit {
     defer { lines[journal] = line + 1 }
     let name = "\(journal), line \(line + 1)"
     guard let entry else {
-      // A line of a later version says something to that version.
+      // A later version of the program may have written it.
       guard (try? JSONValue(parsing: bytes))?["event"]?.text == nil else { return }
-      add(.damagedLine, name, "is no entry", "runs pass over it; --repair takes it out")
+      add(.damagedLine, name, "is no entry", "runs ignore it; --repair removes it")
       return
     }
     var hasher = Hasher()
     hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
     let digest = hasher.finalize()
     if last[entry.id] == digest {
-      add(.duplicate, name, "stands there twice", "it does no harm; --repair takes it out")
+      add(.duplicate, name, "is there twice", "it is harmless; --repair removes it")
     }
     last[entry.id] = digest
   }
@@ -242,7 +247,7 @@ private struct JournalAudit {
     findings.append(Finding(kind: kind, file: name, problem: problem, remedy: remedy))
   }
 
-  /// Two pictures cannot be in one file.
+  /// Reports files that belong to two images.
   mutating func noteOwners(_ images: [JobID: JournalIndex.Image]) {
     var owners: [String: JobID] = [:]
     for (id, image) in images.sorted(by: { $0.value.line < $1.value.line }) {
@@ -250,8 +255,8 @@ private struct JournalAudit {
       findings.append(
         Finding(
           kind: .duplicate, file: image.file, id: id.description,
-          problem: "is named for two pictures, \(owner.prefix(8)) and \(id.prefix(8))",
-          remedy: "the one that is not in it is made again under a name of its own"))
+          problem: "is the file of two images, \(owner.prefix(8)) and \(id.prefix(8))",
+          remedy: "the one that is not in it is made again, in a file of its own"))
     }
   }
 
@@ -260,6 +265,6 @@ private struct JournalAudit {
       Finding(
         kind: .tornLine, file: JournalFiles.main,
         problem: "ends in the middle of line \(lines[JournalFiles.main, default: 0] + 1)",
-        remedy: "the next run and --repair cut it off; the image that it was about is taken back in"))
+        remedy: "the next run and --repair cut it off; the image that it was about is adopted again"))
   }
 }

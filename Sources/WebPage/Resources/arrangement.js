@@ -1,5 +1,4 @@
-// Where everything stands, in pixels, before anything is drawn. Only what is in view is ever drawn, so this is all that
-// the page knows of most of ten thousand cells.
+// The positions of everything in pixels. Only cells in view are drawn, so of ten thousand cells most exist only here.
 
 const gap = 6;
 const blockGap = 24;
@@ -8,12 +7,12 @@ const labelFont = "13px system-ui, sans-serif";
 const labelLine = 18;
 
 class Arrangement {
-  // run, view: what is to be shown; width: of the window on it.
+  // run, view: what to show. width: the width of the scroller.
   constructor(run, view, width) {
     this.run = run;
     this.view = view;
     this.room = width;
-    // The shape of a box that holds every picture, whose longest sides are all alike.
+    // The shape of a box that holds every image when all are scaled to the same longest side.
     this.shape = { width: 0, height: 0 };
     this.native = 0;
     for (const cell of run.cells) {
@@ -39,7 +38,7 @@ class Arrangement {
     return last ? last.y + last.height : this.head;
   }
 
-  // How many cells there are to go to, holes included.
+  // The number of cells, including holes.
   get count() { return this.rows.reduce((sum, row) => sum + (row.cells ? row.cells.length : 0), 0); }
 
   // MARK: A table
@@ -66,9 +65,9 @@ class Arrangement {
     this.right = x + margin;
     this.layHead();
 
-    // The places of a cell: held ones, then those of its column and row.
+    // The values of a cell: those that are held, then those of its column and row.
     const base = run.axes.map((_, axis) => view.held(axis));
-    const placed = (column, row) => {
+    const cellOf = (column, row) => {
       const at = base.slice();
       for (const [axis, value] of [[view.sx, column.outer], [view.x, column.inner], [view.sy, row.outer], [view.y, row.inner]]) {
         if (axis >= 0) at[axis] = value;
@@ -86,7 +85,7 @@ class Arrangement {
       this.rows.push({
         kind: "cells", y, height: this.box.height, axis: view.y, value: row.inner,
         label: view.y < 0 ? null : label(view.y, row.inner),
-        cells: this.columns.map(column => placed(column, row)),
+        cells: this.columns.map(column => cellOf(column, row)),
       });
       y += this.box.height + gap;
     });
@@ -108,7 +107,7 @@ class Arrangement {
     return Math.ceil(Math.min(most, Math.max(widest, name))) + margin + 16;
   }
 
-  // The lines of labels over the columns: blocks, then the columns themselves.
+  // The labels above the columns: first those of blocks, then those of the columns.
   layHead() {
     const { run, view } = this;
     if (view.sx >= 0) {
@@ -139,19 +138,19 @@ class Arrangement {
       lines = Math.max(lines, Math.min(most, lineCount(label.text, label.width - 4, labelFont)));
     }
     tier.height = lines * labelLine + 10;
-    // Both names of axes fit in the corner.
+    // The corner has the names of both axes.
     if (this.tiers.length === 0 && this.view.sx < 0 && this.view.y >= 0) tier.height = Math.max(tier.height, 42);
     this.head += tier.height;
     this.tiers.push(tier);
   }
 
-  // MARK: Cells one after the other
+  // MARK: Wrapped cells
 
   passes(cell) {
     return cell.at.every((value, axis) => value === null || !this.view.hidden[axis].has(value));
   }
 
-  // One axis, or none, wrapped like words.
+  // One axis, or none, wrapped like text.
   wrap() {
     const { run, view } = this;
     this.measure(0, 0);
@@ -160,7 +159,7 @@ class Arrangement {
     const base = run.axes.map((_, axis) => view.held(axis));
     const cells = values.map(value => run.cellAt(base.map((held, axis) => (axis === view.x ? value : held))));
     const labels = values.map(value => (value === null ? "" : run.axes[view.x].values[value].label.replaceAll("\n", ", ")));
-    // Without axes every job is an extra but the first.
+    // Without axes, every job but the first is an extra cell.
     const present = cells.map((cell, number) => [cell, labels[number]]).filter(([cell]) => cell || run.axes.length > 0);
     this.flow(present.map(([cell]) => cell), margin, present.map(([, label]) => label));
     const extras = run.extras.filter(cell => this.passes(cell));
@@ -171,7 +170,7 @@ class Arrangement {
     }
   }
 
-  // Every cell, in the order of the plan or of the time that it took; what is not there comes last.
+  // All cells, in the order of the plan or sorted by time; cells without a time come last.
   list() {
     const { run, view } = this;
     this.measure(0, 0);
@@ -186,7 +185,7 @@ class Arrangement {
     this.flow(cells, margin, cells.map(cell => run.label(cell, varying.length ? varying : undefined)));
   }
 
-  // Rows of cells with a caption under each.
+  // Rows of cells, each with a caption below.
   flow(cells, top, captions) {
     const step = this.box.width + gap * 2;
     const across = Math.max(1, Math.floor((this.room - 2 * margin + gap * 2) / step));
@@ -206,7 +205,7 @@ class Arrangement {
 
   // MARK: Sizes
 
-  // The box of a cell: as large as asked for, or so that all columns fit the window if they can be told apart then.
+  // The size of a cell's box: the chosen one, or as large as fits, with a minimum so that images can be recognised.
   measure(columns, blocks) {
     let size = this.view.size;
     if (size === null) {
@@ -231,13 +230,13 @@ class Arrangement {
   // The left edge of a cell.
   x(row, column) { return row.xs ? row.xs[column] : this.columns[column].x; }
 
-  // The size at which a picture is drawn in its box.
+  // The size at which an image is drawn in its box.
   drawn(cell) {
     const scale = this.size / Math.max(cell.width, cell.height);
     return { width: Math.max(1, Math.round(cell.width * scale)), height: Math.max(1, Math.round(cell.height * scale)) };
   }
 
-  // The first of the rows that ends below a height.
+  // The first row that ends below y.
   rowAt(y) {
     let [low, high] = [0, this.rows.length];
     while (low < high) {

@@ -1,4 +1,4 @@
-// Two cells against each other: side by side, one over the other behind a divide, or their difference.
+// Compares two cells: side by side, one over the other with a divider, or as their difference.
 
 const modeNames = { "two-up": "Two-up", swipe: "Swipe", difference: "Difference" };
 
@@ -42,7 +42,7 @@ class Comparison {
     this.shown = state;
   }
 
-  // MARK: Pictures
+  // MARK: Images
 
   showPanes([a, b], keepsZoom) {
     const { mode, gain } = this.view;
@@ -57,13 +57,13 @@ class Comparison {
     if (mode === "two-up") {
       element.replaceChildren(...panes.map((shown, number) => make("div", { className: "room" }, shown.element, tag("AB"[number]))));
     } else {
-      // Both in the box of the first, which the second is fitted to.
+      // Both are in the box of the first; the second is fitted to it.
       panes[1].width = a.width;
       panes[1].height = a.height;
       panes[1].element.classList.add("over");
       const room = make("div", { className: "room" }, panes[0].element);
       if (mode === "swipe") {
-        // The divide stays where it is while the pictures move, so what it cuts is a layer over the whole room.
+        // The divider stays where it is while the images move, so it clips a layer over the whole room.
         room.append(make("div", { className: "layer" }, panes[1].element),
           make("div", { className: "divide", "aria-hidden": "true" }), tag("A"), tag("B"));
       } else {
@@ -78,7 +78,7 @@ class Comparison {
     find("comparison-captions").replaceChildren(this.captions(a, b));
   }
 
-  // Puts the divide at so many hundredths of the width.
+  // Puts the divider at a percentage of the width.
   divide(percent) {
     this.wipe = percent;
     find("wipe").value = percent;
@@ -92,7 +92,7 @@ class Comparison {
     this.divide(Math.round(Math.max(0, Math.min(100, ((event.clientX - bounds.left) / bounds.width) * 100))));
   }
 
-  // MARK: What is different
+  // MARK: Differences
 
   captions(a, b) {
     const [left, right] = [a, b].map(cell => new Map(this.run.settings(cell)));
@@ -105,11 +105,11 @@ class Comparison {
     const isScaled = this.view.mode !== "two-up" && (a.width !== b.width || a.height !== b.height);
     return make("div", {},
       make("table", { className: "settings differences" },
-        make("caption", { className: "offscreen" }, "What is different"),
+        make("caption", { className: "offscreen" }, "Differences"),
         make("thead", {}, make("tr", {}, make("td", {}),
           ...[a, b].map((cell, number) => make("th", { scope: "col", dir: "auto" }, `${number ? "B" : "A"} · ${this.run.label(cell)}`)))),
         make("tbody", {}, ...rows)),
-      isScaled ? make("p", { className: "remark" }, `Sizes differ (${this.run.size(a)} and ${this.run.size(b)}): B is fitted to A.`) : null);
+      isScaled ? make("p", { className: "remark" }, `Sizes differ (${this.run.size(a)} and ${this.run.size(b)}): B is scaled to A.`) : null);
   }
 
   // MARK: Keyboard
@@ -129,7 +129,7 @@ class Comparison {
 
   // MARK: The tray
 
-  // What is marked, below the grid.
+  // Shows the marked cells below the grid.
   updateTray() {
     const tray = find("tray");
     const { view, run } = this;
@@ -137,19 +137,19 @@ class Comparison {
     tray.dataset.pair = view.pair.join();
     const hadFocus = tray.contains(document.activeElement);
     tray.hidden = view.pair.length === 0;
-    const items = view.pair.map((number, place) => {
+    const items = view.pair.map((number, index) => {
       const cell = run.cells[number];
       return make("div", { className: "marked" },
         make("img", { src: cell.thumb || cell.file || "", alt: "", width: 44, height: 44 }),
-        make("span", { className: "tag" }, "AB"[place]), make("span", { className: "label", dir: "auto" }, run.label(cell)),
-        make("button", { type: "button", className: "button quiet", "aria-label": `Do not compare ${run.label(cell)}`,
+        make("span", { className: "tag" }, "AB"[index]), make("span", { className: "label", dir: "auto" }, run.label(cell)),
+        make("button", { type: "button", className: "button quiet", "aria-label": `Remove from comparison: ${run.label(cell)}`,
           click: () => view.mark(cell) }, "✕"));
     });
     const button = make("button", { type: "button", className: "button strong", id: "compare",
       click: () => view.set({ comparing: true, cell: null }) }, "Compare");
     button.disabled = view.pair.length < 2;
     tray.replaceChildren(...items,
-      make("span", { className: "hint" }, view.pair.length < 2 ? "Mark another picture with + or c." : ""), button);
+      make("span", { className: "hint" }, view.pair.length < 2 ? "Mark another image with + or c." : ""), button);
     if (hadFocus && !tray.hidden) button.focus();
   }
 }

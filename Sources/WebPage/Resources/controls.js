@@ -1,4 +1,4 @@
-// What the reader sets: where each axis runs, which values are shown, and how.
+// The controls: the directions of axes, the values that are shown, and the options.
 
 const directionNames = { x: "X", y: "Y", sx: "Super X", sy: "Super Y" };
 
@@ -14,7 +14,7 @@ class Controls {
     find("fit").addEventListener("click", () => view.set({ size: null }));
     find("times").addEventListener("change", event => view.set({ times: event.target.checked }));
     find("hover").addEventListener("change", event => view.set({ hover: event.target.checked }));
-    // A click beside an open list of values closes it, and so does Escape.
+    // A click outside an open list of values closes it, and so does Escape.
     document.addEventListener("pointerdown", event => {
       for (const list of document.querySelectorAll(".values[open]")) if (!list.contains(event.target)) list.open = false;
     });
@@ -58,13 +58,13 @@ class Controls {
     find("fit").disabled = view.size === null;
     find("times").checked = view.times;
     find("hover").checked = view.hover;
-    // Nothing to order where nothing took time.
+    // Without times there is nothing to sort by.
     for (const option of find("order").options) {
       if (option.value.endsWith("est")) option.disabled = !run.cells.some(cell => cell.seconds !== undefined);
     }
   }
 
-  // A slider for each axis without a direction. They stay the same elements while they are used.
+  // A slider for each axis without a direction. The elements are kept while they are used.
   updateSliders() {
     const { view, run } = this;
     const axes = view.sliders;
@@ -97,7 +97,7 @@ class Controls {
       view.hold(axis, view.shown(axis)[Number(event.target.value)]);
     } });
     const play = make("button", { type: "button", className: "button play", "aria-pressed": "false",
-      "aria-label": `Play ${run.axes[axis].name}`, title: "One value after the other", click: () => this.play(axis, play) }, "▶");
+      "aria-label": `Play ${run.axes[axis].name}`, title: "Play the values", click: () => this.play(axis, play) }, "▶");
     const element = make("div", { className: "field slider", "data-axis": axis },
       make("label", { htmlFor: id, dir: "auto" }, run.axes[axis].name),
       make("div", { className: "pair" }, play, input, make("output", { htmlFor: id, dir: "auto" }),
@@ -105,7 +105,7 @@ class Controls {
     return element;
   }
 
-  // Shows the values of an axis one after the other, until it is stopped.
+  // Plays the values of an axis until it is stopped.
   play(axis, button) {
     const wasPlaying = this.playing === axis;
     this.stop();
@@ -130,7 +130,7 @@ class Controls {
 
   // MARK: Values
 
-  // The list of an axis's values, each of which can be hidden.
+  // Updates the list of an axis's values, each of which can be hidden.
   showValues(holder, axis) {
     const old = holder.firstElementChild;
     if (axis < 0) return holder.replaceChildren();
@@ -147,7 +147,7 @@ class Controls {
     const summary = list.querySelector("summary");
     summary.textContent = shown === all ? `${all}` : `${shown} of ${all}`;
     summary.setAttribute("aria-label", `Values of ${run.axes[axis].name}: ${shown} of ${all} shown`);
-    summary.title = "Values that are shown";
+    summary.title = "Shown values";
     summary.classList.toggle("partial", shown < all);
     for (const box of list.querySelectorAll("input[type=checkbox]")) box.checked = !view.hidden[axis].has(Number(box.value));
   }
@@ -173,7 +173,7 @@ class Controls {
         } }, "only");
         return make("div", { className: "item" },
           make("label", {}, box, make("span", { dir: "auto" }, value.title.replaceAll("\n", " + ") || "(empty)")), only);
-      }), found.length > most ? make("p", { className: "remark" }, `and ${found.length - most} more: search for them`) : null);
+      }), found.length > most ? make("p", { className: "remark" }, `and ${found.length - most} more; use the search`) : null);
     };
     const search = values.length > 12 ? make("input", { type: "search", placeholder: "Search", "aria-label": "Search values",
       input: event => fill(event.target.value) }) : null;

@@ -1,8 +1,8 @@
-// Elements of the document. Texts become text nodes, never markup.
+// Helpers for elements. Texts become text nodes, never markup.
 
 const find = id => document.getElementById(id);
 
-// Makes an element: properties that are functions listen, those with a dash are attributes, the rest are properties.
+// Makes an element. Functions are added as listeners, names with a dash are set as attributes, others as properties.
 function make(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -15,7 +15,7 @@ function make(name, properties = {}, ...children) {
   return element;
 }
 
-// Moves an element by its style, which the page's policy lets programs do.
+// Sets styles of an element, which the page's policy allows for scripts.
 function place(element, values) {
   for (const [key, value] of Object.entries(values)) {
     element.style.setProperty(key, typeof value === "number" ? value + "px" : value);
@@ -23,7 +23,7 @@ function place(element, values) {
   return element;
 }
 
-// Says something to everybody, also to those who do not see the page.
+// Shows a short message, which screen readers announce.
 let toastTimer = 0;
 function say(text) {
   const toast = find("toast");
@@ -33,7 +33,7 @@ function say(text) {
   toastTimer = setTimeout(() => toast.classList.remove("shown"), 2200);
 }
 
-// Puts text on the clipboard; where the browser keeps it from pages, by way of a selection.
+// Copies text to the clipboard, by way of a selection if the browser does not let the page write to it.
 async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
@@ -47,19 +47,19 @@ async function copy(text, what) {
     const done = document.execCommand("copy");
     field.remove();
     if (focused) focused.focus();
-    if (!done) return say("The browser does not let this page copy.");
+    if (!done) return say("The browser does not allow this page to copy.");
   }
   say(what + " copied");
 }
 
-// Opens a dialog with the keyboard at the dialog itself, and not at whatever button comes first.
+// Opens a dialog and focuses the dialog itself instead of its first button.
 function openDialog(dialog) {
   if (dialog.open) return;
   dialog.showModal();
   dialog.focus();
 }
 
-// Seconds as people say them.
+// A duration as text.
 function duration(seconds) {
   if (seconds < 10) return seconds.toFixed(2).replace(/0$/, "") + " s";
   if (seconds < 100) return seconds.toFixed(1) + " s";
@@ -68,14 +68,14 @@ function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// How wide a text is on one line, in pixels.
+// The width of a text on one line, in pixels.
 const ruler = document.createElement("canvas").getContext("2d");
 function textWidth(text, font) {
   ruler.font = font;
   return ruler.measureText(text).width;
 }
 
-// How many lines a text takes in a width, in this font.
+// The number of lines that a text takes at this width and in this font.
 function lineCount(text, width, font) {
   let lines = 0;
   for (const line of text.split("\n")) lines += Math.max(1, Math.ceil(textWidth(line, font) * 1.08 / width));

@@ -1,4 +1,4 @@
-// The page: reads the run, and ties its parts together.
+// The page: reads the run and connects the parts.
 
 const run = readRun(find("run").textContent);
 const view = new View(run);
@@ -53,13 +53,13 @@ function showTheme() {
 
 // MARK: Following a run
 
-// A page from a folder cannot look at files, but it can be read again.
+// A page opened from a folder cannot read files, but it can be reloaded.
 const memory = {
   get(key) {
     try { return sessionStorage.getItem("sdbatch." + key); } catch { return null; }
   },
   set(key, value) {
-    try { sessionStorage.setItem("sdbatch." + key, value); } catch { /* Then it is forgotten. */ }
+    try { sessionStorage.setItem("sdbatch." + key, value); } catch { /* Storage may be unavailable. */ }
   },
 };
 
@@ -68,13 +68,13 @@ function follow() {
   const box = find("follow");
   box.checked = run.running && memory.get("follow") === "1";
   box.addEventListener("change", () => memory.set("follow", box.checked ? "1" : "0"));
-  const place = JSON.parse(memory.get("place") || "null");
-  memory.set("place", "null");
-  if (place) find("scroller").scrollTo(place.left, place.top);
+  const position = JSON.parse(memory.get("scroll") || "null");
+  memory.set("scroll", "null");
+  if (position) find("scroller").scrollTo(position.left, position.top);
   setInterval(() => {
-    // Nobody is interrupted who looks at a picture or works with the controls.
+    // Do not interrupt a reader who looks at an image or uses the controls.
     if (!box.checked || document.hidden || document.querySelector("dialog[open], .values[open]")) return;
-    memory.set("place", JSON.stringify({ left: find("scroller").scrollLeft, top: find("scroller").scrollTop }));
+    memory.set("scroll", JSON.stringify({ left: find("scroller").scrollLeft, top: find("scroller").scrollTop }));
     location.reload();
   }, 15000);
 }
@@ -82,10 +82,10 @@ function follow() {
 // MARK: Keys
 
 const keys = [
-  ["← ↑ → ↓", "to the next picture"], ["Home, End, Page Up, Page Down", "further away"], ["Enter", "see a picture large"],
-  ["z", "zoom in place"], ["c", "mark for comparison, or not"], ["h, Shift+h", "hide the column, the row"],
-  ["+, -, 0, 1", "zoom in and out, fit, 1:1 (large pictures)"], ["m, x", "next way to compare, swap (comparison)"],
-  ["Escape", "back"], ["?", "these keys"],
+  ["← ↑ → ↓", "go to the next image"], ["Home, End, Page Up, Page Down", "go further"], ["Enter", "open an image"],
+  ["z", "preview an image"], ["c", "add to comparison, or remove"], ["h, Shift+h", "hide the column or the row"],
+  ["+, -, 0, 1", "zoom in, zoom out, fit, actual size (opened image)"], ["m, x", "next mode, swap (comparison)"],
+  ["Escape", "back"], ["?", "show these keys"],
 ];
 
 function prepareHelp() {
@@ -101,7 +101,7 @@ function prepareHelp() {
 
 // MARK: Start
 
-// What the grid depends on; everything else changes without laying it out anew.
+// Everything that the layout of the grid depends on. Other changes do not need a new layout.
 const layoutState = () => JSON.stringify([
   view.x, view.y, view.sx, view.sy, view.sliders.map(axis => view.held(axis)), view.hidden.map(hidden => [...hidden]),
   view.order, view.size, view.times,
@@ -123,7 +123,7 @@ view.onChange(() => {
 });
 
 find("skip").addEventListener("click", () => sheet.go(sheet.focus));
-// On small screens the controls are folded away.
+// On small screens the controls are collapsed.
 find("layout-button").addEventListener("click", event => {
   const isFolded = find("controls").classList.toggle("folded");
   event.target.setAttribute("aria-expanded", String(!isFolded));

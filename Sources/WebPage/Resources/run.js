@@ -1,7 +1,6 @@
-// The run, as the page's data tells it.
+// The run, read from the page's data.
 
-// Reads the data. Texts come in pieces: a string stands for itself and gets the next number, a number stands for the
-// string that has it.
+// Reads the data. Texts are in pieces: a string gets the next number, and a number refers to the string that has it.
 function readRun(text) {
   const data = JSON.parse(text);
   const pieces = [];
@@ -19,25 +18,25 @@ class Run {
     this.cells = cells;
     this.pieces = pieces;
     this.counts = { done: 0, failed: 0, pending: 0 };
-    // Cells by their place on every axis; those without a place, or whose place is taken, are extra.
-    this.places = new Map();
+    // The cells by their values on all axes. Cells that lack an axis, or whose position is taken, are extra.
+    this.byPosition = new Map();
     this.extras = [];
     for (const cell of cells) {
       this.counts[cell.status] += 1;
       const key = cell.at.join(",");
-      if (cell.at.includes(null) || this.places.has(key)) this.extras.push(cell);
-      else this.places.set(key, cell);
+      if (cell.at.includes(null) || this.byPosition.has(key)) this.extras.push(cell);
+      else this.byPosition.set(key, cell);
     }
     this.common = this.commonPieces();
   }
 
-  cellAt(places) { return this.places.get(places.join(",")) || null; }
+  cellAt(values) { return this.byPosition.get(values.join(",")) || null; }
 
   text(numbers, separator) { return numbers.map(number => this.pieces[number]).join(separator); }
   infotext(cell) { return this.text(cell.infotext, ", "); }
   recipe(cell) { return this.text(cell.recipe, "\n"); }
 
-  // What the recipe of a cell says: pairs of key and text.
+  // The keys and values of a cell's recipe.
   settings(cell) {
     return cell.settings.map(number => {
       const piece = this.pieces[number];
@@ -46,7 +45,7 @@ class Run {
     });
   }
 
-  // The settings that all cells have in common, by key.
+  // The settings that all cells share, by key.
   commonPieces() {
     if (!this.cells.length) return new Map();
     let common = new Set(this.cells[0].settings);
@@ -57,26 +56,26 @@ class Run {
     return new Map(this.settings({ settings: [...common] }));
   }
 
-  // Where a cell stands, in words: only axes that have more than one value, unless all are asked for.
+  // The label of a cell: its values on these axes, which are all by default.
   label(cell, axes = this.axes.map((_, axis) => axis)) {
     const parts = axes
       .filter(axis => cell.at[axis] !== null && cell.at[axis] !== undefined)
-      .map(axis => apart(this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", ")));
+      .map(axis => isolated(this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", ")));
     return parts.join(" · ") || `job ${cell.index}`;
   }
 
-  // The same for those who listen.
+  // The label and the state of a cell, for screen readers.
   description(cell) {
     const state = cell.status === "done" ? (cell.seconds === undefined ? "" : duration(cell.seconds))
       : cell.status === "failed" ? "failed: " + cell.error : "pending";
     return [this.label(cell), state].filter(Boolean).join(", ");
   }
 
-  // A size in words.
+  // The size of a cell's image as text.
   size(cell) { return `${cell.width}×${cell.height}`; }
 }
 
-// A text among others: one that runs from right to left, or has marks of direction, leaves its neighbours where they are.
-function apart(text) {
+// Isolates a text with right-to-left letters or marks of direction, so that it does not reorder the text around it.
+function isolated(text) {
   return /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/.test(text) ? `\u2068${text}\u2069` : text;
 }

@@ -1,14 +1,14 @@
-// The grid of pictures. Rows and cells in view, and some around, are elements; the others are made when they come near.
+// The grid of images. Only rows and cells in or near the view have elements; others get theirs when they come near.
 
 class Sheet {
-  // open: called with the cell that somebody wants to see large.
+  // open: called with a cell to show it large.
   constructor(run, view, open) {
     this.run = run;
     this.view = view;
     this.open = open;
     this.scroller = find("scroller");
     this.element = find("sheet");
-    // Where the keyboard is: a row of the arrangement and a column of it.
+    // The focused cell: a row of the arrangement and a column in it.
     this.focus = { row: -1, column: 0 };
     this.drawnRows = new Map();
     this.scroller.addEventListener("scroll", () => this.later(), { passive: true });
@@ -29,7 +29,7 @@ class Sheet {
     else this.later();
   }
 
-  // Lays everything out anew, and keeps the keyboard at the cell where it was.
+  // Lays everything out again, and keeps the focus on its cell.
   rebuild() {
     const old = this.cellAt(this.focus);
     const hadFocus = this.element.contains(document.activeElement);
@@ -43,7 +43,7 @@ class Sheet {
     const columns = Math.max(0, ...rows.map(row => (row.cells ? row.cells.length : 1)));
     this.element.setAttribute("aria-rowcount", rows.length + arrangement.tiers.length);
     this.element.setAttribute("aria-colcount", columns + 1);
-    // All of a small grid is there at once, also for those who search the page or listen to it.
+    // A small grid is drawn completely, so that searching the page and screen readers find all of it.
     this.isSmall = arrangement.count <= 400;
     find("nothing").hidden = rows.length > 0;
     this.scroller.hidden = rows.length === 0;
@@ -64,7 +64,7 @@ class Sheet {
 
   cellAt({ row, column }) { return this.arrangement?.rows[row]?.cells?.[column] || null; }
 
-  // Where a cell stands; nothing for one that is not shown.
+  // The position of a cell; null if it is not shown.
   position(cell) {
     if (!cell) return null;
     const rows = this.arrangement.rows;
@@ -101,23 +101,23 @@ class Sheet {
     this.headRows = [...element.querySelectorAll(".tier")];
   }
 
-  // The labels over the columns in view.
+  // Draws the labels of the columns in view.
   drawLabels() {
     const { scroller, arrangement } = this;
     const ahead = this.isSmall ? Infinity : 500;
     const [left, right] = [scroller.scrollLeft - ahead, scroller.scrollLeft + scroller.clientWidth + ahead];
     arrangement.tiers.forEach((tier, number) => {
       const row = this.headRows[number];
-      tier.labels.forEach((label, place) => {
+      tier.labels.forEach((label, index) => {
         const isNear = label.x + label.width >= left && label.x <= right;
-        const element = row.labels.get(place);
+        const element = row.labels.get(index);
         if (isNear && !element) {
           const made = this.labelElement(tier, label);
-          row.labels.set(place, made);
+          row.labels.set(index, made);
           row.append(made);
         } else if (!isNear && element) {
           element.remove();
-          row.labels.delete(place);
+          row.labels.delete(index);
         }
       });
     });
@@ -142,7 +142,7 @@ class Sheet {
     const wanted = new Set();
     const first = this.isSmall ? 0 : arrangement.rowAt(top);
     for (let number = first; number < rows.length && rows[number].y <= bottom; number++) wanted.add(number);
-    // Wherever the keyboard is, there is an element for it.
+    // The focused cell always has an element.
     if (this.focus.row >= 0) wanted.add(this.focus.row);
     for (const [number, drawn] of this.drawnRows) {
       if (wanted.has(number)) continue;
@@ -175,7 +175,7 @@ class Sheet {
       place(header, { width: gutter - gap });
       element.append(header);
     }
-    // In the order of the rows, for those who go through the page by its text.
+    // Elements are in the order of the rows, for screen readers.
     let next = null;
     for (const [other, drawn] of this.drawnRows) {
       if (other > number && (next === null || other < next.number)) next = { number: other, element: drawn.element };
@@ -233,13 +233,13 @@ class Sheet {
     if (cell.status === "done") {
       element.querySelector(".frame").append(make("button", {
         type: "button", className: "mark", tabIndex: -1, title: "Compare (c)",
-        "aria-label": isMarked ? "Do not compare" : "Compare", "aria-pressed": String(isMarked),
+        "aria-label": isMarked ? "Remove from comparison" : "Compare", "aria-pressed": String(isMarked),
       }, isMarked ? "✓" : "+"));
     }
     return element;
   }
 
-  // The picture of a cell, or what stands in its place.
+  // The image of a cell, or the text shown instead.
   tile(cell) {
     const { arrangement, view } = this;
     const size = arrangement.drawn(cell);
@@ -248,7 +248,7 @@ class Sheet {
     const frame = place(make("div", { className: "frame" }), size);
     tile.append(frame);
     if (cell.status === "done") {
-      frame.append(this.picture(cell, size));
+      frame.append(this.image(cell, size));
       if ((view.times || view.order.endsWith("est")) && cell.seconds !== undefined) {
         frame.append(make("span", { className: "time" }, duration(cell.seconds)));
       }
@@ -259,8 +259,8 @@ class Sheet {
     return tile;
   }
 
-  // The small copy where it is large enough, or else the picture itself.
-  picture(cell, size) {
+  // The thumbnail if it is large enough, else the image itself.
+  image(cell, size) {
     const needed = Math.max(size.width, size.height) * Math.min(devicePixelRatio, 2);
     const source = cell.thumb && needed <= this.run.thumbnail_side * 1.3 ? cell.thumb : cell.file;
     const image = make("img", { alt: "", loading: "lazy", decoding: "async", draggable: false, width: size.width, height: size.height });
@@ -277,7 +277,7 @@ class Sheet {
 
   elementAt({ row, column }) { return this.drawnRows.get(row)?.cells.get(column) || null; }
 
-  // Moves the keyboard to a cell and brings it into view.
+  // Focuses a cell and scrolls it into view.
   go(position) {
     const row = this.arrangement.rows[position.row];
     if (!row?.cells) return;
@@ -304,7 +304,7 @@ class Sheet {
     else if (scroller.scrollTop < bottom) scroller.scrollTop = bottom;
   }
 
-  // The next row of cells in a direction, some rows away.
+  // The row of cells that is `step` rows away.
   rowFrom(row, step) {
     const rows = this.arrangement.rows;
     let found = row;
@@ -355,7 +355,7 @@ class Sheet {
     event.preventDefault();
   }
 
-  // Hides a value, unless it is the last one that is shown.
+  // Hides a value, unless it is the only one that is shown.
   hide([axis, value]) {
     if (axis < 0 || this.view.shown(axis).length < 2) return;
     this.view.hide(axis, [...this.view.hidden[axis], value]);
@@ -386,10 +386,10 @@ class Sheet {
   mark(cell) {
     this.view.mark(cell);
     const isMarked = this.view.pair.includes(cell.number);
-    say(isMarked ? `To compare: ${this.run.label(cell)}` : `Not to compare: ${this.run.label(cell)}`);
+    say(isMarked ? `Added to comparison: ${this.run.label(cell)}` : `Removed from comparison: ${this.run.label(cell)}`);
   }
 
-  // Shows which cells are marked, without laying anything out.
+  // Updates the marks of cells without a new layout.
   showMarks() {
     for (const { cells } of this.drawnRows.values()) {
       for (const element of cells.values()) {
@@ -398,7 +398,7 @@ class Sheet {
         const isMarked = this.view.pair.includes(Number(element.dataset.number));
         element.setAttribute("aria-selected", String(isMarked));
         button.setAttribute("aria-pressed", String(isMarked));
-        button.setAttribute("aria-label", isMarked ? "Do not compare" : "Compare");
+        button.setAttribute("aria-label", isMarked ? "Remove from comparison" : "Compare");
         button.textContent = isMarked ? "✓" : "+";
       }
     }
@@ -416,14 +416,14 @@ class Sheet {
     this.hoverTimer = setTimeout(() => this.showPreview(element), wait);
   }
 
-  // What a preview stands beside moves away; but the event of a scroll that came before the preview comes after it.
+  // Scrolling hides the preview. The event of a scroll before the preview may arrive after it, so compare the position.
   scrolled() {
     const { scrollLeft, scrollTop } = this.scroller;
-    if (this.previewed && scrollLeft === this.previewPlace.left && scrollTop === this.previewPlace.top) return;
+    if (this.previewed && scrollLeft === this.previewScroll.left && scrollTop === this.previewScroll.top) return;
     this.hidePreview();
   }
 
-  // Shows a picture larger, beside its cell.
+  // Shows an image larger, next to its cell.
   showPreview(element) {
     const cell = element?.dataset.number === undefined ? null : this.run.cells[Number(element.dataset.number)];
     if (cell?.status !== "done" || !element.isConnected) return this.hidePreview();
@@ -433,7 +433,7 @@ class Sheet {
       Math.max(1, (frame.width * 1.8) / cell.width, 384 / Math.max(cell.width, cell.height)),
       (room.width * 0.62) / cell.width, (room.height - 44) / cell.height);
     const size = { width: Math.round(cell.width * scale), height: Math.round(cell.height * scale) };
-    // Larger than the cell, or it is of no use.
+    // A preview that is hardly larger than the cell would be useless.
     if (size.width < frame.width * 1.15) return this.hidePreview();
     const preview = find("preview");
     const image = place(make("img", { src: cell.file, alt: "" }), size);
@@ -448,7 +448,7 @@ class Sheet {
       width: size.width,
     });
     this.previewed = element;
-    this.previewPlace = { left: this.scroller.scrollLeft, top: this.scroller.scrollTop };
+    this.previewScroll = { left: this.scroller.scrollLeft, top: this.scroller.scrollTop };
   }
 
   hidePreview() {

@@ -1,7 +1,7 @@
-// A place for large pictures that can be zoomed and moved; several pictures move together.
+// An area for large images that can be zoomed and moved. Several images move together.
 
 class Stage {
-  // element: the place. changed: called with the scale in words whenever it changes.
+  // element: the element of the area. changed: called with the scale as text whenever it changes.
   constructor(element, changed = () => {}) {
     this.element = element;
     this.changed = changed;
@@ -24,21 +24,21 @@ class Stage {
     this.reset();
   }
 
-  // Shows panes, elements with pictures of one size each: { element, width, height }.
+  // Shows panes, each an element with an image and its size: { element, width, height }.
   show(panes, keepsZoom) {
     this.panes = panes;
     if (!keepsZoom) this.reset();
     this.apply();
   }
 
-  // As large as fits, in the middle.
+  // Fits the images into the area, centred.
   reset() {
     this.zoom = 1;
     this.shift = { x: 0, y: 0 };
     this.apply();
   }
 
-  // The scale at which a pane is as large as its room; never more than eight times the picture.
+  // The scale at which a pane fits its room, at most 8.
   fitting(pane) {
     const room = pane.element.parentElement;
     return Math.min(room.clientWidth / pane.width, room.clientHeight / pane.height, 8);
@@ -46,7 +46,7 @@ class Stage {
 
   get scale() { return this.panes.length ? this.fitting(this.panes[0]) * this.zoom : 1; }
 
-  // Zooms, so that the point of the picture under the pointer stays there.
+  // Zooms, and keeps the point of the image under the pointer where it is.
   zoomTo(zoom, x, y) {
     const bounds = this.paneBounds(x);
     const center = bounds ? { x: bounds.left + bounds.width / 2, y: bounds.top + bounds.height / 2 } : { x, y };
@@ -59,7 +59,7 @@ class Stage {
     this.apply();
   }
 
-  // The room of the pane that the pointer is over.
+  // The bounds of the room under the pointer.
   paneBounds(x) {
     const rooms = this.panes.map(pane => pane.element.parentElement.getBoundingClientRect());
     return rooms.find(room => x >= room.left && x <= room.right) || rooms[0];
@@ -67,7 +67,7 @@ class Stage {
 
   zoomBy(factor, x, y) { this.zoomTo(this.zoom * factor, x, y); }
 
-  // A pixel of the picture for a pixel of the page, or back to what fits.
+  // Switches between actual size and fitting size.
   toggle(x, y) {
     if (Math.abs(this.scale - 1) < 0.01 || this.zoom !== 1) this.reset();
     else this.zoomTo(this.zoom / this.scale, x, y);
@@ -117,7 +117,7 @@ class Stage {
     }
   }
 
-  // Whether a key was one of the stage's.
+  // Handles a key; returns whether it is one of the stage's.
   key(event) {
     const actions = {
       "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8), "0": () => this.reset(),
@@ -130,7 +130,7 @@ class Stage {
   }
 }
 
-// A picture as a pane of a stage.
+// An image as a pane of a stage.
 function pane(cell) {
   const element = make("img", { className: "pane", alt: "", src: cell.file, draggable: false });
   return { element, width: cell.width, height: cell.height };

@@ -1,5 +1,5 @@
-// What the page shows and how: the choices of its reader. The address keeps them, so that a link shows the same and a
-// reload changes nothing.
+// The reader's choices of what is shown and how. They are kept in the address, so that a link shows the same and a reload
+// changes nothing.
 
 const directions = ["x", "y", "sx", "sy"];
 
@@ -11,29 +11,29 @@ class View {
     addEventListener("hashchange", () => {
       if (location.hash.slice(1) === this.text()) return;
       this.read(location.hash);
-      this.tell();
+      this.changed();
     });
   }
 
-  // The axes that no direction takes; each is held at one value.
+  // The axes without a direction. Each is held at one value.
   get sliders() {
     return this.run.axes.map((_, axis) => axis).filter(axis => !directions.some(name => this[name] === axis));
   }
 
-  // The values of an axis that are not hidden, by number.
+  // The numbers of the values of an axis that are not hidden.
   shown(axis) {
     return this.run.axes[axis].values.map((_, value) => value).filter(value => !this.hidden[axis].has(value));
   }
 
-  // The value that an axis without a direction is held at: the chosen one, or the first that is not hidden.
+  // The value at which an axis without a direction is held: the chosen one, or the first that is not hidden.
   held(axis) {
     const shown = this.shown(axis);
     return shown.includes(this.at[axis]) ? this.at[axis] : shown[0] ?? -1;
   }
 
-  // The directions that the run's recipe asks for; else the last axis runs across, the one before down, and short ones
-  // before those lay out blocks as long as all fits a few screens.
-  standard() {
+  // The default directions: those of the recipe. Otherwise the last axis is horizontal, the one before it vertical, and
+  // short axes before those make blocks, as long as everything fits on a few screens.
+  defaults() {
     const { layout, axes } = this.run;
     const chosen = { x: layout.x ?? -1, y: layout.y ?? -1, sx: layout.super_x ?? -1, sy: layout.super_y ?? -1 };
     const free = axes.map((_, axis) => axis)
@@ -56,40 +56,40 @@ class View {
 
   // MARK: Choices
 
-  // Gives an axis to a direction; whatever had it there takes what the axis leaves.
+  // Assigns an axis to a direction. If the axis had another direction, the two axes are exchanged.
   direct(name, axis) {
     const other = axis < 0 ? undefined : directions.find(other => this[other] === axis);
     if (other) this[other] = this[name];
     this[name] = axis;
-    this.tell();
+    this.changed();
   }
 
   hold(axis, value) {
     this.at[axis] = value;
-    this.tell();
+    this.changed();
   }
 
   hide(axis, values) {
     this.hidden[axis] = new Set(values);
-    this.tell();
+    this.changed();
   }
 
   set(choices) {
     Object.assign(this, choices);
-    this.tell();
+    this.changed();
   }
 
-  // Puts a cell among those to compare, or takes it away; a third one takes the place of the second.
+  // Marks a cell for comparison, or removes it. A third cell replaces the second.
   mark(cell) {
     const number = cell.number;
     if (this.pair.includes(number)) this.pair = this.pair.filter(other => other !== number);
     else this.pair = [...this.pair.slice(0, 1), number];
-    this.tell();
+    this.changed();
   }
 
   onChange(listener) { this.listeners.push(listener); }
 
-  tell() {
+  changed() {
     this.write();
     for (const listener of this.listeners) listener();
   }
@@ -99,12 +99,12 @@ class View {
   read(hash) {
     const { axes, cells } = this.run;
     const words = new URLSearchParams(hash.slice(1));
-    const standard = this.standard();
+    const defaults = this.defaults();
     const named = name => axes.findIndex(axis => axis.name === name);
-    for (const name of directions) this[name] = words.has(name) ? named(words.get(name)) : standard[name];
-    // One axis in two directions, as a link written by hand may have it, stays in the first.
-    directions.forEach((name, place) => {
-      if (directions.slice(0, place).some(other => this[other] === this[name])) this[name] = -1;
+    for (const name of directions) this[name] = words.has(name) ? named(words.get(name)) : defaults[name];
+    // If an edited link has an axis in two directions, it stays in the first.
+    directions.forEach((name, index) => {
+      if (directions.slice(0, index).some(other => this[other] === this[name])) this[name] = -1;
     });
     this.at = axes.map(axis => integer(words.get("at." + axis.name), 0, axis.values.length - 1, 0));
     this.hidden = axes.map(axis => {
@@ -112,7 +112,7 @@ class View {
       return new Set(text ? text.split(".").map(Number).filter(value => value in axis.values) : []);
     });
     this.order = choice(words.get("order"), ["grid", "written", "fastest", "slowest"]);
-    // Nothing stands for as large as fits.
+    // Null means as large as fits.
     this.size = words.has("size") ? integer(words.get("size"), 32, 768, 128) : null;
     this.times = words.get("times") === "1";
     this.hover = words.get("hover") !== "0";
@@ -125,12 +125,12 @@ class View {
     this.gain = choice(words.get("gain"), ["1", "4", "16"]);
   }
 
-  // The choices that are not the usual ones, as they stand in the address.
+  // The choices that differ from the defaults, as text for the address.
   text() {
     const { axes } = this.run;
     const words = new URLSearchParams();
-    const standard = this.standard();
-    if (directions.some(name => this[name] !== standard[name])) {
+    const defaults = this.defaults();
+    if (directions.some(name => this[name] !== defaults[name])) {
       for (const name of directions) words.set(name, axes[this[name]]?.name ?? "");
     }
     axes.forEach((axis, number) => {
@@ -156,9 +156,9 @@ class View {
   }
 }
 
-function integer(text, least, most, usual) {
+function integer(text, least, most, fallback) {
   const value = text === null || text === "" ? NaN : Number(text);
-  return Number.isInteger(value) && value >= least && value <= most ? value : usual;
+  return Number.isInteger(value) && value >= least && value <= most ? value : fallback;
 }
 
 function choice(text, choices) { return choices.includes(text) ? text : choices[0]; }

@@ -1,7 +1,7 @@
-// One cell, large, with all that is known of it.
+// One cell, large, with all its information.
 
 class Viewer {
-  // sheet: tells where cells stand, for the arrow keys.
+  // sheet: has the positions of cells, for the arrow keys.
   constructor(run, view, sheet) {
     this.run = run;
     this.view = view;
@@ -16,7 +16,7 @@ class Viewer {
     this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
   }
 
-  // Shows the cell that the view names, if there is one.
+  // Shows the view's cell, if there is one.
   update() {
     const cell = this.view.cell === null ? null : this.run.cells[this.view.cell];
     if (!cell) {
@@ -44,18 +44,18 @@ class Viewer {
     this.showStage(cell, old?.width === cell.width && old?.height === cell.height);
     const focused = this.dialog.open ? document.activeElement?.dataset?.role : undefined;
     find("viewer-panel").replaceChildren(...this.panel(cell));
-    // The keyboard stays at the button that brought the new cell.
+    // Keep the focus on the button that led to the new cell.
     if (focused) this.dialog.querySelector(`[data-role="${focused}"]`)?.focus();
   }
 
-  // The buttons stay what they are while cells come and go, so that the keyboard can stay at them.
+  // The buttons are kept when the cell changes, so that they can keep the focus.
   makeStage() {
     this.room = make("div", { className: "room" });
     this.zooms = make("div", { className: "zooms" },
       this.button("−", "Smaller (-)", () => this.stage.zoomBy(0.8)), this.scaleText,
       this.button("+", "Larger (+)", () => this.stage.zoomBy(1.25)),
-      this.button("1:1", "A pixel for a pixel (1)", () => this.stage.actualSize()),
-      this.button("Fit", "As large as fits (0)", () => this.stage.reset()));
+      this.button("1:1", "Actual size (1)", () => this.stage.actualSize()),
+      this.button("Fit", "Fit to window (0)", () => this.stage.reset()));
     this.arrows = [["left", "‹", "Previous (←)", -1], ["right", "›", "Next (→)", 1]].map(([side, text, title, by]) => {
       const button = this.button(text, title, () => this.move(by, 0));
       button.className = "arrow " + side;
@@ -73,11 +73,11 @@ class Viewer {
       this.stage.show([shown], keepsZoom);
     } else {
       const text = cell.status === "failed" ? [make("b", {}, "Failed"), make("span", { dir: "auto" }, cell.error)]
-        : [make("b", {}, "Pending"), "The next run makes this picture."];
+        : [make("b", {}, "Pending"), this.run.running ? "Waiting its turn." : "The next run makes this image."];
       this.room.replaceChildren(make("div", { className: "reason large " + cell.status }, ...text));
       this.stage.show([], false);
     }
-    // Not disabled, which would lose the keyboard.
+    // Not `disabled`, which would lose the focus.
     for (const { button, by } of this.arrows) button.setAttribute("aria-disabled", String(!this.neighbour(by, 0)));
   }
 
@@ -107,7 +107,7 @@ class Viewer {
         make("h3", {}, key === "prompt" ? "Prompt" : "Negative prompt"), make("p", { dir: "auto" }, value))),
       this.table(cell, settings.filter(([key]) => !["prompt", "negative_prompt"].includes(key))),
       this.source("Infotext", infotext, "infotext-text"),
-      this.source("Recipe for this picture", recipe, "recipe-text"),
+      this.source("Recipe for this image", recipe, "recipe-text"),
     ];
     this.showMark();
     return parts.filter(Boolean);
@@ -116,7 +116,7 @@ class Viewer {
   showMark() {
     if (!this.compareButton || !this.cell) return;
     const isMarked = this.view.pair.includes(this.cell.number);
-    this.compareButton.textContent = isMarked ? "Do not compare" : "Compare";
+    this.compareButton.textContent = isMarked ? "Remove from comparison" : "Compare";
     this.compareButton.setAttribute("aria-pressed", String(isMarked));
   }
 
@@ -124,7 +124,7 @@ class Viewer {
     return make("button", { type: "button", className: "button", "data-role": role, click: () => copy(content, what) }, text);
   }
 
-  // The axes, each with a way to its values before and after.
+  // The axes, each with buttons for the previous and the next value.
   steppers(cell) {
     const rows = this.run.axes.map((axis, number) => {
       const value = cell.at[number];
@@ -138,15 +138,15 @@ class Viewer {
       };
       return make("div", { className: "stepper" },
         make("span", { className: "axis-name", dir: "auto" }, axis.name),
-        step(-1, "before", "‹", "value before"),
+        step(-1, "before", "‹", "previous value"),
         make("span", { className: "value", dir: "auto", title: axis.values[value].title },
           axis.values[value].title.replaceAll("\n", " + ") || "(empty)"),
-        step(1, "after", "›", "value after"));
+        step(1, "after", "›", "next value"));
     }).filter(Boolean);
     return rows.length ? make("div", { className: "steppers" }, ...rows) : null;
   }
 
-  // The next cell along an axis, past holes.
+  // The next cell along an axis, skipping holes.
   along(cell, axis, by) {
     const values = this.run.axes[axis].values.length;
     for (let value = cell.at[axis] + by; value >= 0 && value < values; value += by) {
@@ -175,7 +175,7 @@ class Viewer {
 
   // MARK: Keyboard
 
-  // The nearest cell in a direction of the grid that is no hole.
+  // The nearest cell in a direction of the grid, skipping holes.
   neighbour(dx, dy) {
     const position = this.sheet.position(this.cell);
     if (!position) return null;
@@ -185,7 +185,7 @@ class Viewer {
       if (dx) {
         column += dx;
         if (column < 0 || column >= rows[row].cells.length) {
-          // Wrapped rows go on like words.
+          // Wrapped rows continue like text.
           const next = this.sheet.rowFrom(row, dx);
           if (!rows[row].xs || next === row) return null;
           row = next;

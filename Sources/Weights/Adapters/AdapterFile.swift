@@ -1,32 +1,33 @@
 import JSON
+import TensorFiles
+import Text
 
-/// A file of the LoRA family, opened: its modules, each of which changes one layer of a model.
+/// An opened file of the LoRA family, with its modules. Each module changes one layer of a model.
 ///
-/// Which layers those are is for a model to say; see `AdapterNames`.
+/// `AdapterNames` finds the layers in a model.
 public final class AdapterFile: Sendable {
   /// The path that the file was opened by, for messages.
   public let path: String
-  /// The free text that the file's writer left.
+  /// The metadata of the file.
   public let metadata: [String: String]
-  /// By what the file calls the layer, in the order of names.
+  /// The modules with the layers' names in the file, sorted by name.
   let modules: [(name: String, module: AdapterModule)]
-  let tensors: [String: WeightTensor]
+  let tensors: [String: StoredTensor]
 
-  /// Opens the file at `path` and sorts its tensors into modules; no weight is read.
+  /// Opens the file at `path` and groups its tensors into modules; no weight is read.
   ///
-  /// Throws what `TensorFile` throws, and `WeightError.adapter` for a kind that is not supported or a module that lacks
-  /// a part.
+  /// Throws `WeightError.file`, and `.adapter` for a kind of adapter that is not supported or a module that lacks a part.
   public convenience init(path: String) throws(WeightError) {
-    let file = try TensorFile(path: path)
+    let file = try WeightError.wrapping(try TensorFile(path: path))
     try self.init(path: path, tensors: file.tensors, metadata: file.metadata)
   }
 
-  init(path: String, tensors: [String: WeightTensor], metadata: [String: String]) throws(WeightError) {
+  init(path: String, tensors: [String: StoredTensor], metadata: [String: String]) throws(WeightError) {
     self.path = path
     self.metadata = metadata
     self.tensors = tensors
     let settings = PEFTSettings(metadata)
-    var parts: [String: [AdapterPart: WeightTensor]] = [:]
+    var parts: [String: [AdapterPart: StoredTensor]] = [:]
     for (name, tensor) in tensors {
       guard let (layer, part) = AdapterPart.split(name) else {
         throw .adapter(path: path, reason: Self.unknown(name))
@@ -45,13 +46,13 @@ public final class AdapterFile: Sendable {
     self.modules = modules
   }
 
-  /// Throws `WeightError.changed` if the file was written to since it was opened: its weights are then not those of the
-  /// digest.
-  public func requireUnchanged() throws(WeightError) {
+  /// Throws `TensorFileError.changed` if the file was written to since it was opened, because its weights may then differ
+  /// from its digest.
+  public func requireUnchanged() throws(TensorFileError) {
     try tensors.values.first?.file.requireUnchanged()
   }
 
-  /// What family of models the file says that it is for, or looks like; nothing where it does not tell.
+  /// The family of models that the adapter is for, by its metadata or its layers; nil if it is unknown.
   public var family: String? {
     let version = metadata["ss_base_model_version"] ?? ""
     if version.hasPrefix("sdxl") { return "Stable Diffusion XL" }
@@ -61,11 +62,11 @@ public final class AdapterFile: Sendable {
     func has(_ texts: String...) -> Bool { names.contains { name in texts.contains { name.contains($0) } } }
     if has("double_blocks", "single_transformer_blocks") { return "Flux" }
     if has("joint_blocks", "transformer.transformer_blocks") { return "Stable Diffusion 3" }
-    // No other family has more than one transformer block in a row.
+    // Only this family has several transformer blocks in sequence.
     if has("lora_te2_", "text_encoder_2.", "transformer_blocks_1_", "transformer_blocks.1.") {
       return "Stable Diffusion XL"
     }
-    // The context that cross-attention reads is as wide as the text encodings.
+    // The context of cross-attention is as wide as the text encodings.
     let keys = modules.first { $0.name.hasSuffix("attn2_to_k") || $0.name.hasSuffix("attn2.to_k") }
     switch keys?.module.rowSize {
     case 768: return "Stable Diffusion 1.x"
@@ -75,21 +76,21 @@ public final class AdapterFile: Sendable {
     }
   }
 
-  /// Why a tensor's name is none that this version reads.
+  /// The message for a tensor whose name this version does not know.
   private static func unknown(_ name: String) -> String {
     if let kind = AdapterPart.unsupportedKind(name) {
       return "its tensor \(name.abridged) is of the kind \(kind), which is not supported by this version; "
         + "LoRA, LoCon, LoHa, LoKr, DoRA, IA3, norms and full differences are"
     }
-    return "its tensor \(name.abridged) is no part of a LoRA, LoCon, LoHa, LoKr, DoRA, IA3 or a difference"
+    return "its tensor \(name.abridged) is not part of a LoRA, LoCon, LoHa, LoKr, DoRA, IA3 or a difference"
   }
 }
 
-/// What the PEFT library says of scales beside the tensors, in a file's metadata.
+/// The scales that the PEFT library stores in a file's metadata.
 private struct PEFTSettings {
   private var settings: [(prefix: String, members: JSONValue)] = []
 
-  /// Reads what diffusers writes under `lora_adapter_metadata`: one object whose keys begin with the network's name.
+  /// Reads `lora_adapter_metadata`, which diffusers writes: one object whose keys begin with the network's name.
   init(_ metadata: [String: String]) {
     guard let text = metadata["lora_adapter_metadata"], let json = try? JSONValue(parsing: text),
       case .object(let members) = json
@@ -102,7 +103,7 @@ private struct PEFTSettings {
     settings = byNetwork.map { ($0.key, .object($0.value)) }.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
   }
 
-  /// alpha/rank, or alpha/√rank for a rank-stabilised adapter; nothing where nothing is said.
+  /// alpha/rank, or alpha/√rank for a rank-stabilised adapter; nil if there is no alpha.
   func scale(of layer: String, rank: Int) -> Float? {
     guard let found = settings.first(where: { layer.hasPrefix($0.prefix) })?.members else { return nil }
     func number(_ value: JSONValue?) -> Double? {

@@ -1,14 +1,15 @@
+import Text
+
 /// The layers of a model that an adapter changes.
 ///
-/// Every tensor of the adapter has its place in the model, or there is no match: one that is left out would make another
-/// picture than the one that was meant.
+/// All tensors of the adapter must have a layer in the model: leaving one out would silently make a different image.
 public struct AdapterMatch: Sendable {
   /// The adapter.
   public let file: AdapterFile
   private let changes: [Change]
 
   private struct Change: Sendable {
-    var place: AdapterNames.Place
+    var layer: AdapterNames.Layer
     var name: String
     var module: AdapterModule
   }
@@ -17,11 +18,11 @@ public struct AdapterMatch: Sendable {
   ///
   /// - Parameters:
   ///   - file: The adapter.
-  ///   - names: What adapters call the model's layers.
-  ///   - shapes: For each network of the model, its tensors by code's names.
+  ///   - names: The names of the model's layers in adapters.
+  ///   - shapes: For each network of the model, the shapes of its tensors by names in code.
   ///   - model: The model's path, for messages.
-  ///   - family: The model's.
-  /// - Throws: `WeightError.adapter` for an adapter of another kind of model, with what does not fit.
+  ///   - family: The model's family.
+  /// - Throws: `WeightError.adapter` for an adapter of another kind of model, with the layers that do not match.
   package init(
     _ file: AdapterFile, names: AdapterNames, shapes: [[String: [Int]]], model: String, family: ModelFamily
   ) throws(WeightError) {
@@ -30,17 +31,17 @@ public struct AdapterMatch: Sendable {
     var unknown: [String] = []
     var misfits: [String] = []
     for (name, module) in file.modules {
-      guard let place = names[name] else {
+      guard let layer = names[name] else {
         unknown.append(name.abridged)
         continue
       }
-      let tensors = shapes[place.network]
+      let tensors = shapes[layer.network]
       if let misfit = module.misfit(
-        weight: tensors[place.layer + ".weight"], bias: tensors[place.layer + ".bias"])
+        weight: tensors[layer.name + ".weight"], bias: tensors[layer.name + ".bias"])
       {
         misfits.append("\(name.abridged): \(misfit)")
       }
-      changes.append(Change(place: place, name: name, module: module))
+      changes.append(Change(layer: layer, name: name, module: module))
     }
     self.changes = changes
     guard unknown.isEmpty, misfits.isEmpty else {
@@ -52,26 +53,26 @@ public struct AdapterMatch: Sendable {
         } else if !misfits.isEmpty {
           "its sizes are not those of \(target)\(kind): \(Self.list(misfits, separator: "; "))"
         } else {
-          "it has \(unknown.count) \(unknown.count == 1 ? "layer" : "layers") that \(target), has not\(kind): "
+          "it has \(unknown.count) \(unknown.count == 1 ? "layer" : "layers") that are not in \(target)\(kind): "
             + Self.list(unknown)
         }
       throw .adapter(path: file.path, reason: reason)
     }
   }
 
-  /// Adds the changes to those of other adapters, behind them.
+  /// Adds the changes after those of other adapters.
   ///
   /// - Parameters:
-  ///   - patches: For each network of the model, the patches by code's names.
-  ///   - multipliers: For each network, the prompt's number; 0 leaves the network as it is.
-  ///   - rankLimit: The rank that plain products are cut to; nothing for the whole.
+  ///   - patches: For each network of the model, the patches by names in code.
+  ///   - multipliers: For each network, the factor from the prompt; 0 leaves the network unchanged.
+  ///   - rankLimit: The rank to which plain products are cut; nil for no limit.
   public func add(to patches: inout [[String: WeightPatch]], multipliers: [Float], rankLimit: Int?) {
-    for change in changes where multipliers[change.place.network] != 0 {
+    for change in changes where multipliers[change.layer.network] != 0 {
       func add(_ part: WeightPatch.Part, to tensor: String) {
-        patches[change.place.network][change.place.layer + tensor, default: WeightPatch()].append(
+        patches[change.layer.network][change.layer.name + tensor, default: WeightPatch()].append(
           WeightPatch.Step(
             file: file, module: change.module, name: change.name, part: part,
-            multiplier: multipliers[change.place.network], rankLimit: rankLimit))
+            multiplier: multipliers[change.layer.network], rankLimit: rankLimit))
       }
       if change.module.change != nil { add(.weight, to: ".weight") }
       if change.module.biasDifference != nil { add(.bias, to: ".bias") }
@@ -86,7 +87,7 @@ public struct AdapterMatch: Sendable {
 }
 
 extension AdapterModule {
-  /// Why the module cannot change a layer with these tensors; nothing where it can.
+  /// Why the module cannot change a layer with these tensors; nil if it can.
   fileprivate func misfit(weight: [Int]?, bias: [Int]?) -> String? {
     guard let weight, let rows = weight.first else { return "the layer has no weight" }
     let rowSize = weight.dropFirst().reduce(1, *)
@@ -110,7 +111,7 @@ extension AdapterModule {
       }
     }
     if let biasDifference {
-      guard let bias else { return "changes a bias, which the layer has not" }
+      guard let bias else { return "changes a bias, which the layer does not have" }
       guard biasDifference.elementCount == bias.reduce(1, *) else {
         return "changes \(biasDifference.elementCount) numbers of a bias of \(bias.reduce(1, *))"
       }

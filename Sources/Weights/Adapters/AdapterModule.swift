@@ -1,62 +1,65 @@
-/// What an adapter does to one layer: how its tensors make up a change of the layer's weight.
+import TensorFiles
+import Text
+
+/// An adapter's change of one layer: how its tensors are combined into a change of the layer's weight.
 ///
 /// Sources: kohya's sd-scripts (LoRA, LoCon), LyCORIS (LoHa, LoKr, IA3, norms, DoRA), PEFT (DoRA per output), with the
 /// scales of the webui.
 struct AdapterModule: Sendable {
-  /// How the change is made; sizes are those of the matrix that the weight is, a row for each output.
+  /// How the change is computed. The weight is seen as a matrix with one row per output.
   enum Change: Sendable {
     /// A product of two thin matrices: LoRA, LoCon.
     case product(AdapterProduct)
-    /// Two such products, multiplied number by number: LoHa.
+    /// Two such products, multiplied element by element: LoHa.
     case hadamard(AdapterProduct, AdapterProduct)
-    /// Each number of the first matrix times the whole second one: LoKr.
+    /// A Kronecker product: each number of the first matrix times the whole second matrix: LoKr.
     case kronecker(AdapterFactor, AdapterFactor)
-    /// The change as it is: full differences, and those of norms.
-    case difference(WeightTensor)
-    /// The weight times a number for each output or input: IA3.
-    case scaling(WeightTensor, isOfInputs: Bool)
+    /// The change itself: full differences, and those of norms.
+    case difference(StoredTensor)
+    /// The weight times a factor per output or input: IA3.
+    case scaling(StoredTensor, isOfInputs: Bool)
   }
 
-  /// What the change of the layer's weight is; nothing where only the bias changes.
+  /// The change of the layer's weight; nil if only the bias changes.
   let change: Change?
-  /// What is added to the layer's bias.
-  let biasDifference: WeightTensor?
-  /// What the change is multiplied by besides the prompt's number: alpha/rank.
+  /// The change that is added to the layer's bias.
+  let biasDifference: StoredTensor?
+  /// The factor of the change besides the one in the prompt: alpha/rank.
   let scale: Float
-  /// The rank that alpha is divided by; nothing for a change without one.
+  /// The rank by which alpha is divided; nil for a change without a rank.
   let rank: Int?
-  /// The file's own alpha; nothing where it has none.
+  /// The alpha in the file; nil if it has none.
   let alpha: Float?
-  /// The lengths that the rows or columns of the changed weight get: DoRA.
+  /// The lengths to which the rows or columns of the changed weight are scaled: DoRA.
   let magnitude: Magnitude?
 
-  /// The lengths that DoRA learnt: PEFT's are of rows, kohya's and LyCORIS's of rows or columns, as their shape says.
+  /// The lengths that DoRA learnt. PEFT's are of rows; kohya's and LyCORIS's are of rows or columns, by their shape.
   struct Magnitude: Sendable {
-    let tensor: WeightTensor
-    /// Whether they are of rows in any case.
+    let tensor: StoredTensor
+    /// Whether they are of rows whatever their shape.
     let isOfOutputs: Bool
 
-    /// Whether they are the lengths of the rows of a weight with so many outputs.
+    /// Whether they are the lengths of the rows of a weight with this many outputs.
     func isOfRows(_ rows: Int) -> Bool { isOfOutputs || (tensor.shape.first == rows && tensor.elementCount == rows) }
   }
 
-  /// Puts the tensors of one layer together.
+  /// Combines the tensors of one layer.
   ///
   /// - Parameters:
   ///   - path: The file, for messages.
-  ///   - name: What the file calls the layer.
+  ///   - name: The layer's name in the file.
   ///   - parts: The layer's tensors.
-  ///   - defaultScale: The scale of a module of a rank that has no alpha.
-  /// - Throws: `WeightError.adapter` for parts that do not make up a change.
+  ///   - defaultScale: Returns the scale of a module without alpha by its rank.
+  /// - Throws: `WeightError.adapter` for parts that cannot be combined.
   init(
-    path: String, name: String, parts: [AdapterPart: WeightTensor], defaultScale: (Int) -> Float?
+    path: String, name: String, parts: [AdapterPart: StoredTensor], defaultScale: (Int) -> Float?
   ) throws(WeightError) {
     func fault(_ reason: String) -> WeightError { .adapter(path: path, reason: "\(name.abridged) \(reason)") }
     func has(_ wanted: AdapterPart...) -> Bool { wanted.allSatisfy { parts[$0] != nil } }
-    func part(_ wanted: AdapterPart) throws(WeightError) -> WeightTensor {
+    func part(_ wanted: AdapterPart) throws(WeightError) -> StoredTensor {
       guard let tensor = parts[wanted] else { throw fault("has no \(wanted.rawValue)") }
       guard tensor.elementType.isReadable else {
-        throw .elementType(path: path, name: tensor.name, found: tensor.elementType.rawValue)
+        throw .file(.elementType(path: path, name: tensor.name, found: tensor.elementType.rawValue))
       }
       guard tensor.shape.count <= 4, tensor.elementCount > 0 else {
         throw fault("has the shape \(tensor.shape), expected one of 1 to 4 sizes that are not zero")
@@ -137,7 +140,7 @@ struct AdapterModule: Sendable {
     guard scale.isFinite else { throw fault("has the scale \(scale), expected a finite number") }
   }
 
-  /// The outputs of the layer; nothing where the change does not tell.
+  /// The outputs of the layer; nil if the change does not determine them.
   var rowCount: Int? {
     switch change {
     case .product(let product), .hadamard(let product, _): product.rowCount
@@ -147,7 +150,7 @@ struct AdapterModule: Sendable {
     }
   }
 
-  /// The numbers that an output has in the layer's weight; nothing where the change does not tell.
+  /// The numbers per output in the layer's weight; nil if the change does not determine them.
   var rowSize: Int? {
     switch change {
     case .product(let product), .hadamard(let product, _): product.rowSize
@@ -162,27 +165,27 @@ struct AdapterModule: Sendable {
   }
 }
 
-/// A product of thin matrices that is as large as a weight: left · right, or left · (core · right).
+/// A product of thin matrices with the size of a weight: left · right, or left · (core · right).
 ///
 /// The core is a small convolution between two ranks (Tucker's form): core[n, m, taps] · right[m, inputs] summed over m.
 struct AdapterProduct: Sendable {
-  let left: WeightTensor
-  let core: WeightTensor?
-  let right: WeightTensor
-  /// Whether the left matrix has a column for each output; it has a row for each otherwise.
+  let left: StoredTensor
+  let core: StoredTensor?
+  let right: StoredTensor
+  /// Whether the left matrix has one column per output instead of one row.
   let isLeftTransposed: Bool
 
-  /// The outputs.
+  /// The number of outputs.
   let rowCount: Int
-  /// The numbers of an output.
+  /// The numbers per output.
   let rowSize: Int
-  /// The columns of the left matrix that the product goes over.
+  /// The columns of the left matrix, over which the product sums.
   let innerCount: Int
-  /// The rank that alpha is divided by.
+  /// The rank by which alpha is divided.
   let rank: Int
 
   init(
-    left: WeightTensor, core: WeightTensor?, right: WeightTensor, isLeftTransposed: Bool,
+    left: StoredTensor, core: StoredTensor?, right: StoredTensor, isLeftTransposed: Bool,
     fault: (String) -> WeightError
   ) throws(WeightError) {
     self.left = left
@@ -215,7 +218,7 @@ struct AdapterProduct: Sendable {
 
 /// One of the two matrices of a Kronecker product.
 enum AdapterFactor: Sendable {
-  case whole(WeightTensor)
+  case whole(StoredTensor)
   case product(AdapterProduct)
 
   var rowCount: Int {
@@ -232,19 +235,19 @@ enum AdapterFactor: Sendable {
     }
   }
 
-  /// The rank that alpha is divided by; nothing for a matrix that is there as a whole.
+  /// The rank by which alpha is divided; nil for a matrix that is stored whole.
   var rank: Int? {
     if case .product(let product) = self { product.rank } else { nil }
   }
 }
 
-extension WeightTensor {
-  /// The one number of a tensor; whole numbers, too, which some programs write for alpha.
+extension StoredTensor {
+  /// The single number of a tensor. It may be an integer, which some programs write for alpha.
   ///
-  /// Throws `WeightError.misshapen` for more than one, and `.elementType` or `.notFinite`.
+  /// Throws `WeightError.misshapen` for more than one number, and `.file` for one that cannot be read.
   func scalar() throws(WeightError) -> Float {
     guard elementCount == 1 else { throw .misshapen(path: path, name: name, found: shape, expected: [1]) }
-    if elementType.isReadable { return try floats()[0] }
+    if elementType.isReadable { return try WeightError.wrapping(try floats())[0] }
     let number: Float? = withRawBytes { bytes in
       switch elementType {
       case .f64: Float(Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))))
@@ -254,7 +257,7 @@ extension WeightTensor {
       default: nil
       }
     }
-    guard let number else { throw .elementType(path: path, name: name, found: elementType.rawValue) }
+    guard let number else { throw .file(.elementType(path: path, name: name, found: elementType.rawValue)) }
     return number
   }
 }

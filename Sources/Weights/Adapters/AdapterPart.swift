@@ -1,4 +1,4 @@
-/// What a tensor of an adapter is to its layer; the raw value is kohya's or LyCORIS's name for it.
+/// The role of a tensor in an adapter's module. The raw value is kohya's or LyCORIS's name for it.
 package enum AdapterPart: String, Hashable {
   case up = "lora_up.weight"
   case down = "lora_down.weight"
@@ -35,21 +35,21 @@ package enum AdapterPart: String, Hashable {
     "lora_magnitude_vector.default.weight": .outputMagnitude, "lora_magnitude_vector.default": .outputMagnitude,
   ]
 
-  /// All spellings, the longest first: `lora_up.weight` ends in `weight`, too.
+  /// All spellings, the longest first, because `lora_up.weight` also ends in `weight`.
   private static let spellings: [(ending: String, part: AdapterPart)] = {
     let own = [
       up, down, mid, hada1A, hada1B, hada2A, hada2B, hada1Core, hada2Core, lokr1, lokr1A, lokr1B, lokr2, lokr2A, lokr2B,
       lokr2Core, difference, biasDifference, normDifference, normBiasDifference, scaling, scalesInput, alpha, scale,
       magnitude, outputMagnitude,
     ].map { (ending: "." + $0.rawValue, part: $0) }
-    // The oldest names have the layer's in front: `to_q_lora.up.weight`.
+    // The oldest names join the layer's name without a dot: `to_q_lora.up.weight`.
     let joined = [(ending: "_lora.up.weight", part: up), (ending: "_lora.down.weight", part: down)]
     return (own + aliases.map { (ending: "." + $0.key, part: $0.value) } + joined).sorted {
       ($1.ending.utf8.count, $0.ending) < ($0.ending.utf8.count, $1.ending)
     }
   }()
 
-  /// A tensor's name taken apart: what the layer is called in the file, and what the tensor is to it.
+  /// Splits a tensor's name into the layer's name in the file and the tensor's role; nil for unknown names.
   package static func split(_ name: String) -> (layer: String, part: AdapterPart)? {
     guard unsupportedKind(name) == nil, let found = spellings.first(where: { name.hasSuffix($0.ending) }) else {
       return nil
@@ -57,7 +57,7 @@ package enum AdapterPart: String, Hashable {
     return (String(name.dropLast(found.ending.count)), found.part)
   }
 
-  /// Whether a tensor's name is one that only adapters have.
+  /// Whether only adapters have a tensor with this name.
   package static func isTelling(_ name: String) -> Bool {
     switch split(name)?.part {
     case nil, .scaling, .scale, .alpha: false
@@ -73,7 +73,7 @@ package enum AdapterPart: String, Hashable {
     (".lora_up.bias", "LoRA with a bias"),
   ]
 
-  /// What other kind of adapter a tensor's name belongs to; nothing for the kinds that are read here.
+  /// The unsupported kind of adapter that a tensor's name indicates; nil for the supported kinds.
   package static func unsupportedKind(_ name: String) -> String? {
     if name.hasPrefix("bundle_emb.") { return "embedding bundled in a LoRA" }
     if name.hasPrefix("oft_unet") { return "OFT" }

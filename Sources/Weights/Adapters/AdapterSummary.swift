@@ -1,31 +1,33 @@
-/// What a file of the LoRA family holds, in numbers.
+import TensorFiles
+
+/// A summary of a file of the LoRA family.
 public struct AdapterSummary: Sendable {
   /// The modules for one network of a model.
   public struct Network: Sendable {
-    /// What the network is called: `unet`, `text_encoder`, `text_encoder_2`, or `other` where the names do not tell.
+    /// The network's name: `unet`, `text_encoder`, `text_encoder_2`, or `other` if it is unknown.
     public let name: String
-    /// How many modules of each kind there are, such as `LoCon` or `DoRA (LoHa)`, the most frequent first.
+    /// The number of modules of each kind, such as `LoCon` or `DoRA (LoHa)`, the most frequent kind first.
     public let kinds: [(name: String, count: Int)]
-    /// The ranks that occur, from small to large; none where changes have no rank.
+    /// The ranks that occur, in ascending order; empty if the changes have no rank.
     public let ranks: [Int]
-    /// From the smallest alpha to the largest; nothing where the file has none.
+    /// The range of alphas; nil if the file has none.
     public let alphas: ClosedRange<Float>?
-    /// Its tensors.
-    public let tensors: [WeightTensor]
+    /// The tensors of the modules.
+    public let tensors: [StoredTensor]
 
-    /// How many layers are changed.
+    /// The number of layers that are changed.
     public var moduleCount: Int { kinds.reduce(0) { $0 + $1.count } }
   }
 
-  /// In the order of `unet`, `text_encoder`, `text_encoder_2` and `other`; those that are not changed are left out.
+  /// The networks that are changed, in the order `unet`, `text_encoder`, `text_encoder_2`, `other`.
   public let networks: [Network]
-  /// Whose names the layers have, the most frequent first.
+  /// The naming styles of the layers, the most frequent first.
   public let styles: [String]
 
-  /// Counts the modules of a file.
+  /// Summarises a file.
   public init(_ file: AdapterFile) {
     let names = Dictionary(grouping: file.modules, by: { AdapterLayerName($0.name) })
-    var tensors: [String: [WeightTensor]] = [:]
+    var tensors: [String: [StoredTensor]] = [:]
     for (name, tensor) in file.tensors {
       let layer = AdapterPart.split(name)?.layer ?? name
       tensors[AdapterLayerName(layer).network, default: []].append(tensor)
@@ -35,11 +37,11 @@ public struct AdapterSummary: Sendable {
       return modules.isEmpty ? nil : Network(network, modules, tensors[network] ?? [])
     }
     let styles = Self.counted(file.modules.map { AdapterLayerName($0.name).style }).map(\.name)
-    // Only UNets have other names there.
+    // Kohya's names differ between the layouts for UNets only, so its text encoders count as the single-file style.
     self.styles = styles.filter { $0 != "kohya" || !styles.contains("kohya (single file)") }
   }
 
-  /// How often each of some names occurs, the most frequent first.
+  /// The names with the number of times that they occur, the most frequent first.
   fileprivate static func counted(_ names: [String]) -> [(name: String, count: Int)] {
     Dictionary(grouping: names, by: { $0 }).map { (name: $0.key, count: $0.value.count) }.sorted {
       ($1.count, $0.name) < ($0.count, $1.name)
@@ -48,7 +50,7 @@ public struct AdapterSummary: Sendable {
 }
 
 extension AdapterSummary.Network {
-  fileprivate init(_ name: String, _ modules: [AdapterModule], _ tensors: [WeightTensor]) {
+  fileprivate init(_ name: String, _ modules: [AdapterModule], _ tensors: [StoredTensor]) {
     self.name = name
     self.tensors = tensors
     kinds = AdapterSummary.counted(modules.map(\.kind))
@@ -59,7 +61,7 @@ extension AdapterSummary.Network {
 }
 
 extension AdapterModule {
-  /// What people call this kind of change.
+  /// The common name of this kind of change.
   var kind: String {
     let plain =
       switch change {
@@ -75,21 +77,21 @@ extension AdapterModule {
 }
 
 extension AdapterProduct {
-  /// Whether it changes a convolution that mixes pixels.
+  /// Whether it changes a convolution larger than 1×1.
   fileprivate var isOfConvolution: Bool {
     core != nil || right.shape.count == 4 && right.shape[2] * right.shape[3] > 1
   }
 }
 
-/// What the name of a layer tells by itself: whose style it has, and which network is meant.
+/// The naming style and the network that a layer's name indicates.
 private struct AdapterLayerName: Hashable {
   var style: String
   var network: String
 
   static let networks = ["unet", "text_encoder", "text_encoder_2", "other"]
 
-  /// The beginnings of names; see `AdapterNames` for the styles.
-  private static let beginnings: [(text: String, style: String, network: String)] = [
+  /// The prefixes of names; see `AdapterNames` for the styles.
+  private static let prefixes: [(text: String, style: String, network: String)] = [
     ("lora_te2_", "kohya", "text_encoder_2"), ("lora_te1_", "kohya", "text_encoder"),
     ("lora_te_", "kohya", "text_encoder"), ("lora_unet_", "kohya", "unet"), ("lycoris_unet_", "LyCORIS", "unet"),
     ("lycoris_", "LyCORIS", "unet"), ("text_encoder_2.", "diffusers", "text_encoder_2"),
@@ -102,7 +104,7 @@ private struct AdapterLayerName: Hashable {
   ]
 
   init(_ layer: String) {
-    guard let found = Self.beginnings.first(where: { layer.hasPrefix($0.text) }) else {
+    guard let found = Self.prefixes.first(where: { layer.hasPrefix($0.text) }) else {
       (style, network) = ("other", "other")
       return
     }

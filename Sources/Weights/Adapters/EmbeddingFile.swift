@@ -1,37 +1,40 @@
-/// A file of a textual inversion, opened: vectors that stand for a word, for each text encoder that they were trained for.
+import TensorFiles
+import Text
+
+/// An opened file of a textual inversion: vectors that replace a word, for each text encoder that they were trained for.
 ///
 /// Source: Gal et al. 2022, "An Image is Worth One Word", arXiv:2208.01618; forms as the webui and diffusers write them.
 public struct EmbeddingFile: Sendable {
   /// The path that the file was opened by, for messages.
   public let path: String
-  /// How many tokens the word takes.
+  /// The number of tokens that the word takes.
   public let vectorCount: Int
-  /// Numbers of a vector for each text encoder.
+  /// The width of a vector for each text encoder.
   public let widths: [Int]
   /// One for each text encoder, `[vectors, width]`, or `[width]` for a single vector.
-  private let tensors: [WeightTensor]
+  private let tensors: [StoredTensor]
 
-  /// More vectors than a chunk of a prompt has room for cannot be used.
+  /// A chunk of a prompt has room for this many vectors.
   private static let vectorLimit = 75
 
   /// Opens the file at `path`; no vector is read.
   ///
-  /// Known are the webui's `string_to_param`, one tensor of any name as diffusers writes it (`emb_params` among others), and
-  /// `clip_l` with `clip_g` for Stable Diffusion XL. Throws what `TensorFile` throws, and `WeightError.adapter` for anything
-  /// else.
+  /// The known forms are the webui's `string_to_param`, a single tensor of any name as diffusers writes it (`emb_params`
+  /// among others), and `clip_l` with `clip_g` for Stable Diffusion XL. Throws `WeightError.file`, and `.adapter` for any
+  /// other form.
   public init(path: String) throws(WeightError) {
     func fault(_ reason: String) -> WeightError { .adapter(path: path, reason: reason) }
-    let file = try TensorFile(path: path)
-    let params = file.tensors.filter { $0.key.hasPrefix("string_to_param.") }.values
-    let tensors: [WeightTensor]
-    if !params.isEmpty {
-      tensors = Array(params)
+    let file = try WeightError.wrapping(try TensorFile(path: path))
+    let parameters = file.tensors.filter { $0.key.hasPrefix("string_to_param.") }.values
+    let tensors: [StoredTensor]
+    if !parameters.isEmpty {
+      tensors = Array(parameters)
     } else if let narrow = file.tensors["clip_l"], let wide = file.tensors["clip_g"] {
       tensors = [narrow, wide]
     } else {
       tensors = Array(file.tensors.values)
     }
-    let isForTwo = tensors.count == 2 && params.isEmpty && file.tensors["clip_g"] != nil
+    let isForTwo = tensors.count == 2 && parameters.isEmpty && file.tensors["clip_g"] != nil
     guard tensors.count == 1 || isForTwo else {
       throw fault(
         "it holds \(tensors.count) tensors, expected the one of a textual inversion, or clip_l and clip_g for Stable "
@@ -39,7 +42,7 @@ public struct EmbeddingFile: Sendable {
     }
     for tensor in tensors {
       guard tensor.elementType.isReadable else {
-        throw .elementType(path: path, name: tensor.name, found: tensor.elementType.rawValue)
+        throw .file(.elementType(path: path, name: tensor.name, found: tensor.elementType.rawValue))
       }
       guard (1...2).contains(tensor.shape.count), tensor.elementCount > 0 else {
         throw fault("its tensor \(tensor.name.abridged) has the shape \(tensor.shape), expected [vectors, width]")
@@ -58,11 +61,11 @@ public struct EmbeddingFile: Sendable {
     widths = tensors.map { $0.shape[$0.shape.count - 1] }
   }
 
-  /// The vectors for each text encoder, one after the other.
+  /// The vectors for each text encoder.
   ///
-  /// Throws `WeightError.notFinite` for a NaN or an infinite number, and `.changed` if the file was written to since it was
-  /// opened.
-  public func vectors() throws(WeightError) -> [[Float]] {
+  /// Throws `TensorFileError.notFinite` for a number that is NaN or infinite, and `.changed` if the file was written to since
+  /// it was opened.
+  public func vectors() throws(TensorFileError) -> [[Float]] {
     var vectors: [[Float]] = []
     for tensor in tensors {
       try tensor.file.requireUnchanged()

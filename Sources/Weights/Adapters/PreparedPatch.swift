@@ -1,24 +1,26 @@
-/// A patch with the adapters' small matrices in memory, to be applied to rows while these are read.
+import TensorFiles
+
+/// A patch with the adapters' small matrices in memory, which is applied to rows as they are read.
 ///
-/// Safe to use from several threads at once.
+/// It may be used from several threads at once.
 public struct PreparedPatch: Sendable {
-  /// A change of a weight before scale and multiplier.
+  /// A change of a weight, without its scale and multiplier.
   enum Delta: Sendable {
     case none
     case product(LowRankMatrix)
     case hadamard(LowRankMatrix, LowRankMatrix)
-    /// A Kronecker product; rows of the second matrix, columns of the first.
+    /// A Kronecker product, with the rows of the second matrix and the columns of the first.
     case kronecker([Float], [Float], rows: Int, columns: Int)
     case values([Float])
     case outputScaling([Float])
     case inputScaling([Float])
   }
 
-  /// What brings the changed weight to the lengths that DoRA learnt.
+  /// The scaling of the changed weight to the lengths that DoRA learnt.
   enum Magnitude: Sendable {
     /// The length of each row.
     case outputs([Float])
-    /// A factor for each number of a row: length learnt by length found of its column.
+    /// A factor for each number of a row: the learnt length of its column divided by the actual length.
     case inputs([Float])
   }
 
@@ -30,7 +32,7 @@ public struct PreparedPatch: Sendable {
     let magnitude: Magnitude?
   }
 
-  /// Numbers of an output.
+  /// The numbers per output.
   let rowSize: Int
   private var steps: [Step] = []
 
@@ -41,8 +43,8 @@ public struct PreparedPatch: Sendable {
   /// Changes some outputs.
   ///
   /// - Parameters:
-  ///   - values: `[rows, row size]`: what the file has, and then what the adapters make of it.
-  ///   - rows: Which outputs these are.
+  ///   - values: `[rows, row size]`: the numbers of the file, which are replaced by the changed ones.
+  ///   - rows: The outputs that `values` holds.
   public func apply(to values: UnsafeMutablePointer<Float>, rows: Range<Int>) {
     for step in steps { step.apply(to: values, rows: rows, rowSize: rowSize) }
   }
@@ -51,8 +53,8 @@ public struct PreparedPatch: Sendable {
 extension PreparedPatch.Step {
   /// W ← W + m·s·Δ, or with DoRA W ← W + m·(g·(W + s·Δ)/‖W + s·Δ‖ − W).
   ///
-  /// Source: Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation", arXiv:2402.09353; between W and the whole
-  /// change, as the webui has it.
+  /// Source: Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation", arXiv:2402.09353. As in the webui, the
+  /// multiplier interpolates between W and the whole change.
   func apply(to values: UnsafeMutablePointer<Float>, rows: Range<Int>, rowSize: Int) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * rowSize) { buffer in
       guard let change = buffer.baseAddress else { return }
@@ -62,8 +64,8 @@ extension PreparedPatch.Step {
         for index in 0..<rows.count * rowSize { values[index] += factor * change[index] }
         return
       }
-      for (place, row) in rows.enumerated() {
-        let (value, change) = (values + place * rowSize, change + place * rowSize)
+      for (position, row) in rows.enumerated() {
+        let (value, change) = (values + position * rowSize, change + position * rowSize)
         for index in 0..<rowSize { change[index] = value[index] + scale * change[index] }
         switch magnitude {
         case .outputs(let lengths):
@@ -82,7 +84,7 @@ extension PreparedPatch.Step {
 }
 
 extension PreparedPatch.Delta {
-  /// The change of some rows, whose values are given for the kinds that depend on them.
+  /// Computes the change of some rows. Some kinds depend on the rows' values.
   fileprivate func rows(
     _ rows: Range<Int>, of values: UnsafeMutablePointer<Float>, into change: UnsafeMutablePointer<Float>, rowSize: Int
   ) {
@@ -98,10 +100,10 @@ extension PreparedPatch.Delta {
       }
     case .kronecker(let first, let second, let secondRows, let columns):
       let width = rowSize / columns
-      for (place, row) in rows.enumerated() {
+      for (position, row) in rows.enumerated() {
         for column in 0..<columns {
           let factor = first[row / secondRows * columns + column]
-          let target = change + place * rowSize + column * width
+          let target = change + position * rowSize + column * width
           second.withUnsafeBufferPointer { second in
             let start = row % secondRows * width
             for index in 0..<width { target[index] = factor * second[start + index] }
@@ -113,14 +115,14 @@ extension PreparedPatch.Delta {
         for index in 0..<rows.count * rowSize { change[index] = numbers[rows.lowerBound * rowSize + index] }
       }
     case .outputScaling(let factors):
-      for (place, row) in rows.enumerated() {
-        for index in place * rowSize..<(place + 1) * rowSize { change[index] = values[index] * factors[row] }
+      for (position, row) in rows.enumerated() {
+        for index in position * rowSize..<(position + 1) * rowSize { change[index] = values[index] * factors[row] }
       }
     case .inputScaling(let factors):
       let taps = rowSize / factors.count
-      for place in 0..<rows.count {
+      for position in 0..<rows.count {
         for index in 0..<rowSize {
-          change[place * rowSize + index] = values[place * rowSize + index] * factors[index / taps]
+          change[position * rowSize + index] = values[position * rowSize + index] * factors[index / taps]
         }
       }
     }
@@ -129,23 +131,23 @@ extension PreparedPatch.Delta {
 
 /// A matrix as the product of a tall and a wide one.
 struct LowRankMatrix: Sendable {
-  /// The columns that a panel of the wide matrix has: as many as the sums that stay in registers.
+  /// The columns of a panel of the wide matrix: as many sums as stay in registers.
   private static let panelWidth = 32
 
   private let innerCount: Int
   private let rowSize: Int
   /// `[rows, inner]`
   private let left: [Float]
-  /// `[panels][inner][panel width]`, columns past the last are zero.
+  /// `[panels][inner][panel width]`; columns past the last one are zero.
   private let panels: [Float]
 
-  /// Reads both matrices, and multiplies the core with the right one.
+  /// Reads both matrices, and multiplies the core by the right one.
   ///
   /// - Parameters:
   ///   - product: The tensors.
-  ///   - rankLimit: The ranks from here on are left out, unless there is a core.
-  /// - Throws: `WeightError`.
-  init(_ product: AdapterProduct, rankLimit: Int? = nil) throws(WeightError) {
+  ///   - rankLimit: Ranks from this one on are left out, unless there is a core.
+  /// - Throws: `TensorFileError`.
+  init(_ product: AdapterProduct, rankLimit: Int? = nil) throws(TensorFileError) {
     let count = product.innerCount
     rowSize = product.rowSize
     innerCount = product.core == nil ? min(count, max(rankLimit ?? count, 0)) : count
@@ -181,8 +183,8 @@ struct LowRankMatrix: Sendable {
 
   /// Σ_m core[n, m, taps] · right[m, inputs], as `[n, inputs, taps]`.
   private static func combined(
-    _ core: WeightTensor, _ right: [Float], _ product: AdapterProduct
-  ) throws(WeightError) -> [Float] {
+    _ core: StoredTensor, _ right: [Float], _ product: AdapterProduct
+  ) throws(TensorFileError) -> [Float] {
     let numbers = try core.floats()
     let (outer, rank, taps) = (core.shape[0], core.shape[1], core.shape[2] * core.shape[3])
     let inputs = product.rowSize / taps
@@ -213,16 +215,16 @@ struct LowRankMatrix: Sendable {
         // A panel stays in the cache for all rows.
         for start in stride(from: 0, to: rowSize, by: width) {
           let panel = base + start * innerCount * MemoryLayout<Float>.stride
-          for (place, row) in rows.enumerated() {
+          for (position, row) in rows.enumerated() {
             var low = SIMD16<Float>.zero
             var high = SIMD16<Float>.zero
             for inner in 0..<innerCount {
               let factor = left[row * innerCount + inner]
-              let position = panel + inner * width * MemoryLayout<Float>.stride
-              low += factor * position.loadUnaligned(as: SIMD16<Float>.self)
-              high += factor * position.loadUnaligned(fromByteOffset: 64, as: SIMD16<Float>.self)
+              let source = panel + inner * width * MemoryLayout<Float>.stride
+              low += factor * source.loadUnaligned(as: SIMD16<Float>.self)
+              high += factor * source.loadUnaligned(fromByteOffset: 64, as: SIMD16<Float>.self)
             }
-            let target = destination + place * rowSize + start
+            let target = destination + position * rowSize + start
             let count = min(width, rowSize - start)
             if count == width {
               UnsafeMutableRawPointer(target).storeBytes(of: low, as: SIMD16<Float>.self)

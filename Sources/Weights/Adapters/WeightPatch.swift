@@ -1,4 +1,6 @@
-/// What adapters make of one tensor: changes that follow each other in the order of the prompt.
+import TensorFiles
+
+/// The adapters' changes of one tensor, in the order of the prompt.
 public struct WeightPatch: Sendable {
   /// One adapter's change.
   struct Step: Sendable {
@@ -7,13 +9,13 @@ public struct WeightPatch: Sendable {
     /// The module's name in the file.
     let name: String
     let part: Part
-    /// The prompt's number.
+    /// The factor from the prompt.
     let multiplier: Float
-    /// The rank that products are cut to; nothing for the whole.
+    /// The rank to which products are cut; nil for no limit.
     let rankLimit: Int?
   }
 
-  /// Which of a layer's tensors is changed.
+  /// The tensor of a layer that is changed.
   enum Part: Hashable, Sendable {
     case weight, bias
   }
@@ -22,10 +24,10 @@ public struct WeightPatch: Sendable {
 
   init() {}
 
-  /// A change after those that there are.
+  /// Appends a change.
   mutating func append(_ step: Step) { steps.append(step) }
 
-  /// Whether both make the same of a tensor.
+  /// Whether both change a tensor in the same way.
   func isSame(as other: WeightPatch) -> Bool {
     steps.count == other.steps.count
       && zip(steps, other.steps).allSatisfy { a, b in
@@ -37,15 +39,15 @@ public struct WeightPatch: Sendable {
   /// Reads the adapters' matrices, and for DoRA the lengths of the changed weight's columns.
   ///
   /// - Parameters:
-  ///   - shape: Of the tensor.
-  ///   - parallel: Calls its closure with every number below its first argument, on several threads.
-  ///   - read: Gives the file's numbers of some outputs.
+  ///   - shape: The shape of the tensor.
+  ///   - parallel: Calls its closure with every index below its first argument, on several threads.
+  ///   - read: Reads the file's numbers of some outputs.
   /// - Returns: The patch, ready to be applied to any outputs.
-  /// - Throws: `WeightError`.
+  /// - Throws: `TensorFileError`.
   public func prepared(
     shape: [Int], parallel: (Int, (Int) -> Void) -> Void,
-    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(WeightError) -> Void
-  ) throws(WeightError) -> PreparedPatch {
+    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(TensorFileError) -> Void
+  ) throws(TensorFileError) -> PreparedPatch {
     var prepared = PreparedPatch(rowSize: shape.dropFirst().reduce(1, *))
     for step in steps {
       let delta = try step.delta(rowSize: prepared.rowSize)
@@ -64,7 +66,7 @@ public struct WeightPatch: Sendable {
 }
 
 extension WeightPatch.Step {
-  fileprivate func delta(rowSize: Int) throws(WeightError) -> PreparedPatch.Delta {
+  fileprivate func delta(rowSize: Int) throws(TensorFileError) -> PreparedPatch.Delta {
     if part == .bias {
       guard let tensor = module.biasDifference else { return .none }
       return .values(try tensor.floats())
@@ -83,38 +85,38 @@ extension WeightPatch.Step {
     }
   }
 
-  /// What DoRA multiplies rows or columns with, as far as that can be said before the rows are read.
+  /// The lengths of rows as DoRA learnt them, or the factors of columns. Factors of rows are computed as the rows are read.
   fileprivate func magnitude(
     _ magnitude: AdapterModule.Magnitude, _ delta: PreparedPatch.Delta, shape: [Int], after prepared: PreparedPatch,
     parallel: (Int, (Int) -> Void) -> Void,
-    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(WeightError) -> Void
-  ) throws(WeightError) -> PreparedPatch.Magnitude {
+    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(TensorFileError) -> Void
+  ) throws(TensorFileError) -> PreparedPatch.Magnitude {
     let lengths = try magnitude.tensor.floats()
     if magnitude.isOfRows(shape[0]) { return .outputs(lengths) }
-    // Lengths of columns take a pass of their own over all rows. Parts add up in the order of rows, for the same sum with
-    // any number of threads.
+    // The lengths of columns need a separate pass over all rows. Chunks are summed in the order of rows, so that the sum is
+    // the same for any number of threads.
     let (inputs, taps, rowSize) = (shape[1], prepared.rowSize / shape[1], prepared.rowSize)
     let chunk = 32
     let chunks = (shape[0] + chunk - 1) / chunk
     let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: chunks * inputs)
     sums.initialize(repeating: 0)
     defer { sums.deallocate() }
-    let faults = UnsafeMutableBufferPointer<WeightError?>.allocate(capacity: chunks)
+    let faults = UnsafeMutableBufferPointer<TensorFileError?>.allocate(capacity: chunks)
     faults.initialize(repeating: nil)
     defer {
       faults.deinitialize()
       faults.deallocate()
     }
     let change = PreparedPatch.Step(delta: delta, scale: module.scale, multiplier: 1, magnitude: nil)
-    // Each call writes its own chunk's places only.
-    nonisolated(unsafe) let (places, found) = (sums, faults)
+    // Each call writes only the elements of its own chunk.
+    nonisolated(unsafe) let (chunkSums, found) = (sums, faults)
     withoutActuallyEscaping(read) { read in
       nonisolated(unsafe) let read = read
       parallel(chunks) { index in
         let rows = index * chunk..<min((index + 1) * chunk, shape[0])
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * rowSize) { buffer in
           guard let values = buffer.baseAddress else { return }
-          do throws(WeightError) {
+          do throws(TensorFileError) {
             try read(rows, values)
           } catch {
             found[index] = error
@@ -129,7 +131,7 @@ extension WeightPatch.Step {
                 let value = Double(values[row * rowSize + input * taps + tap])
                 sum += value * value
               }
-              places[index * inputs + input] += sum
+              chunkSums[index * inputs + input] += sum
             }
           }
         }
@@ -146,7 +148,7 @@ extension WeightPatch.Step {
 
 extension AdapterFactor {
   /// The whole matrix.
-  fileprivate func floats() throws(WeightError) -> [Float] {
+  fileprivate func floats() throws(TensorFileError) -> [Float] {
     switch self {
     case .whole(let tensor): return try tensor.floats()
     case .product(let product):

@@ -1,12 +1,12 @@
-/// Something that was made of tensors, and is made again when adapters change what these are.
+/// Something that is computed from tensors, and computed again when adapters change them.
 ///
-/// Sendable, for the store is; whoever calls `WeightStore.setPatches` is the one that uses the readers.
+/// It is Sendable because the store is. Only the thread that uses the readers may call `WeightStore.setPatches`.
 public protocol PatchedReader: AnyObject, Sendable {
-  /// Reads the tensors again, as they are now.
+  /// Reads the tensors again with the current changes.
   func reload() throws
 }
 
-/// The patches of a network's tensors, and what has to be read again when they change.
+/// The patches of a network's tensors, and the readers that depend on the tensors.
 struct PatchBook {
   struct Reader {
     weak var reader: (any PatchedReader)?
@@ -18,22 +18,22 @@ struct PatchBook {
 }
 
 extension WeightStore {
-  /// What adapters make of the tensor called `name` in code; nothing where it is the file's.
+  /// The adapters' changes of the tensor called `name` in code; nil if there are none.
   func patch(of name: String) -> WeightPatch? { patches.withLock { $0.patches[name] } }
 
   func register(_ reader: any PatchedReader, for names: [String]) {
     patches.withLock { $0.readers.append(PatchBook.Reader(reader: reader, names: names)) }
   }
 
-  /// Puts other patches in the place of all that there are, and has every layer read again whose tensors they change.
+  /// Replaces all patches, and reloads every layer whose tensors change.
   ///
-  /// What is read is the file's own numbers and the patches' changes, never what earlier patches left: taking a patch away
-  /// gives the same bits as never having had it.
+  /// Layers are computed from the file's numbers and the new patches, never from earlier results. So removing a patch gives
+  /// the same bits as never having had it.
   ///
-  /// - Parameter patches: By code's names.
-  /// - Returns: How many layers were read again.
-  /// - Throws: `WeightError`; some layers then have the new patches and some the old ones, and nothing must be made of
-  ///   them.
+  /// - Parameter patches: The patches by names in code.
+  /// - Returns: How many layers were reloaded.
+  /// - Throws: `WeightError`. Some layers then have the new patches and some the old ones, so the network must not be
+  ///   used.
   @discardableResult
   public func setPatches(_ patches: [String: WeightPatch]) throws -> Int {
     let stale: [any PatchedReader] = self.patches.withLock { book in

@@ -1,28 +1,27 @@
-/// How many blocks and layers a network has, told by the numbers in a file's names.
+/// The number of blocks and layers of a network, found from the numbers in the tensors' names.
 ///
-/// Tensors may be missing, and there may be some that do not belong: the audit can name them only if the numbers that the
-/// rest agree on are found nevertheless.
+/// It tolerates missing and foreign tensors, because only an audit with the right structure can report them.
 package struct BlockStructure: Equatable, Sendable {
   package var blockCount: Int
-  /// Layers of a downward block; upward blocks have one more.
+  /// The layers of a down block; up blocks have one more.
   package var layersPerBlock: Int
-  /// Whether the layers of each downward block, and of its upward counterpart, have attention.
+  /// Whether the layers of each down block, and of the corresponding up block, have attention.
   package var hasAttention: [Bool]
 
-  /// A network with so many blocks and layers.
+  /// A network with this many blocks and layers.
   package init(blockCount: Int, layersPerBlock: Int, hasAttention: [Bool]) {
     self.blockCount = blockCount
     self.layersPerBlock = layersPerBlock
     self.hasAttention = hasAttention
   }
 
-  /// Looks at the names of an LDM UNet, from which the prefix has been removed; nothing if they are none.
+  /// Reads the names of an LDM UNet, from which the prefix has been removed; nil if they are not those of one.
   init?(ldmUNet names: [Substring]) {
     var inputs = Set<Int>()
     var outputs = Set<Int>()
     var attentionInputs = Set<Int>()
     var attentionOutputs = Set<Int>()
-    // A block ends at each of these, so all are multiples of its length.
+    // A block ends at each of these numbers, so all are multiples of its length.
     var ends = Set<Int>()
     for name in names {
       let components = name.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
@@ -43,7 +42,7 @@ package struct BlockStructure: Equatable, Sendable {
     guard let last = inputs.union(outputs).max() else { return nil }
     let stride = ends.isEmpty ? last + 1 : ends.reduce(0, Self.greatestCommonDivisor)
     guard stride >= 2 else { return nil }
-    // Both rows are as long as the blocks together. Take the length that leaves fewest numbers missing or to spare.
+    // Inputs and outputs both have `blockCount * stride` numbers. Choose the count with the fewest missing or extra numbers.
     func faults(_ blockCount: Int) -> Int {
       [inputs, outputs].reduce(0) { faults, row in
         let within = row.count { $0 < blockCount * stride }
@@ -59,17 +58,17 @@ package struct BlockStructure: Equatable, Sendable {
     }
   }
 
-  /// Looks at the names of an LDM VAE, from which the prefix has been removed; nothing if there is no decoder.
+  /// Reads the names of an LDM VAE, from which the prefix has been removed; nil if there is no decoder.
   init?(ldmVAE names: [Substring]) {
     self.init(upward: names, block: "decoder.up.", layer: "block")
   }
 
-  /// Looks at the names of a diffusers VAE, from which the prefix has been removed; nothing if there is no decoder.
+  /// Reads the names of a diffusers VAE, from which the prefix has been removed; nil if there is no decoder.
   init?(diffusersVAE names: [Substring]) {
     self.init(upward: names, block: "decoder.up_blocks.", layer: "resnets")
   }
 
-  /// Counts upward blocks and their layers, in names like `decoder.up.3.block.2.conv1.weight`.
+  /// Counts up blocks and their layers in names like `decoder.up.3.block.2.conv1.weight`.
   private init?(upward names: [Substring], block prefix: String, layer: String) {
     var lastBlock = -1
     var lastLayer = -1
@@ -86,7 +85,7 @@ package struct BlockStructure: Equatable, Sendable {
     hasAttention = Array(repeating: false, count: blockCount)
   }
 
-  /// A number in a name; anything beyond what networks have is no such number.
+  /// The number in a name; nil for other text and for numbers larger than any network has.
   private static func number(_ component: Substring) -> Int? {
     guard let number = Int(component), (0..<100).contains(number) else { return nil }
     return number

@@ -1,16 +1,17 @@
 import JSON
+import TensorFiles
 
 /// A JSON file with settings, such as a diffusers `config.json`.
 ///
-/// An absent key has its library's default; a value that cannot be used, null included, is an error that names the key.
+/// A missing key has its library's default. A value that cannot be used, including null, is an error that names the key.
 package struct ConfigurationFile: Sendable {
-  /// Larger files are no configurations.
+  /// Larger files are not configurations.
   private static let sizeLimit = 16 << 20
 
   package let path: String
   package let values: [String: JSONValue]
 
-  /// Settings from elsewhere; `path` is for messages.
+  /// Settings from another source; `path` is for messages.
   package init(path: String, members: [JSONMember]) {
     self.path = path
     values = Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
@@ -18,26 +19,26 @@ package struct ConfigurationFile: Sendable {
 
   /// Reads the file at `path`.
   package init(path: String) throws(WeightError) {
-    let file = try MappedFile(path: path)
+    let file = try WeightError.wrapping(try MappedFile(path: path))
     guard file.bytes.count <= Self.sizeLimit else {
-      throw .damaged(path: path, reason: "it has \(file.bytes.count) bytes, too many for a configuration")
+      throw .file(.damaged(path: path, reason: "it has \(file.bytes.count) bytes, too many for a configuration"))
     }
     do throws(JSONError) {
       let value = try JSONValue(parsing: file.bytes, repeatedKeys: .refused)
       guard case .object(let members) = value else { throw JSONError(reason: "an object is expected, found \(value)") }
       self.init(path: path, members: members)
     } catch {
-      throw .damaged(path: path, reason: "\(error)")
+      throw .file(.damaged(path: path, reason: "\(error)"))
     }
   }
 
-  /// The value of `key`; nothing if it is absent or null.
+  /// The value of `key`; nil if it is missing or null.
   package subscript(_ key: String) -> JSONValue? {
     guard let value = values[key], value != .null else { return nil }
     return value
   }
 
-  /// The settings of a whole CLIP's text side, which are kept apart; these settings where there is no such part.
+  /// The settings under `text_config`, which the file of a whole CLIP has for its text encoder; else these settings.
   package var textSide: ConfigurationFile {
     guard case .object(let members) = self["text_config"] else { return self }
     return ConfigurationFile(path: path, members: members)
@@ -57,7 +58,7 @@ package struct ConfigurationFile: Sendable {
     return value
   }
 
-  /// As many whole numbers as `count`: a list, or one number that stands for all.
+  /// `count` whole numbers: a list, or one number that is used for all.
   package func integers(
     _ key: String, default absent: Int?, in range: ClosedRange<Int>, count: Int
   ) throws(WeightError) -> [Int] {
@@ -103,9 +104,9 @@ package struct ConfigurationFile: Sendable {
     return strings
   }
 
-  /// Throws unless `key` is absent or has one of the values that this version's arithmetic stands for.
+  /// Throws unless `key` is missing or has one of the values that this version implements.
   ///
-  /// Numbers are compared by value, so that 1 and 1.0 are the same.
+  /// Numbers are compared by value, so 1 and 1.0 are equal.
   package func require(_ key: String, in accepted: [JSONValue]) throws(WeightError) {
     guard let value = values[key] else { return }
     let isAccepted = accepted.contains { $0 == value || ($0.numberValue != nil && $0.numberValue == value.numberValue) }

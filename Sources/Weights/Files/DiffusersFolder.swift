@@ -1,5 +1,6 @@
 import Foundation
-import JSON
+import TensorFiles
+import Text
 
 /// A folder written by the diffusers library: `unet/`, `vae/` and `text_encoder/`, each with a `config.json` and weights
 /// in one file or several.
@@ -12,50 +13,50 @@ struct DiffusersFolder {
     self.path = path
   }
 
-  /// Whether there is a folder at `path`.
+  /// Whether `path` is a folder.
   static func isFolder(_ path: String) -> Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
   }
 
   /// The whole model.
-  func checkpoint() throws(WeightError) -> Checkpoint {
+  func model() throws(WeightError) -> ModelFiles {
     let family = try family()
-    var checkpoint = Checkpoint(path: path, layout: .diffusers, family: family)
-    checkpoint.unet = try network("unet", &checkpoint.files) { _ in .diffusersUNet }
+    var model = ModelFiles(path: path, layout: .diffusers, family: family)
+    model.unet = try network("unet", &model.files) { _ in .diffusersUNet }
     for encoder in family.textEncoders {
-      checkpoint.textEncoders.append(
-        try network(encoder.folder, &checkpoint.files) { .textEncoder(prefix: "", names: $0) })
+      model.textEncoders.append(
+        try network(encoder.folder, &model.files) { .textEncoder(prefix: "", names: $0) })
     }
-    if hasFolder("vae") { (checkpoint.vae, checkpoint.vaeEncoder) = try vae(in: "vae", &checkpoint.files) }
+    if hasFolder("vae") { (model.vae, model.vaeEncoder) = try vae(in: "vae", &model.files) }
     if hasFile("scheduler/scheduler_config.json") {
-      checkpoint.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
-      checkpoint.files.append("scheduler/scheduler_config.json")
+      model.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
+      model.files.append("scheduler/scheduler_config.json")
     }
     for folder in family.textEncoders.map(\.tokenizerFolder) where hasFolder(folder) {
-      checkpoint.tokenizerFolders.append("\(path)/\(folder)")
+      model.tokenizerFolders.append("\(path)/\(folder)")
       let vocabulary = ["merges.txt", "vocab.json", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz"]
-      checkpoint.files += vocabulary.map { "\(folder)/\($0)" }.filter(hasFile)
+      model.files += vocabulary.map { "\(folder)/\($0)" }.filter(hasFile)
     }
-    return checkpoint
+    return model
   }
 
-  /// The VAE alone: of a whole model's folder, or of a folder that is a VAE's.
-  func vaeCheckpoint() throws(WeightError) -> Checkpoint {
-    var checkpoint = Checkpoint(path: path, layout: .diffusers)
+  /// The VAE alone, of a whole model's folder or of a folder with only a VAE.
+  func vae() throws(WeightError) -> ModelFiles {
+    var model = ModelFiles(path: path, layout: .diffusers)
     let folder = hasFolder("vae") ? "vae" : ""
     let configuration = "\(path)/\(folder.isEmpty ? "" : folder + "/")config.json"
     if hasFile(folder.isEmpty ? "config.json" : "\(folder)/config.json"),
       try ConfigurationFile(path: configuration).string("_class_name", default: "") == "AutoencoderTiny"
     {
-      checkpoint.tinyDecoder = try tinyDecoder(in: folder, &checkpoint.files)
+      model.tinyDecoder = try tinyDecoder(in: folder, &model.files)
     } else {
-      (checkpoint.vae, checkpoint.vaeEncoder) = try vae(in: folder, &checkpoint.files)
+      (model.vae, model.vaeEncoder) = try vae(in: folder, &model.files)
     }
-    return checkpoint
+    return model
   }
 
-  private func tinyDecoder(in folder: String, _ files: inout [String]) throws(WeightError) -> Checkpoint.Network {
+  private func tinyDecoder(in folder: String, _ files: inout [String]) throws(WeightError) -> ModelFiles.Network {
     var names: TinyDecoderNames?
     var network = try network(folder, &files) {
       names = TinyDecoderNames($0.map(String.init))
@@ -66,11 +67,11 @@ struct DiffusersFolder {
         path: folder.isEmpty ? path : "\(path)/\(folder)", found: "an AutoencoderTiny without a decoder",
         advice: "use the TAESD of a Stable Diffusion model")
     }
-    network.convolutionPlaces = names.convolutionPlaces
+    network.convolutionIndices = names.convolutionIndices
     return network
   }
 
-  /// The family, told by the folders and by what the UNet's and the text encoder's configurations say.
+  /// The family, by the folders and the configurations of the UNet and the text encoder.
   ///
   /// Throws `WeightError.unsupported` for models of other families.
   private func family() throws(WeightError) -> ModelFamily {
@@ -79,9 +80,11 @@ struct DiffusersFolder {
       throw .unsupported(path: path, found: "a transformer model, such as Stable Diffusion 3 or Flux", advice: advice)
     }
     guard hasFolder("unet"), hasFolder("text_encoder") || hasFolder("text_encoder_2") else {
-      throw .unreadable(
-        path: path,
-        reason: "this is a folder without unet/ and text_encoder/, expected a diffusers folder or a .safetensors file")
+      throw .file(
+        .unreadable(
+          path: path,
+          reason: "this is a folder without unet/ and text_encoder/, expected a diffusers folder or a .safetensors file"
+        ))
     }
     let unet = try configuration("unet")
     if hasFolder("image_normalizer") || unet["class_embed_type"] == .string("projection") {
@@ -93,9 +96,9 @@ struct DiffusersFolder {
     }
     if hasFolder("text_encoder_2") {
       throw .unsupported(
-        path: path, found: "a model with two text encoders that is none of Stable Diffusion XL", advice: advice)
+        path: path, found: "a model with two text encoders that is not Stable Diffusion XL", advice: advice)
     }
-    // Stable Diffusion 2.x differs from 1.x in sizes alone, but for its text encoder's activation.
+    // Stable Diffusion 2.x differs from 1.x only in sizes and in its text encoder's activation.
     let isOpenCLIP = try configuration("text_encoder").textSide["hidden_act"] == .string("gelu")
     return isOpenCLIP && unet["use_linear_projection"] == .bool(true) ? .sd2 : .sd1
   }
@@ -103,19 +106,20 @@ struct DiffusersFolder {
   private func configuration(_ folder: String) throws(WeightError) -> ConfigurationFile {
     let prefix = folder.isEmpty ? "" : folder + "/"
     guard hasFile(prefix + "config.json") else {
-      throw .unreadable(path: "\(path)/\(prefix)config.json", reason: "this file of a diffusers folder is missing")
+      throw .file(
+        .unreadable(path: "\(path)/\(prefix)config.json", reason: "this file of a diffusers folder is missing"))
     }
     return try ConfigurationFile(path: "\(path)/\(prefix)config.json")
   }
 
-  /// The decoder and, where there is one, the encoder.
+  /// The decoder, and the encoder if there is one.
   private func vae(
     in folder: String, _ files: inout [String]
-  ) throws(WeightError) -> (decoder: Checkpoint.Network, encoder: Checkpoint.Network?) {
+  ) throws(WeightError) -> (decoder: ModelFiles.Network, encoder: ModelFiles.Network?) {
     let vaePath = folder.isEmpty ? path : "\(path)/\(folder)"
     var vaeNames: VAENames?
     let network = try network(folder, &files) { names in
-      vaeNames = Checkpoint.recogniseVAE(prefix: "", names: names)
+      vaeNames = ModelFiles.recogniseVAE(prefix: "", names: names)
       return vaeNames?.keyMap ?? .diffusersVAE(prefix: "", names: names)
     }
     guard let vaeNames else {
@@ -128,31 +132,32 @@ struct DiffusersFolder {
     return (network, encoder)
   }
 
-  /// Opens the network in a subfolder, noting its files.
+  /// Opens the network in a subfolder and adds its files to `files`.
   private func network(
     _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
-  ) throws(WeightError) -> Checkpoint.Network {
+  ) throws(WeightError) -> ModelFiles.Network {
     let prefix = folder.isEmpty ? "" : folder + "/"
     let configuration = try configuration(folder)
     files.append(prefix + "config.json")
-    var tensors: [String: WeightTensor] = [:]
+    var tensors: [String: StoredTensor] = [:]
     for file in try weightFiles(prefix, &files) {
       files.append(prefix + file)
-      let part = try TensorFile(path: "\(path)/\(prefix)\(file)")
+      let part = try WeightError.wrapping(try TensorFile(path: "\(path)/\(prefix)\(file)"))
       for (name, tensor) in part.tensors {
         guard tensors.updateValue(tensor, forKey: name) == nil else {
-          throw .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is in another file of the model, too")
+          throw .file(
+            .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is also in another file of the model"))
         }
       }
     }
     let store = WeightStore(
       path: prefix.isEmpty ? path : "\(path)/\(folder)", tensors: tensors, keyMap: keyMap(tensors.keys.map { $0[...] }))
-    return Checkpoint.Network(store: store, configuration: configuration)
+    return ModelFiles.Network(store: store, configuration: configuration)
   }
 
   /// The names of the files with the weights of the network in a subfolder.
   ///
-  /// Full precision is preferred where there are several variants, and safetensors to pickles.
+  /// Full precision is preferred over other variants, and safetensors over pickles.
   private func weightFiles(_ prefix: String, _ files: inout [String]) throws(WeightError) -> [String] {
     let stems = [
       (["diffusion_pytorch_model", "model"], "safetensors"), (["diffusion_pytorch_model", "pytorch_model"], "bin"),
@@ -169,20 +174,21 @@ struct DiffusersFolder {
         }
       }
     }
-    throw .unreadable(
-      path: "\(path)/\(prefix)",
-      reason: "no weights are here, expected diffusion_pytorch_model or model.safetensors, or a .bin of PyTorch")
+    throw .file(
+      .unreadable(
+        path: "\(path)/\(prefix)",
+        reason: "no weights are here, expected diffusion_pytorch_model or model.safetensors, or a .bin of PyTorch"))
   }
 
   /// The files that an index of sharded weights names, each once.
   private func shards(index path: String, ending: String) throws(WeightError) -> [String] {
     guard case .object(let map) = try ConfigurationFile(path: path).values["weight_map"] else {
-      throw .damaged(path: path, reason: "it has no weight_map")
+      throw .file(.damaged(path: path, reason: "it has no weight_map"))
     }
     var shards = Set<String>()
     for value in map.map(\.value) {
       guard case .string(let file) = value, file.hasSuffix(".\(ending)"), !file.contains("/") else {
-        throw .damaged(path: path, reason: "its weight_map has \(value), expected the name of a .\(ending) file")
+        throw .file(.damaged(path: path, reason: "its weight_map has \(value), expected the name of a .\(ending) file"))
       }
       shards.insert(file)
     }

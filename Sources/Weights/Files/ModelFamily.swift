@@ -1,52 +1,51 @@
-/// One line of Stable Diffusion models: what sets it apart from the others, as a value.
+/// A family of Stable Diffusion models, as a value with all its traits that do not follow from the networks' sizes.
 ///
-/// Everything that the networks' own sizes do not tell is here, and the rest of the code asks it; there is nothing else to
-/// change for a new family of the same kind of networks.
+/// A new family of the same kind of networks is a new value here; no other code has to change.
 public struct ModelFamily: Hashable, Sendable {
-  /// What manifests and the identities of jobs call it.
+  /// Its name in manifests and in the identities of jobs.
   public let name: String
-  /// What people call it.
+  /// Its name for people.
   public let title: String
-  /// Width and height of the images that it was trained on, in pixels.
+  /// The width and height of its training images, in pixels.
   public let nativeSize: Int
-  /// In the order in which the UNet takes their encodings, token beside token.
+  /// The text encoders, in the order in which their encodings are concatenated for the UNet, token by token.
   public let textEncoders: [TextEncoder]
-  /// What the UNet is told besides prompt and timestep, in the order of its numbers; nothing for most families.
+  /// The UNet's additional inputs besides prompt and timestep, in order; empty for most families.
   public let vector: [VectorPart]
-  /// How the heads of the UNet's transformers are told from their channels, where a single file's shapes cannot.
+  /// The heads of the UNet's transformers, which the shapes in a single file do not show.
   public let heads: Heads
-  /// What latents are multiplied by for the UNet, where the VAE's files do not tell.
+  /// The factor of latents for the UNet, if the VAE's files do not have it.
   public let latentScale: Float
-  /// Whether there are models of both predictions, which only the UNet's answer tells apart.
+  /// Whether models of both prediction types exist, so that the type must be found by a call of the UNet.
   public let isPredictionProbed: Bool
-  /// Whether an empty negative prompt is a text encoding of zeros instead of that of an empty text.
+  /// Whether an empty negative prompt is encoded as zeros instead of as an empty text.
   public let zeroesEmptyNegative: Bool
-  /// Eleven sigmas that were measured on the family, from the highest, for the schedule of Sabour et al. 2024,
-  /// arXiv:2404.14507; nothing where those of Stable Diffusion 1.x are taken.
+  /// The eleven sigmas of the family for the schedule of Sabour et al. 2024, arXiv:2404.14507, in descending order; nil to
+  /// use those of Stable Diffusion 1.x.
   public let alignedSteps: [Double]?
 
   /// The heads of a transformer.
   public enum Heads: Hashable, Sendable {
-    /// So many, whatever the channels.
+    /// This many heads, for any number of channels.
     case count(Int)
-    /// So many channels each.
+    /// Heads of this many channels.
     case width(Int)
   }
 
-  /// A part of the vector that is added to the timestep's embedding; numbers are embedded as timesteps are.
+  /// A part of the vector that is added to the timestep's embedding. Numbers are embedded like timesteps.
   public enum VectorPart: Hashable, Sendable {
     /// The encoding of the text as a whole.
     case pooledText
-    /// Height and width of the picture before it was scaled for training: here those of the image.
+    /// The height and width of a training image before it was scaled; in generation, those of the image.
     case originalSize
-    /// What was cut off above and on the left: nothing here.
+    /// How much a training image was cropped at the top and the left; in generation, zero.
     case cropTopLeft
-    /// Height and width of the image.
+    /// The height and width of the image.
     case targetSize
-    /// How much people like the picture.
+    /// How much people like the image.
     case aestheticScore
 
-    /// Numbers that are embedded.
+    /// How many numbers are embedded.
     public var numberCount: Int {
       switch self {
       case .pooledText: 0
@@ -56,23 +55,23 @@ public struct ModelFamily: Hashable, Sendable {
     }
   }
 
-  /// One of the family's text encoders: where it is, and what of it the UNet gets to see.
+  /// One of the family's text encoders: where it is, and which of its outputs the UNet gets.
   public struct TextEncoder: Hashable, Sendable {
     /// The folder of a diffusers model that holds it.
     let folder: String
     /// The folder with its vocabulary.
     let tokenizerFolder: String
-    /// What its names in a single file begin with.
+    /// The prefix of its names in a single file.
     let prefix: String
-    /// What they begin with where stable-diffusion.cpp has renamed them to those of the transformers library.
+    /// The prefixes of its names in files in which stable-diffusion.cpp has renamed them to those of the transformers library.
     let renamedPrefixes: [String]
-    /// How it names its tensors in a single file.
+    /// The naming of its tensors in a single file.
     package let naming: Naming
-    /// What stands after the end token of a chunk.
+    /// The tokens after the end token of a chunk.
     public let padding: Padding
-    /// Which layer's output is the encoding.
+    /// The layer whose output is the encoding.
     public let output: Output
-    /// Whether the encoding of the text as a whole, which is that of its end token, is of use.
+    /// Whether the UNet also gets the encoding of the whole text, which is that of its end token.
     public let isPooled: Bool
   }
 
@@ -84,21 +83,21 @@ public struct ModelFamily: Hashable, Sendable {
     case openCLIP
   }
 
-  /// What fills a chunk.
+  /// The token that fills a chunk.
   public enum Padding: Hashable, Sendable {
-    /// The end token, again and again.
+    /// The end token, repeated.
     case endToken
     /// The token 0.
     case zero
   }
 
-  /// The encoding of a text encoder.
+  /// The output of a text encoder that is used as the encoding.
   public enum Output: Hashable, Sendable {
-    /// As many layers before the last as the setting says, then the final norm.
+    /// The layer that the setting `clip_skip` selects, then the final norm.
     case clipSkip
-    /// The last layer but one, then the final norm.
+    /// The second to last layer, then the final norm.
     case penultimateNormed
-    /// The last layer but one, as it is.
+    /// The second to last layer, without the final norm.
     case penultimate
   }
 }
@@ -145,7 +144,7 @@ extension ModelFamily {
     vector: [.pooledText, .originalSize, .cropTopLeft, .targetSize], heads: .width(64), latentScale: 0.13025,
     isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
-  /// The refiner of Stable Diffusion XL, which finishes what another model began.
+  /// The refiner of Stable Diffusion XL, which finishes an image that another model began.
   public static let sdxlRefiner = ModelFamily(
     name: "sdxl-refiner", title: "the refiner of Stable Diffusion XL", nativeSize: 1024,
     textEncoders: [

@@ -1,3 +1,5 @@
+import TensorFiles
+
 /// How the files of one upscaler architecture name their tensors: what makes it known, and where each weight is.
 package protocol UpscalerNames: Sendable {
   /// The first layer's weight, in every naming of the architecture. The part of a name before it is the file's prefix.
@@ -35,7 +37,7 @@ package struct UpscalerFile: Sendable {
   ///   - architectures: Those that are supported, the first of which recognises the file.
   /// - Throws: `WeightError`; `unsupported` for a file that is none of them.
   package init(path: String, architectures: [any UpscalerNames.Type]) throws(WeightError) {
-    let file = try TensorFile(path: path)
+    let file = try WeightError.wrapping(try TensorFile(path: path))
     let names = file.tensors.keys
     let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
     if let kind = Self.unsupportedKind(names) {
@@ -48,7 +50,7 @@ package struct UpscalerFile: Sendable {
     let own = names.filter { $0.hasPrefix(prefix ?? "") }.map { $0.dropFirst(prefix?.count ?? 0) }
     guard let prefix, let found = architectures.lazy.compactMap({ $0.init(own) }).first else {
       throw .unsupported(
-        path: path, found: "a file with \(names.count) tensors that is no upscaler of the ESRGAN family",
+        path: path, found: "a file with \(names.count) tensors that is not an upscaler of the ESRGAN family",
         advice: advice)
     }
     self.path = path

@@ -1,10 +1,10 @@
-/// One renaming: what begins with `name` in the code begins with `fileName` in the file.
+/// One renaming: a name that begins with `name` in the code begins with `fileName` in the file.
 struct KeyRule: Sendable {
   var name: String
   var fileName: String
-  /// How the file's numbers become those of the code, where the rule names a whole tensor.
+  /// How the code's tensor is stored in the file's, if the rule names a whole tensor.
   var form: TensorForm
-  /// Renames what follows, counted from after the dot.
+  /// The rules for the rest of the name after the dot.
   var inside: [KeyRule]
 
   init(_ name: String, _ fileName: String, form: TensorForm = .whole, inside: [KeyRule] = []) {
@@ -15,13 +15,13 @@ struct KeyRule: Sendable {
   }
 }
 
-/// How a tensor of the code lies in one of the file.
+/// How a tensor of the code is stored in a tensor of the file.
 enum TensorForm: Hashable, Sendable {
-  /// They are the same.
+  /// They are equal.
   case whole
-  /// It is one of several equal parts of the file's rows.
+  /// The code's tensor is one of several equal parts of the file's rows.
   case part(Int, of: Int)
-  /// The file has its rows as columns.
+  /// The file's tensor is transposed.
   case transposed
 
   /// The shape that the file's tensor must have.
@@ -33,7 +33,7 @@ enum TensorForm: Hashable, Sendable {
     }
   }
 
-  /// The shape that the code sees; nothing where the file's tensor does not part into equal parts.
+  /// The shape of the code's tensor; nil if the file's tensor cannot be split into equal parts.
   func codeShape(_ shape: [Int]) -> [Int]? {
     switch self {
     case .whole: shape
@@ -44,27 +44,26 @@ enum TensorForm: Hashable, Sendable {
   }
 }
 
-/// Where a network's tensors are in a file: a list of rules from the names in code, which are the diffusers library's, to
-/// the names in the file.
+/// The rules that map a network's tensor names in code, which are the diffusers library's, to those in a file.
 ///
 /// Rules replace whole dotted components. The first that matches is used; a name without a rule stays as it is.
 package struct KeyMap: Sendable {
   /// What all names of the network begin with in the file.
   var prefix: String
   var rules: [KeyRule]
-  /// Beginnings of the file's names that belong to the network and are of no use here.
+  /// The prefixes of names in the file that belong to the network but are not needed.
   var unused: [String]
 
-  /// What the file calls the tensor that the code calls `name`, and how it lies in there.
-  func place(_ name: String) -> (fileName: String, form: TensorForm) {
+  /// The file's name of the tensor that the code calls `name`, and how it is stored there.
+  func location(_ name: String) -> (fileName: String, form: TensorForm) {
     let (fileName, form) = Self.rename(Substring(name), by: rules)
     return (prefix + fileName, form)
   }
 
-  /// What the file calls the tensor that the code calls `name`.
-  func fileName(_ name: String) -> String { place(name).fileName }
+  /// The file's name of the tensor that the code calls `name`.
+  func fileName(_ name: String) -> String { location(name).fileName }
 
-  /// Whether the file's `fileName` is known, and not needed for making an image.
+  /// Whether a name in the file is known but not needed.
   func isUnused(_ fileName: String) -> Bool { unused.contains { fileName.hasPrefix($0) } }
 
   private static func rename(_ name: Substring, by rules: [KeyRule]) -> (String, TensorForm) {

@@ -1,13 +1,13 @@
-/// Names in the single file that the webui loads: those of the original latent diffusion code (CompVis).
+/// The names in the single files that the webui loads, which are those of the original latent diffusion code (CompVis).
 ///
-/// That code numbers a UNet's blocks in one row, so the numbers depend on how many layers a block has.
+/// That code numbers all layers of a UNet in sequence, so the numbers depend on how many layers a block has.
 extension KeyMap {
   static let ldmUNetPrefix = "model.diffusion_model."
   static let ldmVAEPrefix = "first_stage_model."
-  /// The VAE's, and what stable-diffusion.cpp puts before the names of one that was given to it in a file of its own.
+  /// The prefix of a VAE, and the one that stable-diffusion.cpp uses for a VAE from a separate file.
   static let vaePrefixes = ["vae.", ldmVAEPrefix]
 
-  /// What training, other programs and averaging leave in a single file, outside of the three networks.
+  /// The names that training, averaging and other programs leave in a single file, outside of the three networks.
   static let ldmLeftovers = [
     "model_ema.", "betas", "alphas_cumprod", "sqrt_", "log_one_minus_alphas_cumprod", "posterior_", "logvar",
     "lvlb_weights", "cond_stage_model.logit_scale", "cond_stage_model.text_projection", "embedding_manager.",
@@ -24,8 +24,7 @@ extension KeyMap {
       KeyRule("mid_block.attentions.0", "middle_block.1"),
       KeyRule("mid_block.resnets.1", "middle_block.2", inside: ldmUNetResnet),
     ]
-    // Each block takes one number per layer and one more: for its downsampler, or for the layer that upward blocks have
-    // more than downward ones.
+    // Each block takes one number per layer and one more, for its downsampler or for the additional layer of an up block.
     let stride = structure.layersPerBlock + 1
     for block in 0..<structure.blockCount {
       let down = "down_blocks.\(block)"
@@ -45,9 +44,9 @@ extension KeyMap {
           KeyRule("\(up).attentions.\(layer)", "output_blocks.\(number).1"),
         ]
       }
-      // The upsampler comes after the last layer's attention, where there is one.
-      let place = structure.hasAttention[structure.blockCount - 1 - block] ? 2 : 1
-      rules.append(KeyRule("\(up).upsamplers.0.conv", "output_blocks.\(stride * (block + 1) - 1).\(place).conv"))
+      // The upsampler comes after the last layer's attention, if there is one.
+      let index = structure.hasAttention[structure.blockCount - 1 - block] ? 2 : 1
+      rules.append(KeyRule("\(up).upsamplers.0.conv", "output_blocks.\(stride * (block + 1) - 1).\(index).conv"))
     }
     return KeyMap(prefix: ldmUNetPrefix, rules: rules, unused: [])
   }
@@ -57,11 +56,11 @@ extension KeyMap {
     KeyRule("norm2", "out_layers.0"), KeyRule("conv2", "out_layers.3"), KeyRule("conv_shortcut", "skip_connection"),
   ]
 
-  /// The VAE's decoder; `prefix` is empty in files that hold a VAE alone.
+  /// The VAE's decoder; `prefix` is empty in files with only a VAE.
   static func ldmVAE(prefix: String, _ structure: BlockStructure) -> KeyMap {
     var rules = ldmVAEMiddle("decoder")
     for block in 0..<structure.blockCount {
-      // Numbered by resolution, finest first, whichever way the data flows.
+      // Both halves number their blocks by resolution, the finest first.
       let up = "decoder.up.\(structure.blockCount - 1 - block)"
       for layer in 0...structure.layersPerBlock {
         rules.append(
@@ -72,7 +71,7 @@ extension KeyMap {
     return KeyMap(prefix: prefix, rules: rules, unused: vaeUnused(prefix: prefix))
   }
 
-  /// The VAE's encoder; `prefix` is empty in files that hold a VAE alone.
+  /// The VAE's encoder; `prefix` is empty in files with only a VAE.
   static func ldmVAEEncoder(prefix: String, _ structure: BlockStructure) -> KeyMap {
     var rules = ldmVAEMiddle("encoder")
     for block in 0..<structure.blockCount {
@@ -85,7 +84,7 @@ extension KeyMap {
     return KeyMap(prefix: prefix, rules: rules, unused: [])
   }
 
-  /// What both halves have in common.
+  /// The rules that both halves share.
   private static func ldmVAEMiddle(_ half: String) -> [KeyRule] {
     [
       KeyRule("\(half).conv_norm_out", "\(half).norm_out"),

@@ -1,7 +1,6 @@
-/// Names of OpenCLIP's text encoders, as single files of Stable Diffusion 2.x and XL have them.
+/// The names of OpenCLIP's text encoders, which single files of Stable Diffusion 2.x and XL have.
 ///
-/// Queries, keys and values are thirds of one matrix there, and the projection of the whole text is multiplied from the
-/// right.
+/// There, queries, keys and values are thirds of one matrix, and the text projection is transposed.
 extension KeyMap {
   static func openCLIP(prefix: String) -> KeyMap {
     KeyMap(
@@ -15,7 +14,7 @@ extension KeyMap {
         KeyRule("final_layer_norm", "ln_final"),
         KeyRule("text_projection.weight", "text_projection", form: .transposed),
       ],
-      // What belongs to the encoder of images, to training, or is a table that follows from its size.
+      // The image encoder, a value of the training, and a mask that can be computed.
       unused: ["attn_mask", "logit_scale", "text_projection", "visual."].map { prefix + $0 })
   }
 

@@ -1,25 +1,28 @@
-/// Where a single file keeps a checkpoint's networks: under the names of the original latent diffusion code, or those to
-/// which stable-diffusion.cpp renames text encoders and VAEs.
+import TensorFiles
+
+/// The names of a model's networks in a single file: those of the original latent diffusion code, or those to which
+/// stable-diffusion.cpp renames text encoders and VAEs.
 ///
-/// Renamed text encoders all have the names of the transformers library, so that Stable Diffusion 1.x, 2.x and the refiner
-/// of XL begin alike: shapes tell them apart. Facts: `name_conversion.cpp` and `model.cpp` of stable-diffusion.cpp.
+/// Renamed text encoders all have the names of the transformers library, so the prefixes of Stable Diffusion 1.x, 2.x and the
+/// refiner of XL are the same, and shapes tell them apart. Source: `name_conversion.cpp` and `model.cpp` of
+/// stable-diffusion.cpp.
 struct SingleFileNames {
   let family: ModelFamily
-  /// Whether the file looks like one of Stable Diffusion 2.x as much.
+  /// Whether the file might as well be one of Stable Diffusion 2.x.
   let isFamilyGuessed: Bool
-  /// Where the text encoders' tensors are, in the order of the family's.
+  /// The key maps of the text encoders, in the order of the family's.
   private(set) var textEncoders: [KeyMap] = []
-  /// What the VAE's names begin with.
+  /// The prefix of the VAE's names.
   let vaePrefix: String
-  /// Beginnings of all names that belong to the networks, and of known leftovers.
+  /// The prefixes of all names that belong to the networks, and of known leftovers.
   private(set) var known: [String]
 
-  /// Looks at the names and shapes of a file's tensors.
+  /// Reads the names and shapes of a file's tensors.
   ///
-  /// Throws `WeightError.unsupported` for what is no checkpoint, and `.unreadable` for one without a text encoder.
+  /// Throws `WeightError.unsupported` for a file that is not a whole model, and `.file` for one without a text encoder.
   init(_ file: TensorFile) throws(WeightError) {
     let tensors = file.tensors
-    try CheckpointLayout.requireCheckpoint(tensors.keys, path: file.path)
+    try ModelLayout.requireModel(tensors.keys, path: file.path)
     (family, isFamilyGuessed) = Self.family(file)
     vaePrefix = Self.vaePrefix(tensors) ?? KeyMap.ldmVAEPrefix
     known = [KeyMap.ldmUNetPrefix] + KeyMap.vaePrefixes + KeyMap.ldmLeftovers
@@ -33,8 +36,10 @@ struct SingleFileNames {
       }
       let names = Self.names(tensors, under: encoder.prefix)
       guard !names.isEmpty else {
-        throw .unreadable(
-          path: file.path, reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint")
+        throw .file(
+          .unreadable(
+            path: file.path,
+            reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint"))
       }
       known.append(encoder.prefix)
       switch encoder.naming {
@@ -44,18 +49,18 @@ struct SingleFileNames {
     }
   }
 
-  /// What the names of the file's VAE begin with; nothing without one, or with names that begin with its own parts.
-  static func vaePrefix(_ tensors: [String: WeightTensor]) -> String? {
+  /// The prefix of the file's VAE; nil without a VAE, or if its names have no prefix.
+  static func vaePrefix(_ tensors: [String: StoredTensor]) -> String? {
     KeyMap.vaePrefixes.first { has(tensors, $0) }
   }
 
-  /// The names that begin with `prefix`, without it.
-  static func names(_ tensors: [String: WeightTensor], under prefix: String) -> [Substring] {
+  /// The names that begin with `prefix`, with the prefix removed.
+  static func names(_ tensors: [String: StoredTensor], under prefix: String) -> [Substring] {
     tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
-  /// Whether names begin with `prefix`; a number that renaming leaves where it was does not count.
-  private static func has(_ tensors: [String: WeightTensor], _ prefix: String) -> Bool {
+  /// Whether any name begins with `prefix`. `logit_scale` does not count, because renaming leaves it where it was.
+  private static func has(_ tensors: [String: StoredTensor], _ prefix: String) -> Bool {
     tensors.keys.contains { $0.hasPrefix(prefix) && !$0.hasSuffix(".logit_scale") }
   }
 
@@ -66,7 +71,7 @@ struct SingleFileNames {
     func has(_ encoder: ModelFamily.TextEncoder) -> Bool {
       ([encoder.prefix] + encoder.renamedPrefixes).contains { Self.has(tensors, $0) }
     }
-    // An encoder of XL stands where the one of another family may stand, so those with more encoders come first.
+    // An encoder of XL may have the prefix of another family's encoder, so families with more encoders come first.
     let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
     let complete = families.filter { $0.textEncoders.allSatisfy(has) }
     if complete.count < 2 || complete[0].textEncoders.count > 1 {
@@ -82,19 +87,19 @@ struct SingleFileNames {
     return (isOpenCLIP ? .sd2 : .sd1, false)
   }
 
-  /// Whether the one text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x; nothing
-  /// where the file does not tell.
+  /// Whether the only text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x; nil if
+  /// it cannot be determined.
   private static func isOpenCLIP(_ file: TensorFile) -> Bool? {
     let tensors = file.tensors
     let signs = [".self_attn.in_proj.weight", "cond_stage_model.model.logit_scale"]
     if tensors.keys.contains(where: { name in signs.contains { name.hasSuffix($0) } }) { return true }
     let width = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }?.value.shape.last
     if width == 1024 { return true }
-    // The transformers library once kept the numbers of the positions beside them. In other containers an encoder under these
-    // names is that of 1.x.
+    // The transformers library once stored the position ids. In other containers than GGUF, an encoder with these names is
+    // that of 1.x.
     if tensors.keys.contains(where: { $0.hasSuffix(".embeddings.position_ids") }) { return false }
     guard file.container == .gguf else { return false }
-    // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, in files that still tell one from the other.
+    // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, unless the file drops dimensions of 1.
     func ranks(_ ending: String) -> [Int] {
       tensors.filter { $0.key.hasPrefix(KeyMap.ldmUNetPrefix) && $0.key.hasSuffix(ending) }.map(\.value.shape.count)
     }
@@ -102,7 +107,7 @@ struct SingleFileNames {
     if ranks(".skip_connection.weight").contains(4), !projections.isEmpty, projections.allSatisfy({ $0 == 2 }) {
       return true
     }
-    // OpenCLIP projects the text as a whole, though nothing uses it here; CLIP ViT-L does in files of its own at most.
+    // OpenCLIP has a text projection, even though it is not used here. CLIP ViT-L has one only in separate files.
     if width != 768, tensors.keys.contains(where: { $0.contains(".transformer.") && $0.contains("text_projection") }) {
       return true
     }

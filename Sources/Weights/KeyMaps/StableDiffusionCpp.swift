@@ -1,6 +1,8 @@
-/// Names of text encoders as stable-diffusion.cpp writes them: those of the transformers library, whatever they were.
+import TensorFiles
+
+/// The names of text encoders in files of stable-diffusion.cpp: those of the transformers library, whatever they were before.
 extension KeyMap {
-  /// What it leaves of an OpenCLIP encoder outside of the names that it changes.
+  /// The names of an OpenCLIP encoder that it does not rename.
   static let renamedLeftovers = [
     "cond_stage_model.model.", "cond_stage_model.1.model.", "cond_stage_model.1.logit_scale",
     "cond_stage_model.visual.",
@@ -9,8 +11,8 @@ extension KeyMap {
 
   /// A text encoder whose names begin with `prefix`.
   ///
-  /// Queries, keys and values of an OpenCLIP encoder are three matrices, as older versions split them, or one.
-  static func renamedTextEncoder(prefix: String, tensors: [String: WeightTensor]) -> KeyMap {
+  /// The queries, keys and values of an OpenCLIP encoder are three matrices, which older versions write, or one.
+  static func renamedTextEncoder(prefix: String, tensors: [String: StoredTensor]) -> KeyMap {
     let names = SingleFileNames.names(tensors, under: prefix)
     var keyMap = textEncoder(prefix: prefix, names: names)
     if names.contains(where: { $0.hasSuffix(".self_attn.in_proj.weight") }) {
@@ -26,12 +28,12 @@ extension KeyMap {
     return keyMap
   }
 
-  /// Whether the projection of a text as a whole is multiplied from the right, as OpenCLIP keeps it.
+  /// Whether the text projection is transposed, as OpenCLIP stores it.
   ///
-  /// The name is the same for that of the transformers library. Where the shape does not tell, it is OpenCLIP's, as in
-  /// the checkpoints that people convert, but for encoders that were files of their own.
+  /// The transformers library uses the same name for its own. If the shape does not tell them apart, it is OpenCLIP's, as in
+  /// the single files that people convert, except for encoders that were separate files.
   private static func isProjectionOpenCLIP(
-    _ projection: WeightTensor, prefix: String, _ tensors: [String: WeightTensor]
+    _ projection: StoredTensor, prefix: String, _ tensors: [String: StoredTensor]
   ) -> Bool {
     let width = tensors[prefix + "text_model.final_layer_norm.weight"]?.elementCount
     if projection.shape.count == 2, projection.shape[0] != projection.shape[1] { return projection.shape[0] == width }

@@ -1,8 +1,8 @@
-import JSON
+import Text
 
 /// A tensor that a network needs.
 public struct ExpectedTensor: Hashable, Sendable {
-  /// The name in code, which is the diffusers library's, counted from the network's root.
+  /// The name in code, relative to the network's root. It is the diffusers library's name.
   public var name: String
   /// Sizes in row-major order.
   public var shape: [Int]
@@ -14,23 +14,23 @@ public struct ExpectedTensor: Hashable, Sendable {
   }
 }
 
-/// What is wrong with the set of tensors of a model; names are the file's own.
+/// What is wrong with the set of tensors of a model. Names are those in the file.
 public struct WeightAudit: Hashable, Sendable {
   /// One tensor and what is wrong with it.
   public enum Finding: Hashable, Sendable {
-    /// The network needs it, the file does not have it.
+    /// The network needs the tensor, but the file does not have it.
     case missing(name: String, shape: [Int])
-    /// The file has it in another shape than the network needs.
+    /// The file has the tensor, but not with the shape that the network needs.
     case misshapen(name: String, found: [Int], expected: [Int])
-    /// The network needs weights there, the file has something else.
+    /// The network needs weights, but the tensor has another type of elements.
     case elementType(name: String, found: String)
-    /// The file has it and nothing is known that would read it.
+    /// The file has the tensor, but no known network reads it.
     case unread(name: String, shape: [Int])
   }
 
-  /// The file or folder that was looked at.
+  /// The file or folder that was audited.
   public var path: String
-  /// Missing tensors first, then misshapen, wrongly typed and unread ones, each kind in the order of names.
+  /// Missing tensors first, then misshapen, wrongly typed and unread ones, each group sorted by name.
   public var findings: [Finding]
 
   /// Whether nothing is wrong.
@@ -46,7 +46,7 @@ public struct WeightAudit: Hashable, Sendable {
     if !isClean { throw .audit(self) }
   }
 
-  /// The findings of both, under this one's path.
+  /// The findings of both, with the path of this one.
   package func merged(with other: WeightAudit) -> WeightAudit {
     WeightAudit(path: path, findings: findings + other.findings)
   }
@@ -75,14 +75,14 @@ extension WeightAudit.Finding: CustomStringConvertible {
     case .missing(let name, let shape): "missing: \(name) \(shape)"
     case .misshapen(let name, let found, let expected): "wrong shape: \(name) is \(found), expected \(expected)"
     case .elementType(let name, let found):
-      "wrong type: \(name.abridged) holds \(found), which is no supported type of weights"
+      "wrong type: \(name.abridged) holds \(found), which is not a supported type of weights"
     case .unread(let name, let shape): "not read by anything: \(name.abridged) \(shape)"
     }
   }
 }
 
 extension WeightAudit: CustomStringConvertible {
-  /// A summary and the first findings, a line each.
+  /// A summary and the first findings, one per line.
   public var description: String {
     let limit = 20
     guard !isClean else { return "\(path): all tensors are as expected" }

@@ -1,10 +1,12 @@
-/// A place in a network's tree of names, from which layers pull their weights.
+import TensorFiles
+
+/// A prefix in a network's tree of names, from which a layer reads its weights.
 ///
 ///     let norm1 = try GroupNorm(scope["norm1"], channels: channels)
 public struct WeightScope: Sendable {
   /// The network that the scope is a part of.
   public let store: WeightStore
-  /// The dotted name of the place, in code's names; empty at the network's root.
+  /// The dotted prefix, in the names of the code; empty at the network's root.
   public let path: String
 
   init(store: WeightStore, path: String) {
@@ -12,26 +14,26 @@ public struct WeightScope: Sendable {
     self.path = path
   }
 
-  /// The scope of a child, or of a descendant by its dotted name.
+  /// The scope of a child, or of a descendant with a dotted name.
   public subscript(_ name: String) -> WeightScope { WeightScope(store: store, path: join(name)) }
 
   /// The scope of a numbered child.
   public subscript(_ index: Int) -> WeightScope { self["\(index)"] }
 
-  /// The tensor `name` of this scope, which must have `shape`; a matrix and a 1×1 convolution stand for each other.
+  /// The tensor `name` of this scope, which must have `shape`. A matrix and a 1×1 convolution are equivalent.
   ///
-  /// Throws `WeightError.missing`, `.misshapen` or `.elementType`. `WeightStore.audit(expecting:)`, done before, finds all
-  /// of these faults at once.
-  public func tensor(_ name: String, shape: [Int]) throws(WeightError) -> WeightTensor {
+  /// Throws `WeightError.missing`, `.misshapen`, or `.file` for a wrong element type. Call `WeightStore.audit(expecting:)`
+  /// before to find all such errors at once.
+  public func tensor(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
     try store.take(join(name), shape: shape)
   }
 
-  /// What adapters make of the tensor `name` of this scope; nothing where it is the file's.
+  /// The adapters' changes of the tensor `name` of this scope; nil if there are none.
   public func patch(_ name: String) -> WeightPatch? { store.patch(of: join(name)) }
 
-  /// Has `reader` read again whenever adapters change what one of the tensors `names` of this scope is.
+  /// Has `reader` reload whenever adapters change one of the tensors `names` of this scope.
   ///
-  /// The store does not keep it alive.
+  /// The store holds `reader` weakly.
   public func register(_ reader: any PatchedReader, for names: [String]) {
     store.register(reader, for: names.map(join))
   }
@@ -39,12 +41,12 @@ public struct WeightScope: Sendable {
   /// Whether the file has the tensor `name` of this scope.
   public func contains(_ name: String) -> Bool { store.shape(join(name)) != nil }
 
-  /// The shape of the tensor `name` of this scope, if the file has it.
+  /// The shape of the tensor `name` of this scope; nil if the file does not have it.
   public func shape(of name: String) -> [Int]? { store.shape(join(name)) }
 
-  /// The size that most of the tensors `names` have in `dimension`; nothing if the file has none of them.
+  /// The size that most of the tensors `names` have in `dimension`; nil if the file has none of them.
   ///
-  /// One tensor of a wrong shape then is the odd one out, instead of the measure of all others.
+  /// So if one tensor has a wrong shape, that one is reported and not all the others.
   package func commonSize(_ names: [String], dimension: Int = 0) -> Int? {
     var counts: [Int: Int] = [:]
     for name in names {

@@ -1,57 +1,58 @@
 import Synchronization
+import TensorFiles
 
-/// The tensors of one network, by the names that the code uses, and a record of which were taken.
+/// The tensors of one network by their names in code, with a record of those that were taken.
 public final class WeightStore: Sendable {
   /// The file or folder that the network came from, for messages.
   public let path: String
   private let keyMap: KeyMap
-  /// By the file's names.
-  private let tensors: [String: WeightTensor]
-  /// By the code's names.
+  /// The tensors by their names in the file.
+  private let tensors: [String: StoredTensor]
+  /// The names in code of the tensors that were taken.
   private let taken = Mutex<Set<String>>([])
-  /// What adapters change, by code's names; see `WeightStore+Patches.swift`.
+  /// The adapters' changes by names in code, see `WeightStore+Patches.swift`.
   let patches = Mutex<PatchBook>(PatchBook())
 
-  /// A network whose tensors are those of `tensors` that the key map's prefix selects.
-  init(path: String, tensors: [String: WeightTensor], keyMap: KeyMap) {
+  /// A network with the tensors whose names begin with the key map's prefix.
+  init(path: String, tensors: [String: StoredTensor], keyMap: KeyMap) {
     self.path = path
     self.keyMap = keyMap
     self.tensors = keyMap.prefix.isEmpty ? tensors : tensors.filter { $0.key.hasPrefix(keyMap.prefix) }
   }
 
-  /// The scope in which names count from the network's root.
+  /// The scope of the whole network.
   public var root: WeightScope { WeightScope(store: self, path: "") }
 
-  /// All tensors of the network's files, by the names there.
-  var byFileName: [String: WeightTensor] { tensors }
+  /// All tensors of the network by their names in the file.
+  var byFileName: [String: StoredTensor] { tensors }
 
-  /// All tensors of the network's files, also those of no use here.
-  package var all: [WeightTensor] { Array(tensors.values) }
+  /// All tensors of the network, including those that are not needed.
+  package var all: [StoredTensor] { Array(tensors.values) }
 
-  /// Throws `WeightError.changed` if a file of the network was written to since it was opened: its weights are then not
-  /// those of the digest.
-  public func requireUnchanged() throws(WeightError) {
+  /// Throws `TensorFileError.changed` if a file of the network was written to since it was opened, because its weights may
+  /// then differ from its digest.
+  public func requireUnchanged() throws(TensorFileError) {
     var files: [ObjectIdentifier: MappedFile] = [:]
     for tensor in tensors.values { files[ObjectIdentifier(tensor.file)] = tensor.file }
     for file in files.values { try file.requireUnchanged() }
   }
 
-  /// The shape of the tensor called `name` in code, if the file has it.
+  /// The shape of the tensor called `name` in code; nil if the file does not have it.
   func shape(_ name: String) -> [Int]? {
-    let (fileName, form) = keyMap.place(name)
+    let (fileName, form) = keyMap.location(name)
     return tensors[fileName].flatMap { form.codeShape($0.shape) }
   }
 
-  /// The tensor called `name` in code, noted as taken; it must have `shape`.
-  func take(_ name: String, shape: [Int]) throws(WeightError) -> WeightTensor {
-    let (fileName, form) = keyMap.place(name)
+  /// The tensor called `name` in code, which must have `shape`. It is recorded as taken.
+  func take(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
+    let (fileName, form) = keyMap.location(name)
     let fileShape = form.fileShape(shape)
     guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: fileShape) }
     guard Self.haveSameNumbers(tensor.shape, fileShape) else {
       throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: fileShape)
     }
     guard tensor.elementType.isReadable else {
-      throw .elementType(path: path, name: fileName, found: tensor.elementType.rawValue)
+      throw .file(.elementType(path: path, name: fileName, found: tensor.elementType.rawValue))
     }
     taken.withLock { _ = $0.insert(name) }
     return switch form {
@@ -61,12 +62,12 @@ public final class WeightStore: Sendable {
     }
   }
 
-  /// Compares the file with what the network needs, from its header alone: no weight is read.
+  /// Compares the tensors with those that the network needs. No weight is read.
   public func audit(expecting expected: [ExpectedTensor]) -> WeightAudit {
     var findings: [WeightAudit.Finding] = []
     var known = Set<String>()
     for tensor in expected {
-      let (fileName, form) = keyMap.place(tensor.name)
+      let (fileName, form) = keyMap.location(tensor.name)
       guard known.insert(fileName).inserted else { continue }
       if let finding = Self.finding(tensors[fileName], fileName: fileName, shape: form.fileShape(tensor.shape)) {
         findings.append(finding)
@@ -78,13 +79,13 @@ public final class WeightStore: Sendable {
     return WeightAudit(path: path, findings: findings)
   }
 
-  /// What the file has, the network is expected to need, and nobody has taken; empty once it is loaded.
+  /// The expected tensors that have not been taken; empty once the network is loaded.
   public func untaken(of expected: [ExpectedTensor]) -> [ExpectedTensor] {
     let taken = taken.withLock { $0 }
     return expected.filter { !taken.contains($0.name) }
   }
 
-  private static func finding(_ tensor: WeightTensor?, fileName: String, shape: [Int]) -> WeightAudit.Finding? {
+  private static func finding(_ tensor: StoredTensor?, fileName: String, shape: [Int]) -> WeightAudit.Finding? {
     guard let tensor else { return .missing(name: fileName, shape: shape) }
     guard haveSameNumbers(tensor.shape, shape) else {
       return .misshapen(name: fileName, found: tensor.shape, expected: shape)
@@ -92,10 +93,10 @@ public final class WeightStore: Sendable {
     return tensor.elementType.isReadable ? nil : .elementType(name: fileName, found: tensor.elementType.rawValue)
   }
 
-  /// Whether a file's tensor has the numbers that are expected, in the same order.
+  /// Whether the two shapes hold the same numbers in the same order.
   ///
-  /// Layouts and versions differ in whether a matrix is a 1×1 convolution, and some writers of GGUF leave dimensions of 1
-  /// out of a convolution's four.
+  /// Layouts and versions differ in whether a matrix is a 1×1 convolution, and some writers of GGUF drop the dimensions of
+  /// 1 from a convolution's four.
   private static func haveSameNumbers(_ found: [Int], _ expected: [Int]) -> Bool {
     found == expected || found == expected + [1, 1] || (expected.count == 4 && found == expected.filter { $0 != 1 })
   }

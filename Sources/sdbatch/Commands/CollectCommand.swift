@@ -6,11 +6,11 @@ import Sheets
 struct CollectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "collect",
-    abstract: "Bring together what the shards of a run have done: manifest and contact sheet.",
+    abstract: "Combine what the shards of a run have done: manifest and contact sheet.",
     discussion: """
-      Exit codes: 0 all images are there; 3 some jobs failed; 10 no run there; 11 another process holds the folder; 74 output \
-      could not be written; 75 images are still to be made: run their shards again. It makes no image, and may be done while \
-      shards are at work.
+      Exit codes: 0 all images exist; 3 some jobs failed; 10 not a run folder; 11 another process is using the folder; 74 output \
+      could not be written; 75 images are still to be made: run their shards again. It makes no image, and can be run while \
+      shards are running.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.")
@@ -19,7 +19,7 @@ struct CollectCommand: ParsableCommand {
   @Flag(help: "Make no contact sheet.")
   var noSheet = false
 
-  @Option(help: ArgumentHelp("Wait so long for another process to leave the folder.", valueName: "time"))
+  @Option(help: ArgumentHelp("Wait up to this long if another process is using the folder.", valueName: "time"))
   var lockWait: TimeSpan?
 
   func run() throws {

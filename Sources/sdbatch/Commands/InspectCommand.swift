@@ -4,7 +4,7 @@ import Infotext
 import JSON
 import Recipes
 import Settings
-import Weights
+import TensorFiles
 
 /// `sdbatch inspect image.png`, `sdbatch inspect model.safetensors`
 struct InspectCommand: ParsableCommand {

@@ -5,15 +5,16 @@ import JSON
 import Recipes
 import Runs
 import Settings
+import Text
 
 /// `sdbatch plan recipe.yaml`
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Show what a recipe comes to: jobs, steps, time, memory, disk and the first cells. Makes no image.",
+    abstract: "Preview a recipe: number of jobs, time, memory and disk. Makes no image.",
     discussion: """
-      Time and memory are estimated from what images of the same model, size and arithmetic took on this machine, in \
-      this folder or in runs before; without such images they are unknown.
+      Time and memory are estimated from earlier images of the same model, size and precision on this machine; without such \
+      images they are unknown.
       """)
 
   @OptionGroup var options: RecipeOptions
@@ -24,7 +25,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Threads that the run will have (default: one for each core that the process may use).")
   var threads: Int?
 
-  @Flag(help: "Write the plan into the run folder, for shards that are to work on it.")
+  @Flag(help: "Write the plan into the run folder, for shards to work on.")
   var freeze = false
 
   @Flag(help: "Print one JSON object.")
@@ -43,9 +44,9 @@ struct PlanCommand: ParsableCommand {
     let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     let engine = try Engine.forCommand(threads: threads)
-    if freeze { try SharedPlan.freeze(plan, of: recipe, seeds, in: folder, engine) }
+    if freeze { try plan.freeze(seeds, in: folder, engine) }
     let estimate = try PlanEstimate(plan, in: folder, engine)
-    // A place in brackets is a value of an axis, which the cells show.
+    // A key with an index in brackets is a value of an axis, which the cells show.
     let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
     if json {
       Console.output(value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
@@ -91,11 +92,9 @@ struct PlanCommand: ParsableCommand {
 
   /// "00003  cfg_scale=7 sampler_name=Euler a  20 steps, 512x512".
   private static func line(_ job: Job) -> String {
-    let number = String(job.index)
-    let padding = String(repeating: "0", count: max(5 - number.count, 0))
     let axes = job.axes.map { "\($0.name)=\($0.title)" }.joined(separator: "  ")
     let settings = job.settings
     let size = "\(settings.finalWidth)x\(settings.finalHeight)"
-    return "\(padding)\(number)  \(axes)\(axes.isEmpty ? "" : "  ")\(settings.allSteps) steps, \(size)"
+    return "\(job.index.padded(to: 5))  \(axes)\(axes.isEmpty ? "" : "  ")\(settings.allSteps) steps, \(size)"
   }
 }

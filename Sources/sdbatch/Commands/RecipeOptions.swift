@@ -4,7 +4,7 @@ import Foundation
 import Recipes
 import Runs
 
-/// What the commands that read a recipe have in common.
+/// The arguments of the commands that read a recipe.
 struct RecipeOptions: ParsableArguments {
   @Argument(help: "The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both.")
   var recipe: String
@@ -25,13 +25,13 @@ struct RecipeOptions: ParsableArguments {
     if output?.isEmpty == true { throw ValidationError("--output takes a path") }
   }
 
-  /// Reads the recipe and tells its warnings.
+  /// Reads the recipe and prints its warnings.
   func read() throws -> Recipe {
     let short = [("precision", precision), ("memory_limit", memoryLimit)]
     return try Self.read(recipe, overrides: overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } })
   }
 
-  /// Reads a recipe and tells its warnings.
+  /// Reads a recipe and prints its warnings.
   static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
     let recipe = try RecipeReader(environment: .ofProcess).read(path: path, overrides: overrides)
     for warning in recipe.warnings { Console.diagnostics("\(warning)") }
@@ -43,7 +43,7 @@ struct RecipeOptions: ParsableArguments {
 }
 
 extension PlanningEnvironment {
-  /// What this process finds, taken once: a run that goes past midnight stays one run.
+  /// The environment of this process, read once, so that a run past midnight stays one run.
   static let ofProcess = PlanningEnvironment(
     variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
 }

@@ -12,12 +12,12 @@ import Settings
 struct ReproduceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reproduce",
-    abstract: "Make an image again from the text inside, and compare the pixels. Writes nothing.",
+    abstract: "Make an image again from the text in it, and compare the pixels. Writes nothing.",
     discussion: """
       The model is the one that the text names by name and hash: it is looked for where the image's run found it, beside \
       the image and in the current folder, in models/ there, and in the folders of $SDBATCH_MODELS. On the same \
       instruction set and precision the pixels are equal; a text that names no precision is taken for fp32. Exit codes: 0 \
-      equal; 3 different; 10 the image has no text, or one that does not suffice, or the model or a network of its prompts is not there.
+      equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 
   @Argument(help: "A PNG image with the webui's text.")
@@ -68,23 +68,23 @@ struct ReproduceCommand: ParsableCommand {
     if comparison != .equal(count: picture.image.pixels.count) { throw ExitStatus.someJobsFailed }
   }
 
-  /// What a difference may come from.
+  /// Prints what may have caused a difference.
   private func explain(_ comparison: PictureComparison, _ picture: PictureFile, _ ingredients: JobIngredients) {
     guard case .different = comparison else { return }
     if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
     }
     if let program = picture.settings.program, program != "sdbatch \(SDBatch.version)" {
-      Console.error("note: it was made by \(program), whose arithmetic may differ in the last bits")
+      Console.error("note: it was made by \(program), whose results may differ in the last bits")
     }
   }
 
-  /// The settings as a recipe would give them: with every value checked, and models that were found.
+  /// The settings with every value checked as in a recipe, and the models that were found.
   private func parameters(_ picture: PictureFile, _ engine: Engine) throws -> ImageSettings {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(picture: picture, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
-    // A picture that names no precision was made by others: the reference comes nearest to any of them.
+    // An image without a precision was made by another program: fp32 comes nearest to any of them.
     if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
@@ -94,7 +94,7 @@ struct ReproduceCommand: ParsableCommand {
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
       throw PictureError.severalPictures(plan.count)
     }
-    // What the prompts name may be elsewhere than beside the image.
+    // The networks in the prompts may not be next to the image.
     return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
   }
 
@@ -111,7 +111,7 @@ struct ReproduceCommand: ParsableCommand {
         }
       }
     } catch {
-      // Settings that a recipe may have and the engine cannot follow are the text's fault.
+      // Settings that the engine cannot follow come from the text.
       guard !(error is any InputFailure) || error is PromptError else { throw error }
       throw PictureError.notMade(path: image, reason: "\(error)")
     }
@@ -130,13 +130,13 @@ struct ReproduceCommand: ParsableCommand {
   }
 }
 
-/// How a picture that was made again compares with the one in the file.
+/// How an image that was made again compares with the one in the file.
 enum PictureComparison: Equatable, CustomStringConvertible {
-  /// All of so many values are the same.
+  /// All values are equal; their number.
   case equal(count: Int)
-  /// So many of all values differ, by at most so much.
+  /// How many of all values differ, and by how much at most.
   case different(Int, count: Int, largest: Int)
-  /// The file's picture has the first size, its settings make the second.
+  /// The file's image has the first size, its settings result in the second.
   case sizes(String, String)
 
   init(_ a: RGBImage, _ b: RGBImage) {

@@ -10,8 +10,8 @@ struct SDBatch: ParsableCommand {
     commandName: "sdbatch",
     abstract: "Make a grid of Stable Diffusion images from a recipe, on the CPU and offline.",
     discussion: """
-      "sdbatch recipe.yaml" is short for "sdbatch run recipe.yaml". What a run has finished it never makes again: after \
-      an interruption, or after editing the recipe, give the same command again.
+      "sdbatch recipe.yaml" is short for "sdbatch run recipe.yaml". A run never makes an image again that it has finished: after \
+      an interruption, or after editing the recipe, run the same command again.
       """,
     version: version,
     subcommands: [

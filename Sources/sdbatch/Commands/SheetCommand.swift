@@ -8,9 +8,9 @@ struct SheetCommand: ParsableCommand {
     commandName: "sheet",
     abstract: "Lay the images of a run out on labelled pages, and in index.html; the run may be going on.",
     discussion: """
-      Axes without a direction: the last of the grid runs across, the one before down, and each combination of the others has a \
-      page. What is not there yet is shown as pending, what failed with its reason. index.html is for a browser, and lays \
-      out as one likes; of the options only directions concern it.
+      By default the last axis of the grid runs across, the one before it down, and each combination of the others has a page. \
+      Pending and failed cells are marked. index.html is for a browser, where the layout can be changed; of the options it \
+      uses only the directions.
       """)
 
   /// What can be made.

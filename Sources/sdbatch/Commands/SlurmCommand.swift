@@ -92,7 +92,7 @@ struct SlurmCommand: ParsableCommand {
       Console.output(String(script.text.dropLast()))
       return
     }
-    try SharedPlan.freeze(plan, of: recipe, seeds, in: folder, engine)
+    try plan.freeze(seeds, in: folder, engine)
     try Self.submit(script.text)
   }
 

@@ -1,11 +1,12 @@
 import ArgumentParser
 import JSON
 import Runs
+import Text
 
 /// `sdbatch status DIR`
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show how a run stands, from its folder; the run may be going on.")
+    commandName: "status", abstract: "Show the state of a run, from its folder; the run may be going on.")
 
   @Argument(help: "The run folder, such as Output/fish.")
   var folder: String
@@ -23,14 +24,12 @@ struct StatusCommand: ParsableCommand {
     if let current = status.current { Console.output(Self.line(current)) }
   }
 
-  /// "at work on image 3 of 12 (job 00007): step 5 of 20, 1.25 s/step, 3m12s left".
+  /// "making image 3 of 12 (job 7): step 5 of 20, 1.25 s/step, 3m12s left".
   private static func line(_ current: CurrentImage) -> String {
-    let number = String(current.index)
-    let job = String(repeating: "0", count: max(5 - number.count, 0)) + number
     var parts = [current.stage]
     if let step = current.step, let steps = current.steps { parts = ["step \(step) of \(steps)"] }
     if let pace = current.secondsPerStep { parts.append("\(Pace.seconds(pace))/step") }
     if let left = current.secondsLeft { parts.append("\(Pace.duration(left)) left") }
-    return "at work on image \(current.number) of \(current.count) (job \(job)): \(parts.joined(separator: ", "))"
+    return "making image \(current.number) of \(current.count) (job \(current.index)): \(parts.joined(separator: ", "))"
   }
 }

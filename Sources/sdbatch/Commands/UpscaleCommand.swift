@@ -26,7 +26,7 @@ struct UpscaleCommand: ParsableCommand {
   )
   var upscaler = "Lanczos"
 
-  @Option(help: "How much larger each side is to be.")
+  @Option(help: "How many times as long each side becomes.")
   var by = 2.0
 
   @Option(help: ArgumentHelp("The size to reach, instead of a factor.", valueName: "WxH"))
@@ -77,7 +77,7 @@ struct UpscaleCommand: ParsableCommand {
       made += 1
       Console.output("\(file.target): \(large.width)x\(large.height)")
     }
-    Console.output("\(made) made, \(files.count - made) were there")
+    Console.output("\(made) made, \(files.count - made) existed")
   }
 
   private func method() throws -> ImageUpscaler.Method {

@@ -8,17 +8,17 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Read every byte of a run folder and compare it with its journal, plan and manifest.",
     discussion: """
-      Exit codes: 0 all as it should be; 3 differences, each told on a line of its own; 10 no run there; 11 a run goes on, \
+      Exit codes: 0 all as it should be; 3 differences, each on a line of its own; 10 not a run folder; 11 a run is going on, \
       which --repair and --prune do not disturb; 74 output could not be written.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.")
   var folder: String
 
-  @Flag(help: "Have damaged images made again by the next run, clear leftovers away, write the manifest anew.")
+  @Flag(help: "Let the next run make damaged images again, remove leftovers, rewrite the manifest.")
   var repair = false
 
-  @Flag(help: "Delete the images that the plan no longer asks for, and their thumbnails.")
+  @Flag(help: "Delete the images that are not in the current recipe, and their thumbnails.")
   var prune = false
 
   @Flag(help: "Print one JSON object.")
@@ -39,7 +39,7 @@ struct VerifyCommand: ParsableCommand {
       Console.output(JSONValue.object(members + [more]).jsonText)
     } else {
       for finding in verification.findings { Console.output(finding.text) }
-      for file in pruned { Console.output("\(file): deleted, the plan no longer asks for it") }
+      for file in pruned { Console.output("\(file): deleted, it is not in the current recipe") }
       Console.output(verification.summary)
     }
     if !verification.isClean { throw ExitStatus.difference }

@@ -10,22 +10,22 @@ import Settings
 struct WhyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "why",
-    abstract: "Tell why the next run would make a job's picture, or skip it.",
+    abstract: "Explain why the next run would make or skip a job.",
     discussion: """
-      The jobs are those of the folder's plan, or with --recipe those that this recipe would plan there; what they are \
-      made from is looked up as it is now. Without JOB, all that would run are told.
+      The jobs are those of the folder's plan, or with --recipe those that this recipe would plan there; models are looked at \
+      as they are now. Without JOB, all jobs that would run are listed.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.")
   var folder: String
 
-  @Argument(help: "A job: its place in the plan, the first digits of its identity, or the name of its image.")
+  @Argument(help: "A job: its number in the plan, the first digits of its identity, or the name of its image.")
   var job: String?
 
-  @Option(help: "A recipe, to be told what it would run.")
+  @Option(help: "Explain what this recipe would run.")
   var recipe: String?
 
-  @Option(help: "How many jobs to tell of.")
+  @Option(help: "How many jobs to list.")
   var jobs = 20
 
   @Flag(help: "Print one JSON object.")
@@ -60,11 +60,12 @@ struct WhyCommand: ParsableCommand {
     }
     for reason in running.prefix(jobs) { Console.output(reason.text) }
     if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
-    Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs would run, the others are there")
+    Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, the others exist")
   }
 
-  /// The jobs with what they would be made from now; and why that could not be told of some.
-  private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [PlannedJob], problems: [String]) {
+  /// The jobs with what they would be made from now, and why that is unknown for some.
+  private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [IdentifiedJob], problems: [String])
+  {
     var problems: [String] = []
     var known: [ImageSettings.IngredientsKey: Result<JobIngredients, any Error>] = [:]
     func ingredients(_ settings: ImageSettings) -> JobIngredients? {
@@ -82,13 +83,13 @@ struct WhyCommand: ParsableCommand {
       var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
       let plan = try Plan(recipe: try RecipeOptions.read(recipe), environment: .ofProcess, seeds: &seeds)
       let jobs = plan.jobs.compactMap { job in
-        ingredients(job.settings).map { PlannedJob(id: JobID(job.settings, $0), job: job, ingredients: $0) }
+        ingredients(job.settings).map { IdentifiedJob(id: JobID(job.settings, $0), job: job, ingredients: $0) }
       }
       return (jobs, problems)
     }
-    let jobs = try FrozenPlan.read(folder).jobs.map { planned in
+    let jobs = try PlanFile.read(folder).jobs.map { planned in
       guard let now = ingredients(planned.job.settings) else { return planned }
-      return PlannedJob(id: JobID(planned.job.settings, now), job: planned.job, ingredients: now)
+      return IdentifiedJob(id: JobID(planned.job.settings, now), job: planned.job, ingredients: now)
     }
     return (jobs, problems)
   }

@@ -27,7 +27,7 @@ import Testing
     var random = RandomSettings(seed: 1)
     var values: [String: Set<String>] = [:]
     for _ in 0..<100 {
-      for child in Mirror(reflecting: random.next(.euler)).children {
+      for child in Mirror(reflecting: random.next(.euler).base).children {
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }

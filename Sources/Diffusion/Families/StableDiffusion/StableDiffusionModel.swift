@@ -2,6 +2,7 @@ import Crypto
 import Networks
 import Sampling
 import Settings
+import TensorFiles
 import Tensors
 import Text
 import Tokenization
@@ -41,13 +42,13 @@ struct StableDiffusionModel: DiffusionModel {
   var familyTitle: String { archive.family.title }
   var familyRemark: String? { archive.familyRemark }
 
-  func sha256(_ digests: DigestCache) throws(WeightError) -> String { try archive.sha256(digests) }
+  func sha256(_ digests: DigestCache) throws(TensorFileError) -> String { try archive.sha256(digests) }
 
   func check(hasSeparateVAE: Bool) throws(WeightError) {
     try archive.audit(vae: hasSeparateVAE ? .separate : .own).check()
   }
 
-  func requireUnchanged() throws(WeightError) { try archive.requireUnchanged() }
+  func requireUnchanged() throws(TensorFileError) { try archive.requireUnchanged() }
 
   // MARK: Latents
 

@@ -1,0 +1,101 @@
+import Prompts
+import Settings
+
+/// A value that a recipe gives to a key, read and checked: that of a setting, or of what a cell's prompts are made from.
+enum KeyValue: Hashable, Sendable {
+  case setting(SettingValue)
+  case styles([PromptStyle])
+  /// In pixels.
+  case size(_ width: Int, _ height: Int)
+  /// A change of the prompts, and the axis that makes it.
+  case edit(PromptEdit, SourcePosition)
+  /// A combination of a matrix, by its number.
+  case combination(PromptMatrix, Int)
+
+  static func text(_ text: String) -> KeyValue { .setting(.text(text)) }
+  static func integer(_ integer: Int64) -> KeyValue { .setting(.integer(integer)) }
+  static func number(_ number: Double) -> KeyValue { .setting(.number(number)) }
+  static func flag(_ flag: Bool) -> KeyValue { .setting(.flag(flag)) }
+  static func choice(_ name: String) -> KeyValue { .setting(.choice(name)) }
+  static let null = KeyValue.setting(.null)
+
+  /// Whether a cell that ended up with `resolved` has what `self` asks for.
+  func matches(_ resolved: KeyValue) -> Bool {
+    guard case .setting(let value) = self, case .setting(let found) = resolved else { return self == resolved }
+    return value.matches(found)
+  }
+
+  var asText: String {
+    guard case .setting(.text(let text)) = self else { mismatch("text") }
+    return text
+  }
+
+  var asInteger: Int64 {
+    guard case .setting(.integer(let integer)) = self else { mismatch("a whole number") }
+    return integer
+  }
+
+  var asNumber: Double {
+    guard case .setting(.number(let number)) = self else { mismatch("a number") }
+    return number
+  }
+
+  var asSampler: (SamplerID, ScheduleID?) {
+    guard case .setting(.sampler(let sampler, let schedule)) = self else { mismatch("a sampler") }
+    return (sampler, schedule)
+  }
+
+  var asSchedule: ScheduleID {
+    guard case .setting(.schedule(let schedule)) = self else { mismatch("a schedule") }
+    return schedule
+  }
+
+  /// Nil if the second pass has the first one's.
+  var asOtherSampler: (SamplerID, ScheduleID?)? { self == .null ? nil : asSampler }
+
+  /// Nil if the second pass has the first one's.
+  var asOtherSchedule: ScheduleID? { self == .null ? nil : asSchedule }
+
+  var asFlag: Bool {
+    guard case .setting(.flag(let flag)) = self else { mismatch("true or false") }
+    return flag
+  }
+
+  var asStyles: [PromptStyle] {
+    if self == .null { return [] }
+    guard case .styles(let styles) = self else { mismatch("styles") }
+    return styles
+  }
+
+  var asSize: (width: Int, height: Int) {
+    guard case .size(let width, let height) = self else { mismatch("a size") }
+    return (width, height)
+  }
+
+  var asEdit: PlacedEdit {
+    guard case .edit(let edit, let position) = self else { mismatch("an edit") }
+    return PlacedEdit(edit: edit, position: position)
+  }
+
+  var asCombination: MatrixCombination {
+    guard case .combination(let matrix, let number) = self else { mismatch("a combination") }
+    return MatrixCombination(matrix: matrix, number: number)
+  }
+
+  private func mismatch(_ expected: String) -> Never {
+    preconditionFailure("a recipe key was given \(self) although its kind reads \(expected)")
+  }
+}
+
+/// A key with the value that the recipe gives to it.
+public struct Setting: Sendable {
+  /// What is set.
+  public let key: RecipeKey
+  /// What it is set to, of the key's kind.
+  let value: KeyValue
+
+  init(_ key: RecipeKey, _ value: KeyValue) {
+    self.key = key
+    self.value = value
+  }
+}

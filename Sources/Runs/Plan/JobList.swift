@@ -1,0 +1,131 @@
+import Settings
+
+/// The jobs of a run with their identities, computed once: the check before the run, the response documents and the
+/// runner share them.
+///
+/// The settings of a job are expanded again each time they are asked for. What is kept of each job is its identity and two
+/// numbers, 40 bytes, so that a million jobs fit in memory.
+public struct JobList {
+  /// The jobs in written order; every walk expands them again.
+  public let jobs: AnySequence<Job>
+  /// The identity of each job.
+  public private(set) var ids: [JobID] = []
+  /// What the jobs are made from, each once, in order of first use.
+  private(set) var ingredients: [JobIngredients] = []
+  /// By job, the index of what it is made from in `ingredients`.
+  private var groups: [Int32] = []
+  /// By job, the index of the first job with the same identity; most are their own.
+  private(set) var firsts: [Int32] = []
+  /// By index in `ingredients`, the batch of work that those jobs belong to; batches are done in ascending order.
+  let batches: [Int]
+
+  /// Identifies jobs; models are looked at, and nothing is written.
+  ///
+  /// - Parameters:
+  ///   - jobs: The jobs in order; every walk over them has to give the same.
+  ///   - stopRequest: Asked before each look at a model, since reading new ones takes long.
+  ///   - ingredients: Reports what a job with these settings is made from; asked once for equal keys.
+  /// - Throws: The first error that `ingredients` throws, after all jobs were looked at if that error is one of those that
+  ///   are reported together; or `StopRequested`.
+  public init(
+    _ jobs: some Sequence<Job>, stopRequest: @escaping () -> StopReason? = { nil },
+    ingredients: @escaping (ImageSettings) throws -> JobIngredients
+  ) throws {
+    self.jobs = AnySequence(jobs)
+    var lookup = IngredientsLookup(stopRequest: stopRequest, ingredients: ingredients)
+    var knownIDs: [JobID: Int32] = [:]
+    ids.reserveCapacity(jobs.underestimatedCount)
+    groups.reserveCapacity(jobs.underestimatedCount)
+    firsts.reserveCapacity(jobs.underestimatedCount)
+    for job in jobs {
+      guard let group = try lookup.group(job.settings) else { continue }
+      let id = JobID(job.settings, lookup.found[Int(group)])
+      let index = Int32(ids.count)
+      groups.append(group)
+      let first = knownIDs[id] ?? index
+      if first == index { knownIDs[id] = index }
+      firsts.append(first)
+      ids.append(id)
+    }
+    try lookup.finish()
+    self.ingredients = lookup.found
+    batches = Self.batches(lookup.found)
+  }
+
+  /// How many jobs there are; equal ones count each.
+  public var count: Int { ids.count }
+
+  /// What the job at an index is made from.
+  public func ingredients(at index: Int) -> JobIngredients { ingredients[Int(groups[index])] }
+
+  /// The batch of work that a job belongs to.
+  func batch(_ index: Int) -> Int { batches[Int(groups[index])] }
+
+  /// Whether this is the first job with its identity, which makes the image.
+  func isFirst(_ index: Int) -> Bool { Int(firsts[index]) == index }
+
+  /// Every job with its identity, in order; made one by one, since an array of them would fill the memory.
+  var identified: some Sequence<IdentifiedJob> {
+    jobs.enumerated().lazy.map { index, job in identified(job, at: index) }
+  }
+
+  /// A job of the list with its identity.
+  func identified(_ job: Job, at index: Int) -> IdentifiedJob {
+    IdentifiedJob(id: ids[index], job: job, ingredients: ingredients(at: index))
+  }
+
+  /// An engine with the precisions that these jobs run in; several are joined: `bf16, fp32`.
+  func engine(_ engine: EngineDescription) -> EngineDescription {
+    var engine = engine
+    var precisions: [String] = []
+    for ingredients in ingredients where !precisions.contains(ingredients.precision) {
+      precisions.append(ingredients.precision)
+    }
+    if !precisions.isEmpty { engine.precision = precisions.joined(separator: ", ") }
+    return engine
+  }
+}
+
+/// Finds what jobs are made from, and looks at each model once.
+private struct IngredientsLookup {
+  /// What was found, each once, in order of first use.
+  private(set) var found: [JobIngredients] = []
+  private let stopRequest: () -> StopReason?
+  private let ingredients: (ImageSettings) throws -> JobIngredients
+  private var groups: [JobIngredients: Int32] = [:]
+  private var known: [ImageSettings.IngredientsKey: Int32] = [:]
+  private var failures: [any InputFailure] = []
+
+  /// Keys hold prompts, of which a plan may have as many as jobs.
+  private static let limit = 10_000
+
+  init(stopRequest: @escaping () -> StopReason?, ingredients: @escaping (ImageSettings) throws -> JobIngredients) {
+    self.stopRequest = stopRequest
+    self.ingredients = ingredients
+  }
+
+  /// The index in `found` of what a job is made from; nil if that failed, which `finish` reports.
+  mutating func group(_ settings: ImageSettings) throws -> Int32? {
+    let key = settings.ingredientsKey
+    if let group = known[key] { return group }
+    if let reason = stopRequest() { throw StopRequested(reason) }
+    let item: JobIngredients
+    do {
+      item = try ingredients(settings)
+    } catch let error as any InputFailure where error.isReportedWithOthers {
+      failures.append(error)
+      return nil
+    }
+    let group = groups[item] ?? Int32(found.count)
+    if group == found.count {
+      groups[item] = group
+      found.append(item)
+    }
+    if known.count >= Self.limit { known.removeAll() }
+    known[key] = group
+    return group
+  }
+
+  /// Throws what failed, all of it at once.
+  func finish() throws { if !failures.isEmpty { throw InputFailures(failures) } }
+}

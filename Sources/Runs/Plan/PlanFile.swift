@@ -1,0 +1,223 @@
+import Foundation
+import JSON
+import Settings
+import Text
+
+/// What concerns a run as a whole.
+public struct RunDetails: Hashable, Sendable {
+  /// The recipe as the manifest shows it.
+  public var recipe: JSONValue
+  /// The engine that makes the images.
+  public var engine: EngineDescription
+}
+
+/// `plan.jsonl`: the jobs as they were planned when the run started, one a line, identity first.
+///
+/// The first line also has `recipe` and `engine`. A line has `ingredients` if they differ from those of the line before.
+public enum PlanFile {
+  /// Writes the plan; an equal file stays untouched.
+  ///
+  /// - Parameters:
+  ///   - jobs: Every job, in order.
+  ///   - details: Recipe and engine.
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `RunError.notWritten`.
+  static func write(
+    _ jobs: JobList, _ details: RunDetails, to folder: RunFolder, on disk: Disk
+  ) throws {
+    try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
+      try write(jobs, details, to: file)
+    }
+  }
+
+  private static func write(
+    _ jobs: JobList, _ details: RunDetails, to file: AtomicFile.Pieces
+  ) throws {
+    var writer = JSONWriter()
+    var last: JobIngredients?
+    for planned in jobs.identified {
+      append(
+        planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
+      last = planned.ingredients
+      if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
+    }
+    try writer.flush(file.write)
+  }
+
+  /// Writes seeds, recipe and plan of a run that does not begin yet, so that all shards work on them. A plan that exists is
+  /// replaced.
+  ///
+  /// - Parameters:
+  ///   - plan: What the run will do.
+  ///   - seeds: What was drawn for it.
+  ///   - engine: Makes the images.
+  ///   - folder: The run folder, whose lock is held meanwhile.
+  ///   - disk: The disk.
+  /// - Throws: `RunError`.
+  public static func freeze(
+    _ plan: RunPlan, _ seeds: some Encodable, _ engine: EngineDescription, in folder: RunFolder, on disk: Disk = Disk()
+  ) throws {
+    let lock = try RunLock(folder, on: disk)
+    defer { withExtendedLifetime(lock) {} }
+    try SeedFile.write(seeds, to: folder, on: disk)
+    let details = RunDetails(recipe: plan.recipe, engine: engine)
+    if let text = plan.recipeText {
+      try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
+        try file.write(Array(text.utf8))
+      }
+    }
+    try write(plan.jobs, details, to: folder, on: disk)
+  }
+
+  /// Writes the plan unless there is one, which must have the same jobs.
+  ///
+  /// - Parameters:
+  ///   - jobs: Every job, in order.
+  ///   - details: Recipe and engine.
+  ///   - folder: The run, which other shards may be working in.
+  ///   - disk: The disk.
+  /// - Throws: `RunError`; `otherPlan` if the folder's plan has other jobs.
+  static func settle(
+    _ jobs: JobList, _ details: RunDetails, in folder: RunFolder, on disk: Disk
+  ) throws {
+    if try AtomicFile.writeFirst(to: folder.plan, on: disk, { file in try write(jobs, details, to: file) }) {
+      return
+    }
+    var count = 0
+    var difference: Int?
+    try forEachID(in: folder) { index, id in
+      count += 1
+      if difference == nil, index >= jobs.count || jobs.ids[index] != id { difference = index }
+    }
+    if difference == nil, count < jobs.count { difference = count }
+    guard let index = difference else { return }
+    throw RunError.otherPlan(path: folder.path, problem: try describe(jobs, differingAt: index, from: folder))
+  }
+
+  /// How a job differs from the one that the folder's plan has at its index.
+  private static func describe(
+    _ jobs: JobList, differingAt index: Int, from folder: RunFolder
+  ) throws -> String {
+    guard index < jobs.count else { return "it continues after job \(index - 1), where this recipe ends" }
+    var there: IdentifiedJob?
+    try forEachJob(in: folder) { job, _ in if job.job.index == index { there = job } }
+    var queue = JobQueue(jobs, [index])
+    guard let there, let here = queue.next()?.job else { return "it ends before job \(index)" }
+    let changes = JobReasons.changes(from: there, to: here)
+    let isOfMachine = changes.allSatisfy { ["isa", "precision", "numerics"].contains($0.name) }
+    let advice = isOfMachine ? "; set SDBATCH_ISA and --precision to make all machines compute the same" : ""
+    return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
+  }
+
+  private static func append(
+    _ planned: IdentifiedJob, details: RunDetails?, showsIngredients: Bool, to writer: inout JSONWriter
+  ) {
+    writer.object { writer in
+      writer.member("id", planned.id.description)
+      writer.member("index", planned.job.index)
+      writer.key("axes")
+      writer.axes(planned.job.axes)
+      writer.key("parameters")
+      planned.job.settings.writePlanned(to: &writer)
+      if showsIngredients {
+        writer.key("ingredients")
+        writer.ingredients(planned.ingredients)
+      }
+      if let details {
+        writer.member("recipe", details.recipe)
+        writer.key("engine")
+        writer.engine(details.engine)
+      }
+    }
+    writer.endLine()
+  }
+
+  // MARK: Reading
+
+  /// Calls `body` with the index and the identity of each job, without reading the rest of its line.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - body: Takes the job's index in the plan and its identity.
+  /// - Throws: `RunError`, or what `body` throws.
+  static func forEachID(in folder: RunFolder, _ body: (_ index: Int, JobID) throws -> Void) throws {
+    let start = Array(#"{"id":""#.utf8)
+    try forEachLine(in: folder) { number, line in
+      guard line.starts(with: start),
+        let id = JobID(String(decoding: line.dropFirst(start.count).prefix(64), as: UTF8.self))
+      else { throw damage(folder, line: number) }
+      try body(number, id)
+    }
+  }
+
+  /// Reads the plan back.
+  ///
+  /// - Parameter folder: The run.
+  /// - Returns: Every job; recipe and engine, but for a plan without jobs.
+  /// - Throws: `RunError`.
+  public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [IdentifiedJob]) {
+    var jobs: [IdentifiedJob] = []
+    var details: RunDetails?
+    try forEachJob(in: folder) { job, found in
+      jobs.append(job)
+      if let found { details = found }
+    }
+    return (details, jobs)
+  }
+
+  /// Reads the plan back, one job at a time.
+  ///
+  /// - Parameters:
+  ///   - folder: The run.
+  ///   - body: Takes each job; with the first recipe and engine.
+  /// - Throws: `RunError`, or what `body` throws.
+  public static func forEachJob(
+    in folder: RunFolder, _ body: (_ job: IdentifiedJob, _ details: RunDetails?) throws -> Void
+  ) throws {
+    struct Line: Decodable {
+      var id: String
+      var index: Int
+      var axes: [AxisPosition]
+      var settings: ImageSettings
+      var ingredients: JobIngredients?
+      var engine: EngineDescription?
+
+      enum CodingKeys: String, CodingKey {
+        case id, index, axes, ingredients, engine
+        case settings = "parameters"
+      }
+    }
+    let decoder = JSONDecoder()
+    var last: JobIngredients?
+    try forEachLine(in: folder) { number, bytes in
+      guard let line = try? decoder.decode(Line.self, from: Data(buffer: bytes)), let id = JobID(line.id),
+        let ingredients = line.ingredients ?? last
+      else { throw damage(folder, line: number) }
+      last = ingredients
+      var details: RunDetails?
+      if let engine = line.engine, let recipe = (try? JSONValue(parsing: bytes))?["recipe"] {
+        details = RunDetails(recipe: recipe, engine: engine)
+      }
+      let job = Job(index: line.index, axes: line.axes, settings: line.settings)
+      try body(IdentifiedJob(id: id, job: job, ingredients: ingredients), details)
+    }
+  }
+
+  private static func forEachLine(in folder: RunFolder, _ body: (Int, UnsafeBufferPointer<UInt8>) throws -> Void) throws
+  {
+    var number = 0
+    do {
+      try FileReader.forEachLine(of: folder.plan) { _, line, _ in
+        try body(number, line)
+        number += 1
+      }
+    } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
+      throw RunError.noRun(path: folder.path)
+    }
+  }
+
+  private static func damage(_ folder: RunFolder, line: Int) -> RunError {
+    .damaged(path: folder.plan, problem: "line \(line + 1) is no job; run the recipe again to have it written anew")
+  }
+}

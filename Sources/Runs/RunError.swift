@@ -1,0 +1,46 @@
+import Foundation
+
+/// Why a run could not start or continue, or a run folder could not be read.
+public enum RunError: Error, Hashable, CustomStringConvertible {
+  /// Another process is using the run folder; `owner` is what it wrote into the lock.
+  case folderInUse(path: String, owner: String)
+  /// The system refused to write; `code` is an `errno`.
+  case notWritten(path: String, action: Disk.Action, code: Int32)
+  /// The system refused to read; `code` is an `errno`.
+  case notRead(path: String, code: Int32)
+  /// A file of the run folder is not what this program writes there.
+  case damaged(path: String, problem: String)
+  /// The run folder was removed or replaced during the run.
+  case folderLost(path: String)
+  /// The folder is not a run folder.
+  case noRun(path: String)
+  /// A shard was started with another plan than the folder's.
+  case otherPlan(path: String, problem: String)
+  /// No job of a run matches this name, or several do.
+  case noJob(name: String, problem: String)
+  /// The generator made an image of the wrong size.
+  case wrongSize(found: String, expected: String)
+
+  /// What happened, where, and what to do.
+  public var description: String {
+    switch self {
+    case .folderInUse(let path, let owner):
+      "another run is using \(path)\(owner.isEmpty ? "" : " (\(owner))"): wait for it, or choose another output folder"
+    case .notWritten(let path, let action, let code): "cannot \(action.rawValue) \(path): \(Self.text(code))"
+    case .notRead(let path, let code): "cannot read \(path): \(Self.text(code))"
+    case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
+    case .folderLost(let path):
+      "\(path) was removed or replaced during the run; what is there now was left alone: start the run again"
+    case .noRun(let path): "\(path) is not a run folder (it has no plan.jsonl)"
+    case .otherPlan(let path, let problem):
+      """
+      \(path) has another plan, and the first one counts for all shards: \(problem); choose another output folder, or, \
+      if no shard is running, write this plan there with sdbatch plan --freeze
+      """
+    case .noJob(let name, let problem): "\(name): \(problem)"
+    case .wrongSize(let found, let expected): "the image is \(found), expected \(expected)"
+    }
+  }
+
+  private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

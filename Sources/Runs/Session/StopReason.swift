@@ -1,0 +1,44 @@
+import Glibc
+
+/// Thrown through a generator to end it between two steps, because the run was asked to stop.
+public struct StopRequested: Error, Hashable {
+  /// Why.
+  public var reason: StopReason
+
+  /// A request to stop.
+  public init(_ reason: StopReason) { self.reason = reason }
+}
+
+/// Why a run ended with work left.
+public enum StopReason: Hashable, Sendable {
+  /// A signal, by number.
+  case signal(Int32)
+  /// A job failed, and the run was told to end then.
+  case failure
+  /// The time of day at which to stop.
+  case until
+  /// The run has taken as long as it may.
+  case maxTime
+
+  /// Whether somebody cancelled the run, rather than its time being over; under Slurm SIGUSR1 means the latter.
+  public var isCancelling: Bool {
+    switch self {
+    case .signal(SIGUSR1), .failure, .until, .maxTime: false
+    case .signal: true
+    }
+  }
+
+  /// What asked for the end.
+  public var text: String {
+    switch self {
+    case .signal(SIGINT): "SIGINT"
+    case .signal(SIGTERM): "SIGTERM"
+    case .signal(SIGHUP): "SIGHUP"
+    case .signal(SIGUSR1): "SIGUSR1"
+    case .signal(let number): "signal \(number)"
+    case .failure: "--fail-fast"
+    case .until: "--until"
+    case .maxTime: "--max-time"
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// The size to which the first pass is enlarged, and the part of it that is kept.
+///
+/// Sizes are the webui's: fractions of pixels are dropped, and latents have an eighth of the size, rounded down.
+public struct HiresSize: Hashable, Sendable {
+  /// In pixels, before anything is cut off; often not a multiple of 8.
+  public var width: Int
+  /// In pixels, before anything is cut off.
+  public var height: Int
+  /// Latent columns that are kept.
+  public var columns: Range<Int>
+  /// Latent rows that are kept.
+  public var rows: Range<Int>
+
+  /// Of the image, in pixels.
+  public var finalWidth: Int { 8 * columns.count }
+  /// Of the image, in pixels.
+  public var finalHeight: Int { 8 * rows.count }
+
+  /// The size of the second pass.
+  ///
+  /// - Parameters:
+  ///   - hires: If both sides are given, the image covers them and the longer side is cut off.
+  ///   - firstWidth: Of the first pass, in pixels.
+  ///   - firstHeight: Of the first pass, in pixels.
+  public init(_ hires: HiresSettings, firstWidth: Int, firstHeight: Int) {
+    let (x, y) = (hires.resizeX, hires.resizeY)
+    var surplus = (x: 0, y: 0)
+    switch (x, y) {
+    case (0, 0):
+      width = Int(Double(firstWidth) * hires.scale)
+      height = Int(Double(firstHeight) * hires.scale)
+    case (_, 0): (width, height) = (x, x * firstHeight / firstWidth)
+    case (0, _): (width, height) = (y * firstWidth / firstHeight, y)
+    default:
+      let isNarrower = Double(firstWidth) / Double(firstHeight) < Double(x) / Double(y)
+      (width, height) = isNarrower ? (x, x * firstHeight / firstWidth) : (y * firstWidth / firstHeight, y)
+      surplus = ((width - x) / 8, (height - y) / 8)
+    }
+    columns = Self.middle(width / 8, without: surplus.x)
+    rows = Self.middle(height / 8, without: surplus.y)
+  }
+
+  private static func middle(_ length: Int, without surplus: Int) -> Range<Int> {
+    let start = min(surplus / 2, length)
+    return start..<max(start, length - (surplus + 1) / 2)
+  }
+}
+
+extension HiresSize {
+  /// The first pass that the webui's first versions chose for an image: about 512x512 pixels, sides in multiples of 64.
+  public static func legacyFirstPass(width: Int, height: Int) -> (width: Int, height: Int) {
+    let scale = (512.0 * 512 / Double(width * height)).squareRoot()
+    func side(_ side: Int) -> Int { Int((scale * Double(side) / 64).rounded(.up)) * 64 }
+    return (side(width), side(height))
+  }
+}

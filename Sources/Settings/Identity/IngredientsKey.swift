@@ -1,0 +1,26 @@
+extension ImageSettings {
+  /// The settings that decide what a job is made from: jobs with equal keys have equal ingredients.
+  public struct IngredientsKey: Hashable, Sendable {
+    private let values: [SettingValue]
+
+    fileprivate init(_ settings: ImageSettings) {
+      let texts = settings.prompt + (settings.hires?.prompt ?? "")
+      let hasAdapters = !settings.adapterPlaces.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
+      values =
+        [.flag(settings.hires != nil)]
+        + SettingRow.all.compactMap { row in
+          let decides =
+            switch row.ingredients {
+            case .never: false
+            case .always: true
+            case .ofPrompts: hasAdapters
+            case .ofMemory: settings.memoryLimit != 0
+            }
+          return decides ? row.value(of: settings) : nil
+        }
+    }
+  }
+
+  /// The settings that decide what the job is made from.
+  public var ingredientsKey: IngredientsKey { IngredientsKey(self) }
+}

@@ -1,0 +1,159 @@
+import Crypto
+import JSON
+import Text
+
+/// The identity of an image: a digest of everything that affects its pixels, and of nothing else.
+public struct JobID: Hashable, Sendable, CustomStringConvertible {
+  /// The digest's bytes, eight to a word, first byte highest.
+  private let words: SIMD4<UInt64>
+
+  /// The identity of the image that these settings and these ingredients make.
+  ///
+  /// It is the SHA-256 of their canonical JSON; see `canonicalJSON`.
+  public init(_ settings: ImageSettings, _ ingredients: JobIngredients) {
+    self.init(digest: SHA256.hash(data: Self.canonicalJSON(settings, ingredients)))
+  }
+
+  /// The identity written as 64 lower-case hexadecimal digits; nil for other text.
+  public init?(_ hex: some StringProtocol) { self.init(String(hex)) }
+
+  /// The identity written as 64 lower-case hexadecimal digits; nil for other text.
+  public init?(_ hex: String) {
+    var words = SIMD4<UInt64>()
+    var count = 0
+    for byte in hex.utf8 {
+      guard count < 64, let digit = Hexadecimal.value(byte), !(UInt8(ascii: "A")...UInt8(ascii: "F") ~= byte) else {
+        return nil
+      }
+      words[count / 16] = words[count / 16] << 4 | UInt64(digit)
+      count += 1
+    }
+    guard count == 64 else { return nil }
+    self.words = words
+  }
+
+  private init(digest: SHA256Digest) {
+    var words = SIMD4<UInt64>()
+    for (index, byte) in digest.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
+    self.words = words
+  }
+
+  /// 64 lower-case hexadecimal digits.
+  public var description: String { prefix(64) }
+
+  /// The first digits of the identity.
+  ///
+  /// - Parameter count: How many, at most 64.
+  /// - Returns: Lower-case hexadecimal digits.
+  public func prefix(_ count: Int) -> String {
+    String(unsafeUninitializedCapacity: count) { buffer in
+      for index in 0..<count {
+        buffer[index] = Hexadecimal.digits[Int(words[index / 16] >> UInt64(60 - index % 16 * 4) & 15)]
+      }
+      return count
+    }
+  }
+
+  /// The digest is as good as random, so one word of it is enough for hash tables.
+  public func hash(into hasher: inout Hasher) { hasher.combine(words[0]) }
+}
+
+extension JobID {
+  /// What is digested: an object with sorted members, without white space, numbers as Python prints them, text raw.
+  ///
+  /// It holds neither names nor paths: models are there by digest. Settings that do not affect the image's pixels are left
+  /// out, so that jobs which differ in them only are one image.
+  public static func canonicalJSON(_ settings: ImageSettings, _ ingredients: JobIngredients) -> [UInt8] {
+    let image = SettingsInUse(settings, ingredients)
+    var writer = JSONWriter()
+    writer.object { writer in
+      for member in IdentityMember.ofImage { member.write(image, &writer) }
+    }
+    return writer.bytes
+  }
+}
+
+/// One member of the object that an identity is the digest of.
+struct IdentityMember: Sendable {
+  let name: String
+  /// Writes the member, or nothing if it says nothing about the image.
+  let write: @Sendable (SettingsInUse, inout JSONWriter) -> Void
+
+  /// A member that is written unless its value is nil.
+  private init(_ name: String, _ value: @escaping @Sendable (SettingsInUse) -> JSONValue?) {
+    self.name = name
+    write = { image, writer in
+      if let value = value(image) { writer.member(name, value) }
+    }
+  }
+
+  /// The member of a setting; nil if other members hold what the setting results in.
+  private init?(_ row: SettingRow) {
+    guard let member = row.effect.member else { return nil }
+    self.init(
+      member.name ?? row.key,
+      member.value ?? { image in row.value(of: image.settings).json.only(if: row.effect.applies(image)) })
+  }
+
+  /// An object of its own; left out if `isWritten` says so.
+  private init(
+    _ name: String, of members: [IdentityMember], when isWritten: @escaping @Sendable (SettingsInUse) -> Bool
+  ) {
+    self.name = name
+    write = { image, writer in
+      guard isWritten(image) else { return }
+      writer.key(name)
+      writer.object { writer in for member in members { member.write(image, &writer) } }
+    }
+  }
+
+  /// The members of an image's identity, sorted.
+  static let ofImage: [IdentityMember] = sorted(
+    rows(of: .every) + [
+      IdentityMember("embeddings") { image in
+        let embeddings = image.ingredients.embeddings
+        return JSONValue.array(embeddings.map { .string($0.sha256) }).only(if: !embeddings.isEmpty)
+      },
+      IdentityMember("isa") { .string($0.ingredients.isa) },
+      IdentityMember("loras") { $0.ingredients.loras.map(json) },
+      IdentityMember("model_family") { .string($0.ingredients.model.family) },
+      IdentityMember("numerics") { .integer(Int64($0.ingredients.numerics)) },
+      IdentityMember("vocabulary") { .string($0.ingredients.vocabularySHA256) },
+      IdentityMember("hires", of: ofSecondPass) { $0.second != nil },
+    ])
+
+  /// What the second pass does, whichever settings say so, sorted.
+  private static let ofSecondPass: [IdentityMember] = sorted(
+    rows(of: .second) + [
+      size("columns") { $0.columns.count },
+      size("first_column") { $0.columns.lowerBound },
+      size("first_row") { $0.rows.lowerBound },
+      size("height") { $0.height },
+      size("rows") { $0.rows.count },
+      size("width") { $0.width },
+      IdentityMember("loras") { image in
+        image.ingredients.hiresLoRAs.flatMap { json($0).only(if: image.sampledAgain != nil) }
+      },
+    ])
+
+  private static func rows(of pass: SettingRow.Pass) -> [IdentityMember] {
+    SettingRow.all.filter { $0.pass == pass }.compactMap(IdentityMember.init)
+  }
+
+  private static func sorted(_ members: [IdentityMember]) -> [IdentityMember] { members.sorted { $0.name < $1.name } }
+
+  private static func size(_ name: String, _ side: @escaping @Sendable (HiresSize) -> Int) -> IdentityMember {
+    IdentityMember(name) { $0.settings.hiresSize.map { .integer(Int64(side($0))) } }
+  }
+
+  @Sendable private static func json(_ loras: [LoRAIdentity]) -> JSONValue {
+    .array(
+      loras.map { lora in
+        .object(
+          (lora.rankLimit.map { [JSONMember("rank", .integer(Int64($0)))] } ?? []) + [
+            JSONMember("sha256", .string(lora.sha256)), JSONMember("te", .number(lora.textMultiplier)),
+            JSONMember("unet", .number(lora.unetMultiplier)),
+          ])
+      })
+  }
+}

@@ -1,0 +1,107 @@
+/// What decides a job's pixels besides its settings, as found when the run starts.
+public struct JobIngredients: Codable, Hashable, Sendable {
+  /// The checkpoint that is used.
+  public var model: ModelIdentity
+  /// The VAE that replaces the checkpoint's own.
+  public var vae: ModelIdentity?
+  /// The checkpoint that finishes a pass.
+  public var refiner: ModelIdentity?
+  /// The checkpoint of the second pass, if one is named.
+  public var hiresModel: ModelIdentity?
+  /// What the prompt's tags ask for, in their order; nil for a prompt without tags.
+  public var loras: [LoRAIdentity]?
+  /// The same of a second pass with a prompt of its own; nil if its prompt is the first pass's, or has no tags.
+  public var hiresLoRAs: [LoRAIdentity]?
+  /// The network that enlarges the image between its passes; nil if there is none.
+  public var upscaler: ModelIdentity?
+  /// What the prompts name, in their order: the prompt's, then the negative prompt's.
+  public var embeddings: [EmbeddingIdentity]
+  /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
+  public var vocabularySHA256: String
+  /// The precision that runs: `fp32`, `bf16` or `int8`.
+  public var precision: String
+  /// The instruction set whose kernels run, such as `avx512`.
+  public var isa: String
+  /// Raised whenever the same input may give other pixels.
+  public var numerics: Int
+  /// `small` if weights are packed to take little memory, which changes the last digits; nil if they are packed to be fast.
+  public var weightPacking: String?
+
+  /// The ingredients of a job.
+  public init(
+    model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
+    loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
+    embeddings: [EmbeddingIdentity] = [],
+    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
+  ) {
+    self.model = model
+    self.vae = vae
+    self.refiner = refiner
+    self.hiresModel = hiresModel
+    self.loras = loras
+    self.hiresLoRAs = hiresLoRAs
+    self.upscaler = upscaler
+    self.embeddings = embeddings
+    self.vocabularySHA256 = vocabularySHA256
+    self.precision = precision
+    self.isa = isa
+    self.numerics = numerics
+    self.weightPacking = weightPacking
+  }
+}
+
+extension JobIngredients {
+  /// Reads ingredients; older plans know no refiner and no adapters.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    model = try container.decode(ModelIdentity.self, forKey: .model)
+    vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
+    refiner = try container.decodeIfPresent(ModelIdentity.self, forKey: .refiner)
+    hiresModel = try container.decodeIfPresent(ModelIdentity.self, forKey: .hiresModel)
+    loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
+    hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
+    upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
+    embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
+    vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
+    precision = try container.decode(String.self, forKey: .precision)
+    isa = try container.decode(String.self, forKey: .isa)
+    numerics = try container.decode(Int.self, forKey: .numerics)
+    weightPacking = try container.decodeIfPresent(String.self, forKey: .weightPacking)
+  }
+}
+
+/// A model by its content.
+public struct ModelIdentity: Codable, Hashable, Sendable {
+  /// The file's name without its extension, or the folder's name; what infotext calls `Model`.
+  public var name: String
+  /// The absolute path; nil for the model inside the package.
+  public var path: String?
+  /// SHA-256 in lower-case hexadecimal: of the file, or of a folder's sorted list of relative paths and digests.
+  public var sha256: String
+  /// The architecture, such as `sd1`; `vae` or `taesd` for what decodes latents, `upscaler` for what enlarges images.
+  public var family: String
+
+  /// Whether it is a TAESD, a tiny replacement of a VAE.
+  public var isTiny: Bool { family == "taesd" }
+
+  /// The first ten digits of the digest, which the webui calls the model hash.
+  public var shortHash: String { String(sha256.prefix(10)) }
+
+  /// A model with this content.
+  public init(name: String, path: String?, sha256: String, family: String) {
+    self.name = name
+    self.path = path
+    self.sha256 = sha256
+    self.family = family
+  }
+}
+
+extension ModelIdentity {
+  /// What the webui calls the short title of a checkpoint.
+  package var title: String { "\(name) [\(shortHash)]" }
+
+  /// The name with the extension, which the webui uses for VAE files.
+  package var fileName: String {
+    path.map { String($0.split(separator: "/", omittingEmptySubsequences: true).last ?? "") } ?? name
+  }
+}

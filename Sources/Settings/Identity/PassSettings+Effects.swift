@@ -1,0 +1,59 @@
+/// Which settings of a sampler, a schedule and the noise affect the pixels of a pass.
+extension PassSettings {
+  /// The schedule that runs; `uniform` if the sampler has none of its own.
+  public var effectiveSchedule: ScheduleID { namedSchedule == .automatic ? .uniform : namedSchedule }
+
+  /// The schedule by name, with the sampler's own instead of `automatic`; `automatic` if the sampler has none of its own.
+  public var namedSchedule: ScheduleID { scheduler == .automatic ? sampler.defaultSchedule : scheduler }
+
+  var etaMatters: Bool { sampler.usesEta }
+
+  var churnMatters: Bool { sampler.usesChurn && sChurn != 0 }
+
+  /// Samplers that churn scale the churned noise only; the others have noise in every step.
+  var noiseScaleMatters: Bool { sampler.usesNoiseScale && (!sampler.usesChurn || sChurn != 0) }
+
+  var uniPCMatters: Bool { sampler.traits.flags.contains(.readsUniPCOptions) }
+
+  /// Whether another seed's noise is mixed into the first noise.
+  public var subseedMatters: Bool { subseedStrength != 0 }
+
+  /// Whether the first noise is that of another size, which needs at least one latent pixel.
+  public var seedResizeMatters: Bool { seedResizeFromW >= 8 && seedResizeFromH >= 8 }
+
+  /// Brownian trees grow from the seed itself; all other noise but the first comes from the shifted one.
+  var etaNoiseSeedDeltaMatters: Bool {
+    guard etaNoiseSeedDelta != 0 else { return false }
+    return switch sampler.traits.noise {
+    case .ancestral: eta != 0
+    case .churn: sChurn != 0
+    case .ddim: etaDDIM != 0
+    case .restart: steps >= 20
+    case .everyStep: true
+    case .none, .brownian: false
+    }
+  }
+
+  var scheduleMatters: Bool { !sampler.usesTimesteps }
+
+  var quantizationMatters: Bool {
+    enableQuantization && scheduleMatters && !sampler.traits.flags.contains(.quantizesTimesteps)
+  }
+
+  var discardMatters: Bool { alwaysDiscardNextToLastSigma && !sampler.discardsPenultimateSigma }
+
+  var sgmNoiseMultiplierMatters: Bool { sgmNoiseMultiplier && scheduleMatters }
+
+  var sigmaRangeMatters: Bool { scheduleMatters && effectiveSchedule.usesSigmaRange }
+
+  var rhoMatters: Bool {
+    guard scheduleMatters, rho != 0, let own = effectiveSchedule.ownRho else { return false }
+    return rho != own
+  }
+
+  var betaMatters: Bool { scheduleMatters && effectiveSchedule == .beta }
+
+  var oldSigmasMatter: Bool {
+    useOldKarrasSchedulerSigmas && sigmaRangeMatters && (sigmaMin == 0 || sigmaMax == 0)
+  }
+}

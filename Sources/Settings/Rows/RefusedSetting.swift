@@ -1,0 +1,210 @@
+import JSON
+
+/// A name that the webui or a later version knows and that recipes cannot set, so that it is refused by name and not as
+/// unknown.
+public struct RefusedSetting: Sendable {
+  /// The field or option.
+  public let name: String
+  /// Why recipes cannot set it, and what to do instead.
+  package let reason: String
+  /// Values that ask for what happens anyway, in lower case.
+  package let harmless: Set<String>
+  /// How requests treat it; nil if it is not a field of theirs.
+  package let field: Field?
+  /// The axis of the webui's X/Y/Z plot that varies it.
+  package let plot: Plot?
+
+  /// A field of requests.
+  package struct Field: Sendable {
+    package var kind: RequestFieldKind
+    package var defaults: RequestPlace.Field
+    package var use: Use
+    /// Why requests cannot set it, if the reason for recipes does not fit.
+    package var reason: String?
+    /// Whether `enable_hr` has to be set for the webui to look at it.
+    package var isOfSecondPass: Bool
+
+    init(
+      kind: RequestFieldKind, a1111: JSONValue, worker: JSONValue?, use: Use, reason: String? = nil,
+      isOfSecondPass: Bool = false
+    ) {
+      self.kind = kind
+      defaults = RequestPlace.Field(a1111: a1111, worker: worker)
+      self.use = use
+      self.reason = reason
+      self.isOfSecondPass = isOfSecondPass
+    }
+
+    /// What requests do with it.
+    package enum Use: Sendable {
+      /// They refuse it unless its value is harmless.
+      case refused
+      /// It changes no image: images are always kept, and no setting outlives its request.
+      case ignored
+      /// They read it.
+      case read
+    }
+  }
+
+  /// An axis that is refused.
+  package struct Plot: Sendable {
+    package var label: String
+    package var reason: String
+  }
+
+  private init(
+    _ name: String, _ reason: String, harmless: Set<String> = [], field: Field? = nil, plot: Plot? = nil
+  ) {
+    self.name = name
+    self.reason = reason
+    self.harmless = harmless
+    self.field = field
+    self.plot = plot
+  }
+
+  /// The name, if it is refused.
+  package static func named(_ name: String) -> RefusedSetting? { byName[name] }
+
+  private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+  /// Every name.
+  public static let all: [RefusedSetting] = [
+    RefusedSetting(
+      "batch_size", "make more images with a seed axis under grid", harmless: ["1"],
+      field: .init(kind: .integer, a1111: 1, worker: 1, use: .read)),
+    RefusedSetting(
+      "n_iter", "make more images with a seed axis under grid", harmless: ["1"],
+      field: .init(kind: .integer, a1111: 1, worker: 1, use: .read)),
+    RefusedSetting(
+      "script_name", "write the script's axes under grid", harmless: ["", "none"],
+      field: .init(
+        kind: .text, a1111: nil, worker: "", use: .refused,
+        reason: "scripts are not run here; the axes of a recipe's grid do what X/Y/Z plot and prompt matrix do")),
+    RefusedSetting(
+      "script_args", "write the script's axes under grid",
+      field: .init(kind: .list, a1111: [], worker: [], use: .refused, reason: "scripts are not run here, remove it")),
+    RefusedSetting(
+      "alwayson_scripts", "there are no scripts here, remove it",
+      field: .init(
+        kind: .object, a1111: [:], worker: [:], use: .refused,
+        reason: "scripts and extensions are not run here, remove it")),
+    RefusedSetting(
+      "override_settings", "write its options as keys of their own",
+      field: .init(kind: .object, a1111: nil, worker: [:], use: .read)),
+    RefusedSetting(
+      "override_settings_restore_afterwards", "no setting outlives its image here, remove it", harmless: ["true"],
+      field: .init(kind: .flag, a1111: true, worker: true, use: .ignored)),
+    RefusedSetting("defaults", "it is for requests; a recipe has its own defaults"),
+    RefusedSetting(
+      "restore_faces", "there are no networks for faces here, remove it", harmless: ["false"],
+      field: .init(kind: .flag, a1111: nil, worker: false, use: .refused),
+      plot: .init(label: "Face restore", reason: "this version has no networks for faces")),
+    RefusedSetting("face_restoration", "there are no networks for faces here, remove it", harmless: ["false"]),
+    RefusedSetting(
+      "firstpass_image", "the first pass is always made here, remove it", harmless: [""],
+      field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, isOfSecondPass: true)),
+    RefusedSetting(
+      "disable_extra_networks", "leave the tags out of the prompt, remove it", harmless: ["false"],
+      field: .init(kind: .flag, a1111: false, worker: false, use: .refused)),
+    RefusedSetting(
+      "comments", "it is the webui's own, remove it",
+      field: .init(kind: .object, a1111: nil, worker: [:], use: .ignored)),
+    RefusedSetting(
+      "infotext", "write the settings as keys", harmless: [""],
+      field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, reason: "write its settings as fields")),
+    RefusedSetting(
+      "force_task_id", "it only serves the webui's progress bar, remove it", harmless: [""],
+      field: .init(kind: .text, a1111: nil, worker: nil, use: .ignored)),
+    RefusedSetting(
+      "send_images", "images are always written to the run's folder, remove it", harmless: ["true"],
+      field: .init(kind: .flag, a1111: true, worker: true, use: .read)),
+    RefusedSetting(
+      "save_images", "images are always written to the run's folder, remove it", harmless: ["true"],
+      field: .init(kind: .flag, a1111: false, worker: false, use: .read)),
+    RefusedSetting(
+      "do_not_save_samples", "images are always written to the run's folder, remove it", harmless: ["false"],
+      field: .init(kind: .flag, a1111: false, worker: false, use: .ignored)),
+    RefusedSetting(
+      "do_not_save_grid", "remove it, and sheet too for no contact sheet", harmless: ["false"],
+      field: .init(kind: .flag, a1111: false, worker: false, use: .ignored)),
+    RefusedSetting("samples_format", "images are always PNG, remove it", harmless: ["png"]),
+    RefusedSetting("save_txt", "the infotext is in the image and in manifest.json, remove it", harmless: ["false"]),
+    RefusedSetting("return_grid", "remove it, and sheet too for no contact sheet", harmless: ["true"]),
+    RefusedSetting("save_to_dirs", "output names the folder, remove it"),
+    RefusedSetting("img_max_size_mp", "contact sheets may be of any size, remove it"),
+    RefusedSetting("export_for_4chan", "images are never written a second time, remove it", harmless: ["false"]),
+    RefusedSetting("sd_vae_decode_method", "images are always decoded by the VAE, remove it", harmless: ["full"]),
+    RefusedSetting(
+      "no_dpmpp_sde_batch_determinism",
+      "a picture's noise comes from its own seed here and never from its neighbours in a batch, remove it",
+      harmless: ["false"]),
+    RefusedSetting(
+      "pad_cond_uncond", "prompts of different lengths are each encoded at their own here, remove it",
+      harmless: ["false"]),
+    RefusedSetting(
+      "pad_cond_uncond_v0", "prompts of different lengths are each encoded at their own here, remove it",
+      harmless: ["false"]),
+    RefusedSetting("comma_padding_backtrack", "long prompts are always cut as by 20, remove it", harmless: ["20"]),
+    RefusedSetting("sdxl_clip_l_skip", "the last layer but one is always taken, remove it", harmless: ["false"]),
+    RefusedSetting("sd_lora", "write <lora:name:1> into the prompt, remove it", harmless: ["", "none"]),
+    RefusedSetting(
+      "initial_noise_multiplier", "it only serves img2img, remove it", harmless: ["1"],
+      plot: .init(
+        label: "Initial noise multiplier",
+        reason: "it only serves images that start from another, which this version does not make")),
+    RefusedSetting(
+      "img2img_extra_noise", "it only serves img2img and hires fix, remove it", harmless: ["0"],
+      plot: .init(
+        label: "Extra noise", reason: "it only serves images that start from another, which this version does not make")
+    ),
+    RefusedSetting(
+      "image_cfg_scale", "it only serves img2img, remove it",
+      plot: .init(
+        label: "Image CFG Scale",
+        reason: "it only serves images that start from another, which this version does not make")),
+    RefusedSetting(
+      "refiner_switch_by_sample_steps", "the refiner takes over by the noise that is left, remove it",
+      harmless: ["false"]),
+    RefusedSetting(
+      "fp8_storage", "weights keep the precision of their file, remove it", harmless: ["disable"],
+      plot: .init(label: "FP8 mode", reason: "weights keep the precision of their file; precision sets the arithmetic")),
+  ]
+}
+
+/// What a field of a request holds; null is the same as leaving it out.
+package enum RequestFieldKind: Sendable {
+  case text, integer, number, flag
+  /// A list of texts.
+  case texts
+  case list, object
+
+  /// What a message says is expected.
+  package var expectation: String {
+    switch self {
+    case .text: "text"
+    case .integer: "a whole number"
+    case .number: "a number"
+    case .flag: "true or false"
+    case .texts: "a list of texts"
+    case .list: "a list"
+    case .object: "an object"
+    }
+  }
+
+  /// What a field with a setting holds.
+  package init(_ kind: SettingKind) {
+    self =
+      switch kind {
+      case .integer, .seed, .bytes: .integer
+      case .number, .limit: .number
+      case .flag: .flag
+      case .styles: .texts
+      case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .size,
+        .choice,
+        .folders, .path, .address:
+        .text
+      case .axisGroups, .cells, .files: .list
+      case .axes, .sheet: .object
+      }
+  }
+}

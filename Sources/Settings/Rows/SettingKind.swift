@@ -1,0 +1,135 @@
+/// What a setting or another key of a recipe holds: how it is read, checked, described, and written.
+public enum SettingKind: Hashable, Sendable {
+  /// Any scalar, as its text; never split at commas.
+  case text
+  /// A whole number.
+  case integer(ClosedRange<Int64>, multipleOf: Int64)
+  /// -1 for a number to draw, or a whole number from 0.
+  case seed
+  /// A finite number.
+  case number(ClosedRange<Double>)
+  /// A finite number where null, 0 and `.inf` mean that there is no limit.
+  case limit(ClosedRange<Double>)
+  /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or null for no limit.
+  case bytes
+  /// A sampler's name, new or combined with a schedule.
+  case sampler
+  /// A schedule's label or internal name.
+  case schedule
+  /// A sampler's name, or null for the first pass's.
+  case otherSampler
+  /// A schedule's name, or null for the first pass's.
+  case otherSchedule
+  /// What enlarges an image between its passes, or null for the default.
+  case upscaler
+  /// `demo`, a checkpoint file or a model folder.
+  case model
+  /// A VAE file or folder, or null.
+  case vae
+  /// A checkpoint file or a model folder, or null.
+  case otherModel
+  /// Names of styles with commas between them, or a list of them.
+  case styles
+  /// Width and height in pixels with an x between them.
+  case size
+  /// One of these names.
+  case choice([String])
+  /// True or false.
+  case flag
+  /// Folders, which no recipe names: they are found when the recipe is read.
+  case folders
+
+  // MARK: Keys of the document
+
+  /// A mapping of axes.
+  case axes
+  /// A list of mappings of axes.
+  case axisGroups
+  /// A list of mappings of values.
+  case cells
+  /// A path.
+  case path
+  /// A path or pattern of file names, or a list of them.
+  case files
+  /// Which axis goes where on a contact sheet.
+  case sheet
+  /// An address, or null.
+  case address
+
+  /// Whether a scalar that gives an axis its values is split at commas.
+  package var splitsAtCommas: Bool { self != .text }
+
+  /// Whether `...` continues a row of values.
+  package var hasProgressions: Bool {
+    switch self {
+    case .integer, .seed, .number, .limit: true
+    case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
+      .styles,
+      .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      false
+    }
+  }
+
+  /// Whether a number has to be whole.
+  package var isWhole: Bool {
+    switch self {
+    case .integer, .seed: true
+    case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
+      .otherModel, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet,
+      .address:
+      false
+    }
+  }
+
+  /// Whether null is a value.
+  package var takesNull: Bool {
+    switch self {
+    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .styles, .files, .path,
+      .address, .axes, .axisGroups, .cells, .sheet:
+      true
+    case .integer, .seed, .number, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
+    }
+  }
+
+  /// What a message says is expected.
+  package var expectation: String {
+    switch self {
+    case .text: "text"
+    case .integer(let range, let factor):
+      (factor == 1 ? "a whole number" : "a multiple of \(factor)") + " from \(range.lowerBound) to \(range.upperBound)"
+    case .seed: "-1 or a whole number from 0 to \(Int64.max)"
+    case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
+    case .limit(let range):
+      "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
+    case .sampler: "a sampler's name"
+    case .schedule: "a schedule's name"
+    case .otherSampler: "a sampler's name, or null for the first pass's"
+    case .otherSchedule: "a schedule's name, or null for the first pass's"
+    case .upscaler: "an upscaler's name, or null for the default"
+    case .model: "demo, a model file or a model folder"
+    case .otherModel: "a checkpoint file or a model folder, or null"
+    case .vae: "a VAE file or folder, or null"
+    case .styles: "names of styles"
+    case .size: "width and height, such as 512x768"
+    case .files: "a path or a list of paths"
+    case .choice(let names): Self.list(names)
+    case .flag: "true or false"
+    case .folders: "folders"
+    case .axes: "a mapping of axes"
+    case .axisGroups: "a list of groups, each a mapping of axes of equal length"
+    case .cells: "a list of mappings"
+    case .path: "a path"
+    case .sheet: "a mapping such as {x: cfg_scale, y: steps}"
+    case .address: "an address, {url: ..., per: run, send_images: false}, or null"
+    }
+  }
+
+  package static func list(_ names: [String]) -> String {
+    names.count < 2 ? names.joined() : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1]
+  }
+
+  private static func bound(_ value: Double) -> String {
+    value == value.rounded() && value.magnitude < 1e15 ? "\(Int64(value))" : "\(value)"
+  }
+}

@@ -1,0 +1,162 @@
+import JSON
+
+/// Everything there is to know about one setting of an image.
+///
+/// A setting is declared once: as a property of `PassSettings` or `HiresSettings`, and as a row beside it. Recipes and their
+/// JSON Schema, requests, axes, the frozen plan and the manifest, infotext and its reader, an image's identity and the manual
+/// are derived from the row.
+public struct SettingRow: Sendable {
+  /// The key in recipes, plans and manifests: the webui's own name if it has one.
+  public let key: String
+  /// Other names of the key.
+  public let aliases: [String]
+  /// How a value is read, checked, described and written.
+  public let kind: SettingKind
+  /// One sentence for schema and manual.
+  public let summary: String
+  /// Which pass the setting belongs to.
+  public let pass: Pass
+  /// When the setting affects pixels, and as what its value goes into an image's identity.
+  public let effect: PixelEffect
+  /// How the setting stands in infotexts; several if it has more than one key there.
+  public let infotext: [InfotextEntry]
+  /// Where requests have the setting.
+  public let request: RequestPlace
+  /// What the webui's X/Y/Z plot calls an axis of it.
+  public let plotLabels: [String]
+  /// When the setting decides what an image is made from: files, precision and packing.
+  public let ingredients: IngredientsUse
+  /// When plan and manifest show the setting; they leave it out otherwise.
+  let isShown: @Sendable (ImageSettings) -> Bool
+  /// What the manifest shows instead of what was asked for; nil for the same.
+  let shown: (@Sendable (SettingsInUse) -> SettingValue)?
+
+  /// The value of images that do not say.
+  public let defaultValue: SettingValue
+
+  private let read: @Sendable (ImageSettings) -> SettingValue
+  private let write: @Sendable (SettingValue, inout ImageSettings) -> Bool
+
+  /// Which pass a setting belongs to.
+  public enum Pass: Hashable, Sendable {
+    /// Both, unless a row of the second pass overrides it.
+    case every
+    /// The second only.
+    case second
+  }
+
+  /// When a setting decides what an image is made from: files, precision and packing.
+  public enum IngredientsUse: Hashable, Sendable {
+    case never
+    case always
+    /// Only if prompts may name LoRAs or embeddings: which of them are used depends on it.
+    case ofPrompts
+    /// Only under a `memory_limit`.
+    case ofMemory
+  }
+
+  /// The setting's value; that of the second pass's defaults if there is no second pass.
+  public func value(of settings: ImageSettings) -> SettingValue { read(settings) }
+
+  /// Sets the setting, or leaves it alone if there is no second pass to set it in.
+  ///
+  /// - Returns: False for a value that is not of the setting's kind.
+  @discardableResult
+  public func set(_ value: SettingValue, in settings: inout ImageSettings) -> Bool { write(value, &settings) }
+
+  /// Whether a recipe may set it.
+  public var isRecipeKey: Bool { kind != .folders }
+
+  /// Whether only our recipes have the key: the webui knows neither a field nor an option of this name.
+  public var isOurs: Bool { request.field == nil && request.option != key }
+
+  /// Whether the setting affects the pixels of an image.
+  public func affectsPixels(_ image: SettingsInUse) -> Bool { effect.applies(image) }
+}
+
+/// A part of an image's settings that has rows.
+protocol SettingsPart: Sendable {
+  /// Which pass the part belongs to.
+  static var pass: SettingRow.Pass { get }
+  /// The part, or its defaults if the image has none.
+  static func part(of settings: ImageSettings) -> Self
+  /// Changes the part, if the image has one.
+  static func change(_ settings: inout ImageSettings, _ body: (inout Self) -> Void)
+}
+
+extension SettingsPart {
+  /// A row for a property whose type says how its value is held.
+  static func row<Value: SettingRepresentable>(
+    _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
+    _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none,
+    plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
+    isShown: @escaping @Sendable (ImageSettings) -> Bool = { _ in true },
+    shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
+  ) -> SettingRow {
+    SettingRow(
+      key: key, aliases: aliases, kind: kind, summary: summary, pass: pass, effect: effect, infotext: infotext,
+      request: request, plotLabels: plot, ingredients: ingredients, isShown: isShown, shown: shown,
+      read: { part(of: $0)[keyPath: path].settingValue },
+      write: { value, settings in
+        guard let value = Value(value) else { return false }
+        change(&settings) { $0[keyPath: path] = value }
+        return true
+      })
+  }
+
+  /// A row for a choice, whose names are those of the property's type.
+  static func row<Choice: SettingChoice>(
+    _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
+    effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none, plot: [String] = [],
+    ingredients: SettingRow.IngredientsUse = .never,
+    shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
+  ) -> SettingRow {
+    row(
+      key, aliases: aliases, path, .choice(Choice.allCases.map(\.rawValue)), summary, effect: effect,
+      infotext: infotext, request: request, plot: plot, ingredients: ingredients, shown: shown)
+  }
+}
+
+extension SettingRow {
+  fileprivate init(
+    key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
+    infotext: [InfotextEntry], request: RequestPlace, plotLabels: [String], ingredients: IngredientsUse,
+    isShown: @escaping @Sendable (ImageSettings) -> Bool, shown: (@Sendable (SettingsInUse) -> SettingValue)?,
+    read: @escaping @Sendable (ImageSettings) -> SettingValue,
+    write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
+  ) {
+    self.key = key
+    self.aliases = aliases
+    self.kind = kind
+    self.summary = summary
+    self.pass = pass
+    self.effect = effect
+    self.infotext = infotext
+    self.request = request
+    self.plotLabels = plotLabels
+    self.ingredients = ingredients
+    self.isShown = isShown
+    self.shown = shown
+    self.read = read
+    self.write = write
+    var defaults = ImageSettings()
+    defaults.hires = HiresSettings()
+    defaultValue = read(defaults)
+  }
+}
+
+/// Lets a table of rows be written one below the other.
+@resultBuilder enum RowTable {
+  static func buildPartialBlock(first: SettingRow) -> [SettingRow] { [first] }
+  static func buildPartialBlock(accumulated: [SettingRow], next: SettingRow) -> [SettingRow] { accumulated + [next] }
+}
+
+extension SettingRow {
+  /// Every setting: those of each pass, then those of the second pass alone, in the order of plan and manual.
+  public static let all: [SettingRow] = PassSettings.rows + HiresSettings.rows
+
+  /// The row of this key; nil if there is none.
+  public static func named(_ key: String) -> SettingRow? { byKey[key] }
+
+  private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
+}

@@ -1,0 +1,153 @@
+/// The value of a setting, whatever its kind.
+public enum SettingValue: Hashable, Sendable {
+  case text(String)
+  case integer(Int64)
+  case number(Double)
+  /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
+  case sampler(SamplerID, ScheduleID?)
+  case schedule(ScheduleID)
+  case model(ModelReference)
+  case upscaler(UpscalerReference)
+  /// One of the names that the setting's kind lists.
+  case choice(String)
+  case flag(Bool)
+  /// Absolute paths.
+  case folders([String])
+  /// No VAE, no limit, or the same as in the first pass.
+  case null
+
+  /// Whether a setting with the value `resolved` has what `self` asks for.
+  package func matches(_ resolved: SettingValue) -> Bool {
+    switch (self, resolved) {
+    case (.sampler(let sampler, let schedule), .sampler(let found, let foundSchedule)):
+      sampler == found && (schedule == nil || schedule == foundSchedule)
+    // One file may be named in more than one way.
+    case (.model(let model), .model(let found)): model.path == found.path
+    case (.upscaler(let upscaler), .upscaler(let found)) where upscaler.path != nil: upscaler.path == found.path
+    default: self == resolved
+    }
+  }
+}
+
+/// A type whose values settings can have.
+///
+/// `init?` returns nil for a value of another kind, which readers that check kinds never pass.
+protocol SettingRepresentable: Sendable {
+  init?(_ value: SettingValue)
+  var settingValue: SettingValue { get }
+}
+
+extension String: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .text(let text) = value else { return nil }
+    self = text
+  }
+  var settingValue: SettingValue { .text(self) }
+}
+
+extension Int: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .integer(let integer) = value else { return nil }
+    self.init(exactly: integer)
+  }
+  var settingValue: SettingValue { .integer(Int64(self)) }
+}
+
+extension Int64: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .integer(let integer) = value else { return nil }
+    self = integer
+  }
+  var settingValue: SettingValue { .integer(self) }
+}
+
+extension Double: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .number(let number) = value else { return nil }
+    self = number
+  }
+  var settingValue: SettingValue { .number(self) }
+}
+
+extension Bool: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .flag(let flag) = value else { return nil }
+    self = flag
+  }
+  var settingValue: SettingValue { .flag(self) }
+}
+
+extension SamplerID: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .sampler(let sampler, _) = value else { return nil }
+    self = sampler
+  }
+  var settingValue: SettingValue { .sampler(self, nil) }
+}
+
+extension ScheduleID: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .schedule(let schedule) = value else { return nil }
+    self = schedule
+  }
+  var settingValue: SettingValue { .schedule(self) }
+}
+
+extension ModelReference: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .model(let model) = value else { return nil }
+    self = model
+  }
+  var settingValue: SettingValue { .model(self) }
+}
+
+extension UpscalerReference: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .upscaler(let upscaler) = value else { return nil }
+    self = upscaler
+  }
+  var settingValue: SettingValue { .upscaler(self) }
+}
+
+extension [String]: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .folders(let folders) = value else { return nil }
+    self = folders
+  }
+  var settingValue: SettingValue { .folders(self) }
+}
+
+extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    if value == .null {
+      self = Wrapped?.none
+    } else if let wrapped = Wrapped(value) {
+      self = .some(wrapped)
+    } else {
+      return nil
+    }
+  }
+  var settingValue: SettingValue { self?.settingValue ?? .null }
+}
+
+/// A setting that is one of a few names.
+protocol SettingChoice: SettingRepresentable, CaseIterable, RawRepresentable<String> {}
+
+extension SettingChoice {
+  init?(_ value: SettingValue) {
+    guard case .choice(let name) = value else { return nil }
+    self.init(rawValue: name)
+  }
+  var settingValue: SettingValue { .choice(rawValue) }
+}
+
+extension EmphasisChoice: SettingChoice {}
+extension NoiseSourceID: SettingChoice {}
+extension PrecisionChoice: SettingChoice {}
+extension PredictionChoice: SettingChoice {}
+extension PromptTimelines: SettingChoice {}
+extension RefinerPass: SettingChoice {}
+extension TrainingNoiseChoice: SettingChoice {}
+extension UniPCSkipType: SettingChoice {}
+extension UniPCVariant: SettingChoice {}
+extension WeightPackingChoice: SettingChoice {}

@@ -1,0 +1,111 @@
+/// The samplers by the names that the webui gives them; the raw value is the name in recipes, infotext and manifest.
+public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
+  case dpmPP2M = "DPM++ 2M"
+  case dpmPPSDE = "DPM++ SDE"
+  case dpmPP2MSDE = "DPM++ 2M SDE"
+  case dpmPP2MSDEHeun = "DPM++ 2M SDE Heun"
+  case dpmPP2SAncestral = "DPM++ 2S a"
+  case dpmPP3MSDE = "DPM++ 3M SDE"
+  case eulerAncestral = "Euler a"
+  case euler = "Euler"
+  case lms = "LMS"
+  case heun = "Heun"
+  case dpm2 = "DPM2"
+  case dpm2Ancestral = "DPM2 a"
+  case dpmFast = "DPM fast"
+  case dpmAdaptive = "DPM adaptive"
+  case restart = "Restart"
+  case ddim = "DDIM"
+  case ddimCFGPP = "DDIM CFG++"
+  case plms = "PLMS"
+  case uniPC = "UniPC"
+  case lcm = "LCM"
+
+  /// What settings, schedules and guidance must know about the sampler; one value per sampler, with nothing left to a default.
+  public var traits: SamplerTraits {
+    switch self {
+    case .dpmPP2M:
+      SamplerTraits(aliases: ["k_dpmpp_2m"], schedule: .karras, calls: .one, noise: .none, flags: [])
+    case .dpmPPSDE:
+      SamplerTraits(
+        aliases: ["k_dpmpp_sde"], schedule: .karras, calls: .two, noise: .brownian, flags: [.readsNoiseScale])
+    case .dpmPP2MSDE:
+      SamplerTraits(
+        aliases: ["k_dpmpp_2m_sde"], schedule: .exponential, calls: .one, noise: .brownian, flags: [.readsNoiseScale])
+    case .dpmPP2MSDEHeun:
+      SamplerTraits(
+        aliases: ["k_dpmpp_2m_sde_heun"], schedule: .exponential, calls: .one, noise: .brownian,
+        flags: [.readsNoiseScale])
+    case .dpmPP2SAncestral:
+      SamplerTraits(
+        aliases: ["k_dpmpp_2s_a"], schedule: .karras, calls: .two, noise: .ancestral, flags: [.readsNoiseScale])
+    case .dpmPP3MSDE:
+      SamplerTraits(
+        aliases: ["k_dpmpp_3m_sde"], schedule: .exponential, calls: .one, noise: .brownian,
+        flags: [.readsNoiseScale, .discardsPenultimateSigma])
+    case .eulerAncestral:
+      // The webui's Euler a does not read s_noise.
+      SamplerTraits(
+        aliases: ["k_euler_a", "k_euler_ancestral"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [])
+    case .euler:
+      SamplerTraits(aliases: ["k_euler"], schedule: .automatic, calls: .one, noise: .churn, flags: [.readsNoiseScale])
+    case .lms:
+      SamplerTraits(aliases: ["k_lms"], schedule: .automatic, calls: .one, noise: .none, flags: [])
+    case .heun:
+      SamplerTraits(aliases: ["k_heun"], schedule: .automatic, calls: .two, noise: .churn, flags: [.readsNoiseScale])
+    case .dpm2:
+      SamplerTraits(
+        aliases: ["k_dpm_2"], schedule: .karras, calls: .two, noise: .churn,
+        flags: [.readsNoiseScale, .discardsPenultimateSigma])
+    case .dpm2Ancestral:
+      SamplerTraits(
+        aliases: ["k_dpm_2_a"], schedule: .karras, calls: .two, noise: .ancestral,
+        flags: [.readsNoiseScale, .discardsPenultimateSigma])
+    case .dpmFast:
+      SamplerTraits(
+        aliases: ["k_dpm_fast"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [.readsNoiseScale])
+    case .dpmAdaptive:
+      SamplerTraits(aliases: ["k_dpm_ad"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [])
+    case .restart:
+      SamplerTraits(aliases: ["restart"], schedule: .karras, calls: .two, noise: .restart, flags: [])
+    case .ddim:
+      SamplerTraits(aliases: ["ddim"], schedule: .automatic, calls: .one, noise: .ddim, flags: [.usesTimesteps])
+    case .ddimCFGPP:
+      SamplerTraits(
+        aliases: ["ddim_cfgpp"], schedule: .automatic, calls: .one, noise: .ddim,
+        flags: [.usesTimesteps, .readsUnconditional])
+    case .plms:
+      SamplerTraits(aliases: ["plms"], schedule: .automatic, calls: .one, noise: .none, flags: [.usesTimesteps])
+    case .uniPC:
+      SamplerTraits(
+        aliases: ["unipc"], schedule: .automatic, calls: .one, noise: .none,
+        flags: [.usesTimesteps, .readsUniPCOptions])
+    case .lcm:
+      SamplerTraits(
+        aliases: ["k_lcm"], schedule: .automatic, calls: .one, noise: .everyStep, flags: [.quantizesTimesteps])
+    }
+  }
+
+  /// The sampler with this name or alias, in any case, and the schedule that an old combined name ("DPM++ SDE Karras",
+  /// "k_dpmpp_sde_ka") carries.
+  ///
+  /// - Parameter name: What a recipe or a request says.
+  /// - Returns: Nothing when neither the whole name nor the name without a schedule's spelling is known.
+  public static func resolve(_ name: String) -> (sampler: SamplerID, schedule: ScheduleID?)? {
+    let wanted = name.lowercased()
+    if let sampler = allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return (sampler, nil) }
+    for schedule in ScheduleID.allCases {
+      for spelling in schedule.spellings where wanted.hasSuffix(" " + spelling.lowercased()) {
+        let stem = wanted.dropLast(spelling.count + 1)
+        if let sampler = allCases.first(where: { $0.rawValue.lowercased() == stem }) { return (sampler, schedule) }
+      }
+    }
+    if let sampler = aliased(wanted) { return (sampler, nil) }
+    for (ending, schedule) in [("_ka", ScheduleID.karras), ("_exp", .exponential)] where wanted.hasSuffix(ending) {
+      if let sampler = aliased(String(wanted.dropLast(ending.count))) { return (sampler, schedule) }
+    }
+    return nil
+  }
+
+  private static func aliased(_ name: String) -> SamplerID? { allCases.first { $0.traits.aliases.contains(name) } }
+}

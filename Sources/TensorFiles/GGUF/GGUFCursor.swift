@@ -1,0 +1,131 @@
+import Text
+
+/// A value of a GGUF file's metadata.
+enum GGUFValue {
+  case unsigned(UInt64)
+  case signed(Int64)
+  case float(Double)
+  case bool(Bool)
+  case string(String)
+  /// A list, of which only the length is kept.
+  case array(count: Int)
+}
+
+extension GGUFValue: CustomStringConvertible {
+  /// The value as text.
+  var description: String {
+    switch self {
+    case .unsigned(let value): "\(value)"
+    case .signed(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .bool(let value): "\(value)"
+    case .string(let value): value
+    case .array(let count): "\(count) values"
+    }
+  }
+}
+
+/// Reads a GGUF file's header from front to back; every length is checked against the bytes that are left.
+struct GGUFCursor {
+  private let bytes: UnsafeRawBufferPointer
+  /// Bytes read so far.
+  private(set) var at = 0
+  private var elementCount = 0
+
+  /// The limit of elements of all lists in the metadata together; language models have about half a million.
+  private static let elementLimit = 4_000_000
+  private static let depthLimit = 8
+  private static let textLimit = 1 << 20
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    self.bytes = bytes
+  }
+
+  mutating func skipMagic() { at += 4 }
+
+  mutating func number<Number: FixedWidthInteger>(_: Number.Type) throws(GGUFError) -> Number {
+    let size = MemoryLayout<Number>.size
+    guard bytes.count - at >= size else { throw GGUFError("it ends inside its header, after \(bytes.count) bytes") }
+    at += size
+    return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: at - size, as: Number.self))
+  }
+
+  /// The number of items that follow, each of at least `size` bytes; there must be room for them.
+  mutating func count(ofAtLeast size: Int, _ items: String) throws(GGUFError) -> Int {
+    let number = try number(UInt64.self)
+    guard let count = Int(exactly: number), count <= (bytes.count - at) / size else {
+      throw GGUFError("it announces \(number) \(items), more than it has room for")
+    }
+    return count
+  }
+
+  /// A text of at most `limit` bytes.
+  mutating func string(limit: Int) throws(GGUFError) -> String {
+    let number = try number(UInt64.self)
+    guard number <= UInt64(bytes.count - at) else {
+      throw GGUFError("it has a text of \(number) bytes at byte \(at), but ends before that")
+    }
+    guard number <= UInt64(limit) else {
+      throw GGUFError("it has a text of \(number) bytes at byte \(at), expected at most \(limit)")
+    }
+    let end = at + Int(number)
+    guard let text = String(validating: bytes[at..<end], as: UTF8.self) else {
+      throw GGUFError("it has a text that is not valid UTF-8 at byte \(at)")
+    }
+    at = end
+    return text
+  }
+
+  /// The type and the value of `key`.
+  mutating func value(_ key: String) throws(GGUFError) -> GGUFValue {
+    try value(type: try number(UInt32.self), key: key, depth: 0)
+  }
+
+  private mutating func value(type: UInt32, key: String, depth: Int) throws(GGUFError) -> GGUFValue {
+    switch type {
+    case 0: return .unsigned(UInt64(try number(UInt8.self)))
+    case 1: return .signed(Int64(try number(Int8.self)))
+    case 2: return .unsigned(UInt64(try number(UInt16.self)))
+    case 3: return .signed(Int64(try number(Int16.self)))
+    case 4: return .unsigned(UInt64(try number(UInt32.self)))
+    case 5: return .signed(Int64(try number(Int32.self)))
+    case 6: return .float(Double(Float(bitPattern: try number(UInt32.self))))
+    case 7: return .bool(try number(UInt8.self) != 0)
+    case 8: return .string(try string(limit: Self.textLimit))
+    case 9: return try array(key: key, depth: depth)
+    case 10: return .unsigned(try number(UInt64.self))
+    case 11: return .signed(try number(Int64.self))
+    case 12: return .float(Double(bitPattern: try number(UInt64.self)))
+    default: throw GGUFError("its value '\(key.abridged)' has the unknown type \(type)")
+    }
+  }
+
+  private mutating func array(key: String, depth: Int) throws(GGUFError) -> GGUFValue {
+    guard depth < Self.depthLimit else {
+      throw GGUFError("its value '\(key.abridged)' has lists nested more than \(Self.depthLimit) deep")
+    }
+    let type = try number(UInt32.self)
+    let sizes: [UInt32: Int] = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8]
+    if let size = sizes[type] {
+      let count = try count(ofAtLeast: size, "elements of '\(key.abridged)'")
+      at += count * size
+      return .array(count: count)
+    }
+    // A text begins with its length, a list with its type and length.
+    let count = try count(ofAtLeast: type == 8 ? 8 : 12, "elements of '\(key.abridged)'")
+    elementCount += count
+    guard elementCount <= Self.elementLimit else {
+      throw GGUFError("its value '\(key.abridged)' has lists of more than \(Self.elementLimit) elements")
+    }
+    for _ in 0..<count {
+      if type == 8 {
+        // Skip the text without decoding it.
+        let length = try self.count(ofAtLeast: 1, "bytes of a text in '\(key.abridged)'")
+        at += length
+      } else {
+        _ = try value(type: type, key: key, depth: depth + 1)
+      }
+    }
+    return .array(count: count)
+  }
+}

@@ -1,0 +1,62 @@
+import Foundation
+
+/// One file of named tensors in any container: safetensors, `torch.save` or GGUF.
+///
+/// The container is recognised by the content, and by the file's name only if the content is ambiguous. Opening maps the
+/// file and reads the list of tensors, not their numbers. Nothing in a file is ever run.
+public struct TensorFile: Sendable {
+  /// The format of the file.
+  public enum Container: String, Sendable, CaseIterable {
+    /// The safetensors format.
+    case safetensors = "safetensors"
+    /// A zip archive of PyTorch 1.6 and later (`.ckpt`, `.pt`, `.pth`, `.bin`).
+    case torchArchive = "PyTorch archive"
+    /// A sequence of pickles, as PyTorch wrote before 1.6.
+    case torchLegacy = "PyTorch pickle"
+    /// GGUF, as stable-diffusion.cpp writes it.
+    case gguf = "GGUF"
+  }
+
+  /// The path that the file was opened by, for messages.
+  public let path: String
+  /// The format of the file.
+  public let container: Container
+  /// The tensors by name; in a pickle, names of nested dictionaries are joined by dots.
+  public let tensors: [String: StoredTensor]
+  /// The texts and numbers that the file has besides its tensors.
+  public let metadata: [String: String]
+  /// The offset of the tensors' bytes in a safetensors file; nil for other formats.
+  public let dataOffset: Int?
+
+  /// Opens the file at `path`.
+  ///
+  /// Throws `TensorFileError.unreadable`, `.damaged`, `.refused` for a pickle that needs more than tensors, or
+  /// `.unsupported` for a file of another format.
+  public init(path: String) throws(TensorFileError) {
+    self.path = path
+    let file = try MappedFile(path: path)
+    if GGUFFile.isLikely(file.bytes) {
+      let gguf = try GGUFFile(file)
+      (container, tensors, metadata, dataOffset) = (.gguf, gguf.tensors, gguf.metadata, nil)
+    } else if !SafetensorsFile.isLikely(file.bytes), TorchFile.isLikely(file.bytes) || Self.isNamedLikePickle(path) {
+      let torch = try TorchFile(file)
+      container = torch.isArchive ? .torchArchive : .torchLegacy
+      (tensors, metadata, dataOffset) = (ScaledFP8.applied(to: torch.tensors), torch.metadata, nil)
+    } else {
+      let safetensors = try SafetensorsFile(file)
+      (container, tensors, metadata, dataOffset) = (
+        .safetensors, ScaledFP8.applied(to: safetensors.tensors), safetensors.metadata, safetensors.dataOffset
+      )
+    }
+  }
+
+  /// Whether the file at `path` begins like a file of one of the formats.
+  public static func isLikely(path: String) -> Bool {
+    guard let file = try? MappedFile(path: path) else { return false }
+    return GGUFFile.isLikely(file.bytes) || SafetensorsFile.isLikely(file.bytes) || TorchFile.isLikely(file.bytes)
+  }
+
+  private static func isNamedLikePickle(_ path: String) -> Bool {
+    ["ckpt", "pt", "pth", "bin"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+  }
+}

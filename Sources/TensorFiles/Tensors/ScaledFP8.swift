@@ -1,0 +1,33 @@
+/// FP8 weights with separate scales, as ComfyUI and others write them.
+///
+/// `X.weight` is multiplied by `X.scale_weight` or `X.weight_scale`: one number, one per output, or one per block of a
+/// matrix. With `X.weight_scale_inv` it is one per square of 128, and a factor in spite of its name. `X.scale_input`,
+/// `X.input_scale` and `X.comfy_quant` describe how to round activations, and `scaled_fp8` marks a file of this kind; they
+/// are not needed here.
+enum ScaledFP8 {
+  /// The tensors with their scales applied; the tensors of the scales are left out.
+  ///
+  /// A scale that is not finite, or whose shape is ambiguous, is kept as a tensor, which audits then report as unread.
+  static func applied(to tensors: [String: StoredTensor]) -> [String: StoredTensor] {
+    guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
+      return tensors
+    }
+    var scaled = tensors
+    for (name, tensor) in tensors where name.hasSuffix(".weight") {
+      let layer = name.dropLast("weight".count)
+      for ending in ["scale_weight", "weight_scale", "weight_scale_inv"] {
+        let scaleName = "\(layer)\(ending)"
+        guard let numbers = tensors[scaleName], let factors = try? numbers.floats(),
+          let scale = TensorScale(
+            factors, factorShape: numbers.shape, for: tensor.shape, isOfSquares: ending == "weight_scale_inv")
+        else { continue }
+        scaled[name] = tensor.scaled(by: scale)
+        scaled[scaleName] = nil
+        for unused in ["scale_input", "input_scale", "comfy_quant"] { scaled["\(layer)\(unused)"] = nil }
+        break
+      }
+    }
+    for name in tensors.keys where name == "scaled_fp8" || name.hasSuffix(".scaled_fp8") { scaled[name] = nil }
+    return scaled
+  }
+}

@@ -1,0 +1,102 @@
+/// Factors stored with a tensor, by which it is multiplied as it is read: one for the whole tensor, one per row, or one per
+/// block of a matrix.
+struct TensorScale: Sendable {
+  /// The factors of the blocks, in row-major order.
+  private let factors: [Float]
+  /// How many blocks a row of blocks has.
+  private let blocksInRow: Int
+  /// The rows of a block.
+  private let blockRows: Int
+  /// The columns of a block.
+  private let blockColumns: Int
+  /// The rows of the whole tensor before this part of it.
+  private var firstRow = 0
+  /// The rows of the tensor.
+  private var rows: Int
+  /// Whether the tensor has been transposed.
+  private var isTransposed = false
+
+  /// The default side of a block, which DeepSeek's models introduced.
+  private static let defaultSide = 128
+
+  /// The scale of a tensor with the shape `shape`, from factors with the shape `factorShape`.
+  ///
+  /// A single factor is for the whole tensor. As many factors as rows are one per row. A matrix of factors has one per block
+  /// of a matrix of weights: the blocks are equal parts, or squares of 128 of which the last may be cut off. Nil if the
+  /// shapes do not match, or match in more than one way.
+  ///
+  /// - Parameters:
+  ///   - factors: The factors.
+  ///   - factorShape: The shape of the factors.
+  ///   - shape: The shape of the weights.
+  ///   - isOfSquares: Whether the blocks are known to be squares of 128.
+  init?(_ factors: [Float], factorShape: [Int], for shape: [Int], isOfSquares: Bool) {
+    guard let rows = shape.first, rows > 0, !factors.isEmpty else { return nil }
+    self.factors = factors
+    self.rows = rows
+    if !isOfSquares, factors.count == 1 {
+      (blocksInRow, blockRows, blockColumns) = (1, .max, .max)
+      return
+    }
+    if !isOfSquares, factors.count == rows, factorShape.dropFirst().allSatisfy({ $0 == 1 }) {
+      (blocksInRow, blockRows, blockColumns) = (1, 1, .max)
+      return
+    }
+    guard factorShape.count == 2, shape.count >= 2, shape.dropFirst(2).allSatisfy({ $0 == 1 }), shape[1] > 0,
+      factorShape.allSatisfy({ $0 > 0 })
+    else { return nil }
+    let sides = zip(shape, factorShape).map { size, count in
+      let isCut = (size + Self.defaultSide - 1) / Self.defaultSide == count
+      return (isCut ? Self.defaultSide : nil, size.isMultiple(of: count) ? size / count : nil)
+    }
+    let squares = sides.compactMap(\.0)
+    let equal = isOfSquares ? [] : sides.compactMap(\.1)
+    switch (squares.count == 2, equal.count == 2) {
+    case (true, false): (blockRows, blockColumns) = (squares[0], squares[1])
+    case (false, true): (blockRows, blockColumns) = (equal[0], equal[1])
+    case (true, true):
+      // Both readings agree if the sides are equal or one block covers the whole side.
+      guard zip(zip(squares, equal), factorShape).allSatisfy({ $0.0 == $0.1 || $1 == 1 }) else { return nil }
+      (blockRows, blockColumns) = (squares[0], squares[1])
+    case (false, false): return nil
+    }
+    blocksInRow = factorShape[1]
+  }
+
+  /// The scale of one of `count` equal parts of the rows.
+  func part(_ index: Int, of count: Int) -> TensorScale {
+    guard !isTransposed else { return self }
+    var part = self
+    part.rows = rows / count
+    part.firstRow += index * part.rows
+    return part
+  }
+
+  /// The scale of the transposed matrix.
+  var transposed: TensorScale {
+    var other = self
+    other.isTransposed.toggle()
+    return other
+  }
+
+  /// Multiplies some elements of a tensor of this shape; `elements` counts in row-major order.
+  func apply(to numbers: UnsafeMutablePointer<Float>, elements: Range<Int>, shape: [Int]) {
+    if factors.count == 1 {
+      for i in 0..<elements.count { numbers[i] *= factors[0] }
+      return
+    }
+    let lineSize = shape.dropFirst().reduce(1, *)
+    // In runs within one block, because a division per element would take longer than reading it.
+    var start = elements.lowerBound
+    while start < elements.upperBound {
+      let (line, offset) = start.quotientAndRemainder(dividingBy: lineSize)
+      let row = firstRow + (isTransposed ? offset : line)
+      let column = isTransposed ? line : offset
+      let run = isTransposed ? blockRows - row % blockRows : blockColumns - column % blockColumns
+      let end = min(start + min(run, lineSize - offset), elements.upperBound)
+      let factor = factors[row / blockRows * blocksInRow + column / blockColumns]
+      for element in start..<end { numbers[element - elements.lowerBound] *= factor }
+      start = end
+    }
+  }
+}

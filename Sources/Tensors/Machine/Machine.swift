@@ -1,0 +1,21 @@
+/// What runs the arithmetic: kernels, threads, memory and a profiler. Belongs to the one thread that runs the model.
+public final class Machine {
+  /// The kernels of one instruction set.
+  public let kernels: Kernels
+  /// The threads that share each operation.
+  public let pool: WorkerPool
+  /// Where activations live.
+  public let workspace = Workspace()
+  /// Measures layers while it is turned on.
+  public let profiler = Profiler()
+
+  /// A machine with an empty workspace and a profiler that is off.
+  ///
+  /// - Parameters:
+  ///   - kernels: The kernels of an instruction set that this computer has.
+  ///   - threadCount: At least 1.
+  public init(kernels: Kernels, threadCount: Int) {
+    self.kernels = kernels
+    pool = WorkerPool(threadCount: threadCount)
+  }
+}

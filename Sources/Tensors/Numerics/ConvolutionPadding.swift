@@ -1,0 +1,25 @@
+/// What a 3x3 convolution sees beyond the edges of an image.
+public enum ConvolutionPadding: Hashable, Sendable {
+  /// Zeros, as in training.
+  case zeros
+  /// The opposite edge, so that the image tiles seamlessly: PyTorch's `circular`.
+  case circular
+}
+
+extension Tensor {
+  /// Fills the border with the opposite edges.
+  func wrapBorder() {
+    precondition(border == 1, "the tensor has no border")
+    let pixelSize = channels * elementType.size
+    for image in 0..<batch {
+      for y in 0..<height {
+        pixelBytes(image, y, -1).copyMemory(from: pixelBytes(image, y, width - 1), byteCount: pixelSize)
+        pixelBytes(image, y, width).copyMemory(from: pixelBytes(image, y, 0), byteCount: pixelSize)
+      }
+      // Whole rows with both ends, which makes the corners right.
+      let rowSize = rowStride * elementType.size
+      pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, height - 1, -1), byteCount: rowSize)
+      pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, 0, -1), byteCount: rowSize)
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/// What a network computes in.
+public enum Precision: String, Sendable, CaseIterable {
+  /// Everything in single precision: the reference.
+  case fp32
+  /// Weights and activations in 16 bits, sums in 32.
+  case bf16
+  /// As `bf16`, but products of linear layers and convolutions in 8 bits, weights and activations alike.
+  case int8
+
+  /// The precision that quantises nothing and has this element type.
+  public init(_ elementType: ElementType) {
+    switch elementType {
+    case .fp32: self = .fp32
+    case .bf16: self = .bf16
+    }
+  }
+
+  /// The type of activations between layers.
+  public var elementType: ElementType {
+    switch self {
+    case .fp32: .fp32
+    case .bf16, .int8: .bf16
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import CKernels
+
+/// Which keys a query sees.
+public enum AttentionMask: Sendable {
+  /// All of them.
+  case none
+  /// Those up to its own index.
+  case causal
+}
+
+extension Compute {
+  /// softmax(q kᵀ / √width) v for every head. Scores exist for a few queries at a time only.
+  ///
+  /// - Parameters:
+  ///   - q: `[batch, height, width, heads * head width]` without a border; every pixel is a query.
+  ///   - sources: The keys and values of each image of the batch.
+  ///   - mask: Which keys a query sees.
+  /// - Returns: A tensor of `q`'s shape.
+  ///
+  /// Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762.
+  public func attention(_ q: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none) -> Tensor {
+    precondition(q.border == 0 && sources.count == q.batch, "one set of keys and values for each image")
+    precondition(
+      sources.allSatisfy { $0.elementType == q.elementType }, "keys and queries have different element types")
+    return switch q.elementType {
+    case .fp32: attention(q, sources, mask, by: ck_attention.self)
+    case .bf16: attention(q, sources, mask, by: ck_bf16_attention.self)
+    }
+  }
+
+  private func attention<Call: AttentionCall>(
+    _ q: Tensor, _ sources: [KeysValues], _ mask: AttentionMask, by _: Call.Type
+  ) -> Tensor {
+    let out = tensor(like: q)
+    let queries = q.height * q.width
+    let blocks = (queries + Call.queriesInCall - 1) / Call.queriesInCall
+    let heads = sources[0].heads
+    pool.run(q.batch * heads * blocks) { part in
+      let image = part / (heads * blocks)
+      let head = part / blocks % heads
+      let first = part % blocks * Call.queriesInCall
+      let source = sources[image]
+      let offset = (image * queries + first) * q.channels + head * source.headWidth
+      let rows = min(Call.queriesInCall, queries - first)
+      let scratchBytes = Call.scratchBytes(rows: rows, source, panelWidth: kernels.panelWidth)
+      withUnsafeTemporaryAllocation(byteCount: scratchBytes, alignment: 64) { scratch in
+        var call = Call()
+        call.q = UnsafePointer(q.base(as: Call.Number.self) + offset)
+        call.q_stride = q.channels
+        call.rows = rows
+        call.d = source.headWidth
+        call.keys = UnsafePointer(source.keys(head, as: Call.Number.self))
+        call.values = UnsafePointer(source.values(head, as: Call.Number.self))
+        call.count = source.count
+        call.visible =
+          switch mask {
+          case .none: source.count
+          case .causal: first + 1
+          }
+        call.scale = 1 / Float(source.headWidth).squareRoot()
+        call.setScratch(scratch.baseAddress?.assumingMemoryBound(to: Float.self))
+        call.out = out.base(as: Call.Number.self) + offset
+        call.out_stride = q.channels
+        call.run(kernels.table)
+      }
+    }
+    return out
+  }
+}
+
+/// The arguments of an attention kernel; `CKernels.h` explains each.
+private protocol AttentionCall {
+  associatedtype Number: TensorNumber
+
+  /// The most queries of one call.
+  static var queriesInCall: Int { get }
+  /// Bytes of scratch memory that a call needs.
+  static func scratchBytes(rows: Int, _ source: KeysValues, panelWidth: Int) -> Int
+
+  init()
+  var q: UnsafePointer<Number>! { get set }
+  var q_stride: Int { get set }
+  var rows: Int { get set }
+  var d: Int { get set }
+  var keys: UnsafePointer<Number>! { get set }
+  var values: UnsafePointer<Number>! { get set }
+  var count: Int { get set }
+  var visible: Int { get set }
+  var scale: Float { get set }
+  var out: UnsafeMutablePointer<Number>! { get set }
+  var out_stride: Int { get set }
+
+  mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?)
+  mutating func run(_ table: UnsafePointer<ck_table>)
+}
+
+extension ck_attention: AttentionCall {
+  static var queriesInCall: Int { Int(CK_ATTENTION_ROWS) }
+
+  static func scratchBytes(rows: Int, _ source: KeysValues, panelWidth: Int) -> Int {
+    let scoreWidth = (source.count + panelWidth - 1) / panelWidth * panelWidth
+    return rows * scoreWidth * MemoryLayout<Float>.stride
+  }
+
+  mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scores = memory }
+
+  mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention(&self) }
+}
+
+extension ck_bf16_attention: AttentionCall {
+  static var queriesInCall: Int { Int(CK_BF16_ATTENTION_ROWS) }
+
+  /// CK_BF16_ATTENTION_SCRATCH, which Swift cannot import.
+  static func scratchBytes(rows: Int, _ source: KeysValues, panelWidth: Int) -> Int {
+    let width = (source.headWidth + panelWidth - 1) / panelWidth * panelWidth
+    return queriesInCall * (Int(CK_BF16_ATTENTION_KEYS) * 3 / 2 + width) * MemoryLayout<Float>.stride
+  }
+
+  mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scratch = memory }
+
+  mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention_bf16(&self) }
+}

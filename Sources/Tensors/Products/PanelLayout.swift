@@ -1,0 +1,88 @@
+/// The layout of a matrix's weights in memory, which also decides how they are multiplied.
+enum PanelLayout {
+  /// The layer's own weights, tap by tap.
+  case direct(PanelWeights)
+  /// Bytes of a linear layer whose product also computes the gates: the first half of a panel's columns are x, the second
+  /// half the gates of x · gelu(gate).
+  case gated(QuantizedColumns)
+  /// A 3x3 convolution's nine taps, transformed to the positions of a Winograd window.
+  case winograd(WinogradTile, PanelWeights)
+
+  /// The type of the weights.
+  var weights: PanelWeights {
+    switch self {
+    case .direct(let weights), .winograd(_, let weights): weights
+    case .gated(let columns): .int8(columns)
+    }
+  }
+}
+
+/// The type of a panel's weights, with what its kernel needs in addition.
+///
+/// Every 32 bits of a panel hold the weights of one column, for as many neighbouring inputs as fit:
+///
+///     fp32: [taps][inputs][panel width]
+///     bf16: [taps][inputs / 2][panel width][2]
+///     int8: [taps][inputs / 4][panel width][4]
+///
+/// Inputs that are missing in the last group are zero.
+enum PanelWeights {
+  case fp32
+  case bf16
+  case int8(QuantizedColumns)
+
+  /// Neighbouring inputs that share the 32 bits of a column.
+  var inputsInGroup: Int {
+    switch self {
+    case .fp32: 1
+    case .bf16: 2
+    case .int8: 4
+    }
+  }
+
+  /// The type of activations before the product, which quantises them itself if the weights are bytes.
+  var elementType: ElementType {
+    switch self {
+    case .fp32: .fp32
+    case .bf16, .int8: .bf16
+    }
+  }
+}
+
+/// The scale of each column of quantised weights, and the sum of its bytes, which corrects for the zero of the activations.
+final class QuantizedColumns {
+  private let panelWidth: Int
+  private let sumsInPanel: Int
+  private let count: Int
+  private let scales: UnsafeMutablePointer<Float>
+  private let sums: UnsafeMutablePointer<Int32>
+
+  /// Memory with any content.
+  ///
+  /// - Parameters:
+  ///   - panels: Panels of the matrix.
+  ///   - panelWidth: Columns of a panel.
+  ///   - sumsInPanel: Separate sums of a column: 1, because all taps are added up, or one for each Winograd position.
+  init(panels: Int, panelWidth: Int, sumsInPanel: Int) {
+    self.panelWidth = panelWidth
+    self.sumsInPanel = sumsInPanel
+    count = panels * sumsInPanel * panelWidth
+    scales = Workspace.allocate(count * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+    sums = Workspace.allocate(count * MemoryLayout<Int32>.stride).assumingMemoryBound(to: Int32.self)
+  }
+
+  deinit {
+    Workspace.deallocate(scales, count * MemoryLayout<Float>.stride)
+    Workspace.deallocate(sums, count * MemoryLayout<Int32>.stride)
+  }
+
+  /// The scales of a panel's columns, for one of its sums.
+  func scales(_ panel: Int, position: Int = 0) -> UnsafeMutablePointer<Float> {
+    scales + (panel * sumsInPanel + position) * panelWidth
+  }
+
+  /// The sums of a panel's bytes, over all inputs and taps of one sum.
+  func sums(_ panel: Int, position: Int = 0) -> UnsafeMutablePointer<Int32> {
+    sums + (panel * sumsInPanel + position) * panelWidth
+  }
+}

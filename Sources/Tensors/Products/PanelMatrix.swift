@@ -1,0 +1,254 @@
+import CKernels
+import Synchronization
+
+/// Weights of a linear layer or a convolution, packed once at load for the product kernels.
+///
+/// The outputs are cut into panels of the kernels' width; outputs past the last are zero. In fp32:
+///
+///     panel 0: tap 0: input 0: o0 o1 ... o31 | input 1: o0 o1 ... o31 | ...
+///              tap 1: ...
+///     panel 1: o32 ...
+///
+/// ``PanelWeights`` shows the other types.
+public final class PanelMatrix {
+  /// The layer that a matrix is packed for.
+  public enum Layer: Sendable {
+    /// A linear layer or a 1x1 convolution.
+    case linear
+    /// A quantised linear layer with twice as many outputs, x and then its gates, which become x · gelu(gate) in the product.
+    case gatedLinear
+    /// A 3x3 convolution.
+    case convolution(ConvolutionAlgorithm)
+
+    /// Pixels that each result depends on.
+    public var taps: Int {
+      switch self {
+      case .linear, .gatedLinear: 1
+      case .convolution: 9
+      }
+    }
+
+    /// The tile of a convolution by Winograd's algorithm; nil for other layers.
+    var tile: WinogradTile? {
+      switch self {
+      case .linear, .gatedLinear: nil
+      case .convolution(let algorithm): algorithm.tile
+      }
+    }
+
+    /// Whether half of the outputs are gates.
+    var isGated: Bool {
+      switch self {
+      case .linear, .convolution: false
+      case .gatedLinear: true
+      }
+    }
+  }
+
+  /// Input channels.
+  public let inputs: Int
+  /// Output channels.
+  public let outputs: Int
+  /// 1 for a linear layer or a 1x1 convolution, 9 for a 3x3 convolution.
+  public let taps: Int
+  let layout: PanelLayout
+  /// Columns of a panel.
+  let panelWidth: Int
+  private let panelMemory: PanelMemory
+  private let biasMemory: UnsafeMutablePointer<Float>?
+
+  /// Packs weights in PyTorch's order, `[outputs, inputs, taps]`.
+  ///
+  /// - Parameters:
+  ///   - outputs: Outputs of the weights, gates included.
+  ///   - inputs: Input channels.
+  ///   - bias: `[outputs]`, or nil.
+  ///   - layer: What to pack for.
+  ///   - compute: The kernels to pack for, and the threads to do it; its precision decides whether weights are quantised.
+  ///   - read: Reads the weights of some outputs, `[range, inputs, taps]`; called from several threads at once.
+  /// - Throws: What `read` throws for the first outputs that it rejects.
+  public init<Failure>(
+    outputs: Int, inputs: Int, bias: [Float]?, layer: Layer, compute: Compute,
+    read: (Range<Int>, UnsafeMutablePointer<Float>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let width = compute.kernels.panelWidth
+    let results = layer.isGated ? outputs / 2 : outputs
+    let columns = layer.isGated ? width / 2 : width
+    let panels = (results + columns - 1) / columns
+    self.inputs = inputs
+    self.outputs = results
+    taps = layer.taps
+    panelWidth = width
+    layout = Self.layout(layer, inputs: inputs, panels: panels, compute)
+    panelMemory = PanelMemory(
+      inputs: inputs, inputsInGroup: layout.weights.inputsInGroup, positions: layer.tile?.positions ?? layer.taps,
+      panelWidth: width, panels: panels)
+    biasMemory = bias.map { bias in
+      let padded = Workspace.allocate(panels * width * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+      padded.update(repeating: 0, count: panels * width)
+      for (index, value) in bias.enumerated() {
+        let (output, half) = index < results ? (index, 0) : (index - results, columns)
+        padded[output / columns * width + half + output % columns] = value
+      }
+      return padded
+    }
+    let packer = PanelPacker(layout, panelMemory, taps: taps, compute)
+    // One buffer for each thread: fresh memory for each panel would cost more than the work on it.
+    let staging = Scratch(
+      bytesEach: min(width, outputs) * inputs * taps * MemoryLayout<Float>.stride, compute.machine)
+    let failure = Mutex<(panel: Int, error: Failure)?>(nil)
+    compute.pool.run(panels) { panel in
+      let rows = panel * columns..<min((panel + 1) * columns, results)
+      staging.withPiece { piece in
+        let weights = piece.assumingMemoryBound(to: Float.self)
+        do throws(Failure) {
+          try read(rows, weights)
+          if layer.isGated {
+            try read(rows.lowerBound + results..<rows.upperBound + results, weights + rows.count * inputs)
+          }
+          packer.pack(weights, rows: rows.count, panel: panel)
+        } catch {
+          failure.withLock { if panel < $0?.panel ?? .max { $0 = (panel, error) } }
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+
+  private static func layout(_ layer: Layer, inputs: Int, panels: Int, _ compute: Compute) -> PanelLayout {
+    let weights: PanelWeights =
+      switch compute.precision {
+      case .fp32: .fp32
+      // Longer sums may overflow; no known network has them.
+      case .int8 where inputs * layer.taps <= Int(CK_INT8_INPUTS):
+        .int8(
+          QuantizedColumns(
+            panels: panels, panelWidth: compute.kernels.panelWidth, sumsInPanel: layer.tile?.positions ?? 1))
+      case .bf16, .int8: .bf16
+      }
+    if layer.isGated {
+      guard case .int8(let columns) = weights else { preconditionFailure("only quantised products have gates") }
+      return .gated(columns)
+    }
+    return layer.tile.map { .winograd($0, weights) } ?? .direct(weights)
+  }
+
+  /// Packs weights that are in memory.
+  ///
+  /// - Parameters:
+  ///   - weights: `[outputs, inputs, taps]`.
+  ///   - bias: `[outputs]`, or nil.
+  ///   - outputs: Outputs of the weights, gates included.
+  ///   - inputs: Input channels.
+  ///   - layer: What to pack for.
+  ///   - compute: The kernels to pack for, and the threads to do it.
+  public convenience init(
+    weights: [Float], bias: [Float]?, outputs: Int, inputs: Int, layer: Layer, compute: Compute
+  ) {
+    self.init(outputs: outputs, inputs: inputs, bias: bias, layer: layer, compute: compute) { rows, destination in
+      let size = inputs * layer.taps
+      weights.withUnsafeBufferPointer { weights in
+        for (index, row) in rows.enumerated() {
+          for element in 0..<size { destination[index * size + element] = weights[row * size + element] }
+        }
+      }
+    }
+  }
+
+  deinit {
+    panelMemory.deallocate()
+    if let biasMemory { Workspace.deallocate(biasMemory, panels * panelWidth * MemoryLayout<Float>.stride) }
+  }
+}
+
+extension PanelMatrix {
+  /// The type of activations before the product. The bias is in floats.
+  var elementType: ElementType { layout.weights.elementType }
+
+  var panels: Int { panelMemory.panels }
+
+  /// Outputs of a whole panel.
+  var panelOutputs: Int {
+    switch layout {
+    case .direct, .winograd: panelWidth
+    case .gated: panelWidth / 2
+    }
+  }
+
+  /// Bytes of all weights.
+  var bytes: Int { panelMemory.bytes }
+
+  /// Bytes of one tap of one panel.
+  var tapBytes: Int { panelMemory.positionBytes }
+
+  /// Multiplications and additions for one pixel of the result.
+  public var operationsPerPixel: Double {
+    let columns =
+      switch layout {
+      case .direct, .winograd: outputs
+      case .gated: 2 * outputs
+      }
+    return 2 * Double(inputs * columns * taps)
+  }
+
+  /// The weights of one panel, starting at a tap or position and at the first input of a group.
+  func weights(_ panel: Int, tap: Int, input: Int) -> UnsafeMutableRawPointer {
+    panelMemory.start(panel, position: tap, input: input)
+  }
+
+  /// The bias of one panel; nil if the layer has none.
+  func bias(_ panel: Int) -> UnsafePointer<Float>? { biasMemory.map { UnsafePointer($0 + panel * panelWidth) } }
+
+  /// The sums of the bias and each of some vectors, `[count, 1, 1, outputs]`, padded to whole panels, in floats.
+  func bias(plus vectors: Tensor, _ compute: Compute) -> Tensor {
+    precondition(vectors.count == vectors.batch * outputs, "a vector has one value for each output")
+    let sums = compute.tensor(
+      batch: vectors.batch, height: 1, width: 1, channels: panels * panelWidth, elementType: .fp32)
+    for index in 0..<vectors.batch {
+      let vector = vectors.pixel(index, 0, 0)
+      let sum = sums.pixel(index, 0, 0)
+      for output in 0..<outputs { sum[output] = vector[output] + (biasMemory?[output] ?? 0) }
+      (sum + outputs).update(repeating: 0, count: sums.channels - outputs)
+    }
+    return sums
+  }
+}
+
+/// The memory of a matrix's panels: `[panels][positions][inputs, in groups][panel width]`, where a position is a tap or a
+/// position of a Winograd window.
+struct PanelMemory {
+  let inputs: Int
+  /// Inputs that share the 32 bits of a column.
+  let inputsInGroup: Int
+  let positions: Int
+  let panelWidth: Int
+  let panels: Int
+  private let start: UnsafeMutableRawPointer
+
+  /// Memory with any content; it is kept until `deallocate`.
+  init(inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int) {
+    self.inputs = inputs
+    self.inputsInGroup = inputsInGroup
+    self.positions = positions
+    self.panelWidth = panelWidth
+    self.panels = panels
+    let groups = (inputs + inputsInGroup - 1) / inputsInGroup
+    start = Workspace.allocate(panels * positions * groups * panelWidth * 4)
+  }
+
+  func deallocate() { Workspace.deallocate(start, bytes) }
+
+  /// Groups of inputs; the last may lack some.
+  var groups: Int { (inputs + inputsInGroup - 1) / inputsInGroup }
+
+  /// Bytes of one position of one panel.
+  var positionBytes: Int { groups * panelWidth * 4 }
+
+  /// Bytes of all panels.
+  var bytes: Int { panels * positions * positionBytes }
+
+  /// The weights of a panel, starting at a position and at the first input of a group.
+  func start(_ panel: Int, position: Int = 0, input: Int = 0) -> UnsafeMutableRawPointer {
+    start + (panel * positions + position) * positionBytes + input * panelWidth * 4 / inputsInGroup
+  }
+}

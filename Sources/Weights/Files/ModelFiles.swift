@@ -1,0 +1,166 @@
+import TensorFiles
+
+/// The opened files of a model: its networks, the names of their tensors, and their configurations.
+///
+/// The networks interpret the configurations.
+package struct ModelFiles: Sendable {
+  /// One network of the model.
+  package struct Network: Sendable {
+    package var store: WeightStore
+    /// The network's configuration in a diffusers folder; nil for a single file, whose shapes are used instead.
+    package var configuration: ConfigurationFile?
+    /// The structure by the tensors' names, if there is no configuration.
+    package var structure: BlockStructure?
+    /// The indices of a TAESD decoder's layers that are single convolutions; nil for other networks.
+    package var convolutionIndices: [Int]?
+  }
+
+  package var path: String
+  package var layout: ModelLayout
+  /// Nil for a VAE alone.
+  package var family: ModelFamily?
+  /// Whether the files might as well be those of Stable Diffusion 2.x.
+  package var isFamilyGuessed = false
+  package var unet: Network?
+  /// The text encoders, in the order of the family's.
+  package var textEncoders: [Network] = []
+  /// The VAE's decoder.
+  package var vae: Network?
+  /// The VAE's encoder; nil if the files do not have it.
+  package var vaeEncoder: Network?
+  /// A TAESD decoder in files of its own, which replaces a VAE.
+  package var tinyDecoder: Network?
+  package var schedulerConfiguration: ConfigurationFile?
+  /// The marker tensors of a single file.
+  package var markers: Set<TrainingMarker> = []
+  /// The folders with the model's own CLIP vocabularies, one per text encoder that has one.
+  package var tokenizerFolders: [String] = []
+  /// The files of the model, relative to `path`; empty for a single file.
+  package var files: [String] = []
+  /// The tensors that belong to no network and are not known leftovers.
+  package var unread: [WeightAudit.Finding] = []
+
+  /// Whether `path` is a folder.
+  package static func isFolder(_ path: String) -> Bool { DiffusersFolder.isFolder(path) }
+
+  /// Opens a single file or a diffusers folder.
+  package static func open(path: String) throws(WeightError) -> ModelFiles {
+    guard DiffusersFolder.isFolder(path) else { return try openFile(path: path) }
+    return try DiffusersFolder(path: path).model()
+  }
+
+  /// Opens a VAE: a separate file in either layout, a whole model with a VAE, or a diffusers folder.
+  package static func openVAE(path: String) throws(WeightError) -> ModelFiles {
+    guard DiffusersFolder.isFolder(path) else { return try openVAEFile(path: path) }
+    return try DiffusersFolder(path: path).vae()
+  }
+
+  private static func openFile(path: String) throws(WeightError) -> ModelFiles {
+    let file = try WeightError.wrapping(try TensorFile(path: path))
+    let tensors = file.tensors
+    let names = try SingleFileNames(file)
+    var model = ModelFiles(path: path, layout: .singleFile, family: names.family)
+    model.isFamilyGuessed = names.isFamilyGuessed
+    model.unread = unread(tensors, known: names.known)
+    model.markers = Set(TrainingMarker.allCases.filter { tensors.keys.contains($0.rawValue) })
+    func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
+      Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
+    }
+
+    guard let structure = BlockStructure(ldmUNet: SingleFileNames.names(tensors, under: KeyMap.ldmUNetPrefix)) else {
+      throw .file(.damaged(path: path, reason: "the tensors under \(KeyMap.ldmUNetPrefix) are not those of a UNet"))
+    }
+    model.unet = network(.ldmUNet(structure), structure)
+    model.textEncoders = names.textEncoders.map { network($0, nil) }
+
+    let vaeNames = SingleFileNames.names(tensors, under: names.vaePrefix)
+    if !vaeNames.isEmpty {
+      guard let vae = recogniseVAE(prefix: names.vaePrefix, names: vaeNames) else {
+        throw .file(.damaged(path: path, reason: "the tensors under \(names.vaePrefix) are not those of a VAE"))
+      }
+      model.vae = network(vae.keyMap, vae.structure)
+      model.vaeEncoder = vae.encoder(path: path, tensors: tensors)
+    }
+    return model
+  }
+
+  private static func openVAEFile(path: String) throws(WeightError) -> ModelFiles {
+    let tensors = try WeightError.wrapping(try TensorFile(path: path)).tensors
+    let prefix = SingleFileNames.vaePrefix(tensors) ?? ""
+    guard let vae = recogniseVAE(prefix: prefix, names: SingleFileNames.names(tensors, under: prefix)) else {
+      if let names = TinyDecoderNames(tensors.keys) { return tiny(path: path, tensors: tensors, names) }
+      throw .unsupported(
+        path: path, found: "a file with \(tensors.count) tensors, but without the decoder of a Stable Diffusion VAE",
+        advice: "use the VAE of a Stable Diffusion model")
+    }
+    var model = ModelFiles(path: path, layout: vae.layout)
+    if !prefix.isEmpty {
+      let others = KeyMap.vaePrefixes + [KeyMap.ldmUNetPrefix, "cond_stage_model.", "conditioner.", "text_encoders."]
+      model.unread = unread(tensors, known: others + KeyMap.ldmLeftovers)
+    }
+    model.vae = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: vae.keyMap), structure: vae.structure)
+    model.vaeEncoder = vae.encoder(path: path, tensors: tensors)
+    return model
+  }
+
+  /// A TAESD decoder in a file of its own.
+  private static func tiny(
+    path: String, tensors: [String: StoredTensor], _ names: TinyDecoderNames
+  ) -> ModelFiles {
+    var model = ModelFiles(path: path, layout: names.layout)
+    model.tinyDecoder = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: names.keyMap),
+      convolutionIndices: names.convolutionIndices
+    )
+    return model
+  }
+
+  /// The naming and layout of a VAE's tensors, recognised by `names`, from which `prefix` has been removed; nil without a
+  /// decoder.
+  static func recogniseVAE(prefix: String, names: [Substring]) -> VAENames? {
+    if let structure = BlockStructure(ldmVAE: names) {
+      return VAENames(
+        keyMap: .ldmVAE(prefix: prefix, structure), encoderKeyMap: .ldmVAEEncoder(prefix: prefix, structure),
+        structure: structure, layout: .singleFile)
+    }
+    if let structure = BlockStructure(diffusersVAE: names) {
+      return VAENames(
+        keyMap: .diffusersVAE(prefix: prefix, names: names),
+        encoderKeyMap: .diffusersVAEEncoder(prefix: prefix, names: names), structure: structure, layout: .diffusers)
+    }
+    return nil
+  }
+
+  private static func unread(_ tensors: [String: StoredTensor], known: [String]) -> [WeightAudit.Finding] {
+    tensors.values.filter { tensor in
+      !known.contains { tensor.name.hasPrefix($0) } && TrainingMarker(rawValue: tensor.name) == nil
+    }
+    .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+}
+
+/// The naming and layout of a VAE's tensors.
+struct VAENames {
+  let keyMap: KeyMap
+  let encoderKeyMap: KeyMap
+  let structure: BlockStructure
+  let layout: ModelLayout
+
+  /// The encoder among a VAE's tensors; nil if there is none.
+  func encoder(path: String, tensors: [String: StoredTensor]) -> ModelFiles.Network? {
+    let prefixes = KeyMap.vaeEncoderPrefixes.map { encoderKeyMap.prefix + $0 }
+    let own = tensors.filter { name, _ in prefixes.contains { name.hasPrefix($0) } }
+    guard !own.isEmpty else { return nil }
+    return ModelFiles.Network(
+      store: WeightStore(path: path, tensors: own, keyMap: encoderKeyMap), structure: structure)
+  }
+}
+
+/// A tensor, usually empty, whose presence in a single file marks how the model was trained. The raw value is its name.
+package enum TrainingMarker: String, CaseIterable, Sendable {
+  /// The UNet predicts the velocity.
+  case vPrediction = "v_pred"
+  /// The last timestep of the training is pure noise.
+  case zeroTerminalSNR = "ztsnr"
+}

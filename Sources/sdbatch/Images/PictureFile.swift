@@ -1,0 +1,129 @@
+import Foundation
+import Imaging
+import Infotext
+import JSON
+import Runs
+import Settings
+
+/// A PNG file with the settings in its text.
+struct PictureFile {
+  /// As the caller named it.
+  let path: String
+  let image: RGBImage
+  /// The text under `parameters`.
+  let infotext: ParsedInfotext
+  let settings: InfotextSettings
+
+  /// The manifest of the run that the image is in; nil if it is elsewhere.
+  var manifest: JSONValue? {
+    let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+    guard folder.lastPathComponent == "images",
+      let data = try? Data(contentsOf: folder.deletingLastPathComponent().appendingPathComponent("manifest.json"))
+    else { return nil }
+    return try? JSONValue(parsing: String(decoding: data, as: UTF8.self))
+  }
+
+  /// The keyword of the webui's text.
+  private static let keyword = "parameters"
+
+  /// Reads an image; throws `PictureError` if it is not a PNG file, or has no text in the webui's form.
+  init(path: String) throws {
+    self.path = path
+    let file: PNGFile
+    do {
+      file = try PNGFile(decoding: try Self.bytes(path))
+    } catch let error as ImagingError {
+      throw PictureError.damaged(path: path, reason: "\(error)")
+    }
+    image = file.image
+    guard let text = file.text(Self.keyword) else {
+      throw PictureError.noInfotext(path: path, keywords: file.texts.map(\.keyword))
+    }
+    infotext = ParsedInfotext(text)
+    guard !infotext.items.isEmpty else { throw PictureError.noSettings(path: path) }
+    settings = InfotextSettings(infotext, width: image.width, height: image.height)
+  }
+
+  /// Reads a whole PNG file, but only the beginning of others, which may be gigabytes.
+  private static func bytes(_ path: String) throws -> [UInt8] {
+    guard let file = fopen(path, "rb") else { throw PictureError.notRead(path: path, code: errno) }
+    defer { fclose(file) }
+    let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    var count = 0
+    while true {
+      let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
+      if read == 0, ferror(file) != 0 {
+        // A folder can be opened, but not read.
+        throw errno == EISDIR ? PictureError.noPicture(path: path) : PictureError.notRead(path: path, code: errno)
+      }
+      let isFirst = count == 0
+      count += read
+      guard !isFirst || bytes[..<count].starts(with: signature) else { throw PictureError.noPicture(path: path) }
+      if read == 0 { return Array(bytes[..<count]) }
+      if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
+    }
+  }
+}
+
+/// Why a file cannot be inspected, or its image cannot be made again.
+enum PictureError: InputFailure, CustomStringConvertible {
+  /// The system refused to read; `code` is an `errno`.
+  case notRead(path: String, code: Int32)
+  /// It is not a PNG file.
+  case noPicture(path: String)
+  /// It is a PNG file, but damaged.
+  case damaged(path: String, reason: String)
+  /// It has no text in the webui's form.
+  case noInfotext(path: String, keywords: [String])
+  /// Its text names no settings.
+  case noSettings(path: String)
+  /// Its text lacks settings that are needed.
+  case notEnough(path: String, remarks: [InfotextSettings.Remark])
+  /// The model or VAE that its text names was not found.
+  case noModel(path: String, wanted: String, places: [String], found: [String], option: String)
+  /// A LoRA or an embedding that its text names was not found.
+  case noAdapter(path: String, places: [String], problems: [String])
+  /// The model or VAE that the command line names was not found.
+  case notFound(option: String, name: String, places: [String])
+  /// The command line's settings result in several images.
+  case severalPictures(Int)
+  /// The engine could not make it.
+  case notMade(path: String, reason: String)
+
+  var description: String {
+    switch self {
+    case .notRead(let path, let code): "cannot read \(path): \(String(cString: strerror(code)))"
+    case .noPicture(let path):
+      Self.isModel(path) ? "\(path) is a model, expected a PNG file" : "\(path) is not a PNG file"
+    case .damaged(let path, let reason): "\(path): \(reason)"
+    case .noInfotext(let path, let keywords):
+      "\(path): the PNG has no text under \"parameters\", as the webui and sdbatch write it"
+        + (keywords.isEmpty ? "" : "; it has \(keywords.map { "\"\($0)\"" }.joined(separator: ", "))")
+    case .noSettings(let path):
+      "\(path): the text under \"parameters\" has no line of settings, such as \"Steps: 20, Sampler: Euler, ...\""
+    case .notEnough(let path, let remarks):
+      "\(path): its text lacks what is needed to make the image again: "
+        + remarks.map(\.description).joined(separator: "; ")
+    case .noModel(let path, let wanted, let places, let found, let option):
+      "\(path): was made with \(wanted), which is not in \(places.joined(separator: ", "))"
+        + found.map { "; found \($0)" }.joined() + "; name the file with \(option)"
+    case .noAdapter(let path, let places, let problems):
+      "\(path): was made with networks that are not in lora/, Lora/ or embeddings/ of \(places.joined(separator: ", ")): "
+        + problems.joined(separator: "; ")
+    case .notFound(let option, let name, let places):
+      "\(option): found \"\(name)\", expected a file or folder, but there is none in \(places.joined(separator: ", "))"
+    case .severalPictures(let count): "--set results in \(count) images, expected values for one"
+    case .notMade(let path, let reason): "\(path): the image could not be made again: \(reason)"
+    }
+  }
+
+  /// Whether the name is a model file's, or the folder has a model's files.
+  static func isModel(_ path: String) -> Bool {
+    let names = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf"]
+    if names.contains(where: { path.lowercased().hasSuffix($0) }) { return true }
+    return ["model_index.json", "unet/config.json", "config.json"].contains {
+      FileManager.default.fileExists(atPath: path + "/" + $0)
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import Crypto
+import Foundation
+import Imaging
+import JSON
+import Runs
+import Text
+
+/// An image to enlarge, and the file to write.
+struct UpscaledFile {
+  let source: String
+  let target: String
+
+  private static let keyword = "postprocessing"
+
+  /// The images that are named, one by one or by the folder of their run.
+  ///
+  /// Throws `UpscaleError` if there is none, or if two would become one file.
+  static func all(of paths: [String], in folder: String?) throws -> [UpscaledFile] {
+    var files: [UpscaledFile] = []
+    var targets: Set<String> = []
+    func add(_ source: String, in usual: String) throws {
+      let target = URL(fileURLWithPath: folder ?? usual).appendingPathComponent(
+        URL(fileURLWithPath: source).lastPathComponent
+      ).standardizedFileURL.path
+      guard targets.insert(target).inserted, target != URL(fileURLWithPath: source).standardizedFileURL.path else {
+        throw UpscaleError.sameName(path: target)
+      }
+      files.append(UpscaledFile(source: source, target: target))
+    }
+    for path in paths {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        throw UpscaleError.notRead(path: path, reason: "there is no such file or folder")
+      }
+      guard isFolder.boolValue else {
+        let beside = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent("upscaled").path
+        try add(path, in: beside)
+        continue
+      }
+      let pictures = try RunPictures(RunFolder(path)).pictures.compactMap(\.path)
+      // Equal cells share an image.
+      var seen: Set<String> = []
+      for picture in pictures where seen.insert(picture).inserted { try add(picture, in: path + "/upscaled") }
+    }
+    return files
+  }
+
+  /// The image with its texts.
+  func read() throws -> PNGFile {
+    do {
+      guard let bytes = FileManager.default.contents(atPath: source) else {
+        throw UpscaleError.notRead(path: source, reason: "cannot be read")
+      }
+      return try PNGFile(decoding: Array(bytes))
+    } catch let error as ImagingError {
+      throw UpscaleError.notRead(path: source, reason: "\(error)")
+    }
+  }
+
+  /// Whether the file exists, whole, made from these pixels in this way.
+  func isMade(from picture: PNGFile, text: String) -> Bool {
+    guard let bytes = FileManager.default.contents(atPath: target), let file = try? PNGFile(decoding: Array(bytes))
+    else {
+      return false
+    }
+    return file.texts == texts(of: picture, text)
+  }
+
+  /// Writes the enlarged image.
+  func write(_ image: RGBImage, from picture: PNGFile, text: String) throws {
+    let bytes = try PNGFile(image: image, texts: texts(of: picture, text)).encoded()
+    try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)
+    try DerivedFile.write(to: target) { sink in try sink(bytes) }
+  }
+
+  private func texts(of picture: PNGFile, _ text: String) -> [PNGText] {
+    picture.texts.filter { $0.keyword != Self.keyword } + [PNGText(keyword: Self.keyword, text: text)]
+  }
+
+  /// The first digits of the SHA-256 of the pixels.
+  static func digest(of image: RGBImage) -> String {
+    String(Hexadecimal.text(SHA256.hash(data: image.pixels)).prefix(10))
+  }
+}

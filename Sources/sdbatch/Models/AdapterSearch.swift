@@ -1,0 +1,73 @@
+import Diffusion
+import Foundation
+import Infotext
+import Settings
+
+/// Finds the LoRAs and embeddings that an image was made with, by the names and hashes in its text.
+struct AdapterSearch {
+  let picture: PictureFile
+  let engine: Engine
+  /// Where `lora/` and `embeddings/` may be, best first.
+  let places: [String]
+
+  /// The settings with the places where everything has the hash of the text.
+  ///
+  /// - Parameter parameters: The picture's settings, with the models that were found.
+  /// - Returns: The settings.
+  /// - Throws: `PictureError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
+  ///   is not usable.
+  func placed(_ parameters: ImageSettings) throws -> ImageSettings {
+    let settings = picture.settings
+    // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
+    let isOurs = settings.program?.hasPrefix("sdbatch ") == true
+    let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
+    if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {
+      var placed = parameters
+      placed.adapterPlaces = []
+      return placed
+    }
+    // One folder may hide another's file of the same name.
+    let orders = [places] + places.map { first in [first] + places.filter { $0 != first } }
+    var problems: [String] = []
+    for order in orders {
+      var placed = parameters
+      placed.adapterPlaces = order
+      do {
+        let ingredients = try engine.ingredients(for: placed)
+        let (loras, embeddings) = ((ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []), ingredients.embeddings)
+        let missing =
+          settings.loras.filter { wanted in !loras.contains(where: wanted.isSame) }.map { wanted in
+            Self.problem("LoRA", wanted, found: loras.first { wanted.names($0.name) }.map { ($0.path, $0.shortHash) })
+          }
+          + settings.embeddings.filter { wanted in !embeddings.contains(where: wanted.isSame) }.map { wanted in
+            Self.problem(
+              "embedding", wanted, found: embeddings.first { wanted.names($0.name) }.map { ($0.path, $0.shortHash) })
+          }
+        guard missing.isEmpty else {
+          problems += missing
+          continue
+        }
+        for embedding in embeddings where !settings.embeddings.contains(where: { $0.isSame(embedding) }) {
+          Console.error("note: the prompts name the embedding \(embedding.path), of which the text says nothing")
+        }
+        return placed
+      } catch let error as EngineError where error.isMissingAdapter {
+        problems.append("\(error)")
+      }
+    }
+    throw PictureError.noAdapter(
+      path: picture.path, places: places, problems: problems.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
+  }
+
+  private static func problem(
+    _ kind: String, _ wanted: InfotextSettings.NamedAdapter, found: (path: String, hash: String)?
+  ) -> String {
+    let name = "the \(kind) \"\(wanted.name)\" [\(wanted.hash)]"
+    return found.map { "\(name); found \($0.path), whose hash is \($0.hash)" } ?? name
+  }
+}
+
+extension InfotextSettings.NamedAdapter {
+  /// Whether a prompt's name is the one of the text.
+  fileprivate func names(_ name: String) -> Bool { self.name == name.filter { $0 != ":" && $0 != "," } }
+}

@@ -1,0 +1,203 @@
+import Diffusion
+import Foundation
+import Infotext
+import JSON
+import Recipes
+import Settings
+
+/// Finds the models that an image was made with, by the names and hashes in its text.
+struct ModelSearch {
+  private let picture: PictureFile
+  private let locators: [ModelLocator]
+  private let engine: Engine
+
+  /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
+  /// image's run found them.
+  init(picture: PictureFile, environment: PlanningEnvironment, engine: Engine) {
+    self.picture = picture
+    self.engine = engine
+    let current = FileManager.default.currentDirectoryPath + "/."
+    locators = [picture.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
+  }
+
+  /// A file that may be the one.
+  private struct Candidate {
+    var reference: ModelReference
+    /// Whether name or place say that it is the one; others are tried for their hash.
+    var isExpected: Bool
+  }
+
+  /// The image's settings with the models that were found.
+  ///
+  /// - Parameters:
+  ///   - model: The checkpoint, where the user names it.
+  ///   - vae: The VAE, where the user names it.
+  /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
+  /// - Throws: `PictureError.noModel` if there is none with the text's name and hash.
+  func parameters(model: String?, vae: String?) throws -> ImageSettings {
+    let settings = picture.settings
+    let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
+    var vaes: [Candidate?] = [nil]
+    if let vae {
+      vaes = [try given(vae, "--vae")]
+    } else if let wanted = settings.vae {
+      vaes = candidates(wanted)
+    }
+    let refiner = try settings.refiner.map { try checkpoint($0, called: "the refiner", key: "refiner_checkpoint") }
+    let hiresModel = try settings.hiresModel.map {
+      try checkpoint($0, called: "the second pass's model", key: "hr_checkpoint_name")
+    }
+    var found: [String] = []
+    var isTrying = false
+    for model in models {
+      for vae in vaes {
+        var parameters = settings.settings
+        (parameters.model, parameters.vae) = (model.reference, vae?.reference)
+        // What the prompts name is looked for when there is a model for it.
+        (parameters.prompt, parameters.negativePrompt) = ("", "")
+        parameters.refiner = refiner?.reference
+        parameters.hires?.checkpoint = hiresModel?.reference
+        parameters.hires?.upscaler = nil
+        let isExpected = model.isExpected && vae?.isExpected ?? true
+        if !isExpected, !isTrying {
+          // Files are hashed whole the first time, which may take a while.
+          Console.error("note: no model of the right name has the hash of the text; looking at the others")
+          isTrying = true
+        }
+        do {
+          let ingredients = try engine.ingredients(for: parameters)
+          var others = [ingredients.model].filter { !isSame($0, settings.model) }
+          for (found, wanted) in [
+            (ingredients.refiner, settings.refiner), (ingredients.hiresModel, settings.hiresModel),
+            (ingredients.vae, settings.vae),
+          ] {
+            if let found, let wanted, !isSame(found, wanted) { others.append(found) }
+          }
+          if others.isEmpty {
+            (parameters.prompt, parameters.negativePrompt) = (
+              settings.settings.prompt, settings.settings.negativePrompt
+            )
+            parameters.hires?.upscaler = settings.settings.hires?.upscaler.map(placed)
+            return parameters
+          }
+          if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
+        } catch {
+          // The one file that there is, is not usable.
+          if models.count == 1, vaes.count == 1, isExpected { throw error }
+          if isExpected { found.append("\(error)") }
+        }
+      }
+    }
+    // With no file to try it is the VAE that is missing.
+    let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
+    throw PictureError.noModel(
+      path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
+      places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
+      option: vaes.isEmpty ? "--vae" : "--model")
+  }
+
+  /// Where the networks that the prompts name may be: where the picture's run found them, then where models are.
+  var adapterPlaces: [String] {
+    var places: [String] = []
+    if case .array(let models) = picture.manifest?["models"] {
+      for path in models.compactMap({ $0["path"]?.text }) {
+        for folder in ["/lora/", "/Lora/", "/embeddings/"] {
+          if let range = path.range(of: folder, options: .backwards) {
+            places.append(String(path[..<range.lowerBound]))
+          }
+        }
+      }
+    }
+    return Self.unique(places + locators.flatMap(\.places))
+  }
+
+  /// The upscaler with its file, where it is a network that can be found: the one of the picture's run, else the first of
+  /// this name. A text has no hash of it.
+  private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
+    guard upscaler.kind == .network else { return upscaler }
+    var placed = upscaler
+    if case .array(let models) = picture.manifest?["models"] {
+      placed.path =
+        models.first { model in
+          model["family"] == "upscaler"
+            && (models.count { $0["family"] == "upscaler" } == 1 || model["name"]?.text == upscaler.title)
+        }?["path"]?.text
+    }
+    if let path = placed.path, FileManager.default.fileExists(atPath: path) { return placed }
+    placed.path = locators.lazy.compactMap { $0.upscaler(upscaler.name) }.first
+    return placed
+  }
+
+  // MARK: Candidates
+
+  /// A further checkpoint of the picture: what the run had, or has the name, or the hash.
+  private func checkpoint(_ wanted: InfotextSettings.NamedModel, called name: String, key: String) throws -> Candidate {
+    let all = candidates(wanted)
+    let found = all.first { candidate in
+      guard !candidate.isExpected else { return true }
+      var parameters = ImageSettings()
+      parameters.model = candidate.reference
+      return (try? engine.ingredients(for: parameters)).map { isSame($0.model, wanted) } ?? false
+    }
+    guard let found else {
+      throw PictureError.noModel(
+        path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
+        found: [], option: "--set \(key)")
+    }
+    return found
+  }
+
+  private func given(_ name: String, _ option: String) throws -> Candidate {
+    // The user's own paths are relative to the current folder.
+    if let path = locators.reversed().lazy.compactMap({ $0.path(of: name) }).first {
+      return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
+    }
+    guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
+    throw PictureError.notFound(option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+  }
+
+  /// What the picture's run had; what has the name; then all checkpoints, for it may have been renamed.
+  private func candidates(_ wanted: InfotextSettings.NamedModel) -> [Candidate] {
+    var expected = manifestModels(wanted)
+    if wanted.name == ModelReference.demo.name { expected.append(.demo) }
+    if let name = wanted.name {
+      expected += locators.compactMap { $0.path(of: name) }.map { ModelReference(name: name, path: $0) }
+    }
+    var others: [ModelReference] = []
+    if wanted.hash != nil {
+      others = locators.flatMap { $0.checkpointPaths() }.map { ModelReference(name: $0, path: $0) }
+    }
+    let all =
+      expected.map { Candidate(reference: $0, isExpected: true) }
+      + others.map { Candidate(reference: $0, isExpected: false) }
+    var paths: Set<String?> = []
+    return all.filter { paths.insert($0.reference.path).inserted }
+  }
+
+  /// The manifest's job, if the image is in a run's `images/`.
+  private func manifestModels(_ wanted: InfotextSettings.NamedModel) -> [ModelReference] {
+    guard let hash = wanted.hash, case .array(let models) = picture.manifest?["models"] else { return [] }
+    return models.compactMap { model in
+      guard model["sha256"]?.text?.hasPrefix(hash) == true, let name = model["name"]?.text else { return nil }
+      guard let path = model["path"]?.text else { return .demo }
+      return FileManager.default.fileExists(atPath: path) ? ModelReference(name: name, path: path) : nil
+    }
+  }
+
+  // MARK: Hashes
+
+  /// Whether a model has the hash of the text; a text without one is content with the name.
+  private func isSame(_ identity: ModelIdentity, _ wanted: InfotextSettings.NamedModel) -> Bool {
+    guard let hash = wanted.hash else { return true }
+    if identity.sha256.hasPrefix(hash) { return true }
+    return hash.count == 8 && identity.path.flatMap(ModelInspection.oldHash) == hash
+  }
+
+  private static func text(_ model: InfotextSettings.NamedModel) -> String {
+    [model.name.map { "\"\($0)\"" }, model.hash.map { "[\($0)]" }].compactMap { $0 }.joined(separator: " ")
+  }
+
+  private static func unique(_ texts: [String]) -> [String] {
+    texts.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}

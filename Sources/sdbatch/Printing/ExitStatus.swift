@@ -1,0 +1,102 @@
+import ArgumentParser
+import Diffusion
+import Glibc
+import Prompts
+import Recipes
+import Runs
+import Sheets
+import Tensors
+import Tokenization
+import TensorFiles
+import Weights
+
+/// The exit codes, which the README explains to users.
+enum ExitStatus: Int32, Error {
+  case done = 0
+  case internalError = 1
+  case someJobsFailed = 3
+  case unusableInput = 10
+  case folderInUse = 11
+  case notWritten = 74
+  case stopped = 75
+  case interrupted = 130
+
+  /// `verify` or `reproduce` found a difference.
+  static let difference = ExitStatus.someJobsFailed
+
+  var exitCode: ExitCode { ExitCode(rawValue) }
+
+  /// The exit code for an error; nil for errors of the command line, which ArgumentParser handles.
+  init?(_ error: any Error) {
+    switch error {
+    case is RecipeErrors, is any InputFailure:
+      self = .unusableInput
+    case let error as RunError:
+      switch error {
+      case .folderInUse: self = .folderInUse
+      case .notWritten, .folderLost: self = .notWritten
+      case .notRead, .damaged, .noRun, .noJob, .otherPlan: self = .unusableInput
+      case .wrongSize: self = .internalError
+      }
+    case let stop as StopRequested: self.init(stop.reason)
+    case is ValidationError, is CleanExit, is ExitCode:
+      return nil
+    default:
+      // ArgumentParser's own errors are not public, but it knows their exit code.
+      guard SDBatch.exitCode(for: error) == .failure else { return nil }
+      self = .internalError
+    }
+  }
+
+  /// How a run ended.
+  init(_ outcome: RunOutcome) {
+    self = outcome.stop.map { ExitStatus($0) } ?? (outcome.counts.failed > 0 ? .someJobsFailed : .done)
+  }
+
+  /// Why a run ended with work left.
+  init(_ reason: StopReason) {
+    switch reason {
+    case .signal(SIGINT): self = .interrupted
+    case .signal, .until, .maxTime: self = .stopped
+    case .failure: self = .someJobsFailed
+    }
+  }
+
+  /// The message for the user.
+  static func message(_ error: any Error) -> String {
+    if let stop = error as? StopRequested { return "stopped by \(stop.reason.text) before the work began" }
+    // Each is printed as an error of its own.
+    if let failures = error as? InputFailures { return failures.messages.joined(separator: "\nsdbatch: ") }
+    return String(describing: error)
+  }
+}
+
+// All jobs would fail because of the model, its vocabulary or this machine, unless the settings of one job are the cause.
+extension WeightError: InputFailure {}
+extension TensorFileError: InputFailure {}
+extension TensorError: InputFailure {}
+
+extension TokenizationError: InputFailure {}
+
+extension SheetError: InputFailure {}
+
+extension PromptError: InputFailure {
+  /// Other prompts may be fine.
+  public var isOfOneJob: Bool { true }
+}
+
+extension EngineError: InputFailure {
+  /// Looking for a LoRA takes no time, so all that are missing are reported at once.
+  public var isReportedWithOthers: Bool { isMissingAdapter }
+
+  /// Settings concern one job, models all.
+  public var isOfOneJob: Bool {
+    switch self {
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherEnlargement, .otherLatents,
+      .noPreviewDecoder,
+      .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
+      false
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
+    }
+  }
+}

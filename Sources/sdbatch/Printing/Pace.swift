@@ -1,0 +1,67 @@
+import Runs
+import Settings
+import Text
+
+/// The speed of a run and the time left: seconds per sampling step, decoding and all else included.
+struct Pace {
+  private var stepsDone = 0
+  private var stepsLeft = 0
+  private var stepsOfImage = 0
+  private var started: ContinuousClock.Instant?
+
+  /// Seconds that a step takes on average; nil before the first.
+  var secondsPerStep: Double? {
+    guard let started, stepsDone > 0 else { return nil }
+    let elapsed = (ContinuousClock.now - started).components
+    return (Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18) / Double(stepsDone)
+  }
+
+  /// Seconds until all is done, at this pace.
+  var secondsLeft: Double? { secondsPerStep.map { $0 * Double(stepsLeft) } }
+
+  /// "1.25 s/step  ETA 3m12s".
+  var text: String {
+    guard let secondsPerStep, let secondsLeft else { return "" }
+    return "\(Self.seconds(secondsPerStep))/step  ETA \(Self.duration(secondsLeft))"
+  }
+
+  mutating func note(_ event: RunEvent) {
+    switch event {
+    case .started(let start):
+      stepsLeft = start.stepsToMake
+    case .progress(_, .sampling(let step, _)):
+      // Loading does not count, since it does not predict the next steps.
+      if started == nil { started = .now }
+      let new = step - stepsOfImage
+      stepsOfImage = step
+      stepsDone += new
+      stepsLeft -= new
+    case .resumed(_, let step):
+      // An earlier run took these steps, so they cost this one no time.
+      stepsLeft -= step
+      stepsOfImage = step
+    case .imageDone:
+      stepsOfImage = 0
+    case .jobFailed(let running, _):
+      stepsLeft -= running.job.settings.allSteps - stepsOfImage
+      stepsOfImage = 0
+    case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
+      break
+    }
+  }
+
+  /// "1.25 s".
+  static func seconds(_ value: Double) -> String {
+    let hundredths = Int((value * 100).rounded())
+    return "\(hundredths / 100).\((hundredths % 100).padded(to: 2)) s"
+  }
+
+  /// "4.5s", "45s", "3m12s", "5h07m".
+  static func duration(_ value: Double) -> String {
+    if value < 9.95 { return "\((value * 10).rounded() / 10)s" }
+    let seconds = Int(value.rounded(.up))
+    if seconds < 60 { return "\(seconds)s" }
+    if seconds < 3600 { return "\(seconds / 60)m\((seconds % 60).padded(to: 2))s" }
+    return "\(seconds / 3600)h\((seconds / 60 % 60).padded(to: 2))m"
+  }
+}

@@ -1,0 +1,54 @@
+import Delivery
+import Foundation
+import JSON
+import Synchronization
+
+/// Prints what happens to announcements, without the secrets in their addresses.
+final class WebhookPrinter: Sendable {
+  private let style: ProgressPrinter.Style
+  /// The warnings so far; a receiver that is away a whole night is reported once.
+  private let warnings = Mutex<Set<String>>([])
+
+  init(style: ProgressPrinter.Style) {
+    self.style = style
+  }
+
+  /// Prints an event; what stays in the outbox is reported in every style.
+  func show(_ event: WebhookEvent) {
+    if style == .json { return Console.output(Self.json(event).jsonText) }
+    switch event {
+    case .delivered(let announcement):
+      if style == .lines {
+        Console.logger.info("\(announcement.id) announced to \(announcement.address.redacted)")
+      }
+    case .retried: break
+    case .kept(let announcement, let reason):
+      warn("cannot announce to \(announcement.address.redacted): \(reason)")
+    case .dropped(let announcement, let reason):
+      warn("\(announcement.id) is not announced to \(announcement.address.redacted): \(reason)")
+    case .waiting(let count):
+      warn("\(count) announcement\(count == 1 ? "" : "s") left in the outbox, which the next run makes")
+    }
+  }
+
+  private func warn(_ text: String) {
+    if warnings.withLock({ $0.insert(text).inserted }) { Console.logger.warning("\(text)") }
+  }
+
+  private static func json(_ event: WebhookEvent) -> JSONValue {
+    func object(_ name: String, _ announcement: Announcement, reason: String? = nil) -> JSONValue {
+      .object(
+        [
+          JSONMember("event", .string(name)), JSONMember("id", .string(announcement.id)),
+          JSONMember("webhook", .string(announcement.address.redacted)),
+        ] + (reason.map { [JSONMember("reason", .string($0))] } ?? []))
+    }
+    switch event {
+    case .delivered(let announcement): return object("webhook_delivered", announcement)
+    case .retried(let announcement, let reason): return object("webhook_retried", announcement, reason: reason)
+    case .kept(let announcement, let reason): return object("webhook_kept", announcement, reason: reason)
+    case .dropped(let announcement, let reason): return object("webhook_dropped", announcement, reason: reason)
+    case .waiting(let count): return ["event": "webhooks_waiting", "count": .integer(Int64(count))]
+    }
+  }
+}

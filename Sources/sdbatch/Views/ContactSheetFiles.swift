@@ -1,0 +1,58 @@
+import Foundation
+import JSON
+import Recipes
+import Runs
+import Sheets
+
+/// The contact sheet of a run folder: `contact-sheet.png`, `contact-sheet-2.png` and so on.
+struct ContactSheetFiles {
+  let folder: RunFolder
+
+  /// The file of a page, from 0.
+  func path(_ page: Int) -> String { folder.file(page == 0 ? "contact-sheet.png" : "contact-sheet-\(page + 1).png") }
+
+  /// Makes the sheet in the recipe's layout, unless it is up to date.
+  ///
+  /// - Returns: The number of pages; nil if it is up to date.
+  /// - Throws: `SheetError` or `RunError`.
+  func refresh() throws -> Int? {
+    let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.recipe] + folder.journals)
+    return isFresh ? nil : try make(SheetOptions())
+  }
+
+  /// Makes the sheet.
+  ///
+  /// - Parameter options: How it looks; without directions, the recipe's are used.
+  /// - Returns: The number of pages.
+  /// - Throws: `SheetError` or `RunError`.
+  func make(_ options: SheetOptions) throws -> Int {
+    let run = try RunPictures(folder)
+    var options = options
+    if !options.hasDirections { options.takeLayout(of: run) }
+    if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
+    let cells = run.pictures.map { picture in
+      SheetCell(
+        axes: picture.job.axes,
+        content: picture.path.map { .image(path: $0) } ?? picture.error.map { .failed($0) } ?? .pending,
+        width: picture.job.settings.finalWidth, height: picture.job.settings.finalHeight,
+        infotext: picture.infotext,
+        seconds: picture.seconds)
+    }
+    let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }
+    let sheet = try ContactSheet(cells, groups: run.zipGroups, recipe: text ?? "", options: options)
+    for page in 0..<sheet.pageCount {
+      try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }
+    }
+    // Remove the surplus pages of an earlier sheet.
+    var page = sheet.pageCount
+    while unlink(path(page)) == 0 { page += 1 }
+    return sheet.pageCount
+  }
+
+  /// The names of the pages that exist.
+  var names: [String] {
+    var names: [String] = []
+    while access(path(names.count), F_OK) == 0 { names.append((path(names.count) as NSString).lastPathComponent) }
+    return names
+  }
+}

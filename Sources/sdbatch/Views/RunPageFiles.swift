@@ -1,0 +1,99 @@
+import Foundation
+import JSON
+import Recipes
+import Runs
+import Settings
+import Sheets
+import WebPage
+
+/// The page of a run folder, `index.html`, with its thumbnails in `thumbs/`.
+struct RunPageFiles {
+  let folder: RunFolder
+
+  /// Makes the page of a run that is over, unless it is up to date.
+  ///
+  /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
+  /// - Throws: `RunError`.
+  func refresh(patience: Duration?) throws {
+    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe] + folder.journals), !saysRunning {
+      return
+    }
+    try make(SheetOptions(), isRunning: false, patience: patience)
+  }
+
+  /// Whether the existing page shows a run that is going on, as a killed run leaves it.
+  private var saysRunning: Bool {
+    guard let file = FileHandle(forReadingAtPath: folder.page) else { return false }
+    defer { try? file.close() }
+    let beginning = String(decoding: (try? file.read(upToCount: 1 << 17)) ?? Data(), as: UTF8.self)
+    return beginning.contains(RunPage.runningMark)
+  }
+
+  /// Makes the page.
+  ///
+  /// - Parameters:
+  ///   - layout: The directions at first; the recipe's if there are none.
+  ///   - isRunning: Whether the run is going on.
+  ///   - patience: How long to make thumbnails; the rest are made the next time.
+  /// - Throws: `RunError`.
+  func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
+    let run = try RunPictures(folder)
+    let thumbnails = try ThumbnailFiles(folder).refresh(run.pictures, patience: patience)
+    var layout = layout
+    if !layout.hasDirections { layout.takeLayout(of: run) }
+    let heading = RunPage.Heading(
+      title: (folder.path as NSString).lastPathComponent, isRunning: isRunning, written: Self.now,
+      generator: "sdbatch \(SDBatch.version)", sheets: ContactSheetFiles(folder: folder).names,
+      thumbnailSide: ThumbnailFiles.side)
+    let page = RunPage(
+      heading, positions: run.pictures.map(\.job.axes), groups: run.zipGroups, layout: layout)
+    try DerivedFile.write(to: folder.page) { sink in
+      try page.write(run.pictures.lazy.map { cell($0, thumbnails) }, to: sink)
+    }
+  }
+
+  private func cell(_ picture: RunPictures.Picture, _ thumbnails: Set<String>) -> PageCell {
+    let parameters = picture.job.settings
+    let recipe = PictureRecipe(parameters)
+    return PageCell(
+      index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),
+      width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds,
+      infotext: picture.infotext,
+      recipe: recipe.text, settings: recipe.settings)
+  }
+
+  private func content(_ picture: RunPictures.Picture, _ thumbnails: Set<String>) -> PageCell.Content {
+    guard let path = picture.path else { return picture.error.map { .failed($0) } ?? .pending }
+    let name = (path as NSString).lastPathComponent
+    return .image(file: "images/\(name)", thumbnail: thumbnails.contains(name) ? "thumbs/\(name)" : nil)
+  }
+
+  private static var now: String { Date().formatted(.iso8601) }
+}
+
+extension RunPictures {
+  /// The names of the axes in each group of the recipe's `zip`.
+  var zipGroups: [[String]] {
+    (recipe["zip"]?.elements ?? []).compactMap { group in
+      guard case .object(let members) = group, members.count > 1 else { return nil }
+      return members.map(\.name)
+    }
+  }
+}
+
+extension SheetOptions {
+  /// Whether some axis was given a direction.
+  var hasDirections: Bool { x != nil || y != nil || superX != nil || superY != nil || !pages.isEmpty }
+
+  /// Takes the directions of the recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
+  mutating func takeLayout(of run: RunPictures) {
+    let layout = run.recipe["sheet"] ?? .null
+    let known = Set(run.pictures.flatMap { $0.job.axes.map(\.name) })
+    func axis(_ name: JSONValue?) -> String? { name?.text.flatMap { known.contains($0) ? $0 : nil } }
+    x = axis(layout["x"])
+    y = axis(layout["y"])
+    superX = axis(layout["super_x"])
+    superY = axis(layout["super_y"])
+    pages = (layout["pages"]?.elements ?? layout["pages"].map { [$0] } ?? []).compactMap(axis)
+  }
+}

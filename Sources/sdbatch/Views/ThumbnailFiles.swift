@@ -1,0 +1,58 @@
+import Foundation
+import Imaging
+import Runs
+import Sheets
+
+/// The thumbnails of a run's images, `thumbs/`, so that a page with thousands loads fast.
+struct ThumbnailFiles {
+  let folder: RunFolder
+
+  /// The longest side of a copy, in pixels.
+  static let side = 192
+  /// Images up to this size need no thumbnail.
+  private static let largestWithout = 256
+
+  init(_ folder: RunFolder) { self.folder = folder }
+
+  /// Makes those that are missing, or older than their images.
+  ///
+  /// An image that cannot be read has none.
+  ///
+  /// - Parameters:
+  ///   - pictures: All images of the run.
+  ///   - patience: How long to work; nil for as long as it takes.
+  /// - Returns: The names of those that exist, which are their images' names.
+  /// - Throws: `RunError.notWritten`.
+  func refresh(_ pictures: [RunPictures.Picture], patience: Duration?) throws -> Set<String> {
+    let large = pictures.filter {
+      $0.path != nil && max($0.job.settings.finalWidth, $0.job.settings.finalHeight) > Self.largestWithout
+    }
+    if large.isEmpty { return [] }
+    try Disk().makeFolder(folder.thumbnails)
+    let start = ContinuousClock.now
+    var made: Set<String> = []
+    var missing: [String] = []
+    for picture in large {
+      guard let path = picture.path else { continue }
+      if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
+        made.insert((path as NSString).lastPathComponent)
+      } else {
+        missing.append(path)
+      }
+    }
+    // A few at a time, for each batch may be the last.
+    while !missing.isEmpty, patience.map({ start.duration(to: .now) < $0 }) ?? true {
+      let batch = Array(missing.prefix(16))
+      missing.removeFirst(batch.count)
+      let copies = Thumbnail.concurrently(batch.count) { Thumbnail.read(batch[$0], box: (Self.side, Self.side)) }
+      for (path, image) in zip(batch, copies) {
+        guard let image, let file = try? PNGFile(image: image).encoded() else { continue }
+        try DerivedFile.write(to: copy(of: path)) { sink in try sink(file) }
+        made.insert((path as NSString).lastPathComponent)
+      }
+    }
+    return made
+  }
+
+  private func copy(of path: String) -> String { "\(folder.thumbnails)/\((path as NSString).lastPathComponent)" }
+}

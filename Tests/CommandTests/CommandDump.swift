@@ -1,0 +1,79 @@
+import Foundation
+import Testing
+
+/// The commands and their options, as ArgumentParser's `--experimental-dump-help` describes them.
+struct CommandDump: Decodable {
+  struct Command: Decodable {
+    var commandName: String
+    var abstract: String?
+    var discussion: String?
+    var arguments: [Argument]?
+    var subcommands: [Command]?
+
+    /// What the command takes besides what every command takes.
+    var ownArguments: [Argument] {
+      (arguments ?? []).filter { $0.shouldDisplay && !["help", "version"].contains($0.preferredName?.name) }
+    }
+
+    /// The options by their long names, with the dashes.
+    var optionNames: [String] {
+      (arguments ?? []).flatMap { ($0.names ?? []).filter { $0.kind == "long" } }.map { "--\($0.name)" }
+    }
+
+    /// The exit codes that the help names.
+    var exitCodes: [String]? {
+      guard let discussion, let start = discussion.range(of: "Exit codes: ") else { return nil }
+      return discussion[start.upperBound...].matches(of: /(?:^|; | and )(\d+)/).map { String($0.1) }
+    }
+  }
+
+  struct Argument: Decodable {
+    struct Name: Decodable {
+      var kind: String
+      var name: String
+    }
+
+    var kind: String
+    var abstract: String?
+    var valueName: String?
+    var defaultValue: String?
+    var preferredName: Name?
+    var names: [Name]?
+    var shouldDisplay: Bool
+
+    /// How the command line has it.
+    var usage: String {
+      let value = valueName.map { "<\($0)>" } ?? ""
+      guard let name = preferredName?.name else { return value }
+      return kind == "flag" ? "--\(name)" : "--\(name) \(value)"
+    }
+  }
+
+  var command: Command
+
+  /// The program's commands but `help`.
+  var commands: [Command] { (command.subcommands ?? []).filter { $0.commandName != "help" } }
+
+  /// Asks the program.
+  static func ofProgram() async throws -> CommandDump {
+    let space = try Workspace(recipe: nil)
+    let output = try await space.run("--experimental-dump-help").output
+    return try JSONDecoder().decode(CommandDump.self, from: Data(output.utf8))
+  }
+
+  /// The part of the manual that is derived from the definitions.
+  var reference: String {
+    commands.map { command in
+      var text = "## \(command.commandName)\n\n"
+      for paragraph in [command.abstract, command.discussion].compactMap({ $0 }) { text += paragraph + "\n\n" }
+      guard !command.ownArguments.isEmpty else { return text }
+      text += "| option | meaning |\n|---|---|\n"
+      for argument in command.ownArguments {
+        let value = argument.defaultValue.map { " (default: \($0))" } ?? ""
+        let meaning = ((argument.abstract ?? "") + value).replacingOccurrences(of: "|", with: "\\|")
+        text += "| `\(argument.usage)` | \(meaning) |\n"
+      }
+      return text + "\n"
+    }.joined().trimmingCharacters(in: .newlines) + "\n"
+  }
+}

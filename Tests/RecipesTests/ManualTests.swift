@@ -1,0 +1,136 @@
+import Foundation
+import Recipes
+import Settings
+import Testing
+import TestSupport
+
+/// The manual's tables against the keys, samplers and request fields that there are.
+@Suite struct ManualTests {
+  // MARK: Keys
+
+  @Test func `the page has a row for every key and alias, and no others`() throws {
+    let rows = try MarkdownPage.manual("Recipes").table("key")
+    let documented = rows.flatMap { MarkdownPage.codes(in: $0[0]) }
+    let known = RecipeKey.all.flatMap { [$0.name] + $0.aliases }
+    #expect(Set(documented).subtracting(known).isEmpty)
+    for key in RecipeKey.all where !documented.contains(key.name) {
+      Issue.record("add a row to Recipes.md: | `\(key.name)` | default | values | \(key.summary) |")
+    }
+    #expect(Set(known).subtracting(documented).isEmpty)
+    #expect(documented.count == Set(documented).count && known.count == Set(known).count)
+    for key in RecipeKey.all { #expect(key.summary.hasSuffix("."), "\(key.name)") }
+  }
+
+  @Test func `the page names the range or the choices of every key`() throws {
+    for row in try MarkdownPage.manual("Recipes").table("key") where row.count == 4 {
+      let (names, values) = (MarkdownPage.codes(in: row[0]), row[2])
+      for key in RecipeKey.all where names.contains(key.name) {
+        switch key.kind {
+        case .integer(let range, let multiple):
+          #expect(values.contains(Self.range(Double(range.lowerBound), Double(range.upperBound))), "\(key.name)")
+          if multiple > 1, range.lowerBound > 0 { #expect(values.contains("multiples of \(multiple)"), "\(key.name)") }
+        case .number(let range), .limit(let range):
+          #expect(values.contains(Self.range(range.lowerBound, range.upperBound)), "\(key.name)")
+        case .choice(let choices):
+          for choice in choices { #expect(values.contains("`\(choice)`"), "\(key.name): \(choice)") }
+        case .flag: #expect(values == "`true` or `false`", "\(key.name)")
+        default: break
+        }
+      }
+    }
+  }
+
+  /// A range as the page writes it.
+  private static func range(_ low: Double, _ high: Double) -> String {
+    func text(_ bound: Double) -> String {
+      if bound.magnitude == Double(1 << 53) { return bound < 0 ? "-2^53" : "2^53" }
+      return bound == bound.rounded() ? "\(Int(bound))" : "\(bound)"
+    }
+    return "\(text(low)) to \(text(high))"
+  }
+
+  // MARK: Examples
+
+  @Test func `every recipe in README and manual can be planned`() throws {
+    var count = 0
+    let pages = try [MarkdownPage.readme] + MarkdownPage.manual
+    for page in pages {
+      for block in page.blocks("yaml") where !block.contains("__sky__") {
+        // Lines with the same key are alternatives.
+        let lines = block.split(separator: "\n")
+        let areAlternatives = lines.count > 1 && lines.allSatisfy { $0.hasPrefix("webhook:") }
+        let recipes = areAlternatives ? lines.map { "prompt: a\n\($0)\n" } : [block]
+        for text in recipes {
+          let recipe = RecipeText(text, set: text.contains("model:") ? ["model=demo"] : [])
+          #expect(recipe.errors().isEmpty, "\(page.path): \(text)")
+          #expect(try recipe.warnings().isEmpty, "\(page.path): \(text)")
+          count += 1
+        }
+      }
+    }
+    #expect(count >= 8)
+  }
+
+  @Test func `the recipe of README plans 24 images and the manual's first one 137, as it says`() throws {
+    let readme = try #require(try MarkdownPage.readme.blocks("yaml").first)
+    #expect(try RecipeText(readme, set: ["model=demo"]).jobs().count == 24)
+    let page = try MarkdownPage.manual("Recipes")
+    let recipe = try #require(page.blocks("yaml").first)
+    #expect(page.text.contains("This one plans 137 images"))
+    #expect(try RecipeText(recipe, set: ["model=demo"]).jobs().count == 137)
+  }
+
+  @Test func `the page's example of axes is read as it says`() throws {
+    let block = try #require(try MarkdownPage.manual("Recipes").blocks("yaml").last)
+    let recipe = try RecipeText(block).read()
+    #expect(recipe.warnings.isEmpty)
+    #expect(recipe.grid.map(\.count) == [8, 3, 2, 2, 2, 2])
+    #expect(recipe.grid[3].place(at: 1).value == "a cat, blue ")
+    #expect(recipe.grid[5].place(at: 0).title == "quick")
+  }
+
+  // MARK: Samplers and schedules
+
+  @Test func `the tables of samplers and schedules are those of the program`() throws {
+    let page = try MarkdownPage.manual("Samplers")
+    let samplers = page.table("sampler")
+    #expect(samplers.map { $0[0] } == SamplerID.allCases.map(\.rawValue))
+    for (row, sampler) in zip(samplers, SamplerID.allCases) {
+      for alias in MarkdownPage.codes(in: row[1]) { #expect(SamplerID.resolve(alias)?.sampler == sampler, "\(alias)") }
+      #expect(row[2] == sampler.defaultSchedule.label, "\(row[0])")
+    }
+    let schedules = page.table("schedule")
+    #expect(schedules.map { $0[0] } == ScheduleID.allCases.map(\.label))
+    #expect(schedules.flatMap { MarkdownPage.codes(in: $0[1]) } == ScheduleID.allCases.map(\.rawValue))
+  }
+
+  // MARK: Requests
+
+  @Test func `the table of request fields has all fields, and no others`() throws {
+    let documented = try MarkdownPage.manual("Requests").table("field").flatMap { MarkdownPage.codes(in: $0[0]) }
+    let read = try Self.request(#"{"prompt": "a"}"#).read()
+    guard case .object(let fields) = try #require(read.requests?.requests.first).parameters else {
+      Issue.record("a request's parameters are an object")
+      return
+    }
+    #expect(documented.sorted() == fields.map(\.name).sorted())
+  }
+
+  @Test func `the options that override_settings may have are those that are read`() throws {
+    let page = try MarkdownPage.manual("Requests").text
+    let start = try #require(page.range(of: "`override_settings` may have these options"))
+    let list = try #require(page[start.upperBound...].components(separatedBy: "\n\n").dropFirst().first)
+    let documented = MarkdownPage.codes(in: list)
+    // An option that is read rejects a list; one that is not is ignored or passes an empty value.
+    let read = RecipeKey.all.flatMap { [$0.name] + $0.aliases }.filter { name in
+      !Self.request(#"{"prompt": "a", "override_settings": {"\#(name)": []}}"#).errors().isEmpty
+    }
+    #expect(documented.sorted() == read.sorted())
+  }
+
+  private static func request(_ text: String) -> RecipeText {
+    var request = RecipeText(text)
+    request.path = "request.json"
+    return request
+  }
+}

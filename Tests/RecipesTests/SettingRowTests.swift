@@ -1,0 +1,251 @@
+import Foundation
+import Infotext
+import JSON
+import Testing
+import TestSupport
+
+@testable import Recipes
+@testable import Settings
+
+/// Walks over all rows of the table of settings: whatever is derived from a row has to be there for every one of them.
+///
+/// What the walk cannot know stands here as lists of exceptions, so that a row that forgets something fails.
+@Suite struct SettingRowTests {
+  /// Rows that affect no pixels.
+  private static let withoutEffect: Set<String> = ["adapter_places", "memory_limit"]
+  /// Rows that infotexts have under another row's key, above the settings line, or not at all.
+  private static let withoutInfotext: Set<String> = [
+    "adapter_places", "prompt", "negative_prompt", "height", "seed_resize_from_h", "hr_resize_y", "memory_limit",
+  ]
+  /// Rows that requests cannot set.
+  private static let withoutRequest: Set<String> = [
+    "adapter_places", "precision", "prediction_type", "feature_cache", "memory_limit", "weight_packing",
+  ]
+
+  /// A folder with the model files that changed settings name.
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    for name in ["a.safetensors", "b.safetensors"] {
+      try Data().write(to: URL(fileURLWithPath: folder.path + "/" + name))
+    }
+  }
+
+  // MARK: Identity
+
+  @Test func `every row that may affect pixels says when`() {
+    for row in SettingRow.all {
+      let affects = bases.contains { row.affectsPixels(image($0)) }
+      #expect(affects != Self.withoutEffect.contains(row.key), "\(row.key)")
+    }
+  }
+
+  @Test(arguments: SettingRow.all.map(\.key))
+  func `a changed value changes the identity just where the row says that it affects pixels`(key: String) throws {
+    let row = try #require(SettingRow.named(key))
+    var hasChanged = false
+    for base in bases {
+      let before = image(base)
+      var settings = base
+      #expect(row.set(another(row.value(of: base), row), in: &settings))
+      let after = image(settings)
+      let affects = row.affectsPixels(before) || row.affectsPixels(after)
+      let changes = JobID(before.settings, before.ingredients) != JobID(after.settings, after.ingredients)
+      if changes { #expect(affects, "\(key) with \(base.sampler)") }
+      // Computed members may be equal for two values, such as the schedule for automatic and the sampler's own.
+      if affects, row.effect.member != nil, row.effect.member?.value == nil { #expect(changes, "\(base.sampler)") }
+      hasChanged = hasChanged || changes
+    }
+    #expect(hasChanged != Self.withoutEffect.contains(key))
+  }
+
+  // MARK: Files of a run
+
+  @Test(arguments: SettingRow.all.map(\.key))
+  func `a changed value comes back from a plan and is in the manifest`(key: String) throws {
+    let row = try #require(SettingRow.named(key))
+    for base in bases {
+      var settings = base
+      row.set(another(row.value(of: base), row), in: &settings)
+      var writer = JSONWriter()
+      settings.writePlanned(to: &writer)
+      #expect(try JSONDecoder().decode(ImageSettings.self, from: Data(writer.bytes)) == settings)
+      guard row.isRecipeKey, row.pass == .every || settings.hires != nil else { continue }
+      writer = JSONWriter()
+      image(settings).writeShown(to: &writer)
+      let shown = try writer.bytes.withUnsafeBufferPointer { try JSONValue(parsing: $0) }
+      let value = try #require(shown[key], "\(key) is not in the manifest")
+      if row.shown == nil { #expect(value == row.value(of: settings).json) }
+    }
+  }
+
+  // MARK: Infotext
+
+  @Test(arguments: SettingRow.all.map(\.key))
+  func `a changed value comes back from the infotext`(key: String) throws {
+    let row = try #require(SettingRow.named(key))
+    var isRead = false
+    for base in bases {
+      var settings = base
+      row.set(another(row.value(of: base), row), in: &settings)
+      let image = image(settings)
+      guard row.affectsPixels(image) else { continue }
+      let text = Infotext(settings, image.ingredients, version: "1").text
+      let parsed = InfotextSettings(ParsedInfotext(text))
+      #expect(parsed.isComplete, "\(parsed.remarks)")
+      #expect(Self.told(row, parsed.settings) == Self.told(row, settings), "\(text)")
+      isRead = true
+      for entry in row.infotext where entry.readers != .info && entry.written(row, image) != nil {
+        #expect(text.contains(entry.key))
+      }
+    }
+    #expect(isRead != Self.withoutEffect.contains(key))
+    #expect(row.infotext.isEmpty == Self.withoutInfotext.contains(key))
+  }
+
+  /// What an infotext can tell of a setting: models by name, and what runs.
+  private static func told(_ row: SettingRow, _ settings: ImageSettings) -> JSONValue {
+    switch row.key {
+    case "scheduler": .string(settings.effectiveSchedule.rawValue)
+    case "hr_scheduler": .string(settings.secondPass?.effectiveSchedule.rawValue ?? "")
+    case "hr_sampler_name": .string(settings.secondPass?.sampler.rawValue ?? "")
+    case "hr_prompt": .string(settings.secondPass?.prompt ?? "")
+    case "hr_negative_prompt": .string(settings.secondPass?.negativePrompt ?? "")
+    case "hr_upscaler": .string(settings.hires?.effectiveUpscaler.name ?? "")
+    case "token_merging_ratio_hr": .number(settings.secondPass?.tokenMergingRatio ?? 0)
+    default: row.value(of: settings).json
+    }
+  }
+
+  // MARK: Recipes and requests
+
+  @Test(arguments: SettingRow.all.filter(\.isRecipeKey).map(\.key))
+  func `a recipe sets it by its key, its aliases and the labels of the webui's plot`(key: String) throws {
+    let row = try #require(SettingRow.named(key))
+    let (value, text) = inFile(row)
+    for name in [row.key] + row.aliases {
+      let recipe = "enable_hr: true\nrefiner_checkpoint: a.safetensors\n".replacing(
+        row.key == "refiner_checkpoint" ? "refiner_checkpoint: a.safetensors\n" : "-", with: "")
+      let job = try #require(try read(recipe + "\(name): \(text)\n").jobs().first)
+      #expect(row.value(of: job.settings).matches(value) || value.matches(row.value(of: job.settings)), "\(name)")
+    }
+    for label in row.plotLabels {
+      let job = try #require(try read("enable_hr: true\ngrid: {\"\(label)\": [\(text)]}\n").jobs().first)
+      #expect(value.matches(row.value(of: job.settings)), "\(label)")
+      #expect(job.axes.map(\.name) == [row.key])
+    }
+    #expect(RecipeSchema.json["properties"]?[key]?["description"] == .string(row.summary))
+  }
+
+  @Test(arguments: SettingRow.all.map(\.key))
+  func `a request sets it as a field or as an option`(key: String) throws {
+    let row = try #require(SettingRow.named(key))
+    #expect((row.request.field == nil && row.request.option == nil) == Self.withoutRequest.contains(key))
+    let (value, text) = inFile(row)
+    let second = #""enable_hr": true, "denoising_strength": 0.5, "refiner_checkpoint": "a.safetensors""#
+    func settings(_ body: String) throws -> ImageSettings {
+      var request = read("{\(body)}")
+      request.path = folder.path + "/request.json"
+      return try #require(try request.jobs().first).settings
+    }
+    if row.request.field != nil {
+      let rest = second.split(separator: ", ").filter { !$0.contains("\"\(key)\"") }.joined(separator: ", ")
+      #expect(value.matches(row.value(of: try settings(#""\#(key)": \#(text), \#(rest)"#))))
+    }
+    if let option = row.request.option {
+      let body = #"\#(second), "override_settings": {"\#(option)": \#(text)}"#
+      // A field goes before an option of the same name.
+      if row.request.field == nil || row.request.field?.a1111 == .null {
+        #expect(value.matches(row.value(of: try settings(body))))
+      }
+    }
+  }
+
+  private func read(_ text: String) -> RecipeText {
+    var recipe = RecipeText(text)
+    recipe.path = folder.path + "/fish.yaml"
+    return recipe
+  }
+
+  /// A value that differs from the default, and how a file writes it.
+  private func inFile(_ row: SettingRow) -> (SettingValue, String) {
+    switch row.kind {
+    case .model, .vae, .otherModel:
+      let model = ModelReference(name: "b.safetensors", path: folder.path + "/b.safetensors")
+      return (.model(model), "b.safetensors".debugDescription)
+    default:
+      let value = another(row.defaultValue, row)
+      return (value, value.json.jsonText)
+    }
+  }
+
+  // MARK: Values
+
+  /// Settings in which each row matters: every sampler, with schedules that read all their options, in one pass and in two.
+  private var bases: [ImageSettings] {
+    SamplerID.allCases.flatMap { sampler in
+      [ScheduleID.automatic, .beta, .polyexponential].flatMap { schedule in
+        [false, true].map { hasSecondPass in
+          var settings = ImageSettings()
+          settings.prompt = "a (red) [fish:bird:0.5]"
+          settings.sampler = sampler
+          settings.scheduler = schedule
+          settings.sChurn = 5
+          settings.etaDDIM = 0.5
+          settings.etaNoiseSeedDelta = 31337
+          settings.subseed = 3
+          settings.subseedStrength = 0.3
+          (settings.seedResizeFromW, settings.seedResizeFromH) = (64, 64)
+          settings.sMinUncond = 1
+          settings.refiner = ModelReference(name: "refiner", path: "/refiner")
+          if hasSecondPass {
+            settings.hires = HiresSettings()
+            settings.hires?.denoisingStrength = 0.6
+          }
+          return settings
+        }
+      }
+    }
+  }
+
+  /// The settings with what a run would find them to be made from.
+  private func image(_ settings: ImageSettings) -> SettingsInUse {
+    func identity(_ name: String, _ family: String) -> ModelIdentity {
+      ModelIdentity(name: name, path: "/" + name, sha256: Digest.sha256(name), family: family)
+    }
+    let precision = settings.precision == .auto ? PrecisionChoice.fp32 : settings.precision
+    let upscaler = settings.hires?.upscaler.flatMap { $0.kind == .network ? identity($0.name, "upscaler") : nil }
+    return SettingsInUse(
+      settings,
+      JobIngredients(
+        model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
+        refiner: settings.refiner.map { identity($0.name, "sd1") },
+        hiresModel: settings.hires?.checkpoint.map { identity($0.name, "sd1") }, upscaler: upscaler,
+        vocabularySHA256: Digest.sha256("vocabulary"), precision: precision.rawValue, isa: "avx512", numerics: 2,
+        weightPacking: settings.weightPacking == .small ? "small" : nil))
+  }
+
+  /// A valid value that is not this one.
+  private func another(_ value: SettingValue, _ row: SettingRow) -> SettingValue {
+    func first(_ values: SettingValue...) -> SettingValue { values.first { $0 != value } ?? .null }
+    return switch row.kind {
+    case .text: first(.text("a (blue) [star:moon:0.5], \"x\""), .text("b"))
+    case .integer(let range, let factor):
+      first(.integer(max(range.lowerBound, 12 * factor)), .integer(max(range.lowerBound, 16 * factor)))
+    case .seed: first(.integer(7), .integer(8))
+    case .number: first(.number(0.25), .number(0.5))
+    case .limit: first(.number(12.5), .number(13))
+    case .bytes: first(.integer(3 << 30), .integer(5 << 30))
+    case .sampler, .otherSampler: first(.sampler(.heun, nil), .sampler(.lms, nil))
+    case .schedule, .otherSchedule: first(.schedule(.exponential), .schedule(.karras))
+    case .model, .vae, .otherModel:
+      first(.model(ModelReference(name: "b", path: "/b")), .model(ModelReference(name: "c", path: "/c")))
+    case .upscaler: first(.upscaler(UpscalerReference(name: "Lanczos")), .upscaler(UpscalerReference(name: "Nearest")))
+    case .choice(let names): names.last.map { first(.choice($0), .choice(names[0])) } ?? .null
+    case .flag: first(.flag(true), .flag(false))
+    case .folders: first(.folders(["/x"]), .folders(["/y"]))
+    case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: .null
+    }
+  }
+}
