@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import TensorFiles
 import Weights
 
 /// The random models of the tests, against the same generator in Python (`Tests/FixtureScripts/random_weights.py`).
