@@ -64,30 +64,30 @@ public final class Engine {
 
   /// What decides the pixels of a job besides its settings. Reads no weights, and is cheap after the first call for a model.
   ///
-  /// - Parameter parameters: The settings of a job.
+  /// - Parameter settings: The settings of a job.
   /// - Returns: The models by digest, and the arithmetic that will run.
   /// - Throws: `EngineError`, `WeightError` or `TokenizationError` if the model or a LoRA of the prompt cannot be used;
   ///   `PromptError` for a tag that cannot be parsed.
-  public func ingredients(for parameters: ImageSettings) throws -> JobIngredients {
-    try SecondPass.check(parameters)
-    let (model, vae) = try catalog.models(for: parameters)
-    let upscaler = try catalog.upscaler(for: parameters)
-    let precision = compute.precision(parameters.precision)
+  public func ingredients(for settings: ImageSettings) throws -> JobIngredients {
+    try SecondPass.check(settings)
+    let (model, vae) = try catalog.models(for: settings.base)
+    let upscaler = try catalog.upscaler(for: settings)
+    let precision = compute.precision(settings.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
       notes.append(
         "precision: int8 saves memory here, not time: \(description.isa) has no instructions for products of 8-bit numbers"
       )
     }
-    let passes = try catalog.passes(of: parameters)
+    let passes = try catalog.passes(of: settings)
     var models: [ModelCatalog.Model] = []
     var embeddings: [EmbeddingIdentity] = []
-    for (pass, callsBefore) in zip(passes.all, [nil, parameters.sampler.plannedCalls(steps: parameters.steps)]) {
-      for settings in pass.all {
-        models.append(try catalog.models(for: settings).model)
-        _ = try catalog.loras(for: settings)
+    for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
+      for part in pass.all {
+        models.append(try catalog.models(for: part).model)
+        _ = try catalog.loras(for: part)
         // Some embeddings may be for only one of the checkpoints.
-        let used = try catalog.library(for: settings)?.used(by: settings, callsBefore: callsBefore) ?? []
+        let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
         embeddings += used.filter { !embeddings.contains($0) }
       }
     }
@@ -99,10 +99,10 @@ public final class Engine {
     return JobIngredients(
       model: model.identity, vae: vae?.identity,
       refiner: try refined.map { try catalog.models(for: $0).model.identity },
-      hiresModel: try parameters.hires?.checkpoint.map { try catalog.model($0).identity },
+      hiresModel: try settings.hires?.checkpoint.map { try catalog.model($0).identity },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: description.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
+      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity)
   }
 
   /// What users should know about the files that `ingredients(for:)` opened, such as embeddings for another kind of model; each
@@ -115,7 +115,7 @@ public final class Engine {
   /// Makes one image.
   ///
   /// - Parameters:
-  ///   - parameters: The settings of the job.
+  ///   - settings: The settings of the job.
   ///   - state: Where to continue, as an earlier call for the same image passed it to `progress`; nil for the start. The
   ///     image is the same, bit for bit.
   ///   - progress: Called before each stage and after each sampling step, with the state once sampling has begun; what it
@@ -124,31 +124,31 @@ public final class Engine {
   /// - Throws: What `progress` throws, `UnusableState` before the first call of `progress`, `EngineError`, `WeightError`,
   ///   `PromptError` or `TokenizationError`.
   public func generate(
-    _ parameters: ImageSettings, resuming state: [UInt8]?,
+    _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let passes = try catalog.passes(of: parameters)
-    let settings = SamplingSettings(passes.first.begun, channels: try catalog.channels(passes.first.begun))
+    let passes = try catalog.passes(of: settings)
+    let sampling = SamplingSettings(passes.first.begun, channels: try catalog.channels(passes.first.begun))
     let second = try passes.second.flatMap { pass in
       try SecondPass(
-        parameters, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
+        settings, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
     }
     let earlier = try state.map {
-      try ImageState(bytes: $0, continuing: [settings] + (second.map { [$0.settings] } ?? []))
+      try ImageState(bytes: $0, continuing: [sampling] + (second.map { [$0.settings] } ?? []))
     }
     let profiler = compute.profiler
     profiler.begin("loading")
     defer { profiler.begin(nil) }
-    let plan = try memoryPlan(for: parameters)
-    try requireRoom(toDecode: parameters, passes.last)
+    let plan = try memoryPlan(for: settings)
+    try requireRoom(toDecode: settings, passes.last)
 
-    let start = SamplingLoop(settings: settings, training: try catalog.training(passes.first.begun))
+    let start = SamplingLoop(settings: sampling, training: try catalog.training(passes.first.begun))
     var image = earlier ?? ImageState(loop: start)
     var latent: Latent?
     if !image.loop.isSecondPass {
       try sample(&image, passes.first, plan, laterSteps: second?.stepCount ?? 0, progress)
       if let second {
-        let enlarged = try enlarged(image, parameters, passes, second, plan, progress)
+        let enlarged = try enlarged(image, settings, passes, second, plan, progress)
         if second.stepCount > 0 {
           image = ImageState(loop: second.start(over: enlarged, after: image.loop.stepIndex))
         } else {
@@ -177,59 +177,59 @@ public final class Engine {
       if !plan.keepsVAE { model.decoder.release() }
     }
     return try ImageDecoder(
-      decoder: try model.decoder.get(), scale: model.scale, padding: NetworkOptions(parameters).padding,
+      decoder: try model.decoder.get(), scale: model.scale, padding: NetworkOptions(settings.base).padding,
       compute: compute
     )
     .decode(latent ?? image.loop.latent)
   }
 
   /// Throws `EngineError.outOfMemory` if there is not enough memory to decode a job's image.
-  private func requireRoom(toDecode parameters: ImageSettings, _ pass: ImagePass) throws {
+  private func requireRoom(toDecode settings: ImageSettings, _ pass: ImagePass) throws {
     let (model, vae) = try catalog.models(for: pass.settings(isRefining: true))
-    let (width, height) = (parameters.finalWidth, parameters.finalHeight)
+    let (width, height) = (settings.finalWidth, settings.finalHeight)
     let memory = try model.decoder(vae).configuration.leastMemory(
-      width: width, height: height, elementType: compute.precision(parameters.precision).elementType)
+      width: width, height: height, elementType: compute.precision(settings.precision).elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: width, height: height)
     }
   }
 
   /// What must be in memory between the passes; nil if latents are enlarged.
-  private func handover(for parameters: ImageSettings, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
-    guard parameters.hires?.enlargesImages == true, let size = parameters.hiresSize else { return nil }
+  private func handover(for settings: ImageSettings, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
+    guard settings.hires?.enlargesImages == true, let size = settings.hiresSize else { return nil }
     let (model, vae) = try catalog.models(for: passes.last.begun)
     return MemoryPlan.Handover(
-      encoder: model.encoder(vae).files?.configuration, upscaler: try catalog.upscaler(for: parameters)?.archive,
+      encoder: model.encoder(vae).files?.configuration, upscaler: try catalog.upscaler(for: settings)?.archive,
       width: size.width, height: size.height)
   }
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
   public func generate(
-    _ parameters: ImageSettings, progress: (GenerationProgress) throws -> Void
+    _ settings: ImageSettings, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
-    try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
+    try generate(settings, resuming: nil) { stage, _ in try progress(stage) }
   }
 
   /// How the networks of a job share the memory.
   ///
-  /// - Parameter parameters: The settings of a job.
+  /// - Parameter settings: The settings of a job.
   /// - Returns: The plan, which gives something up if the job has a `memory_limit`.
   /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit, or an error if the model cannot be used.
-  public func memoryPlan(for parameters: ImageSettings) throws -> MemoryPlan {
-    let key = MemoryPlan.Key(parameters, compute.precision(parameters.precision))
+  public func memoryPlan(for settings: ImageSettings) throws -> MemoryPlan {
+    let key = MemoryPlan.Key(settings, compute.precision(settings.precision))
     if let plan = plans[key] { return plan }
-    let passes = try catalog.passes(of: parameters)
+    let passes = try catalog.passes(of: settings)
     func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
       let models = try pass.all.map { try catalog.models(for: $0).model.files }
       return MemoryPlan.Pass(models: models, width: width, height: height)
     }
-    var planned = [try plan(passes.first, width: parameters.width, height: parameters.height)]
+    var planned = [try plan(passes.first, width: settings.width, height: settings.height)]
     if let second = passes.second {
-      planned.append(try plan(second, width: parameters.finalWidth, height: parameters.finalHeight))
+      planned.append(try plan(second, width: settings.finalWidth, height: settings.finalHeight))
     }
     let (model, vae) = try catalog.models(for: passes.last.settings(isRefining: true))
     let result = try MemoryPlan(
-      planned, vae: try model.decoder(vae).configuration, handover: try handover(for: parameters, passes), key)
+      planned, vae: try model.decoder(vae).configuration, handover: try handover(for: settings, passes), key)
     plans[key] = result
     return result
   }

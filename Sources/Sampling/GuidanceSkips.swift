@@ -8,7 +8,7 @@ public struct GuidanceSkips: Hashable, Sendable {
   private let plannedCalls: Int
 
   /// The calls that a job skips: its first ones, and those below a noise level.
-  public init(_ job: ImageSettings) {
+  public init(_ job: PassSettings) {
     minimum = Float(job.sMinUncond)
     isEveryCall = job.sMinUncondAll
     earlyPart = job.skipEarlyCond

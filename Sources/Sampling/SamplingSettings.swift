@@ -46,7 +46,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   }
 
   /// The settings of a job, for a model whose latents have `channels` channels of an eighth of the image's size.
-  public init(_ job: ImageSettings, channels: Int = 4) {
+  public init(_ job: PassSettings, channels: Int = 4) {
     self.init(
       sampler: job.sampler, schedule: job.scheduler, steps: job.steps,
       options: SamplerOptions(
@@ -65,7 +65,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
 
 extension NoiseVariation {
   /// The variation of a job.
-  init(_ job: ImageSettings) {
+  init(_ job: PassSettings) {
     self.init(
       subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
       resizeFrom: job.seedResizeMatters
@@ -81,7 +81,7 @@ extension TrainingSchedule {
   ///   - job: Its settings may override the model's.
   ///   - noise: The noise schedule in the model's files.
   ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.
-  public init(_ job: ImageSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
+  public init(_ job: PassSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
     self.init(
       noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar,
       isQuantized: job.enableQuantization)

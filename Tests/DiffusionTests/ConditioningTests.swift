@@ -19,7 +19,7 @@ import TestSupport
   func `the negative prompt is left out if the scales add up to 1 and the sampler does not read it`(
     prompt: String, cfgScale: Double, sampler: SamplerID, isNeeded: Bool
   ) throws {
-    var job = ImageSettings()
+    var job = PassSettings()
     job.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     (job.prompt, job.negativePrompt, job.cfgScale, job.sampler) = (prompt, "noise", cfgScale, sampler)
     let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])

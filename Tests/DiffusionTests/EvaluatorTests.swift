@@ -148,7 +148,7 @@ import TestSupport
     }
   }
 
-  private func denoiser(_ evaluator: Recorder, _ job: ImageSettings) throws -> GuidedDenoiser<FakeNetwork.Context> {
+  private func denoiser(_ evaluator: Recorder, _ job: PassSettings) throws -> GuidedDenoiser<FakeNetwork.Context> {
     let network = PagedNetwork(bytes: 0, smallBytes: 1, profiler: compute.profiler, requireUnchanged: {}) {
       [compute] in FakeNetwork(compute)
     }
@@ -160,7 +160,7 @@ import TestSupport
   }
 
   @Test func `guidance steers from the negative prompt to the prompt, and skips it in the calls that say so`() throws {
-    var job = ImageSettings()
+    var job = PassSettings()
     // The sums of the bytes decide the strengths: 0.485 and 0.49.
     (job.prompt, job.negativePrompt, job.cfgScale) = ("a", "b", 5)
     job.sMinUncond = 1

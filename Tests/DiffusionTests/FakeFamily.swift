@@ -137,7 +137,7 @@ struct FakeModel: DiffusionModel {
   let encoder: EncoderFiles? = nil
   func requireMatch(_ vae: VAEArchive) {}
 
-  func training(for job: ImageSettings) -> TrainingSchedule { TrainingSchedule() }
+  func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule() }
   var denoiser: any DenoiserConfiguration { FakeConfiguration() }
   let textEncoderBytes = 0
 

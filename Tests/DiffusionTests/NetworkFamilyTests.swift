@@ -16,8 +16,8 @@ import Tokenization
 
   init() throws { compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1) }
 
-  private func settings(_ sampler: SamplerID = .euler) -> ImageSettings {
-    var settings = ImageSettings()
+  private func settings(_ sampler: SamplerID = .euler) -> PassSettings {
+    var settings = PassSettings()
     (settings.prompt, settings.negativePrompt) = ("[a fish|two fish] AND a star:0.5", "noise")
     (settings.sampler, settings.steps, settings.seed, settings.cfgScale) = (sampler, 5, 3, 2)
     (settings.width, settings.height, settings.rng) = (24, 16, .cpu)
@@ -29,13 +29,13 @@ import Tokenization
       model.networks(compute, smallBytes: 1) as? PagedSamplingNetworks<FakePrompts>)
   }
 
-  private func loop(_ settings: ImageSettings) -> SamplingLoop {
+  private func loop(_ settings: PassSettings) -> SamplingLoop {
     SamplingLoop(
       settings: SamplingSettings(settings, channels: model.latents.channels), training: model.training(for: settings))
   }
 
   private func sampled(
-    _ settings: ImageSettings, _ networks: any SamplingNetworks, memory: EvaluationMemory? = nil
+    _ settings: PassSettings, _ networks: any SamplingNetworks, memory: EvaluationMemory? = nil
   ) throws -> Latent {
     let denoiser = RefinedDenoiser(
       try networks.denoiser(settings, training: model.training(for: settings), callsBefore: nil, memory: memory),
@@ -76,7 +76,7 @@ import Tokenization
 
   @Test func `a memory plan counts what the family's networks need`() throws {
     let pass = MemoryPlan.Pass(models: [model], width: 64, height: 64)
-    let key = MemoryPlan.Key(settings(), .fp32)
+    let key = MemoryPlan.Key(ImageSettings(settings()), .fp32)
     let plan = try MemoryPlan([pass], vae: VAEConfiguration(), handover: nil, key)
     let twice = try MemoryPlan(
       [MemoryPlan.Pass(models: [model, model], width: 64, height: 64)], vae: VAEConfiguration(), handover: nil, key)

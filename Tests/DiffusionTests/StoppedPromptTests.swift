@@ -14,7 +14,7 @@ import TestSupport
     SamplerID.euler, .dpm2Ancestral, .dpmPPSDE, .dpmPP3MSDE, .restart, .ddim, .plms, .uniPC, .dpmAdaptive, .lcm,
   ])
   func `an image that is stopped inside a scheduled prompt continues to the same latent`(sampler: SamplerID) throws {
-    var job = ImageSettings()
+    var job = PassSettings()
     job.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     job.prompt = "a [red|blue] [fish:star:0.5] AND [boat:a (green:1.4) tree:3]:0.7"
     job.negativePrompt = "[noise:blurry:4]"
@@ -48,7 +48,7 @@ import TestSupport
     let denoiser: any Denoiser
     let loop: SamplingLoop
 
-    init(_ job: ImageSettings) throws {
+    init(_ job: PassSettings) throws {
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
       let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
       let model = try LoadedModel(

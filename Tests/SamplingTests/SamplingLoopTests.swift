@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func `a job's settings become sampling settings`() {
-    var job = ImageSettings()
+    var job = PassSettings()
     job.sampler = .heun
     job.width = 512
     job.height = 328

@@ -47,7 +47,7 @@ import Testing
       let nearest = distances.firstIndex(of: distances.min() ?? 0) ?? -1
       #expect(quantized.timestep(forSigma: sigma) == Float(nearest))
     }
-    var job = ImageSettings()
+    var job = PassSettings()
     #expect(TrainingSchedule(job) == training)
     job.enableQuantization = true
     #expect(TrainingSchedule(job) == quantized)

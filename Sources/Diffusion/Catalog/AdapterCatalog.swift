@@ -47,7 +47,7 @@ final class AdapterCatalog {
   /// - Returns: The LoRAs in the order of the tags.
   /// - Throws: `EngineError` for a LoRA that does not exist or another kind of network, `PromptError` for a tag that cannot
   ///   be parsed, `WeightError` for a file that is damaged or not for this model.
-  func loras(for settings: ImageSettings, _ model: any DiffusionModel) throws -> [MatchedLoRA]? {
+  func loras(for settings: PassSettings, _ model: any DiffusionModel) throws -> [MatchedLoRA]? {
     let tags = ExtraNetworkTag.split(settings.prompt).tags
     guard !tags.isEmpty else { return nil }
     if let tag = tags.first(where: { $0.kind == "hypernet" }) { throw EngineError.hypernetwork(tag.text) }
@@ -68,7 +68,7 @@ final class AdapterCatalog {
   }
 
   /// The embeddings that the prompts of a job may name; nil if there are no folders to look in, or the model takes none.
-  func library(for settings: ImageSettings, _ model: any DiffusionModel) -> EmbeddingLibrary? {
+  func library(for settings: PassSettings, _ model: any DiffusionModel) -> EmbeddingLibrary? {
     guard !settings.adapterPlaces.isEmpty else { return nil }
     let key = LibraryKey(model: model.path, roots: settings.adapterPlaces)
     if let library = libraries[key] { return library }

@@ -56,7 +56,7 @@ protocol DiffusionModel: Sendable {
   // MARK: Sampling
 
   /// The noise levels that the checkpoint was trained on, or those that a job asks for instead.
-  func training(for job: ImageSettings) -> TrainingSchedule
+  func training(for job: PassSettings) -> TrainingSchedule
 
   /// The sizes of the denoising network.
   var denoiser: any DenoiserConfiguration { get }

@@ -77,7 +77,7 @@ final class EmbeddingLibrary {
   ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`; nil for the first.
   /// - Returns: Their identities.
   /// - Throws: `WeightError`.
-  func used(by job: ImageSettings, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
+  func used(by job: PassSettings, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
     guard !names.isEmpty else { return [] }
     let calls = job.sampler.plannedCalls(steps: job.steps)
     let prompts = Prompts(
@@ -96,7 +96,7 @@ final class EmbeddingLibrary {
     return notes
   }
 
-  private func find(_ job: ImageSettings, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
+  private func find(_ job: PassSettings, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
     var used: [EmbeddingIdentity] = []
     for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
       var texts: Set<[UInt8]> = []

@@ -61,11 +61,11 @@ final class ModelCatalog {
   /// The checkpoint of a job, and the VAE that replaces its own. The first call opens, audits and hashes the files.
   ///
   /// Throws `EngineError`, `WeightError` or `TokenizationError` if the job cannot be done with them.
-  func models(for parameters: ImageSettings) throws -> (model: Model, vae: VAE?) {
-    let key = Key(model: parameters.model, vae: parameters.vae)
+  func models(for settings: PassSettings) throws -> (model: Model, vae: VAE?) {
+    let key = Key(model: settings.model, vae: settings.vae)
     if let pair = checked[key] { return pair }
-    let model = try model(parameters.model)
-    let vae = try parameters.vae.map { try self.vae($0) }
+    let model = try model(settings.model)
+    let vae = try settings.vae.map { try self.vae($0) }
     try model.files.check(hasSeparateVAE: vae != nil)
     if let vae { try model.files.requireMatch(vae.archive) }
     let factor = try model.decoder(vae).configuration.enlargement
@@ -78,13 +78,13 @@ final class ModelCatalog {
 
   /// The network that enlarges a job's image between its passes; nil for filters, and without a second pass.
   ///
-  /// - Parameter parameters: The settings of the job.
+  /// - Parameter settings: The settings of the job.
   /// - Returns: The network. The first call opens, audits and hashes its file.
   /// - Throws: `EngineError.noHiresUpscaler` if there is no such file, `WeightError` if it cannot be used,
   ///   `EngineError.noVAEEncoder` if the enlarged image cannot be encoded.
-  func upscaler(for parameters: ImageSettings) throws -> Upscaler? {
-    guard let reference = parameters.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
-    if let second = try passes(of: parameters).second {
+  func upscaler(for settings: ImageSettings) throws -> Upscaler? {
+    guard let reference = settings.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
+    if let second = try passes(of: settings).second {
       let (model, vae) = try models(for: second.begun)
       try model.requireEncoder(vae)
     }
@@ -103,8 +103,8 @@ final class ModelCatalog {
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
   func passes(of job: ImageSettings) throws -> ImagePasses {
-    let first = try pass(ImageSettings(job.firstPass))
-    guard var second = job.secondPass.map({ ImageSettings($0) }) else { return ImagePasses(first: first, second: nil) }
+    let first = try pass(job.firstPass)
+    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
       second = try continued(
         second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
@@ -114,7 +114,7 @@ final class ModelCatalog {
   }
 
   /// A pass with these settings. A refiner equal to the base checkpoint is ignored.
-  private func pass(_ settings: ImageSettings) throws -> ImagePass {
+  private func pass(_ settings: PassSettings) throws -> ImagePass {
     var begun = settings
     begun.refiner = nil
     guard let refiner = settings.refiner,
@@ -129,9 +129,9 @@ final class ModelCatalog {
   /// If the second has no VAE, the first one's decodes. If it is of another family, it gets no LoRAs, because its layers are
   /// others. Latents must mean the same to both, unless an image is handed over.
   private func continued(
-    _ settings: ImageSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
+    _ settings: PassSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
     key: String
-  ) throws -> ImageSettings {
+  ) throws -> PassSettings {
     let (one, two) = (try model(first), try model(other))
     let hasSameLatents = one.files.latents == two.files.latents
     guard hasSameLatents || isImage else {
@@ -148,13 +148,13 @@ final class ModelCatalog {
   }
 
   /// The LoRAs in the tags of a job's prompt, see `AdapterCatalog.loras(for:_:)`.
-  func loras(for parameters: ImageSettings) throws -> [AdapterCatalog.MatchedLoRA]? {
-    try adapters.loras(for: parameters, models(for: parameters).model.files)
+  func loras(for settings: PassSettings) throws -> [AdapterCatalog.MatchedLoRA]? {
+    try adapters.loras(for: settings, models(for: settings).model.files)
   }
 
   /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
-  func library(for parameters: ImageSettings) throws -> EmbeddingLibrary? {
-    adapters.library(for: parameters, try models(for: parameters).model.files)
+  func library(for settings: PassSettings) throws -> EmbeddingLibrary? {
+    adapters.library(for: settings, try models(for: settings).model.files)
   }
 
   /// The digest of the vocabularies of checkpoints.
@@ -173,10 +173,10 @@ final class ModelCatalog {
   }
 
   /// The number of channels in the latents of a job's checkpoint.
-  func channels(_ job: ImageSettings) throws -> Int { try models(for: job).model.files.latents.channels }
+  func channels(_ job: PassSettings) throws -> Int { try models(for: job).model.files.latents.channels }
 
   /// The noise levels that the checkpoint of a job was trained on, or those that the job asks for instead.
-  func training(_ job: ImageSettings) throws -> TrainingSchedule {
+  func training(_ job: PassSettings) throws -> TrainingSchedule {
     try models(for: job).model.files.training(for: job)
   }
 

@@ -26,7 +26,7 @@ final class LoadedModels {
   /// - Returns: Networks that are read when they are first needed.
   /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
   func get(
-    _ settings: ImageSettings, _ plan: MemoryPlan, for pass: ImagePass,
+    _ settings: PassSettings, _ plan: MemoryPlan, for pass: ImagePass,
     progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: settings)

@@ -21,7 +21,7 @@ protocol SamplingNetworks: AnyObject {
   /// - Returns: A denoiser, with its prompts encoded.
   /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
   func denoiser(
-    _ job: ImageSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
   ) throws -> any Denoiser
 
   /// Releases the memory of the denoising network.
@@ -58,7 +58,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
   func forgetPrompts() { prompts.forget() }
 
   func denoiser(
-    _ job: ImageSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
   ) throws -> any Denoiser {
     let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
     return GuidedDenoiser(
@@ -94,7 +94,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
 extension NetworkOptions {
   /// What a job's settings ask for.
-  init(_ job: ImageSettings) {
+  init(_ job: PassSettings) {
     self.init(padding: job.tiling ? .circular : .zeros, tokenMergingRatio: job.tokenMergingRatio)
   }
 }

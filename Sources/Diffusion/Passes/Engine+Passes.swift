@@ -23,7 +23,7 @@ extension Engine {
     }
     if !image.loop.isFinished {
       let training = try catalog.training(pass.begun)
-      func denoiser(_ settings: ImageSettings) throws -> any Denoiser {
+      func denoiser(_ settings: PassSettings) throws -> any Denoiser {
         compute.profiler.begin("loading")
         let model = try models.get(settings, plan, for: pass) { try progress($0, nil) }
         return try self.denoiser(settings, model, callsBefore: callsBefore) { try progress($0, nil) }
@@ -55,7 +55,7 @@ extension Engine {
   ///
   /// - Parameters:
   ///   - image: The first pass, finished.
-  ///   - parameters: The settings of the job.
+  ///   - settings: The settings of the job.
   ///   - passes: Its passes.
   ///   - second: The second of them.
   ///   - plan: How the networks share the memory.
@@ -63,16 +63,16 @@ extension Engine {
   /// - Returns: The latent that the second pass begins with.
   /// - Throws: What `generate(_:resuming:progress:)` throws.
   func enlarged(
-    _ image: ImageState, _ parameters: ImageSettings, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
+    _ image: ImageState, _ settings: ImageSettings, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> Latent {
     compute.profiler.begin("upscaling")
     let handover = ImageHandover(
-      plan: plan, upscaler: try catalog.upscaler(for: parameters), padding: NetworkOptions(parameters).padding,
+      plan: plan, upscaler: try catalog.upscaler(for: settings), padding: NetworkOptions(settings.base).padding,
       compute: compute.with(plan.packing))
     return try second.enlarged(image.loop.latent) { latent in
       // As in the webui, the last checkpoint that ran decodes, and the one that begins the second pass encodes.
-      func model(_ settings: ImageSettings, _ pass: ImagePass) throws -> LoadedModel {
+      func model(_ settings: PassSettings, _ pass: ImagePass) throws -> LoadedModel {
         let model = try models.get(settings, plan, for: pass) { try progress($0, image.generationState) }
         if !plan.keepsDenoiser { models.releaseDenoisers() }
         return model
@@ -98,7 +98,7 @@ extension Engine {
 
   /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.
   private func denoiser(
-    _ settings: ImageSettings, _ model: LoadedModel, callsBefore: Int?,
+    _ settings: PassSettings, _ model: LoadedModel, callsBefore: Int?,
     progress: (GenerationProgress) throws -> Void
   ) throws -> any Denoiser {
     model.networks.use(try catalog.library(for: settings))

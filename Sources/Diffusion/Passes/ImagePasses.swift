@@ -16,13 +16,13 @@ struct ImagePasses {
 /// One way through the noise levels, by one checkpoint or by two that follow each other.
 struct ImagePass {
   /// The settings with the checkpoint that begins.
-  let begun: ImageSettings
+  let begun: PassSettings
   /// The settings with the refiner, which finishes; nil without one.
-  let finished: ImageSettings?
+  let finished: PassSettings?
 
   /// The settings with each of the checkpoints.
-  var all: [ImageSettings] { [begun] + (finished.map { [$0] } ?? []) }
+  var all: [PassSettings] { [begun] + (finished.map { [$0] } ?? []) }
 
   /// The settings with the checkpoint that runs before or after the refiner takes over.
-  func settings(isRefining: Bool) -> ImageSettings { isRefining ? finished ?? begun : begun }
+  func settings(isRefining: Bool) -> PassSettings { isRefining ? finished ?? begun : begun }
 }

@@ -68,7 +68,7 @@ extension PromptEncoder {
   ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`.
   /// - Returns: The contexts.
   /// - Throws: What `timelines` throws.
-  func conditioning(_ job: ImageSettings, callsBefore: Int? = nil) throws -> Conditioning<Context> {
+  func conditioning(_ job: PassSettings, callsBefore: Int? = nil) throws -> Conditioning<Context> {
     let settings = TextSettings(job)
     let cfgScale = readsGuidance ? 1 : job.cfgScale
     let calls = job.sampler.plannedCalls(steps: job.steps)

@@ -14,7 +14,7 @@ struct TextSettings: Hashable {
   var isNegative = false
 
   /// The settings of a job's prompt.
-  init(_ job: ImageSettings) {
+  init(_ job: PassSettings) {
     clipSkip = job.clipSkip
     emphasis = job.emphasis
     width = job.width

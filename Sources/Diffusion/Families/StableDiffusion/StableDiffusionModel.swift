@@ -64,7 +64,7 @@ struct StableDiffusionModel: DiffusionModel {
 
   // MARK: Sampling
 
-  func training(for job: ImageSettings) -> TrainingSchedule {
+  func training(for job: PassSettings) -> TrainingSchedule {
     TrainingSchedule(
       job, noise: archive.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard, alignedSteps: archive.family.alignedSteps)
   }
