@@ -34,18 +34,25 @@ public struct Infotext: Hashable, Sendable {
     prompt = settings.prompt
     negativePrompt = settings.negativePrompt
     let image = SettingsInUse(settings, ingredients)
-    items = Self.entries.filter { $0.entry.position < Self.firstExtra }.compactMap { Self.item($0, image, for: .text) }
+    items = Self.ordinary.compactMap { Self.item($0, image, for: .text) }
     extras = Self.extras(image, version: version, for: .text)
   }
 
-  /// Every row's keys in the order in which they are written.
-  private static let entries = SettingRow.all.flatMap { row in row.infotext.map { (row: row, entry: $0) } }
-    .sorted { $0.entry.position < $1.entry.position }
+  /// A key with the row of its setting.
+  private typealias Key = (row: SettingRow, entry: InfotextEntry)
 
-  /// The position of the first key that the webui counts among its extra generation parameters.
-  private static let firstExtra = 1000
-  /// The position after the second pass, where the webui has the hashes of LoRAs and embeddings.
-  private static let adapterHashes = 1100
+  /// The keys that every image may have.
+  private static let ordinary = keys(..<1000)
+  /// The webui's extra generation parameters: those of the second pass come before the hashes of LoRAs and embeddings.
+  private static let ofSecondPass = keys(1000..<1100)
+  /// The other extra generation parameters.
+  private static let extra = keys(1100...)
+
+  /// The keys at these positions, in order.
+  private static func keys(_ positions: some RangeExpression<Int>) -> [Key] {
+    SettingRow.all.flatMap { row in row.infotext.map { (row: row, entry: $0) } }
+      .filter { positions.contains($0.entry.position) }.sorted { $0.entry.position < $1.entry.position }
+  }
 
   /// What the webui calls extra generation parameters, in its order.
   ///
@@ -55,17 +62,13 @@ public struct Infotext: Hashable, Sendable {
   ///   - reader: `.text` for the text in an image, `.info` for the object in a response.
   /// - Returns: Keys and values.
   static func extras(_ image: SettingsInUse, version: String, for reader: InfotextEntry.Readers) -> [Item] {
-    let extras = entries.filter { $0.entry.position >= firstExtra }
-    let (before, after) = (
-      extras.filter { $0.entry.position < adapterHashes }, extras.filter { $0.entry.position >= adapterHashes }
-    )
-    return before.compactMap { item($0, image, for: reader) } + adapterExtras(image.ingredients)
-      + after.compactMap { item($0, image, for: reader) }
+    ofSecondPass.compactMap { item($0, image, for: reader) } + adapterExtras(image.ingredients)
+      + extra.compactMap { item($0, image, for: reader) }
       + [Item(key: "Generator", value: .string("sdbatch \(version)"))]
   }
 
   private static func item(
-    _ key: (row: SettingRow, entry: InfotextEntry), _ image: SettingsInUse, for reader: InfotextEntry.Readers
+    _ key: Key, _ image: SettingsInUse, for reader: InfotextEntry.Readers
   ) -> Item? {
     guard key.entry.readers == .all || key.entry.readers == reader else { return nil }
     return key.entry.written(key.row, image).map { Item(key: key.entry.key, value: $0) }

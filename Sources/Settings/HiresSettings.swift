@@ -42,7 +42,12 @@ public struct HiresSettings: Hashable, Sendable {
 
 extension HiresSettings: SettingsPart {
   static let pass = SettingRow.Pass.second
-  static func part(of settings: ImageSettings) -> HiresSettings { settings.hires ?? HiresSettings() }
+  @inline(__always) static func reader<Value: SettingRepresentable>(
+    of path: WritableKeyPath<HiresSettings, Value> & Sendable
+  ) -> @Sendable (ImageSettings) -> SettingValue {
+    let standard = HiresSettings()[keyPath: path].settingValue
+    return { $0.hires?[keyPath: path].settingValue ?? standard }
+  }
   static func change(_ settings: inout ImageSettings, _ body: (inout HiresSettings) -> Void) {
     guard var hires = settings.hires else { return }
     body(&hires)

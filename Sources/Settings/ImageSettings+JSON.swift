@@ -4,13 +4,13 @@ extension ImageSettings {
   /// Writes the settings as a plan holds them: what was asked for, with where the models were found.
   public func writePlanned(to writer: inout JSONWriter) {
     writer.object { writer in
-      for row in SettingRow.all where row.pass == .every && row.isShown(self) {
+      for row in SettingRow.ofEveryPass where row.isShown(self) {
         writer.member(row.key, row.value(of: self).located)
       }
       guard hires != nil else { return }
       writer.key("hires")
       writer.object { writer in
-        for row in SettingRow.all where row.pass == .second && row.isShown(self) {
+        for row in SettingRow.ofSecondPass where row.isShown(self) {
           writer.member(row.key, row.value(of: self).located)
         }
       }
@@ -22,10 +22,10 @@ extension SettingsInUse {
   /// Writes the settings as the manifest shows them: models by their names, and what runs instead of what is automatic.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
-      for row in SettingRow.all where row.pass == .every && row.isRecipeKey { write(row, to: &writer) }
+      for row in SettingRow.ofEveryPass where row.isRecipeKey { write(row, to: &writer) }
       guard second != nil else { return }
       writer.member("enable_hr", true)
-      for row in SettingRow.all where row.pass == .second { write(row, to: &writer) }
+      for row in SettingRow.ofSecondPass { write(row, to: &writer) }
       writer.member("final_width", settings.finalWidth)
       writer.member("final_height", settings.finalHeight)
     }
@@ -45,20 +45,18 @@ extension ImageSettings: Decodable {
   public init(from decoder: any Decoder) throws {
     self.init()
     let container = try decoder.container(keyedBy: SettingKey.self)
-    try read(container, rowsOf: .every)
+    try read(container, SettingRow.ofEveryPass)
     let hiresKey = SettingKey("hires")
     guard container.contains(hiresKey) else { return }
     hires = HiresSettings()
-    try read(container.nestedContainer(keyedBy: SettingKey.self, forKey: hiresKey), rowsOf: .second)
+    try read(container.nestedContainer(keyedBy: SettingKey.self, forKey: hiresKey), SettingRow.ofSecondPass)
   }
 
-  private mutating func read(
-    _ container: KeyedDecodingContainer<SettingKey>, rowsOf pass: SettingRow.Pass
-  ) throws {
-    for row in SettingRow.all where row.pass == pass {
+  private mutating func read(_ container: KeyedDecodingContainer<SettingKey>, _ rows: [SettingRow]) throws {
+    for row in rows {
       let key = SettingKey(row.key)
-      guard container.contains(key) else { continue }
-      guard let value = try SettingValue(container, key, kind: row.kind), row.set(value, in: &self) else {
+      guard let value = try SettingValue(container, key, kind: row.kind) else { continue }
+      guard row.set(value, in: &self) else {
         throw DecodingError.dataCorruptedError(
           forKey: key, in: container, debugDescription: "expected \(row.kind.expectation)")
       }
@@ -107,32 +105,35 @@ extension SettingValue {
     }
   }
 
-  /// Reads what `located` wrote; nil for a value of another kind.
+  /// Reads what `located` wrote; nil if it is missing or null, which means the default.
   fileprivate init?(_ container: KeyedDecodingContainer<SettingKey>, _ key: SettingKey, kind: SettingKind) throws {
-    func name() throws -> String { try container.decode(String.self, forKey: key) }
-    if try container.decodeNil(forKey: key) {
-      guard kind.takesNull else { return nil }
-      self = .null
-      return
+    func read<Value: Decodable>(_ type: Value.Type) throws -> Value? {
+      try container.decodeIfPresent(type, forKey: key)
     }
-    switch kind {
-    case .text: self = .text(try name())
-    case .integer, .seed, .bytes: self = .integer(try container.decode(Int64.self, forKey: key))
-    case .number, .limit: self = .number(try container.decode(Double.self, forKey: key))
-    case .sampler, .otherSampler:
-      guard let sampler = SamplerID(rawValue: try name()) else { return nil }
-      self = .sampler(sampler, nil)
-    case .schedule, .otherSchedule:
-      guard let schedule = ScheduleID(rawValue: try name()) else { return nil }
-      self = .schedule(schedule)
-    case .model, .vae, .otherModel: self = .model(try container.decode(ModelReference.self, forKey: key))
-    case .upscaler: self = .upscaler(try container.decode(UpscalerReference.self, forKey: key))
-    case .choice(let names) where names.contains("true"):
-      self = .choice(try container.decode(Bool.self, forKey: key) ? "true" : "false")
-    case .choice: self = .choice(try name())
-    case .flag: self = .flag(try container.decode(Bool.self, forKey: key))
-    case .folders: self = .folders(try container.decode([String].self, forKey: key))
-    case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: return nil
+    func choice<Choice: RawRepresentable<String>>(_ type: Choice.Type) throws -> Choice? {
+      guard let name = try read(String.self) else { return nil }
+      guard let choice = Choice(rawValue: name) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: container, debugDescription: "expected \(kind.expectation)")
+      }
+      return choice
     }
+    let value: SettingValue? =
+      switch kind {
+      case .text: try read(String.self).map { .text($0) }
+      case .integer, .seed, .bytes: try read(Int64.self).map { .integer($0) }
+      case .number, .limit: try read(Double.self).map { .number($0) }
+      case .sampler, .otherSampler: try choice(SamplerID.self).map { .sampler($0, nil) }
+      case .schedule, .otherSchedule: try choice(ScheduleID.self).map { .schedule($0) }
+      case .model, .vae, .otherModel: try read(ModelReference.self).map { .model($0) }
+      case .upscaler: try read(UpscalerReference.self).map { .upscaler($0) }
+      case .choice(let names) where names.contains("true"): try read(Bool.self).map { .choice($0 ? "true" : "false") }
+      case .choice: try read(String.self).map { .choice($0) }
+      case .flag: try read(Bool.self).map { .flag($0) }
+      case .folders: try read([String].self).map { .folders($0) }
+      case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: nil
+      }
+    guard let value else { return nil }
+    self = value
   }
 }

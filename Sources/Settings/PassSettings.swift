@@ -148,7 +148,11 @@ public struct PassSettings: Hashable, Sendable {
 
 extension PassSettings: SettingsPart {
   static let pass = SettingRow.Pass.every
-  static func part(of settings: ImageSettings) -> PassSettings { settings.base }
+  @inline(__always) static func reader<Value: SettingRepresentable>(
+    of path: WritableKeyPath<PassSettings, Value> & Sendable
+  ) -> @Sendable (ImageSettings) -> SettingValue {
+    { $0.base[keyPath: path].settingValue }
+  }
   static func change(_ settings: inout ImageSettings, _ body: (inout PassSettings) -> Void) { body(&settings.base) }
 
   /// One row for each property.

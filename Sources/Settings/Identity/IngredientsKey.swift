@@ -3,12 +3,14 @@ extension ImageSettings {
   public struct IngredientsKey: Hashable, Sendable {
     private let values: [SettingValue]
 
+    private static let rows = SettingRow.all.filter { $0.ingredients != .never }
+
     fileprivate init(_ settings: ImageSettings) {
       let texts = settings.prompt + (settings.hires?.prompt ?? "")
       let hasAdapters = !settings.adapterPlaces.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
       values =
         [.flag(settings.hires != nil)]
-        + SettingRow.all.compactMap { row in
+        + Self.rows.compactMap { row in
           let decides =
             switch row.ingredients {
             case .never: false

@@ -5,7 +5,7 @@ import JSON
 /// A setting is declared once: as a property of `PassSettings` or `HiresSettings`, and as a row beside it. Recipes and their
 /// JSON Schema, requests, axes, the frozen plan and the manifest, infotext and its reader, an image's identity and the manual
 /// are derived from the row.
-public struct SettingRow: Sendable {
+public final class SettingRow: Sendable {
   /// The key in recipes, plans and manifests: the webui's own name if it has one.
   public let key: String
   /// Other names of the key.
@@ -36,6 +36,32 @@ public struct SettingRow: Sendable {
 
   private let read: @Sendable (ImageSettings) -> SettingValue
   private let write: @Sendable (SettingValue, inout ImageSettings) -> Bool
+
+  fileprivate init(
+    key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
+    infotext: [InfotextEntry], request: RequestPlace, plotLabels: [String], ingredients: IngredientsUse,
+    isShown: @escaping @Sendable (ImageSettings) -> Bool, shown: (@Sendable (SettingsInUse) -> SettingValue)?,
+    read: @escaping @Sendable (ImageSettings) -> SettingValue,
+    write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
+  ) {
+    self.key = key
+    self.aliases = aliases
+    self.kind = kind
+    self.summary = summary
+    self.pass = pass
+    self.effect = effect
+    self.infotext = infotext
+    self.request = request
+    self.plotLabels = plotLabels
+    self.ingredients = ingredients
+    self.isShown = isShown
+    self.shown = shown
+    self.read = read
+    self.write = write
+    var defaults = ImageSettings()
+    defaults.hires = HiresSettings()
+    defaultValue = read(defaults)
+  }
 
   /// Which pass a setting belongs to.
   public enum Pass: Hashable, Sendable {
@@ -78,15 +104,20 @@ public struct SettingRow: Sendable {
 protocol SettingsPart: Sendable {
   /// Which pass the part belongs to.
   static var pass: SettingRow.Pass { get }
-  /// The part, or its defaults if the image has none.
-  static func part(of settings: ImageSettings) -> Self
+  /// Reads a property of the part; its default if the image has no such part. Plans of a million jobs read every row, so this
+  /// must not copy the part.
+  static func reader<Value: SettingRepresentable>(
+    of path: WritableKeyPath<Self, Value> & Sendable
+  ) -> @Sendable (ImageSettings) -> SettingValue
   /// Changes the part, if the image has one.
   static func change(_ settings: inout ImageSettings, _ body: (inout Self) -> Void)
 }
 
 extension SettingsPart {
   /// A row for a property whose type says how its value is held.
-  static func row<Value: SettingRepresentable>(
+  ///
+  /// It is inlined so that the key path becomes a plain access to the property.
+  @inline(__always) static func row<Value: SettingRepresentable>(
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
     _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
@@ -96,7 +127,7 @@ extension SettingsPart {
     SettingRow(
       key: key, aliases: aliases, kind: kind, summary: summary, pass: pass, effect: effect, infotext: infotext,
       request: request, plotLabels: plot, ingredients: ingredients, isShown: isShown, shown: shown,
-      read: { part(of: $0)[keyPath: path].settingValue },
+      read: reader(of: path),
       write: { value, settings in
         guard let value = Value(value) else { return false }
         change(&settings) { $0[keyPath: path] = value }
@@ -105,7 +136,7 @@ extension SettingsPart {
   }
 
   /// A row for a choice, whose names are those of the property's type.
-  static func row<Choice: SettingChoice>(
+  @inline(__always) static func row<Choice: SettingChoice>(
     _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
     effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none, plot: [String] = [],
     ingredients: SettingRow.IngredientsUse = .never,
@@ -117,34 +148,6 @@ extension SettingsPart {
   }
 }
 
-extension SettingRow {
-  fileprivate init(
-    key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
-    infotext: [InfotextEntry], request: RequestPlace, plotLabels: [String], ingredients: IngredientsUse,
-    isShown: @escaping @Sendable (ImageSettings) -> Bool, shown: (@Sendable (SettingsInUse) -> SettingValue)?,
-    read: @escaping @Sendable (ImageSettings) -> SettingValue,
-    write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
-  ) {
-    self.key = key
-    self.aliases = aliases
-    self.kind = kind
-    self.summary = summary
-    self.pass = pass
-    self.effect = effect
-    self.infotext = infotext
-    self.request = request
-    self.plotLabels = plotLabels
-    self.ingredients = ingredients
-    self.isShown = isShown
-    self.shown = shown
-    self.read = read
-    self.write = write
-    var defaults = ImageSettings()
-    defaults.hires = HiresSettings()
-    defaultValue = read(defaults)
-  }
-}
-
 /// Lets a table of rows be written one below the other.
 @resultBuilder enum RowTable {
   static func buildPartialBlock(first: SettingRow) -> [SettingRow] { [first] }
@@ -153,7 +156,11 @@ extension SettingRow {
 
 extension SettingRow {
   /// Every setting: those of each pass, then those of the second pass alone, in the order of plan and manual.
-  public static let all: [SettingRow] = PassSettings.rows + HiresSettings.rows
+  public static let all: [SettingRow] = ofEveryPass + ofSecondPass
+
+  /// The rows of every pass, and those of the second pass alone.
+  static let ofEveryPass = PassSettings.rows
+  static let ofSecondPass = HiresSettings.rows
 
   /// The row of this key; nil if there is none.
   public static func named(_ key: String) -> SettingRow? { byKey[key] }
