@@ -46,15 +46,15 @@ final class AdapterCatalog {
   ///   - settings: The settings of the job.
   ///   - archive: Its model.
   /// - Returns: The LoRAs in the order of the tags.
-  /// - Throws: `EngineError` for a LoRA that is not there or another kind of network, `PromptError` for a tag that cannot
-  ///   be read, `WeightError` for a file that is damaged or not for this model.
+  /// - Throws: `EngineError` for a LoRA that is not there or another kind of network, `PromptError` for a tag that
+  ///   cannot be read, `WeightError` for a file that is damaged or not for this model.
   func loras(for settings: ImageSettings, _ archive: ModelArchive) throws -> [PlacedLoRA]? {
     let tags = ExtraNetworkTag.split(settings.prompt).tags
     guard !tags.isEmpty else { return nil }
     if let tag = tags.first(where: { $0.kind == "hypernet" }) { throw EngineError.hypernetwork(tag.text) }
     let wanted = try tags.filter(LoRATag.isKind).map { try LoRATag($0) }
     guard !wanted.isEmpty else { return [] }
-    let shelf = shelf(settings.adapterPlaces)
+    let shelf = shelf(settings.adapterFolders)
     let missing = wanted.map(\.name).filter { shelf.path(of: $0) == nil }
     guard missing.isEmpty else { throw shelf.missing(missing[0]) }
     return try wanted.map { tag in
@@ -70,10 +70,10 @@ final class AdapterCatalog {
 
   /// The embeddings that the prompts of a job may name; nothing where there are no places to look in.
   func library(for settings: ImageSettings, _ model: ModelCatalog.Model) -> EmbeddingLibrary? {
-    guard !settings.adapterPlaces.isEmpty else { return nil }
-    let key = LibraryKey(model: model.archive.path, places: settings.adapterPlaces)
+    guard !settings.adapterFolders.isEmpty else { return nil }
+    let key = LibraryKey(model: model.archive.path, places: settings.adapterFolders)
     if let library = libraries[key] { return library }
-    let library = EmbeddingLibrary(places: settings.adapterPlaces, model: model, digests: digests)
+    let library = EmbeddingLibrary(places: settings.adapterFolders, model: model, digests: digests)
     libraries[key] = library
     return library
   }

@@ -17,7 +17,7 @@ import TensorFiles
   private static func placed(_ settings: ImageSettings) -> ImageSettings {
     var settings = settings
     settings.precision = .fp32
-    settings.adapterPlaces = [Fixtures.path("Engine/adapters")]
+    settings.adapterFolders = [Fixtures.path("Engine/adapters")]
     return settings
   }
 

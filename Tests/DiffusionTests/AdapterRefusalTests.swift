@@ -13,7 +13,7 @@ import Weights
     var settings = ImageSettings()
     settings.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     settings.prompt = prompt
-    settings.adapterPlaces = [folder.path, "/nonexistent"]
+    settings.adapterFolders = [folder.path, "/nonexistent"]
     return settings
   }
 

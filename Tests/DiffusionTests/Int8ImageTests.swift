@@ -21,7 +21,8 @@ import TestSupport
     return 10 * log10(255 * 255 * Double(a.pixels.count) / squares)
   }
 
-  /// The demo model in 20 steps, measured over three seeds: 49 to 53 dB, and 55 in bf16; at 40 dB nobody sees a difference.
+  /// The demo model in 20 steps, measured over three seeds: 49 to 53 dB, and 55 in bf16; at 40 dB nobody sees a
+  /// difference.
   @Test func `a picture of the demo model is the one of fp32 to 40 dB`() throws {
     let testCase = try #require(Self.cases.first { $0.model == "folder" })
     var settings = testCase.settings
@@ -58,7 +59,7 @@ import TestSupport
     let adapters = ImageCase.cases(in: "adapters/cases.json")
     func settings(_ index: Int, _ precision: PrecisionChoice) -> ImageSettings {
       var settings = adapters[index].settings
-      settings.adapterPlaces = [Fixtures.path("Engine/adapters")]
+      settings.adapterFolders = [Fixtures.path("Engine/adapters")]
       settings.precision = precision
       return settings
     }

@@ -85,7 +85,7 @@ import TestSupport
     for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try RandomModels.data(name))) }
     var alone = ImageSettings()
     alone.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
-    alone.adapterPlaces = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
+    alone.adapterFolders = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
     alone.prompt = "a bluestar on a lake <lora:plain:0.8>"
     alone.negativePrompt = "easynoise"
     alone.steps = 4

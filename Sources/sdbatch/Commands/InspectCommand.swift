@@ -54,7 +54,7 @@ struct InspectCommand: ParsableCommand {
       lines += settings.remarks.map { "\($0.kind.rawValue): \($0)" }
     }
     lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for what can be made of it:"]
-    return lines.joined(separator: "\n") + "\n" + PictureRecipe(settings.settings).text.trimmedEnd
+    return lines.joined(separator: "\n") + "\n" + ImageRecipe(settings.settings).text.trimmedEnd
   }
 
   // MARK: JSON
@@ -73,13 +73,13 @@ struct InspectCommand: ParsableCommand {
       "vae": settings.vae.map(json) ?? .null,
       "refiner": settings.refiner.map(json) ?? .null,
       "hires_checkpoint": settings.hiresModel.map(json) ?? .null,
-      "parameters": PictureRecipe.json(settings.settings),
+      "parameters": ImageRecipe.json(settings.settings),
       "complete": .bool(settings.isComplete),
       "remarks": .array(
         settings.remarks.map {
           ["kind": .string($0.kind.rawValue), "key": .string($0.key), "text": .string($0.text)]
         }),
-      "recipe": .string(PictureRecipe(settings.settings).text),
+      "recipe": .string(ImageRecipe(settings.settings).text),
       "infotext": .string(picture.infotext.text),
     ]
   }

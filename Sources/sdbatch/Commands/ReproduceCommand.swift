@@ -88,14 +88,14 @@ struct ReproduceCommand: ParsableCommand {
     if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
-      .read(text: Array(PictureRecipe(found).text.utf8), path: name, overrides: overrides)
+      .read(text: Array(ImageRecipe(found).text.utf8), path: name, overrides: overrides)
     var seeds = SeedDraws()
     let plan = try Plan(recipe: recipe, environment: options, seeds: &seeds)
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
       throw ImageFileError.severalPictures(plan.count)
     }
     // The networks in the prompts may not be next to the image.
-    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
+    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterFolders).placed(job.settings)
   }
 
   private func again(_ parameters: ImageSettings, _ engine: Engine) throws -> RGBImage {

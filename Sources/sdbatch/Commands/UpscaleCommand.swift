@@ -87,7 +87,7 @@ struct UpscaleCommand: ParsableCommand {
     let locator = ModelLocator(
       recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
     if let path = locator.upscaler(upscaler) { return .network(path: path) }
-    throw UpscaleError.noUpscaler(name: upscaler, places: locator.places)
+    throw UpscaleError.noUpscaler(name: upscaler, places: locator.folders)
   }
 
   /// What the webui writes under "postprocessing", and of which pixels.

@@ -14,8 +14,8 @@ struct AdapterSearch {
   ///
   /// - Parameter parameters: The picture's settings, with the models that were found.
   /// - Returns: The settings.
-  /// - Throws: `ImageFileError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
-  ///   is not usable.
+  /// - Throws: `ImageFileError.noAdapter` if something is not there, or has another hash; what the engine says of a
+  ///   file that is not usable.
   func placed(_ parameters: ImageSettings) throws -> ImageSettings {
     let settings = picture.settings
     // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
@@ -23,7 +23,7 @@ struct AdapterSearch {
     let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
     if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {
       var placed = parameters
-      placed.adapterPlaces = []
+      placed.adapterFolders = []
       return placed
     }
     // One folder may hide another's file of the same name.
@@ -31,7 +31,7 @@ struct AdapterSearch {
     var problems: [String] = []
     for order in orders {
       var placed = parameters
-      placed.adapterPlaces = order
+      placed.adapterFolders = order
       do {
         let ingredients = try engine.ingredients(for: placed)
         let (loras, embeddings) = ((ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []), ingredients.embeddings)

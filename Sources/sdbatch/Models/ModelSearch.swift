@@ -92,12 +92,12 @@ struct ModelSearch {
     let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
     throw ImageFileError.noModel(
       path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
-      places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
+      places: Self.unique(locators.flatMap(\.folders)), found: Self.unique(found),
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
   /// Where to look for the networks in the prompts: where the image's run found them, then where models are.
-  var adapterPlaces: [String] {
+  var adapterFolders: [String] {
     var places: [String] = []
     if case .array(let models) = picture.manifest?["models"] {
       for path in models.compactMap({ $0["path"]?.text }) {
@@ -108,7 +108,7 @@ struct ModelSearch {
         }
       }
     }
-    return Self.unique(places + locators.flatMap(\.places))
+    return Self.unique(places + locators.flatMap(\.folders))
   }
 
   /// The upscaler with its file, if it is a network that can be found: the one of the image's run, else the first of
@@ -141,7 +141,7 @@ struct ModelSearch {
     }
     guard let found else {
       throw ImageFileError.noModel(
-        path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
+        path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.folders)),
         found: [], option: "--set \(key)")
     }
     return found
@@ -154,7 +154,7 @@ struct ModelSearch {
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
     throw ImageFileError.notFound(
-      option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+      option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.folders)))
   }
 
   /// The file of the image's run; then those with the name; then all checkpoints, since it may have been renamed.

@@ -54,7 +54,7 @@ struct RunPageFiles {
 
   private func cell(_ picture: RunImages.Picture, _ thumbnails: Set<String>) -> PageCell {
     let parameters = picture.job.settings
-    let recipe = PictureRecipe(parameters)
+    let recipe = ImageRecipe(parameters)
     return PageCell(
       index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),
       width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds,
