@@ -103,7 +103,7 @@ import Text
     ("seed: nightly 4 or 5", "expected -1 or a whole number"), ("subseed: nightly 4", "expected -1 or a whole number"),
     ("grid: {seed: [nightly 4]}", "expected -1 or a whole number"),
     ("include: [{seed: nightly 4}]", "expected -1 or a whole number"),
-    ("seed: nightly 4\ngrid: {seed: [1, 2]}", "found a nightly series beside an axis seed"),
+    ("seed: nightly 4\ngrid: {seed: [1, 2]}", "found a nightly series and an axis seed"),
     ("zip: [{seed: nightly 2, steps: [1, 2]}]", "found a nightly series in zip"),
     ("seed: nightly 10000\ngrid: {steps: \"1, 2, ..., 10000\"}", "found 100000000 jobs"),
   ])

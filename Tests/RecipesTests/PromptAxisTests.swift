@@ -61,8 +61,8 @@ import Testing
     #expect(
       RecipeText("prompt: a, b\ngrid: {prompt_order: [a, b], prompt_sr: ['a, b', c]}").errors().count == 1)
     #expect(
-      RecipeText("prompt: a\ngrid: {prompt_sr: ['', c]}").errors().first?.contains("the text to look for") == true)
-    #expect(RecipeText("prompt: a\ngrid: {prompt_sr: 'a, \"b'}").errors().first?.contains("nothing closes") == true)
+      RecipeText("prompt: a\ngrid: {prompt_sr: ['', c]}").errors().first?.contains("the text to search for") == true)
+    #expect(RecipeText("prompt: a\ngrid: {prompt_sr: 'a, \"b'}").errors().first?.contains("unclosed quote") == true)
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: []}").errors().count == 1)
     #expect(
       RecipeText("prompt: a\nPrompt S/R: [a, b]").errors() == [

@@ -110,9 +110,9 @@ import Testing
     #expect(parameters.rng == .cpu && parameters.scheduler == .karras && parameters.clipSkip == 2)
     #expect(parameters.vae == nil && parameters.enableQuantization)
     for (text, reason) in [
-      ("no_dpmpp_sde_batch_determinism: true", "never from its neighbours"),
-      ("restore_faces: 1", "no networks for faces"),
-      ("alwayson_scripts: {a: {args: []}}", "no scripts"), ("pad_cond_uncond: true", "different lengths"),
+      ("no_dpmpp_sde_batch_determinism: true", "never on its batch"),
+      ("restore_faces: 1", "there is no face restoration"),
+      ("alwayson_scripts: {a: {args: []}}", "scripts cannot run"), ("pad_cond_uncond: true", "at their own length"),
     ] {
       let errors = RecipeText(text).errors()
       #expect(errors.count == 1 && errors[0].contains("is not supported by this version; "))

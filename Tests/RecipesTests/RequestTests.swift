@@ -30,7 +30,7 @@ private func request(
     #expect(
       try text.warnings() == [
         "request.json:1:13: warning: webhook: expected an address that begins with http:// or https:// and names a host; "
-          + "nothing will be announced"
+          + "nothing will be sent"
       ])
     let asked = try #require(try text.read().requests?.requests.first)
     #expect(asked.input["payload"]?["seed"] == -1 && asked.parameters["seed"] == -1)
@@ -221,7 +221,7 @@ private func request(
     (#"{"scheduler": "carras"}"#, #"1:15: error: scheduler: found "carras", expected automatic"#),
     (#"{"styles": ["a", 3]}"#, "1:12: error: styles: found a list with 3, expected a list of texts"),
     (#"{"send_images": 1}"#, "1:17: error: send_images: found 1, expected true or false"),
-    (#"{"prompt": "\u0000"}"#, "1:12: error: prompt: found a text with the character NUL"),
+    (#"{"prompt": "\u0000"}"#, "1:12: error: prompt: found text with a NUL character"),
     (#"{"input": 3}"#, "1:11: error: input: found 3, expected an object"),
     (#"{"input": {"api": {"endpoint": "/sdapi/v1/img2img"}, "payload": {}}}"#, "1:32: error: endpoint: found"),
     (#"{"input": {"api": {"method": "GET"}, "payload": {}}}"#, "1:30: error: method: found"),

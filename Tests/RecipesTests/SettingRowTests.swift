@@ -33,7 +33,11 @@ import TestSupport
 
   @Test func `every row that may affect pixels has an effect`() {
     for row in SettingRow.all {
-      let affects = bases.contains { row.affectsPixels(image($0)) }
+      let affects = bases.contains { base in
+        var changed = base
+        row.set(another(row.value(of: base), row), in: &changed)
+        return row.affectsPixels(image(base)) || row.affectsPixels(image(changed))
+      }
       #expect(affects != Self.withoutEffect.contains(row.key), "\(row.key)")
     }
   }

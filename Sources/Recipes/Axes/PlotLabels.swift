@@ -22,7 +22,7 @@ enum PlotLabels {
       ("nothing", "remove the axis"),
       (
         "cond. image mask weight",
-        "only img2img uses it, which is not supported"
+        "only img2img uses it"
       ),
     ] + RefusedSetting.all.compactMap { refused in refused.plot.map { ($0.label.lowercased(), $0.reason) } })
 }

@@ -79,15 +79,15 @@ public struct RefusedSetting: Sendable {
       "script_name", "write the script's axes under grid", harmless: ["", "none"],
       field: .init(
         kind: .text, a1111: nil, worker: "", use: .refused,
-        reason: "scripts are not supported; a recipe's grid does the same as X/Y/Z plot and prompt matrix")),
+        reason: "scripts cannot run; a recipe's grid does the same as X/Y/Z plot and prompt matrix")),
     RefusedSetting(
       "script_args", "write the script's axes under grid",
-      field: .init(kind: .list, a1111: [], worker: [], use: .refused, reason: "scripts are not supported, remove it")),
+      field: .init(kind: .list, a1111: [], worker: [], use: .refused, reason: "scripts cannot run, remove it")),
     RefusedSetting(
-      "alwayson_scripts", "scripts are not supported, remove it",
+      "alwayson_scripts", "scripts cannot run, remove it",
       field: .init(
         kind: .object, a1111: [:], worker: [:], use: .refused,
-        reason: "scripts and extensions are not supported, remove it")),
+        reason: "scripts and extensions cannot run, remove it")),
     RefusedSetting(
       "override_settings", "write its options as keys of their own",
       field: .init(kind: .object, a1111: nil, worker: [:], use: .read)),
@@ -96,10 +96,10 @@ public struct RefusedSetting: Sendable {
       field: .init(kind: .flag, a1111: true, worker: true, use: .ignored)),
     RefusedSetting("defaults", "it is for requests; a recipe has its own defaults"),
     RefusedSetting(
-      "restore_faces", "face restoration is not supported, remove it", harmless: ["false"],
+      "restore_faces", "there is no face restoration, remove it", harmless: ["false"],
       field: .init(kind: .flag, a1111: nil, worker: false, use: .refused),
-      plot: .init(label: "Face restore", reason: "face restoration is not supported")),
-    RefusedSetting("face_restoration", "face restoration is not supported, remove it", harmless: ["false"]),
+      plot: .init(label: "Face restore", reason: "there is no face restoration")),
+    RefusedSetting("face_restoration", "there is no face restoration, remove it", harmless: ["false"]),
     RefusedSetting(
       "firstpass_image", "the first pass is always generated, remove it", harmless: [""],
       field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, isOfSecondPass: true)),
@@ -151,17 +151,17 @@ public struct RefusedSetting: Sendable {
       "initial_noise_multiplier", "only img2img uses it, remove it", harmless: ["1"],
       plot: .init(
         label: "Initial noise multiplier",
-        reason: "only img2img uses it, which is not supported")),
+        reason: "only img2img uses it")),
     RefusedSetting(
       "img2img_extra_noise", "only img2img and hires fix use it, remove it", harmless: ["0"],
       plot: .init(
-        label: "Extra noise", reason: "only img2img uses it, which is not supported")
+        label: "Extra noise", reason: "only img2img uses it")
     ),
     RefusedSetting(
       "image_cfg_scale", "only img2img uses it, remove it",
       plot: .init(
         label: "Image CFG Scale",
-        reason: "only img2img uses it, which is not supported")),
+        reason: "only img2img uses it")),
     RefusedSetting(
       "refiner_switch_by_sample_steps", "the refiner always switches by noise level, remove it",
       harmless: ["false"]),
