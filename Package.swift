@@ -67,8 +67,8 @@ let package = Package(
     .target(
       name: "Diffusion",
       dependencies: [
-        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "JSON", "Text",
-        "Weights", "TensorFiles", "Tensors", crypto,
+        "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "Text", "Weights",
+        "TensorFiles", "Tensors", crypto,
       ],
       swiftSettings: optimised),
 
@@ -120,7 +120,7 @@ let package = Package(
       name: "DiffusionTests",
       dependencies: [
         "Diffusion", "Networks", "DemoModel", "Imaging", "Infotext", "Settings", "Prompts", "Sampling", "Tensors",
-        "Weights", "TensorFiles", "TestSupport",
+        "Tokenization", "Weights", "TensorFiles", "TestSupport",
       ],
       swiftSettings: optimised),
     .testTarget(

@@ -5,30 +5,30 @@ import Sampling
 import Settings
 import Tensors
 
-/// Makes images: settings in, pixels out, through the four stages in order.
+/// Makes images: settings in, pixels out.
 ///
-/// Holds the weights of one checkpoint at a time and of its refiner, so jobs of one model should follow each other. Used by
-/// one thread; the arithmetic spreads over its own.
+/// It holds the weights of one checkpoint at a time and of its refiner, so jobs of one model should follow each other. Only one
+/// thread may use it; the arithmetic has threads of its own.
 public final class Engine {
-  /// Raised whenever the same input may give other pixels than before.
+  /// Increased whenever the same input may give different pixels than before.
   public static let numerics = 2
 
-  /// What this engine is, for the manifest; its precision is what `auto` means here.
-  public let engine: EngineDescription
+  /// This engine, as the manifest describes it; its precision is what `auto` means here.
+  public let description: EngineDescription
 
   let compute: Compute
   let catalog: ModelCatalog
   let models: LoadedModels
-  /// Nothing where no work is saved.
+  /// Nil if no work is saved.
   let evaluationMemory: EvaluationMemory?
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
-  /// What is still to be told.
+  /// What users should know, and was not returned yet.
   private var notes: [String] = []
   private var isSlownessNoted = false
-  /// Shown while images are made; nothing for none.
+  /// Shown while images are made; nil for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
   /// Read when the first preview is due.
-  var previewDecoder: TinyDecoder?
+  var previewDecoder: (any LatentDecoder)?
 
   /// An engine for this machine.
   ///
@@ -38,8 +38,8 @@ public final class Engine {
   ///   - executable: The path of the running program, near which the demo model is.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
   ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
-  ///   - smallNetworkBytes: Networks of less stay in memory; others leave it when their work for an image is done and it
-  ///     is short. The images are the same either way.
+  ///   - smallNetworkBytes: Networks smaller than this stay in memory. Others are released after their part of an image, if
+  ///     memory is short. The images are the same either way.
   /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
   public init(
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
@@ -49,44 +49,45 @@ public final class Engine {
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)
     models = LoadedModels(
-      catalog, compute: compute, smallBytes: smallNetworkBytes ?? PagedNetwork<UNet>.usualSmallBytes)
-    engine = EngineDescription(
+      catalog, compute: compute, smallBytes: smallNetworkBytes ?? SmallNetwork.defaultBytes)
+    description = EngineDescription(
       version: version, numerics: Self.numerics, isa: compute.kernels.name,
       precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
   }
 
-  /// How often images asked the network so far; none are counted where no work is saved.
+  /// The evaluations of the network so far; not counted if no work is saved.
   public var evaluations: NetworkEvaluations { evaluationMemory?.evaluations ?? NetworkEvaluations() }
 
-  /// Counts what each layer takes, once it is turned on.
+  /// Counts the time of each layer, once it is turned on.
   public var profiler: Profiler { compute.profiler }
 
-  /// What besides its settings decides the pixels of a job; reads no weights, and is cheap after a model's first time.
+  /// What decides the pixels of a job besides its settings. Reads no weights, and is cheap after the first call for a model.
   ///
-  /// - Parameter parameters: The settings of a job.
-  /// - Returns: The models by digest and the arithmetic that will run.
-  /// - Throws: `EngineError`, `WeightError` or `TokenizationError` when the model is not usable, or a LoRA of the prompt;
-  ///   `PromptError` for a tag that cannot be read.
-  public func ingredients(for parameters: ImageSettings) throws -> JobIngredients {
-    try SecondPass.check(parameters)
-    let (model, vae) = try catalog.models(for: parameters)
-    let upscaler = try catalog.upscaler(for: parameters)
-    let precision = compute.precision(parameters.precision)
+  /// - Parameter settings: The settings of a job.
+  /// - Returns: The models by digest, and the arithmetic that will run.
+  /// - Throws: `EngineError`, `WeightError` or `TokenizationError` if the model or a LoRA of the prompt cannot be used;
+  ///   `PromptError` for a tag that cannot be parsed.
+  public func ingredients(for settings: ImageSettings) throws -> JobIngredients {
+    try SecondPass.check(settings)
+    let (model, vae) = try catalog.models(for: settings.base)
+    let upscaler = try catalog.upscaler(for: settings)
+    let precision = compute.precision(settings.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
       isSlownessNoted = true
       notes.append(
-        "precision: int8 saves memory here, not time: \(engine.isa) has no instructions for products of 8-bit numbers")
+        "precision: int8 saves memory here, not time: \(description.isa) has no instructions for products of 8-bit numbers"
+      )
     }
-    let passes = try catalog.passes(of: parameters)
+    let passes = try catalog.passes(of: settings)
     var models: [ModelCatalog.Model] = []
     var embeddings: [EmbeddingIdentity] = []
-    for (pass, callsBefore) in zip(passes.all, [nil, parameters.sampler.plannedCalls(steps: parameters.steps)]) {
-      for settings in pass.all {
-        models.append(try catalog.models(for: settings).model)
-        _ = try catalog.loras(for: settings)
-        // There are embeddings that only one of the checkpoints takes.
-        let used = try catalog.library(for: settings)?.used(by: settings, callsBefore: callsBefore) ?? []
+    for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
+      for part in pass.all {
+        models.append(try catalog.models(for: part).model)
+        _ = try catalog.loras(for: part)
+        // Some embeddings may be for only one of the checkpoints.
+        let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
         embeddings += used.filter { !embeddings.contains($0) }
       }
     }
@@ -98,14 +99,14 @@ public final class Engine {
     return JobIngredients(
       model: model.identity, vae: vae?.identity,
       refiner: try refined.map { try catalog.models(for: $0).model.identity },
-      hiresModel: try parameters.hires?.checkpoint.map { try catalog.model($0).identity },
+      hiresModel: try settings.hires?.checkpoint.map { try catalog.model($0).identity },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
-      vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: engine.isa,
-      numerics: engine.numerics, weightPacking: try memoryPlan(for: parameters).packing.identity)
+      vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
+      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity)
   }
 
-  /// What users should know of the files that `ingredients(for:)` looked at, such as embeddings for another kind of model;
-  /// each is told once.
+  /// What users should know about the files that `ingredients(for:)` opened, such as embeddings for another kind of model; each
+  /// note is returned once.
   public func takeNotes() -> [String] {
     defer { notes = [] }
     return catalog.takeNotes() + notes
@@ -114,40 +115,40 @@ public final class Engine {
   /// Makes one image.
   ///
   /// - Parameters:
-  ///   - parameters: The settings of the job.
-  ///   - state: Where to go on, as an earlier call for the same image gave it to `progress`; nothing for the start. The
+  ///   - settings: The settings of the job.
+  ///   - state: Where to continue, as an earlier call for the same image passed it to `progress`; nil for the start. The
   ///     image is the same, bit for bit.
-  ///   - progress: Called before each stage and after each sampling step, with the state from sampling on; what it throws
-  ///     ends the image at once.
+  ///   - progress: Called before each stage and after each sampling step, with the state once sampling has begun; what it
+  ///     throws ends the image at once.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws, `UnusableState` before anything is told, `EngineError`, `WeightError`,
+  /// - Throws: What `progress` throws, `UnusableState` before the first call of `progress`, `EngineError`, `WeightError`,
   ///   `PromptError` or `TokenizationError`.
   public func generate(
-    _ parameters: ImageSettings, resuming state: [UInt8]?,
+    _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
-    let passes = try catalog.passes(of: parameters)
-    let settings = SamplingSettings(passes.first.begun, channels: try catalog.channels(passes.first.begun))
+    let passes = try catalog.passes(of: settings)
+    let sampling = SamplingSettings(passes.first.begun, channels: try catalog.channels(passes.first.begun))
     let second = try passes.second.flatMap { pass in
       try SecondPass(
-        parameters, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
+        settings, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
     }
     let earlier = try state.map {
-      try ImageState(bytes: $0, continuing: [settings] + (second.map { [$0.settings] } ?? []))
+      try ImageState(bytes: $0, continuing: [sampling] + (second.map { [$0.settings] } ?? []))
     }
     let profiler = compute.profiler
     profiler.begin("loading")
     defer { profiler.begin(nil) }
-    let plan = try memoryPlan(for: parameters)
-    try requireRoom(toDecode: parameters, passes.last)
+    let plan = try memoryPlan(for: settings)
+    try requireRoom(toDecode: settings, passes.last)
 
-    let start = SamplingLoop(settings: settings, training: try catalog.training(passes.first.begun))
+    let start = SamplingLoop(settings: sampling, training: try catalog.training(passes.first.begun))
     var image = earlier ?? ImageState(loop: start)
     var latent: Latent?
     if !image.loop.isSecondPass {
       try sample(&image, passes.first, plan, laterSteps: second?.stepCount ?? 0, progress)
       if let second {
-        let enlarged = try enlarged(image, parameters, passes, second, plan, progress)
+        let enlarged = try enlarged(image, settings, passes, second, plan, progress)
         if second.stepCount > 0 {
           image = ImageState(loop: second.start(over: enlarged, after: image.loop.stepIndex))
         } else {
@@ -156,88 +157,80 @@ public final class Engine {
       }
     }
     if let second, let pass = passes.second, image.loop.isSecondPass {
-      // The networks work at another size from here on.
+      // From here on the networks work at another size.
       compute.workspace.trim()
       try sample(&image, pass, plan, callsBefore: second.callsBefore, laterSteps: 0, progress)
     }
 
-    // Whichever ran last decodes, as in the webui; a second pass without steps is of the checkpoint that would begin it.
+    // The last checkpoint that ran decodes, as in the webui. A second pass with zero steps counts as its first checkpoint.
     let isRefined = latent == nil && image.isRefining
-    let networks = try models.get(passes.last.settings(isRefining: isRefined), plan, for: passes.last) {
+    let model = try models.get(passes.last.settings(isRefining: isRefined), plan, for: passes.last) {
       try progress($0, nil)
     }
     try progress(.decoding, image.generationState)
     profiler.begin("decoding")
-    // Decoding needs large buffers of its own; what the UNet worked in would only add to the peak.
+    // Decoding needs large buffers of its own; those of the denoising network would only raise the peak.
     compute.workspace.trim()
-    if !plan.keepsUNet { models.releaseUNets() }
+    if !plan.keepsDenoiser { models.releaseDenoisers() }
     defer {
       compute.workspace.trim()
-      if !plan.keepsVAE { networks.vae.release() }
+      if !plan.keepsVAE { model.decoder.release() }
     }
     return try ImageDecoder(
-      decoder: try networks.vae.get(), scalingFactor: networks.scalingFactor,
-      padding: UNetOptions(parameters).padding, compute: compute
+      decoder: try model.decoder.get(), scale: model.scale, padding: NetworkOptions(settings.base).padding,
+      compute: compute
     )
     .decode(latent ?? image.loop.latent)
   }
 
-  /// Throws `EngineError.outOfMemory` if there is no room for the picture that comes of a job.
-  private func requireRoom(toDecode parameters: ImageSettings, _ pass: ImagePass) throws {
+  /// Throws `EngineError.outOfMemory` if there is not enough memory to decode a job's image.
+  private func requireRoom(toDecode settings: ImageSettings, _ pass: ImagePass) throws {
     let (model, vae) = try catalog.models(for: pass.settings(isRefining: true))
-    let (width, height) = (parameters.finalWidth, parameters.finalHeight)
-    let memory = try model.decoderConfiguration(vae).leastMemory(
-      width: width, height: height, elementType: compute.precision(parameters.precision).elementType)
+    let (width, height) = (settings.finalWidth, settings.finalHeight)
+    let memory = try model.decoder(vae).configuration.leastMemory(
+      width: width, height: height, elementType: compute.precision(settings.precision).elementType)
     guard compute.workspace.hasRoom(for: memory) else {
       throw EngineError.outOfMemory(bytes: memory, width: width, height: height)
     }
   }
 
-  /// What memory has to hold between the passes.
-  private func handover(for parameters: ImageSettings, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
-    guard parameters.hires?.enlargesImages == true, let size = parameters.hiresSize else { return nil }
+  /// What must be in memory between the passes; nil if latents are enlarged.
+  private func handover(for settings: ImageSettings, _ passes: ImagePasses) throws -> MemoryPlan.Handover? {
+    guard settings.hires?.enlargesImages == true, let size = settings.hiresSize else { return nil }
     let (model, vae) = try catalog.models(for: passes.last.begun)
     return MemoryPlan.Handover(
-      encoder: model.encoder(vae).network?.configuration, upscaler: try catalog.upscaler(for: parameters)?.archive,
+      encoder: model.encoder(vae).files?.configuration, upscaler: try catalog.upscaler(for: settings)?.archive,
       width: size.width, height: size.height)
   }
 
   /// Makes one image from its start; see `generate(_:resuming:progress:)`.
   public func generate(
-    _ parameters: ImageSettings, progress: (GenerationProgress) throws -> Void
+    _ settings: ImageSettings, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
-    try generate(parameters, resuming: nil) { stage, _ in try progress(stage) }
+    try generate(settings, resuming: nil) { stage, _ in try progress(stage) }
   }
 
   /// How the networks of a job share the memory.
   ///
-  /// - Parameter parameters: The settings of a job.
-  /// - Returns: What is given up for the job's `memory_limit`, if there is one.
-  /// - Throws: `EngineError.memoryLimit` for a limit that no plan keeps, or what makes the model unusable.
-  public func memoryPlan(for parameters: ImageSettings) throws -> MemoryPlan {
-    let key = MemoryPlan.Key(parameters, compute.precision(parameters.precision))
+  /// - Parameter settings: The settings of a job.
+  /// - Returns: The plan, which gives something up if the job has a `memory_limit`.
+  /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit, or an error if the model cannot be used.
+  public func memoryPlan(for settings: ImageSettings) throws -> MemoryPlan {
+    let key = MemoryPlan.Key(settings, compute.precision(settings.precision))
     if let plan = plans[key] { return plan }
-    let passes = try catalog.passes(of: parameters)
+    let passes = try catalog.passes(of: settings)
     func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
-      let models = try pass.all.map { try catalog.models(for: $0).model.archive }
+      let models = try pass.all.map { try catalog.models(for: $0).model.files }
       return MemoryPlan.Pass(models: models, width: width, height: height)
     }
-    var planned = [try plan(passes.first, width: parameters.width, height: parameters.height)]
+    var planned = [try plan(passes.first, width: settings.width, height: settings.height)]
     if let second = passes.second {
-      planned.append(try plan(second, width: parameters.finalWidth, height: parameters.finalHeight))
+      planned.append(try plan(second, width: settings.finalWidth, height: settings.finalHeight))
     }
     let (model, vae) = try catalog.models(for: passes.last.settings(isRefining: true))
     let result = try MemoryPlan(
-      planned, vae: try model.decoderConfiguration(vae), handover: try handover(for: parameters, passes), key)
+      planned, vae: try model.decoder(vae).configuration, handover: try handover(for: settings, passes), key)
     plans[key] = result
     return result
-  }
-
-}
-
-extension UNetOptions {
-  /// What a job's settings ask for.
-  init(_ parameters: ImageSettings) {
-    self.init(padding: parameters.tiling ? .circular : .zeros, tokenMergingRatio: parameters.tokenMergingRatio)
   }
 }

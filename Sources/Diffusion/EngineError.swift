@@ -1,43 +1,42 @@
 import Settings
 
-/// What keeps the engine from making an image.
+/// Why the engine cannot make an image.
 public enum EngineError: Error, CustomStringConvertible {
-  /// The model that comes with the program is in none of these places.
+  /// The model that comes with the program is in none of these folders.
   case demoModelMissing([String])
-  /// The vocabulary has ids that the text encoder does not know.
+  /// The vocabulary has more tokens than the text encoder.
   case vocabularyTooLarge(path: String, count: Int, known: Int)
-  /// The text encoders of a model want different tokens.
+  /// The text encoders of a model have different vocabularies.
   case vocabulariesDiffer(path: String, folder: String)
-  /// More layers are to be skipped than the text encoder has.
+  /// More layers would be skipped than the text encoder has.
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
-  /// The VAE makes images of another size of latents than all other parts reckon with.
+  /// The VAE does not enlarge latents 8 times.
   case otherEnlargement(path: String, Int)
-  /// The latents of a checkpoint that is to go on mean something else than those of the one before.
+  /// A checkpoint cannot continue with another one's latents.
   case otherLatents(key: String, path: String, String, model: String)
-  /// What is to decode previews is no TAESD.
+  /// The decoder for previews is not a TAESD.
   case noPreviewDecoder(path: String)
-  /// The system refuses the memory that an image of this size takes.
+  /// The system refuses the memory that an image of this size needs.
   case outOfMemory(bytes: Int, width: Int, height: Int)
-  /// No way of making an image of this size keeps to the `memory_limit`; the least that one takes is `needed`.
+  /// An image of this size needs at least `needed` bytes, which is more than the `memory_limit`.
   case memoryLimit(Int64, needed: Int64, width: Int, height: Int)
-  /// A prompt asks for a LoRA that is in none of the folders; `candidates` are files that all have this name from their
-  /// training, `known` are the names that there are.
-  case adapterMissing(String, places: [String], candidates: [String], known: [String])
-  /// A prompt asks for a hypernetwork.
+  /// A prompt names a LoRA that is in none of the folders. `candidates` are files whose training gave them this name, `known` are
+  /// all names in the folders.
+  case adapterMissing(String, folders: [String], candidates: [String], known: [String])
+  /// A prompt names a hypernetwork.
   case hypernetwork(String)
-  /// What a second pass would make is no image, or is too large; sizes in pixels.
+  /// The image of a second pass would be too small or too large; sizes in pixels.
   case hiresSize(width: Int, height: Int, limit: Int)
-  /// A second pass enlarges images, but there is no encoder that makes latents of them; `fault` is what is wrong with the
-  /// one that is there.
+  /// A second pass enlarges images, but the VAE cannot encode them; `fault` is what is wrong with its encoder, nil if it has none.
   case noVAEEncoder(path: String, fault: String?)
-  /// A second pass asks for an upscaler that is not there.
+  /// A second pass names an upscaler that does not exist.
   case noHiresUpscaler(String)
-  /// The network's output has become NaN or infinite.
+  /// The network's output is NaN or infinite.
   case notFinite(stage: String)
 
-  /// Whether a prompt asks for a LoRA that is nowhere.
+  /// Whether a prompt names a LoRA that was not found.
   public var isMissingAdapter: Bool { if case .adapterMissing = self { true } else { false } }
 
   private static func mebibytes(_ bytes: Int64) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
@@ -45,8 +44,8 @@ public enum EngineError: Error, CustomStringConvertible {
   /// One sentence for the user.
   public var description: String {
     switch self {
-    case .demoModelMissing(let places):
-      "demo model not found. Looked in \(places.joined(separator: ", ")). Copy the folder \"demo\" next to the program."
+    case .demoModelMissing(let folders):
+      "demo model not found. Looked in \(folders.joined(separator: ", ")). Copy the folder \"demo\" next to the program."
     case .vocabularyTooLarge(let path, let count, let known):
       """
       \(path): the vocabulary has \(count) tokens, but the model's text encoder knows \(known); \
@@ -54,17 +53,17 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .vocabulariesDiffer(let path, let folder):
       """
-      \(folder): the vocabulary is another than that of the model's first text encoder, which no known model has; \
-      write \(path) again
+      \(folder): the vocabulary differs from that of the model's first text encoder, as in no known model; \
+      download or convert \(path) again
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .otherEnlargement(let path, let factor):
-      "\(path): the VAE enlarges latents \(factor) times, expected 8 times as those of Stable Diffusion; use another VAE"
+      "\(path): the VAE enlarges latents \(factor) times, expected 8 times as in Stable Diffusion; use another VAE"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
     case .otherLatents(let key, let path, let other, let model):
-      "\(key): \(path) is a \(other) model, which cannot go on with what a \(model) model began, for their latents differ; "
+      "\(key): \(path) is a \(other) model, which cannot continue an image of a \(model) model because their latents differ; "
         + "use one of the same kind"
     case .noPreviewDecoder(let path):
       "\(path): this is a whole VAE, too slow for previews; name a TAESD decoder with --preview-vae"
@@ -73,8 +72,8 @@ public enum EngineError: Error, CustomStringConvertible {
       out of memory: \(width)x\(height) pixels take at least \((bytes + (1 << 20) - 1) >> 20) MiB besides the model, which \
       the system refuses; make smaller images
       """
-    case .adapterMissing(let name, let places, let candidates, let known):
-      Self.adapterMissing(name, places: places, candidates: candidates, known: known)
+    case .adapterMissing(let name, let folders, let candidates, let known):
+      Self.adapterMissing(name, folders: folders, candidates: candidates, known: known)
     case .hypernetwork(let tag):
       "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
     case .memoryLimit(let limit, let needed, let width, let height):
@@ -94,21 +93,22 @@ public enum EngineError: Error, CustomStringConvertible {
         + (LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)).joined(separator: ", ")
         + ", or the file of a network of the ESRGAN family"
     case .notFinite(let stage):
-      "the \(stage) holds NaN or infinite numbers; the model's weights do not stand these settings"
+      "the \(stage) holds NaN or infinite numbers; the model cannot be used with these settings"
     }
   }
-  private static func adapterMissing(_ name: String, places: [String], candidates: [String], known: [String]) -> String
+
+  private static func adapterMissing(_ name: String, folders: [String], candidates: [String], known: [String]) -> String
   {
     let start = "prompt: found no LoRA called \"\(name)\""
     guard candidates.isEmpty else {
       return
-        "\(start), but \(candidates.count) files whose training gave them this name; call the one that is meant by its "
-        + "file name: \(candidates.joined(separator: ", "))"
+        "\(start), but \(candidates.count) files that were given this name in training; use the file name of one of them: "
+        + candidates.joined(separator: ", ")
     }
     let folded = known.filter { $0.lowercased() == name.lowercased() }
     let hint = folded.isEmpty ? "" : " (did you mean \(folded.map { "\"\($0)\"" }.joined(separator: " or "))?)"
-    guard !places.isEmpty else { return "\(start): no folder is known in which to look for it" }
-    return "\(start) in \(places.joined(separator: ", "))\(hint); expected a file of this name there, such as "
+    guard !folders.isEmpty else { return "\(start): there is no folder to look in" }
+    return "\(start) in \(folders.joined(separator: ", "))\(hint); expected a file with this name, such as "
       + "\(name).safetensors"
   }
 }

@@ -11,7 +11,7 @@ struct BetaDistribution {
   func cumulative(_ x: Double) -> Double {
     guard x > 0 else { return 0 }
     guard x < 1 else { return 1 }
-    // The fraction converges fast on one side of the mean only.
+    // The fraction converges fast only on one side of the mean.
     return x < (alpha + 1) / (alpha + beta + 2)
       ? Self.lower(x, alpha, beta) : 1 - Self.lower(1 - x, beta, alpha)
   }
@@ -20,12 +20,12 @@ struct BetaDistribution {
   func quantile(_ p: Double) -> Double {
     guard p > 0 else { return 0 }
     guard p < 1 else { return 1 }
-    // Near 1 what is left to 1 has more digits.
+    // Near 1, the complement has more digits.
     if p > 0.5 { return 1 - BetaDistribution(alpha: beta, beta: alpha).lowerQuantile(1 - p) }
     return lowerQuantile(p)
   }
 
-  /// The quantile by halving, in log x first, for quantiles may be very small.
+  /// The quantile by bisection, in log x because quantiles may be very small.
   private func lowerQuantile(_ p: Double) -> Double {
     var low = -745.0
     var high = 0.0

@@ -7,7 +7,7 @@ struct Churn: Codable, Hashable, Sendable {
   let sigmaMax: Double?
   let sNoise: Double
 
-  /// The churn that the options ask for.
+  /// The churn of these options.
   init(_ options: SamplerOptions) {
     amount = options.sChurn
     sigmaMin = options.sTmin
@@ -15,10 +15,10 @@ struct Churn: Codable, Hashable, Sendable {
     sNoise = options.sNoise
   }
 
-  /// Raises `x` from `sigmas[i]` to the noise level that is returned, which is equal without churn.
+  /// Adds noise to `x` at `sigmas[i]`, and returns the new noise level, which is the same without churn.
   func raise(_ x: inout Latent, _ i: Int, sigmas: [Float], noise: inout any NoiseSampler) -> Float {
     let sigma = sigmas[i]
-    // Drawn at every step, even unused: later noise comes after it in the stream.
+    // Drawn at every step, even if unused, because later noise comes after it in the stream.
     let draw = noise.noise(from: sigma, to: sigmas[i + 1])
     let isInRange = Float(sigmaMin) <= sigma && sigma <= Float(sigmaMax ?? .infinity)
     let gamma = isInRange ? min(amount / Double(sigmas.count - 1), 2.squareRoot() - 1) : 0

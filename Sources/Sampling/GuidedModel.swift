@@ -1,6 +1,6 @@
 /// The network under guidance, as samplers see it.
 ///
-/// `call` counts the calls of one image from 0: prompts and guidance that change on the way go by it.
+/// `call` counts the calls of one image from 0. Prompts and guidance that change during an image depend on it.
 public protocol GuidedModel<Failure> {
   /// What a call may throw.
   associatedtype Failure: Error
@@ -10,8 +10,8 @@ public protocol GuidedModel<Failure> {
   /// - Parameters:
   ///   - x: A latent of variance 1 + σ².
   ///   - sigma: The noise level.
-  ///   - timestep: What the network is told of the noise level; nothing for the timestep of `sigma`.
-  ///   - call: How many calls came before.
+  ///   - timestep: The network's input for the noise level; nil for the timestep of `sigma`.
+  ///   - call: The number of earlier calls.
   /// - Returns: A latent of the shape of `x`.
   /// - Throws: What the model throws.
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(Failure) -> Latent
@@ -20,18 +20,18 @@ public protocol GuidedModel<Failure> {
   ///
   /// - Parameters:
   ///   - x: A latent of unit variance, √ᾱ · image + √(1 − ᾱ) · noise.
-  ///   - timestep: Where in the training `x` stands; may be fractional.
-  ///   - call: How many calls came before.
+  ///   - timestep: The noise level of `x`; may be fractional.
+  ///   - call: The number of earlier calls.
   /// - Returns: The noise after guidance and without the prompt.
   /// - Throws: What the model throws.
   func noise(_ x: Latent, timestep: Float, call: Int) throws(Failure) -> GuidedNoise
 }
 
-/// What the network takes for the noise in a latent.
+/// The noise in a latent, as the network estimates it.
 public struct GuidedNoise: Sendable {
   /// After guidance.
   public var guided: Latent
-  /// Without the prompt; the same as with it where that part was left out.
+  /// Without the prompt; if the negative prompt was skipped, the same as `guided`.
   public var unconditional: Latent
 
   /// The two.
@@ -46,7 +46,7 @@ struct CountedModel<Model: GuidedModel> {
   let model: Model
   private(set) var callCount: Int
 
-  /// A model that was called so often before.
+  /// A model after `callCount` calls.
   init(_ model: Model, callCount: Int = 0) {
     self.model = model
     self.callCount = callCount

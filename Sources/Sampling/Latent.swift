@@ -88,13 +88,13 @@ public struct Latent: Hashable, Sendable {
   }
 }
 
-/// The values travel as little-endian bytes, which no coder rounds and which also carry NaN.
+/// The values are coded as little-endian bytes: coders do not round these, and they can hold NaN.
 extension Latent: Codable {
   enum CodingKeys: String, CodingKey {
     case shape, values
   }
 
-  /// Reads shape and values; throws `DecodingError` when they do not belong together.
+  /// Reads shape and values; throws `DecodingError` if they do not match.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let shape = try container.decode(LatentShape.self, forKey: .shape)
@@ -102,7 +102,7 @@ extension Latent: Codable {
     guard bytes.count == shape.count * 4 else {
       throw DecodingError.dataCorruptedError(
         forKey: .values, in: container,
-        debugDescription: "a latent of \(shape) takes \(shape.count * 4) bytes, but \(bytes.count) are there")
+        debugDescription: "a latent of \(shape) takes \(shape.count * 4) bytes, found \(bytes.count)")
     }
     let values = bytes.withUnsafeBytes { raw in
       (0..<shape.count).map { i in

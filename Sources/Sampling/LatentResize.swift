@@ -3,14 +3,14 @@ import Settings
 extension Latent {
   /// The latent at another size, as PyTorch's `interpolate` computes it with `align_corners=False`.
   ///
-  /// Sides are independent of each other: rows are made first, then columns. Weights are single-precision as there, since
-  /// their rounding decides which pixel is the nearest. Cubic weights have a = −0.75, antialiased ones a = −0.5: Keys 1981,
+  /// Rows are resized first, then columns. Weights are in single precision as there, because their rounding decides which
+  /// pixel is the nearest. Cubic weights have a = −0.75, antialiased ones a = −0.5: Keys 1981,
   /// "Cubic Convolution Interpolation for Digital Image Processing".
   ///
   /// - Parameters:
   ///   - height: In latent pixels, at least 1.
   ///   - width: In latent pixels, at least 1.
-  ///   - filter: How.
+  ///   - filter: The filter.
   /// - Returns: `[channels, height, width]`.
   public func resized(height: Int, width: Int, filter: LatentFilter) -> Latent {
     let across = ResizeTap.line(old: shape.width, new: width, filter)
@@ -21,7 +21,7 @@ extension Latent {
       for row in 0..<shape.channels * oldHeight {
         for (x, tap) in across.enumerated() {
           var sum: Float = 0
-          for (place, weight) in tap { sum += weight * source[row * oldWidth + place] }
+          for (index, weight) in tap { sum += weight * source[row * oldWidth + index] }
           rows[row * width + x] = sum
         }
       }
@@ -32,8 +32,8 @@ extension Latent {
       for c in 0..<shape.channels {
         for (y, tap) in down.enumerated() {
           let start = (c * height + y) * width
-          for (place, weight) in tap {
-            let row = (c * oldHeight + place) * width
+          for (index, weight) in tap {
+            let row = (c * oldHeight + index) * width
             for x in 0..<width { result[start + x] += weight * source[row + x] }
           }
         }
@@ -62,9 +62,9 @@ extension Latent {
   }
 }
 
-/// The old places that a new one is made from, and their weights.
+/// The old pixels along a side that a new one is computed from, and their weights.
 private enum ResizeTap {
-  typealias Tap = [(place: Int, weight: Float)]
+  typealias Tap = [(index: Int, weight: Float)]
 
   static func line(old: Int, new: Int, _ filter: LatentFilter) -> [Tap] {
     let scale = Float(old) / Float(new)
@@ -87,7 +87,7 @@ private enum ResizeTap {
     return [(first, 1 - part), (min(first + 1, old - 1), part)]
   }
 
-  /// Places past the edge stand for the edge.
+  /// Pixels beyond the edge are those at the edge.
   private static func bicubic(_ i: Int, _ scale: Float, _ old: Int) -> Tap {
     let source = scale * (Float(i) + 0.5) - 0.5
     let first = source.rounded(.down)
@@ -96,7 +96,7 @@ private enum ResizeTap {
     }
   }
 
-  /// Over as many old places as a new one covers; weights add up to one.
+  /// Over all old pixels that a new one covers; weights add up to one.
   private static func antialiased(
     _ i: Int, _ scale: Float, _ old: Int, reach: Float, _ filter: (Float) -> Float
   ) -> Tap {

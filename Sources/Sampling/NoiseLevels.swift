@@ -1,8 +1,8 @@
-/// The noise levels that a schedule may lean on, and their timesteps.
+/// The noise levels that a schedule is made from, and their timesteps.
 protocol NoiseLevels {
-  /// The levels, rising.
+  /// The levels, ascending.
   var sigmas: [Float] { get }
-  /// The timestep that stands for a noise level.
+  /// The timestep of a noise level.
   func timestep(forSigma sigma: Float) -> Float
   /// The noise level of a timestep.
   func sigma(atTimestep timestep: Float) -> Float
@@ -10,9 +10,9 @@ protocol NoiseLevels {
 
 extension TrainingSchedule: NoiseLevels {}
 
-/// Between two levels log sigma is linear.
+/// Interpolation between noise levels, which is linear in log sigma.
 enum LogInterpolation {
-  /// The sigma at a fractional index into rising logarithms.
+  /// The sigma at a fractional index into ascending logarithms.
   static func sigma(_ logSigmas: [Float], at index: Float) -> Float {
     let lower = index.rounded(.down)
     let weight = index - lower

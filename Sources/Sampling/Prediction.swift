@@ -1,6 +1,6 @@
 /// What the network's output means, and how to get the denoised latent from it.
 ///
-/// The network sees x / √(σ² + 1), which has unit variance at every noise level.
+/// The input of the network is x / √(σ² + 1), which has unit variance at every noise level.
 /// Source: Karras et al. 2022, arXiv:2206.00364, table 1; k-diffusion's `DiscreteEpsDDPMDenoiser` and
 /// `DiscreteVDDPMDenoiser`.
 public enum Prediction: String, Codable, Hashable, Sendable {
@@ -10,18 +10,18 @@ public enum Prediction: String, Codable, Hashable, Sendable {
   case vPrediction = "v_prediction"
 
   /// The factor c_in that scales `x` for the network.
-  public static func inputScale(sigma: Float) -> Float {
+  public func inputScale(sigma: Float) -> Float {
     1 / (sigma * sigma + 1).squareRoot()
   }
 
-  /// What the network takes for `x` at noise level `sigma`.
-  public static func networkInput(_ x: Latent, sigma: Float) -> Latent {
+  /// The network's input for `x` at noise level `sigma`.
+  public func networkInput(_ x: Latent, sigma: Float) -> Latent {
     var input = x
     input.scale(by: inputScale(sigma: sigma))
     return input
   }
 
-  /// The denoised latent that the network's `output` for `x` at noise level `sigma` stands for.
+  /// The denoised latent, from the network's `output` for `x` at noise level `sigma`.
   public func denoised(_ x: Latent, output: Latent, sigma: Float) -> Latent {
     var denoised = x
     switch self {
@@ -34,7 +34,7 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return denoised
   }
 
-  /// The noise that the network's `output` for `x`, of unit variance, stands for at a timestep of this ᾱ.
+  /// The noise in `x`, of unit variance, from the network's `output` at a timestep with this ᾱ.
   public func noise(_ x: Latent, output: Latent, alphaCumprod: Float) -> Latent {
     switch self {
     case .epsilon: return output

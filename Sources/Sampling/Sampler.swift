@@ -2,23 +2,22 @@ import Settings
 
 /// One numerical method for following the probability-flow ODE, or its SDE, from noise to the image.
 ///
-/// A sampler's stored properties are its options and its history of earlier steps. Together with the latent, the count
-/// of calls and the place in the noise they are all that a later step depends on, so coding and decoding them between
-/// two steps changes nothing. Arithmetic follows k-diffusion's in single precision.
+/// A sampler's stored properties are its options and its history of earlier steps. Later steps depend only on these, the
+/// latent, the number of calls and the position in the noise, so a sampler can be saved and restored between two steps. The
+/// arithmetic is k-diffusion's, in single precision.
 protocol Sampler: Codable, Sendable {
   /// The kind of noise that `step` asks for.
   var noiseKind: NoiseKind { get }
 
-  /// Steps in all; an estimate where the method finds its steps on the way.
+  /// Number of steps; an estimate if the method chooses its steps as it goes.
   func stepCount(sigmas: [Float]) -> Int
 
-  /// Whether nothing is left to do after so many steps.
+  /// Whether the image is finished after this number of steps.
   func isFinished(after steps: Int, sigmas: [Float]) -> Bool
 
-  /// Takes the step `i`, which goes up one by one from 0; most samplers advance `x` from `sigmas[i]` to
-  /// `sigmas[i + 1]`.
+  /// Takes the step `i`, counted from 0. Most samplers advance `x` from `sigmas[i]` to `sigmas[i + 1]`.
   ///
-  /// When the model throws, the sampler, `x` and the noise are left somewhere within the step.
+  /// If the model throws, the sampler, `x` and the noise are left in the middle of the step.
   mutating func step<Model: GuidedModel>(
     _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
   ) throws(Model.Failure)
@@ -32,24 +31,24 @@ extension Sampler {
   func isFinished(after steps: Int, sigmas: [Float]) -> Bool { steps >= stepCount(sigmas: sigmas) }
 }
 
-/// The settings that samplers have in common; each takes those that it knows.
+/// The settings of all samplers; each sampler reads those that it knows.
 public struct SamplerOptions: Codable, Hashable, Sendable {
-  /// 1 adds as much noise as the SDE asks for, 0 none.
+  /// The amount of noise added in each step, compared with the SDE: 1 for all of it, 0 for none.
   public var eta: Double
   /// Noise added before a step of Euler, Heun or DPM2, over all steps.
   public var sChurn: Double
   /// The smallest sigma that is churned.
   public var sTmin: Double
-  /// The largest sigma that is churned; nothing means no limit.
+  /// The largest sigma that is churned; nil means no limit.
   public var sTmax: Double?
   /// Scales all noise but the first.
   public var sNoise: Double
-  /// What eta is for DDIM.
+  /// `eta` for DDIM.
   public var etaDDIM: Double
-  /// What UniPC knows besides.
+  /// The settings of UniPC alone.
   public var uniPC: UniPCOptions
 
-  /// The papers' values, unless given.
+  /// The defaults are those of the papers.
   public init(
     eta: Double = 1, sChurn: Double = 0, sTmin: Double = 0, sTmax: Double? = nil, sNoise: Double = 1,
     etaDDIM: Double = 0, uniPC: UniPCOptions = UniPCOptions()
@@ -70,12 +69,12 @@ public struct UniPCOptions: Codable, Hashable, Sendable {
   public var variant: UniPCVariant
   /// How the steps are spaced.
   public var skipType: UniPCSkipType
-  /// At least 1; no more than the steps are used.
+  /// At least 1; limited by the number of steps.
   public var order: Int
-  /// Whether the order goes down towards the end.
+  /// Whether the order decreases towards the end.
   public var lowerOrderFinal: Bool
 
-  /// The webui's values, unless given.
+  /// The defaults are those of the webui.
   public init(
     variant: UniPCVariant = .bh1, skipType: UniPCSkipType = .timeUniform, order: Int = 3, lowerOrderFinal: Bool = true
   ) {

@@ -1,16 +1,16 @@
 import Settings
 
-/// The samplers behind their names.
+/// The samplers by their names.
 enum SamplerRegistry {
   /// A new sampler, before its first step.
   ///
   /// - Parameters:
   ///   - id: The sampler's name.
-  ///   - options: Each sampler takes those that it knows.
+  ///   - options: Each sampler reads those that it knows.
   ///   - sigmas: The schedule.
-  ///   - steps: The steps asked for, which samplers without a schedule go by.
-  ///   - training: The noise levels that samplers without a schedule go by.
-  ///   - part: What is left of the way where it does not begin with noise alone.
+  ///   - steps: The number of steps in the settings, for samplers without a schedule.
+  ///   - training: The noise levels of the training, for samplers without a schedule.
+  ///   - part: The part of the way that is sampled, if it does not begin with noise alone.
   /// - Returns: A sampler that starts with step 0.
   static func sampler(
     _ id: SamplerID, options: SamplerOptions, sigmas: [Float], steps: Int, training: TrainingSchedule,
@@ -53,7 +53,7 @@ enum SamplerRegistry {
     }
   }
 
-  /// The sampler's type, to decode one that has taken steps.
+  /// The sampler's type, for decoding a saved one.
   static func type(of id: SamplerID) -> any Sampler.Type {
     switch id {
     case .dpmPP2M: DPMPP2M.self

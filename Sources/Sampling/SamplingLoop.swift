@@ -1,28 +1,28 @@
 /// The way of one image from noise to a latent, step by step.
 ///
-/// It may be stopped between any two steps, coded, decoded and continued: the latent that comes out is the same, bit for
-/// bit, as without stopping.
+/// It may be stopped between any two steps, saved, restored and continued: the latent is the same, bit for bit, as without
+/// stopping.
 public struct SamplingLoop: Sendable {
-  /// What is sampled.
+  /// The settings of this pass.
   public let settings: SamplingSettings
-  /// The noise levels, falling; none for samplers that go by timesteps.
+  /// The noise levels, descending; empty for samplers that go by timesteps.
   public let sigmas: [Float]
   /// The image so far.
   public private(set) var latent: Latent
-  /// The next step, from 0.
+  /// The index of the next step.
   public private(set) var stepIndex = 0
-  /// Calls of the model so far.
+  /// Number of calls of the model so far.
   public private(set) var callCount = 0
-  /// Steps of the passes before this one.
+  /// Number of steps of the passes before this one.
   public let earlierSteps: Int
   private var sampler: any Sampler
   private var noise: any NoiseSampler
-  /// The sigmas between which noise grows on a tree.
+  /// The range of noise levels that a Brownian tree covers.
   private let noiseRange: NoiseRange?
 
-  /// Steps in all; an estimate, always above `stepIndex`, where the sampler finds its steps on the way.
+  /// Number of steps; if the sampler chooses its steps as it goes, an estimate that is always above `stepIndex`.
   public var stepCount: Int { sampler.stepCount(sigmas: sigmas) }
-  /// Whether the latent is the result.
+  /// Whether the latent is finished.
   public var isFinished: Bool { sampler.isFinished(after: stepIndex, sigmas: sigmas) }
 
   /// The start of an image: noise at the schedule's highest sigma, or of unit variance for samplers without sigmas.
@@ -37,7 +37,7 @@ public struct SamplingLoop: Sendable {
     self.init(settings, course, latent: latent, stream: stream, earlierSteps: 0)
   }
 
-  /// The start of a second pass over a latent: as much noise is put on it as its denoising strength asks for.
+  /// The start of a second pass over a latent, to which noise is added according to the denoising strength.
   ///
   /// The noise is the first of a stream of its own, from the same seed.
   ///
@@ -45,7 +45,7 @@ public struct SamplingLoop: Sendable {
   ///   - latent: Of the settings' shape.
   ///   - settings: With a denoising strength.
   ///   - training: The noise levels of the training.
-  ///   - earlierSteps: Steps of the passes before.
+  ///   - earlierSteps: Number of steps of the passes before.
   public init(over latent: Latent, settings: SamplingSettings, training: TrainingSchedule, earlierSteps: Int) {
     let course = SamplingCourse(settings, training)
     var stream = ImageNoise(
@@ -71,15 +71,15 @@ public struct SamplingLoop: Sendable {
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
-  /// Steps that settings come to; an estimate where the sampler finds its steps on the way.
+  /// The number of steps that settings result in; an estimate if the sampler chooses its steps as it goes.
   public static func stepCount(_ settings: SamplingSettings, training: TrainingSchedule) -> Int {
     let course = SamplingCourse(settings, training)
     return course.sampler.stepCount(sigmas: course.sigmas)
   }
 
-  /// Takes one step, which calls the model a few times; when that throws, the loop stays as it was before the step.
+  /// Takes one step, which calls the model a few times. If that throws, the loop stays as it was before the step.
   public mutating func step<Model: GuidedModel>(model: Model) throws(Model.Failure) {
-    precondition(!isFinished, "the last step of \(stepCount) is taken")
+    precondition(!isFinished, "all \(stepCount) steps are taken")
     var sampler = sampler
     var noise = noise
     var x = latent
@@ -101,14 +101,14 @@ public struct SamplingLoop: Sendable {
   }
 }
 
-/// A checkpoint of the loop: what the settings do not say. The sigmas are kept too, so that a checkpoint continues on
-/// the levels it began with.
+/// A saved loop. The sigmas are saved too, although they follow from the settings, so that an image continues with the levels
+/// that it began with.
 extension SamplingLoop: Codable {
   enum CodingKeys: String, CodingKey {
     case settings, sigmas, stepIndex, callCount, latent, sampler, drawCount, earlierSteps, noiseRange
   }
 
-  /// Continues a checkpoint; throws `DecodingError` when its parts do not belong together.
+  /// Restores a saved loop; throws `DecodingError` if its parts do not match.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     settings = try container.decode(SamplingSettings.self, forKey: .settings)
@@ -117,7 +117,7 @@ extension SamplingLoop: Codable {
     latent = try container.decode(Latent.self, forKey: .latent)
     callCount = try container.decode(Int.self, forKey: .callCount)
     let drawCount = try container.decode(Int.self, forKey: .drawCount)
-    // Older checkpoints are of whole passes from noise.
+    // Older versions saved only passes that begin with noise.
     earlierSteps = try container.decodeIfPresent(Int.self, forKey: .earlierSteps) ?? 0
     noiseRange = try container.decodeIfPresent(NoiseRange.self, forKey: .noiseRange) ?? NoiseRange(sigmas)
     sampler = try Self.decodeSampler(SamplerRegistry.type(of: settings.sampler), from: container)
@@ -138,7 +138,7 @@ extension SamplingLoop: Codable {
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
-  /// Writes a checkpoint.
+  /// Saves the loop.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(settings, forKey: .settings)

@@ -1,28 +1,28 @@
 import Settings
 
-/// Everything that decides the sampling of one image but the model and the prompts.
+/// Everything that decides the sampling of one image, except the model and the prompts.
 public struct SamplingSettings: Codable, Hashable, Sendable {
   /// The method.
   public var sampler: SamplerID
-  /// The schedule; `automatic` stands for the sampler's own.
+  /// The schedule; `automatic` means the sampler's own.
   public var schedule: ScheduleID
   /// At least 1.
   public var steps: Int
-  /// What the sampler may be told besides.
+  /// Further settings of the sampler.
   public var options: SamplerOptions
-  /// Seeds all noise of the image.
+  /// The seed of all noise of the image.
   public var seed: Int64
-  /// What the schedule may be told besides.
+  /// Further settings of the schedule.
   public var scheduleOptions: ScheduleOptions
   /// Whether the first noise is scaled by √(1 + σ²) rather than by σ.
   public var sgmNoiseMultiplier: Bool
-  /// How the first noise departs from the seed's.
+  /// How the first noise differs from the seed's.
   public var variation: NoiseVariation
-  /// Whose random numbers the noise uses.
+  /// The random number generator of the noise.
   public var rng: NoiseSourceID
   /// The size of the latent.
   public var shape: LatentShape
-  /// How much noise is put on a latent to start from; nothing to start from noise alone.
+  /// How much noise is added to the latent that sampling starts from; nil to start from noise alone.
   public var denoisingStrength: Double?
 
   /// These settings.
@@ -46,7 +46,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   }
 
   /// The settings of a job, for a model whose latents have `channels` channels of an eighth of the image's size.
-  public init(_ job: ImageSettings, channels: Int = 4) {
+  public init(_ job: PassSettings, channels: Int = 4) {
     self.init(
       sampler: job.sampler, schedule: job.scheduler, steps: job.steps,
       options: SamplerOptions(
@@ -64,8 +64,8 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
 }
 
 extension NoiseVariation {
-  /// What a job asks for.
-  init(_ job: ImageSettings) {
+  /// The variation of a job.
+  init(_ job: PassSettings) {
     self.init(
       subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
       resizeFrom: job.seedResizeMatters
@@ -75,13 +75,13 @@ extension NoiseVariation {
 }
 
 extension TrainingSchedule {
-  /// The noise levels that a job takes its model to be trained on.
+  /// The noise levels that a job assumes its model was trained on.
   ///
   /// - Parameters:
-  ///   - job: May ask for other noise than the model's.
-  ///   - noise: What the model's files say.
-  ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nothing for those of Stable Diffusion 1.x.
-  public init(_ job: ImageSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
+  ///   - job: Its settings may override the model's.
+  ///   - noise: The noise schedule in the model's files.
+  ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.
+  public init(_ job: PassSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
     self.init(
       noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar,
       isQuantized: job.enableQuantization)

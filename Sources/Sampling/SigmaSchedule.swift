@@ -3,12 +3,12 @@ import Settings
 
 /// The noise levels that the sampler visits.
 public enum SigmaSchedule {
-  /// The falling sigmas of `steps` steps, in single precision as PyTorch computes them.
+  /// The descending sigmas of `steps` steps, in single precision as PyTorch computes them.
   ///
-  /// There is one more than steps and the last is 0, but for `klOptimal`, which ends above 0, and `ddim`, which has a
-  /// number of its own. Where the penultimate sigma is discarded, the schedule is one step longer without its last sigma
-  /// but one. `automatic` stands for the sampler's own schedule, and that for `uniform` where it has none. The sampler LCM
-  /// has levels of its own, which take the place of the training's.
+  /// There is one sigma more than steps, and the last is 0. Exceptions: `klOptimal` ends above 0, and `ddim` decides the number
+  /// itself. If the penultimate sigma is discarded, the schedule is computed for one step more and its last sigma but one is
+  /// removed. `automatic` means the sampler's own schedule, or `uniform` if it has none. The sampler LCM replaces the levels of
+  /// the training by its own.
   ///
   /// Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
   /// arXiv:2206.00364, equation 5; k-diffusion's `get_sigmas_*`; the webui's `KDiffusionSampler.get_sigmas`; for
@@ -27,7 +27,7 @@ public enum SigmaSchedule {
     return sigmas
   }
 
-  /// Mostly `count` sigmas above 0, then 0.
+  /// Usually `count` sigmas above 0, then 0.
   private static func sigmas(
     _ schedule: ScheduleID, count: Int, options: ScheduleOptions, levels: any NoiseLevels, alignedSteps: [Double]
   ) -> [Float] {
@@ -81,14 +81,14 @@ public enum SigmaSchedule {
     return linspace(0, 1, count).map { Float.pow(Float(start) + $0 * span, rho) }
   }
 
-  /// Eleven levels that were found best for a family, log-linear between them.
+  /// Eleven levels that were optimised for a family, log-linear between them.
   private static func alignYourSteps(_ count: Int, table: [Double]) -> [Float] {
     guard count != table.count else { return table.map { Float($0) } }
     let logs = table.reversed().map { log($0) }
     return (0..<count).reversed().map { i in
-      let place = count == 1 ? 0 : Double(i) / Double(count - 1) * 10
-      let below = min(Int(place), 9)
-      return Float(exp(logs[below] + (place - Double(below)) * (logs[below + 1] - logs[below])))
+      let position = count == 1 ? 0 : Double(i) / Double(count - 1) * 10
+      let below = min(Int(position), 9)
+      return Float(exp(logs[below] + (position - Double(below)) * (logs[below + 1] - logs[below])))
     }
   }
 
@@ -104,9 +104,9 @@ public enum SigmaSchedule {
   }
 }
 
-/// What a schedule may be told besides its name and its steps.
+/// The settings of a schedule besides its name and its steps.
 public struct ScheduleOptions: Codable, Hashable, Sendable {
-  /// Whether the last sigma but one is dropped, also with samplers that do not ask for it.
+  /// Whether the last sigma but one is removed, even if the sampler does not require it.
   public var discardsPenultimateSigma: Bool
   /// The smallest sigma; 0 for the model's.
   public var sigmaMin: Double
@@ -118,10 +118,10 @@ public struct ScheduleOptions: Codable, Hashable, Sendable {
   public var betaAlpha: Double
   /// The second parameter of `beta`.
   public var betaBeta: Double
-  /// Whether 0.1 and 10 take the place of the model's smallest and largest sigma.
+  /// Whether 0.1 and 10 replace the model's smallest and largest sigma.
   public var usesOldRange: Bool
 
-  /// The webui's values, unless given.
+  /// The defaults are those of the webui.
   public init(
     discardsPenultimateSigma: Bool = false, sigmaMin: Double = 0, sigmaMax: Double = 0, rho: Double = 0,
     betaAlpha: Double = 0.6, betaBeta: Double = 0.6, usesOldRange: Bool = false

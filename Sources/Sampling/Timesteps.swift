@@ -1,10 +1,10 @@
-/// The timesteps that samplers without sigmas visit, and what is left of the image at each.
+/// The timesteps that samplers without sigmas visit, and how much of the image remains at each.
 struct Timesteps: Codable, Sendable {
-  /// Rising; the sampler goes through them from the last to the first.
+  /// Ascending; the sampler goes through them from the last to the first.
   let steps: [Int]
   /// ᾱ of each.
   let alphas: [Float]
-  /// ᾱ of the one before each; the first's own for the first.
+  /// ᾱ of the one before each; for the first, its own.
   let previousAlphas: [Float]
 
   /// Every n-th timestep from 1 on, n = 1000 / count rounded down: their number may differ from `count`.
@@ -21,14 +21,14 @@ struct Timesteps: Codable, Sendable {
     self.previousAlphas = previousAlphas
   }
 
-  /// Only the first ones, at which there is least noise.
+  /// Only the first `count`, which have the least noise.
   func first(_ count: Int) -> Timesteps {
     Timesteps(
       steps: Array(steps.prefix(count)), alphas: Array(alphas.prefix(count)),
       previousAlphas: Array(previousAlphas.prefix(count)))
   }
 
-  /// The image in `x` that the noise `e` leaves.
+  /// The image in `x` after the noise `e` is removed.
   func image(_ x: Latent, _ e: Latent, at index: Int) -> Latent {
     var image = x
     image.add(-(1 - alphas[index]).squareRoot(), e)

@@ -5,14 +5,14 @@ import Settings
 /// Sigma is √((1 − ᾱ) / ᾱ); between two timesteps log sigma is linear, so timesteps may be fractional.
 /// Source: k-diffusion's `DiscreteSchedule`; the betas are those of Stable Diffusion 1, 2 and XL.
 public struct TrainingSchedule: Hashable, Sendable {
-  /// ᾱ of every timestep, falling.
+  /// ᾱ of every timestep, descending.
   public let alphasCumprod: [Float]
-  /// Sigma of every timestep, rising.
+  /// Sigma of every timestep, ascending.
   public let sigmas: [Float]
   /// Eleven sigmas, from the highest, for `ScheduleID.alignYourSteps`.
   public var alignedSteps = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
   private let logSigmas: [Float]
-  /// Whether noise levels only have whole timesteps.
+  /// Whether every noise level is rounded to a whole timestep.
   private let isQuantized: Bool
 
   /// The smallest sigma of the training.
@@ -22,10 +22,11 @@ public struct TrainingSchedule: Hashable, Sendable {
 
   /// The 1000 timesteps of Stable Diffusion: β = linspace(√0.00085, √0.012)², ᾱ accumulated in double precision.
   ///
-  /// With a zero terminal signal-to-noise ratio √ᾱ is stretched until the last is next to 0 (Lin et al. 2023,
-  /// arXiv:2305.08891). Downcast, ᾱ and all that follows from it are in half precision, as in the webui up to 1.7.
-  ///
-  /// Quantized, a noise level has the timestep of the nearest sigma, as with the webui's `enable_quantization`.
+  /// - Parameters:
+  ///   - noise: With a zero terminal signal-to-noise ratio, √ᾱ is stretched until the last one is almost 0 (Lin et al. 2023,
+  ///     arXiv:2305.08891).
+  ///   - isDowncast: Whether ᾱ and everything computed from it is in half precision, as in the webui up to 1.7.
+  ///   - isQuantized: Whether a noise level has the timestep of the nearest sigma, as with the webui's `enable_quantization`.
   public init(noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false, isQuantized: Bool = false) {
     let first = 0.00085.squareRoot()
     let last = 0.012.squareRoot()
@@ -50,7 +51,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     self.init(alphasCumprod: alphas, isQuantized: isQuantized, round: round)
   }
 
-  /// A schedule with these ᾱ, falling and between 0 and 1; at least two.
+  /// A schedule with these ᾱ, descending and between 0 and 1; at least two.
   public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, isQuantized: false, round: { $0 }) }
 
   private init(alphasCumprod: [Float], isQuantized: Bool, round: (Float) -> Float) {
@@ -64,7 +65,7 @@ public struct TrainingSchedule: Hashable, Sendable {
   /// The timestep whose noise level is `sigma`, clamped to the trained range; fractional unless it is quantized.
   public func timestep(forSigma sigma: Float) -> Float {
     let logSigma = Float.log(sigma)
-    // The first timestep whose log sigma is above; the one before it starts the segment.
+    // Find the first timestep with a larger log sigma; the one before it starts the segment.
     var below = 0
     var above = logSigmas.count
     while below < above {
@@ -73,7 +74,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     }
     let low = min(max(below - 1, 0), logSigmas.count - 2)
     if isQuantized {
-      // Of two that are equally near, the webui takes the first.
+      // If two are equally near, the webui takes the first.
       let isFirst = (logSigma - logSigmas[low]).magnitude <= (logSigma - logSigmas[low + 1]).magnitude
       return Float(isFirst ? low : low + 1)
     }
@@ -82,11 +83,11 @@ public struct TrainingSchedule: Hashable, Sendable {
     return (1 - clamped) * Float(low) + clamped * Float(low + 1)
   }
 
-  /// How much of the noise is gone at a noise level, as the webui counts: 0 at the last timestep, 0.999 at the first.
+  /// The fraction of the noise that is gone at a noise level, as the webui counts: 0 at the last timestep, 0.999 at the first.
   ///
   /// - Parameters:
   ///   - sigma: The noise level.
-  ///   - sampler: LCM has levels of its own, of which the webui takes the number for a timestep.
+  ///   - sampler: LCM has levels of its own; the webui takes their index for a timestep.
   /// - Returns: 0 to 0.999.
   public func completedPart(atSigma sigma: Float, of sampler: SamplerID) -> Float {
     let levels = sampler == .lcm ? LCMLevels(self).sigmas : sigmas
@@ -97,7 +98,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     return completedPart(atTimestep: Float(nearest))
   }
 
-  /// How much of the noise is gone at a timestep, whose fraction does not count.
+  /// The fraction of the noise that is gone at a timestep, which is rounded down.
   public func completedPart(atTimestep timestep: Float) -> Float { Float(999 - Int(timestep)) / 1000 }
 
   /// The noise level of a fractional timestep in 0...(timesteps − 1).
@@ -105,7 +106,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     LogInterpolation.sigma(logSigmas, at: timestep)
   }
 
-  /// ᾱ of a timestep, whose fraction does not count.
+  /// ᾱ of a timestep, which is rounded down.
   public func alphaCumprod(atTimestep timestep: Float) -> Float {
     alphasCumprod[min(max(Int(timestep), 0), alphasCumprod.count - 1)]
   }

@@ -11,10 +11,10 @@ struct UniPCTime {
 
   private var total: Double { Double(logAlphas.count) }
 
-  /// The time at a timestep of the training, as the webui reckons it for an image that does not begin with noise alone.
+  /// The time at a timestep of the training, as the webui computes it for an image that does not begin with noise alone.
   static func time(atTimestep timestep: Int) -> Double { Double(timestep) / 1000 + 1 / 1000 }
 
-  /// The levels between so many steps from a time on.
+  /// The levels between `steps` steps, from a time on.
   func levels(_ skipType: UniPCSkipType, steps: Int, from start: Double = 1) -> [UniPC.Level] {
     guard steps > 0 else { return [level(at: start)] }
     let times: [Double]
@@ -33,10 +33,10 @@ struct UniPCTime {
   }
 
   private func level(at time: Double) -> UniPC.Level {
-    // The time of the i-th timestep is (i + 1) / total; beyond the ends the outer segments go on.
-    let place = time * total - 1
-    let low = min(max(Int(place.rounded(.down)), 0), logAlphas.count - 2)
-    let logAlpha = logAlphas[low] + (place - Double(low)) * (logAlphas[low + 1] - logAlphas[low])
+    // The time of the i-th timestep is (i + 1) / total. Beyond the ends, the outer segments are extended.
+    let position = time * total - 1
+    let low = min(max(Int(position.rounded(.down)), 0), logAlphas.count - 2)
+    let logAlpha = logAlphas[low] + (position - Double(low)) * (logAlphas[low + 1] - logAlphas[low])
     let sigma = (-expm1(2 * logAlpha)).squareRoot()
     return UniPC.Level(
       timestep: (time - 1 / total) * 1000, alpha: exp(logAlpha), sigma: sigma, lambda: logAlpha - log(sigma))
@@ -47,7 +47,7 @@ struct UniPCTime {
     let logAlpha = -0.5 * (max(0, -2 * lambda) + log1p(exp(-(2 * lambda).magnitude)))
     let above = logAlphas.firstIndex { $0 < logAlpha } ?? logAlphas.count - 1
     let low = min(max(above - 1, 0), logAlphas.count - 2)
-    let place = Double(low) + (logAlpha - logAlphas[low]) / (logAlphas[low + 1] - logAlphas[low])
-    return (place + 1) / total
+    let position = Double(low) + (logAlpha - logAlphas[low]) / (logAlphas[low + 1] - logAlphas[low])
+    return (position + 1) / total
   }
 }

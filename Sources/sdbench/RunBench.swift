@@ -79,15 +79,15 @@ struct RunBench: ParsableCommand {
   }
 }
 
-/// Makes grey images in no time.
+/// Makes grey images at once.
 private struct BlankGenerator: ImageGenerator {
-  let engine = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
+  let description = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients {
     let digest = String(repeating: "0", count: 64)
     return JobIngredients(
       model: ModelIdentity(name: "blank", path: nil, sha256: digest, family: "sd1"), vae: nil, vocabularySHA256: digest,
-      precision: engine.precision, isa: engine.isa, numerics: engine.numerics)
+      precision: description.precision, isa: description.isa, numerics: description.numerics)
   }
 
   mutating func generate(

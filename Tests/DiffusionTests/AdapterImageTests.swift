@@ -24,7 +24,7 @@ import TensorFiles
   @Test(arguments: cases)
   func `an image agrees with the adapter's arithmetic in PyTorch`(testCase: ImageCase) throws {
     let image = try Engine.forTests().generate(Self.placed(testCase.settings)) { _ in }
-    let expected = try testCase.picture()
+    let expected = try testCase.expectedImage()
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let largest = differences.max() ?? 0
     let count = differences.count { $0 > 0 }
@@ -32,10 +32,10 @@ import TensorFiles
       largest <= 1 && count * 10 < differences.count, "\(testCase.file): \(count) differ, by at most \(largest)")
   }
 
-  @Test func `every adapter shows in the pictures`() throws {
-    // Without this the comparisons above could pass on adapters that change nothing.
-    let pictures = try Self.cases.map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+  @Test func `every adapter changes the images`() throws {
+    // Without this, the comparisons above could pass with adapters that change nothing.
+    let images = try Self.cases.map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 
   @Test func `switching adapters gives the same bytes as an engine that had no others`() throws {
@@ -63,7 +63,7 @@ import TensorFiles
     #expect(loads == ["model", "plain", "model"])
   }
 
-  @Test func `identities hold the digests and numbers of adapters, and only where there are some`() throws {
+  @Test func `identities contain the digests and multipliers of adapters, if there are any`() throws {
     let engine = try Engine.forTests()
     func canonical(_ settings: ImageSettings) throws -> String {
       String(decoding: JobID.canonicalJSON(settings, try engine.ingredients(for: settings)), as: UTF8.self)
@@ -85,7 +85,7 @@ import TensorFiles
       let infotext = Infotext(settings, try engine.ingredients(for: settings), version: "1")
       return infotext.extras.first { $0.key == "Lora hashes" }?.value.text
     }
-    // Of what follows the header; as written by the training.
+    // One is of the data after the header, the other is the one written by the training.
     let bytes = [UInt8](try Fixtures.data("Engine/adapters/lora/plain.safetensors"))
     let header = bytes[..<8].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
     let folder = try TemporaryFolder()

@@ -7,7 +7,7 @@ import TestSupport
 import TensorFiles
 import Weights
 
-/// LoRAs that cannot be used: each is told before anything is made, with what to do.
+/// LoRAs that cannot be used are reported before any image is made, with what to do.
 @Suite struct AdapterRefusalTests {
   private func settings(_ prompt: String, in folder: TemporaryFolder) -> ImageSettings {
     var settings = ImageSettings()
@@ -23,7 +23,7 @@ import Weights
     return error.map { "\($0)" } ?? ""
   }
 
-  /// A module of a layer of the small model, 64 by 64 numbers.
+  /// A module for a layer of the small model, whose matrix is 64 by 64.
   private func module(_ name: String, outputs: Int = 64, inputs: Int = 64) -> [SyntheticTensor] {
     [
       SyntheticTensor("\(name).lora_up.weight", [outputs, 2]),
@@ -33,7 +33,7 @@ import Weights
 
   private let layer = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
 
-  @Test func `a name that no file has is told with the places looked in`() throws {
+  @Test func `a name without a file is reported with the folders that were searched`() throws {
     let folder = try TemporaryFolder()
     try folder.write("lora/Ink.safetensors", module(layer))
     let message = try message("a boat <lora:ink:1>", in: folder)
@@ -50,7 +50,7 @@ import Weights
     #expect(message.contains("Stable Diffusion 1.x"))
   }
 
-  @Test func `one for another family is told what it is for`() throws {
+  @Test func `a LoRA for another family is reported with that family`() throws {
     let folder = try TemporaryFolder()
     try folder.write("lora/xl.safetensors", module("lora_te2_text_model_encoder_layers_0_self_attn_q_proj"))
     #expect(try message("<lora:xl:1>", in: folder).contains("looks like one for Stable Diffusion XL"))
@@ -75,7 +75,7 @@ import Weights
     #expect(try message("<lora:a:1>", in: folder).contains(kind))
   }
 
-  @Test func `modules whose parts do not go together are refused`() throws {
+  @Test func `modules whose parts do not match are refused`() throws {
     let folder = try TemporaryFolder()
     func expect(_ tensors: [SyntheticTensor], _ text: String) throws {
       try folder.write("lora/a.safetensors", tensors)
@@ -96,7 +96,7 @@ import Weights
       module(layer).dropLast() + [SyntheticTensor("\(layer).lora_down.weight", [2, 0])], "sizes that are not zero")
   }
 
-  @Test func `two files of one training's name are told apart by their file names only`() throws {
+  @Test func `two files with the same training name can only be used by their file names`() throws {
     let folder = try TemporaryFolder()
     let data = try Fixtures.data("Engine/adapters/lora/plain.safetensors")
     for name in ["one", "two"] { try folder.write("lora/\(name).safetensors", data) }
@@ -106,7 +106,7 @@ import Weights
     #expect(found.loras?.first?.path == folder("lora/two.safetensors"))
   }
 
-  @Test func `hypernetworks and tags that cannot be read are refused`() throws {
+  @Test func `hypernetworks and malformed tags are refused`() throws {
     let folder = try TemporaryFolder()
     #expect(try message("a <hypernet:x:1>", in: folder).contains("hypernetworks are not supported"))
     #expect(try message("a <lora:x:much>", in: folder).contains("expected a number"))

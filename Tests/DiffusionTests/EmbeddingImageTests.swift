@@ -7,8 +7,8 @@ import TestSupport
 import TensorFiles
 import Weights
 
-/// Whole images with textual inversions in every form, against PyTorch with their vectors in the places of tokens
-/// (`Tests/FixtureScripts/make_embedding_images.py`).
+/// Whole images with textual inversions in every form, against PyTorch with their vectors instead of
+/// tokens (`Tests/FixtureScripts/make_embedding_images.py`).
 @Suite struct EmbeddingImageTests {
   static let cases = ImageCase.cases(in: "inversions/cases.json")
 
@@ -20,9 +20,9 @@ import Weights
   }
 
   @Test(arguments: cases)
-  func `an image agrees with the vectors put in in PyTorch`(testCase: ImageCase) throws {
+  func `an image agrees with the vectors inserted in PyTorch`(testCase: ImageCase) throws {
     let image = try Engine.forTests().generate(Self.placed(testCase.settings)) { _ in }
-    let expected = try testCase.picture()
+    let expected = try testCase.expectedImage()
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let largest = differences.max() ?? 0
     let count = differences.count { $0 > 0 }
@@ -30,12 +30,12 @@ import Weights
       largest <= 1 && count * 10 < differences.count, "\(testCase.file): \(count) differ, by at most \(largest)")
   }
 
-  @Test func `every embedding shows in the pictures`() throws {
-    let pictures = try Self.cases.map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+  @Test func `every embedding changes the images`() throws {
+    let images = try Self.cases.map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 
-  @Test func `embeddings come and go with the places that are looked in`() throws {
+  @Test func `embeddings depend on the folders that are searched`() throws {
     let engine = try Engine.forTests()
     var plain = Self.placed(Self.cases[1].settings)
     let with = try engine.generate(plain) { _ in }
@@ -46,7 +46,7 @@ import Weights
     #expect(try engine.generate(plain) { _ in } == with)
   }
 
-  @Test func `ingredients are the embeddings that prompts name, in their order`() throws {
+  @Test func `ingredients contain the embeddings that prompts name, in their order`() throws {
     let engine = try Engine.forTests()
     func used(_ prompt: String, _ negative: String = "") throws -> [String] {
       var settings = Self.placed(Self.cases[0].settings)
@@ -61,7 +61,7 @@ import Weights
     #expect(try used("<foo:bluestar> boat") == [])
   }
 
-  @Test func `digests are part of the identity and hashes of the infotext`() throws {
+  @Test func `digests are part of the identity, and hashes of the infotext`() throws {
     let engine = try Engine.forTests()
     let settings = Self.placed(Self.cases[2].settings)
     let ingredients = try engine.ingredients(for: settings)
@@ -79,7 +79,9 @@ import Weights
     #expect(!String(decoding: other, as: UTF8.self).contains("embeddings"))
   }
 
-  @Test func `an embedding for another kind of model stays a word, and is told of once`() throws {
+  @Test func `the name of an embedding for another kind of model is a word like any other, and is reported once`()
+    throws
+  {
     let engine = try Engine.forTests()
     var settings = Self.placed(Self.cases[0].settings)
     settings.prompt = "a tree"
@@ -98,7 +100,7 @@ import Weights
     #expect(engine.takeNotes().first?.contains("vectors of 64 and 160 numbers") == true)
   }
 
-  @Test func `a file that is no embedding is refused where a prompt names it`() throws {
+  @Test func `a file that is not an embedding is refused if a prompt names it`() throws {
     func message(_ tensors: [SyntheticTensor]) throws -> String {
       let folder = try TemporaryFolder()
       try folder.write("embeddings/star.safetensors", tensors)

@@ -16,7 +16,7 @@ import TestSupport
     try testCase.expectAgreement(Engine.forTests())
   }
 
-  @Test func `the pixels do not depend on threads or on what was made before`() throws {
+  @Test func `the pixels do not depend on threads or on earlier images`() throws {
     let cases = Self.cases.filter { $0.model == nil }
     let first = try Engine.forTests(threads: 1).generate(cases[1].settings) { _ in }
     let busy = try Engine.forTests(threads: 3)
@@ -34,7 +34,7 @@ import TestSupport
     }
   }
 
-  @Test func `progress is told before each stage and can end the image`() throws {
+  @Test func `progress is reported before each stage and can end the image`() throws {
     struct Enough: Error {}
     var stages: [GenerationProgress] = []
     let settings = Self.cases[0].settings
@@ -50,7 +50,7 @@ import TestSupport
       ])
   }
 
-  @Test func `the demo model is found in the build's resources and beside a copied binary`() {
+  @Test func `the demo model is found in the build's resources and next to a copied binary`() {
     let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     let folder = executable.deletingLastPathComponent().path
     #expect(

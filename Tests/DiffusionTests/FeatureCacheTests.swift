@@ -7,10 +7,10 @@ import Tensors
 import Testing
 import TestSupport
 
-/// The approximation that keeps what deep layers said.
+/// The approximation that reuses the output of deep layers.
 @Suite struct FeatureCacheTests {
   @Test(arguments: ElementType.allCases, [(8, 8), (7, 10)])
-  func `shallow layers on features of the same latent say the same as all layers`(
+  func `shallow layers with deep features of the same latent give the same output as all layers`(
     type: ElementType, size: (height: Int, width: Int)
   ) throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2, elementType: type)
@@ -28,7 +28,7 @@ import TestSupport
     let (whole, features) = unet.forwardKeepingFeatures(latent, timestep: 300, contexts: contexts)
     #expect(unet.forward(latent, timestep: 300, contexts: contexts).values == whole.values)
     #expect(unet.forward(latent, timestep: 300, contexts: contexts, reusing: features).values == whole.values)
-    // They do read the latent, the timestep, the context and the features.
+    // The output does depend on latent, timestep, context and features.
     let other = unet.forward(latent, timestep: 280, contexts: contexts, reusing: features).values
     let far = unet.forward(latent, timestep: 280, contexts: contexts).values
     #expect(other != whole.values && other != far)
@@ -36,7 +36,7 @@ import TestSupport
     #expect(reversed != whole.values)
   }
 
-  @Test func `deep layers are computed in every so many calls, shallow ones in all`() throws {
+  @Test func `deep layers are computed in every nth call, shallow ones in all`() throws {
     var settings = ResumedImageTests.settings(.euler)
     settings.prompt = "a small boat"
     settings.sMinUncond = 0
@@ -51,7 +51,7 @@ import TestSupport
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `an image is another than the exact one, and the same when it is taken up again`(sampler: SamplerID) throws {
+  func `an image differs from the exact one, and is the same when it is resumed`(sampler: SamplerID) throws {
     var settings = ResumedImageTests.settings(sampler)
     settings.steps = 6
     let exact = try Engine.forTests().generate(settings) { _ in }
@@ -69,7 +69,7 @@ import TestSupport
     #expect(try Engine.forTests(threads: 3).generate(settings) { _ in } == whole)
   }
 
-  @Test func `an image of fewer calls than the interval begins as the exact one`() throws {
+  @Test func `an image with fewer calls than the interval is the exact one`() throws {
     var settings = ResumedImageTests.settings(.euler)
     settings.steps = 1
     let exact = try Engine.forTests().generate(settings) { _ in }
@@ -77,7 +77,7 @@ import TestSupport
     #expect(try Engine.forTests().generate(settings) { _ in } == exact)
   }
 
-  @Test func `after its first step a size asks for no more memory`() throws {
+  @Test func `after the first step of a size no more memory is allocated`() throws {
     for type in ElementType.allCases {
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2, elementType: type)
       let archive = try ModelArchive.open(path: RandomModels.path("model.safetensors"))

@@ -4,18 +4,18 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of calls that leave out the negative prompt, of a zero terminal signal-to-noise ratio and of networks that
-/// predict the velocity, against the webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_guidance_images.py`).
+/// Whole images whose calls skip the negative prompt, of a zero terminal signal-to-noise ratio, and of networks that predict
+/// the velocity, against the webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_guidance_images.py`).
 @Suite struct GuidanceImageTests {
   static let cases = ImageCase.cases(in: "guidance/cases.json")
 
   @Test(arguments: cases)
-  func `an image of other guidance or training agrees with PyTorch`(testCase: ImageCase) throws {
+  func `an image with other guidance or training agrees with PyTorch`(testCase: ImageCase) throws {
     try testCase.expectAgreement(Engine.forTests())
   }
 
-  @Test func `what guidance and training do shows in the pictures`() throws {
-    let pictures = try Self.cases.map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+  @Test func `guidance and training change the images`() throws {
+    let images = try Self.cases.map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 }

@@ -17,7 +17,7 @@ import TestSupport
 /// Images of two passes that are interrupted between any two steps.
 @Suite struct ResumedHiresTests {
   @Test(arguments: [SamplerID.eulerAncestral, .dpmPP2MSDE, .ddim, .uniPC, .dpmAdaptive, .dpmPP3MSDE])
-  func `an image that is taken up in either pass is the same, to the last byte`(sampler: SamplerID) throws {
+  func `an image that is resumed in either pass is the same, to the last byte`(sampler: SamplerID) throws {
     var settings = ResumedImageTests.settings(sampler)
     var hires = HiresSettings()
     hires.scale = 1.3
@@ -34,7 +34,7 @@ import TestSupport
       if let state { states.append((state.step, try state.encoded())) }
     }
     #expect((whole.width, whole.height) == (settings.finalWidth, settings.finalHeight))
-    // The last step of each pass is told of twice: at its end, and where the next thing begins.
+    // The last step of each pass is reported twice: at its end, and when the next part begins.
     let steps = states.map(\.step)
     #expect(steps == steps.sorted() && Set(steps) == Set(0...(steps.last ?? 0)))
     #expect(steps.count == (steps.last ?? 0) + 3)
@@ -53,7 +53,7 @@ import TestSupport
     }
   }
 
-  /// The refiner's VAE decodes between the passes, and the model's own encodes, and decodes in the end.
+  /// The refiner's VAE decodes between the passes, the model's own encodes, and decodes at the end.
   @Test func `a second pass without steps after a refined first is the same from every state`() throws {
     var settings = ResumedImageTests.settings(.euler)
     settings.refiner = ModelReference(name: "sd2", path: RandomModels.path("sd2"))
@@ -94,7 +94,7 @@ import TestSupport
   }
 
   @Test(arguments: [(0.01, 0, 0), (200.0, 0, 0), (2, 4, 0), (2, 0, 4)])
-  func `a second pass of no size or one too large is refused`(scale: Double, x: Int, y: Int) throws {
+  func `a second pass that is too small or too large is refused`(scale: Double, x: Int, y: Int) throws {
     var settings = ResumedImageTests.settings(.euler)
     settings.hires = HiresSettings()
     settings.hires?.scale = scale

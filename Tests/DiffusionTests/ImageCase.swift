@@ -5,7 +5,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// One image that PyTorch made with the webui's arithmetic, and the settings it was made with.
+/// One image that PyTorch made with the webui's arithmetic, and its settings.
 struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let prompt: String
   let negative_prompt: String
@@ -42,7 +42,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hires_fix_refiner_pass: RefinerPass?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
-  /// Nil for the small model of SD 1.x, `folder` for the one that comes with the program, else the name of another random
+  /// Nil for the small model of SD 1.x, `folder` for the one that comes with the program, otherwise the name of another random
   /// model.
   let model: String?
   /// A random model whose VAE all checkpoints use; nil for their own.
@@ -62,7 +62,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     }
     settings.vae = vae.map { Self.model($0) }
     settings.refiner = refiner_checkpoint.map { Self.model($0) }
-    // Where the webui is not told when, it is at once.
+    // Without this setting, the webui switches at once.
     settings.refinerSwitchAt = refiner_switch_at ?? 0
     settings.prompt = prompt
     settings.negativePrompt = negative_prompt
@@ -113,8 +113,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     return hires
   }
 
-  /// What PyTorch made.
-  func picture() throws -> RGBImage { try PNGFile(decoding: [UInt8](Fixtures.data("Engine/" + file))).image }
+  /// The image that PyTorch made.
+  func expectedImage() throws -> RGBImage { try PNGFile(decoding: [UInt8](Fixtures.data("Engine/" + file))).image }
 
   /// Makes the image and compares it with PyTorch's; see `expectAgreement(_:_:)`.
   func expectAgreement(_ engine: Engine) throws { try expectAgreement(engine, settings) }
@@ -130,7 +130,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   /// - Throws: An error if the image cannot be made or the fixture cannot be read.
   func expectAgreement(_ engine: Engine, _ settings: ImageSettings) throws {
     let image = try engine.generate(settings) { _ in }
-    let expected = try picture()
+    let expected = try expectedImage()
     #expect((image.width, image.height) == (expected.width, expected.height))
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
     let count = differences.count { $0 > 0 }
@@ -140,7 +140,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
       "\(file): \(count) values differ, at most by \(worst)")
   }
 
-  /// The cases of a file under `Tests/Fixtures/Engine`; none, and a failure, where it cannot be read.
+  /// The cases of a file under `Tests/Fixtures/Engine`; empty, with a failure, if it cannot be read.
   static func cases(in name: String) -> [ImageCase] {
     do {
       return try Fixtures.decode([ImageCase].self, from: "Engine/" + name)
@@ -152,7 +152,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 }
 
 extension Engine {
-  /// An engine without demo model, caches or a vocabulary of the user's.
+  /// An engine without demo model, caches or the user's vocabulary.
   static func forTests(threads: Int = 2) throws -> Engine {
     try Engine(version: "0.0.0", threads: threads, executable: "/nonexistent/sdbatch", environment: [:])
   }

@@ -9,7 +9,7 @@ import Weights
 
 @testable import Diffusion
 
-/// Second passes over enlarged images, beside what `HiresImageTests` compares with PyTorch.
+/// Second passes over enlarged images; `HiresImageTests` compares them with PyTorch.
 @Suite struct ImageHandoverTests {
   private func settings(_ upscaler: String, strength: Double = 0.5) -> ImageSettings {
     var settings = ResumedImageTests.settings(.eulerAncestral)
@@ -24,7 +24,7 @@ import Weights
   }
 
   @Test(arguments: ["Lanczos", "compact.pth"], [0.5, 0])
-  func `an image that is taken up anywhere is the same, to the last byte`(upscaler: String, strength: Double) throws {
+  func `an image that is resumed anywhere is the same, to the last byte`(upscaler: String, strength: Double) throws {
     let settings = settings(upscaler, strength: strength)
     var states: [(stage: GenerationProgress, bytes: [UInt8])] = []
     let whole = try Engine.forTests().generate(settings, resuming: nil) { progress, state in
@@ -49,7 +49,7 @@ import Weights
     }
   }
 
-  @Test func `a network is part of a job's identity by what is in its file`() throws {
+  @Test func `a job's identity depends on the content of the network's file`() throws {
     let folder = try TemporaryFolder()
     let bytes = [UInt8](try Fixtures.data("Upscalers/trunk.safetensors"))
     var settings = settings("trunk.safetensors")
@@ -73,7 +73,7 @@ import Weights
     #expect(settings.ingredientsKey != lanczos.ingredientsKey)
   }
 
-  @Test func `a VAE without an encoder is told of before anything is made, and only where it is needed`() throws {
+  @Test func `a VAE without an encoder is reported before any image is made, and only if it is needed`() throws {
     let engine = try Engine.forTests()
     var settings = settings("Lanczos")
     let path = RandomModels.path("sd2.safetensors")
@@ -82,14 +82,14 @@ import Weights
     #expect("\(try #require(error))".hasPrefix("\(path): the VAE has no encoder, which an hr_upscaler of images needs"))
     settings.hires?.upscaler = nil
     _ = try engine.ingredients(for: settings)
-    // Another VAE's encoder does.
+    // Another VAE's encoder will do.
     settings.hires?.upscaler = UpscalerReference(name: "Lanczos")
     settings.vae = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     let image = try engine.generate(settings) { _ in }
     #expect((image.width, image.height) == (settings.finalWidth, settings.finalHeight))
   }
 
-  @Test func `a VAE with a part of an encoder is told of by what is missing`() throws {
+  @Test func `a VAE with an incomplete encoder is reported with what is missing`() throws {
     let folder = try TemporaryFolder()
     let tensors = try SafetensorsFile(path: RandomModels.path("model.safetensors")).tensors.values
     let missing = "first_stage_model.encoder.conv_out.bias"
@@ -104,7 +104,7 @@ import Weights
     #expect(text.contains("no usable encoder (missing: \(missing)"), "\(text)")
   }
 
-  @Test func `beside a TAESD the checkpoint's own encoder is used`() throws {
+  @Test func `with a TAESD the checkpoint's own encoder is used`() throws {
     var settings = settings("Nearest", strength: 0)
     settings.vae = ModelReference(name: "taesd", path: RandomModels.path("taesd_decoder.safetensors"))
     let engine = try Engine.forTests()
@@ -113,7 +113,7 @@ import Weights
     #expect((image.width, image.height) == (settings.finalWidth, settings.finalHeight))
   }
 
-  @Test func `a network that is not there, or none, is told of before anything is made`() throws {
+  @Test func `an upscaler that is missing or not a network is reported before any image is made`() throws {
     let engine = try Engine.forTests()
     var settings = settings("4x-Lost.pth")
     #expect(throws: WeightError.self) { try engine.ingredients(for: settings) }
@@ -124,7 +124,7 @@ import Weights
     #expect("\(try #require(error))".contains(#"found "4x-Lost.pth", expected one of Latent, "#))
   }
 
-  @Test func `networks that leave the memory and come back make the same images`() throws {
+  @Test func `networks that are released and read again make the same images`() throws {
     let settings = settings("realesrgan.pth")
     let expected = try Engine.forTests().generate(settings) { _ in }
     let engine = try Engine(
@@ -141,7 +141,7 @@ import Weights
     #expect(try engine.memoryPlan(for: tight).peak <= needed)
     #expect(try engine.generate(tight) { _ in } == expected)
     #expect(try engine.generate(settings) { _ in } == expected)
-    // A piece of the image takes more than anything else that these small networks do.
+    // A piece of the image takes more memory than everything else in these small networks.
     let archive = try UpscalerArchive(path: Fixtures.path("Upscalers/realesrgan.pth"))
     #expect(needed > archive.activationBytes(side: ImageUpscaler.tileSize))
   }

@@ -33,12 +33,12 @@ import Weights
 
   static let fixture = Result { try Fixtures.decode(Fixture.self, from: "Upscalers/upscalers.json") }
 
-  static func picture(_ width: Int, _ height: Int, _ seed: UInt64) -> RGBImage {
+  static func image(_ width: Int, _ height: Int, _ seed: UInt64) -> RGBImage {
     var random = SplitMix64(state: seed)
     return RGBImage(width: width, height: height, pixels: random.bytes(width * height * 3))
   }
 
-  /// Values may differ by one where rounding falls otherwise, and seldom do.
+  /// Few values may differ, by one, because of rounding.
   static func expectSame(_ found: [UInt8], _ expected: [UInt8], _ comment: Comment) {
     #expect(found.count == expected.count, comment)
     let errors = zip(found, expected).map { abs(Int($0) - Int($1)) }
@@ -46,14 +46,14 @@ import Weights
     #expect(errors.count { $0 > 0 } <= max(errors.count / 1000, 2), comment)
   }
 
-  @Test func `networks of every layout of names enlarge as PyTorch does`() throws {
+  @Test func `networks of every naming enlarge as in PyTorch`() throws {
     let fixture = try Self.fixture.get()
     #expect(fixture.cases.count == 6)
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
     for item in fixture.cases {
-      let upscaler = try Upscaler(path: Fixtures.path("Upscalers/\(item.file)"), compute: compute)
+      let upscaler = try UpscalerArchive(path: Fixtures.path("Upscalers/\(item.file)")).read(compute)
       #expect(upscaler.scale == item.scale)
-      let image = Self.picture(item.width, item.height, item.seed)
+      let image = Self.image(item.width, item.height, item.seed)
       let input = compute.tensor(batch: 1, height: item.height, width: item.width, channels: 3, elementType: .fp32)
       for (index, value) in image.pixels.enumerated() { input.base[index] = Float(value) / 255 }
       let output = upscaler.forward(input)
@@ -64,12 +64,12 @@ import Weights
     }
   }
 
-  @Test func `a large image goes through in pieces that fade into each other, then to the exact size`() throws {
+  @Test func `a large image is enlarged in pieces that fade into each other, then resized to the exact size`() throws {
     let tiled = try Self.fixture.get().tiled
     let upscaler = try ImageUpscaler(.network(path: Fixtures.path("Upscalers/\(tiled.file)")), threads: 2)
     var pieces: [Int] = []
     let large = try upscaler.upscaled(
-      Self.picture(tiled.width, tiled.height, tiled.seed), by: tiled.factor, progress: { pieces.append($0 + 100 * $1) })
+      Self.image(tiled.width, tiled.height, tiled.seed), by: tiled.factor, progress: { pieces.append($0 + 100 * $1) })
     #expect(pieces == [400, 401, 402, 403])
     #expect([large.width, large.height] == tiled.size)
     var sample: [UInt8] = []
@@ -81,8 +81,8 @@ import Weights
     Self.expectSame(sample, Array(try Fixtures.data("Upscalers/tiled.rgb")), "tiled")
   }
 
-  @Test func `filters aim at multiples of eight and then at the exact size`() throws {
-    let image = Self.picture(33, 20, 1)
+  @Test func `filters enlarge to multiples of eight and then to the exact size`() throws {
+    let image = Self.image(33, 20, 1)
     let lanczos = try ImageUpscaler(.filter(.lanczos), threads: 1)
     let byFactor = try lanczos.upscaled(image, by: 1.5)
     let expected = image.resized(width: 49, height: 30, filter: .lanczos).resized(
@@ -93,13 +93,13 @@ import Weights
       try lanczos.upscaled(image, width: 20, height: 10) == image.resized(width: 20, height: 10, filter: .lanczos))
   }
 
-  @Test func `files that are no upscalers are refused with the reason`() throws {
+  @Test func `files that are not upscalers are refused with the reason`() throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1)
     #expect(throws: WeightError.self) {
-      try Upscaler(path: RandomModels.path("model.safetensors"), compute: compute)
+      try UpscalerArchive(path: RandomModels.path("model.safetensors")).read(compute)
     }
     let error = #expect(throws: WeightError.self) {
-      try Upscaler(path: Fixtures.path("Upscalers/upscalers.json"), compute: compute)
+      try UpscalerArchive(path: Fixtures.path("Upscalers/upscalers.json")).read(compute)
     }
     #expect(error?.description.contains("upscalers.json") == true)
   }

@@ -14,16 +14,15 @@ import TestSupport
     try Engine.forTests(threads: threads).generate(settings) { _ in }
   }
 
-  /// Peak signal to noise, in decibels.
+  /// Peak signal-to-noise ratio, in decibels.
   private static func psnr(_ a: RGBImage, _ b: RGBImage) throws -> Double {
     try #require((a.width, a.height) == (b.width, b.height))
     let squares = zip(a.pixels, b.pixels).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
     return 10 * log10(255 * 255 * Double(a.pixels.count) / squares)
   }
 
-  /// The demo model in 20 steps, measured over three seeds: 49 to 53 dB, and 55 in bf16; at 40 dB nobody sees a
-  /// difference.
-  @Test func `a picture of the demo model is the one of fp32 to 40 dB`() throws {
+  /// The demo model in 20 steps, measured over three seeds: 49 to 53 dB, and 55 in bf16; at 40 dB nobody sees a difference.
+  @Test func `an image of the demo model is within 40 dB of fp32`() throws {
     let testCase = try #require(Self.cases.first { $0.model == "folder" })
     var settings = testCase.settings
     settings.sampler = .dpmPP2M
@@ -38,7 +37,7 @@ import TestSupport
     }
   }
 
-  /// The small model's random weights magnify what rounding leaves: bf16 itself differs from fp32.
+  /// The small model's random weights magnify rounding errors: even bf16 differs from fp32.
   @Test(arguments: [(64, 64), (520, 392), (64, 2048)])
   func `sizes that nobody trained for work in 8 bits, with the same bytes on any number of threads`(
     width: Int, height: Int
@@ -55,7 +54,7 @@ import TestSupport
     for threads in [2, 3, 7] { #expect(try Self.generate(settings, threads: threads) == found, "\(threads) threads") }
   }
 
-  @Test func `adapters change quantised weights, and leave none of it behind`() throws {
+  @Test func `adapters change quantised weights, and can be removed without a trace`() throws {
     let adapters = ImageCase.cases(in: "adapters/cases.json")
     func settings(_ index: Int, _ precision: PrecisionChoice) -> ImageSettings {
       var settings = adapters[index].settings
@@ -68,7 +67,7 @@ import TestSupport
     for index in [1, 8] {
       let expected = try Self.generate(settings(index, .fp32))
       let found = try engine.generate(settings(index, .int8)) { _ in }
-      // What the adapter changes is more than what 8 bits do.
+      // The adapter changes more than 8 bits do.
       let (near, far) = (try Self.psnr(found, expected), try Self.psnr(plain, expected))
       #expect(near > 25 && near > far + 3, "case \(index): \(near) dB, without the adapter \(far) dB")
       #expect(try Self.generate(settings(index, .int8)) == found)
@@ -91,7 +90,7 @@ import TestSupport
       ids.insert(JobID(settings, ingredients))
     }
     #expect(ids.count == 3)
-    #expect(engine.engine.precision != "int8")
+    #expect(engine.description.precision != "int8")
     settings.precision = .auto
     #expect(try engine.ingredients(for: settings).precision != "int8")
   }

@@ -16,7 +16,7 @@ import TestSupport
     return settings
   }
 
-  @Test func `networks that leave the memory and come back make the same images`() throws {
+  @Test func `networks that are released and read again make the same images`() throws {
     let settings = settings()
     let expected = try Engine.forTests().generate(settings) { _ in }
     // Every network is too large to stay.
@@ -27,9 +27,9 @@ import TestSupport
     var other = tight
     other.prompt = "another boat"
     let otherExpected = try Engine.forTests().generate(other) { _ in }
-    // The tightest plan: whatever fits in least memory.
+    // The limit of the tightest plan.
     guard case .memoryLimit(_, let needed, _, _)? = try refusal(engine, tight) else {
-      Issue.record("a limit of one byte is kept")
+      Issue.record("a limit of one byte was accepted")
       return
     }
     for job in [tight, other].map({ limited($0, needed) }) + [settings, limited(tight, needed)] {
@@ -57,7 +57,7 @@ import TestSupport
     }
   }
 
-  @Test func `a limit decides about the identity only where it changes the arithmetic`() throws {
+  @Test func `a limit is part of the identity only if it changes the arithmetic`() throws {
     let engine = try Engine.forTests()
     let settings = settings()
     let roomy = try engine.ingredients(for: limited(settings, 1 << 40))
@@ -65,11 +65,11 @@ import TestSupport
     #expect(roomy == plain && roomy.weightPacking == nil)
     #expect(JobID(limited(settings, 1 << 40), roomy) == JobID(settings, roomy))
     guard case .memoryLimit(1, let needed, 64, 64)? = try refusal(engine, settings) else {
-      Issue.record("a limit of one byte is kept")
+      Issue.record("a limit of one byte was accepted")
       return
     }
     #expect(throws: EngineError.self) { try engine.ingredients(for: limited(settings, needed - 1)) }
-    // This model has no convolution that is worth more memory: the tightest limit changes nothing.
+    // This model has no convolution for which Winograd pays, so even the tightest limit changes nothing.
     let tight = try engine.ingredients(for: limited(settings, needed))
     #expect(tight == plain)
     var small = settings
@@ -82,7 +82,7 @@ import TestSupport
     #expect(InfotextSettings(ParsedInfotext(text)).settings.weightPacking == .small)
   }
 
-  @Test func `what a plan gives up follows the limit, and full size SD 1_5 keeps to the limits that it is to keep to`()
+  @Test func `estimates for full size SD 1_5 are what its weights and activations take`()
     throws
   {
     let unet = UNetConfiguration()
@@ -92,7 +92,7 @@ import TestSupport
     #expect(abs(Double(small) / (859_520_964 * 2) - 1) < 0.01)
     #expect(fast > small * 14 / 10 && fast < small * 16 / 10)
     for packing in WeightPacking.allCases {
-      // All but a tenth in half as many bytes, with a scale and a sum for each output.
+      // All but a tenth takes half as many bytes, plus a scale and a sum for each output.
       let share = Double(unet.weightBytes(.int8, packing)) / Double(unet.weightBytes(.bf16, packing))
       #expect(share > 0.5 && share < 0.57, "\(share)")
     }
@@ -102,7 +102,7 @@ import TestSupport
   }
 
   @Test(arguments: Precision.allCases, [(16, 16), (24, 9)])
-  func `what the networks work in is no more than estimated, and not far below`(
+  func `networks work in no more memory than estimated, and not far less`(
     precision: Precision, size: (height: Int, width: Int)
   ) throws {
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1, precision: precision)

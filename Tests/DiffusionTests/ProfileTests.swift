@@ -39,14 +39,14 @@ import Weights
     let size = "1x\(settings.height)x\(settings.width)x"
     #expect(convOut.shape == "\(size)\(shape[1])->\(size)\(shape[0])")
     let calls = try #require(rows.first { $0.layer == "conv_out" }).calls
-    // The answers to the first two calls are remembered as well.
+    // The outputs of the first two calls are remembered as well.
     #expect(calls == settings.steps - 2)
     let attention = try #require(rows.first { $0.layer == "mid_block.attentions.0.transformer_blocks.0.attn2" })
-    // Every pixel goes to each token of its prompt in two products; one prompt has a chunk of 77 tokens, the other two.
+    // Every pixel attends to each token of its prompt in two products; one prompt has one chunk of 77 tokens, the other two.
     let queries = attention.shape.split(separator: "->")[0].split(separator: "x").compactMap { Double($0) }
     #expect(attention.operations == 4 * (77 + 154) / 2 * queries.reduce(1, *) * Double(attention.calls))
 
-    // Layers are a part of their stage.
+    // The layers' time is part of the stage's.
     for (name, seconds) in engine.profiler.stageSeconds {
       #expect(rows.filter { $0.stage == name }.reduce(0) { $0 + $1.seconds } <= seconds)
     }

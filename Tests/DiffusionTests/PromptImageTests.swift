@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of prompts that change while they are sampled, of parts between `AND`s and of every emphasis, against the
+/// Whole images of prompts that change during sampling, of parts between `AND`s and of every emphasis, against the
 /// webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_prompt_images.py`).
 @Suite struct PromptImageTests {
   static let cases = ImageCase.cases(in: "prompts/cases.json")
@@ -14,13 +14,13 @@ import TestSupport
     try testCase.expectAgreement(Engine.forTests())
   }
 
-  @Test func `what prompts can say shows in the pictures`() throws {
-    // Without this the comparisons above could pass on pictures that the prompt does not reach.
-    let pictures = try Self.cases.map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+  @Test func `everything that prompts can express changes the images`() throws {
+    // Without this, the comparisons above could pass with images that do not depend on the prompt.
+    let images = try Self.cases.map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 
-  @Test func `prompts are encoded anew where only emphasis or timelines differ`() throws {
+  @Test func `prompts are encoded again if only emphasis or timelines differ`() throws {
     let engine = try Engine.forTests()
     for index in [12, 10, 11, 5, 4] { try Self.cases[index].expectAgreement(engine) }
   }

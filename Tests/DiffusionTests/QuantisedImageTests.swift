@@ -6,22 +6,22 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Files with weights of 8 bits: the images that PyTorch makes with the numbers that these stand for
+/// Files with 8-bit weights: the images that PyTorch makes with the same values
 /// (`Tests/FixtureScripts/make_quantised_images.py`).
 ///
-/// The files are written here, by the same rules as there.
+/// The files are written here, by the same rules as in that script.
 @Suite struct QuantisedImageTests {
   static let cases = ImageCase.cases(in: "../Families/quantised/cases.json")
 
   @Test func `every image differs from the others`() throws {
     #expect(Self.cases.count == 3)
     let exact = FamilyImageTests.cases.filter { $0.model == "sd2.safetensors" || $0.model == "sdxl.safetensors" }
-    let pictures = try (Self.cases + exact).map { try $0.picture().pixels }
-    #expect(Set(pictures).count == pictures.count)
+    let images = try (Self.cases + exact).map { try $0.expectedImage().pixels }
+    #expect(Set(images).count == images.count)
   }
 
   @Test(arguments: cases.prefix(2))
-  func `a renamed GGUF file in Q8_0 makes the image of its numbers`(testCase: ImageCase) throws {
+  func `a renamed GGUF file in Q8_0 makes the image of its values`(testCase: ImageCase) throws {
     let tensors = try Self.tensors(testCase)
     let folder = try TemporaryFolder()
     let path = try folder.write("q8_0.gguf", RenamedFileImageTests.file(tensors, .converted, isQuantised: true))
@@ -29,7 +29,7 @@ import TestSupport
   }
 
   @Test(arguments: cases.suffix(1))
-  func `FP8 with scales by tensor, row and block makes the image of its numbers`(testCase: ImageCase) throws {
+  func `FP8 with scales by tensor, row and block makes the image of its values`(testCase: ImageCase) throws {
     let folder = try TemporaryFolder()
     var scaled: [SyntheticTensor] = []
     var kinds: [String: Int] = [:]
@@ -42,7 +42,7 @@ import TestSupport
       kinds[scheme.ending, default: 0] += 1
       scaled += scheme.tensors(tensor.name, tensor.shape, try tensor.floats())
     }
-    // Eight transformer blocks; layers of three for each text encoder, with queries, keys and values apart in the first.
+    // Eight transformer blocks, and three layers in each text encoder; the first one has separate queries, keys and values.
     #expect(kinds == ["scale_weight": 8 * 8, "weight_scale_inv": 8, "weight_scale": 3 * 6 + 3 * 3])
     let path = try folder.write("fp8.safetensors", scaled)
     try expectAgreement(testCase, folder, path)
@@ -63,11 +63,11 @@ import TestSupport
   }
 }
 
-/// GGUF's Q8_0: 32 numbers of a row in a byte each, after their scale in half precision.
+/// GGUF's Q8_0: a scale in half precision, then 32 values of a row in a byte each.
 enum Q8 {
   static let type: UInt32 = 8
 
-  /// The blocks of a matrix of UNet or text encoders; nothing for other tensors.
+  /// The blocks of a matrix of UNet or text encoders; nil for other tensors.
   static func blocks(_ tensor: StoredTensor) throws -> [UInt8]? {
     guard tensor.shape.count == 2, tensor.shape[1].isMultiple(of: 32), !tensor.name.hasPrefix("first_stage_model."),
       !tensor.name.hasSuffix("text_projection")
@@ -88,7 +88,7 @@ enum Q8 {
   }
 }
 
-/// How a weight is kept in FP8.
+/// How a weight is stored in FP8.
 private enum Scaling {
   case byTensor
   case byRow
@@ -114,7 +114,7 @@ private enum Scaling {
     }
   }
 
-  /// What the name of the scales ends in.
+  /// The suffix of the scales' name.
   var ending: String {
     switch self {
     case .byTensor: "scale_weight"
@@ -123,7 +123,7 @@ private enum Scaling {
     }
   }
 
-  /// The weight in E4M3 and its scales, of blocks with these sides.
+  /// The weight in E4M3 and its scales, for blocks with these sides.
   func tensors(_ name: String, _ shape: [Int], _ numbers: [Float]) -> [SyntheticTensor] {
     let (rows, columns) = (shape[0], shape[1])
     let side =
@@ -145,14 +145,14 @@ private enum Scaling {
     ]
   }
 
-  /// The numbers of E4M3 from 0 to 448, by their codes.
+  /// The values of E4M3 from 0 to 448, by their codes.
   private static let e4m3: [Float] = (0..<127).map { code in
     let (exponent, mantissa) = (code >> 3, Float(code & 7) / 8)
     return exponent == 0
       ? mantissa * 0x1p-6 : (1 + mantissa) * Float(sign: .plus, exponent: exponent - 7, significand: 1)
   }
 
-  /// The nearest number's code; of two as near, the smaller one's.
+  /// The code of the nearest value; ties go to the smaller one.
   private static func nearest(_ number: Float, _ scale: Float) -> UInt8 {
     let x = abs(number / scale)
     var (low, high) = (1, 126)

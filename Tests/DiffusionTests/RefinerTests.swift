@@ -14,7 +14,7 @@ import TestSupport
     ModelReference(name: name, path: RandomModels.path(name))
   }
 
-  /// Settings by which the refiner takes over in the midst of an image.
+  /// Settings with which the refiner takes over in the middle of an image.
   private static func settings(_ sampler: SamplerID = .euler) -> ImageSettings {
     var settings = ImageSettings()
     settings.model = family("sdxl.safetensors")
@@ -42,7 +42,7 @@ import TestSupport
   }
 
   @Test(arguments: [SamplerID.euler, .heun, .dpmPP2M, .dpmPPSDE, .uniPC, .ddim], [1, 3])
-  func `an image that is taken up before or after the switch is the same, to the last byte`(
+  func `an image that is resumed before or after the switch is the same, to the last byte`(
     sampler: SamplerID, featureCache: Int
   ) throws {
     var settings = Self.settings(sampler)
@@ -61,7 +61,7 @@ import TestSupport
       #expect(image == whole)
       loads.insert(names)
     }
-    // What the first checkpoint has done needs it no more.
+    // The first checkpoint is no longer needed.
     #expect(loads == [["sdxl", "refiner"], ["refiner"]])
   }
 
@@ -76,7 +76,7 @@ import TestSupport
 
   @Test func `a refiner of the same weights changes nothing, with LoRAs and embeddings`() throws {
     let folder = try TemporaryFolder()
-    // Blanks at the end of the header make another file of it.
+    // Spaces at the end of the header make it a different file.
     var file = [UInt8](try RandomModels.data("model.safetensors"))
     let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
     file.insert(contentsOf: Array(repeating: UInt8(ascii: " "), count: 8), at: 8 + length)
@@ -100,7 +100,7 @@ import TestSupport
     #expect(try engine.generate(refined) { _ in } != engine.generate(alone) { _ in })
   }
 
-  @Test func `a model is no refiner of itself`() throws {
+  @Test func `a refiner equal to the model is ignored`() throws {
     var settings = Self.settings()
     settings.refiner = settings.model
     let engine = try Engine.forTests()

@@ -6,15 +6,15 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: the images that PyTorch made of them.
+/// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: compared with the images that PyTorch made.
 @Suite struct RenamedFileImageTests {
   /// How a version of stable-diffusion.cpp writes a checkpoint.
   enum Style: String, CaseIterable, Sendable {
-    /// As older versions: queries, keys and values apart, and matrices of attention as 1×1 convolutions.
+    /// As older versions do: separate queries, keys and values, and attention's matrices as 1×1 convolutions.
     case split
     /// With `--convert-name`: the names of the transformers library for everything in a text encoder.
     case converted
-    /// Made of several files: text encoders of the transformers library, and a VAE.
+    /// Merged from several files: text encoders of the transformers library, and a VAE.
     case components
     /// As `converted`, without the dimensions that are 1.
     case squeezed
@@ -45,7 +45,7 @@ import TestSupport
     for name in ["vocab.json", "merges.txt"] {
       try folder.write(name, [UInt8](try RandomModels.data(name)))
     }
-    // One of them encodes an image between its passes.
+    // One of these cases encodes an image between its passes.
     let lanczos = ImageCase.cases(in: "hires/cases.json").first { $0.model == nil && $0.hr_upscaler == "Lanczos" }
     for testCase in [try #require(ImageCase.cases(in: "cases.json").first { $0.model == nil }), try #require(lanczos)] {
       var settings = testCase.settings
@@ -54,7 +54,7 @@ import TestSupport
     }
   }
 
-  @Test func `a file that tells neither family is taken for one of 1.x, with a note`() throws {
+  @Test func `a file of ambiguous family is taken for 1.x, with a note`() throws {
     let folder = try TemporaryFolder()
     let tensors = try SafetensorsFile(path: RandomModels.path("sd2.safetensors")).tensors.values
     for name in ["vocab.json", "merges.txt"] {
@@ -71,7 +71,7 @@ import TestSupport
       #expect(notes.count == (isProjected ? 0 : 1))
       #expect(
         notes.allSatisfy {
-          $0.hasPrefix(path) && $0.contains("does not tell Stable Diffusion 1.x from Stable Diffusion 2.x")
+          $0.hasPrefix(path) && $0.contains("may be of Stable Diffusion 1.x or of Stable Diffusion 2.x")
         })
     }
   }
@@ -84,7 +84,7 @@ import TestSupport
     var shape: [Int]
     var bytes: [UInt8]
 
-    /// Equal parts of its rows, under the names of queries, keys and values.
+    /// The three equal parts of its rows, under the names of queries, keys and values.
     var thirds: [Renamed] {
       ["q_proj", "k_proj", "v_proj"].enumerated().map { index, part in
         let count = bytes.count / 3
@@ -112,7 +112,7 @@ import TestSupport
       file.data += tensor.bytes
       file.data += Array(repeating: 0, count: (32 - file.data.count % 32) % 32)
     }
-    // Encoders in files of their own come without this number, and some versions leave it out.
+    // Separate files of encoders lack this scalar, and some versions leave it out.
     for tensor in tensors where ![.components, .split].contains(style) || !tensor.name.hasSuffix("logit_scale") {
       if isQuantised, let blocks = try Q8.blocks(tensor) {
         add(Renamed(name: renamed(tensor.name, style), shape: tensor.shape, bytes: blocks), type: Q8.type)

@@ -7,7 +7,7 @@ import TestSupport
 
 /// Images of the real engine that are interrupted between any two steps.
 @Suite struct ResumedImageTests {
-  /// An image whose prompts change on the way, with everything that draws noise turned on.
+  /// An image whose prompts change during sampling, with everything that draws noise turned on.
   static func settings(_ sampler: SamplerID, rng: NoiseSourceID = .nv) -> ImageSettings {
     var settings = ImageSettings()
     settings.model = ModelReference(
@@ -30,7 +30,7 @@ import TestSupport
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `an image that is taken up after any step is the same, to the last byte`(sampler: SamplerID) throws {
+  func `an image that is resumed after any step is the same, to the last byte`(sampler: SamplerID) throws {
     let settings = Self.settings(sampler, rng: sampler.rawValue.count % 2 == 0 ? .nv : .cpu)
     var states: [(step: Int, bytes: [UInt8])] = []
     let engine = try Engine.forTests()
@@ -51,13 +51,13 @@ import TestSupport
         Issue.record("no step after \(step)")
         continue
       }
-      // What is finished is not even encoded again.
+      // If sampling is finished, prompts are not encoded again.
       #expect(stages.contains(.encoding) == (step < states.count - 2))
       #expect(count >= step)
     }
   }
 
-  @Test func `an image that is taken up again and again is the same`() throws {
+  @Test func `an image that is resumed again and again is the same`() throws {
     for sampler in [SamplerID.dpmAdaptive, .dpmPP3MSDE, .uniPC, .plms, .restart] {
       let settings = Self.settings(sampler)
       let engine = try Engine.forTests()
@@ -78,7 +78,7 @@ import TestSupport
     }
   }
 
-  @Test func `a state is raw numbers: as many bytes as a few latents`() throws {
+  @Test func `a state is raw numbers, no larger than a few latents`() throws {
     for sampler in SamplerID.allCases {
       var settings = Self.settings(sampler)
       settings.steps = 6
@@ -92,7 +92,7 @@ import TestSupport
     }
   }
 
-  @Test func `a state of another image, or none at all, is refused before anything is done`() throws {
+  @Test func `a state of another image, or a damaged one, is refused before anything is done`() throws {
     let engine = try Engine.forTests()
     var state: [UInt8] = []
     _ = try engine.generate(Self.settings(.euler), resuming: nil) { _, given in

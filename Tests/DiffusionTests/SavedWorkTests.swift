@@ -5,9 +5,9 @@ import Settings
 import Testing
 import TestSupport
 
-/// Grids whose cells have work in common, against each cell alone in an engine that saves nothing.
+/// Grids whose cells have work in common, compared with each cell alone in an engine that saves no work.
 @Suite struct SavedWorkTests {
-  /// The PNG of a cell made alone, everything computed.
+  /// The PNG of a cell made alone, with everything computed.
   private func alone(_ settings: ImageSettings) throws -> [UInt8] {
     let engine = try Engine(
       version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], savesWork: false)
@@ -28,10 +28,10 @@ import TestSupport
     return settings
   }
 
-  @Test func `cells of all samplers have the same bytes as alone, whatever was made before`() throws {
+  @Test func `cells of all samplers have the same bytes as alone, whatever images came before`() throws {
     let engine = try Engine.forTests()
     for sampler in SamplerID.allCases {
-      // Prompts that change on the way, several parts, steps without the negative prompt, churn.
+      // Prompts that change during sampling, several parts, steps without the negative prompt, churn.
       for settings in [plain(sampler), ResumedImageTests.settings(sampler)] {
         var others = [settings, settings, settings]
         others[1].cfgScale = 3
@@ -54,12 +54,12 @@ import TestSupport
       return engine.evaluations.saved - before.saved
     }
     #expect(try saved { _ in } == 0)
-    // Everything that is kept: two calls of two prompts.
+    // All outputs that are kept: two calls of two prompts.
     #expect(try saved { _ in } == 4)
     #expect(try saved { $0.cfgScale = 2 } == 2)
     #expect(try saved { $0.steps = 5 } == 2)
     #expect(try saved { $0.sampler = .dpmPP2M } >= 2)
-    // The second call of Heun asks what Euler's second step asks.
+    // Heun's second call is Euler's second step.
     #expect(try saved { $0.sampler = .heun } == 4)
     #expect(try saved { $0.prompt = "another boat" } == 1)
     #expect(try saved { $0.negativePrompt = "another house" } == 1)
@@ -67,7 +67,7 @@ import TestSupport
     #expect(try saved { $0.width += 8 } == 0)
   }
 
-  @Test func `prompts that say the same are asked once`() throws {
+  @Test func `equal parts of a prompt are evaluated once`() throws {
     var settings = plain(.euler)
     settings.negativePrompt = settings.prompt
     let engine = try Engine.forTests()
@@ -75,7 +75,7 @@ import TestSupport
     #expect(engine.evaluations == NetworkEvaluations(asked: 6, saved: 3))
   }
 
-  @Test func `an image that is taken up again has the same bytes, and may use what another one asked`() throws {
+  @Test func `an image that is resumed has the same bytes, and may use the outputs of another one`() throws {
     for sampler in [SamplerID.euler, .heun, .plms] {
       var settings = plain(sampler)
       settings.steps = 4

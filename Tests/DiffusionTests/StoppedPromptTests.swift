@@ -13,8 +13,8 @@ import TestSupport
   @Test(arguments: [
     SamplerID.euler, .dpm2Ancestral, .dpmPPSDE, .dpmPP3MSDE, .restart, .ddim, .plms, .uniPC, .dpmAdaptive, .lcm,
   ])
-  func `an image that is stopped inside a scheduled prompt goes on to the same latent`(sampler: SamplerID) throws {
-    var job = ImageSettings()
+  func `an image that is stopped inside a scheduled prompt continues to the same latent`(sampler: SamplerID) throws {
+    var job = PassSettings()
     job.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     job.prompt = "a [red|blue] [fish:star:0.5] AND [boat:a (green:1.4) tree:3]:0.7"
     job.negativePrompt = "[noise:blurry:4]"
@@ -31,34 +31,31 @@ import TestSupport
     var loop = whole.loop
     while !loop.isFinished {
       checkpoints.append(try JSONEncoder().encode(loop))
-      try loop.step(model: whole.denoiser)
+      try loop.step(model: RefinedDenoiser(whole.denoiser, refinement: nil))
     }
     #expect(checkpoints.count > 3)
     let fresh = try Sampled(job)
     for index in [1, checkpoints.count / 2, checkpoints.count - 1] {
       var continued = try JSONDecoder().decode(SamplingLoop.self, from: checkpoints[index])
-      while !continued.isFinished { try continued.step(model: fresh.denoiser) }
+      while !continued.isFinished { try continued.step(model: RefinedDenoiser(fresh.denoiser, refinement: nil)) }
       #expect(continued.latent.values.map(\.bitPattern) == loop.latent.values.map(\.bitPattern))
       #expect(continued.callCount == loop.callCount)
     }
   }
 
-  /// A job's sampling as the engine begins it.
+  /// A job before its first step, as the engine starts it.
   private struct Sampled {
-    let denoiser: GuidedDenoiser
+    let denoiser: any Denoiser
     let loop: SamplingLoop
 
-    init(_ job: ImageSettings) throws {
+    init(_ job: PassSettings) throws {
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
       let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
       let model = try LoadedModel(
         catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(model: job.model, vae: nil), compute: compute)
       let training = TrainingSchedule(job)
-      denoiser = GuidedDenoiser(
-        unet: try model.unet.get(), training: training, prediction: .epsilon,
-        conditioning: try model.prompts.conditioning(job), guidance: 1, options: UNetOptions(job),
-        skips: GuidanceSkips(job), memory: nil, featureCache: nil, compute: compute)
-      loop = SamplingLoop(settings: SamplingSettings(job, channels: model.latentChannels), training: training)
+      denoiser = try model.networks.denoiser(job, training: training, callsBefore: nil, memory: nil)
+      loop = SamplingLoop(settings: SamplingSettings(job, channels: try catalog.channels(job)), training: training)
     }
   }
 }

@@ -6,9 +6,9 @@ import TestSupport
 import TensorFiles
 import Weights
 
-/// Images that cannot be made, and models that are taken away.
+/// Images that cannot be made, and models that are removed.
 @Suite struct UnusableTests {
-  /// A model of the tests' own that may be spoilt.
+  /// A copy of a model that may be damaged.
   private func copy(_ folder: TemporaryFolder) throws -> ImageSettings {
     try folder.write("model.safetensors", RandomModels.data("model.safetensors"))
     try folder.write("merges.txt", RandomModels.data("merges.txt"))
@@ -25,7 +25,7 @@ import Weights
       {"_class_name": "AutoencoderKL", "block_out_channels": [16, 16, 16], "layers_per_block": 1, "norm_num_groups": 16,
        "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}
       """)
-    // The coarsest of four blocks is left out, and the others move up.
+    // The coarsest of four blocks is removed, and the others move up.
     let whole = try SafetensorsFile(path: RandomModels.path("sd2/vae/diffusion_pytorch_model.safetensors"))
     let tensors = whole.tensors.filter { !$0.key.hasPrefix("decoder.up_blocks.0.") }.sorted { $0.key < $1.key }
     try folder.write(
@@ -48,7 +48,7 @@ import Weights
   }
 
   @Test(arguments: Change.allCases)
-  func `a model that is written to before it is loaded is refused, and told by name`(change: Change) throws {
+  func `a model that is written to before it is loaded is refused by name`(change: Change) throws {
     let folder = try TemporaryFolder()
     let settings = try copy(folder)
     let engine = try Engine.forTests()
@@ -80,9 +80,9 @@ import Weights
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `a network whose output is not a number ends the image at once`(sampler: SamplerID) throws {
+  func `a network whose output is NaN ends the image at once`(sampler: SamplerID) throws {
     var settings = ResumedImageTests.settings(sampler)
-    // The first call's result overflows, and what the network makes of it in the next is not a number.
+    // The first call's output overflows, and the next one's is NaN.
     settings.cfgScale = 3e38
     var last = 0
     let error = #expect(throws: EngineError.self) {
@@ -94,7 +94,7 @@ import Weights
     #expect(last <= 2)
   }
 
-  @Test func `an image that takes more memory than there is fails before any work`() throws {
+  @Test func `an image that needs more memory than there is fails before any work`() throws {
     var settings = ResumedImageTests.settings(.euler)
     (settings.width, settings.height) = (1 << 17, 1 << 17)
     let engine = try Engine.forTests()

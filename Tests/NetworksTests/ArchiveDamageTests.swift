@@ -6,12 +6,12 @@ import Weights
 @testable import Networks
 
 struct ArchiveDamageTests {
-  /// What the audit calls a shape: that of a matrix where the file has a convolution of one pixel instead.
+  /// A shape as the audit reports it: that of a matrix if the file has a 1×1 convolution.
   private func asked(_ tensor: SyntheticTensor) -> [Int] {
     tensor.name.contains("mid.attn_1") ? Array(tensor.shape.prefix(2)) : tensor.shape
   }
 
-  /// The tensors that an image needs, which are all but the VAE's encoder.
+  /// The tensors that an image needs: all but those of the VAE's encoder.
   private func needed(_ fixture: ModelFixture) -> [SyntheticTensor] {
     fixture.singleFile().filter {
       !$0.name.hasPrefix("first_stage_model.encoder.") && !$0.name.hasPrefix("first_stage_model.quant_conv.")
@@ -55,7 +55,7 @@ struct ArchiveDamageTests {
     for index in tensors.indices where index.isMultiple(of: stride) {
       var changed = tensors
       changed[index].shape[0] += 1
-      // These alone tell the number of tokens and of positions: no other tensor contradicts them.
+      // These two define the number of tokens and positions, so no other tensor contradicts them.
       if tensors[index].name.contains("embeddings.") { changed[index].shape = tensors[index].shape.reversed() + [1] }
       let path = try folder.write("model.safetensors", changed)
       let expected = WeightAudit.Finding.misshapen(
@@ -108,7 +108,7 @@ struct ArchiveDamageTests {
     #expect(audit.findings == [.elementType(name: tensors[3].name, found: "F64")])
   }
 
-  @Test func `with a separate VAE nothing is asked of the model's own`() throws {
+  @Test func `with a separate VAE the model's own is not checked`() throws {
     let folder = try TemporaryFolder()
     let tensors = try ModelFixture("one-layer").singleFile().filter {
       $0.name != "first_stage_model.decoder.conv_in.bias"
@@ -118,7 +118,7 @@ struct ArchiveDamageTests {
     #expect(archive.audit(vae: .separate).isClean)
   }
 
-  /// Anything but a crash or a long wait is right.
+  /// Any result is right, except a crash or a long wait.
   @Test func `thousands of odd sets of tensors never crash`() throws {
     let folder = try TemporaryFolder()
     let tensors = try ModelFixture("one-layer").singleFile()
@@ -127,7 +127,7 @@ struct ArchiveDamageTests {
     for _ in 0..<1000 {
       var odd = tensors
       for _ in 0..<Int.random(in: 1...40, using: &random) { mutate(&odd, &random) }
-      // Names must be unique for the file itself to be whole.
+      // A valid file has unique names.
       var names = Set<String>()
       odd = odd.filter { names.insert($0.name).inserted }
       let path = try folder.write("odd.safetensors", odd)

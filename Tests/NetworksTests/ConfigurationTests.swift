@@ -76,7 +76,7 @@ struct ConfigurationTests {
     ("out_channels", "4"),
   ])
   func `a VAE setting that would change the arithmetic is refused by name`(key: String, value: String) throws {
-    // What is wrong with the number of channels is found in the configuration as a whole.
+    // Wrong numbers of channels are found by a check of the whole configuration.
     try expectRefusal("vae", key, value)
   }
 
@@ -90,7 +90,7 @@ struct ConfigurationTests {
     try expectRefusal("text_encoder", key, value)
   }
 
-  @Test func `heads are what attention_head_dim says, unless num_attention_heads says it`() throws {
+  @Test func `num_attention_heads is preferred to attention_head_dim`() throws {
     #expect(try archive("unet", ["attention_head_dim": "4"]).unet.configuration.headCounts == [4, 4, 4])
     #expect(try archive("unet", ["attention_head_dim": "[1, 2, 3]"]).unet.configuration.headCounts == [1, 2, 3])
     let changes = ["attention_head_dim": "5", "num_attention_heads": "[4, 16, 32]"]
@@ -98,14 +98,14 @@ struct ConfigurationTests {
     #expect(try archive("unet", ["attention_head_dim": nil]).unet.configuration.headCounts == [8, 8, 8])
   }
 
-  @Test func `lists that say the same for all blocks are one number`() throws {
+  @Test func `lists with the same number for all blocks are accepted`() throws {
     let changes = ["layers_per_block": "[1, 1, 1]", "cross_attention_dim": "[64, 64, 64]", "time_embedding_dim": "128"]
     let archive = try archive("unet", changes)
     #expect(archive.unet.configuration == Configurations.all["one-layer"]?.unet)
     #expect(archive.audit().isClean)
   }
 
-  @Test func `numbers and switches that the arithmetic knows are taken over`() throws {
+  @Test func `numbers and switches that the arithmetic supports are read`() throws {
     let text = try archive("text_encoder", ["hidden_act": "\"gelu\"", "layer_norm_eps": "1e-6"])
     #expect(text.textEncoders[0].configuration.activation == .gelu)
     #expect(text.textEncoders[0].configuration.normEpsilon == 1e-6)
@@ -171,7 +171,7 @@ struct ConfigurationTests {
     #expect(archive.vae?.configuration == vae)
   }
 
-  @Test func `a whole CLIP's configuration is read where it speaks of text`() throws {
+  @Test func `the text part of a whole CLIP's configuration is read`() throws {
     let inner = try ModelFixture("one-layer").configuration("text_encoder")
     try folder.write(
       "model/text_encoder/config.json", #"{"model_type":"clip","hidden_size":7,"text_config":\#(inner)}"#)
@@ -180,7 +180,7 @@ struct ConfigurationTests {
   }
 
   @Test(arguments: ["", "[]", "{", "{\"a\":1,\"a\":2}", "{} {}", "{\"x\": NaN}", "\u{FEFF}{}"])
-  func `a configuration that is not a JSON object is damage`(text: String) throws {
+  func `a configuration that is not a JSON object is damaged`(text: String) throws {
     try folder.write("model/unet/config.json", text)
     let error = #expect(throws: WeightError.self) { try ModelArchive.open(path: path) }
     guard case .file(.damaged("\(path)/unet/config.json", _)) = error else {
@@ -194,7 +194,7 @@ struct ConfigurationTests {
       ("{}", nil), (#"{"prediction_type": null}"#, nil), (#"{"prediction_type": "epsilon"}"#, .epsilon),
       (#"{"prediction_type": "v_prediction"}"#, .vPrediction),
     ] as [(String, ModelArchive.PredictionType?)])
-  func `the scheduler's configuration tells the prediction type`(
+  func `the scheduler's configuration gives the prediction type`(
     text: String, expected: ModelArchive.PredictionType?
   ) throws {
     try folder.write("model/scheduler/scheduler_config.json", text)
@@ -207,7 +207,7 @@ struct ConfigurationTests {
     #expect("\(try #require(error))".contains(#"prediction_type is "sample", expected "epsilon" or "v_prediction""#))
   }
 
-  @Test func `networks that do not fit each other are refused`() throws {
+  @Test func `networks whose sizes do not match are refused`() throws {
     let error = #expect(throws: WeightError.self) { try archive("vae", ["latent_channels": "16"]) }
     #expect("\(try #require(error))".contains("channels of the VAE's latent is 16, expected 4"))
     let whole = try archive("vae", [:])

@@ -1,6 +1,6 @@
 @testable import Networks
 
-/// What `Tests/FixtureScripts/make_model_names.py` asked diffusers for.
+/// The configurations in `Tests/FixtureScripts/make_model_names.py`.
 enum Configurations {
   struct Model: Sendable {
     var unet = UNetConfiguration()

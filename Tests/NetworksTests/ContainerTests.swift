@@ -5,7 +5,7 @@ import TestSupport
 @testable import Networks
 @testable import TensorFiles
 
-/// One whole model in every container: the networks get the same numbers from each.
+/// One whole model in every container; the networks get the same weights from each.
 struct ContainerTests {
   @Test func `a checkpoint has the same networks as an archive of PyTorch and as GGUF`() throws {
     let path = RandomModels.path("model.safetensors")
@@ -35,7 +35,7 @@ struct ContainerTests {
     }
   }
 
-  /// As Lightning saves it: the tensors under `state_dict`, each in a storage of its own.
+  /// As Lightning saves it: the tensors under `state_dict`, each with its own storage.
   private static func archive(_ tensors: [StoredTensor]) -> [UInt8] {
     var pickle = PickleBytes()
     var entries: [ZipBytes.Entry] = []

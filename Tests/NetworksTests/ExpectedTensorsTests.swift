@@ -6,7 +6,7 @@ import Weights
 
 struct ExpectedTensorsTests {
   @Test(arguments: ModelFixture.all)
-  func `the tensors expected are those that diffusers makes for the same configuration`(name: String) throws {
+  func `the expected tensors are those that diffusers makes for the same configuration`(name: String) throws {
     let fixture = try ModelFixture(name)
     let model = try #require(Configurations.all[name])
     func library(_ network: String) -> Set<ExpectedTensor> {

@@ -7,7 +7,7 @@ import Weights
 @testable import Networks
 
 struct ModelArchiveTests {
-  /// What the single file of SD 1.5 has beside its networks, and other files have more of.
+  /// Tensors in single files that belong to no network.
   static let leftovers = [
     SyntheticTensor("betas", [1000], type: "F32"), SyntheticTensor("alphas_cumprod", [1000], type: "F32"),
     SyntheticTensor("alphas_cumprod_prev", [1000]), SyntheticTensor("sqrt_alphas_cumprod", [1000]),
@@ -20,7 +20,7 @@ struct ModelArchiveTests {
     SyntheticTensor("cond_stage_model.logit_scale", []), SyntheticTensor("first_stage_model.loss.logvar", []),
   ]
 
-  /// Asks for every tensor by its diffusers name and compares with where the fixture says that it is.
+  /// Reads every tensor by its diffusers name, and compares it with the one that the fixture names.
   private func expectAll(
     _ fixture: ModelFixture, _ network: String, in scope: WeightScope, fileName: (ModelFixture.Tensor) -> String
   ) throws {
@@ -155,7 +155,7 @@ struct ModelArchiveTests {
       let archive = try ModelArchive.openVAE(path: try folder.write("vae.safetensors", tensors + training))
       #expect(archive.layout == (kind == "diffusers" ? .diffusers : .singleFile))
       var expected = try #require(Configurations.all[name]).vae
-      // Whose latents it decodes a file alone does not tell.
+      // The file alone does not show whose latents it decodes.
       expected.scalingFactor = nil
       let vae = try full(archive)
       #expect(vae.configuration == expected)
@@ -208,7 +208,7 @@ struct ModelArchiveTests {
     let unet = "model/unet/diffusion_pytorch_model.safetensors"
     try FileManager.default.moveItem(atPath: folder(unet), toPath: folder("model/unet/\(file)"))
     #expect(try ModelArchive.open(path: path).audit().isClean)
-    // Full precision comes first.
+    // Full precision is preferred.
     try folder.write(unet, [SyntheticTensor("other", [1])])
     if file != "model.safetensors" {
       #expect(throws: WeightError.self) { try ModelArchive.open(path: path).audit().check() }
@@ -253,7 +253,7 @@ struct ModelArchiveTests {
     try ModelArchive.open(path: path).audit().check()
   }
 
-  @Test func `the digest of a file is its own, that of a folder covers what is used`() throws {
+  @Test func `the digest of a file is its own, that of a folder covers the files that are used`() throws {
     let folder = try TemporaryFolder()
     let cache = DigestCache(environment: [:])
     let fixture = try ModelFixture("one-layer")

@@ -5,10 +5,10 @@ import Testing
 import TestSupport
 import TensorFiles
 
-/// Each network against what PyTorch makes of the same weights and inputs (`Tests/Fixtures/Engine`).
+/// Each network against PyTorch's output for the same weights and inputs (`Tests/Fixtures/Engine`).
 ///
 /// Both sides round every operation to 24 bits, in different orders. Through the depth of these networks the differences
-/// grow to some 1e-5 of the output's size; a wrong layer would differ by more than 1e-1.
+/// grow to about 1e-5 of the output's size; a wrong layer would differ by more than 1e-1.
 @Suite struct NetworkTests {
   static let bound: Float = 5e-5
 
@@ -63,9 +63,9 @@ import TensorFiles
     try expectClose(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
   }
 
-  /// Where a picture that tiles has its seams is arbitrary: moving the latent moves the picture and nothing else.
+  /// An image that tiles has no edges: moving the latent moves the image and changes nothing else.
   @Test(arguments: Kernels.available, [(0, 1), (3, 0), (2, 5)])
-  func `a decoded picture that tiles has no seam`(kernels: Kernels, move: (rows: Int, columns: Int)) throws {
+  func `a decoded image that tiles has no seam`(kernels: Kernels, move: (rows: Int, columns: Int)) throws {
     let compute = Compute(kernels: kernels, threadCount: 2)
     let network = try #require(archive.vae)
     let decoder = try VAEDecoder(network.weights, configuration: network.configuration, compute: compute)
@@ -88,8 +88,8 @@ import TensorFiles
     let contexts = [
       unet.prepare(compute.tensor(channelsLast: context, width: context.count / width, channels: width))
     ]
-    let options = UNetOptions(padding: .circular)
-    // Twice the period in both directions, for the network halves the latent three times.
+    let options = NetworkOptions(padding: .circular)
+    // Twice the period in both directions, because the network halves the latent three times.
     let wide = latents.repeated(2, compute)
     let output = unet.forward(wide.moved(8, 8, compute), timestep: 353.89038, contexts: contexts, options: options)
     let expected = unet.forward(wide, timestep: 353.89038, contexts: contexts, options: options)
@@ -98,11 +98,11 @@ import TensorFiles
     #expect(seam.values != expected.values)
   }
 
-  /// Every layer rounds to 8 bits, an error of some 2⁻⁹ that the depth of the network adds up: PyTorch's own bfloat16 errs by
-  /// 1.7e-2 here. Where a map is one pixel, a group norm of two numbers doubles that. A wrong layer errs by more than 1e-1.
+  /// Every layer rounds to 8 bits, a relative error of about 2⁻⁹, which accumulates over the layers: PyTorch's own bfloat16 has
+  /// an error of 1.7e-2 here. If a map is one pixel, a group norm of two numbers doubles that. A wrong layer has more than 1e-1.
   static let bf16Bound = 5e-2
 
-  /// 256 steps to a row's range err by some 1e-2 of its numbers.
+  /// 256 steps for a row's range give errors of about 1e-2 of its values.
   static let int8Bound = 1e-1
 
   @Test(arguments: Kernels.available, ["even", "odd"])
@@ -190,7 +190,7 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// The image moved down and to the right; what leaves it comes in at the other side.
+  /// The image moved down and to the right, wrapping around at the edges.
   fileprivate func moved(_ rows: Int, _ columns: Int, _ compute: Compute) -> Tensor {
     let moved = compute.tensor(like: self)
     for y in 0..<height {
@@ -201,7 +201,7 @@ extension Tensor {
     return moved
   }
 
-  /// So many copies side by side, and below each other.
+  /// Copies of the image side by side and below each other.
   fileprivate func repeated(_ count: Int, _ compute: Compute) -> Tensor {
     let wide = compute.tensor(batch: 1, height: count * height, width: count * width, channels: channels)
     for y in 0..<wide.height {

@@ -29,7 +29,7 @@ struct RefusalTests {
     ("model.diffusion_model.joint_blocks.0.x_block.mlp.fc1.weight", "Stable Diffusion 3"),
     ("model.diffusion_model.double_blocks.0.img_attn.proj.bias", "Flux"),
   ])
-  func `checkpoints of other families are called by their names`(tensor: String, name: String) throws {
+  func `checkpoints of other families are refused by name`(tensor: String, name: String) throws {
     let tensors = fixture.singleFile(["unet", "vae"]) + [SyntheticTensor(tensor, [1])]
     #expect(try found(try folder.write("other.safetensors", tensors)).contains(name))
   }
@@ -40,12 +40,12 @@ struct RefusalTests {
     ("decoder.conv_in.weight", "a VAE alone"), ("text_model.final_layer_norm.weight", "a text encoder alone"),
     ("something.else", "a file with 1 tensors, such as something.else"),
   ])
-  func `what is no checkpoint is called by its name`(tensor: String, name: String) throws {
+  func `files that are not checkpoints are refused by name`(tensor: String, name: String) throws {
     #expect(try found(try folder.write("other.safetensors", [SyntheticTensor(tensor, [1])])).contains(name))
   }
 
   @Test(arguments: [(9, "an inpainting model"), (8, "an instruct-pix2pix model"), (5, "a depth-to-image model")])
-  func `UNets that want more than a latent are refused in both layouts`(channels: Int, name: String) throws {
+  func `UNets with more inputs than a latent are refused in both layouts`(channels: Int, name: String) throws {
     let tensors = fixture.singleFile().map { tensor in
       tensor.name == "model.diffusion_model.input_blocks.0.0.weight"
         ? SyntheticTensor(tensor.name, [32, channels, 3, 3]) : tensor
@@ -58,7 +58,7 @@ struct RefusalTests {
     #expect(try found(path).hasPrefix(name))
   }
 
-  @Test func `folders of other families are called by their names`() throws {
+  @Test func `folders of other families are refused by name`() throws {
     let path = try ModelFixture("three-layers").writeFolder(to: folder, as: "model")
     try folder.write("model/text_encoder_2/config.json", "{}")
     #expect(try found(path).contains("two text encoders"))
@@ -70,7 +70,7 @@ struct RefusalTests {
     #expect(try found(folder("flux")).contains("Flux"))
   }
 
-  @Test func `pickles that want more than tensors are refused, alone and in a folder`() throws {
+  @Test func `pickles with more than tensors are refused, alone and in a folder`() throws {
     let call = [0x80, 2] + Array("cposix\nsystem\n.".utf8)
     let ckpt = try folder.write("model.ckpt", call)
     #expect(try found(ckpt).contains("imports posix.system"))
@@ -84,7 +84,7 @@ struct RefusalTests {
     #expect(try found(path).contains("unet/config.json: this file of a diffusers folder is missing"))
   }
 
-  @Test func `a path to nothing usable says so`() throws {
+  @Test func `a path without a usable file is reported`() throws {
     #expect(try found(folder("absent")).contains("cannot open: No such file"))
     #expect(try found(folder.path).contains("a folder without unet/ and text_encoder/"))
     for tensors in [[], fixture.singleFile(["unet"]), fixture.diffusers("text_encoder")] {

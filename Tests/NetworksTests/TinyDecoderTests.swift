@@ -7,7 +7,7 @@ import Weights
 
 @testable import Networks
 
-/// TAESD decoders against what PyTorch makes of the same weights (`Tests/FixtureScripts/make_taesd.py`).
+/// TAESD decoders against PyTorch with the same weights (`Tests/FixtureScripts/make_taesd.py`).
 struct TinyDecoderTests {
   @Test(
     arguments: Kernels.available,
@@ -37,7 +37,7 @@ struct TinyDecoderTests {
     #expect(difference < 5e-6 * (expected.map(\.magnitude).max() ?? 0), "differs by \(difference)")
   }
 
-  @Test func `names may have a prefix, and what is missing is told by the file's own names`() throws {
+  @Test func `names may have a prefix, and missing tensors are reported by the file's own names`() throws {
     let folder = try TemporaryFolder()
     let row = TinyDecoderConfiguration().expectedTensors.map { tensor in
       let words = tensor.name.split(separator: ".", maxSplits: 3)
@@ -61,7 +61,7 @@ struct TinyDecoderTests {
     }
   }
 
-  @Test func `a decoder of other latents does not fit the model`() throws {
+  @Test func `a decoder of other latents is refused`() throws {
     let folder = try TemporaryFolder()
     var configuration = TinyDecoderConfiguration()
     configuration.latentChannels = 16

@@ -6,13 +6,13 @@ import TestSupport
 import TensorFiles
 import Weights
 
-/// Encoders of pictures against PyTorch's (`Tests/FixtureScripts/make_encoder_fixtures.py`): a single file's and a diffusers
+/// VAE encoders against PyTorch's (`Tests/FixtureScripts/make_encoder_fixtures.py`): a single file's and a diffusers
 /// folder's.
 @Suite struct VAEEncoderTests {
-  /// As of the other networks, see `NetworkTests`.
+  /// As for the other networks, see `NetworkTests`.
   static let bound: Float = 5e-5
 
-  /// A picture, and what becomes of it.
+  /// An image and its latent.
   struct Case: CustomTestStringConvertible, Sendable {
     var model: String
     var height: Int
@@ -115,7 +115,7 @@ import Weights
     try expectAll(try ModelArchive.openVAE(path: path).encoder, of: fixture) { renamed($0.name) }
   }
 
-  @Test func `a model without an encoder, or with a part of one, opens nevertheless`() throws {
+  @Test func `a model without an encoder, or with an incomplete one, can be opened`() throws {
     let folder = try TemporaryFolder()
     let tensors = try ModelFixture("one-layer").singleFile()
     func isEncoder(_ tensor: SyntheticTensor) -> Bool {

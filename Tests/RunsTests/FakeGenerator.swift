@@ -28,7 +28,7 @@ struct FakeGenerator: ImageGenerator {
   var refusesStates = false
   var onProgress: @Sendable (GenerationProgress) -> Void = { _ in }
 
-  var engine: EngineDescription {
+  var description: EngineDescription {
     EngineDescription(version: version, numerics: numerics, isa: "portable", precision: "fp32", threads: 2)
   }
 

@@ -22,7 +22,7 @@ import Text
     #expect(planned.map(\.job) == jobs)
     #expect(planned.map(\.ingredients) == (try jobs.map { try space.generator.ingredients(for: $0.settings) }))
     #expect(planned.map(\.id) == planned.map { JobID($0.job.settings, $0.ingredients) })
-    #expect(details == RunDetails(recipe: ["prompt": "fish", "steps": 3], engine: space.generator.engine))
+    #expect(details == RunDetails(recipe: ["prompt": "fish", "steps": 3], engine: space.generator.description))
     #expect(space.lines(space.folder.plan).count == jobs.count)
   }
 

@@ -124,7 +124,7 @@ import TestSupport
   @Test func `one file under two names is worked as two, for each is opened by itself`() throws {
     struct Copies: ImageGenerator {
       var inner: FakeGenerator
-      var engine: EngineDescription { inner.engine }
+      var description: EngineDescription { inner.description }
       func ingredients(for settings: ImageSettings) throws -> JobIngredients {
         var ingredients = try inner.ingredients(for: settings)
         ingredients.model.path = settings.model.path

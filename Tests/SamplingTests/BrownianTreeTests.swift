@@ -25,8 +25,8 @@ import Testing
         let to = fixture[query.to][0]
         let difference = maxDifference(tree.noise(from: from, to: to).values, fixture[query.noise])
         largest = max(largest, difference)
-        // Sums of up to fifty increments whose draws agree to 5e-7, over the square root of a width: two queries 2e-6
-        // apart divide differences of increments near 1 by 1.4e-3.
+        // Up to fifty increments, whose draws agree to 5e-7, are added and divided by the square root of a width: two
+        // queries 2e-6 apart divide differences of increments near 1 by 1.4e-3.
         #expect(difference < ((from - to).magnitude < 1e-5 ? 1e-3 : 5e-6), "\(from) to \(to)")
       }
       print("Brownian tree \(row.rng.rawValue) of seed \(row.seed): max difference \(largest)")
@@ -92,7 +92,7 @@ import Testing
     #expect(largest < 4 * 25)
   }
 
-  /// Karras' schedule between the rounded ends that the published numbers were made with, without its 0.
+  /// Karras' schedule between the rounded ends of the published numbers, without its 0.
   private static let publishedSigmas = {
     let high = pow(14.614642, 1.0 / 7)
     let span = Float(pow(0.0291675, 1.0 / 7) - high)

@@ -30,8 +30,8 @@ import Testing
     // Fourth order, after a start of first order.
     Order(sampler: .lms, order: 2),
   ])
-  func `halving the steps divides the error by two to the order`(expected: Order) {
-    // From 20 steps on, Restart goes back on its way.
+  func `doubling the steps divides the error by two to the power of the order`(expected: Order) {
+    // From 20 steps on, Restart goes back to higher levels.
     let steps = expected.sampler == .restart ? [4, 8, 16] : [16, 32, 64]
     let errors = steps.map { Self.error(expected.sampler, steps: $0) }
     let order = log2(errors[0] / errors[2]) / 2
@@ -40,7 +40,7 @@ import Testing
     #expect(errors[1] < errors[0] && errors[2] < errors[1])
   }
 
-  /// The relative error at σ = 0.5 after that many steps from σ = 8, even in log σ.
+  /// The relative error at σ = 0.5 after `steps` steps from σ = 8, evenly spaced in log σ.
   private static func error(_ id: SamplerID, steps: Int) -> Double {
     let high = 8.0
     let low = 0.5
@@ -57,7 +57,7 @@ import Testing
     return abs(Double(x.values[0]) / exact - 1)
   }
 
-  /// A model that knows that its images are noise of this deviation.
+  /// The exact model of images that are noise of this deviation.
   private static func gaussian(_ deviation: Double) -> ToyModel<Never> {
     let variance = Float(deviation * deviation)
     let training = TrainingSchedule()
@@ -68,7 +68,7 @@ import Testing
         return denoised
       },
       predict: { x, timestep in
-        // ᾱ between two timesteps goes as its logarithm does in UniPC.
+        // In UniPC, ᾱ is log-linear between two timesteps.
         let low = Int(timestep)
         let (a, b) = (training.alphasCumprod[low], training.alphasCumprod[min(low + 1, 999)])
         let part = Double(timestep - Float(low))

@@ -3,7 +3,7 @@ import Sampling
 import Settings
 import TestSupport
 
-/// A fixture of `Tests/Fixtures/Sampling`: an index in JSON and the numbers that it points into.
+/// A fixture of `Tests/Fixtures/Sampling`: an index in JSON, and the numbers that it refers to.
 struct Fixture<Index: Decodable> {
   let index: Index
   private let numbers: [Float]
@@ -21,7 +21,7 @@ struct Fixture<Index: Decodable> {
   subscript(span: Span) -> [Float] { Array(numbers[span.offset..<(span.offset + span.count)]) }
 }
 
-/// A run of numbers within a fixture.
+/// A range of numbers in a fixture.
 struct Span: Decodable, Sendable {
   let offset: Int
   let count: Int
@@ -34,7 +34,7 @@ extension LatentShape {
   }
 }
 
-/// The largest difference between two lists; infinite where their lengths differ or one of them holds NaN.
+/// The largest difference between two lists; infinite if their lengths differ or one of them contains NaN.
 func maxDifference(_ a: [Float], _ b: [Float]) -> Float {
   guard a.count == b.count else { return .infinity }
   return zip(a, b).reduce(0) { largest, pair in
@@ -43,7 +43,7 @@ func maxDifference(_ a: [Float], _ b: [Float]) -> Float {
   }
 }
 
-/// The largest difference in proportion to the second list's numbers; equal numbers differ by 0.
+/// The largest difference relative to the second list's numbers; equal numbers differ by 0.
 func maxRelativeDifference(_ a: [Float], _ b: [Float]) -> Float {
   guard a.count == b.count else { return .infinity }
   return zip(a, b).reduce(0) { largest, pair in

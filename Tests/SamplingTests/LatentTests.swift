@@ -8,7 +8,7 @@ import Testing
   static let x = Latent(shape: shape, values: [1, -2, 3, 0.5])
   static let y = Latent(shape: shape, values: [4, 1, -1, 2])
 
-  @Test func `operations do what their formulas say`() {
+  @Test func `operations compute their formulas`() {
     var sum = Self.x
     sum.add(2, Self.y)
     #expect(sum.values == [9, 0, 1, 4.5])
@@ -21,13 +21,13 @@ import Testing
     #expect(quotient.values == [-0.5, 1, -1.5, -0.25])
   }
 
-  @Test func `coding keeps every bit, of NaN too`() throws {
+  @Test func `coding keeps every bit, even of NaN`() throws {
     let odd = Latent(shape: Self.shape, values: [.nan, -.infinity, -0.0, .leastNonzeroMagnitude])
     let copy = try JSONDecoder().decode(Latent.self, from: JSONEncoder().encode(odd))
     #expect(copy.values.map(\.bitPattern) == odd.values.map(\.bitPattern))
   }
 
-  @Test func `both predictions recover the image from what a perfect network says of it`() {
+  @Test func `both predictions recover the image from a perfect network's output`() {
     let sigma: Float = 2
     let image = Self.x
     let noise = Self.y
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func `the network's input has unit variance for noise and image of unit variance`() {
-    let input = Prediction.networkInput(Self.x, sigma: 3)
+    let input = Prediction.epsilon.networkInput(Self.x, sigma: 3)
     #expect(maxDifference(input.values, Self.x.values.map { $0 / Float(10).squareRoot() }) < 1e-6)
   }
 }

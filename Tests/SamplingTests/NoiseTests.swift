@@ -25,8 +25,8 @@ import Testing
       for span in row.draws {
         let difference = maxDifference(generator.normals(span.count), fixture[span])
         print("\(row.rng.rawValue) seed \(row.seed), \(span.count) numbers: max difference \(difference)")
-        // Of PyTorch, whose polynomials fuse some products, to two units in the last place; of the webui's double
-        // precision, exactly.
+        // PyTorch's polynomials fuse some products, so allow two units in the last place; the webui's double precision is
+        // matched exactly.
         #expect(difference <= (row.rng == .cpu ? 4.8e-7 : 0))
       }
     }
@@ -75,7 +75,7 @@ import Testing
     #expect(maxDifference(noise.normals(count), published) < 6e-5)
   }
 
-  @Test func `only the low 32 bits of a seed count on the CPU`() {
+  @Test func `only the low 32 bits of a seed matter on the CPU`() {
     var low = TorchNoise(seed: 1)
     var high = TorchNoise(seed: 1 << 32 + 1)
     #expect(low.normals(32) == high.normals(32))
@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test(arguments: NoiseSourceID.allCases, [[4, 8, 8], [4, 7, 9], [4, 1, 3], [1, 1, 1]])
-  func `a stream taken up later goes on where it was`(source: NoiseSourceID, sizes: [Int]) {
+  func `a restored stream continues where it was`(source: NoiseSourceID, sizes: [Int]) {
     let shape = LatentShape(sizes)
     var whole = ImageNoise(seed: 99, source: source, shape: shape)
     for drawCount in 0..<5 {
@@ -143,7 +143,7 @@ import Testing
     }
   }
 
-  @Test func `the noise functions are right to the last bits on all of their ranges`() {
+  @Test func `the noise functions are accurate to the last bits on their whole ranges`() {
     var worst = (log: 0.0, circle: 0.0, doubleLog: 0.0, doubleSine: 0.0)
     for block in 0..<12_500 {
       let fractions = SIMD8<Double>((1...8).map { Double(8 * block + $0) / 100_000 })

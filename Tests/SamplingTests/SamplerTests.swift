@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `every sampler ends where k-diffusion and the webui do, by the same calls`(sampler: SamplerID) throws {
+  func `every sampler gives the result of k-diffusion and the webui, with the same calls`(sampler: SamplerID) throws {
     let fixture = try Fixture("samplers", as: Index.self)
     let cases = fixture.index.cases.filter { $0.sampler == sampler }
     #expect(cases.count >= 6)
@@ -46,17 +46,17 @@ import Testing
       while !loop.isFinished {
         loop.step { calls.append($0) }
       }
-      // In a step from 14.6 to 0.03 nearly all of the noise level comes back as noise, and the little that is left is a
-      // difference of equals: the last bit of PyTorch's square root moves it by 1 %.
+      // In a step from 14.6 to 0.03 almost the whole noise level is added back as noise, and the small rest is a difference
+      // of nearly equal numbers: the last bit of PyTorch's square root changes it by 1 %.
       let isExtreme = row.steps == 2
-      // Besides the schedule's last bits, log and exp of a sigma round once more than in PyTorch or once less.
+      // Besides the schedule's last bits, log and exp of a sigma are rounded once more or once less than in PyTorch.
       // An adaptive step's length comes from a sum of squares, whose last bits PyTorch rounds in another order.
       let callsMay: Float = isExtreme ? 2e-2 : sampler == .dpmAdaptive ? 1e-3 : 1e-6
       #expect(maxRelativeDifference(calls, fixture[row.calls]) < callsMay, "\(row)")
       let difference = maxDifference(loop.latent.values, fixture[row.result])
       largest = max(largest, difference)
       // Single precision on latents that start near 30 and end near 1; a level of 255 is 4e-3.
-      // The stand-in at timesteps ends near 10 rather than 1.
+      // The fake model at timesteps ends near 10 rather than 1.
       let isLoose = sampler.usesTimesteps || sampler == .dpmAdaptive
       #expect(difference < (isExtreme ? 2e-4 : isLoose ? 6e-5 : 1e-5), "\(row)")
     }
@@ -79,7 +79,7 @@ import Testing
     Published(
       sampler: .euler, options: SamplerOptions(sChurn: 2), calls: 6, draws: 6, result: [-0.233595832, -0.611954225]),
     Published(sampler: .eulerAncestral, calls: 6, draws: 5, result: [-0.391515743, -0.602983433]),
-    // Published with an s_noise of 1.1, which the webui does not pass on: here the noise itself is that much larger.
+    // Published with an s_noise of 1.1, which the webui does not pass on. Here the noise itself is larger by that factor.
     Published(
       sampler: .eulerAncestral, options: SamplerOptions(eta: 0.5), noiseScale: 1.1, calls: 6, draws: 5,
       result: [0.507206283, -0.632749835]),
@@ -128,7 +128,7 @@ import Testing
       denoise: { x, sigma, timestep in
         var image = Latent(shape: shape, values: x.values.map { tanh($0 / (1 + sigma * sigma).squareRoot()) })
         if let timestep {
-          // Undoes what LCM makes of an answer: the published result is of its step alone.
+          // Undoes what LCM does to an output: the published result is that of its step alone.
           let scaled = 10 * timestep
           let norm = scaled * scaled + 0.25
           image.add(-0.25 / norm, x)
@@ -240,7 +240,7 @@ import Testing
     #expect(sigmas.dropLast().map(LCMLevels(training).timestep(forSigma:)) == [999, 679, 339, 19])
   }
 
-  @Test func `Euler a takes no s_noise and the other ancestral samplers do`() {
+  @Test func `Euler a ignores s_noise and the other ancestral samplers read it`() {
     let euler = Self.result(.eulerAncestral, SamplerOptions(sNoise: 1))
     #expect(Self.result(.eulerAncestral, SamplerOptions(sNoise: 1.5)) == euler)
     for sampler in [SamplerID.dpm2Ancestral, .dpmPP2SAncestral, .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE] {
@@ -249,7 +249,7 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `eta changes just the samplers that use it`(sampler: SamplerID) {
+  func `eta changes only the samplers that use it`(sampler: SamplerID) {
     let changes = Self.result(sampler, SamplerOptions(eta: 0.5)) != Self.result(sampler, SamplerOptions())
     #expect(changes == sampler.usesEta)
   }
@@ -262,13 +262,13 @@ import Testing
     #expect(Self.result(sampler, SamplerOptions(sChurn: 5, sTmax: 0.001)) == none)
   }
 
-  /// Those that end without noise.
+  /// The samplers that end without noise.
   private static let exhaustive = SamplerID.allCases.filter {
     !$0.usesTimesteps && $0 != .dpmFast && $0 != .dpmAdaptive
   }
 
   @Test(arguments: exhaustive)
-  func `a model that is sure of its image ends there`(sampler: SamplerID) {
+  func `a model that always returns the same image ends there`(sampler: SamplerID) {
     let shape = LatentShape(channels: 4, height: 2, width: 3)
     let image = Latent(shape: shape, values: (0..<24).map { Float($0) / 8 - 1 })
     var loop = SamplingLoop(
@@ -284,7 +284,7 @@ import Testing
   }
 
   @Test(arguments: exhaustive)
-  func `a second-order sampler calls the model twice on all steps but the last`(sampler: SamplerID) {
+  func `a second-order sampler calls the model twice in all steps but the last`(sampler: SamplerID) {
     var loop = SamplingLoop(
       settings: SamplingSettings(
         sampler: sampler, steps: 6, seed: 5, rng: .cpu, shape: LatentShape(channels: 4, height: 2, width: 3)),
@@ -308,7 +308,7 @@ import Testing
   }
 }
 
-/// Noise that is cos k, scaled, everywhere at the k-th draw.
+/// Noise whose k-th draw is cos k everywhere, scaled.
 struct CosineNoise: NoiseSampler {
   let shape: LatentShape
   let scale: Float

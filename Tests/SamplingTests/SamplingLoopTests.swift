@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases, NoiseSourceID.allCases)
-  func `an image stopped, coded, decoded and resumed after any step has the same bits`(
+  func `an image stopped, saved and resumed after any step has the same bits`(
     sampler: SamplerID, rng: NoiseSourceID
   ) throws {
     var whole = Self.loop(sampler, rng)
@@ -48,7 +48,7 @@ import Testing
       while !loop.isFinished {
         let before = loop.latent
         var calls = 0
-        // Fails once at every step that gets so far.
+        // Fails once in every step that makes this call.
         try? loop.step { (_) throws(Interruption) in
           calls += 1
           if calls == failingCall { throw Interruption() }
@@ -74,7 +74,7 @@ import Testing
     #expect(!loop.isFinished)
   }
 
-  @Test func `the first noise is scaled as asked, and not at all for timesteps`() {
+  @Test func `the first noise is scaled by the settings, and not at all for timesteps`() {
     func start(_ sampler: SamplerID, sgm: Bool) -> Latent {
       SamplingLoop(
         settings: SamplingSettings(
@@ -95,7 +95,7 @@ import Testing
     #expect(maxDifference(start(.euler, sgm: false).values, scaled.values) > 0.05)
   }
 
-  @Test func `the steps of DPM adaptive are counted on the way`() {
+  @Test func `the steps of DPM adaptive are counted as they are taken`() {
     var loop = Self.loop(.dpmAdaptive, .cpu)
     while !loop.isFinished {
       #expect(loop.stepCount > loop.stepIndex)
@@ -105,7 +105,7 @@ import Testing
     #expect(loop.callCount == 3 * loop.stepIndex)
   }
 
-  @Test func `a damaged checkpoint is refused`() throws {
+  @Test func `a damaged state is refused`() throws {
     let text = try #require(String(data: JSONEncoder().encode(Self.loop(.euler, .cpu)), encoding: .utf8))
     for (part, damage) in [
       (#""stepIndex":0"#, #""stepIndex":8"#), (#""stepIndex":0"#, #""stepIndex":-1"#),
@@ -119,8 +119,8 @@ import Testing
     }
   }
 
-  @Test func `a job's parameters become settings`() {
-    var job = ImageSettings()
+  @Test func `a job's settings become sampling settings`() {
+    var job = PassSettings()
     job.sampler = .heun
     job.width = 512
     job.height = 328

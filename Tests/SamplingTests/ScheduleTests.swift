@@ -23,8 +23,7 @@ import Testing
   @Test func `the training table is PyTorch's`() throws {
     let alphas = try #require(fixture.index.training.first { $0.name == "alphas_cumprod" })
     #expect(training.alphasCumprod == fixture[alphas.values])
-    // PyTorch's square root goes through MKL, which is up to 3/4 of a unit in the last place off; ours is rounded
-    // correctly.
+    // PyTorch's square root is MKL's, with errors of up to 3/4 of a unit in the last place; ours is correctly rounded.
     let sigmas = try #require(fixture.index.training.first { $0.name == "sigmas" })
     let difference = maxRelativeDifference(training.sigmas, fixture[sigmas.values])
     print("training sigmas: max relative difference \(difference)")
@@ -41,18 +40,18 @@ import Testing
     #expect((training.timestep(forSigma: 1) - 353.89038).magnitude < 1e-4)
     let quantized = TrainingSchedule(isQuantized: true)
     #expect(quantized.timestep(forSigma: 1) == 354)
-    // k-diffusion's definition: the index of the smallest distance in the logarithm, the first of equal ones.
+    // k-diffusion's definition: the index with the smallest distance of logarithms; of equal ones, the first.
     let logs = training.sigmas.map(Float.log)
     for sigma in stride(from: Float(0.02), to: 16, by: 0.0137) {
       let distances = logs.map { (Float.log(sigma) - $0).magnitude }
       let nearest = distances.firstIndex(of: distances.min() ?? 0) ?? -1
       #expect(quantized.timestep(forSigma: sigma) == Float(nearest))
     }
-    var job = ImageSettings()
+    var job = PassSettings()
     #expect(TrainingSchedule(job) == training)
     job.enableQuantization = true
     #expect(TrainingSchedule(job) == quantized)
-    // Each level has its own timestep, and so has everything beyond the ends.
+    // Each level has its own timestep; beyond the ends, it is that of the end.
     for index in [0, 1, 500, 998, 999] {
       #expect(quantized.timestep(forSigma: quantized.sigmas[index]) == Float(index))
     }
@@ -65,13 +64,13 @@ import Testing
       let map = mapping.name == "sigma to timestep" ? training.timestep(forSigma:) : training.sigma(atTimestep:)
       let difference = maxDifference(fixture[mapping.from].map(map), fixture[mapping.to])
       print("\(mapping.name): max difference \(difference)")
-      // One unit in the last place of log sigma is 2.4e-7; a timestep at the top is worth 0.006 of log sigma, one at the
-      // bottom 0.4, so timesteps move by 1e-4 at most, and sigmas by 1e-5.
+      // One unit in the last place of log sigma is 2.4e-7; a timestep at the top spans 0.006 of log sigma, one at the
+      // bottom 0.4, so timesteps differ by 1e-4 at most, and sigmas by 1e-5.
       #expect(difference < (mapping.name == "sigma to timestep" ? 2e-4 : 2e-5))
     }
   }
 
-  @Test func `timesteps outside of the trained range are clamped`() {
+  @Test func `timesteps outside the trained range are clamped`() {
     #expect(training.timestep(forSigma: 0.001) == 0)
     #expect(training.timestep(forSigma: 100) == 999)
   }
@@ -85,7 +84,7 @@ import Testing
       #expect(sigmas.last == 0)
       let difference = maxRelativeDifference(sigmas, fixture[row.sigmas])
       largest = max(largest, difference)
-      // A few units in the last place, from those of the training table and of log sigma.
+      // A few units in the last place, from the training table and from log sigma.
       #expect(difference < 6e-7, "\(row.schedule), \(row.steps) steps")
     }
     print("schedules: max relative difference \(largest)")
@@ -152,7 +151,7 @@ import Testing
     #expect(half.sigmaMax == 14.609375)
   }
 
-  @Test func `a zero terminal signal-to-noise ratio ends next to nothing`() {
+  @Test func `a zero terminal signal-to-noise ratio ends near zero`() {
     let stretched = TrainingSchedule(noise: .zeroTerminalSNR)
     #expect(stretched.alphasCumprod[999] == 4.8973451890853435e-08)
     #expect((stretched.alphasCumprod[0] - training.alphasCumprod[0]).magnitude < 1e-6)
@@ -163,14 +162,14 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `automatic stands for the sampler's own schedule`(sampler: SamplerID) {
+  func `automatic is the sampler's own schedule`(sampler: SamplerID) {
     let own: ScheduleID = sampler.defaultSchedule == .automatic ? .uniform : sampler.defaultSchedule
     #expect(
       SigmaSchedule.sigmas(.automatic, for: sampler, steps: 9, training: training)
         == SigmaSchedule.sigmas(own, for: sampler, steps: 9, training: training))
   }
 
-  @Test func `a discarded penultimate sigma leaves the number of steps`() {
+  @Test func `discarding the penultimate sigma keeps the number of steps`() {
     let discarding = SigmaSchedule.sigmas(.karras, for: .dpm2, steps: 10, training: training)
     let longer = SigmaSchedule.sigmas(.karras, for: .euler, steps: 11, training: training)
     #expect(discarding == longer[..<10] + [0])

@@ -13,8 +13,8 @@ struct ToyModel<Failure: Error>: GuidedModel {
 }
 
 extension SamplingLoop {
-  /// Takes one step with the stand-ins that the fixtures were made with; `onCall` is told the level of each call: a
-  /// sigma, or a timestep for samplers without sigmas.
+  /// Takes one step with the fake models of the fixtures. `onCall` gets the noise level of each call: a sigma, or a timestep
+  /// for samplers without sigmas.
   mutating func step<Failure: Error>(onCall: @escaping (Float) throws(Failure) -> Void) throws(Failure) {
     let model = ToyModel<Failure>(
       denoise: { (x, sigma, _) throws(Failure) in
@@ -28,14 +28,14 @@ extension SamplingLoop {
     try step(model: model)
   }
 
-  /// Takes one step with the stand-ins.
+  /// Takes one step with the fake models.
   mutating func step() { step(onCall: { _ in }) }
 
-  /// Takes all steps with the stand-ins.
+  /// Takes all steps with the fake models.
   mutating func finish() { while !isFinished { step() } }
 }
 
-/// A stand-in for the network: nonlinear, and of operations that IEEE 754 rounds in one way only.
+/// A fake network: nonlinear, and made of operations that IEEE 754 rounds in only one way.
 func toyDenoised(_ x: Latent, _ sigma: Float) -> Latent {
   let scale = (1 + sigma * sigma).squareRoot()
   return Latent(
@@ -46,7 +46,7 @@ func toyDenoised(_ x: Latent, _ sigma: Float) -> Latent {
     })
 }
 
-/// A stand-in for the network at a timestep; without the prompt it sees half as much noise.
+/// A fake network at a timestep; without the prompt it estimates half as much noise.
 func toyNoise(_ x: Latent, _ timestep: Float) -> GuidedNoise {
   let guided = Latent(
     shape: x.shape,

@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test func `calls leave out the negative prompt as asked`() {
-    var job = ImageSettings()
+    var job = PassSettings()
     job.sampler = .heun
     job.steps = 10
     #expect((0..<20).allSatisfy { !GuidanceSkips(job).skips(call: $0, level: 0.5) })

@@ -2,13 +2,13 @@ import TensorFiles
 import Text
 import Weights
 
-/// What a file of tensors that is no whole model holds: by what its tensors are called, and then by whoever loads such a
-/// file.
+/// What a file of tensors holds if it is not a whole model. The names of its tensors give the kind, and the loader of that kind
+/// the rest.
 struct ModelGuess {
   var kind = ModelReport.Kind.other
   var family: String?
   var layout: String?
-  /// The networks that an adapter changes, or the file as a whole.
+  /// The networks that an adapter changes, or the whole file.
   var parts: [ModelReport.Part] = []
   /// What is wrong with the file's tensors.
   var findings: [WeightAudit.Finding] = []
@@ -23,7 +23,7 @@ struct ModelGuess {
     } else if Self.isEmbedding(file) {
       kind = .embedding
       read { (guess) throws(WeightError) in try guess.readEmbedding(file) }
-    } else if UpscalerFile.isLikely(names) {
+    } else if UpscalerFile.isLikely(names, architectures: UpscalerArchitectures.names) {
       kind = .upscaler
       read { (guess) throws(WeightError) in try guess.readUpscaler(file) }
     } else if names.contains(where: { $0.hasPrefix("model.diffusion_model.") }) {
@@ -84,7 +84,7 @@ struct ModelGuess {
     let tensors = file.tensors
     if tensors.keys.contains(where: { $0.hasPrefix("string_to_param.") || $0 == "emb_params" }) { return true }
     if tensors["clip_l"] != nil || tensors["clip_g"] != nil { return true }
-    // Of the diffusers library: one tensor, called by the word that it stands for.
+    // diffusers writes one tensor, whose name is the word to use in prompts.
     guard tensors.count == 1, let tensor = tensors.values.first else { return false }
     return (1...2).contains(tensor.shape.count) && !tensor.name.contains(".")
   }
@@ -99,33 +99,12 @@ struct ModelGuess {
 
   private mutating func readUpscaler(_ file: TensorFile) throws(WeightError) {
     family = UpscalerFile.unsupportedKind(file.tensors.keys)
-    let upscaler = try UpscalerFile(path: file.path)
-    func use(_ configuration: some NetworkConfiguration, _ sizes: [(name: String, values: [Int])]) {
-      findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings + upscaler.unread
-      parts = [ModelReport.Part(partName, upscaler.store.all, sizes)]
-    }
-    // Sizes have the names of BasicSR, where both architectures come from.
-    switch upscaler.architecture {
-    case .rrdb(let blocks, let upsamplings):
-      family = "ESRGAN (RRDBNet)"
-      let configuration = try RRDBConfiguration(upscaler, blocks: blocks, upsamplings: upsamplings)
-      use(
-        configuration,
-        [
-          ("scale", [configuration.scale]), ("num_in_ch", [configuration.inputs]),
-          ("num_feat", [configuration.features]), ("num_block", [configuration.blocks]),
-          ("num_grow_ch", [configuration.growth]),
-        ])
-    case .compact(let layers):
-      family = "Real-ESRGAN (compact, SRVGGNet)"
-      let configuration = try SRVGGConfiguration(upscaler, layers: layers)
-      use(
-        configuration,
-        [
-          ("scale", [configuration.scale]), ("num_feat", [configuration.widths[0].outputs]),
-          ("num_conv", [configuration.widths.count - 2]),
-        ])
-    }
-    layout = upscaler.layout
+    let upscaler = try UpscalerFile(path: file.path, architectures: UpscalerArchitectures.names)
+    guard let architecture = UpscalerArchitectures.architecture(of: upscaler) else { return }
+    family = architecture.title
+    let configuration = try architecture.init(upscaler)
+    findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings + upscaler.unread
+    parts = [ModelReport.Part(partName, upscaler.store.all, configuration.sizes)]
+    layout = upscaler.names.layout
   }
 }

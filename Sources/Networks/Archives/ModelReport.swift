@@ -1,15 +1,15 @@
 import TensorFiles
 import Weights
 
-/// What a model file is: told from its list of tensors alone, whether this version runs it or not.
+/// What a model file is, by its list of tensors alone, whether this version runs it or not.
 public struct ModelReport: Sendable {
-  /// What kind of thing the file holds.
+  /// The kind of file.
   public enum Kind: String, Sendable, CaseIterable {
-    /// A whole model: UNet, text encoders and mostly a VAE.
+    /// A whole model: UNet, text encoders and usually a VAE.
     case checkpoint
     /// A VAE alone.
     case vae = "VAE"
-    /// A small decoder that stands in for a VAE.
+    /// A small decoder that replaces a VAE's.
     case taesd = "TAESD"
     /// Changes to a model's weights: LoRA and its relatives.
     case lora = "LoRA"
@@ -23,56 +23,56 @@ public struct ModelReport: Sendable {
 
   /// One network, or one part of the file.
   public struct Part: Sendable {
-    /// What it is called: `unet`, `text_encoder`, `vae` and so on.
+    /// Its name: `unet`, `text_encoder`, `vae` and so on.
     public var name: String
-    /// Tensors of it.
+    /// Number of tensors.
     public var tensorCount: Int
-    /// Numbers that were trained, or at least have fractions.
+    /// Number of parameters, not counting integers such as positions.
     public var parameterCount: Int
-    /// The types of those numbers, the most frequent first.
+    /// The types of the parameters, the most frequent first.
     public var elementTypes: [(type: StoredElementType, count: Int)]
-    /// Its sizes, by the names that the diffusers library gives them.
+    /// Its sizes, under diffusers names.
     public var sizes: [(name: String, values: [Int])]
-    /// Of an adapter: how many modules of each kind change the network.
+    /// For an adapter: the number of modules of each kind.
     public var modules: [(name: String, count: Int)] = []
-    /// Of an adapter: its smallest and its largest alpha; nothing where it has none.
+    /// For an adapter: its smallest and largest alpha; nil if it has none.
     public var alphas: ClosedRange<Float>?
   }
 
   /// The file or folder.
   public let path: String
-  /// The kind of file; nothing for a folder.
+  /// The file's format; nil for a folder.
   public let container: TensorFile.Container?
-  /// What the file holds.
+  /// The content of the file.
   public let kind: Kind
-  /// What people call the architecture, such as `Stable Diffusion 1.x`; nothing where it cannot be told.
+  /// What people call the architecture, such as `Stable Diffusion 1.x`; nil if it is not known.
   public var family: String?
-  /// What users should know of how the family was told; nothing where there is no doubt.
+  /// What users should know about how the family was recognised; nil if there is no doubt.
   public var familyRemark: String?
-  /// How the tensors are named.
+  /// Whose names the tensors have.
   public var layout: String?
-  /// What the UNet predicts, as the files tell; nothing where they do not.
+  /// What the UNet predicts; nil if the files do not state it.
   public var prediction: String?
   /// The networks of a checkpoint, or the file as a whole.
   public var parts: [Part] = []
-  /// What is wrong with the set of tensors.
+  /// Missing, misshapen and unread tensors.
   public var audit: WeightAudit
-  /// Whether the VAE turns images into latents, which only some second passes need; nothing where there is no VAE.
+  /// Whether the VAE can encode images, which only some second passes need; nil if there is no VAE.
   public var encoder: Encoder?
-  /// Why this version does not run the model; nothing if it does.
+  /// Why this version does not run the model; nil if it does.
   public var refusal: String?
-  /// What the file says beside its tensors.
+  /// The file's metadata.
   public var metadata: [String: String] = [:]
-  /// For folders: the files that decide the digest.
+  /// Computes the digest; nil for other files than models and VAEs.
   public var archive: Archive?
 
-  /// What there is of a VAE's encoder.
+  /// The state of a VAE's encoder.
   public enum Encoder: Sendable {
-    /// All of it.
+    /// Complete.
     case complete
-    /// None of it.
+    /// There is none.
     case none
-    /// Something is wrong with it.
+    /// Tensors are missing or misshapen.
     case unusable(WeightAudit)
 
     fileprivate init(_ network: ModelArchive.Network<VAEEncoderConfiguration>?) {
@@ -84,15 +84,15 @@ public struct ModelReport: Sendable {
     }
   }
 
-  /// What computes the digest of a file or folder.
+  /// A file or folder with a digest.
   public enum Archive: Sendable {
-    /// Of a whole model.
+    /// A whole model.
     case model(ModelArchive)
-    /// Of a VAE.
+    /// A VAE.
     case vae(VAEArchive)
   }
 
-  /// Looks at the file or folder at `path`.
+  /// Inspects the file or folder at `path`.
   ///
   /// Throws `WeightError.file` for a file that cannot be read, and `.unsupported` for a folder of another kind of model.
   public init(path: String) throws(WeightError) {
@@ -190,7 +190,7 @@ extension ModelReport.Part {
 }
 
 extension StoredElementType {
-  /// Whether numbers of this type are weights, and not positions or flags.
+  /// Whether values of this type are weights rather than positions or flags.
   fileprivate var hasFractions: Bool {
     switch self {
     case .bool, .u8, .i8, .i16, .u16, .i32, .u32, .i64, .u64: false

@@ -1,6 +1,6 @@
 import Weights
 
-/// Sizes beyond any network of the family, so that a hostile file ends in an error and not in memory.
+/// Sizes larger than those of any real network, so that a hostile file causes an error instead of exhausting memory.
 enum NetworkLimit {
   static let blocks = 1...16
   static let layers = 1...16
@@ -11,7 +11,7 @@ enum NetworkLimit {
 }
 
 extension ConfigurationFile {
-  /// A whole number, or a list that has it once for each block.
+  /// An integer, or a list that repeats it for each block.
   func sameInteger(
     _ key: String, default absent: Int, in range: ClosedRange<Int>, count: Int
   ) throws(WeightError) -> Int {

@@ -5,7 +5,7 @@ import Weights
 ///
 /// The default is Stable Diffusion 1.5.
 public struct CLIPConfiguration: Hashable, Sendable {
-  /// What stands between the two layers of a block's feed-forward network.
+  /// The function between the two layers of a feed-forward network.
   public enum Activation: String, Sendable, CaseIterable {
     /// x · sigmoid(1.702 x)
     case quickGELU = "quick_gelu"
@@ -21,17 +21,17 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var layerCount = 12
   /// Width inside the feed-forward networks.
   public var mlpWidth = 3072
-  /// Tokens that have an embedding.
+  /// Number of tokens that have an embedding.
   public var vocabularySize = 49408
-  /// Tokens of a chunk, begin and end included.
+  /// Number of tokens in a chunk, including begin and end.
   public var positionCount = 77
   /// The feed-forward networks' activation.
   public var activation = Activation.quickGELU
   /// Added to the variance in layer norms.
   public var normEpsilon: Float = 1e-5
-  /// Width of the encoding of a text as a whole; nothing where the model has no use for it.
+  /// Width of the pooled encoding of a text; nil if the model does not use it.
   public var projectionWidth: Int?
-  /// Whether the last layer, of which the family has no use, was left out.
+  /// Whether the files lack the last layer, which the family does not use.
   public var lacksLastLayer = false
 
   /// The text encoder of Stable Diffusion 1.5.
@@ -39,12 +39,12 @@ public struct CLIPConfiguration: Hashable, Sendable {
 }
 
 extension CLIPConfiguration {
-  /// Reads what the network's files tell.
+  /// Reads the sizes from the network's files.
   ///
   /// - Parameters:
   ///   - network: The text encoder.
-  ///   - role: What the family takes from it.
-  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  ///   - role: How the family uses it.
+  /// - Throws: `WeightError.configuration` for anything that is not supported.
   init(_ network: ModelFiles.Network, role: ModelFamily.TextEncoder) throws(WeightError) {
     self.init()
     let path: String
@@ -79,7 +79,7 @@ extension CLIPConfiguration {
     if role.isPooled {
       projectionWidth = try outer.integer("projection_dim", default: 512, in: NetworkLimit.channels)
     }
-    // The diffusers library leaves out what only the last layer's output would need.
+    // diffusers leaves out the last layer if its output is not used.
     lacksLastLayer = role.output == .penultimateNormed
   }
 
@@ -99,7 +99,7 @@ extension CLIPConfiguration {
     mlpWidth = root.commonSize(inLayers("mlp.fc1.weight", "mlp.fc1.bias")) ?? mlpWidth
     vocabularySize = root.commonSize(["embeddings.token_embedding.weight"]) ?? vocabularySize
     positionCount = root.commonSize(["embeddings.position_embedding.weight"]) ?? positionCount
-    // Shapes do not tell the number of heads: all CLIPs of this family have heads 64 wide.
+    // Shapes do not reveal the number of heads, but in all CLIPs of this family they are 64 wide.
     guard width > 0, width.isMultiple(of: 64) else {
       throw .configuration(
         path: path, key: "width of the text encoder", found: "\(width)",
@@ -110,7 +110,7 @@ extension CLIPConfiguration {
     if role.isPooled {
       projectionWidth = root.commonSize(["text_projection.weight"]) ?? width
     }
-    // A file that was made from a folder of Stable Diffusion 2.x lacks the last of ViT-H's 24 layers.
+    // A file converted from a diffusers folder of Stable Diffusion 2.x lacks the last of ViT-H's 24 layers.
     lacksLastLayer = role.output == .penultimateNormed && width == 1024 && layerCount == 23
   }
 }

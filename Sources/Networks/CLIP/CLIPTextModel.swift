@@ -14,8 +14,8 @@ public final class CLIPTextModel {
   /// Reads every weight of the encoder.
   ///
   /// - Parameters:
-  ///   - w: The text encoder's place among the weights.
-  ///   - configuration: Its widths.
+  ///   - w: The text encoder's weights.
+  ///   - configuration: Its sizes.
   ///   - compute: What the arithmetic runs on.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
@@ -35,33 +35,33 @@ public final class CLIPTextModel {
     }
   }
 
-  /// The number of different tokens that the encoder knows.
+  /// The number of tokens in the vocabulary.
   public var vocabularySize: Int { tokenEmbedding.count }
 
-  /// Whether the last layer, of which the family has no use, was left out.
+  /// Whether the files lack the last layer, which the family does not use.
   public let lacksLastLayer: Bool
 
-  /// Layers of the encoder; the largest possible clip skip.
+  /// Number of layers, which is the largest possible clip skip.
   public var layerCount: Int { layers.count }
 
-  /// What becomes of one chunk of tokens.
+  /// The encoding of one chunk of tokens.
   public struct Encoding {
     /// `[1, 1, tokens, width]`.
     public let tokens: Tensor
-    /// The chunk as a whole, `[1, 1, 1, projection width]`; nothing in models without projection.
+    /// The pooled encoding of the chunk, `[1, 1, 1, projection width]`; nil in models without projection.
     public let pooled: Tensor?
   }
 
   /// Encodes one chunk of tokens.
   ///
-  /// The chunk as a whole is what the last layer and the final norm make of its end token, which has the highest id,
-  /// whatever is taken for the tokens.
+  /// The pooled encoding is the last layer's output for the end token, normed and projected, whatever `clipSkip` is. The end
+  /// token is the one with the highest id.
   ///
   /// - Parameters:
-  ///   - ids: 77 tokens, the first special, an end token among the rest.
-  ///   - replacements: Vectors in the place of tokens, `[vectors, width]` from a position on.
-  ///   - clipSkip: 1 takes the last layer's output, 2 the one before, up to `layerCount`.
-  ///   - isNormed: Whether the final norm follows.
+  ///   - ids: 77 tokens: a begin token first, and an end token among the others.
+  ///   - replacements: Vectors that replace the embeddings of tokens, `[vectors, width]` from a position on.
+  ///   - clipSkip: 1 for the output of the last layer, 2 for the one before, up to `layerCount`.
+  ///   - isNormed: Whether the final norm is applied.
   /// - Returns: The encoding.
   public func forward(
     _ ids: [Int32], replacements: [(position: Int, vectors: [Float])] = [], clipSkip: Int, isNormed: Bool = true
@@ -69,15 +69,15 @@ public final class CLIPTextModel {
     var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
     for (position, id) in ids.enumerated() {
       let row = x.pixel(0, 0, position)
-      for (c, (token, place)) in zip(tokenEmbedding[Int(id)], positionEmbedding[position]).enumerated() {
-        row[c] = token + place
+      for (c, (token, offset)) in zip(tokenEmbedding[Int(id)], positionEmbedding[position]).enumerated() {
+        row[c] = token + offset
       }
     }
     for (start, vectors) in replacements {
       for position in start..<start + vectors.count / tokenEmbedding.width {
         let row = x.pixel(0, 0, position)
         let first = (position - start) * tokenEmbedding.width
-        for (c, place) in positionEmbedding[position].enumerated() { row[c] = vectors[first + c] + place }
+        for (c, offset) in positionEmbedding[position].enumerated() { row[c] = vectors[first + c] + offset }
       }
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
@@ -92,7 +92,7 @@ public final class CLIPTextModel {
   }
 }
 
-/// Causal self-attention and a two-layer perceptron, each normalised first and added to what came in.
+/// Causal self-attention and a two-layer perceptron, each with a norm before it and a residual connection.
 private final class CLIPLayer {
   private let name: String
   private let norm1: LayerNorm

@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Makes the parts that the three kinds of blocks are built from.
+/// Makes the layers that the three kinds of blocks are built from.
 struct UNetParts {
   let configuration: UNetConfiguration
   let compute: Compute
@@ -13,7 +13,7 @@ struct UNetParts {
       epsilon: configuration.normEpsilon, compute: compute)
   }
 
-  /// The transformer of a block at level `index`, counted from the full resolution down.
+  /// The transformer of a block at level `index`; level 0 has the full resolution.
   func transformer(_ w: WeightScope, index: Int) throws -> SpatialTransformer {
     try SpatialTransformer(
       w, channels: configuration.blockOutChannels[index], contextWidth: configuration.crossAttentionWidth,
@@ -22,7 +22,7 @@ struct UNetParts {
   }
 }
 
-/// ResNet blocks, each with a transformer after it where the level has them, then half the resolution.
+/// ResNet blocks, each followed by a transformer if the level has them, then half the resolution.
 final class UNetDownBlock {
   private let resnets: [ResnetBlock]
   let transformers: [SpatialTransformer]
@@ -40,7 +40,7 @@ final class UNetDownBlock {
     downsample = isLast ? nil : try Downsample(w["downsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
-  /// Applies the block, or its first layers without what halves the resolution.
+  /// Applies the block, or only its first layers, at the full resolution.
   func forward(
     _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], layers: Int? = nil,
     _ compute: Compute
@@ -80,7 +80,7 @@ final class UNetMiddleBlock {
   }
 }
 
-/// ResNet blocks that also read what the way down left behind, transformers, then twice the resolution.
+/// ResNet blocks that also read the maps of the way down, transformers, then twice the resolution.
 final class UNetUpBlock {
   private let name: String
   let resnets: [ResnetBlock]
@@ -100,11 +100,11 @@ final class UNetUpBlock {
     upsample = isLast ? nil : try Upsample(w["upsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
-  /// Of the last block, the first layer that reads what the first block's first layer and `conv_in` left behind: from here
-  /// on everything is shallow.
+  /// In the last block, the first of the two layers that read the outputs of `conv_in` and of the first block's first layer.
+  /// From here on all layers are shallow.
   var firstShallowLayer: Int { max(resnets.count - 2, 0) }
 
-  /// Applies the block, or some of its layers.
+  /// Applies the block, or only some of its layers.
   func forward(
     _ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, skips: inout [Tensor], layers: Range<Int>? = nil,
     _ compute: Compute
@@ -120,7 +120,7 @@ final class UNetUpBlock {
       }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }
-    // The next map from the way down decides the size: it is odd where an odd size had been halved.
+    // The next map of the way down decides the size, because an odd size may have been halved.
     return upsample.forward(x, height: skip.height, width: skip.width, compute)
   }
 }

@@ -3,8 +3,8 @@ import Weights
 
 /// The widths and depths of a UNet; everything else about its arithmetic is fixed.
 ///
-/// Lists have one value per downward block, finest resolution first; upward blocks mirror them, and the middle block goes
-/// by the last. The default is Stable Diffusion 1.5.
+/// Lists have one value per downward block, finest resolution first. Upward blocks mirror them, and the middle block takes the
+/// last value. The default is Stable Diffusion 1.5.
 public struct UNetConfiguration: Hashable, Sendable {
   /// Channels of the latent.
   public var inChannels = 4
@@ -22,14 +22,14 @@ public struct UNetConfiguration: Hashable, Sendable {
   public var transformerDepths = [1, 1, 1, 1]
   /// Width of the text encoding.
   public var crossAttentionWidth = 768
-  /// Whether transformers begin and end with a linear layer instead of a 1×1 convolution, which is the same arithmetic.
+  /// Whether transformers begin and end with a linear layer instead of a 1×1 convolution; the arithmetic is the same.
   public var usesLinearProjection = false
   /// Groups of all group norms.
   public var normGroups = 32
-  /// Width of the vector that is added to the timestep's embedding; nothing in most families.
+  /// Width of the vector that is added to the timestep's embedding; nil in most families.
   public var vectorWidth: Int?
   /// Width of the embedding of the guidance scale, in models distilled from guided ones (Meng et al. 2023,
-  /// arXiv:2210.03142); nothing in most.
+  /// arXiv:2210.03142); nil in most.
   public var guidanceWidth: Int?
   /// Added to the variance in the group norms of residual layers and of the output; transformers have 1e-6.
   public var normEpsilon: Float = 1e-5
@@ -42,13 +42,13 @@ public struct UNetConfiguration: Hashable, Sendable {
 }
 
 extension UNetConfiguration {
-  /// Reads what the network's files tell.
+  /// Reads the sizes from the network's files.
   ///
   /// - Parameters:
   ///   - network: The UNet.
-  ///   - family: What they do not tell.
-  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover, and
-  ///   `WeightError.unsupported` for UNets that want more than a latent as input.
+  ///   - family: Says what the files do not.
+  /// - Throws: `WeightError.configuration` for anything that is not supported, and `WeightError.unsupported` for UNets
+  ///   with more inputs than a latent.
   init(_ network: ModelFiles.Network, family: ModelFamily) throws(WeightError) {
     self.init()
     let path: String
@@ -64,10 +64,10 @@ extension UNetConfiguration {
 
   // MARK: From a diffusers config.json
 
-  /// Values that stand for arithmetic; other values than these are other networks.
+  /// Keys that change the arithmetic, with the values that are supported.
   ///
-  /// Keys that are not listed here or read below say nothing about arithmetic in Float32, or mean nothing to the diffusers
-  /// library either, which ignores them.
+  /// Keys that are neither listed here nor read below do not change the arithmetic in fp32, or the diffusers library ignores
+  /// them too.
   private static let fixed: [(key: String, accepted: [JSONValue])] = [
     ("_class_name", [.string("UNet2DConditionModel")]),
     ("act_fn", [.string("silu"), .string("swish")]),
@@ -125,7 +125,7 @@ extension UNetConfiguration {
       blockOutChannels = try file.integers("block_out_channels", default: nil, in: NetworkLimit.channels, count: count)
     }
     layersPerBlock = try file.sameInteger("layers_per_block", default: 2, in: NetworkLimit.layers, count: count)
-    // The library's name for the number of heads is `attention_head_dim`, by a mistake that it documents and keeps.
+    // diffusers calls the number of heads `attention_head_dim`, a mistake that it documents and keeps.
     let headKey = file["num_attention_heads"] != nil ? "num_attention_heads" : "attention_head_dim"
     headCounts = try file.integers(headKey, default: 8, in: NetworkLimit.heads, count: count)
     transformerDepths = try file.integers(
@@ -151,7 +151,8 @@ extension UNetConfiguration {
   private mutating func measure(_ network: ModelFiles.Network, _ family: ModelFamily) throws(WeightError) {
     let root = network.store.root
     guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
-      throw .file(.damaged(path: network.store.path, reason: "the blocks of its UNet cannot be told from its tensors"))
+      throw .file(
+        .damaged(path: network.store.path, reason: "the blocks of its UNet cannot be recognised by its tensors"))
     }
     outChannels = root.commonSize(["conv_out.weight", "conv_out.bias"]) ?? outChannels
     inChannels = root.commonSize(["conv_in.weight"], dimension: 1) ?? outChannels
@@ -186,11 +187,11 @@ extension UNetConfiguration {
     var attentions = [middleAttention]
     transformerDepths = (0..<structure.blockCount).map { block in
       guard hasAttention[block] else { return middleDepth }
-      let places =
+      let names =
         (0..<layersPerBlock).map { "down_blocks.\(block).attentions.\($0)" }
         + (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).attentions.\($0)" }
-      attentions += places
-      return depth(root, places)
+      attentions += names
+      return depth(root, names)
     }
     let keys = attentions.flatMap { attention in
       ["to_k", "to_v"].map { "\(attention).transformer_blocks.0.attn2.\($0).weight" }
@@ -201,7 +202,7 @@ extension UNetConfiguration {
     usesLinearProjection = ranks.count { $0 == 2 } > ranks.count / 2
   }
 
-  /// The number of transformer blocks at these places, at least one.
+  /// The number of transformer blocks under these names, at least one.
   private func depth(_ root: WeightScope, _ attentions: [String]) -> Int {
     let last = NetworkLimit.layers.last { index in
       attentions.contains { attention in
@@ -215,13 +216,13 @@ extension UNetConfiguration {
 
   // MARK: Either way
 
-  /// Throws `WeightError.unsupported` for UNets that want more than a latent.
+  /// Throws `WeightError.unsupported` for UNets with more inputs than a latent.
   private func requireLatent(path: String) throws(WeightError) {
     let extraInputs = [
       5: "a depth-to-image model, whose UNet takes a depth map besides the latent",
-      7: "an upscaler, whose UNet takes a small picture besides the latent",
-      8: "an instruct-pix2pix model, whose UNet takes a picture to change besides the latent",
-      9: "an inpainting model, whose UNet takes a picture and a mask besides the latent",
+      7: "an upscaler, whose UNet takes a small image besides the latent",
+      8: "an instruct-pix2pix model, whose UNet takes an image to change besides the latent",
+      9: "an inpainting model, whose UNet takes an image and a mask besides the latent",
     ]
     if inChannels != outChannels {
       let found = extraInputs[inChannels] ?? "a model with \(inChannels) input channels for \(outChannels) of output"

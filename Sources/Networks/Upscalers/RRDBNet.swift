@@ -3,10 +3,9 @@ import Weights
 
 /// Enlarges images by residual in residual dense blocks: Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative
 /// Adversarial Networks", arXiv:1809.00219; Real-ESRGAN, arXiv:2107.10833, for other factors than 4.
-final class RRDBNet {
-  /// How many pixels of the image make up a pixel of the first convolution, along a side.
-  let unshuffling: Int
+final class RRDBNet: UpscalingNetwork {
   let scale: Int
+  let multiple: Int
   private let convFirst: Convolution2D
   private let body: [[DenseBlock]]
   private let convBody: Convolution2D
@@ -17,7 +16,7 @@ final class RRDBNet {
 
   init(_ w: WeightScope, configuration: RRDBConfiguration, compute: Compute) throws {
     self.compute = compute
-    (unshuffling, scale) = (configuration.unshuffling, configuration.scale)
+    (multiple, scale) = (configuration.unshuffling, configuration.scale)
     let features = configuration.features
     func convolution(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution2D {
       try Convolution2D(w[name], inputs: inputs, outputs: outputs, compute: compute)
@@ -34,10 +33,8 @@ final class RRDBNet {
     convLast = try convolution("conv_last", features, 3)
   }
 
-  /// - Parameter image: `[1, height, width, 3]`, 0 to 1; sides are multiples of `unshuffling`.
-  /// - Returns: `[1, scale * height, scale * width, 3]`, about 0 to 1.
   func forward(_ image: Tensor) -> Tensor {
-    let input = unshuffling > 1 ? compute.pixelUnshuffled(image, factor: unshuffling) : image
+    let input = multiple > 1 ? compute.pixelUnshuffled(image, factor: multiple) : image
     let first = convFirst.forward(compute.bordered(input), compute)
     var x = first
     for blocks in body {
@@ -56,7 +53,7 @@ final class RRDBNet {
   }
 }
 
-/// Five convolutions, each of which sees the results of all before it.
+/// Five convolutions, each of which sees the outputs of all before it.
 private final class DenseBlock {
   private let convolutions: [Convolution2D]
 
@@ -79,8 +76,10 @@ private final class DenseBlock {
 }
 
 /// The sizes of an RRDBNet.
-struct RRDBConfiguration: NetworkConfiguration {
-  /// Channels that go in: 3 for each pixel of a square.
+struct RRDBConfiguration: UpscalerConfiguration {
+  static let title = "ESRGAN (RRDBNet)"
+
+  /// Input channels: 3 for each pixel of a square.
   var inputs: Int
   /// Channels between the blocks.
   var features: Int
@@ -90,18 +89,33 @@ struct RRDBConfiguration: NetworkConfiguration {
   var blocks: Int
   /// How often the size is doubled.
   var upsamplings: Int
-  /// The square root of a third of `inputs`.
+  /// The side of the square, in pixels.
   var unshuffling: Int
 
-  /// How much larger a side becomes.
   var scale: Int { (1 << upsamplings) / unshuffling }
 
-  init(_ file: UpscalerFile, blocks: Int, upsamplings: Int) throws(WeightError) {
+  var sizes: [(name: String, values: [Int])] {
+    [
+      ("scale", [scale]), ("num_in_ch", [inputs]), ("num_feat", [features]), ("num_block", [blocks]),
+      ("num_grow_ch", [growth]),
+    ]
+  }
+
+  /// At the large size the input of a convolution, with and without a border, and its output; or the same of the widest
+  /// convolution at the small size.
+  var valuesPerPixel: Int { max(4 * features * scale * scale, 4 * (features + 5 * growth)) }
+
+  func network(_ w: WeightScope, compute: Compute) throws -> any UpscalingNetwork {
+    try RRDBNet(w, configuration: self, compute: compute)
+  }
+
+  init(_ file: UpscalerFile, _ names: RRDBNetNames) throws(WeightError) {
     let root = file.store.root
     guard let first = root.shape(of: "conv_first.weight"), first.count == 4,
       let dense = root.shape(of: "body.0.rdb1.conv1.weight"), dense.count == 4
-    else { throw .file(.damaged(path: file.path, reason: "the first convolutions of its upscaler are not there")) }
-    (features, inputs, growth, self.blocks, self.upsamplings) = (first[0], first[1], dense[0], blocks, upsamplings)
+    else { throw .file(.damaged(path: file.path, reason: "the first convolutions of its upscaler are missing")) }
+    (features, inputs, growth) = (first[0], first[1], dense[0])
+    (blocks, upsamplings) = (names.blocks, names.upsamplings)
     guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }), (1 << upsamplings) >= unshuffling
     else {
       throw .configuration(

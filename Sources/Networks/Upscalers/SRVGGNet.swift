@@ -1,9 +1,10 @@
 import Tensors
 import Weights
 
-/// Enlarges images by a row of convolutions at the small size and one shuffle at the end, added to the pixels repeated: the
-/// compact networks of Real-ESRGAN, arXiv:2107.10833.
-final class SRVGGNet {
+/// Enlarges images by a sequence of convolutions at the small size and one pixel shuffle at the end, added to the repeated
+/// pixels of the image: the compact networks of Real-ESRGAN, arXiv:2107.10833.
+final class SRVGGNet: UpscalingNetwork {
+  let multiple = 1
   let scale: Int
   private let convolutions: [Convolution2D]
   /// Slopes after each convolution but the last.
@@ -22,8 +23,6 @@ final class SRVGGNet {
     }
   }
 
-  /// - Parameter image: `[1, height, width, 3]`, 0 to 1.
-  /// - Returns: `[1, scale * height, scale * width, 3]`, about 0 to 1.
   func forward(_ image: Tensor) -> Tensor {
     var x = image
     for (number, convolution) in convolutions.enumerated() {
@@ -37,7 +36,9 @@ final class SRVGGNet {
 }
 
 /// The sizes of an SRVGGNet.
-struct SRVGGConfiguration: NetworkConfiguration {
+struct SRVGGConfiguration: UpscalerConfiguration {
+  static let title = "Real-ESRGAN (compact, SRVGGNet)"
+
   struct Width: Hashable, Sendable {
     var inputs: Int
     var outputs: Int
@@ -46,10 +47,21 @@ struct SRVGGConfiguration: NetworkConfiguration {
   /// Channels of each convolution.
   var widths: [Width]
 
-  /// How much larger a side becomes.
   var scale: Int
 
-  init(_ file: UpscalerFile, layers: Int) throws(WeightError) {
+  var sizes: [(name: String, values: [Int])] {
+    [("scale", [scale]), ("num_feat", [widths[0].outputs]), ("num_conv", [widths.count - 2])]
+  }
+
+  /// The input of the widest convolution, with and without a border, and its output.
+  var valuesPerPixel: Int { 4 * (widths.map { max($0.inputs, $0.outputs) }.max() ?? 0) }
+
+  func network(_ w: WeightScope, compute: Compute) throws -> any UpscalingNetwork {
+    try SRVGGNet(w, configuration: self, compute: compute)
+  }
+
+  init(_ file: UpscalerFile, _ names: SRVGGNetNames) throws(WeightError) {
+    let layers = names.layers
     let body = file.store.root["body"]
     guard !layers.isMultiple(of: 2), (3...513).contains(layers),
       let first = body.shape(of: "0.weight"), first.count == 4, first[1] == 3,

@@ -2,58 +2,48 @@ import Tensors
 import TensorFiles
 import Weights
 
-/// A file with a network of the ESRGAN family: its sizes, and where each weight is.
+/// A file with an upscaler: its sizes, and where each weight is.
 public struct UpscalerArchive: Sendable {
-  enum Sizes: Sendable {
-    case rrdb(RRDBConfiguration)
-    case compact(SRVGGConfiguration)
-  }
-
   /// The file.
   public let path: String
-  let file: UpscalerFile
-  let sizes: Sizes
+  private let file: UpscalerFile
+  private let configuration: any UpscalerConfiguration
 
   /// Opens a file and audits it, from its header alone.
   ///
-  /// Throws `WeightError`; `unsupported` for a file that is no upscaler of this family.
+  /// - Parameter path: A `.pth`, `.pt` or `.safetensors` file.
+  /// - Throws: `WeightError`; `unsupported` for a file that is not an upscaler of the ESRGAN family.
   public init(path: String) throws(WeightError) {
     self.path = path
-    file = try UpscalerFile(path: path)
-    switch file.architecture {
-    case .rrdb(let blocks, let upsamplings):
-      sizes = .rrdb(try RRDBConfiguration(file, blocks: blocks, upsamplings: upsamplings))
-    case .compact(let layers): sizes = .compact(try SRVGGConfiguration(file, layers: layers))
+    file = try UpscalerFile(path: path, architectures: UpscalerArchitectures.names)
+    guard let architecture = UpscalerArchitectures.architecture(of: file) else {
+      throw .file(.damaged(path: path, reason: "its architecture is not known"))
     }
+    configuration = try architecture.init(file)
     let audit = file.store.audit(expecting: configuration.expectedTensors)
     try WeightAudit(path: path, findings: audit.findings + file.unread).check()
   }
 
-  private var configuration: any NetworkConfiguration {
-    switch sizes {
-    case .rrdb(let configuration): configuration
-    case .compact(let configuration): configuration
-    }
+  /// Reads every weight.
+  ///
+  /// - Parameter compute: What the arithmetic runs on; always in fp32.
+  /// - Returns: The network.
+  /// - Throws: `WeightError`.
+  public func read(_ compute: Compute) throws -> any UpscalingNetwork {
+    try configuration.network(file.store.root, compute: compute.with(.fp32))
   }
 
   /// Throws `TensorFileError.changed` if the file was written to since it was opened.
   public func requireUnchanged() throws(TensorFileError) { try file.store.requireUnchanged() }
 
-  /// Bytes of the packed weights, which are floats.
+  /// Bytes of the packed weights, which are in fp32.
   public func weightBytes(_ packing: WeightPacking) -> Int { configuration.weightBytes(.fp32, packing) }
 
   /// Bytes that enlarging one piece works in.
   ///
   /// - Parameter side: Of the piece, in pixels.
-  /// - Returns: An estimate above what it takes: at the large size what goes into a convolution, with and without a border,
-  ///   and what comes out; or the same of the widest layer at the small size.
+  /// - Returns: An upper estimate.
   public func activationBytes(side: Int) -> Int {
-    let numbers =
-      switch sizes {
-      case .rrdb(let sizes):
-        max(4 * sizes.features * sizes.scale * sizes.scale, 4 * (sizes.features + 5 * sizes.growth))
-      case .compact(let sizes): 4 * (sizes.widths.map { max($0.inputs, $0.outputs) }.max() ?? 0)
-      }
-    return numbers * (side + 2) * (side + 2) * ElementType.fp32.size
+    configuration.valuesPerPixel * (side + 2) * (side + 2) * ElementType.fp32.size
   }
 }

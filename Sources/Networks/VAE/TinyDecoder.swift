@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// TAESD's decoder: latents as the UNet has them, without a scaling factor, to images.
+/// TAESD's decoder. It takes latents as they are sampled, without a scaling factor.
 ///
 /// Source: the decoder of madebyollin's TAESD, and `DecoderTiny` of the diffusers library.
 public final class TinyDecoder: LatentDecoder {
@@ -18,12 +18,12 @@ public final class TinyDecoder: LatentDecoder {
   /// Reads every weight of the decoder.
   ///
   /// - Parameters:
-  ///   - w: The network's place among the weights.
+  ///   - w: The network's weights.
   ///   - configuration: Its sizes.
   ///   - compute: What the arithmetic runs on.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: TinyDecoderConfiguration, compute: Compute) throws {
-    // It costs so little that nothing is won by less than floats.
+    // It is so cheap that fp32 costs nothing.
     let compute = compute.with(.fp32)
     self.compute = compute
     let width = configuration.width
@@ -31,12 +31,12 @@ public final class TinyDecoder: LatentDecoder {
     first = try Convolution2D(layers[0], inputs: configuration.latentChannels, outputs: width, compute: compute)
     steps = try configuration.layers.dropFirst().map { layer in
       switch layer {
-      case .first(let place), .last(let place):
-        .convolution(try Convolution2D(layers[place], inputs: width, outputs: 3, compute: compute))
-      case .enlarging(let place):
+      case .first(let index), .last(let index):
+        .convolution(try Convolution2D(layers[index], inputs: width, outputs: 3, compute: compute))
+      case .enlarging(let index):
         .enlarging(
-          try Convolution2D(layers[place], inputs: width, outputs: width, hasBias: false, compute: compute))
-      case .block(let place): .block(try TinyBlock(layers[place], channels: width, compute: compute))
+          try Convolution2D(layers[index], inputs: width, outputs: width, hasBias: false, compute: compute))
+      case .block(let index): .block(try TinyBlock(layers[index], channels: width, compute: compute))
       }
     }
   }
@@ -44,9 +44,9 @@ public final class TinyDecoder: LatentDecoder {
   /// Decodes one latent.
   ///
   /// - Parameters:
-  ///   - latent: `[1, height, width, channels]` in floats, as the UNet has it.
+  ///   - latent: `[1, height, width, channels]` in fp32, as it is sampled.
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let compute = compute.with(padding)
     let squashed = compute.tensor(like: latent)
@@ -61,7 +61,7 @@ public final class TinyDecoder: LatentDecoder {
       case .enlarging(let convolution):
         let enlarged = compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1)
         x = convolution.forward(enlarged, compute)
-        // The next blocks work at another size: memory of these would only add to the peak.
+        // The next blocks work at another size: keeping this memory would only raise the peak.
         compute.workspace.trim()
       }
     }

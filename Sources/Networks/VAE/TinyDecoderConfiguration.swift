@@ -1,13 +1,14 @@
+import Tensors
 import Weights
 
-/// The sizes of a TAESD decoder: a small network that stands in for a VAE's, and is many times as fast.
+/// The sizes of a TAESD decoder: a small network that replaces a VAE's decoder and is many times as fast.
 ///
-/// The default is madebyollin's TAESD, whose layers are one row: a convolution, residual blocks of one width, and between
+/// The default is madebyollin's TAESD. Its layers are one sequence: a convolution, residual blocks of one width, and between
 /// the stages a doubling of the resolution and a convolution without bias.
 public struct TinyDecoderConfiguration: Hashable, Sendable {
   /// Channels of the latent.
   public var latentChannels = 4
-  /// Channels of all layers between.
+  /// Channels of all layers but the first and the last.
   public var width = 64
   /// Residual blocks at each resolution, coarsest first.
   public var blockCounts = [3, 3, 3, 1]
@@ -15,11 +16,11 @@ public struct TinyDecoderConfiguration: Hashable, Sendable {
   /// The decoder of TAESD.
   public init() {}
 
-  /// A layer with weights, and its place in the row as the diffusers library counts it.
+  /// A layer with weights, and its index in the sequence as the diffusers library counts.
   enum Layer: Hashable {
     /// From the latent, with a bias.
     case first(Int)
-    /// Three convolutions and a way past them.
+    /// Three convolutions and a skip connection.
     case block(Int)
     /// After a doubling of the resolution, without bias.
     case enlarging(Int)
@@ -29,18 +30,18 @@ public struct TinyDecoderConfiguration: Hashable, Sendable {
 
   var layers: [Layer] {
     var layers = [Layer.first(0)]
-    // An activation without weights has the place 1.
-    var place = 2
+    // An activation without weights has index 1.
+    var index = 2
     for (stage, count) in blockCounts.enumerated() {
       for _ in 0..<count {
-        layers.append(.block(place))
-        place += 1
+        layers.append(.block(index))
+        index += 1
       }
       if stage == blockCounts.count - 1 {
-        layers.append(.last(place))
+        layers.append(.last(index))
       } else {
-        layers.append(.enlarging(place + 1))
-        place += 2
+        layers.append(.enlarging(index + 1))
+        index += 2
       }
     }
     return layers
@@ -48,18 +49,18 @@ public struct TinyDecoderConfiguration: Hashable, Sendable {
 }
 
 extension TinyDecoderConfiguration {
-  /// Measures the network by its tensors.
+  /// Measures the network from its tensors.
   ///
-  /// Throws `WeightError.configuration` for a network of another kind.
+  /// Throws `WeightError.configuration` for another kind of network.
   init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let path = network.store.path
     let root = network.store.root
-    guard let places = network.convolutionIndices, (3...7).contains(places.count), places[0] == 0 else {
-      throw .file(.damaged(path: path, reason: "the layers of its TAESD decoder cannot be told from its tensors"))
+    guard let indices = network.convolutionIndices, (3...7).contains(indices.count), indices[0] == 0 else {
+      throw .file(.damaged(path: path, reason: "the layers of its TAESD decoder cannot be recognised by its tensors"))
     }
-    blockCounts = zip(places, places.dropFirst()).enumerated().map { index, pair in
-      let isLast = index == places.count - 2
+    blockCounts = zip(indices, indices.dropFirst()).enumerated().map { index, pair in
+      let isLast = index == indices.count - 2
       return pair.1 - pair.0 - (index == 0 ? 2 : 1) - (isLast ? 0 : 1)
     }
     guard blockCounts.allSatisfy(NetworkLimit.layers.contains) else {
@@ -68,7 +69,7 @@ extension TinyDecoderConfiguration {
     }
     latentChannels = root.commonSize(["decoder.layers.0.weight"], dimension: 1) ?? latentChannels
     let blocks = layers.compactMap {
-      if case .block(let place) = $0 { "decoder.layers.\(place).conv.2.weight" } else { nil }
+      if case .block(let index) = $0 { "decoder.layers.\(index).conv.2.weight" } else { nil }
     }
     width = root.commonSize(blocks) ?? width
     guard NetworkLimit.channels.contains(width), NetworkLimit.channels.contains(latentChannels) else {
@@ -88,11 +89,11 @@ extension TinyDecoderConfiguration: NetworkConfiguration {
   public var expectedTensors: [ExpectedTensor] {
     layers.flatMap { layer in
       switch layer {
-      case .first(let place): Self.convolution("decoder.layers.\(place)", latentChannels, width)
-      case .block(let place):
-        [0, 2, 4].flatMap { Self.convolution("decoder.layers.\(place).conv.\($0)", width, width) }
-      case .enlarging(let place): Self.convolution("decoder.layers.\(place)", width, width, hasBias: false)
-      case .last(let place): Self.convolution("decoder.layers.\(place)", width, 3)
+      case .first(let index): Self.convolution("decoder.layers.\(index)", latentChannels, width)
+      case .block(let index):
+        [0, 2, 4].flatMap { Self.convolution("decoder.layers.\(index).conv.\($0)", width, width) }
+      case .enlarging(let index): Self.convolution("decoder.layers.\(index)", width, width, hasBias: false)
+      case .last(let index): Self.convolution("decoder.layers.\(index)", width, 3)
       }
     }
   }
@@ -102,5 +103,25 @@ extension TinyDecoderConfiguration: NetworkConfiguration {
   ) -> [ExpectedTensor] {
     let weight = ExpectedTensor("\(name).weight", [outChannels, inChannels, 3, 3])
     return hasBias ? [weight, ExpectedTensor("\(name).bias", [outChannels])] : [weight]
+  }
+}
+
+extension TinyDecoderConfiguration: LatentDecoderConfiguration {
+  /// Every stage but the last doubles the resolution.
+  public var enlargement: Int { 1 << (blockCounts.count - 1) }
+
+  /// The input of the last blocks, one of their intermediate results, and its bordered copy; always in fp32.
+  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
+    width * height * 3 * self.width * ElementType.fp32.size
+  }
+
+  /// Twice the least: a stage leaves its memory to the next one.
+  public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
+    2 * leastMemory(width: width, height: height, elementType: elementType)
+  }
+
+  /// Reads a ``TinyDecoder``.
+  public func decoder(_ w: WeightScope, compute: Compute) throws -> any LatentDecoder {
+    try TinyDecoder(w, configuration: self, compute: compute)
   }
 }

@@ -2,7 +2,7 @@ import Tensors
 import TensorFiles
 import Weights
 
-/// A VAE in files of its own, or a TAESD that stands in for one.
+/// A VAE in files of its own, or a TAESD that replaces one.
 public struct VAEArchive: Sendable {
   /// The network of the archive.
   public enum Decoder: Sendable {
@@ -18,7 +18,7 @@ public struct VAEArchive: Sendable {
   public let layout: ModelLayout
   /// The decoder's sizes and weights.
   public let decoder: Decoder
-  /// A VAE's encoder, under `encoder` and `quant_conv`; nothing where the files have none of it.
+  /// A VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none.
   public let encoder: ModelArchive.Network<VAEEncoderConfiguration>?
   private let files: [String]
   private let unread: WeightAudit
@@ -40,6 +40,22 @@ public struct VAEArchive: Sendable {
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
+  /// The decoder, whatever its kind. TAESD takes latents as they are sampled.
+  public var decoderFiles: DecoderFiles {
+    switch decoder {
+    case .full(let network):
+      DecoderFiles(
+        network.configuration, network.weights, scale: network.configuration.scalingFactor.map(LatentScale.init))
+    case .tiny(let network): DecoderFiles(network.configuration, network.weights, scale: LatentScale(factor: 1))
+    }
+  }
+
+  /// The encoder of a VAE; nil if the files have none.
+  public var encoderFiles: EncoderFiles? { encoder.map(EncoderFiles.init) }
+
+  /// Whether this is a TAESD.
+  public var isTiny: Bool { if case .tiny = decoder { true } else { false } }
+
   /// What manifests call it: `vae` or `taesd`.
   public var family: String {
     switch decoder {
@@ -48,7 +64,7 @@ public struct VAEArchive: Sendable {
     }
   }
 
-  /// Channels of the latents that it decodes.
+  /// Channels of the latents.
   public var latentChannels: Int {
     switch decoder {
     case .full(let network): network.configuration.latentChannels
@@ -63,7 +79,7 @@ public struct VAEArchive: Sendable {
     }
   }
 
-  /// Finds every missing, misshapen and unread tensor, from headers alone.
+  /// Finds all missing, misshapen and unread tensors, from headers alone.
   public func audit() -> WeightAudit {
     switch decoder {
     case .full(let network): unread.merged(with: network.audit())
@@ -74,8 +90,15 @@ public struct VAEArchive: Sendable {
   /// Throws `TensorFileError.changed` if a file was written to since the VAE was opened.
   public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
 
-  /// The SHA-256 of the file, or of the folder's files that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
+  /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
   public func sha256(_ cache: DigestCache) throws(TensorFileError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
+  }
+}
+
+extension EncoderFiles {
+  init(_ network: ModelArchive.Network<VAEEncoderConfiguration>) {
+    self.init(
+      network.configuration, network.weights, scale: network.configuration.vae.scalingFactor.map(LatentScale.init))
   }
 }

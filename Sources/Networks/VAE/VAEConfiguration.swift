@@ -9,21 +9,20 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var latentChannels = 4
   /// Channels of the image.
   public var outChannels = 3
-  /// Channels at each resolution, finest first; the encoder goes through them in this order, the decoder from the last to
-  /// the first.
+  /// Channels at each resolution, finest first. The encoder goes through them in this order, the decoder in reverse.
   public var blockOutChannels = [128, 256, 512, 512]
-  /// Residual layers of an encoder's block; the decoder's blocks have one more.
+  /// Residual layers of a block of the encoder; the decoder's blocks have one more.
   public var layersPerBlock = 2
   /// Groups of all group norms, whose epsilon is 1e-6.
   public var normGroups = 32
-  /// What latents were multiplied by for the UNet; divide by it before decoding. Nothing where the VAE's files do not tell
-  /// and no family is known.
+  /// What latents are multiplied by for sampling, and divided by before decoding; nil if the VAE's files do not state it and
+  /// no family is known.
   public var scalingFactor: Float? = 0.18215
   /// Whether a 1×1 convolution of the latent precedes the decoder.
   public var usesPostQuantConvolution = true
   /// Whether a 1×1 convolution follows the encoder.
   public var usesQuantConvolution = true
-  /// Whether the middle block has attention, of one head.
+  /// Whether the middle block has attention, with one head.
   public var hasMiddleAttention = true
 
   /// The VAE of Stable Diffusion 1.5.
@@ -31,12 +30,12 @@ public struct VAEConfiguration: Hashable, Sendable {
 }
 
 extension VAEConfiguration {
-  /// Reads what the network's files tell.
+  /// Reads the sizes from the network's files.
   ///
   /// - Parameters:
   ///   - network: The VAE.
-  ///   - family: Of the model that it comes with; nothing for one in a file of its own.
-  /// - Throws: `WeightError.configuration` for anything that this version's arithmetic does not cover.
+  ///   - family: Of the model that the VAE belongs to; nil for a VAE in a file of its own.
+  /// - Throws: `WeightError.configuration` for anything that is not supported.
   init(_ network: ModelFiles.Network, family: ModelFamily?) throws(WeightError) {
     self.init()
     let path: String
@@ -85,7 +84,8 @@ extension VAEConfiguration {
   private mutating func measure(_ network: ModelFiles.Network) throws(WeightError) {
     let root = network.store.root
     guard let structure = network.structure, NetworkLimit.blocks.contains(structure.blockCount) else {
-      throw .file(.damaged(path: network.store.path, reason: "the blocks of its VAE cannot be told from its tensors"))
+      throw .file(
+        .damaged(path: network.store.path, reason: "the blocks of its VAE cannot be recognised by its tensors"))
     }
     layersPerBlock = structure.layersPerBlock
     var channels: [Int] = []

@@ -3,7 +3,7 @@ import Weights
 
 /// The half of the autoencoder that turns a latent into an image: Kingma & Welling 2014, arXiv:1312.6114, in the shape of
 /// Esser et al. 2021, arXiv:2012.09841.
-public final class VAEDecoder {
+public final class VAEDecoder: LatentDecoder {
   private let postQuantization: Linear?
   private let convIn: Convolution2D
   private let resnet0: ResnetBlock
@@ -14,14 +14,14 @@ public final class VAEDecoder {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
-  /// What the latent meets first: it costs next to nothing there, and everything depends on it.
+  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
 
   /// Reads every weight of the decoder.
   ///
   /// - Parameters:
-  ///   - w: The VAE's place among the weights.
-  ///   - configuration: Its widths.
+  ///   - w: The VAE's weights.
+  ///   - configuration: Its sizes.
   ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: VAEConfiguration, compute: Compute) throws {
@@ -75,9 +75,9 @@ public final class VAEDecoder {
   /// Decodes one latent.
   ///
   /// - Parameters:
-  ///   - latent: `[1, height, width, 4]` in floats, divided by the VAE's scaling factor.
+  ///   - latent: `[1, height, width, 4]` in fp32, divided by the VAE's scaling factor.
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]` in floats, about -1 to 1.
+  /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
     let z = postQuantization?.forward(latent, precise) ?? latent
@@ -90,7 +90,7 @@ public final class VAEDecoder {
     x = resnet1.forward(x, compute)
     for block in up {
       x = block.forward(x, compute)
-      // The next block works at another size: memory of this one would only add to the peak.
+      // The next block works at another size: keeping this one's memory would only raise the peak.
       compute.workspace.trim()
     }
     return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
@@ -105,20 +105,5 @@ private struct VAEUpBlock {
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let h = resnets.reduce(x) { $1.forward($0, compute) }
     return upsample?.forward(h, height: 2 * h.height, width: 2 * h.width, compute) ?? h
-  }
-}
-
-extension VAEConfiguration {
-  /// Bytes that decoding an image takes at the least: what goes into the last block's first convolution, before and after
-  /// its norm, and what comes out of it.
-  ///
-  /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  ///   - elementType: Of activations.
-  /// - Returns: A lower bound.
-  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
-    let (own, before) = (blockOutChannels[0], blockOutChannels[min(1, blockOutChannels.count - 1)])
-    return width * height * (2 * before + own) * elementType.size
   }
 }

@@ -2,7 +2,7 @@ import Tensors
 import Weights
 
 /// The half of the autoencoder that turns an image into a latent; see ``VAEDecoder``.
-public final class VAEEncoder {
+public final class VAEEncoder: LatentEncoder {
   private let convIn: Convolution2D
   private let down: [VAEDownBlock]
   private let resnet0: ResnetBlock
@@ -14,15 +14,14 @@ public final class VAEEncoder {
   private let quantization: Linear?
   private let latentChannels: Int
   private let compute: Compute
-  /// What the image meets first, whose 8 bits are to arrive whole, and what the latent meets last: both cost next to
-  /// nothing.
+  /// For the first layers, so that no bit of the image is lost, and for the last one, in fp32: they cost almost nothing.
   private let precise: Compute
 
   /// Reads every weight of the encoder.
   ///
   /// - Parameters:
-  ///   - w: The encoder's place among the weights.
-  ///   - configuration: Its widths.
+  ///   - w: The VAE's weights.
+  ///   - configuration: Its sizes.
   ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: VAEEncoderConfiguration, compute: Compute) throws {
@@ -73,16 +72,16 @@ public final class VAEEncoder {
   /// Encodes one image.
   ///
   /// - Parameters:
-  ///   - image: `[1, height, width, 3]` in floats from -1 to 1; sides of 8 pixels at the least.
-  ///   - padding: What convolutions see beyond the edges; those that halve the image see zeros in any case.
-  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in floats, sides rounded down; it is to
-  ///   be multiplied by the VAE's scaling factor.
+  ///   - image: `[1, height, width, 3]` in fp32 from -1 to 1; each side at least 8 pixels.
+  ///   - padding: What convolutions see beyond the edges; those that halve the image always see zeros.
+  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in fp32, sides rounded down, before it
+  ///   is multiplied by the VAE's scaling factor.
   public func forward(_ image: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
     var x = convIn.forward(precise.bordered(image), as: compute.elementType, precise)
     for block in down {
       x = block.forward(x, compute)
-      // The next block works at another size: memory of this one would only add to the peak.
+      // The next block works at another size: keeping this one's memory would only raise the peak.
       compute.workspace.trim()
     }
     x = resnet0.forward(x, compute)
@@ -95,7 +94,7 @@ public final class VAEEncoder {
     return mean(of: quantization?.forward(moments, precise) ?? moments)
   }
 
-  /// Half of the channels; the others are the logarithms of variances.
+  /// The first half of the channels; the other half are log variances.
   private func mean(of moments: Tensor) -> Tensor {
     let mean = precise.tensor(
       batch: moments.batch, height: moments.height, width: moments.width, channels: latentChannels)
@@ -115,46 +114,5 @@ private struct VAEDownBlock {
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let h = resnets.reduce(x) { $1.forward($0, compute) }
     return downsample?.forward(h, compute) ?? h
-  }
-}
-
-/// The sizes of a VAE's encoder, which are those of its VAE.
-public struct VAEEncoderConfiguration: NetworkConfiguration {
-  /// The VAE.
-  public var vae: VAEConfiguration
-
-  /// The encoder of a VAE.
-  public init(_ vae: VAEConfiguration) { self.vae = vae }
-
-  /// Bytes that encoding an image takes at the least: what goes into the first block's first convolution, before and after
-  /// its norm, and what comes out of it.
-  ///
-  /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  ///   - elementType: Of activations.
-  /// - Returns: A lower bound.
-  public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
-    width * height * 3 * vae.blockOutChannels[0] * elementType.size
-  }
-
-  /// Bytes that encoding an image works in.
-  ///
-  /// - Parameters:
-  ///   - height: Of the image.
-  ///   - width: Of the image.
-  ///   - elementType: Of activations.
-  /// - Returns: An estimate above what it takes: what the largest block's first ResNet block holds, with the image in
-  ///   floats.
-  public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
-    var peak = 0
-    var pixels = (height + 2) * (width + 2)
-    let image = 2 * vae.outChannels * pixels * ElementType.fp32.size
-    for (level, channels) in vae.blockOutChannels.enumerated() {
-      let before = vae.blockOutChannels[max(level - 1, 0)]
-      peak = max(peak, (2 * before + 4 * channels) * pixels)
-      pixels /= 4
-    }
-    return peak * elementType.size + image
   }
 }

@@ -4,7 +4,7 @@ import Settings
 /// Makes images; all that a run needs of the engine.
 public protocol ImageGenerator {
   /// Describes this generator, for the manifest.
-  var engine: EngineDescription { get }
+  var description: EngineDescription { get }
 
   /// How many network evaluations images needed so far, for the trace; zero if the generator does not count.
   var evaluations: NetworkEvaluations { get }

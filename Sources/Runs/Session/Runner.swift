@@ -90,7 +90,7 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> RunOutcome {
     let started = Timestamp.now()
     let clock = ContinuousClock.now
-    let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.engine))
+    let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.description))
     try prepare(plan, details)
     let journal = try tenancy.journal(on: disk)
     var state = RunState(plan.jobs, shard: tenancy.shard)
@@ -222,7 +222,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.engine, on: disk)
+    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
     let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
     var queue = JobQueue(state.jobs, state.workOrder)
     while let (index, planned) = queue.next() {
@@ -242,7 +242,7 @@ public struct Runner<Generator: ImageGenerator> {
       let started = Timestamp.now()
       trace.begin(generator.evaluations)
       let keeper = CheckpointKeeper(
-        planned.id, numerics: generator.engine.numerics, in: checkpoints, every: checkpointInterval,
+        planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
         beforeWriting: tenancy.check)
       do {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
@@ -352,7 +352,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private func infotext(_ planned: IdentifiedJob) -> String {
-    Infotext(planned.job.settings, planned.ingredients, version: generator.engine.version).text
+    Infotext(planned.job.settings, planned.ingredients, version: generator.description.version).text
   }
 }
 

@@ -1,14 +1,14 @@
 import Settings
 
-/// A Brownian motion over sigma, fixed by its seed: the noise between two sigmas is the same whenever and in whatever
-/// order it is asked for.
+/// A Brownian motion over sigma, fixed by its seed: the noise between two sigmas is the same in whatever order it is asked
+/// for.
 ///
 /// The interval of all sigmas is a binary tree. The root's increment is drawn; halving a node draws the increment of its
 /// left half from the Brownian bridge, with a generator seeded for that node, and the right half gets the rest. Edges are
 /// rounded to six decimals, so a new edge costs about 24 draws.
 ///
-/// Source: Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations", arXiv:2001.01328, as torchsde
-/// 0.2.6 (`BrownianTree`) and k-diffusion (`BrownianTreeNoiseSampler`) do it.
+/// Source: Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations", arXiv:2001.01328; torchsde 0.2.6
+/// (`BrownianTree`) and k-diffusion (`BrownianTreeNoiseSampler`).
 struct BrownianTree: NoiseSampler {
   /// The size of each draw.
   let shape: LatentShape
@@ -21,10 +21,10 @@ struct BrownianTree: NoiseSampler {
   private var leftHalves: [Node.ID: Entry] = [:]
   private var queryCount = 0
 
-  /// Nothing but the seed and the sigmas decides the noise.
+  /// Always 0: the noise depends only on the seed and the sigmas.
   var drawCount: Int { 0 }
 
-  /// Increments in the cache.
+  /// Number of increments in the cache.
   var cacheCount: Int { leftHalves.count }
 
   private struct Entry: Sendable {

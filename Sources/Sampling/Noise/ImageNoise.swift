@@ -1,15 +1,15 @@
 import Foundation
 import Settings
 
-/// How the first noise of an image departs from its seed's, and what seeds the rest.
+/// How the first noise of an image differs from its seed's, and the seed of the rest.
 public struct NoiseVariation: Codable, Hashable, Sendable {
-  /// Seeds the noise that is mixed in.
+  /// The seed of the noise that is mixed in.
   public var subseed: Int64
-  /// How much of it, 0 to 1.
+  /// The fraction of it, 0 to 1.
   public var subseedStrength: Double
-  /// The size, in latent pixels, of the image whose noise is put into the middle; nothing for this image's own.
+  /// The size, in latent pixels, of the image whose noise is copied into the middle; nil for this image's own size.
   public var resizeFrom: Size?
-  /// Added to the seed for all noise but the first; 0 goes on with the first's generator.
+  /// Added to the seed for all noise but the first; 0 continues with the first's generator.
   public var seedDelta: Int64
 
   /// A size in latent pixels.
@@ -26,7 +26,7 @@ public struct NoiseVariation: Codable, Hashable, Sendable {
     }
   }
 
-  /// No variation, unless given.
+  /// By default, no variation.
   public init(subseed: Int64 = 0, subseedStrength: Double = 0, resizeFrom: Size? = nil, seedDelta: Int64 = 0) {
     self.subseed = subseed
     self.subseedStrength = subseedStrength
@@ -73,7 +73,7 @@ struct ImageNoise: NoiseSampler {
     return varied(draw)
   }
 
-  /// The next draw, whatever the sigmas are.
+  /// The next draw; the sigmas do not matter.
   mutating func noise(from sigma: Float, to nextSigma: Float) -> Latent { next() }
 
   private mutating func shiftSeed() {
@@ -124,7 +124,7 @@ enum SphericalMix {
       let column = i / (shape.height * shape.width) * shape.width + i % shape.width
       let omega = acos(Double(min(max(cosines[column], -1), 1)))
       let sine = sin(omega)
-      // The webui has the weights of parallel noises the other way round, where it hardly matters.
+      // The webui swaps the weights of parallel noises, where it hardly matters.
       let (forA, forB): (Float, Float) =
         isParallel
         ? (strength, 1 - strength)
@@ -138,7 +138,7 @@ enum SphericalMix {
 }
 
 extension Latent {
-  /// This latent with another size's middle in its own middle; offsets are rounded down.
+  /// This latent with the middle of one of another size copied into its own middle; offsets are rounded down.
   fileprivate func replacingMiddle(with other: Latent) -> Latent {
     let dx = (shape.width - other.shape.width) >> 1
     let dy = (shape.height - other.shape.height) >> 1

@@ -1,4 +1,4 @@
-/// Logarithm, sine and cosine on just the ranges that Box-Muller needs, of eight numbers at a time.
+/// Logarithm, sine and cosine of eight numbers at a time, on just the ranges that Box-Muller needs.
 ///
 /// They consist of correctly rounded operations only, so noise has the same bits on every machine. The single-precision
 /// ones are what PyTorch runs on x86.
@@ -39,7 +39,7 @@ enum NoiseMath {
 
   /// Sine and cosine of numbers in 0...2π.
   static func sineAndCosine(_ x: Floats) -> (sine: Floats, cosine: Floats) {
-    // The even octant that x is nearest to: 0, 2, 4, 6 or 8 eighths of a turn.
+    // The even octant nearest to x: 0, 2, 4, 6 or 8 eighths of a turn.
     let octants = x * 1.27323954473516
     let afterFirst = octants .>= 1
     let afterSecond = octants .>= 3
@@ -119,7 +119,7 @@ enum NoiseMath {
     c = c * z + 4.16666666666666019037e-02
     c = 1 - (0.5 * z - z * z * c)
 
-    // Cosine in odd quadrants, negated in the upper two: by bits, for want of 64-bit comparisons in SSE2.
+    // Cosine in odd quadrants, negated in the upper two; by bits, because SSE2 has no 64-bit comparisons.
     let isOdd = 0 &- (quadrant & 1)
     let sineBits = unsafeBitCast(s, to: SIMD8<UInt64>.self) & ~isOdd
     let cosineBits = unsafeBitCast(c, to: SIMD8<UInt64>.self) & isOdd

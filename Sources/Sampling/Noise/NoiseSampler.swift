@@ -1,12 +1,12 @@
-/// The noise that a sampler adds on its way, of unit variance.
+/// The noise of unit variance that a sampler adds in its steps.
 protocol NoiseSampler: Sendable {
-  /// Draws made so far; with the seed it says where the noise stands. 0 where noise depends on the sigmas alone.
+  /// Number of draws so far, which with the seed fixes all later noise; 0 if noise depends only on the sigmas.
   var drawCount: Int { get }
   /// The noise of a step from one noise level to a lower one.
   mutating func noise(from sigma: Float, to nextSigma: Float) -> Latent
 }
 
-/// The two ways in which samplers take noise.
+/// The two kinds of noise that samplers use.
 enum NoiseKind: Sendable {
   /// One draw after another from the image's own generator.
   case stream

@@ -2,11 +2,11 @@ import Settings
 
 /// A seeded source of standard normal numbers that imitates another program's generator number for number.
 protocol NormalGenerator: Sendable {
-  /// A generator at its first number; the seed's bits count, so negative seeds are large ones.
+  /// A generator at its first number; the seed's bits are read as unsigned.
   init(seed: Int64)
   /// The next `count` numbers. They depend on how earlier numbers were grouped into calls.
   mutating func normals(_ count: Int) -> [Float]
-  /// Leaves the generator where `normals(count)` would.
+  /// Advances the generator as `normals(count)` does.
   mutating func skip(_ count: Int)
 }
 

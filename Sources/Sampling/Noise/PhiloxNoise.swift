@@ -31,7 +31,7 @@ struct PhiloxNoise: NormalGenerator {
     offset = (offset + 1) & 0xFFFF_FFFF
   }
 
-  /// The first two of the four words at eight places of the counter.
+  /// The first two of the four words at eight counters.
   static func words(offset: UInt64, index: Words, key: UInt64) -> (Words, Words) {
     let mask: UInt64 = 0xFFFF_FFFF
     var c0 = Words(repeating: offset)
@@ -62,7 +62,7 @@ struct PhiloxNoise: NormalGenerator {
     return (-2 * NoiseMath.log(u)).squareRoot() * NoiseMath.sine(v)
   }
 
-  /// The words as numbers: with the bits of 2^52 above them they are 2^52 more, exactly.
+  /// The words as numbers: as the low bits of 2^52 they are exactly 2^52 too large.
   private static func doubles(_ words: Words) -> SIMD8<Double> {
     unsafeBitCast(words | 0x4330_0000_0000_0000, to: SIMD8<Double>.self) - 0x1p52
   }

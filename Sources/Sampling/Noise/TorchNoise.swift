@@ -7,7 +7,7 @@ import Foundation
 /// with the x86 ones to two units in the last place and are bit-equal in 99 of 100.
 struct TorchNoise: NormalGenerator {
   private var words: MersenneTwister
-  /// The second number of the last pair that a short draw made.
+  /// The second number of the last pair of a short draw.
   private var spare: Double?
 
   init(seed: Int64) {
@@ -22,7 +22,7 @@ struct TorchNoise: NormalGenerator {
         Self.transform(UnsafeMutableBufferPointer(rebasing: buffer[block..<(block + 16)]))
       }
       if count % 16 != 0 {
-        // The rest is not transformed: the last 16 numbers are drawn again as a block, over finished ones.
+        // A rest is not transformed alone: the last 16 numbers are drawn again as a block, some of them for the second time.
         let tail = UnsafeMutableBufferPointer(rebasing: buffer[(count - 16)..<count])
         words.fillUniform(tail)
         Self.transform(tail)

@@ -2,7 +2,7 @@
 ///
 /// The first timestep is never evaluated, so 20 steps take 19 calls, as in the webui.
 /// Source: Song et al. 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502; the CFG++ form by Chung et al. 2024,
-/// "CFG++", arXiv:2406.08070, goes on with the noise that the network sees without the prompt.
+/// "CFG++", arXiv:2406.08070, continues with the noise that the network estimates without the prompt.
 struct DDIM: Sampler {
   let eta: Double
   let isCFGPP: Bool
@@ -21,7 +21,7 @@ struct DDIM: Sampler {
     let towards = max(1 - timesteps.previousAlphas[index] - deviation * deviation, 0).squareRoot()
     var next = timesteps.image(x, e.guided, at: index)
     next.scale(by: timesteps.previousAlphas[index].squareRoot(), adding: towards, isCFGPP ? e.unconditional : e.guided)
-    // Drawn at every step, even unused: later noise comes after it in the stream.
+    // Drawn at every step, even if unused, because later noise comes after it in the stream.
     let level = Float(timesteps.steps[index])
     let draw = noise.noise(from: level, to: Float(timesteps.steps[index - 1]))
     if deviation != 0 { next.add(deviation, draw) }

@@ -1,4 +1,4 @@
-/// DPM-Solver-2 to a lower noise level, then noise up to the one wanted.
+/// DPM-Solver-2 to a lower noise level, then noise up to the next level.
 ///
 /// Source: k-diffusion's `sample_dpm_2_ancestral`.
 struct DPM2Ancestral: Sampler {

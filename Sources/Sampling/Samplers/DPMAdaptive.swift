@@ -1,9 +1,9 @@
 import Foundation
 
-/// DPM-Solver-23 with steps as long as the difference of its two orders allows.
+/// DPM-Solver-23, whose step length follows from the difference of its two orders.
 ///
-/// A step here is an attempt, taken or not. It runs between the training's ends, whatever the schedule and the number of
-/// steps, until its end is reached.
+/// A step is an attempt, which may be rejected. The sampler runs from the training's largest sigma to its smallest, whatever
+/// the schedule and the number of steps.
 /// Source: Lu et al. 2022, "DPM-Solver", arXiv:2206.00927; k-diffusion's `sample_dpm_adaptive`.
 struct DPMAdaptive: Sampler {
   let eta: Double
@@ -13,7 +13,7 @@ struct DPMAdaptive: Sampler {
   private var t: Float
   /// The length of the next attempt.
   private var h: Float = 0.05
-  /// The lower-order result of the last attempt that was taken.
+  /// The lower-order result of the last accepted attempt.
   private var previousLow: Latent?
   private var stepsTaken = 0
 
@@ -31,7 +31,7 @@ struct DPMAdaptive: Sampler {
 
   private var stepsLeft: Int {
     guard t < end - 1e-5 else { return 0 }
-    // An attempt that was far off leaves a length so short that the estimate fits no integer.
+    // After a very bad attempt, the length may be so short that the estimate overflows an integer.
     let estimate = ((end - t) / h).rounded(.up)
     return estimate < 1_000_000 ? max(Int(estimate), 1) : 1_000_000
   }
@@ -65,7 +65,7 @@ struct DPMAdaptive: Sampler {
     stepsTaken += 1
   }
 
-  /// The root mean square of the orders' difference, in units of what is tolerated.
+  /// The root mean square of the orders' difference, divided by the tolerance.
   private static func error(_ low: Latent, _ high: Latent, previous: Latent) -> Double {
     var sum = 0.0
     for i in low.values.indices {

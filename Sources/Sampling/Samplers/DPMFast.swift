@@ -1,6 +1,6 @@
-/// DPM-Solver-fast: third-order steps evenly spaced in log sigma, with as many model calls as there are steps asked for.
+/// DPM-Solver-fast: third-order steps evenly spaced in log sigma, with as many model calls as the settings have steps.
 ///
-/// It runs between the training's ends, whatever the schedule.
+/// It runs from the training's largest sigma to its smallest, whatever the schedule.
 /// Source: Lu et al. 2022, "DPM-Solver", arXiv:2206.00927; k-diffusion's `sample_dpm_fast`.
 struct DPMFast: Sampler {
   let eta: Double
@@ -40,7 +40,7 @@ struct DPMFast: Sampler {
         ? DPMSolver.second(x, from: t, to: target, e, inner, r: r)
         : try DPMSolver.third(x, from: t, to: target, e, inner, model: &model)
     }
-    // Drawn at every step, even unused: later noise comes after it in the stream.
+    // Drawn at every step, even if unused, because later noise comes after it in the stream.
     let draw = noise.noise(from: DPMSolver.sigma(t), to: DPMSolver.sigma(next))
     if up > 0 { x.add(up * Float(sNoise), draw) }
   }

@@ -1,4 +1,4 @@
-/// DPM-Solver++(2S), a second-order single-step method, to a lower noise level, then noise up to the one wanted.
+/// DPM-Solver++(2S), a second-order single-step method, to a lower noise level, then noise up to the next level.
 ///
 /// Source: Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095; k-diffusion's `sample_dpmpp_2s_ancestral`.
 struct DPMPP2SAncestral: Sampler {

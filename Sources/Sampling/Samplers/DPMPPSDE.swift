@@ -1,7 +1,7 @@
 /// DPM-Solver++ as a second-order single-step method for the SDE; the step to 0 is Euler's.
 ///
-/// Source: Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095; k-diffusion's `sample_dpmpp_sde` with r = 1/2, for which only
-/// the second denoised latent counts.
+/// Source: Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095; k-diffusion's `sample_dpmpp_sde` with r = 1/2, where only
+/// the second denoised latent matters.
 struct DPMPPSDE: Sampler {
   let eta: Double
   let sNoise: Double
@@ -16,7 +16,7 @@ struct DPMPPSDE: Sampler {
       x.add(sigmas[i + 1] - sigmas[i], x.derivative(at: sigmas[i], denoised: denoised))
       return
     }
-    // t = −log σ. The sigmas go through it and back, which decides the last bits at which noise is asked for.
+    // t = −log σ. Converting sigmas to t and back changes their last bits, and noise is asked for at the changed sigmas.
     let t = -Float.log(sigmas[i])
     let tNext = -Float.log(sigmas[i + 1])
     let sigma = Float.exp(-t)

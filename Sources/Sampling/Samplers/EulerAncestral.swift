@@ -1,4 +1,4 @@
-/// Euler's method to a lower noise level, then noise up to the one wanted. It takes no `s_noise`.
+/// Euler's method to a lower noise level, then noise up to the next level. It does not read `s_noise`.
 ///
 /// Source: k-diffusion's `sample_euler_ancestral`.
 struct EulerAncestral: Sampler {

@@ -1,7 +1,7 @@
 /// The sampler of latent consistency models: denoise at once, then add noise up to the next level.
 ///
-/// The model is only asked at the 50 timesteps that such models are distilled for, and its answer mixed with its input.
-/// Source: Luo et al. 2023, "Latent Consistency Models", arXiv:2310.04378, as the webui has it.
+/// The model is evaluated only at the 50 timesteps that such models are distilled for, and its output is mixed with its input.
+/// Source: Luo et al. 2023, "Latent Consistency Models", arXiv:2310.04378, as in the webui.
 struct LCM: Sampler {
   private let levels: LCMLevels
 
@@ -45,7 +45,7 @@ struct LCMLevels: NoiseLevels, Codable {
   }
 
   func sigma(atTimestep timestep: Float) -> Float {
-    let place = (timestep - Float(Self.stride - 1)) / Float(Self.stride)
-    return LogInterpolation.sigma(logSigmas, at: min(max(place, 0), Float(sigmas.count - 1)))
+    let position = (timestep - Float(Self.stride - 1)) / Float(Self.stride)
+    return LogInterpolation.sigma(logSigmas, at: min(max(position, 0), Float(sigmas.count - 1)))
   }
 }

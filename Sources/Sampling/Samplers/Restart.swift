@@ -1,4 +1,4 @@
-/// Heun's method that goes back to a higher noise level once or twice and comes down again, from 20 steps on.
+/// Heun's method. From 20 steps on, it goes back to a higher noise level once or twice, and down again.
 ///
 /// Source: Xu et al. 2023, "Restart Sampling for Improving Generative Processes", arXiv:2306.14878, with the levels that
 /// the webui chooses: from 0.1 back to 2.
@@ -11,7 +11,7 @@ struct Restart: Sampler {
 
   private let segments: [Segment]
 
-  /// A sampler before its first step; of a long schedule only the ends count.
+  /// A sampler before its first step; only the ends of a long schedule matter.
   init(sigmas: [Float]) {
     let steps = sigmas.count - 1
     guard steps >= 20 else {

@@ -9,19 +9,19 @@ struct UniPC: Sampler {
   let options: UniPCOptions
   /// The levels between the steps, one more than there are steps.
   private let levels: [Level]
-  /// Images at earlier levels, the newest last; before the first step none.
+  /// Images at earlier levels, the newest last; empty before the first step.
   private var images: [Latent] = []
 
-  /// A point of the way from noise to image.
+  /// A point on the way from noise to image.
   struct Level: Codable {
-    /// What the network is told.
+    /// The network's input for the noise level.
     var timestep: Double
     var alpha: Double
     var sigma: Double
     var lambda: Double
   }
 
-  /// A sampler before its first step, which it takes at the time `start`; 1 is all noise.
+  /// A sampler before its first step, which begins at the time `start`; 1 is pure noise.
   init(options: UniPCOptions, steps: Int, training: TrainingSchedule, start: Double = 1) {
     levels = UniPCTime(training).levels(options.skipType, steps: steps, from: start)
     self.options = options
@@ -39,7 +39,7 @@ struct UniPC: Sampler {
     let here = levels[i]
     let next = levels[i + 1]
     let last = images[images.count - 1]
-    // Up to the order that history allows; once there, down again so that the last step is of first order.
+    // The order grows as far as the history allows, and decreases at the end so that the last step is of first order.
     let isWarm = i + 1 >= self.order
     let order = min(self.order, isWarm ? options.lowerOrderFinal ? steps - i : self.order : i + 1)
 
@@ -58,7 +58,7 @@ struct UniPC: Sampler {
     let weights = UniPCWeights(variant: options.variant, h: h, ratios: ratios)
     x = base
     for (weight, slope) in zip(weights.predictor, slopes) { x.add(Float(-next.alpha * weight), slope) }
-    // The last level's image would only correct what is already the result.
+    // The image at the last level would only correct the result itself.
     guard i + 1 < steps else { return }
     let image = try image(x, at: next, model: &model)
     x = base
@@ -84,7 +84,7 @@ struct UniPCWeights {
   private(set) var predictor: [Double] = []
   private(set) var corrector: [Double] = []
 
-  /// The weights for a step of length `h` in λ; `ratios` are the places of earlier images in units of `h`, then 1.
+  /// The weights for a step of length `h` in λ; `ratios` are the positions of earlier images in units of `h`, then 1.
   init(variant: UniPCVariant, h: Double, ratios: [Double]) {
     let order = ratios.count
     // φ_k(−h), k from 1.
@@ -119,7 +119,7 @@ struct UniPCWeights {
     corrector = corrector.map { $0 * scale }
   }
 
-  /// The form whose weights follow from the inverse of the Taylor coefficients; its corrector takes the newest slope's
+  /// The variant whose weights follow from the inverse of the Taylor coefficients. Its corrector takes the newest slope's
   /// weight from the row before the last, as the authors' code does.
   private mutating func varying(phi: [Double], ratios: [Double]) {
     let order = ratios.count

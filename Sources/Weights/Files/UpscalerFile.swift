@@ -1,101 +1,94 @@
 import TensorFiles
 
-/// An opened file with an upscaler: its architecture, and the names of its tensors.
-package struct UpscalerFile: Sendable {
-  /// The two architectures of the ESRGAN family.
-  package enum Architecture: Sendable, Equatable {
-    /// Residual in residual dense blocks.
-    case rrdb(blocks: Int, upsamplings: Int)
-    /// A sequence of convolutions and activations at the input's size; `layers` counts both.
-    case compact(layers: Int)
-  }
+/// How the files of one upscaler architecture name their tensors: what makes it known, and where each weight is.
+package protocol UpscalerNames: Sendable {
+  /// The first layer's weight, in every naming of the architecture. The part of a name before it is the file's prefix.
+  static var firstWeights: [String] { get }
 
+  /// Whether a file probably holds this architecture.
+  ///
+  /// - Parameter hasTensor: Whether there is a tensor of this name, after any prefix.
+  /// - Returns: A guess.
+  static func isLikely(_ hasTensor: (String) -> Bool) -> Bool
+
+  /// Recognises the architecture by the names of the tensors, without the file's prefix; nil if it is another one.
+  init?(_ names: [Substring])
+
+  /// Whose names the tensors have, for people.
+  var layout: String { get }
+
+  /// The names in the file.
+  func keyMap(prefix: String) -> KeyMap
+}
+
+/// A file with a network that enlarges images, opened: which architecture it is, and how its tensors are named.
+package struct UpscalerFile: Sendable {
   package let path: String
-  package let architecture: Architecture
-  /// The naming style of the tensors.
-  package let layout: String
+  /// Of the architecture that recognised the file.
+  package let names: any UpscalerNames
   package let store: WeightStore
   /// Tensors that the network does not have.
   package let unread: [WeightAudit.Finding]
 
   /// Opens a file in any container.
   ///
-  /// Throws `WeightError`; `unsupported` for a file that is not an upscaler of these architectures.
-  package init(path: String) throws(WeightError) {
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - architectures: Those that are supported, the first of which recognises the file.
+  /// - Throws: `WeightError`; `unsupported` for a file that is none of them.
+  package init(path: String, architectures: [any UpscalerNames.Type]) throws(WeightError) {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let names = file.tensors.keys
     let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
     if let kind = Self.unsupportedKind(names) {
       throw .unsupported(path: path, found: "an upscaler of the kind \(kind), which is not supported", advice: advice)
     }
-    // Averaged weights are preferred over the trained ones, as in Real-ESRGAN.
+    // As in Real-ESRGAN, averaged weights are preferred to the trained ones.
     let prefixes = ["params_ema.", "params.", "state_dict.", "model_state_dict.", ""]
-    guard
-      let prefix = prefixes.first(where: { prefix in
-        ["conv_first.weight", "body.0.weight", "model.0.weight"].contains { names.contains(prefix + $0) }
-      })
-    else {
+    let firstWeights = architectures.flatMap { $0.firstWeights }
+    let prefix = prefixes.first { prefix in firstWeights.contains { names.contains(prefix + $0) } }
+    let own = names.filter { $0.hasPrefix(prefix ?? "") }.map { $0.dropFirst(prefix?.count ?? 0) }
+    guard let prefix, let found = architectures.lazy.compactMap({ $0.init(own) }).first else {
       throw .unsupported(
         path: path, found: "a file with \(names.count) tensors that is not an upscaler of the ESRGAN family",
         advice: advice)
     }
-    let own = names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
-    let keyMap: KeyMap
-    if own.contains("model.0.weight") {
-      // The last module of the trunk is the convolution after the blocks.
-      let blocks = Self.count(own, "model.1.sub.") - 1
-      let last = Self.count(own, "model.") - 1
-      let upsamplings = max((last - 4) / 3, 0)
-      architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
-      layout = "names of ESRGAN, numbered"
-      keyMap = .numberedRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
-    } else if own.contains(where: { $0.hasPrefix("RRDB_trunk.") }) {
-      let (blocks, upsamplings) = (Self.count(own, "RRDB_trunk."), Self.count(own, "upconv") - 1)
-      architecture = .rrdb(blocks: blocks, upsamplings: upsamplings)
-      layout = "names of ESRGAN"
-      keyMap = .trunkRRDB(prefix: prefix, blocks: blocks, upsamplings: upsamplings)
-    } else if own.contains("conv_first.weight") {
-      architecture = .rrdb(blocks: Self.count(own, "body."), upsamplings: Self.count(own, "conv_up") - 1)
-      layout = "names of Real-ESRGAN"
-      keyMap = .realESRGAN(prefix: prefix)
-    } else {
-      architecture = .compact(layers: Self.count(own, "body."))
-      layout = "names of Real-ESRGAN"
-      keyMap = .realESRGAN(prefix: prefix)
-    }
     self.path = path
-    store = WeightStore(path: path, tensors: file.tensors, keyMap: keyMap)
+    self.names = found
+    store = WeightStore(path: path, tensors: file.tensors, keyMap: found.keyMap(prefix: prefix))
     let other = prefix == "params_ema." ? "params." : prefix
     unread = file.tensors.values.filter { !$0.name.hasPrefix(prefix) && !$0.name.hasPrefix(other) }
       .map { .unread(name: $0.name, shape: $0.shape) }
   }
 
-  /// Whether these tensor names are those of an upscaler, supported or not.
-  package static func isLikely(_ names: some Collection<String>) -> Bool {
-    func has(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
-    return unsupportedKind(names) != nil || has("body.0.rdb1.conv1.weight") || has("RRDB_trunk.0.RDB1.conv1.weight")
-      || has("1.sub.0.RDB1.conv1.0.weight")
-      || (has("body.0.weight") && has("body.1.weight") && !has("conv_first.weight"))
+  /// Whether tensors of these names are probably those of an upscaler, supported or not.
+  package static func isLikely(
+    _ names: some Collection<String>, architectures: [any UpscalerNames.Type]
+  ) -> Bool {
+    func hasTensor(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
+    return unsupportedKind(names) != nil || architectures.contains { $0.isLikely(hasTensor) }
   }
 
-  /// The names that mark unsupported architectures. One that also has the tensors of another comes before it.
+  /// Tensors that only unsupported architectures have. Where one architecture contains another's tensors, it comes first.
   private static let others: [(mark: String, kind: String)] = [
     (".overlap_attn.relative_position_bias_table", "HAT"),
     (".residual_group.blocks.0.attn.relative_position_bias_table", "SwinIR"),
     (".attns.0.rpe_biases", "DAT"), ("m_head.0.weight", "ScuNET"),
   ]
 
-  /// The unsupported architecture that the tensors' names indicate, else nil.
+  /// The name of an unsupported architecture, by its tensors' names; nil if it is not known.
   package static func unsupportedKind(_ names: some Collection<String>) -> String? {
     others.first { other in names.contains { $0.hasSuffix(other.mark) } }?.kind
   }
+}
 
-  /// One more than the largest number that follows `prefix` in a name.
-  private static func count(_ names: [Substring], _ prefix: String) -> Int {
-    let numbers = names.compactMap { name -> Int? in
-      guard name.hasPrefix(prefix) else { return nil }
-      return Int(name.dropFirst(prefix.count).prefix { $0 != "." })
+extension [Substring] {
+  /// One more than the largest number that follows `beginning` in a name; bounded, because files may be hostile.
+  func count(after beginning: String) -> Int {
+    let numbers = compactMap { name -> Int? in
+      guard name.hasPrefix(beginning) else { return nil }
+      return Int(name.dropFirst(beginning.count).prefix { $0 != "." })
     }
-    return min((numbers.max() ?? -1) + 1, 1 << 16)
+    return Swift.min((numbers.max() ?? -1) + 1, 1 << 16)
   }
 }

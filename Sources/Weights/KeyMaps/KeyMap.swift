@@ -46,9 +46,9 @@ enum TensorForm: Hashable, Sendable {
 
 /// The rules that map a network's tensor names in code, which are the diffusers library's, to those in a file.
 ///
-/// Rules replace whole dotted components. The first matching rule is used; a name without a matching rule stays.
-struct KeyMap: Sendable {
-  /// The prefix of all names of the network in the file.
+/// Rules replace whole dotted components. The first that matches is used; a name without a rule stays as it is.
+package struct KeyMap: Sendable {
+  /// What all names of the network begin with in the file.
   var prefix: String
   var rules: [KeyRule]
   /// The prefixes of names in the file that belong to the network but are not needed.

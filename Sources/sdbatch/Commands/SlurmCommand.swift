@@ -79,7 +79,7 @@ struct SlurmCommand: ParsableCommand {
     let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     let engine = try Engine.forCommand(threads: 1)
-    let script = script(folder, isa: engine.engine.isa)
+    let script = script(folder, isa: engine.description.isa)
     guard script.isPrintable else {
       throw ValidationError("a path with a line break cannot be used in a script for Slurm")
     }

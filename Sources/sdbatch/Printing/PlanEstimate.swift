@@ -57,7 +57,7 @@ struct PlanEstimate {
       stepsToMake += settings.allSteps
       func cost(_ settings: ImageSettings) -> ImageCost? {
         guard let ingredients else { return nil }
-        let kind = ImageKind(settings, ingredients, threads: engine.engine.threads)
+        let kind = ImageKind(settings, ingredients, threads: engine.description.threads)
         if let known = costs[kind] { return known }
         let cost = book.cost(of: kind)
         costs[kind] = .some(cost)

@@ -33,7 +33,7 @@ extension Plan: JobSource {
   /// - Throws: Why a model cannot be used, or `RunError`.
   func freeze(_ seeds: SeedDraws, in folder: RunFolder, _ engine: Engine) throws {
     let list = try JobList(jobs) { try engine.ingredients(for: $0) }
-    try PlanFile.freeze(RunPlan(jobs: list, self), seeds, engine.engine, in: folder)
+    try PlanFile.freeze(RunPlan(jobs: list, self), seeds, engine.description, in: folder)
   }
 }
 

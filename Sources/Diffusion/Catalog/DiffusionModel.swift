@@ -1,0 +1,99 @@
+import Networks
+import Sampling
+import Settings
+import TensorFiles
+import Tensors
+import Tokenization
+import Weights
+
+/// A checkpoint, opened: everything that the engine needs to know about its family.
+///
+/// A family is one type that conforms, in a folder of `Families/`, and an entry in `ModelFamilies.all`. Its networks are a
+/// folder of the target `Networks`.
+protocol DiffusionModel: Sendable {
+  /// Whether the file or folder is of this family.
+  static func recognises(path: String) -> Bool
+
+  /// Opens a checkpoint, without reading its weights.
+  ///
+  /// Throws `WeightError`, `EngineError` or `TokenizationError` if it cannot be used.
+  init(path: String, vocabularies: VocabularyLocator) throws
+
+  // MARK: Files
+
+  /// The file or folder.
+  var path: String { get }
+  /// What manifests and the identities of jobs call the family.
+  var familyName: String { get }
+  /// What people call the family.
+  var familyTitle: String { get }
+  /// What users should know about how the family was recognised; nil if there is no doubt.
+  var familyRemark: String? { get }
+  /// The digest of everything that cuts prompts into tokens.
+  var vocabularySHA256: String { get }
+
+  /// The SHA-256 of the file, or of the folder's files that are used.
+  func sha256(_ digests: DigestCache) throws(TensorFileError) -> String
+
+  /// Throws `WeightError` if tensors are missing, misshapen or unknown; with a separate VAE, the model's own is not checked.
+  func check(hasSeparateVAE: Bool) throws(WeightError)
+
+  /// Throws `TensorFileError.changed` if a file was written to since it was opened.
+  func requireUnchanged() throws(TensorFileError)
+
+  // MARK: Latents
+
+  /// The latents that are sampled.
+  var latents: LatentFormat { get }
+  /// The model's own decoder; nil if it comes without one.
+  var decoder: DecoderFiles? { get }
+  /// The model's own encoder; nil if it comes without one.
+  var encoder: EncoderFiles? { get }
+
+  /// Throws `WeightError.configuration` if a VAE's latents are not those of this model.
+  func requireMatch(_ vae: VAEArchive) throws(WeightError)
+
+  // MARK: Sampling
+
+  /// The noise levels that the checkpoint was trained on, or those that a job asks for instead.
+  func training(for job: PassSettings) -> TrainingSchedule
+
+  /// The sizes of the denoising network.
+  var denoiser: any DenoiserConfiguration { get }
+  /// Bytes of the text encoders' weights.
+  var textEncoderBytes: Int { get }
+
+  /// The text encoders and the denoising network, which are read when they are first needed.
+  ///
+  /// - Parameters:
+  ///   - compute: What the denoising network runs on.
+  ///   - smallBytes: Networks smaller than this stay in memory once they are read.
+  /// - Returns: The networks.
+  /// - Throws: `WeightError`.
+  func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks
+
+  // MARK: Adapters
+
+  /// The stores of the networks that LoRAs change: the denoising network's, then the text encoders'.
+  var adaptedStores: [WeightStore] { get }
+
+  /// Finds the layers that LoRAs change.
+  ///
+  /// - Parameter files: The LoRAs.
+  /// - Returns: A match for each file; networks are counted as in `adaptedStores`.
+  /// - Throws: `WeightError.adapter` for one that is not for this model.
+  func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch]
+
+  /// The embeddings in some folders that prompts may name; nil if the family has none.
+  func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary?
+}
+
+/// The latents of a family.
+struct LatentFormat: Hashable, Sendable {
+  /// Planes of the latent.
+  var channels: Int
+  /// Their scale, if the VAE's files do not state it.
+  var scale: LatentScale
+  /// Pixels of the image per latent pixel, along a side.
+  static let enlargement = 8
+}

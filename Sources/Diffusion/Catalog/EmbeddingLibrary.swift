@@ -1,0 +1,164 @@
+import Prompts
+import Settings
+import Tokenization
+import TensorFiles
+import Weights
+
+/// The textual inversions that prompts for one model may name.
+///
+/// A file is opened when its name occurs in a prompt, and read when an image needs it.
+final class EmbeddingLibrary {
+  private let names: EmbeddingNames
+  private let paths: [String]
+  private let stems: [String]
+  private let tokenizer: CLIPTokenizer
+  /// The widths of the model's text encoders.
+  private let widths: [Int]
+  private let digests: DigestCache
+  private var opened: [Int: Opened] = [:]
+  private var read: [Int: [[Float]]] = [:]
+  private var known: [Prompts: [EmbeddingIdentity]] = [:]
+  /// What users should know about names that are not embeddings for this model.
+  private var notes: [String] = []
+
+  /// What the embeddings of a job depend on.
+  private struct Prompts: Hashable {
+    let texts: [[UInt8]]
+    let calls: Int
+    let callsBefore: Int?
+    let timelines: PromptTimelines
+    let emphasis: EmphasisChoice
+  }
+
+  /// Jobs of a grid share prompts, but wildcards can make any number of them.
+  private static let knownLimit = 10_000
+
+  private struct Opened {
+    let file: EmbeddingFile
+    let identity: EmbeddingIdentity
+    let isUsable: Bool
+  }
+
+  /// The embeddings in some folders.
+  ///
+  /// - Parameters:
+  ///   - folders: Of two files with the same name, the first folder's counts.
+  ///   - tokenizer: Of the model.
+  ///   - widths: Of the model's text encoders.
+  ///   - digests: Remembers digests of files.
+  init(folders: [String], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
+    let files = AdapterFolder.files(in: folders, extensions: ["pt", "bin", "safetensors"])
+    stems = files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    paths = stems.map { files[$0] ?? "" }
+    self.tokenizer = tokenizer
+    names = EmbeddingNames(stems, tokenizer: tokenizer)
+    self.widths = widths
+    self.digests = digests
+  }
+
+  /// The embedding whose name starts at an index of a run's tokens; nil if there is none for this model.
+  ///
+  /// As in the webui, an embedding of other widths is for another kind of model, and its name is a word like any other.
+  ///
+  /// Throws `WeightError` if the file is damaged or not an embedding.
+  func match(_ tokens: [Int32], at index: Int) throws -> PromptEmbedding? {
+    for (number, tokenCount) in names.matches(tokens, at: index) {
+      let file = try open(number)
+      guard file.isUsable else { continue }
+      return PromptEmbedding(number: number, tokenCount: tokenCount, vectorCount: file.file.vectorCount)
+    }
+    return nil
+  }
+
+  /// The embeddings in the prompts of a pass, each once: first those of the prompt, then of the negative prompt.
+  ///
+  /// - Parameters:
+  ///   - job: The settings of the pass.
+  ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`; nil for the first.
+  /// - Returns: Their identities.
+  /// - Throws: `WeightError`.
+  func used(by job: PassSettings, callsBefore: Int? = nil) throws -> [EmbeddingIdentity] {
+    guard !names.isEmpty else { return [] }
+    let calls = job.sampler.plannedCalls(steps: job.steps)
+    let prompts = Prompts(
+      texts: [Array(job.prompt.utf8), Array(job.negativePrompt.utf8)], calls: calls, callsBefore: callsBefore,
+      timelines: job.timelines, emphasis: job.emphasis)
+    if let used = known[prompts] { return used }
+    let used = try find(job, calls: calls, callsBefore: callsBefore)
+    if known.count >= Self.knownLimit { known = [:] }
+    known[prompts] = used
+    return used
+  }
+
+  /// The notes that were not returned yet.
+  func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes
+  }
+
+  private func find(_ job: PassSettings, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
+    var used: [EmbeddingIdentity] = []
+    for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
+      var texts: Set<[UInt8]> = []
+      let schedule = PromptSchedule(
+        part, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
+      for entry in schedule.entries
+      where texts.insert(Array(entry.text.utf8)).inserted {
+        // A prompt that cannot be parsed fails its job, which reports it.
+        guard let runs = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }
+        for run in runs where !run.isBreak {
+          for identity in try self.used(in: run.text) where !used.contains(identity) { used.append(identity) }
+        }
+      }
+    }
+    return used
+  }
+
+  private func used(in text: String) throws -> [EmbeddingIdentity] {
+    let tokens = tokenizer.encode(text)
+    var used: [EmbeddingIdentity] = []
+    var index = 0
+    while index < tokens.count {
+      let found = try match(tokens, at: index)
+      if let found, let file = opened[found.number] { used.append(file.identity) }
+      index += found?.tokenCount ?? 1
+    }
+    return used
+  }
+
+  /// The vectors of an embedding for one of the text encoders; throws `WeightError`.
+  func vectors(_ number: Int, encoder: Int) throws -> [Float] {
+    if let vectors = read[number] { return vectors[encoder] }
+    let vectors = try open(number).file.vectors()
+    read[number] = vectors
+    return vectors[encoder]
+  }
+
+  private func open(_ number: Int) throws -> Opened {
+    if let file = opened[number] { return file }
+    let file = try EmbeddingFile(path: paths[number])
+    let isUsable = file.widths == widths
+    if !isUsable {
+      let (found, expected) = (Self.text(file.widths), Self.text(widths))
+      notes.append(
+        "\(paths[number]): the embedding has vectors of \(found) numbers, the model's text takes \(expected); its name stays "
+          + "a word in the prompts")
+    }
+    let identity = EmbeddingIdentity(
+      name: stems[number], path: paths[number], sha256: try digests.sha256(ofFileAt: paths[number]))
+    let entry = Opened(file: file, identity: identity, isUsable: isUsable)
+    opened[number] = entry
+    return entry
+  }
+
+  private static func text(_ widths: [Int]) -> String { widths.map(String.init).joined(separator: " and ") }
+}
+
+extension PromptAttention.Run {
+  /// The runs of a text with their weights; a single run if emphasis is off, because brackets are then text.
+  ///
+  /// Throws `PromptError` for a weight that cannot be parsed.
+  static func runs(_ text: String, _ emphasis: EmphasisChoice) throws(PromptError) -> [PromptAttention.Run] {
+    emphasis == .none ? [PromptAttention.Run(text: text, weight: 1)] : try PromptAttention(text).runs
+  }
+}

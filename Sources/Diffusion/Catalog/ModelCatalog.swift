@@ -1,0 +1,226 @@
+import Crypto
+import DemoModel
+import Foundation
+import Networks
+import Prompts
+import Sampling
+import Settings
+import Text
+import Tokenization
+import TensorFiles
+
+/// The models of jobs: where they are, what they are called, and everything known without reading their weights.
+final class ModelCatalog {
+  private let executable: String
+  private let digests: DigestCache
+  private let vocabularies: VocabularyLocator
+  private let adapters: AdapterCatalog
+  private var models: [ModelReference: Model] = [:]
+  /// What users should know about models, and was not returned yet.
+  private var notes: [String] = []
+  private var vaes: [ModelReference: VAE] = [:]
+  private var upscalers: [String: Upscaler] = [:]
+  private var checked: [Key: (model: Model, vae: VAE?)] = [:]
+
+  /// The checkpoint and VAE that a job names.
+  struct Key: Hashable {
+    let model: ModelReference
+    let vae: ModelReference?
+  }
+
+  /// A checkpoint.
+  struct Model {
+    let files: any DiffusionModel
+    let identity: ModelIdentity
+  }
+
+  /// A VAE in files of its own.
+  struct VAE {
+    let archive: VAEArchive
+    let identity: ModelIdentity
+  }
+
+  /// A network that enlarges images between their passes.
+  struct Upscaler {
+    let archive: UpscalerArchive
+    let identity: ModelIdentity
+  }
+
+  /// A catalogue for the user with these environment variables.
+  ///
+  /// - Parameters:
+  ///   - executable: The path of the running program, near which the demo model is.
+  ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
+  init(executable: String, environment: [String: String]) {
+    self.executable = executable
+    digests = DigestCache(environment: environment)
+    vocabularies = VocabularyLocator(environment: environment)
+    adapters = AdapterCatalog(digests: digests)
+  }
+
+  /// The checkpoint of a job, and the VAE that replaces its own. The first call opens, audits and hashes the files.
+  ///
+  /// Throws `EngineError`, `WeightError` or `TokenizationError` if the job cannot be done with them.
+  func models(for settings: PassSettings) throws -> (model: Model, vae: VAE?) {
+    let key = Key(model: settings.model, vae: settings.vae)
+    if let pair = checked[key] { return pair }
+    let model = try model(settings.model)
+    let vae = try settings.vae.map { try self.vae($0) }
+    try model.files.check(hasSeparateVAE: vae != nil)
+    if let vae { try model.files.requireMatch(vae.archive) }
+    let factor = try model.decoder(vae).configuration.enlargement
+    guard factor == LatentFormat.enlargement else {
+      throw EngineError.otherEnlargement(path: vae?.archive.path ?? model.files.path, factor)
+    }
+    checked[key] = (model, vae)
+    return (model, vae)
+  }
+
+  /// The network that enlarges a job's image between its passes; nil for filters, and without a second pass.
+  ///
+  /// - Parameter settings: The settings of the job.
+  /// - Returns: The network. The first call opens, audits and hashes its file.
+  /// - Throws: `EngineError.noHiresUpscaler` if there is no such file, `WeightError` if it cannot be used,
+  ///   `EngineError.noVAEEncoder` if the enlarged image cannot be encoded.
+  func upscaler(for settings: ImageSettings) throws -> Upscaler? {
+    guard let reference = settings.hires?.effectiveUpscaler, reference.enlargesImages else { return nil }
+    if let second = try passes(of: settings).second {
+      let (model, vae) = try models(for: second.begun)
+      try model.requireEncoder(vae)
+    }
+    guard reference.kind == .network else { return nil }
+    guard let path = reference.path else { throw EngineError.noHiresUpscaler(reference.name) }
+    if let upscaler = upscalers[path] { return upscaler }
+    let archive = try UpscalerArchive(path: path)
+    let identity = ModelIdentity(
+      name: Self.stem(path), path: path, sha256: try digests.sha256(ofFileAt: path), family: "upscaler")
+    let upscaler = Upscaler(archive: archive, identity: identity)
+    upscalers[path] = upscaler
+    return upscaler
+  }
+
+  /// The passes of a job, each with the checkpoints that take part in it.
+  ///
+  /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
+  func passes(of job: ImageSettings) throws -> ImagePasses {
+    let first = try pass(job.firstPass)
+    guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
+    if second.model != job.model {
+      second = try continued(
+        second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
+      )
+    }
+    return ImagePasses(first: first, second: try pass(second))
+  }
+
+  /// A pass with these settings. A refiner equal to the base checkpoint is ignored.
+  private func pass(_ settings: PassSettings) throws -> ImagePass {
+    var begun = settings
+    begun.refiner = nil
+    guard let refiner = settings.refiner,
+      try model(refiner).identity.sha256 != model(settings.model).identity.sha256
+    else { return ImagePass(begun: begun, finished: nil) }
+    return ImagePass(
+      begun: begun, finished: try continued(begun, from: settings.model, to: refiner, key: "refiner_checkpoint"))
+  }
+
+  /// The settings with which a second checkpoint continues the work of the first.
+  ///
+  /// If the second has no VAE, the first one's decodes. If it is of another family, it gets no LoRAs, because its layers are
+  /// others. Latents must mean the same to both, unless an image is handed over.
+  private func continued(
+    _ settings: PassSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
+    key: String
+  ) throws -> PassSettings {
+    let (one, two) = (try model(first), try model(other))
+    let hasSameLatents = one.files.latents == two.files.latents
+    guard hasSameLatents || isImage else {
+      throw EngineError.otherLatents(
+        key: key, path: two.files.path, two.files.familyTitle, model: one.files.familyTitle)
+    }
+    var settings = settings
+    settings.model = other
+    // The recipe's prediction type is that of the first checkpoint.
+    if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
+    if two.files.decoder == nil, settings.vae == nil, hasSameLatents { settings.vae = first }
+    if two.files.familyName != one.files.familyName { settings.prompt = ExtraNetworkTag.split(settings.prompt).text }
+    return settings
+  }
+
+  /// The LoRAs in the tags of a job's prompt, see `AdapterCatalog.loras(for:_:)`.
+  func loras(for settings: PassSettings) throws -> [AdapterCatalog.MatchedLoRA]? {
+    try adapters.loras(for: settings, models(for: settings).model.files)
+  }
+
+  /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
+  func library(for settings: PassSettings) throws -> EmbeddingLibrary? {
+    adapters.library(for: settings, try models(for: settings).model.files)
+  }
+
+  /// The digest of the vocabularies of checkpoints.
+  static func vocabularySHA256(_ models: [Model]) -> String {
+    var digests: [String] = []
+    for model in models where !digests.contains(model.files.vocabularySHA256) {
+      digests.append(model.files.vocabularySHA256)
+    }
+    return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(data: Array(digests.joined().utf8)))
+  }
+
+  /// What users should know about the files that were opened so far; each note is returned once.
+  func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes + adapters.takeNotes()
+  }
+
+  /// The number of channels in the latents of a job's checkpoint.
+  func channels(_ job: PassSettings) throws -> Int { try models(for: job).model.files.latents.channels }
+
+  /// The noise levels that the checkpoint of a job was trained on, or those that the job asks for instead.
+  func training(_ job: PassSettings) throws -> TrainingSchedule {
+    try models(for: job).model.files.training(for: job)
+  }
+
+  /// A checkpoint; throws as `models(for:)` does.
+  func model(_ reference: ModelReference) throws -> Model {
+    if let model = models[reference] { return model }
+    let path = try reference.path ?? demoFolder()
+    let files = try ModelFamilies.open(path: path, vocabularies: vocabularies)
+    if let remark = files.familyRemark { notes.append("\(path): \(remark)") }
+    let identity = ModelIdentity(
+      name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
+      sha256: try files.sha256(digests), family: files.familyName)
+    let model = Model(files: files, identity: identity)
+    models[reference] = model
+    return model
+  }
+
+  private func vae(_ reference: ModelReference) throws -> VAE {
+    if let vae = vaes[reference] { return vae }
+    let path = try reference.path ?? demoFolder()
+    let archive = try ModelArchive.openVAE(path: path)
+    try archive.audit().check()
+    let identity = ModelIdentity(
+      name: URL(fileURLWithPath: path).lastPathComponent, path: reference.path, sha256: try archive.sha256(digests),
+      family: archive.family)
+    let vae = VAE(archive: archive, identity: identity)
+    vaes[reference] = vae
+    return vae
+  }
+
+  private func demoFolder() throws -> String {
+    switch DemoModel.locate(executable: executable) {
+    case .found(let folder): return folder
+    case .missing(let folders): throw EngineError.demoModelMissing(folders)
+    }
+  }
+
+  /// A file's name without its extension; a folder's name as it is.
+  private static func stem(_ path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return url.deletingPathExtension().lastPathComponent
+    }
+    return url.lastPathComponent
+  }
+}

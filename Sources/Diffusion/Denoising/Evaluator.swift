@@ -1,0 +1,56 @@
+import Networks
+import Sampling
+
+/// Answers evaluations of a denoising network.
+///
+/// Evaluators are composed: one runs the network, another looks in a memory first, a third reuses deep features. Guidance, in
+/// `GuidedDenoiser`, does not know which of them answers.
+protocol Evaluator<Context> {
+  /// What a prompt is for the network.
+  associatedtype Context: NetworkContext
+
+  /// The network's output for each context of an evaluation, in their order.
+  ///
+  /// Throws `EngineError.notFinite` at once: what follows could only be noise, and some samplers would never end.
+  func outputs(_ evaluation: Evaluation<Context>) throws(EngineError) -> [Latent]
+
+  /// Whether no output from this call on depends on an earlier call, so that an image can be resumed here.
+  func isResumable(atCall call: Int) -> Bool
+}
+
+extension Evaluator {
+  /// True: most evaluators keep nothing that changes outputs.
+  func isResumable(atCall call: Int) -> Bool { true }
+}
+
+/// One latent at one noise level, to be evaluated with some contexts.
+struct Evaluation<Context> {
+  /// The network's input, of unit variance.
+  let input: Latent
+  /// The noise level, as the training schedule counts.
+  let timestep: Float
+  /// The call of the image, from 0.
+  let call: Int
+  /// `cfg_scale`, for networks that read it.
+  let guidance: Float
+  /// How the image changes the network.
+  let options: NetworkOptions
+  /// The prompts.
+  var contexts: [PromptContext<Context>]
+}
+
+/// A prompt's context, and which of the image's prompts it is.
+struct PromptContext<Context> {
+  /// Which of the image's prompts.
+  let role: PromptRole
+  /// What the prompt is for the network.
+  let context: Context
+}
+
+/// Which of an image's prompts a context belongs to.
+enum PromptRole: Hashable {
+  /// A part of the prompt, between `AND`s, by its index.
+  case part(Int)
+  /// The negative prompt.
+  case negative
+}

@@ -1,0 +1,30 @@
+/// What the network's deep layers computed at the last call that ran them, for the calls until the next such call.
+///
+/// Every `interval`th call of an image, counted from its start, runs all layers. An image that is resumed at one of these
+/// calls is the same as without stopping.
+final class FeatureCache<Features> {
+  private let interval: Int
+  private var features: [PromptRole: Features] = [:]
+
+  /// A cache for an image whose job asks for this interval; nil if all layers run in every call.
+  init?(interval: Int) {
+    guard interval > 1 else { return nil }
+    self.interval = interval
+  }
+
+  /// Whether nothing that was kept is used from this call on.
+  func isRenewed(atCall call: Int) -> Bool { call % interval == 0 }
+
+  /// The features of these prompts, in order; nil if all layers must run, because it is their turn or a prompt was not
+  /// evaluated since.
+  func features(of roles: [PromptRole], atCall call: Int) -> [Features]? {
+    if isRenewed(atCall: call) { features = [:] }
+    let kept = roles.compactMap { features[$0] }
+    return kept.count == roles.count ? kept : nil
+  }
+
+  /// Keeps the features of these prompts.
+  func keep(_ kept: [Features], of roles: [PromptRole]) {
+    for (role, feature) in zip(roles, kept) { features[role] = feature }
+  }
+}

@@ -1,0 +1,118 @@
+import Crypto
+import Networks
+import Sampling
+import Settings
+import TensorFiles
+import Tensors
+import Text
+import Tokenization
+import Weights
+
+/// A checkpoint of Stable Diffusion 1.x, 2.x or XL: a UNet, one or two CLIP text encoders, and a VAE.
+struct StableDiffusionModel: DiffusionModel {
+  let archive: ModelArchive
+  let vocabularySHA256: String
+  private let tokenizer: CLIPTokenizer
+
+  /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
+  static func recognises(path: String) -> Bool { true }
+
+  init(path: String, vocabularies: VocabularyLocator) throws {
+    archive = try ModelArchive.open(path: path)
+    let vocabulary = try vocabularies.find(for: path)
+    let known = archive.textEncoders.map(\.configuration.vocabularySize).min() ?? 0
+    guard vocabulary.count <= known else {
+      throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
+    }
+    // A prompt is cut into tokens once for all text encoders.
+    for folder in archive.tokenizerFolders {
+      let other = try vocabularies.read(in: folder)
+      guard other.map({ $0.canonicalBytes == vocabulary.canonicalBytes }) != false else {
+        throw EngineError.vocabulariesDiffer(path: path, folder: folder)
+      }
+    }
+    tokenizer = CLIPTokenizer(vocabulary)
+    vocabularySHA256 = Hexadecimal.text(SHA256.hash(data: vocabulary.canonicalBytes))
+  }
+
+  // MARK: Files
+
+  var path: String { archive.path }
+  var familyName: String { archive.family.name }
+  var familyTitle: String { archive.family.title }
+  var familyRemark: String? { archive.familyRemark }
+
+  func sha256(_ digests: DigestCache) throws(TensorFileError) -> String { try archive.sha256(digests) }
+
+  func check(hasSeparateVAE: Bool) throws(WeightError) {
+    try archive.audit(vae: hasSeparateVAE ? .separate : .own).check()
+  }
+
+  func requireUnchanged() throws(TensorFileError) { try archive.requireUnchanged() }
+
+  // MARK: Latents
+
+  var latents: LatentFormat {
+    LatentFormat(
+      channels: archive.unet.configuration.inChannels, scale: LatentScale(factor: archive.family.latentScale))
+  }
+
+  var decoder: DecoderFiles? { archive.decoderFiles }
+  var encoder: EncoderFiles? { archive.encoderFiles }
+
+  func requireMatch(_ vae: VAEArchive) throws(WeightError) { try archive.requireMatch(vae) }
+
+  // MARK: Sampling
+
+  func training(for job: PassSettings) -> TrainingSchedule {
+    TrainingSchedule(
+      job, noise: archive.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard, alignedSteps: archive.family.alignedSteps)
+  }
+
+  var denoiser: any DenoiserConfiguration { archive.unet.configuration }
+
+  /// They run in fp32: they are a hundredth of the work.
+  var textEncoderBytes: Int {
+    archive.textEncoders.reduce(0) { $0 + $1.configuration.parameterCount * ElementType.fp32.size }
+  }
+
+  func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks {
+    let configuration = archive.unet.configuration
+    let unet = PagedNetwork(
+      bytes: configuration.parameterCount * compute.elementType.size, smallBytes: smallBytes,
+      profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
+    ) { [archive] in try UNet(archive.unet.weights, configuration: configuration, compute: compute) }
+    let isProbed = archive.predictionType == nil && archive.family.isPredictionProbed
+    let prediction =
+      try archive.predictionType ?? (isProbed && unet.get().predictsVelocity(compute) ? .vPrediction : .epsilon)
+    return PagedSamplingNetworks(
+      prompts(compute.with(.fp32), smallBytes: smallBytes), unet, readsGuidance: configuration.readsGuidance,
+      trainedPrediction: prediction == .vPrediction ? .vPrediction : .epsilon, compute: compute)
+  }
+
+  private func prompts(_ compute: Compute, smallBytes: Int) -> CLIPPrompts {
+    let encoders = zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
+      let encoder = PagedNetwork(
+        bytes: network.configuration.parameterCount * compute.elementType.size, smallBytes: smallBytes,
+        profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
+      ) { try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute) }
+      return TextEncoder(
+        role: role, model: encoder, configuration: network.configuration, endID: tokenizer.vocabulary.endID,
+        compute: compute)
+    }
+    return CLIPPrompts(
+      family: archive.family, tokenizer: tokenizer, encoders: encoders, numberWidth: archive.vectorNumberWidth,
+      compute: compute)
+  }
+
+  // MARK: Adapters
+
+  var adaptedStores: [WeightStore] { archive.adaptedStores }
+
+  func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] { try archive.match(files) }
+
+  func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? {
+    EmbeddingLibrary(
+      folders: folders, tokenizer: tokenizer, widths: archive.textEncoders.map(\.configuration.width), digests: digests)
+  }
+}

@@ -1,0 +1,126 @@
+import Networks
+import Settings
+import Tensors
+import Tokenization
+import Weights
+
+/// One of a model's text encoders: chunks of tokens in, emphasised encodings out.
+struct TextEncoder {
+  /// How the family uses it.
+  let role: ModelFamily.TextEncoder
+  let model: PagedNetwork<CLIPTextModel>
+  let configuration: CLIPConfiguration
+  /// The vocabulary's end token.
+  let endID: Int32
+  let compute: Compute
+
+  /// Encodes the texts of one schedule.
+  ///
+  /// - Parameters:
+  ///   - texts: The chunks of each text, and how many entries of the schedule have it; emphasis takes the mean over all.
+  ///   - empty: The chunk that pads short texts.
+  ///   - clipSkip: 1 for the last layer.
+  ///   - emphasis: How weights change the encoding.
+  ///   - vectors: Returns an embedding's vectors for this encoder.
+  /// - Returns: An encoding for each text, all of the same length.
+  /// - Throws: What `vectors` throws, and what reading the encoder throws.
+  func encode(
+    _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], empty: PromptChunks.Chunk, clipSkip: Int,
+    emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
+  ) throws -> [TextEncoding] {
+    let model = try model.get()
+    let length = texts.reduce(1) { max($0, $1.chunks.count) }
+    var encoded: [[EncodedChunk]] = texts.map { _ in [] }
+    for index in 0..<length {
+      var column: [PromptChunks.Chunk: EncodedChunk] = [:]
+      var order: [PromptChunks.Chunk] = []
+      for text in texts {
+        let chunk = index < text.chunks.count ? text.chunks[index] : empty
+        if column[chunk] == nil {
+          let encoding = try forward(model, chunk, clipSkip: clipSkip, vectors)
+          column[chunk] = EncodedChunk(z: encoding.tokens, pooled: encoding.pooled, weights: chunk.weights)
+          order.append(chunk)
+        }
+        column[chunk]?.count += text.count
+      }
+      emphasis.apply(to: order.compactMap { column[$0] })
+      for (position, text) in texts.enumerated() {
+        if let chunk = column[index < text.chunks.count ? text.chunks[index] : empty] {
+          encoded[position].append(chunk)
+        }
+      }
+    }
+    return encoded.map { TextEncoding(tokens: joined($0.map(\.z)), pooled: $0[0].pooled) }
+  }
+
+  private func forward(
+    _ model: CLIPTextModel, _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
+  ) rethrows -> CLIPTextModel.Encoding {
+    let ids = padded(chunk.ids)
+    let replacements = try chunk.embeddings.map { (position: $0.position, vectors: try vectors($0.number)) }
+    return switch role.output {
+    case .clipSkip: model.forward(ids, replacements: replacements, clipSkip: clipSkip)
+    case .penultimateNormed:
+      model.forward(ids, replacements: replacements, clipSkip: model.lacksLastLayer ? 1 : 2)
+    case .penultimate: model.forward(ids, replacements: replacements, clipSkip: 2, isNormed: false)
+    }
+  }
+
+  /// A chunk with the encoder's own padding after its first end token.
+  private func padded(_ ids: [Int32]) -> [Int32] {
+    guard role.padding == .zero, let end = ids.firstIndex(of: endID) else { return ids }
+    return ids[...end] + Array(repeating: 0, count: ids.count - end - 1)
+  }
+
+  private func joined(_ parts: [Tensor]) -> Tensor {
+    let length = parts.reduce(0) { $0 + $1.width }
+    let context = compute.tensor(batch: 1, height: 1, width: length, channels: parts[0].channels)
+    var position = 0
+    for z in parts {
+      context.pixel(0, 0, position).update(from: z.base, count: z.count)
+      position += z.width
+    }
+    return context
+  }
+}
+
+/// The encoding of one chunk, and how often the chunk occurs in a schedule.
+private struct EncodedChunk {
+  let z: Tensor
+  let pooled: Tensor?
+  let weights: [Float]
+  var count = 0
+}
+
+extension EmphasisChoice {
+  /// Multiplies every token by its weight; `original` then restores the mean over all chunks.
+  fileprivate func apply(to chunks: [EncodedChunk]) {
+    guard self == .original || self == .noNorm, chunks.contains(where: { $0.weights.contains { $0 != 1 } }) else {
+      return
+    }
+    let before = Self.mean(chunks)
+    for chunk in chunks {
+      for (token, weight) in chunk.weights.enumerated() {
+        let row = chunk.z.pixel(0, 0, token)
+        for c in 0..<chunk.z.channels { row[c] *= weight }
+      }
+    }
+    guard self == .original else { return }
+    let factor = Float(before / Self.mean(chunks))
+    for chunk in chunks {
+      for index in 0..<chunk.z.count { chunk.z.base[index] *= factor }
+    }
+  }
+
+  private static func mean(_ chunks: [EncodedChunk]) -> Double {
+    var sum = 0.0
+    var count = 0.0
+    for chunk in chunks {
+      var part = 0.0
+      for index in 0..<chunk.z.count { part += Double(chunk.z.base[index]) }
+      sum += Double(chunk.count) * part
+      count += Double(chunk.count) * Double(chunk.z.count)
+    }
+    return sum / count
+  }
+}

@@ -1,0 +1,84 @@
+import Networks
+import Settings
+import Tensors
+
+/// The checkpoints in memory: those of one pass, which are one, or two if a refiner takes over.
+final class LoadedModels {
+  private let catalog: ModelCatalog
+  private let compute: Compute
+  private let smallBytes: Int
+  private var loaded: [LoadedModel] = []
+
+  /// No checkpoint yet; networks smaller than `smallBytes` stay in memory once they are read.
+  init(_ catalog: ModelCatalog, compute: Compute, smallBytes: Int) {
+    self.catalog = catalog
+    self.compute = compute
+    self.smallBytes = smallBytes
+  }
+
+  /// A checkpoint of a pass. Checkpoints that the pass does not need are released before anything is read.
+  ///
+  /// - Parameters:
+  ///   - settings: The settings with the checkpoint.
+  ///   - plan: What weights are packed for.
+  ///   - pass: The pass.
+  ///   - progress: Called if the checkpoint is not in memory.
+  /// - Returns: Networks that are read when they are first needed.
+  /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
+  func get(
+    _ settings: PassSettings, _ plan: MemoryPlan, for pass: ImagePass,
+    progress: (GenerationProgress) throws -> Void
+  ) throws -> LoadedModel {
+    let (model, vae) = try catalog.models(for: settings)
+    let key = ModelCatalog.Key(model: settings.model, vae: settings.vae)
+    let (precision, packing) = (compute.precision(settings.precision), plan.packing)
+    let needed = pass.all.map(\.model)
+    func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
+    if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
+    let compute = compute.with(precision: precision).with(packing)
+    let new: LoadedModel
+    if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
+      try progress(.loading(vae?.identity.name ?? model.identity.name))
+      new = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
+    } else {
+      try progress(.loading(model.identity.name))
+      // The old weights are released first, so that both need not fit into memory.
+      loaded.removeAll { !needed.contains($0.key.model) || $0.key.model == key.model || !isOfKind($0) }
+      new = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallBytes)
+    }
+    loaded.removeAll { $0.key.model == key.model }
+    loaded.append(new)
+    return new
+  }
+
+  /// Gives the networks the LoRAs of a job, instead of those of an earlier job.
+  func adapt(
+    _ model: LoadedModel, to loras: [AdapterCatalog.MatchedLoRA], progress: (GenerationProgress) throws -> Void
+  ) throws {
+    guard !model.adapters.has(loras) else { return }
+    try progress(.loading(loras.isEmpty ? model.name : loras.map(\.identity.name).joined(separator: ", ")))
+    do {
+      try model.adapters.set(loras)
+      model.networks.forgetPrompts()
+    } catch {
+      // Some layers may have the new weights and some the old.
+      loaded.removeAll { $0.key == model.key }
+      throw error
+    }
+  }
+
+  /// Releases the denoising networks' memory, until they are needed again.
+  func releaseDenoisers() { for model in loaded { model.networks.releaseDenoiser() } }
+}
+
+extension Compute {
+  /// The precision that a choice means with these kernels.
+  func precision(_ choice: PrecisionChoice) -> Precision {
+    switch choice {
+    case .auto: Precision(kernels.fastestElementType)
+    case .fp32: .fp32
+    case .bf16: .bf16
+    case .int8: .int8
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import Networks
+import Settings
+import Tensors
+
+/// How the networks share the memory while an image is made, and what is given up to stay below a limit.
+///
+/// It depends on the sizes of model and image, the precision and the limit, and never on the machine: how weights are packed
+/// decides the last digits of an image.
+public struct MemoryPlan: Hashable, Sendable {
+  /// What weights are packed for; the only choice that changes pixels.
+  public let packing: WeightPacking
+  /// Whether the denoising network's weights stay while the VAE decodes. Otherwise they are read again for the next image.
+  public let keepsDenoiser: Bool
+  /// Whether the VAE's weights stay while the image is sampled.
+  public let keepsVAE: Bool
+  /// The limit in bytes; nil without one.
+  public let limit: Int64?
+  /// An estimate of the most memory that the process will hold, in bytes.
+  public let peak: Int64
+
+  /// What a plan depends on.
+  struct Key: Hashable {
+    let models: [ModelReference?]
+    let sides: [Int]
+    let precision: Precision
+    let packing: WeightPackingChoice
+    let limit: Int64
+    /// What enlarges the image between its passes; nil if latents are enlarged.
+    let upscaler: UpscalerReference?
+    /// The size that it is enlarged to; empty if latents are enlarged.
+    let enlarged: [Int]
+
+    init(_ settings: ImageSettings, _ precision: Precision) {
+      let passes = [settings.firstPass, settings.secondPass]
+      models = [settings.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
+      sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
+      self.precision = precision
+      (packing, limit) = (settings.weightPacking, settings.memoryLimit)
+      let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
+      upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
+      enlarged = size.map { [$0.width, $0.height] } ?? []
+    }
+  }
+
+  /// What is in memory together while one pass samples.
+  struct Pass {
+    /// The checkpoints. All their denoising networks are in memory from the start, because all prompts are prepared before
+    /// the first step.
+    let models: [any DiffusionModel]
+    /// In pixels.
+    let width: Int
+    let height: Int
+  }
+
+  /// What is in memory between the passes, one after the other, if the decoded image is enlarged there.
+  struct Handover {
+    /// What encodes the enlarged image; nil if there is none, in which case the job fails elsewhere.
+    let encoder: (any LatentEncoderConfiguration)?
+    /// The network that enlarges; nil for filters.
+    let upscaler: UpscalerArchive?
+    /// Of the enlarged image, in pixels.
+    let width: Int
+    /// Of the enlarged image, in pixels.
+    let height: Int
+  }
+
+  /// The program itself, its vocabulary, and the part of a file that is being read.
+  private static let programBytes = 160 << 20
+  /// If decoding or encoding takes more than this, the denoising network is released for it even without a limit: such an
+  /// image takes minutes, and reading the network again a second or two.
+  private static let largeDecoding = 1 << 30
+
+  /// The fastest plan that stays below the limit. Reading the denoising network again costs an image a second or two, small
+  /// weights cost a third of its time, so the former is tried first.
+  ///
+  /// - Parameters:
+  ///   - passes: At least one. The last one's size is the image's, and its denoising networks may stay while it is decoded.
+  ///   - vae: What decodes.
+  ///   - handover: What happens between the passes; nil if latents are enlarged.
+  ///   - key: What is asked for.
+  /// - Throws: `EngineError.memoryLimit` if there is none.
+  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, _ key: Key) throws {
+    let elementType = key.precision.elementType
+    func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
+      pass.models.reduce(0) { $0 + $1.denoiser.weightBytes(key.precision, packing) }
+    }
+    func most(_ bytes: [Int]) -> Int { bytes.max() ?? 0 }
+    let texts = most(passes.flatMap(\.models).map(\.textEncoderBytes))
+    let contexts = most(passes.flatMap(\.models).map { 2 * $0.denoiser.contextBytes(elementType: elementType) })
+    func sampling(_ pass: Pass) -> Int {
+      most(
+        pass.models.map {
+          $0.denoiser.activationBytes(
+            height: pass.height / LatentFormat.enlargement, width: pass.width / LatentFormat.enlargement, images: 2,
+            elementType: elementType)
+        })
+    }
+    let last = passes[passes.count - 1]
+    func decoding(_ pass: Pass) -> Int {
+      vae.activationBytes(height: pass.height, width: pass.width, elementType: elementType)
+    }
+    let encoding =
+      handover.flatMap { handover in
+        handover.encoder?.activationBytes(height: handover.height, width: handover.width, elementType: elementType)
+      } ?? 0
+    func peak(_ packing: WeightPacking, keepsDenoiser: Bool, keepsVAE: Bool) -> Int {
+      let decoder = vae.weightBytes(Precision(elementType), packing)
+      let kept = keepsVAE ? decoder : 0
+      func besides(_ pass: Pass, _ bytes: Int) -> Int { (keepsDenoiser ? weights(pass, packing) : 0) + bytes }
+      var between = 0
+      if let handover {
+        let encoder = handover.encoder?.weightBytes(Precision(elementType), packing) ?? 0
+        let upscaler = handover.upscaler.map {
+          $0.weightBytes(packing) + $0.activationBytes(side: ImageUpscaler.tileSize)
+        }
+        between = most(
+          [decoder + decoding(passes[0]), kept + (upscaler ?? 0)].map { besides(passes[0], $0) }
+            + [besides(last, kept + encoder + encoding)])
+      }
+      return Self.programBytes + contexts
+        + max(
+          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + kept,
+          besides(last, decoder + decoding(last)), between)
+    }
+    let packings: [WeightPacking] =
+      switch key.packing {
+      case .auto: key.limit > 0 ? [.fast, .small] : [.fast]
+      case .fast: [.fast]
+      case .small: [.small]
+      }
+    guard key.limit > 0 else {
+      let keepsDenoiser = max(decoding(last), encoding) <= Self.largeDecoding
+      self.init(
+        packing: packings[0], keepsDenoiser: keepsDenoiser, keepsVAE: true, limit: nil,
+        peak: peak(packings[0], keepsDenoiser: keepsDenoiser, keepsVAE: true))
+      return
+    }
+    var least = Int.max
+    for packing in packings {
+      for (keepsDenoiser, keepsVAE) in [(true, true), (true, false), (false, false)] {
+        let bytes = peak(packing, keepsDenoiser: keepsDenoiser, keepsVAE: keepsVAE)
+        least = min(least, bytes)
+        if bytes <= key.limit {
+          self.init(packing: packing, keepsDenoiser: keepsDenoiser, keepsVAE: keepsVAE, limit: key.limit, peak: bytes)
+          return
+        }
+      }
+    }
+    throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: last.width, height: last.height)
+  }
+
+  private init(packing: WeightPacking, keepsDenoiser: Bool, keepsVAE: Bool, limit: Int64?, peak: Int) {
+    self.packing = packing
+    self.keepsDenoiser = keepsDenoiser
+    self.keepsVAE = keepsVAE
+    self.limit = limit
+    self.peak = Int64(peak)
+  }
+
+  /// What is given up for the limit, as one line for the user; nil without a limit.
+  public var summary: String? {
+    guard let limit else { return nil }
+    var parts: [String] = []
+    if packing == .small {
+      parts.append("weights are packed small, so convolutions are slower and the last digits others")
+    }
+    if !keepsVAE { parts.append("the VAE is read again for each image") }
+    if !keepsDenoiser { parts.append("the UNet is read again for each image") }
+    if parts.isEmpty { parts.append("nothing is given up") }
+    return "memory_limit \(limit >> 20) MiB: \(parts.joined(separator: "; ")); about \(peak >> 20) MiB are taken"
+  }
+}
+
+extension WeightPacking {
+  /// Its name in a job's identity; nil for the default.
+  var identity: String? { self == .fast ? nil : rawValue }
+}

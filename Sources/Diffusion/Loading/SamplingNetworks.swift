@@ -1,0 +1,100 @@
+import Networks
+import Sampling
+import Settings
+import Tensors
+
+/// A checkpoint's text encoders and denoising network, which are read when they are first needed.
+protocol SamplingNetworks: AnyObject {
+  /// Lets prompts name the embeddings of a library; nil for none.
+  func use(_ library: EmbeddingLibrary?)
+
+  /// Forgets everything computed from the weights, because they have changed.
+  func forgetPrompts()
+
+  /// The denoiser of an image.
+  ///
+  /// - Parameters:
+  ///   - job: The settings of the pass.
+  ///   - training: The noise levels that the checkpoint was trained on.
+  ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
+  ///   - memory: Outputs of earlier images; nil to compute everything, with the same result.
+  /// - Returns: A denoiser, with its prompts encoded.
+  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
+  func denoiser(
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+  ) throws -> any Denoiser
+
+  /// Releases the memory of the denoising network.
+  func releaseDenoiser()
+}
+
+/// The networks of any family, by its prompt encoding.
+final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
+  let prompts: PromptEncoder<Encoding>
+  let network: PagedNetwork<Encoding.Network>
+  private let trainedPrediction: Prediction
+  private let compute: Compute
+
+  /// The networks of a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - encoding: The text encoders.
+  ///   - network: The denoising network.
+  ///   - readsGuidance: Whether the network reads the guidance scale.
+  ///   - trainedPrediction: What the network's output means, if the job does not say otherwise.
+  ///   - compute: What the arithmetic runs on.
+  init(
+    _ encoding: Encoding, _ network: PagedNetwork<Encoding.Network>, readsGuidance: Bool,
+    trainedPrediction: Prediction, compute: Compute
+  ) {
+    prompts = PromptEncoder(encoding, for: network, readsGuidance: readsGuidance)
+    self.network = network
+    self.trainedPrediction = trainedPrediction
+    self.compute = compute
+  }
+
+  func use(_ library: EmbeddingLibrary?) { prompts.use(library) }
+
+  func forgetPrompts() { prompts.forget() }
+
+  func denoiser(
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+  ) throws -> any Denoiser {
+    let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
+    return GuidedDenoiser(
+      evaluator: evaluator(try network.get(), featureInterval: job.featureCache, memory), training: training,
+      prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(job.cfgScale),
+      options: NetworkOptions(job), skips: GuidanceSkips(job))
+  }
+
+  func releaseDenoiser() { network.release() }
+
+  /// Evaluates the network in the way that a job asks for.
+  private func evaluator(
+    _ network: Encoding.Network, featureInterval: Int, _ memory: EvaluationMemory?
+  ) -> any Evaluator<Encoding.Network.Context> {
+    if let cache = FeatureCache<Encoding.Network.Features>(interval: featureInterval) {
+      return FeatureReusingEvaluator(network: network, cache: cache, compute: compute)
+    }
+    guard let memory, !network.readsGuidance else {
+      return NetworkEvaluator(network: network, sharesLatent: false, compute: compute)
+    }
+    return RememberingEvaluator(
+      base: NetworkEvaluator(network: network, sharesLatent: true, compute: compute), memory: memory)
+  }
+
+  private func prediction(_ choice: PredictionChoice) -> Prediction {
+    switch choice {
+    case .epsilon: .epsilon
+    case .vPrediction: .vPrediction
+    case .auto: trainedPrediction
+    }
+  }
+}
+
+extension NetworkOptions {
+  /// What a job's settings ask for.
+  init(_ job: PassSettings) {
+    self.init(padding: job.tiling ? .circular : .zeros, tokenMergingRatio: job.tokenMergingRatio)
+  }
+}

@@ -1,0 +1,27 @@
+import Imaging
+import Networks
+import Sampling
+import Tensors
+
+/// Turns the finished latent into an 8-bit image.
+struct ImageDecoder {
+  let decoder: any LatentDecoder
+  /// The scale of the decoder's latents.
+  let scale: LatentScale
+  /// What convolutions see beyond the edges.
+  var padding = ConvolutionPadding.zeros
+  let compute: Compute
+
+  /// Decodes and truncates to 8 bits, as the webui does.
+  ///
+  /// Throws `EngineError.notFinite` for an image with NaN in it.
+  func decode(_ latent: Latent) throws(EngineError) -> RGBImage {
+    var scaled = latent
+    scaled.divide(by: scale.factor)
+    let image = decoder.forward(compute.tensor(scaled, copies: 1), padding: padding)
+    let values = UnsafeBufferPointer(start: image.base, count: image.count)
+    guard values.allSatisfy(\.isFinite) else { throw .notFinite(stage: "decoded image") }
+    let pixels = values.map { UInt8(255 * min(max(($0 + 1) / 2, 0), 1)) }
+    return RGBImage(width: image.width, height: image.height, pixels: pixels)
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Sampling
+import Settings
+
+/// An image between two steps: the loop of its current pass, and which checkpoint runs.
+struct ImageState {
+  var loop: SamplingLoop
+  /// Whether the refiner has taken over in this pass.
+  var isRefining = false
+}
+
+extension SamplingLoop {
+  /// Whether this is a second pass.
+  var isSecondPass: Bool { settings.denoisingStrength != nil }
+}
+
+/// A saved image is a binary property list, in which latents are raw numbers.
+extension ImageState: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case isRefining
+  }
+
+  init(from decoder: any Decoder) throws {
+    loop = try SamplingLoop(from: decoder)
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    isRefining = try container.decodeIfPresent(Bool.self, forKey: .isRefining) ?? false
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    try loop.encode(to: encoder)
+    guard isRefining else { return }
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(true, forKey: .isRefining)
+  }
+}
+
+extension ImageState {
+  /// The current state, which can be encoded later.
+  var generationState: GenerationState {
+    GenerationState(step: loop.earlierSteps + loop.stepIndex) {
+      let encoder = PropertyListEncoder()
+      encoder.outputFormat = .binary
+      return [UInt8](try encoder.encode(self))
+    }
+  }
+
+  /// Continues from bytes of `generationState`.
+  ///
+  /// - Parameters:
+  ///   - bytes: A saved image, in any pass.
+  ///   - passes: The settings of each pass of the image.
+  /// - Throws: `UnusableState` if the bytes are not a saved image, or that of another image.
+  init(bytes: [UInt8], continuing passes: [SamplingSettings]) throws {
+    do {
+      self = try PropertyListDecoder().decode(ImageState.self, from: Data(bytes))
+    } catch {
+      throw UnusableState("it cannot be read by this version")
+    }
+    // Other settings may differ if the sampler does not read them: the image is then the same.
+    let found = loop.settings
+    let isOfPass = passes.contains { settings in
+      found.sampler == settings.sampler && found.steps == settings.steps && found.seed == settings.seed
+        && found.rng == settings.rng && found.shape == settings.shape
+        && found.denoisingStrength == settings.denoisingStrength
+    }
+    guard isOfPass else { throw UnusableState("it is of an image with other settings") }
+  }
+}

@@ -1,0 +1,83 @@
+import Sampling
+import Settings
+
+/// The second pass of an image (hires fix): how the first one's latent is enlarged, and how it is sampled.
+///
+/// Source: `StableDiffusionProcessingTxt2Img.sample_hr_pass` of stable-diffusion-webui 1.10.1.
+struct SecondPass {
+  /// The calls of the network in the first pass, as prompt schedules count them.
+  let callsBefore: Int
+  /// Number of steps; 0 if no noise is added.
+  let stepCount: Int
+  /// How it is sampled.
+  let settings: SamplingSettings
+  private let hires: HiresSettings
+  private let size: HiresSize
+  private let upscaler: UpscalerReference
+  private let training: TrainingSchedule
+
+  /// The second pass of a job; nil if it has none.
+  ///
+  /// - Parameters:
+  ///   - job: The settings of the job.
+  ///   - pass: The settings of the pass.
+  ///   - channels: Of the latent.
+  ///   - training: The noise levels that its checkpoint was trained on.
+  /// - Throws: What `check` throws.
+  init?(_ job: ImageSettings, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
+    try Self.check(job)
+    guard let hires = job.hires, let size = job.hiresSize else { return nil }
+    self.hires = hires
+    self.size = size
+    upscaler = hires.effectiveUpscaler
+    self.training = training
+    callsBefore = job.sampler.plannedCalls(steps: job.steps)
+    var settings = SamplingSettings(pass.begun, channels: channels)
+    settings.shape = LatentShape(channels: channels, height: size.rows.count, width: size.columns.count)
+    settings.denoisingStrength = hires.denoisingStrength
+    self.settings = settings
+    stepCount = hires.denoisingStrength > 0 ? SamplingLoop.stepCount(settings, training: training) : 0
+  }
+
+  /// Throws `EngineError.hiresSize` if the image of the second pass would be too small or too large.
+  static func check(_ job: ImageSettings) throws {
+    guard let size = job.hiresSize, !size.isPossible else { return }
+    throw EngineError.hiresSize(width: size.width, height: size.height, limit: SizeLimit.sides.upperBound)
+  }
+
+  /// The width that the image is enlarged to before it is cropped, in pixels.
+  var enlargedWidth: Int { size.width }
+  /// The height that the image is enlarged to before it is cropped, in pixels.
+  var enlargedHeight: Int { size.height }
+
+  /// The filter that enlarges the decoded image; nil for networks and for filters of latents.
+  var pixelFilter: PixelFilter? { if case .image(let filter) = upscaler.kind { filter } else { nil } }
+
+  /// The first pass's latent at the size of the second.
+  ///
+  /// - Parameters:
+  ///   - latent: The first pass's.
+  ///   - throughImage: Makes the latent of the enlarged image, if images are enlarged instead of latents.
+  /// - Returns: A latent of the settings' shape.
+  /// - Throws: What `throughImage` throws.
+  func enlarged(_ latent: Latent, throughImage: (Latent) throws -> Latent) rethrows -> Latent {
+    let large =
+      if let filter = upscaler.latentFilter {
+        latent.resized(
+          height: size.height / LatentFormat.enlargement, width: size.width / LatentFormat.enlargement, filter: filter)
+      } else {
+        try throughImage(latent)
+      }
+    return large.cropped(rows: size.rows, columns: size.columns)
+  }
+
+  /// The second pass before its first step. There must be a denoising strength.
+  ///
+  /// - Parameters:
+  ///   - latent: The first pass's, at the size of the second.
+  ///   - steps: Number of steps of the first.
+  /// - Returns: A loop.
+  func start(over latent: Latent, after steps: Int) -> SamplingLoop {
+    SamplingLoop(over: latent, settings: settings, training: training, earlierSteps: steps)
+  }
+}

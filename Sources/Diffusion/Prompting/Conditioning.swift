@@ -1,0 +1,99 @@
+import Networks
+import Prompts
+import Sampling
+import Settings
+
+/// What guidance steers towards and away from, call by call.
+struct Conditioning<Context> {
+  /// One part of the prompt, between `AND`s.
+  struct Part {
+    let timeline: ContextTimeline<Context>
+    let weight: Float
+    /// The part's weight times `cfg_scale`.
+    let scale: Float
+  }
+
+  let parts: [Part]
+  /// What guidance steers away from; nil if it would have no weight.
+  let negative: ContextTimeline<Context>?
+
+  /// The parts' contexts, then the negative prompt's, unless it is skipped in this call.
+  func contexts(atCall call: Int, isSkipped: Bool) -> [PromptContext<Context>] {
+    var contexts = parts.enumerated().map { index, part in
+      PromptContext(role: .part(index), context: part.timeline.context(atCall: call))
+    }
+    if !isSkipped, let negative {
+      contexts.append(PromptContext(role: .negative, context: negative.context(atCall: call)))
+    }
+    return contexts
+  }
+
+  /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j if there is no negative prompt because the scales add up to 1. If the
+  /// negative prompt is skipped, the first part takes its place, and parts have their weights alone (as in the webui).
+  ///
+  /// Source: Liu et al. 2022, "Compositional Visual Generation with Composable Diffusion Models", arXiv:2206.01714.
+  ///
+  /// - Parameters:
+  ///   - outputs: One for each context, in the order of `contexts(atCall:isSkipped:)`.
+  ///   - isSkipped: Whether the negative prompt was skipped.
+  /// - Returns: The guided output.
+  func combine(_ outputs: [Latent], isSkipped: Bool) -> Latent {
+    if isSkipped {
+      var combined = outputs[0]
+      for (output, part) in zip(outputs, parts).dropFirst() {
+        combined.add(part.weight, output.difference(from: outputs[0]))
+      }
+      return combined
+    }
+    guard negative != nil, let unconditional = outputs.last else {
+      guard parts.count > 1 else { return outputs[0] }
+      var sum = outputs[0]
+      sum.scale(by: parts[0].scale)
+      for (output, part) in zip(outputs, parts).dropFirst() { sum.add(part.scale, output) }
+      return sum
+    }
+    var combined = unconditional
+    for (output, part) in zip(outputs, parts) { combined.add(part.scale, output.difference(from: unconditional)) }
+    return combined
+  }
+}
+
+extension PromptEncoder {
+  /// The contexts of a job's prompts.
+  ///
+  /// If the network reads the guidance scale, no guidance is applied to its output.
+  ///
+  /// - Parameters:
+  ///   - job: The settings.
+  ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`.
+  /// - Returns: The contexts.
+  /// - Throws: What `timelines` throws.
+  func conditioning(_ job: PassSettings, callsBefore: Int? = nil) throws -> Conditioning<Context> {
+    let settings = TextSettings(job)
+    let cfgScale = readsGuidance ? 1 : job.cfgScale
+    let calls = job.sampler.plannedCalls(steps: job.steps)
+    func schedule(_ text: String) -> PromptSchedule {
+      PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
+    }
+    let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
+    let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
+    let schedules = parts.map { schedule($0.text) }
+    // All parts of a prompt get the length of the longest.
+    let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
+    var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
+    // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
+    let readsNegative = scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
+    if readsNegative {
+      let schedule = schedule(job.negativePrompt)
+      requests.append(
+        Request(
+          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis),
+          settings: settings.negative))
+    }
+    let timelines = try timelines(requests)
+    return Conditioning(
+      parts: parts.indices.map {
+        Conditioning.Part(timeline: timelines[$0], weight: Float(parts[$0].weight), scale: Float(scales[$0]))
+      }, negative: readsNegative ? timelines[timelines.count - 1] : nil)
+  }
+}

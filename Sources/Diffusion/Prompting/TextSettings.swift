@@ -1,0 +1,30 @@
+import Settings
+
+/// What a prompt's context depends on besides its text.
+struct TextSettings: Hashable {
+  /// 1 for the text encoder's last layer.
+  var clipSkip: Int
+  /// How weights change the encoding.
+  var emphasis: EmphasisChoice
+  /// Of the image, in pixels.
+  var width: Int
+  /// Of the image, in pixels.
+  var height: Int
+  /// Whether this is the negative prompt.
+  var isNegative = false
+
+  /// The settings of a job's prompt.
+  init(_ job: PassSettings) {
+    clipSkip = job.clipSkip
+    emphasis = job.emphasis
+    width = job.width
+    height = job.height
+  }
+
+  /// The same for a negative prompt.
+  var negative: TextSettings {
+    var settings = self
+    settings.isNegative = true
+    return settings
+  }
+}

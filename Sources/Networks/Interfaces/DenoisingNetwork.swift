@@ -1,0 +1,107 @@
+import Tensors
+
+/// The network that a family of models samples with: a latent at a noise level in, a prediction out.
+///
+/// A family conforms its own network (a UNet, a transformer). What the prediction means is for the family's `Prediction`.
+public protocol DenoisingNetwork: AnyObject {
+  /// What a prompt becomes for this network. It is made once per prompt, so it holds everything that does not depend on the
+  /// step.
+  associatedtype Context: NetworkContext
+  /// What the network's deep layers computed for one image, to be reused at later steps; `Never` if it has no such layers.
+  associatedtype Features = Never
+
+  /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
+  var readsGuidance: Bool { get }
+
+  /// Evaluates the network for a batch of latents.
+  ///
+  /// - Parameters:
+  ///   - latents: `[batch, height, width, channels]` in fp32. A single latent is used for all contexts.
+  ///   - timestep: As the family's training schedule counts; may be fractional.
+  ///   - contexts: One for each image of the batch; their lengths may differ.
+  ///   - guidance: The guidance scale, for networks that read it.
+  ///   - options: How the image changes the network.
+  /// - Returns: `[batch, height, width, channels]` in fp32.
+  func forward(
+    _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
+  ) -> Tensor
+
+  /// Evaluates the network, and also returns the features of its deep layers, one for each context.
+  func forwardKeepingFeatures(
+    _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
+  ) -> (output: Tensor, features: [Features])
+
+  /// Evaluates the shallow layers only; the deep layers' features are those of an earlier step.
+  func forward(
+    _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
+    reusing features: [Features]
+  ) -> Tensor
+}
+
+extension DenoisingNetwork where Features == Never {
+  /// Evaluates the network, which has no features to keep.
+  public func forwardKeepingFeatures(
+    _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
+  ) -> (output: Tensor, features: [Never]) {
+    (forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options), [])
+  }
+
+  /// Evaluates all layers, because there are no features to reuse.
+  public func forward(
+    _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
+    reusing features: [Never]
+  ) -> Tensor {
+    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
+  }
+}
+
+/// What a prompt becomes for a denoising network.
+public protocol NetworkContext {
+  /// Who holds the identity can compare contexts without keeping their memory.
+  var identity: ContextIdentity { get }
+}
+
+/// Tells a context from all others that this process has made, even after that context is gone.
+public final class ContextIdentity: Hashable, Sendable {
+  /// A new identity, equal to no other.
+  public init() {}
+  /// Whether both are the same object.
+  public static func == (a: ContextIdentity, b: ContextIdentity) -> Bool { a === b }
+  /// Hashes the object's address.
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// How an image changes the network that it is sampled with.
+public struct NetworkOptions: Hashable, Sendable {
+  /// What convolutions see beyond the edges: circular for images that tile.
+  public var padding: ConvolutionPadding
+  /// The fraction of tokens that is merged in self-attention, from 0 to 0.9: an approximation.
+  public var tokenMergingRatio: Double
+
+  /// By default, the network as it was trained.
+  public init(padding: ConvolutionPadding = .zeros, tokenMergingRatio: Double = 0) {
+    self.padding = padding
+    self.tokenMergingRatio = tokenMergingRatio
+  }
+}
+
+/// The sizes of a denoising network.
+public protocol DenoiserConfiguration: NetworkConfiguration {
+  /// Channels of the latents.
+  var latentChannels: Int { get }
+  /// Whether the guidance scale is an input of the network.
+  var readsGuidance: Bool { get }
+
+  /// Bytes that one evaluation works in.
+  ///
+  /// - Parameters:
+  ///   - height: Of the latent.
+  ///   - width: Of the latent.
+  ///   - images: Of the batch.
+  ///   - elementType: Of activations.
+  /// - Returns: An upper estimate.
+  func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int
+
+  /// Bytes of the context of a prompt of ordinary length.
+  func contextBytes(elementType: ElementType) -> Int
+}

@@ -1,0 +1,51 @@
+import Tensors
+
+extension UNetConfiguration: DenoiserConfiguration {
+  /// Convolutions of residual layers and on the way up, and the transformers' linear layers; not what runs once per prompt
+  /// or step.
+  public static func isQuantized(_ tensor: String) -> Bool {
+    ["resnets.", "attentions.", "upsamplers."].contains { tensor.contains($0) }
+      && !["time_emb_proj", "conv_shortcut", "attn2.to_k", "attn2.to_v"].contains { tensor.contains($0) }
+  }
+
+  /// The channels that go in.
+  public var latentChannels: Int { inChannels }
+  /// True for models distilled from guided ones.
+  public var readsGuidance: Bool { guidanceWidth != nil }
+
+  /// Bytes that one evaluation works in.
+  ///
+  /// - Parameters:
+  ///   - height: Of the latent.
+  ///   - width: Of the latent.
+  ///   - images: Of the batch.
+  ///   - elementType: Of activations.
+  /// - Returns: An upper estimate. It counts, at each level, the maps kept on the way down, the parts of a ResNet block on
+  ///   the way up, and a transformer's feed-forward layer, which is eight times as wide.
+  public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
+    var numbers = 0
+    var (height, width) = (height, width)
+    for (level, channels) in blockOutChannels.enumerated() {
+      let below = blockOutChannels[min(level + 1, blockOutChannels.count - 1)]
+      var widths = (layersPerBlock + 2) * channels + 3 * (channels + below) + 6 * channels
+      if hasAttention[level] || level == blockOutChannels.count - 1 { widths += 16 * channels }
+      numbers += widths * (height + 2) * (width + 2)
+      (height, width) = ((height + 1) / 2, (width + 1) / 2)
+    }
+    return numbers * images * elementType.size
+  }
+
+  /// Bytes of the keys and values of one prompt of this many tokens.
+  public func contextBytes(tokens: Int, elementType: ElementType) -> Int {
+    var channels = 0
+    for (level, width) in blockOutChannels.enumerated() where hasAttention[level] {
+      channels += width * transformerDepths[level] * (2 * layersPerBlock + 1)
+    }
+    channels += (blockOutChannels.last ?? 0) * (transformerDepths.last ?? 0)
+    // Keys and values in panels of 32.
+    return 2 * channels * ((tokens + 31) / 32 * 32) * elementType.size
+  }
+
+  /// Bytes of the keys and values of one chunk of 77 tokens.
+  public func contextBytes(elementType: ElementType) -> Int { contextBytes(tokens: 77, elementType: elementType) }
+}
