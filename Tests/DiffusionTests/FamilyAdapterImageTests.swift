@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions, against the arithmetic of kohya,
+/// Checks whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions against the formulas of kohya,
 /// LyCORIS, PEFT and the webui in PyTorch (`Tests/FixtureScripts/make_family_adapters.py`).
 @Suite struct FamilyAdapterImageTests {
   static let cases = ImageCase.cases(in: "../Families/adapters/cases.json")
