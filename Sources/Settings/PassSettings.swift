@@ -40,7 +40,7 @@ public struct PassSettings: Hashable, Sendable {
   public var cfgScale = 7.0
   /// The sampler.
   public var sampler = SamplerID.dpmPP2M
-  /// The schedule asked for; `automatic` means the sampler's own.
+  /// The requested schedule; `automatic` means the sampler's default.
   public var scheduler = ScheduleID.automatic
   /// The width in pixels; a multiple of 8.
   public var width = 512
@@ -60,7 +60,7 @@ public struct PassSettings: Hashable, Sendable {
   public var sTmax: Double?
   /// The factor on noise that samplers add.
   public var sNoise = 1.0
-  /// The precision asked for.
+  /// The requested precision.
   public var precision = PrecisionChoice.auto
   /// What the network predicts.
   public var predictionType = PredictionChoice.auto

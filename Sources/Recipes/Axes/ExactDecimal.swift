@@ -107,13 +107,13 @@ package struct EvenNumbers: Equatable, Sendable {
     for _ in 0..<scale { unit *= 10 }
     if isWhole { return "\(numerator / parts / unit)" }
     if numerator % parts == 0 { return ExactDecimal(reducing: numerator / parts, scale: scale).description }
-    var (scaled, scale) = (numerator, scale)
-    while scale < 18, scaled.magnitude < 1 << 120 {
+    var (scaled, newScale) = (numerator, scale)
+    while newScale < 18, scaled.magnitude < 1 << 120 {
       scaled *= 10
-      scale += 1
-      if scaled % parts == 0 { return ExactDecimal(reducing: scaled / parts, scale: scale).description }
+      newScale += 1
+      if scaled % parts == 0 { return ExactDecimal(reducing: scaled / parts, scale: newScale).description }
     }
-    return Self.shortest(scaled / parts, scale)
+    return Self.shortest(scaled / parts, newScale)
   }
 
   /// The shortest text of the double that is nearest to `digits` × 10^-`scale`.

@@ -2,7 +2,7 @@ import Foundation
 import Prompts
 import Settings
 
-/// The settings of one cell while they are built: base, axes and extra cells write into it, later ones over earlier
+/// The settings of one cell while they are built: base, axes and extra cells write into them, later ones over earlier
 /// ones.
 struct CellDraft {
   /// The settings that each belong to one key; `hires` is never nil, even if the cell has no second pass.

@@ -47,7 +47,7 @@ extension SeedDraws {
   /// - Parameters:
   ///   - count: How many seeds a date adds; earlier dates keep the number that they have.
   ///   - today: The date.
-  ///   - generator: Where new numbers come from.
+  ///   - generator: Draws new numbers.
   /// - Returns: Seeds from 0 on.
   mutating func nightlySeeds(
     _ count: Int, today: LocalDate, using generator: inout some RandomNumberGenerator

@@ -83,7 +83,7 @@ public struct SheetLayout: Hashable, Sendable {
   public var pages: [String] = []
 }
 
-/// Cells to leave out.
+/// Cells to exclude.
 struct CellFilter: Sendable {
   /// All of them have to match.
   var conditions: [Condition]

@@ -13,9 +13,9 @@ struct YAMLEvent {
   }
 
   var kind: Kind
-  /// From 1.
+  /// The line, from 1.
   var line: Int
-  /// From 1, in Unicode scalars.
+  /// The column, from 1, in Unicode scalars.
   var column: Int
 }
 

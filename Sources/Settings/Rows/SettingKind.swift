@@ -28,9 +28,9 @@ public enum SettingKind: Hashable, Sendable {
   case vae
   /// A checkpoint file or a model folder, or null.
   case otherModel
-  /// Names of styles with commas between them, or a list of them.
+  /// Names of styles separated by commas, or a list of them.
   case styles
-  /// Width and height in pixels with an x between them.
+  /// Width and height in pixels, such as 512x768.
   case size
   /// One of these names.
   case choice([String])

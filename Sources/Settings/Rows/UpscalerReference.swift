@@ -1,4 +1,4 @@
-/// What enlarges an image between its passes, as the recipe names it, and where it was found.
+/// An upscaler as the recipe names it, and where it was found.
 public struct UpscalerReference: Codable, Hashable, Sendable {
   /// The name in the recipe: the webui's name of a filter, or a network's file.
   public var name: String

@@ -1,4 +1,4 @@
-/// The samplers by the names that the webui gives them; the raw value is the name in recipes, infotext and manifest.
+/// The samplers by the webui's names; the raw value is the name in recipes, infotexts and manifests.
 public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case dpmPP2M = "DPM++ 2M"
   case dpmPPSDE = "DPM++ SDE"
