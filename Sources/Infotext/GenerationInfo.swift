@@ -3,18 +3,18 @@ import Settings
 
 /// The `info` object of the webui's txt2img response.
 public enum GenerationInfo {
-  /// What a request says besides the settings of its images.
+  /// The parts of a request that are not settings of its images.
   public struct Request: Hashable, Sendable {
-    /// Images of one batch.
+    /// The number of images in a batch.
     public var batchSize: Int
-    /// Names of styles, which are part of the prompts already.
+    /// The names of the styles, which are already merged into the prompts.
     public var styles: [String]
-    /// What only a second pass reads.
+    /// The denoising strength; only a second pass uses it.
     public var denoisingStrength: Double?
-    /// Whether a grid of the images stands before them.
+    /// Whether a grid of the images comes first.
     public var hasGrid: Bool
 
-    /// A request; by default that of one image.
+    /// A request; by default for one image.
     public init(batchSize: Int = 1, styles: [String] = [], denoisingStrength: Double? = nil, hasGrid: Bool = false) {
       self.batchSize = batchSize
       self.styles = styles
@@ -23,15 +23,15 @@ public enum GenerationInfo {
     }
   }
 
-  /// The object for a picture of a job, with the webui's keys in the webui's order.
+  /// The object for the image of a job, with the webui's keys in the webui's order.
   ///
-  /// What only other kinds of jobs have (styles, face restoration) has the value that it has there
-  /// when it is not used; `version` is null, for it would be taken for a version of the webui.
+  /// Features that a job does not have (styles, face restoration) have the value that means unused. `version` is null,
+  /// because readers would take it for a version of the webui.
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - ingredients: The models, and the precision that runs.
-  ///   - infotext: The text in the picture's file.
+  ///   - ingredients: The models and the precision in use.
+  ///   - infotext: The text in the image's file.
   ///   - version: The version of this program.
   ///   - timestamp: When the job started, in local time: `yyyymmddhhmmss`.
   /// - Returns: An object.
@@ -41,13 +41,14 @@ public enum GenerationInfo {
     json([settings], ingredients, infotexts: [infotext], version: version, timestamp: timestamp)
   }
 
-  /// The object for the pictures of a request, with the webui's keys in the webui's order.
+  /// The object for the images of a request, with the webui's keys in the webui's order.
   ///
   /// - Parameters:
-  ///   - images: The settings of each picture, at least one; what is said once is said of the first.
-  ///   - ingredients: The models, and the precision that runs.
-  ///   - infotexts: The texts in the pictures' files.
-  ///   - request: What was asked for besides.
+  ///   - images: The settings of each image, at least one; values that the object holds only once are those of the
+  ///     first.
+  ///   - ingredients: The models and the precision in use.
+  ///   - infotexts: The texts in the images' files.
+  ///   - request: The other parts of the request.
   ///   - version: The version of this program.
   ///   - timestamp: When the work started, in local time: `yyyymmddhhmmss`.
   /// - Returns: An object.

@@ -4,22 +4,22 @@ import Text
 
 /// The text that describes an image as the webui does, kept in its PNG under the keyword `parameters`.
 ///
-/// Source: stable-diffusion-webui 1.10.1, as an API request is recorded there. There is no `Version`: the webui
-/// would take it for its own and change its arithmetic by it. `Precision` and `Generator` are there instead.
+/// Source: stable-diffusion-webui 1.10.1, as it records an API request. `Version` is omitted, because the webui would
+/// take it for its own and change its numerics accordingly; `Precision` and `Generator` are written instead.
 public struct Infotext: Hashable, Sendable {
   /// One key and its value; numbers are written in Python's form.
   public struct Item: Hashable, Sendable {
-    /// What stands before the colon.
+    /// The text before the colon.
     public var key: String
-    /// What stands after it.
+    /// The text after it.
     public var value: JSONValue
   }
 
-  /// The prompt as it was asked for.
+  /// The prompt as requested.
   public var prompt: String
-  /// The negative prompt as it was asked for.
+  /// The negative prompt as requested.
   public var negativePrompt: String
-  /// The settings that every image has, and then those of this image.
+  /// The main settings, which the webui does not count among its extra generation parameters.
   public var items: [Item]
   /// Settings that the webui calls extra generation parameters; they follow `items`.
   public var extras: [Item]
@@ -28,7 +28,7 @@ public struct Infotext: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - ingredients: The models, and the precision that runs.
+  ///   - ingredients: The models and the precision in use.
   ///   - version: The version of this program.
   public init(_ settings: ImageSettings, _ ingredients: JobIngredients, version: String) {
     prompt = settings.prompt
@@ -75,7 +75,7 @@ public struct Infotext: Hashable, Sendable {
   }
 
   private static func adapterExtras(_ ingredients: JobIngredients) -> [Item] {
-    // Of two tags with one name the webui records the last.
+    // If two tags have the same name, the webui records the last one.
     var loras: [(name: String, hash: String)] = []
     for lora in (ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []) {
       let name = keyed(lora.name)
@@ -97,8 +97,8 @@ public struct Infotext: Hashable, Sendable {
 
   /// The infotext: the prompt, the negative prompt unless it is empty, and one line of settings.
   ///
-  /// Two things are changed so that the text reads back as it was meant: lines of prompts are trimmed, and a line that
-  /// begins with `Negative prompt:` begins with a lower-case n instead, which is the same to the tokenizer.
+  /// Two changes make sure that the text reads back correctly: lines of prompts are trimmed, and a line that begins
+  /// with `Negative prompt:` gets a lower-case n instead, which is the same to the tokenizer.
   public var text: String {
     var text = Self.promptLines(prompt)
     if !negativePrompt.isEmpty { text += "\nNegative prompt: " + Self.promptLines(negativePrompt) }
@@ -118,7 +118,8 @@ public struct Infotext: Hashable, Sendable {
     return value == item.key ? item.key : "\(item.key): \(quoted(value))"
   }
 
-  /// A value as the settings line holds it: what the line's grammar would split or unquote becomes a JSON string.
+  /// A value as the settings line holds it: a value that the line's grammar would split or unquote becomes a JSON
+  /// string.
   private static func quoted(_ value: String) -> String {
     let utf8 = value.utf8
     let isSplit = utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "\n") }

@@ -1,17 +1,18 @@
 import Settings
 
-/// The settings that an infotext stands for, as pasting it into the webui sets them.
+/// The settings that an infotext describes, as if it were pasted into the webui.
 ///
-/// What the text does not say has the value that its absence means: no `Clip skip` is 1, no `RNG` is the webui's GPU. Texts
-/// of older versions are read as those versions meant them. Everything that could not be taken over is in `remarks`.
+/// A missing key has the value that its absence means: without `Clip skip` it is 1, without `RNG` it is the webui's
+/// GPU. Texts of older versions are read as those versions meant them. Everything that could not be read is listed in
+/// `remarks`.
 ///
 /// Source: `parse_generation_parameters` and `infotext_versions` of stable-diffusion-webui 1.10.1.
 public struct InfotextSettings: Hashable, Sendable {
   /// A model as an infotext names it.
   public struct NamedModel: Hashable, Sendable {
-    /// The file's name, for checkpoints without the extension; nothing where only the hash is written.
+    /// The file's name, for checkpoints without the extension; nil if only the hash is known.
     public var name: String?
-    /// The first digits of the file's SHA-256, usually ten, in lower case.
+    /// The first digits of the file's SHA-256, normally ten, in lower case.
     public var hash: String?
 
     /// A model of this name and hash.
@@ -20,7 +21,7 @@ public struct InfotextSettings: Hashable, Sendable {
       self.hash = hash
     }
 
-    /// A model by the webui's title of it, `name [hash]`.
+    /// A model by its title in the webui, `name [hash]`.
     init(title: String) {
       guard let match = title.wholeMatch(of: #/(.*) \[([0-9a-fA-F]+)\]/#) else {
         name = title
@@ -32,31 +33,31 @@ public struct InfotextSettings: Hashable, Sendable {
 
   /// A LoRA or an embedding as an infotext names it.
   public struct NamedAdapter: Hashable, Sendable {
-    /// What the prompt calls it, without colons and commas.
+    /// Its name in the prompt, without colons and commas.
     public var name: String
-    /// The first digits of the webui's hash, usually twelve, in lower case.
+    /// The first digits of the webui's hash, normally twelve, in lower case.
     public var hash: String
   }
 
-  /// Something that the settings do not show.
+  /// A remark about something that the settings do not show.
   public struct Remark: Hashable, Sendable, CustomStringConvertible {
-    /// What it means for making the picture again.
+    /// What it means for reproducing the image.
     public enum Kind: String, Sendable {
-      /// A value that every picture has is not there.
+      /// A value that every image needs is missing.
       case missing
-      /// A value is none that its key may have.
+      /// A value is not valid for its key.
       case wrong
-      /// The picture took something that this program does not do.
+      /// The image used a feature that is not supported.
       case unsupported
-      /// Nobody here knows the key; the picture may depend on it.
+      /// The key is unknown, and the image may depend on it.
       case unknown
-      /// What was concluded from other parts of the text.
+      /// A value was inferred from other parts of the text.
       case note
     }
 
-    /// What it means for making the picture again.
+    /// What it means for reproducing the image.
     public var kind: Kind
-    /// The key that it is about.
+    /// The key that it concerns.
     public var key: String
     /// One sentence without the key.
     public var text: String
@@ -71,32 +72,32 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var model = NamedModel()
   /// The VAE that replaces the checkpoint's own.
   public private(set) var vae: NamedModel?
-  /// The checkpoint that finishes the picture.
+  /// The refiner's checkpoint.
   public private(set) var refiner: NamedModel?
   /// The checkpoint of the second pass.
   public private(set) var hiresModel: NamedModel?
-  /// The LoRAs of the prompt's tags, where the text has their hashes.
+  /// The LoRAs of the prompt's tags, if the text has their hashes.
   public private(set) var loras: [NamedAdapter] = []
   /// The embeddings that the prompts name.
   public private(set) var embeddings: [NamedAdapter] = []
-  /// What made the picture, such as `sdbatch 0.1.0` or `webui v1.10.1`, where the text says so.
+  /// The program that made the image, such as `sdbatch 0.1.0` or `webui v1.10.1`; nil if the text does not name it.
   public private(set) var program: String?
-  /// What the settings do not show.
+  /// Everything that the settings do not show.
   public private(set) var remarks: [Remark] = []
 
-  /// Whether the settings are all that the picture takes.
+  /// Whether the settings are enough to reproduce the image.
   public var isComplete: Bool { !remarks.contains { [.missing, .wrong, .unsupported].contains($0.kind) } }
 
   /// Reads the settings out of an infotext.
   ///
   /// - Parameters:
-  ///   - infotext: What was parsed.
-  ///   - width: Of the picture that the text is about, for a text without a size; in pixels.
+  ///   - infotext: The parsed text.
+  ///   - width: The width in pixels of the image that the text describes, in case the text has no size.
   ///   - height: The height that goes with `width`.
   public init(_ infotext: ParsedInfotext, width: Int? = nil, height: Int? = nil) {
     settings.prompt = infotext.prompt
     settings.negativePrompt = infotext.negativePrompt
-    // Texts without the key are of the webui's GPU, whose numbers are those of NV.
+    // Without the key, the webui's GPU drew the numbers, which are the same as NV's.
     settings.rng = .nv
     let version = infotext.value(of: "Version")
     program = infotext.value(of: "Generator") ?? version.map { "webui \($0)" }
@@ -127,7 +128,7 @@ public struct InfotextSettings: Hashable, Sendable {
       if let size = values.size("Size") { (settings.width, settings.height) = size }
     } else if let width, let height {
       (settings.width, settings.height) = (width, height)
-      values.note("Size", "is not there; taken from the picture, which is \(width)x\(height)")
+      values.note("Size", "is missing; taken from the image, which is \(width)x\(height)")
     } else {
       values.miss("Size")
     }
@@ -136,15 +137,15 @@ public struct InfotextSettings: Hashable, Sendable {
   private mutating func readModels(_ values: inout InfotextValues) {
     model = NamedModel(name: values.take("Model"), hash: values.take("Model hash")?.lowercased())
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
-    // The webui's words for the checkpoint's own.
+    // In the webui these mean the checkpoint's own VAE.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
     loras = values.readHashes("Lora hashes")
     embeddings = values.readHashes("TI hashes")
-    // A TAESD that the text names; the webui names none, and writes the VAE that it did not use.
+    // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     if let title = values.take("Refiner") {
       refiner = NamedModel(title: title)
-      // Where the webui's text does not say when, it is at once.
+      // If the webui's text has no switch point, the refiner takes over at the start.
       settings.refinerSwitchAt = 0
       values.read("Refiner switch at", into: &settings.refinerSwitchAt)
     }
@@ -162,12 +163,12 @@ public struct InfotextSettings: Hashable, Sendable {
       guard let resolved = ScheduleID.resolve(type) else {
         return values.complain("Schedule type", type, "a schedule's name")
       }
-      // Where the line says nothing of its own, a combined name's schedule stands.
+      // "Automatic" keeps the schedule of a combined sampler name.
       if resolved != .automatic { schedule = resolved }
     } else if named == nil, sampler.defaultSchedule != .automatic, sampler != .restart {
       // Before 1.9 a plain name meant the uniform schedule. The webui itself pastes these wrong.
       schedule = .uniform
-      values.note("Schedule type", "is not there, as before webui 1.9, when plain \(sampler.rawValue) ran on uniform")
+      values.note("Schedule type", "is missing, as before webui 1.9, when plain \(sampler.rawValue) ran on uniform")
     }
     settings.scheduler = schedule == sampler.defaultSchedule ? .automatic : schedule
   }
@@ -184,7 +185,7 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
-  /// The keys that one setting alone decides, each as the setting's kind says.
+  /// The keys that each belong to one setting, read by the setting's kind.
   private mutating func readRows(of pass: SettingRow.Pass, _ values: inout InfotextValues) {
     for row in SettingRow.all where row.pass == pass {
       for entry in row.infotext where entry.reading == .byKind {
@@ -196,7 +197,7 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   private mutating func readEta(_ values: inout InfotextValues) {
-    // Before DDIM's eta had a key of its own, it was under the common one.
+    // Before DDIM's eta had a key of its own, it was written under the general one.
     if settings.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
       values.read("Eta", into: &settings.etaDDIM)
     } else {
@@ -212,7 +213,7 @@ public struct InfotextSettings: Hashable, Sendable {
     settings.hires = hires.settings
   }
 
-  /// What older versions did without a word about it.
+  /// Behaviour of older versions that their texts do not record.
   private mutating func readOldVersion(_ text: String?, _ values: inout InfotextValues) {
     guard let text, let version = WebuiVersion(text) else { return }
     if version < WebuiVersion(1, 6, 0) {
@@ -222,7 +223,8 @@ public struct InfotextSettings: Hashable, Sendable {
       }
       if [.ddim, .plms].contains(settings.sampler) {
         values.note(
-          "Version", "\(text) took other steps with \(settings.sampler.rawValue) than later ones, which count here")
+          "Version",
+          "\(text) took different steps with \(settings.sampler.rawValue) than later versions, which are used here")
       }
     }
     if version < WebuiVersion(1, 7, 0, commits: 225) {
@@ -233,12 +235,12 @@ public struct InfotextSettings: Hashable, Sendable {
 }
 
 extension InfotextSettings.NamedAdapter {
-  /// Whether a LoRA is the one that the text means; older versions of the webui wrote other digits of it.
+  /// Whether the text means this LoRA; older versions of the webui wrote digits of a different hash.
   public func isSame(_ lora: LoRAIdentity) -> Bool {
     name == Infotext.keyed(lora.name) && (lora.shortHash.hasPrefix(hash) || lora.sha256.hasPrefix(hash))
   }
 
-  /// Whether an embedding is the one that the text means.
+  /// Whether the text means this embedding.
   public func isSame(_ embedding: EmbeddingIdentity) -> Bool {
     name == Infotext.keyed(embedding.name) && embedding.sha256.hasPrefix(hash)
   }

@@ -1,19 +1,20 @@
 import Settings
 
-/// What an infotext says of a second pass.
+/// The keys of the second pass.
 extension InfotextValues {
-  /// A second pass, and the size of the first where the text has that of the whole.
+  /// A second pass.
   struct Hires {
     var settings: HiresSettings
-    /// The title of its checkpoint, where it has one.
+    /// The title of its checkpoint, if it has one of its own.
     var checkpoint: String?
+    /// The size of the first pass, if the text's `Size` is that of the finished image.
     var firstSize: (width: Int, height: Int)?
   }
 
-  /// The second pass; nothing where the text has none.
+  /// The second pass; nil if the text has none.
   ///
   /// - Parameter first: The settings of the first pass.
-  /// - Returns: Settings that say only what differs from the first pass.
+  /// - Returns: Settings that hold only what differs from the first pass.
   mutating func hires(_ first: ImageSettings) -> Hires? {
     let keys = ["Hires upscale", "Hires resize", "Hires upscaler", "First pass size"]
     guard keys.contains(where: has) else { return nil }
@@ -30,7 +31,7 @@ extension InfotextValues {
       }
     }
     var checkpoint = take("Hires checkpoint")
-    // The webui's words for the first pass's.
+    // In the webui this means the first pass's checkpoint.
     if checkpoint == "Use same checkpoint" { checkpoint = nil }
     readChoice("Hires refiner", into: &hires.refinerPass)
     readSampler(into: &hires, first)
@@ -42,10 +43,10 @@ extension InfotextValues {
     return Hires(settings: hires, checkpoint: checkpoint, firstSize: firstSize(first, &hires))
   }
 
-  /// What the names of the webui's other networks begin with.
+  /// Prefixes of the names of the webui's other networks.
   private static let otherUpscalers = ["LDSR", "SwinIR", "ScuNET", "DAT x", "HAT"]
 
-  /// The webui's first versions wrote the size of the whole as that of the image.
+  /// The webui's first versions wrote the size of the finished image under `Size`.
   private mutating func firstSize(
     _ whole: ImageSettings, _ hires: inout HiresSettings
   ) -> (width: Int, height: Int)? {
@@ -55,7 +56,7 @@ extension InfotextValues {
     return (width, height)
   }
 
-  /// No schedule of its own means that of the first pass, whatever the sampler.
+  /// Without a schedule of its own, the second pass uses the first pass's, whatever its sampler.
   private mutating func readSampler(into hires: inout HiresSettings, _ first: ImageSettings) {
     var sampler = first.sampler
     var label = first.namedSchedule

@@ -1,7 +1,7 @@
 import JSON
 import Settings
 
-/// The values of an infotext while they are taken out of it, with what is to be said of them.
+/// The values of an infotext while they are read, and the remarks about them.
 struct InfotextValues {
   private let infotext: ParsedInfotext
   /// The last value of each key.
@@ -16,7 +16,7 @@ struct InfotextValues {
 
   // MARK: Values
 
-  /// The value of a key; nothing where there is none. Each key that is asked for counts as understood.
+  /// The value of a key; nil if there is none. Marks the key as understood.
   mutating func take(_ key: String) -> String? {
     taken.insert(key)
     guard let value = values[key], !value.isEmpty else { return nil }
@@ -42,7 +42,7 @@ struct InfotextValues {
   /// Whether the text has the key, whatever its value.
   func has(_ key: String) -> Bool { values[key] != nil }
 
-  /// The value of a key as a setting of this kind; nil if it is missing or cannot be read, which is remarked on.
+  /// The value of a key as a setting of this kind; nil if it is missing or, with a remark, if it is not valid.
   mutating func value(of key: String, kind: SettingKind) -> SettingValue? {
     guard let text = take(key) else { return nil }
     let value: SettingValue? =
@@ -57,7 +57,7 @@ struct InfotextValues {
       case .choice(let names): names.first { $0.lowercased() == text.lowercased() }.map { .choice($0) }
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
-      // These name files, which a text cannot find.
+      // These name files, which are not looked up here.
       case .model, .vae, .otherModel, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path, .files,
         .sheet, .address:
         nil
@@ -129,7 +129,7 @@ struct InfotextValues {
 
   // MARK: Remarks
 
-  mutating func miss(_ key: String) { remark(.missing, key, "is not there") }
+  mutating func miss(_ key: String) { remark(.missing, key, "is missing") }
 
   mutating func complain(_ key: String, _ value: String, _ expected: String) {
     remark(.wrong, key, "found \"\(value.abridged)\", expected \(expected)")
@@ -141,9 +141,9 @@ struct InfotextValues {
     remarks.append(InfotextSettings.Remark(kind: kind, key: key, text: text))
   }
 
-  /// All remarks, with those about keys that nobody has taken.
+  /// All remarks, including those about keys that were not read.
   ///
-  /// - Parameter prompt: To be searched for what the webui takes out of it and acts on.
+  /// - Parameter prompt: The prompt, which is searched for tags that the webui acts on.
   /// - Returns: Remarks.
   mutating func finish(prompt: String) -> [InfotextSettings.Remark] {
     if let tag = prompt.firstMatch(of: #/<hypernet:[^>]*>/#) {
@@ -156,20 +156,20 @@ struct InfotextValues {
       case .none: break
       case .unsupported(let what):
         remark(.unsupported, item.key, "found \"\(value.abridged)\", but \(what) not supported by this version")
-      case .unknown: remark(.unknown, item.key, "found \"\(value.abridged)\", a key that is not known here")
+      case .unknown: remark(.unknown, item.key, "found \"\(value.abridged)\", an unknown key")
       }
     }
     return remarks
   }
 }
 
-/// What a key that is no setting of ours says of the picture's pixels.
+/// What a key that is not one of our settings means for the image's pixels.
 private enum InfotextKeyMeaning {
-  /// Nothing.
+  /// It has no effect.
   case none
-  /// What made them, and is not supported; with its verb.
+  /// A feature that is not supported affected them; its name with a verb.
   case unsupported(String)
-  /// Nobody knows.
+  /// Unknown.
   case unknown
 
   init(_ key: String, value: String) {
@@ -182,7 +182,7 @@ private enum InfotextKeyMeaning {
     }
   }
 
-  /// Who made the picture when, and what the settings say anyway.
+  /// Keys without effect on pixels, or that repeat what other keys say.
   private static let silent: Set<String> = [
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
@@ -191,9 +191,9 @@ private enum InfotextKeyMeaning {
     "Civitai metadata",
   ]
 
-  /// Values that switch nothing on.
+  /// Values that mean a feature is off.
   private static let harmless = [
-    // The API of webui 1.5 writes it always; without the keys of a second pass it does nothing.
+    // The API of webui 1.5 always writes it; without the keys of a second pass it has no effect.
     "Denoising strength": "0", "VAE Decoder": "Full", "FP8 weight": "Disable",
     "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
   ]

@@ -2,34 +2,34 @@ import JSON
 import Settings
 import Text
 
-/// What the webui reads out of an infotext.
+/// An infotext, parsed as the webui does.
 ///
-/// Source: `parse_generation_parameters` of stable-diffusion-webui 1.10.1, without the styles and the defaults that it
+/// Source: `parse_generation_parameters` of stable-diffusion-webui 1.10.1, without the styles and defaults that it
 /// fills in afterwards.
 public struct ParsedInfotext: Hashable, Sendable {
   /// One piece of the settings line.
   public struct Item: Hashable, Sendable {
-    /// What stands before the colon.
+    /// The text before the colon.
     public var key: String
-    /// What stands after it, unquoted; the key once more for a piece without a colon, which is how a value that equals
+    /// The text after it, unquoted. A piece without a colon has its key as its value: that is how a value that equals
     /// its key is written.
     public var value: String
-    /// Whether the webui reads the piece; it passes over what has no colon, or a key of one character.
+    /// Whether the webui reads the piece; it skips pieces without a colon, or with a key of one character.
     public var isRead: Bool
-    /// The piece as the line has it.
+    /// The piece as written.
     fileprivate var written: String
   }
 
   /// The lines before the settings, trimmed.
   public private(set) var prompt = ""
-  /// The lines from `Negative prompt:` on, trimmed.
+  /// The lines from `Negative prompt:` on, trimmed, without this marker.
   public private(set) var negativePrompt = ""
-  /// The settings by key; `Size: 512x768` is there as `Size-1` and `Size-2`, quoted values are unquoted.
+  /// The settings by key; `Size: 512x768` becomes `Size-1` and `Size-2`, and quoted values are unquoted.
   public private(set) var settings: [String: String] = [:]
-  /// The settings line piece by piece, in its order, with nothing left out.
+  /// All pieces of the settings line, in order.
   public private(set) var items: [Item] = []
 
-  /// Reads any text; one whose last line holds fewer than three settings is all prompt.
+  /// Parses any text; if its last line holds fewer than three settings, the whole text is prompt.
   public init(_ text: String) {
     var lines = PythonText.lines(String(PythonText.stripped(Substring(text).unicodeScalars)))
     items = lines.last.map(Self.items) ?? []
@@ -38,21 +38,21 @@ public struct ParsedInfotext: Hashable, Sendable {
     for item in items where item.isRead { read(item) }
   }
 
-  /// The last value under a key, nothing where there is none; pieces that the webui passes over count too.
+  /// The last value of a key; nil if there is none. Pieces that the webui skips count too.
   public func value(of key: String) -> String? { items.last { $0.key == key }?.value }
 
-  /// The infotext written back: it reads as this one does, and keeps the order and the form of its settings.
+  /// The infotext written back: it parses to the same value, and keeps the order and spelling of the settings.
   public var text: String {
     var lines = prompt
     if !negativePrompt.isEmpty {
-      // The first line gets the marker, and any other that begins with one needs a second, for reading takes one away.
+      // The first line gets the marker. Other lines that begin with one need a second, because parsing removes one.
       let negative = PythonText.lines(negativePrompt).enumerated().map { index, line in
         index == 0 || line.starts(with: Self.negativeMarker) ? "Negative prompt: \(String(line))" : String(line)
       }
       lines += "\n" + negative.joined(separator: "\n")
     }
     if items.isEmpty, lines.unicodeScalars.last == "\n" {
-      // An empty last line would be trimmed away; a marker holds it.
+      // An empty last line would be trimmed; a marker keeps it.
       lines += negativePrompt.isEmpty ? "\nNegative prompt:" : "Negative prompt:"
     }
     lines += "\n" + items.map(\.written).joined(separator: ", ")
@@ -98,13 +98,13 @@ public struct ParsedInfotext: Hashable, Sendable {
 
   // MARK: The settings line
 
-  /// All pieces of a line, in order: its `key: value` items, and what lies between them.
+  /// All pieces of a line, in order: its `key: value` items and the text between them.
   private static func items(_ line: Substring.UnicodeScalarView) -> [Item] {
     let scalars = Array(line)
     var items: [Item] = []
     var position = 0
-    // Where the last item ended: from here on nothing has been kept yet.
-    var kept = 0
+    // The end of the last item; text from here on is not in `items` yet.
+    var itemsEnd = 0
     while position < scalars.count {
       // A key is a run of word characters, blanks, - and /, from the run's first word character to a colon.
       let runEnd = scalars[position...].firstIndex { !isKeyScalar($0) } ?? scalars.count
@@ -116,22 +116,22 @@ public struct ParsedInfotext: Hashable, Sendable {
       let valueStart = scalars[(runEnd + 1)...].firstIndex { !PythonText.isSpace($0) } ?? scalars.count
       let valueEnd =
         quotedEnd(scalars, from: valueStart) ?? scalars[valueStart...].firstIndex(of: ",") ?? scalars.count
-      let start = scalars[kept..<keyStart].lastIndex(of: ",").map { $0 + 1 } ?? kept
-      items += scalars[kept..<start].split(separator: ",").compactMap(passedOver)
+      let start = scalars[itemsEnd..<keyStart].lastIndex(of: ",").map { $0 + 1 } ?? itemsEnd
+      items += scalars[itemsEnd..<start].split(separator: ",").compactMap(skippedItem)
       items.append(
         Item(
           key: string(scalars[keyStart..<runEnd]), value: unquoted(string(scalars[valueStart..<valueEnd])),
           isRead: true,
           written: string(scalars[start..<valueEnd].drop(while: PythonText.isSpace))))
       position = valueEnd + 1
-      kept = position
+      itemsEnd = position
     }
-    guard kept < scalars.count else { return items }
-    return items + scalars[kept...].split(separator: ",").compactMap(passedOver)
+    guard itemsEnd < scalars.count else { return items }
+    return items + scalars[itemsEnd...].split(separator: ",").compactMap(skippedItem)
   }
 
-  /// A piece that is no item to the webui; nothing for white space.
-  private static func passedOver(_ piece: ArraySlice<Unicode.Scalar>) -> Item? {
+  /// A piece that the webui skips; nil for white space.
+  private static func skippedItem(_ piece: ArraySlice<Unicode.Scalar>) -> Item? {
     let written = string(piece.drop(while: PythonText.isSpace))
     guard !written.isEmpty else { return nil }
     let parts = written.split(separator: ":", maxSplits: 1)
@@ -142,7 +142,7 @@ public struct ParsedInfotext: Hashable, Sendable {
 
   private static func unquoted(_ value: String) -> String {
     guard value.utf8.first == UInt8(ascii: "\""), value.utf8.last == UInt8(ascii: "\"") else { return value }
-    // What is not a JSON string stays as it is, quotes included.
+    // Keep text that is not a JSON string as it is, with its quotes.
     return (try? JSONValue(parsing: value))?.text ?? value
   }
 
@@ -150,7 +150,7 @@ public struct ParsedInfotext: Hashable, Sendable {
     scalar == " " || scalar == "-" || scalar == "/" || PythonText.isWord(scalar)
   }
 
-  /// Where a quoted value ends, if one begins here, holds anything, and is followed by a comma or the line's end.
+  /// The end of a quoted value, if a non-empty one begins here and is followed by a comma or the line's end.
   private static func quotedEnd(_ scalars: [Unicode.Scalar], from start: Int) -> Int? {
     guard start < scalars.count, scalars[start] == "\"" else { return nil }
     var position = start + 1

@@ -11,7 +11,7 @@ struct WebuiVersion: Comparable {
     self.commits = commits
   }
 
-  /// Reads the value of `Version`; nothing for what is no version of the webui, such as those of its forks.
+  /// Reads the value of `Version`; nil for versions of other programs, such as the webui's forks.
   init?(_ text: String) {
     var parts = text.split(separator: "-", omittingEmptySubsequences: false)[...]
     guard var release = parts.popFirst() else { return nil }

@@ -1,15 +1,15 @@
 import JSON
 
-/// The settings of the second pass (the webui's hires fix), and a row for each: the first pass is enlarged, some of its noise
-/// is put back and removed once more.
+/// The settings of the second pass (the webui's hires fix), and a row for each. The first pass's result is enlarged,
+/// noised again and denoised again.
 public struct HiresSettings: Hashable, Sendable {
-  /// How much noise is put back: 1 all of it, 0 none.
+  /// How much noise is added back, from 0 (none) to 1 (all).
   public var denoisingStrength = 0.7
   /// The factor by which width and height grow, unless a size is given.
   public var scale = 2.0
-  /// The width to reach, in pixels; 0 follows from the height.
+  /// The width of the second pass, in pixels; 0 derives it from the height.
   public var resizeX = 0
-  /// The height to reach, in pixels; 0 follows from the width.
+  /// The height of the second pass, in pixels; 0 derives it from the width.
   public var resizeY = 0
   /// Sampling steps of the second pass; 0 for as many as in the first.
   public var steps = 0
@@ -19,30 +19,30 @@ public struct HiresSettings: Hashable, Sendable {
   public var tokenMergingRatio = 0.0
   /// The checkpoint; nil for the first pass's.
   public var checkpoint: ModelReference?
-  /// How the steps are taken; nil for the first pass's sampler.
+  /// The sampler; nil for the first pass's.
   public var sampler: SamplerID?
-  /// The schedule; nil for the one that the first pass asks for.
+  /// The schedule; nil for the first pass's.
   public var scheduler: ScheduleID?
-  /// What the image shows; empty for the first pass's prompt.
+  /// The prompt; empty for the first pass's.
   public var prompt = ""
-  /// What guidance steers away from; empty for the first pass's negative prompt.
+  /// The negative prompt; empty for the first pass's.
   public var negativePrompt = ""
-  /// What enlarges; nil means the first latent filter, and is not recorded in infotexts.
+  /// What enlarges the image; nil means the first latent filter, and is not recorded in infotexts.
   public var upscaler: UpscalerReference?
 
   /// The webui's defaults.
   public init() {}
 
-  /// What enlarges.
+  /// The upscaler in use.
   public var effectiveUpscaler: UpscalerReference { upscaler ?? .latent }
 
-  /// Whether the first pass's image is enlarged, and not its latent.
+  /// Whether the first pass's decoded image is enlarged, rather than its latent.
   public var enlargesImages: Bool { effectiveUpscaler.enlargesImages }
 }
 
 extension HiresSettings: SettingsPart {
   static let pass = SettingRow.Pass.second
-  @inline(__always) static func reader<Value: SettingRepresentable>(
+  static func reader<Value: SettingRepresentable>(
     of path: WritableKeyPath<HiresSettings, Value> & Sendable
   ) -> @Sendable (ImageSettings) -> SettingValue {
     let standard = HiresSettings()[keyPath: path].settingValue
@@ -54,12 +54,12 @@ extension HiresSettings: SettingsPart {
     settings.hires = hires
   }
 
-  /// One row for each property. The identity has them in an object of their own, as what the second pass then does; the size
-  /// in it is computed from `hr_scale` or `hr_resize_*`.
+  /// One row for each property. The job id has an object of its own for them, which holds what the second pass does;
+  /// its size is computed from `hr_scale` or `hr_resize_*`.
   @RowTable static var rows: [SettingRow] {
     row(
       "denoising_strength", \.denoisingStrength, .number(0...1),
-      "How much noise the second pass begins with: 1 is all, 0 none.", effect: .when { $0.second != nil },
+      "How much noise the second pass starts with, from 0 (none) to 1 (all).", effect: .when { $0.second != nil },
       infotext: [
         .entry("Denoising strength", at: 140, reading: .together, for: .text, when: { $0.second != nil }),
         .entry("Denoising strength", at: 1000, reading: .together, for: .info, when: { $0.second != nil }),
@@ -76,7 +76,7 @@ extension HiresSettings: SettingsPart {
       request: .field(2.0, worker: 2.0), ingredients: .ofMemory)
     row(
       "hr_resize_x", \.resizeX, .integer(0...8192, multipleOf: 1),
-      "The width of the second pass; 0 follows from hr_resize_y. With both, what is too much of one side is cut off.",
+      "The width of the second pass; 0 derives it from hr_resize_y. With both, the longer side is cropped.",
       effect: .through { $0.second != nil },
       infotext: [
         .computed("Hires resize", at: 1060) {
@@ -88,7 +88,7 @@ extension HiresSettings: SettingsPart {
       request: .field(0, worker: 0), ingredients: .ofMemory)
     row(
       "hr_resize_y", \.resizeY, .integer(0...8192, multipleOf: 1),
-      "The height of the second pass; 0 follows from hr_resize_x.", effect: .through { $0.second != nil },
+      "The height of the second pass; 0 derives it from hr_resize_x.", effect: .through { $0.second != nil },
       request: .field(0, worker: 0), ingredients: .ofMemory)
     row(
       "hr_second_pass_steps", \.steps, .integer(0...10_000, multipleOf: 1),
@@ -114,7 +114,7 @@ extension HiresSettings: SettingsPart {
       request: .option("hires_fix_refiner_pass"), ingredients: .always)
     row(
       "token_merging_ratio_hr", \.tokenMergingRatio, .number(0...0.9),
-      "token_merging_ratio of the second pass; 0 for that of the first.",
+      "The token_merging_ratio of the second pass; 0 for the first pass's.",
       effect: .computed(as: "token_merging_ratio") { image in
         image.sampledAgain.flatMap { JSONValue.number($0.tokenMergingRatio).only(if: $0.tokenMergingRatio != 0) }
       },
@@ -125,7 +125,7 @@ extension HiresSettings: SettingsPart {
       ],
       request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
     row(
-      "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if it is another.",
+      "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.sha256) } },
       infotext: [
         .computed("Hires checkpoint", at: 1010) { image in
@@ -134,7 +134,7 @@ extension HiresSettings: SettingsPart {
       ],
       request: .field(nil, worker: ""), ingredients: .always, isShown: { $0.hires?.checkpoint != nil })
     row(
-      "hr_sampler_name", \.sampler, .otherSampler, "The sampler of the second pass, if it is another.",
+      "hr_sampler_name", \.sampler, .otherSampler, "The sampler of the second pass, if different.",
       effect: .computed(as: "sampler_name") { $0.sampledAgain.map { .string($0.sampler.rawValue) } },
       infotext: [
         .computed("Hires sampler", at: 1020) { image in
@@ -144,12 +144,12 @@ extension HiresSettings: SettingsPart {
       request: .field(nil, worker: ""), plot: ["Hires sampler"], ingredients: .ofPrompts,
       shown: { .sampler($0.second?.sampler ?? $0.settings.sampler, nil) })
     row(
-      "hr_scheduler", \.scheduler, .otherSchedule, "The noise schedule of the second pass, if it is another.",
+      "hr_scheduler", \.scheduler, .otherSchedule, "The noise schedule of the second pass, if different.",
       effect: .computed(as: "scheduler") { image in
         image.sampledAgain.flatMap { JSONValue.string($0.effectiveSchedule.rawValue).only(if: $0.scheduleMatters) }
       },
       infotext: [
-        // The webui leaves out "Automatic" here, and takes the first pass's schedule when it reads its text again.
+        // The webui omits "Automatic" here, and reads a missing schedule as the first pass's.
         .computed("Hires schedule type", at: 1050, for: .text) { $0.ownSecondSchedule.map { .string($0.label) } },
         .computed("Hires schedule type", at: 1050, for: .info) { image in
           let own = image.ownSecondSchedule.flatMap { JSONValue.string($0.label).only(if: $0 != .automatic) }
@@ -158,7 +158,7 @@ extension HiresSettings: SettingsPart {
       ],
       request: .field(nil, worker: nil), shown: { .schedule(($0.second ?? $0.settings.base).namedSchedule) })
     row(
-      "hr_prompt", \.prompt, .text, "The prompt of the second pass, if it is another.",
+      "hr_prompt", \.prompt, .text, "The prompt of the second pass, if different.",
       effect: .computed(as: "prompt") { $0.sampledAgain.map { .string($0.prompt) } },
       infotext: [
         .computed("Hires prompt", at: 1030, for: .text) { image in
@@ -169,7 +169,7 @@ extension HiresSettings: SettingsPart {
       ],
       request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.prompt ?? "") })
     row(
-      "hr_negative_prompt", \.negativePrompt, .text, "The negative prompt of the second pass, if it is another.",
+      "hr_negative_prompt", \.negativePrompt, .text, "The negative prompt of the second pass, if different.",
       effect: .computed(as: "negative_prompt") { $0.sampledAgain.map { .string($0.negativePrompt) } },
       infotext: [
         .computed("Hires negative prompt", at: 1040, for: .text) { image in
@@ -182,7 +182,7 @@ extension HiresSettings: SettingsPart {
       request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.negativePrompt ?? "") })
     row(
       "hr_upscaler", \.upscaler, .upscaler,
-      "What enlarges the first pass's latent or image: a filter, or the file of a network.",
+      "What enlarges the first pass's latent or image: a filter, or the file of an upscaling network.",
       effect: .computed(as: "upscaler") { image in
         image.hires.map { .string(image.ingredients.upscaler?.sha256 ?? $0.effectiveUpscaler.name) }
       },

@@ -1,27 +1,28 @@
-/// The size to which the first pass is enlarged, and the part of it that is kept.
+/// The size that the first pass is enlarged to, and the part that is kept.
 ///
-/// Sizes are the webui's: fractions of pixels are dropped, and latents have an eighth of the size, rounded down.
+/// Sizes are rounded as in the webui: fractions of pixels are dropped, and latents have an eighth of the size, rounded
+/// down.
 public struct HiresSize: Hashable, Sendable {
-  /// In pixels, before anything is cut off; often not a multiple of 8.
+  /// The width in pixels before cropping; often not a multiple of 8.
   public var width: Int
-  /// In pixels, before anything is cut off.
+  /// The height in pixels before cropping.
   public var height: Int
-  /// Latent columns that are kept.
+  /// The latent columns that are kept.
   public var columns: Range<Int>
-  /// Latent rows that are kept.
+  /// The latent rows that are kept.
   public var rows: Range<Int>
 
-  /// Of the image, in pixels.
+  /// The image's width in pixels.
   public var finalWidth: Int { 8 * columns.count }
-  /// Of the image, in pixels.
+  /// The image's height in pixels.
   public var finalHeight: Int { 8 * rows.count }
 
   /// The size of the second pass.
   ///
   /// - Parameters:
-  ///   - hires: If both sides are given, the image covers them and the longer side is cut off.
-  ///   - firstWidth: Of the first pass, in pixels.
-  ///   - firstHeight: Of the first pass, in pixels.
+  ///   - hires: The second pass. If it gives both sides, the image is enlarged to cover them and then cropped.
+  ///   - firstWidth: The first pass's width in pixels.
+  ///   - firstHeight: The first pass's height in pixels.
   public init(_ hires: HiresSettings, firstWidth: Int, firstHeight: Int) {
     let (x, y) = (hires.resizeX, hires.resizeY)
     var surplus = (x: 0, y: 0)
@@ -47,7 +48,8 @@ public struct HiresSize: Hashable, Sendable {
 }
 
 extension HiresSize {
-  /// The first pass that the webui's first versions chose for an image: about 512x512 pixels, sides in multiples of 64.
+  /// The size of the first pass that the webui's first versions chose for an image: about 512x512 pixels, in multiples
+  /// of 64.
   public static func legacyFirstPass(width: Int, height: Int) -> (width: Int, height: Int) {
     let scale = (512.0 * 512 / Double(width * height)).squareRoot()
     func side(_ side: Int) -> Int { Int((scale * Double(side) / 64).rounded(.up)) * 64 }

@@ -1,7 +1,7 @@
 import JSON
 
 extension ImageSettings {
-  /// Writes the settings as a plan holds them: what was asked for, with where the models were found.
+  /// Writes the settings as a plan holds them: as requested, with the paths of the models.
   public func writePlanned(to writer: inout JSONWriter) {
     writer.object { writer in
       for row in SettingRow.ofEveryPass where row.isShown(self) {
@@ -19,7 +19,7 @@ extension ImageSettings {
 }
 
 extension SettingsInUse {
-  /// Writes the settings as the manifest shows them: models by their names, and what runs instead of what is automatic.
+  /// Writes the settings as the manifest shows them: models by name, and `automatic` replaced by what runs.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
       for row in SettingRow.ofEveryPass where row.isRecipeKey { write(row, to: &writer) }
@@ -41,7 +41,7 @@ extension SettingsInUse {
 }
 
 extension ImageSettings: Decodable {
-  /// Reads settings that `writePlanned` wrote; those that older plans do not know have their defaults.
+  /// Reads settings that `writePlanned` wrote; settings that an older plan lacks get their defaults.
   public init(from decoder: any Decoder) throws {
     self.init()
     let container = try decoder.container(keyedBy: SettingKey.self)
@@ -74,7 +74,7 @@ private struct SettingKey: CodingKey {
 }
 
 extension SettingValue {
-  /// The value for people: models and upscalers by their names.
+  /// The value for people: models and upscalers by name.
   package var json: JSONValue {
     switch self {
     case .text(let text): .string(text)
@@ -93,7 +93,7 @@ extension SettingValue {
     }
   }
 
-  /// The value for plans: models and upscalers with where they were found.
+  /// The value for plans: models and upscalers with their paths.
   fileprivate var located: JSONValue {
     switch self {
     case .model(let model):

@@ -1,9 +1,9 @@
-/// Every setting of one image, resolved: no default and no random number is left to fill in.
+/// Every setting of one image, resolved: all defaults are filled in and all random seeds are drawn.
 ///
 /// The settings of the first pass can be read and changed directly: `settings.cfgScale`.
 @dynamicMemberLookup
 public struct ImageSettings: Hashable, Sendable {
-  /// What each pass does, unless the second has a setting of its own.
+  /// The settings of both passes, unless the second pass overrides one.
   public var base: PassSettings
   /// The second pass (hires fix); nil for an image that is made in one pass.
   public var hires: HiresSettings?
@@ -20,19 +20,19 @@ public struct ImageSettings: Hashable, Sendable {
     set { base[keyPath: path] = newValue }
   }
 
-  /// What the settings of the first pass result in.
+  /// A value derived from the settings of the first pass.
   @inlinable public subscript<Value>(dynamicMember path: KeyPath<PassSettings, Value>) -> Value { base[keyPath: path] }
 }
 
 extension ImageSettings {
-  /// What the first pass does.
+  /// The effective settings of the first pass.
   public var firstPass: PassSettings {
     var first = base
     if hires?.refinerPass == .second { first.refiner = nil }
     return first
   }
 
-  /// What the second pass does, at its size before anything is cut off; nil without a second pass.
+  /// The effective settings of the second pass, at its size before cropping; nil without a second pass.
   public var secondPass: PassSettings? {
     guard let hires, let size = hiresSize else { return nil }
     var second = base
@@ -53,13 +53,13 @@ extension ImageSettings {
     hires.map { HiresSize($0, firstWidth: base.width, firstHeight: base.height) }
   }
 
-  /// Of the finished image, in pixels.
+  /// The width of the finished image, in pixels.
   public var finalWidth: Int { hiresSize?.finalWidth ?? base.width }
 
-  /// Of the finished image, in pixels.
+  /// The height of the finished image, in pixels.
   public var finalHeight: Int { hiresSize?.finalHeight ?? base.height }
 
-  /// Sampling steps of all passes.
+  /// The sampling steps of both passes together.
   public var allSteps: Int {
     guard let hires else { return base.steps }
     return base.steps + (hires.denoisingStrength == 0 ? 0 : hires.steps == 0 ? base.steps : hires.steps)

@@ -1,13 +1,13 @@
-/// One image of a plan: its place in the written order, the cell of the grid that asked for it, and its settings.
+/// One image of a plan: its index, its cell of the grid, and its settings.
 public struct Job: Hashable, Sendable {
-  /// Place in the plan's written order, from 0.
+  /// The index in the plan's order, from 0.
   public var index: Int
-  /// Where the job stands on each axis, in the order of the axes; empty for a recipe without axes.
+  /// The job's value on each axis, in the order of the axes; empty for a recipe without axes.
   public var axes: [AxisPosition]
   /// The resolved settings.
   public var settings: ImageSettings
 
-  /// A job with these settings at this place.
+  /// A job with these settings at this index.
   public init(index: Int, axes: [AxisPosition], settings: ImageSettings) {
     self.index = index
     self.axes = axes
@@ -21,7 +21,7 @@ public struct AxisPosition: Codable, Hashable, Sendable {
   public var name: String
   /// The value as the recipe writes it.
   public var value: String
-  /// What a label shows for the value.
+  /// The value as labels show it.
   public var title: String
 
   /// A position on the named axis.

@@ -1,10 +1,10 @@
 /// The sizes that images can have.
 public enum SizeLimit {
-  /// The sides of an image, in pixels.
+  /// The allowed length of a side, in pixels.
   public static let sides = 8...8192
 }
 
 extension HiresSize {
-  /// Whether the second pass makes an image, and one that is not too large.
+  /// Whether every side of the second pass is within the limits.
   public var isPossible: Bool { [finalWidth, finalHeight, width, height].allSatisfy(SizeLimit.sides.contains) }
 }

@@ -1,16 +1,16 @@
-/// Where to announce what is done: an address that begins with `http://` or `https://`.
+/// Where to send notifications: an address that begins with `http://` or `https://`.
 ///
-/// It may hold secrets: a name and password before the host, a token in the query. Whatever is written or shown has the
-/// `redacted` form, but for the outbox, from which the address is used.
+/// It may hold secrets: a name and password before the host, a token in the query. Everything written or shown uses the
+/// `redacted` form, except the outbox, which needs the whole address to send to.
 public struct WebhookAddress: Hashable, Sendable {
-  /// The whole address, secrets and all.
+  /// The whole address, including secrets.
   public let url: String
-  /// The address as anyone may see it: `***` for name and password and for the query, and no fragment.
+  /// The address without secrets: `***` replaces name and password, and the query; the fragment is dropped.
   public let redacted: String
-  /// Scheme, host and port in lower case; what redirects have to keep to.
+  /// Scheme, host and port in lower case; redirects must not change them.
   public let origin: String
 
-  /// Reads an address; nothing for text that is none, such as one that was shortened to `https://…`.
+  /// Reads an address; nil for other text, such as one that was shortened to `https://…`.
   public init?(_ text: String) {
     guard let schemeEnd = text.firstRange(of: "://") else { return nil }
     let scheme = text[..<schemeEnd.lowerBound].lowercased()
@@ -33,7 +33,7 @@ public struct WebhookAddress: Hashable, Sendable {
     origin = "\(scheme)://\(host.lowercased())"
   }
 
-  /// A name of letters and digits, or an address of numbers, and a port if any.
+  /// Whether the text is a host name or an IP address, with an optional port.
   private static func isHost(_ text: Substring) -> Bool {
     var name = text
     if text.hasPrefix("[") {
@@ -52,6 +52,6 @@ public struct WebhookAddress: Hashable, Sendable {
   /// Whether the redacted form hides something.
   public var hasSecrets: Bool { redacted != url }
 
-  /// Whether this is a redacted form, which leads nowhere.
+  /// Whether this is a redacted form, which cannot be sent to.
   public var isRedacted: Bool { url.contains("://***@") || url.hasSuffix("?***") }
 }

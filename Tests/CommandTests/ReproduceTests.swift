@@ -256,7 +256,7 @@ import TestSupport
       to: "a.png")
     let errors = try await space.run("reproduce", "a.png", exits: 10).errors
     #expect(
-      errors.contains("Seed: is not there") && errors.contains("Hires upscaler: found \"LDSR\""))
+      errors.contains("Seed: is missing") && errors.contains("Hires upscaler: found \"LDSR\""))
     try png("a\nSteps: 0, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x12, Model: model", to: "b.png")
     let values = try await space.run("reproduce", "b.png", exits: 10).errors
     #expect(

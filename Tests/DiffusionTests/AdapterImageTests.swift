@@ -7,8 +7,8 @@ import Testing
 import TestSupport
 import TensorFiles
 
-/// Whole images with LoRAs of every kind and style of names, against the formulas of kohya, LyCORIS and PEFT in PyTorch
-/// (`Tests/FixtureScripts/make_adapter_images.py`).
+/// Checks whole images with LoRAs of every kind and naming style against the formulas of kohya, LyCORIS and PEFT in
+/// PyTorch (`Tests/FixtureScripts/make_adapter_images.py`).
 @Suite struct AdapterImageTests {
   static let cases = ImageCase.cases(in: "adapters/cases.json")
 
@@ -17,12 +17,12 @@ import TensorFiles
   private static func placed(_ settings: ImageSettings) -> ImageSettings {
     var settings = settings
     settings.precision = .fp32
-    settings.adapterPlaces = [Fixtures.path("Engine/adapters")]
+    settings.adapterFolders = [Fixtures.path("Engine/adapters")]
     return settings
   }
 
   @Test(arguments: cases)
-  func `an image agrees with the adapter's arithmetic in PyTorch`(testCase: ImageCase) throws {
+  func `an image agrees with the adapter's formula in PyTorch`(testCase: ImageCase) throws {
     let image = try Engine.forTests().generate(Self.placed(testCase.settings)) { _ in }
     let expected = try testCase.expectedImage()
     let differences = zip(image.pixels, expected.pixels).map { abs(Int($0) - Int($1)) }
@@ -38,7 +38,7 @@ import TensorFiles
     #expect(Set(images).count == images.count)
   }
 
-  @Test func `switching adapters gives the same bytes as an engine that had no others`() throws {
+  @Test func `switching adapters gives the same bytes as an engine without other adapters`() throws {
     let engine = try Engine.forTests()
     let order = [1, 0, 8, 1, 16, 0, 11, 1, 10, 0]
     var images: [Int: RGBImage] = [:]
@@ -53,7 +53,7 @@ import TensorFiles
     }
   }
 
-  @Test func `only the adapter is loaded when the model stays`() throws {
+  @Test func `only the adapter is loaded if the model stays the same`() throws {
     let engine = try Engine.forTests()
     var stages: [GenerationProgress] = []
     for index in [1, 1, 0] {

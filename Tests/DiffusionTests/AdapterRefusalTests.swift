@@ -13,7 +13,7 @@ import Weights
     var settings = ImageSettings()
     settings.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     settings.prompt = prompt
-    settings.adapterPlaces = [folder.path, "/nonexistent"]
+    settings.adapterFolders = [folder.path, "/nonexistent"]
     return settings
   }
 
@@ -69,7 +69,7 @@ import Weights
     ("bundle_emb.x.string_to_param.*", "embedding"),
     ("a.what", "not part of"),
   ])
-  func `kinds that are not supported are refused by name`(tensor: String, kind: String) throws {
+  func `unsupported kinds are rejected by name`(tensor: String, kind: String) throws {
     let folder = try TemporaryFolder()
     try folder.write("lora/a.safetensors", module(layer) + [SyntheticTensor(tensor, [2, 2])])
     #expect(try message("<lora:a:1>", in: folder).contains(kind))
@@ -112,7 +112,7 @@ import Weights
     #expect(try message("a <lora:x:much>", in: folder).contains("expected a number"))
   }
 
-  @Test func `a LoRA that is written to before it is loaded is refused`() throws {
+  @Test func `a LoRA that changes before it is loaded is rejected`() throws {
     let folder = try TemporaryFolder()
     try folder.write("lora/a.safetensors", Fixtures.data("Engine/adapters/lora/plain.safetensors"))
     var settings = settings("<lora:a:1>", in: folder)

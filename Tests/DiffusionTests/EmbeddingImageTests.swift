@@ -15,7 +15,7 @@ import Weights
   private static func placed(_ settings: ImageSettings) -> ImageSettings {
     var settings = settings
     settings.precision = .fp32
-    settings.adapterPlaces = [Fixtures.path("Engine/inversions")]
+    settings.adapterFolders = [Fixtures.path("Engine/inversions")]
     return settings
   }
 
@@ -39,10 +39,10 @@ import Weights
     let engine = try Engine.forTests()
     var plain = Self.placed(Self.cases[1].settings)
     let with = try engine.generate(plain) { _ in }
-    plain.adapterPlaces = []
+    plain.adapterFolders = []
     let without = try engine.generate(plain) { _ in }
     #expect(with != without)
-    plain.adapterPlaces = [Fixtures.path("Engine/inversions")]
+    plain.adapterFolders = [Fixtures.path("Engine/inversions")]
     #expect(try engine.generate(plain) { _ in } == with)
   }
 
@@ -95,7 +95,7 @@ import Weights
     try folder.write(
       "embeddings/star.safetensors", [SyntheticTensor("clip_l", [2, 64]), SyntheticTensor("clip_g", [2, 160])])
     settings.prompt = "a star"
-    settings.adapterPlaces = [folder.path]
+    settings.adapterFolders = [folder.path]
     #expect(try engine.ingredients(for: settings).embeddings.isEmpty)
     #expect(engine.takeNotes().first?.contains("vectors of 64 and 160 numbers") == true)
   }
@@ -105,7 +105,7 @@ import Weights
       let folder = try TemporaryFolder()
       try folder.write("embeddings/star.safetensors", tensors)
       var settings = Self.placed(Self.cases[0].settings)
-      settings.adapterPlaces = [folder.path]
+      settings.adapterFolders = [folder.path]
       settings.prompt = "a boat"
       #expect(try Engine.forTests().ingredients(for: settings).embeddings.isEmpty)
       settings.prompt = "a star"

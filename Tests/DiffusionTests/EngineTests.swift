@@ -6,13 +6,13 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images against the webui's arithmetic in PyTorch (`Tests/Fixtures/Engine`): every sampler, both noise sources, odd
-/// sizes, several chunks, clip skip, a single file and a folder.
+/// Checks whole images against the webui's computation in PyTorch (`Tests/Fixtures/Engine`): every sampler, both noise
+/// sources, odd sizes, several chunks, clip skip, a single file and a folder.
 @Suite struct EngineTests {
   static let cases = ImageCase.cases(in: "cases.json")
 
   @Test(arguments: cases)
-  func `an image agrees with the webui's arithmetic in PyTorch`(testCase: ImageCase) throws {
+  func `an image agrees with the webui's computation in PyTorch`(testCase: ImageCase) throws {
     try testCase.expectAgreement(Engine.forTests())
   }
 
@@ -62,7 +62,7 @@ import TestSupport
     #expect(places.contains("/nonexistent/share/sdbatch/demo"))
   }
 
-  @Test func `a clip skip deeper than the text encoder is refused`() throws {
+  @Test func `a clip skip deeper than the text encoder is rejected`() throws {
     var settings = Self.cases[0].settings
     settings.clipSkip = 4
     #expect(throws: EngineError.self) { try Engine.forTests().generate(settings) { _ in } }

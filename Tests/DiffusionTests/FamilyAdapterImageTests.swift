@@ -4,15 +4,15 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions, against the arithmetic of kohya, LyCORIS,
-/// PEFT and the webui in PyTorch (`Tests/FixtureScripts/make_family_adapters.py`).
+/// Checks whole images of Stable Diffusion 2.x and XL with LoRAs and textual inversions against the formulas of kohya,
+/// LyCORIS, PEFT and the webui in PyTorch (`Tests/FixtureScripts/make_family_adapters.py`).
 @Suite struct FamilyAdapterImageTests {
   static let cases = ImageCase.cases(in: "../Families/adapters/cases.json")
 
   @Test(arguments: cases)
   func `an image with another family's adapters agrees with PyTorch`(testCase: ImageCase) throws {
     var settings = testCase.settings
-    settings.adapterPlaces = [Fixtures.path("Families/adapters")]
+    settings.adapterFolders = [Fixtures.path("Families/adapters")]
     try testCase.expectAgreement(Engine.forTests(), settings)
   }
 

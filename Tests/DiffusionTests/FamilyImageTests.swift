@@ -4,8 +4,8 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of Stable Diffusion 2.x, XL, its refiner and a distilled model, in both layouts, against the webui's
-/// arithmetic in PyTorch (`Tests/FixtureScripts/make_family_fixtures.py`).
+/// Checks whole images of Stable Diffusion 2.x, XL, its refiner and a distilled model, in both layouts, against the
+/// webui's computation in PyTorch (`Tests/FixtureScripts/make_family_fixtures.py`).
 @Suite struct FamilyImageTests {
   static let cases = ImageCase.cases(in: "../Families/cases.json")
 

@@ -4,8 +4,8 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images whose calls skip the negative prompt, of a zero terminal signal-to-noise ratio, and of networks that predict
-/// the velocity, against the webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_guidance_images.py`).
+/// Whole images whose calls skip the negative prompt, of a zero terminal signal-to-noise ratio, and of networks that
+/// predict the velocity, against the webui's computation in PyTorch (`Tests/FixtureScripts/make_guidance_images.py`).
 @Suite struct GuidanceImageTests {
   static let cases = ImageCase.cases(in: "guidance/cases.json")
 

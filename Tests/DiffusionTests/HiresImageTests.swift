@@ -4,12 +4,12 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images of two passes against the webui's arithmetic in PyTorch.
+/// Checks whole images of two passes against the webui's computation in PyTorch.
 @Suite struct HiresImageTests {
   static let cases = ImageCase.cases(in: "hires/cases.json") + ImageCase.cases(in: "../Families/hires/cases.json")
 
   @Test(arguments: cases)
-  func `an image of two passes agrees with the webui's arithmetic in PyTorch`(testCase: ImageCase) throws {
+  func `an image of two passes agrees with the webui's computation in PyTorch`(testCase: ImageCase) throws {
     try testCase.expectAgreement(Engine.forTests())
   }
 }
@@ -74,7 +74,7 @@ import TestSupport
     }
   }
 
-  @Test func `a state of another second pass is refused`() throws {
+  @Test func `a state of another second pass is rejected`() throws {
     var settings = ResumedImageTests.settings(.euler)
     settings.hires = HiresSettings()
     let engine = try Engine.forTests()

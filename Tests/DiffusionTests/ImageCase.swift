@@ -42,8 +42,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hires_fix_refiner_pass: RefinerPass?
   let refiner_checkpoint: String?
   let refiner_switch_at: Double?
-  /// Nil for the small model of SD 1.x, `folder` for the one that comes with the program, otherwise the name of another random
-  /// model.
+  /// Nil for the small model of SD 1.x, `folder` for the one that comes with the program, otherwise the name of another
+  /// random model.
   let model: String?
   /// A random model whose VAE all checkpoints use; nil for their own.
   let vae: String?
@@ -121,8 +121,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
 
   /// Makes an image with other settings and compares: no value may differ by more than 1, and fewer than a tenth by 1.
   ///
-  /// Values close to the edge between two 8-bit steps round either way. In DPM2 a with few steps there are more of them,
-  /// because sigma_down is a small difference of large numbers, and the last bit of float32 shows.
+  /// Values close to the edge between two 8-bit values may round either way. DPM2 a with few steps has more of them,
+  /// because sigma_down is a small difference of large numbers, in which the last bit of float32 matters.
   ///
   /// - Parameters:
   ///   - engine: Makes the image.

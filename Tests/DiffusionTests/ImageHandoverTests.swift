@@ -32,7 +32,7 @@ import Weights
     }
     let stages = states.map(\.stage)
     let enlarging = stages.filter { if case .upscaling = $0 { true } else { false } }
-    // Before the image is decoded, before each piece of it, and before it is encoded.
+    // Before the image is decoded, before each tile of it, and before it is encoded.
     #expect(
       enlarging
         == [.upscaling(piece: 0, of: 0)] + (upscaler == "Lanczos" ? [] : [.upscaling(piece: 0, of: 1)])

@@ -7,7 +7,7 @@ import Testing
 import TestSupport
 import Weights
 
-/// Upscalers against PyTorch, see `Tests/FixtureScripts/make_upscalers.py`.
+/// Checks upscalers against PyTorch, see `Tests/FixtureScripts/make_upscalers.py`.
 @Suite struct ImageUpscalerTests {
   struct Fixture: Decodable {
     struct Case: Decodable, Sendable {

@@ -6,7 +6,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Whole images in 8 bits, measured against the same images in fp32, which agree with PyTorch.
+/// Compares whole images in 8 bits with the same images in fp32, which agree with PyTorch.
 @Suite struct Int8ImageTests {
   private static let cases = ImageCase.cases(in: "cases.json")
 
@@ -21,7 +21,8 @@ import TestSupport
     return 10 * log10(255 * 255 * Double(a.pixels.count) / squares)
   }
 
-  /// The demo model in 20 steps, measured over three seeds: 49 to 53 dB, and 55 in bf16; at 40 dB nobody sees a difference.
+  /// The demo model in 20 steps reaches 49 to 53 dB over three seeds, and 55 in bf16; at 40 dB the difference is
+  /// not visible.
   @Test func `an image of the demo model is within 40 dB of fp32`() throws {
     let testCase = try #require(Self.cases.first { $0.model == "folder" })
     var settings = testCase.settings
@@ -39,7 +40,7 @@ import TestSupport
 
   /// The small model's random weights magnify rounding errors: even bf16 differs from fp32.
   @Test(arguments: [(64, 64), (520, 392), (64, 2048)])
-  func `sizes that nobody trained for work in 8 bits, with the same bytes on any number of threads`(
+  func `unusual sizes work in 8 bits, with the same bytes for any number of threads`(
     width: Int, height: Int
   ) throws {
     var settings = Self.cases[0].settings
@@ -58,7 +59,7 @@ import TestSupport
     let adapters = ImageCase.cases(in: "adapters/cases.json")
     func settings(_ index: Int, _ precision: PrecisionChoice) -> ImageSettings {
       var settings = adapters[index].settings
-      settings.adapterPlaces = [Fixtures.path("Engine/adapters")]
+      settings.adapterFolders = [Fixtures.path("Engine/adapters")]
       settings.precision = precision
       return settings
     }

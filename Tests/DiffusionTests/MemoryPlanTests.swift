@@ -19,7 +19,7 @@ import TestSupport
   @Test func `networks that are released and read again make the same images`() throws {
     let settings = settings()
     let expected = try Engine.forTests().generate(settings) { _ in }
-    // Every network is too large to stay.
+    // Every network is too large to stay loaded.
     let engine = try Engine(
       version: "0.0.0", threads: 2, executable: "/nonexistent/sdbatch", environment: [:], smallNetworkBytes: 0)
     var tight = settings
@@ -36,7 +36,7 @@ import TestSupport
       let plan = try engine.memoryPlan(for: job)
       #expect((plan.limit == nil) == (job.memoryLimit == 0))
       if job.memoryLimit > 0 { #expect(plan.peak <= job.memoryLimit) }
-      // The model is so small that its convolutions are direct in any case: the pixels are the same.
+      // The model is so small that its convolutions are always direct, so the pixels are the same.
       let image = try engine.generate(job) { _ in }
       #expect(image == (job.prompt == other.prompt ? otherExpected : expected))
     }

@@ -6,7 +6,7 @@ import TestSupport
 import Weights
 
 @Suite struct ProfileTests {
-  @Test func `every layer is counted under its name in the model's files, with the arithmetic of its shape`() throws {
+  @Test func `every layer is counted under its name in the model's files, with the operations of its shape`() throws {
     let settings = EngineTests.cases[0].settings
     let engine = try Engine.forTests()
     let plain = try engine.generate(settings) { _ in }
@@ -19,7 +19,7 @@ import Weights
     let vae = try #require(archive.vae)
     for row in rows {
       let weights = row.stage == "sampling" ? archive.unet.weights : vae.weights
-      // Prompts are remembered, so nothing is encoded the second time.
+      // Prompts are cached, so nothing is encoded the second time.
       #expect(["sampling", "decoding"].contains(row.stage), "\(row)")
       switch row.kind {
       case .convolution, .linear, .groupNorm, .layerNorm: #expect(weights.contains(row.layer + ".weight"), "\(row)")
@@ -42,7 +42,8 @@ import Weights
     // The outputs of the first two calls are remembered as well.
     #expect(calls == settings.steps - 2)
     let attention = try #require(rows.first { $0.layer == "mid_block.attentions.0.transformer_blocks.0.attn2" })
-    // Every pixel attends to each token of its prompt in two products; one prompt has one chunk of 77 tokens, the other two.
+    // Every pixel attends to each token of its prompt in two products; one prompt has one chunk of 77 tokens, the other
+    // two.
     let queries = attention.shape.split(separator: "->")[0].split(separator: "x").compactMap { Double($0) }
     #expect(attention.operations == 4 * (77 + 154) / 2 * queries.reduce(1, *) * Double(attention.calls))
 

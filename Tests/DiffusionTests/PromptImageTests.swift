@@ -5,12 +5,12 @@ import Testing
 import TestSupport
 
 /// Whole images of prompts that change during sampling, of parts between `AND`s and of every emphasis, against the
-/// webui's arithmetic in PyTorch (`Tests/FixtureScripts/make_prompt_images.py`).
+/// webui's computation in PyTorch (`Tests/FixtureScripts/make_prompt_images.py`).
 @Suite struct PromptImageTests {
   static let cases = ImageCase.cases(in: "prompts/cases.json")
 
   @Test(arguments: cases)
-  func `an image agrees with the webui's arithmetic in PyTorch`(testCase: ImageCase) throws {
+  func `an image agrees with the webui's computation in PyTorch`(testCase: ImageCase) throws {
     try testCase.expectAgreement(Engine.forTests())
   }
 

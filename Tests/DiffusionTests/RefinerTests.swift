@@ -5,7 +5,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Images that a second checkpoint finishes, against the webui's arithmetic in PyTorch
+/// Checks images that a second checkpoint finishes against the webui's computation in PyTorch
 /// (`Tests/FixtureScripts/make_family_fixtures.py`).
 @Suite struct RefinerTests {
   private static let cases = FamilyImageTests.cases.filter { $0.refiner_checkpoint != nil }
@@ -65,7 +65,7 @@ import TestSupport
     #expect(loads == [["sdxl", "refiner"], ["refiner"]])
   }
 
-  @Test func `both checkpoints stay for the images that need them, and no others`() throws {
+  @Test func `both checkpoints stay loaded for the images that need them, and no others do`() throws {
     let both = Self.settings()
     var (first, other) = (both, both)
     first.refiner = nil
@@ -85,7 +85,7 @@ import TestSupport
     for name in ["vocab.json", "merges.txt"] { try folder.write(name, [UInt8](try RandomModels.data(name))) }
     var alone = ImageSettings()
     alone.model = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
-    alone.adapterPlaces = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
+    alone.adapterFolders = [Fixtures.path("Engine/adapters"), Fixtures.path("Engine/inversions")]
     alone.prompt = "a bluestar on a lake <lora:plain:0.8>"
     alone.negativePrompt = "easynoise"
     alone.steps = 4
@@ -114,7 +114,7 @@ import TestSupport
   @Test(arguments: [
     ("sdxl.safetensors", "sd2.safetensors"), ("sdxl", "lcm"), ("sd2", "refiner"), ("lcm", "sdxl.safetensors"),
   ])
-  func `a refiner with other latents is refused with the reason`(model: String, refiner: String) throws {
+  func `a refiner with different latents is rejected with the reason`(model: String, refiner: String) throws {
     var settings = Self.settings()
     (settings.model, settings.refiner) = (Self.family(model), Self.family(refiner))
     let engine = try Engine.forTests()

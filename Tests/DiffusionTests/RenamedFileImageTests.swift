@@ -6,13 +6,14 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: compared with the images that PyTorch made.
+/// Models as GGUF files in which stable-diffusion.cpp has renamed the text encoders: compared with the images that
+/// PyTorch made.
 @Suite struct RenamedFileImageTests {
-  /// How a version of stable-diffusion.cpp writes a checkpoint.
+  /// The forms in which versions of stable-diffusion.cpp write a checkpoint.
   enum Style: String, CaseIterable, Sendable {
     /// As older versions do: separate queries, keys and values, and attention's matrices as 1×1 convolutions.
     case split
-    /// With `--convert-name`: the names of the transformers library for everything in a text encoder.
+    /// With `--convert-name`: text encoders use the names of the transformers library.
     case converted
     /// Merged from several files: text encoders of the transformers library, and a VAE.
     case components
@@ -25,7 +26,7 @@ import TestSupport
   }
 
   @Test(arguments: ["sd2.safetensors", "sdxl.safetensors", "refiner.safetensors"], Style.allCases)
-  func `a renamed GGUF file makes the images of the model`(model: String, style: Style) throws {
+  func `a renamed GGUF file makes the model's images`(model: String, style: Style) throws {
     let folder = try TemporaryFolder()
     let tensors = try SafetensorsFile(path: RandomModels.path(model)).tensors.values
     let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, style))
@@ -38,7 +39,7 @@ import TestSupport
     try testCase.expectAgreement(Engine.forTests(), settings)
   }
 
-  @Test func `a renamed Stable Diffusion 1 makes the image of the model`() throws {
+  @Test func `a renamed Stable Diffusion 1 makes the model's image`() throws {
     let folder = try TemporaryFolder()
     let tensors = try SafetensorsFile(path: RandomModels.path("model.safetensors")).tensors.values
     let path = try folder.write("renamed.gguf", Self.file(tensors.sorted { $0.name < $1.name }, .components))

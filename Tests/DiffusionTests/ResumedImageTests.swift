@@ -38,7 +38,7 @@ import TestSupport
       if progress == .decoding { #expect(state?.step == states.last?.step) }
       if let state { states.append((state.step, try state.encoded())) }
     }
-    // Every step, the last of them once more before decoding.
+    // Every step, and the last one once more before decoding.
     #expect(states.map(\.step) == Array(0..<states.count - 1) + [states.count - 2])
     #expect(states.count > 3)
     let other = try Engine.forTests(threads: 1)

@@ -44,7 +44,7 @@ import TestSupport
     #expect(engine.evaluations.saved > SamplerID.allCases.count)
   }
 
-  @Test func `the first evaluation is shared whatever the guidance, the steps or the sampler`() throws {
+  @Test func `the first evaluation is shared between all guidance scales, steps and samplers`() throws {
     let engine = try Engine.forTests()
     func saved(_ change: (inout ImageSettings) -> Void) throws -> Int {
       let before = engine.evaluations

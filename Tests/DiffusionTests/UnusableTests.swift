@@ -17,7 +17,7 @@ import Weights
     return settings
   }
 
-  @Test func `a VAE that does not enlarge by 8 is refused before anything is made`() throws {
+  @Test func `a VAE that does not enlarge by 8 is rejected before any work`() throws {
     let folder = try TemporaryFolder()
     try folder.write(
       "config.json",

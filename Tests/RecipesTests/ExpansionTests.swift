@@ -3,20 +3,20 @@ import Settings
 import Testing
 import TestSupport
 
-/// Random recipes against an expansion of its own: dictionaries of text, merged cell by cell, with no axis objects, no
-/// laziness and no progressions.
+/// Checks random recipes against an independent expansion: dictionaries of text, merged cell by cell, without axis
+/// objects, laziness or progressions.
 @Suite struct ExpansionTests {
   typealias Cell = [String: String]
 
   struct NaiveAxis {
     var name: String
-    /// Titles, and what each value sets.
+    /// The title and the settings of each value.
     var values: [(title: String, sets: Cell)]
-    /// As the recipe writes the axis.
+    /// The axis as the recipe writes it.
     var written: String
   }
 
-  /// Values of the keys that random recipes use, in the form in which they come back out of a job.
+  /// The values of the keys that random recipes use, in the form that a job's settings have.
   static let values: [String: [String]] = [
     "steps": ["1", "2", "3", "5", "8"],
     "cfg_scale": ["1.0", "2.5", "7.0", "9.5"],
@@ -35,7 +35,7 @@ import TestSupport
     "prompt": "", "prompt_append": "",
   ]
 
-  /// What is set replaces what was there, except that appended text adds up.
+  /// New values replace old ones, except that appended texts are joined.
   static func merge(_ cell: Cell, _ sets: Cell) -> Cell {
     var result = cell
     for (name, value) in sets { result[name] = name == "prompt_append" ? (cell[name] ?? "") + value : value }
@@ -43,7 +43,7 @@ import TestSupport
   }
 
   @Test(arguments: 0..<300)
-  func `random recipes expand to the cells that a plain expansion finds`(_ seed: Int) throws {
+  func `random recipes expand to the same cells as a plain expansion`(_ seed: Int) throws {
     var random = SplitMix64(state: UInt64(seed))
     var keys = Array(Self.values.keys).sorted().shuffled(using: &random)
     func quoted(_ text: String) -> String { "\"\(text)\"" }
@@ -70,7 +70,7 @@ import TestSupport
       let key = keys.removeLast()
       let pool = (Self.values[key] ?? []).shuffled(using: &random)
       let picked = Array(pool.prefix(count ?? Int.random(in: 1...pool.count, using: &random)))
-      // Quotes around a piece are only taken off where bars make it one; text is never split at commas.
+      // Quotes around a piece are removed only if it is separated by bars; text is never split at commas.
       let forms = picked.count == 1 ? 1 : key.hasPrefix("prompt") ? 2 : 3
       let written =
         switch Int.random(in: 0..<forms, using: &random) {

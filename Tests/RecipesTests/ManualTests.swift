@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// The manual's tables against the keys, samplers and request fields that there are.
+/// Checks the manual's tables against the program's keys, samplers and request fields.
 @Suite struct ManualTests {
   // MARK: Keys
 
@@ -71,7 +71,7 @@ import TestSupport
     #expect(count >= 8)
   }
 
-  @Test func `the recipe of README plans 24 images and the manual's first one 137, as it says`() throws {
+  @Test func `the README's recipe plans 24 images and the manual's first one 137, as documented`() throws {
     let readme = try #require(try MarkdownPage.readme.blocks("yaml").first)
     #expect(try RecipeText(readme, set: ["model=demo"]).jobs().count == 24)
     let page = try MarkdownPage.manual("Recipes")
@@ -80,13 +80,13 @@ import TestSupport
     #expect(try RecipeText(recipe, set: ["model=demo"]).jobs().count == 137)
   }
 
-  @Test func `the page's example of axes is read as it says`() throws {
+  @Test func `the page's example of axes is read as documented`() throws {
     let block = try #require(try MarkdownPage.manual("Recipes").blocks("yaml").last)
     let recipe = try RecipeText(block).read()
     #expect(recipe.warnings.isEmpty)
     #expect(recipe.grid.map(\.count) == [8, 3, 2, 2, 2, 2])
-    #expect(recipe.grid[3].place(at: 1).value == "a cat, blue ")
-    #expect(recipe.grid[5].place(at: 0).title == "quick")
+    #expect(recipe.grid[3].axisPosition(at: 1).value == "a cat, blue ")
+    #expect(recipe.grid[5].axisPosition(at: 0).title == "quick")
   }
 
   // MARK: Samplers and schedules

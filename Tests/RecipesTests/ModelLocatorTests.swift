@@ -27,7 +27,7 @@ import TestSupport
     ("models/b", "recipes/models/b.safetensors"), ("sd", "recipes/models/sd"), ("c.ckpt", "one/c.ckpt"),
     ("d", "two/d.safetensors"), ("../two/d", "two/d.safetensors"), ("~/e", "home/e.safetensors"),
   ])
-  func `a name is found beside the recipe, then in its models folder, then in those of the environment`(
+  func `a name is found next to the recipe, then in its models folder, then in those of the environment`(
     _ name: String, _ path: String
   ) {
     #expect(locator().path(of: name) == folder.path + "/" + path)
@@ -39,7 +39,7 @@ import TestSupport
     #expect(locator().path(of: "") == nil)
   }
 
-  @Test func `a model that is nowhere is an error that names the places and the nearest file`() throws {
+  @Test func `a missing model is an error that lists the folders and the nearest file`() throws {
     var text = RecipeText("grid:\n  model: demo, a, bb.safetensors\nvae: x")
     text.path = folder.path + "/recipes/fish.yaml"
     text.environment.modelFolders = [folder.path + "/one"]
@@ -53,7 +53,7 @@ import TestSupport
       ])
   }
 
-  @Test func `jobs hold the name and the absolute path, axes the file's name`() throws {
+  @Test func `jobs hold the name and the absolute path, axes hold the file's name`() throws {
     var text = RecipeText("grid: {model: [demo, models/b.safetensors], vae: [none, a]}")
     text.path = folder.path + "/recipes/fish.yaml"
     let jobs = try text.jobs()
@@ -67,7 +67,7 @@ import TestSupport
     #expect(try text.jobs().map { $0.axes.map(\.title) } == [["demo", "a"]])
   }
 
-  @Test func `the recipe's own folder is the place when it is read from a file`() throws {
+  @Test func `a recipe read from a file finds models in its own folder`() throws {
     let file = folder.path + "/recipes/deep.fish.yaml"
     try Data("model: a".utf8).write(to: URL(fileURLWithPath: file))
     let recipe = try RecipeReader(environment: PlanningEnvironment()).read(path: file)

@@ -4,30 +4,30 @@ import Settings
 import Testing
 import Text
 
-/// `seed: nightly N`, with dates that the test chooses.
+/// `seed: nightly N`, with dates chosen by the test.
 @Suite struct NightlyTests {
-  /// The seeds of a plan that is made on this date.
+  /// The seeds of a plan made on this date.
   private func seeds(_ text: String, on date: String, _ draws: inout SeedDraws) throws -> [Int64] {
     let environment = PlanningEnvironment(today: try #require(LocalDate(date)))
     let plan = try RecipeText(text, environment: environment).plan(seeds: &draws)
     let jobs = Array(plan.jobs)
     #expect(plan.count == jobs.count && jobs.map(\.index) == Array(jobs.indices))
     for job in jobs {
-      let place = try #require(job.axes.first { $0.name == "seed" })
-      #expect(place.value == "\(job.settings.seed)" && place.title == place.value)
+      let position = try #require(job.axes.first { $0.name == "seed" })
+      #expect(position.value == "\(job.settings.seed)" && position.title == position.value)
     }
     return jobs.map(\.settings.seed)
   }
 
   @Test(arguments: ["seed: nightly 3", "grid: {seed: nightly 3}", "grid:\n  Seed:   Nightly\t3", "seed: 'nightly 3'"])
-  func `each date adds its seeds once, after those of the dates before`(recipe: String) throws {
+  func `each date adds its seeds once, after those of earlier dates`(recipe: String) throws {
     var draws = SeedDraws()
     let first = try seeds(recipe, on: "2026-03-28", &draws)
     #expect(first.count == 3 && Set(first).count == 3 && first.allSatisfy { (0...4_294_967_293).contains($0) })
     #expect(try seeds(recipe, on: "2026-03-28", &draws) == first)
     let second = try seeds(recipe, on: "2026-03-29", &draws)
     #expect(second.count == 6 && Array(second.prefix(3)) == first)
-    // Nights without a run add nothing.
+    // Nights without a run add no seeds.
     let third = try seeds(recipe, on: "2026-12-31", &draws)
     #expect(third.count == 9 && Array(third.prefix(6)) == second)
     let fourth = try seeds(recipe, on: "2027-01-01", &draws)
@@ -35,7 +35,7 @@ import Text
     #expect(Set(fourth).count == 12)
   }
 
-  @Test func `a clock that is set back to a date that had its seeds adds none, and one that jumped is made up for`()
+  @Test func `setting the clock back adds no seeds, and a jump ahead is harmless`()
     throws
   {
     var draws = SeedDraws()
@@ -44,14 +44,14 @@ import Text
     let second = try seeds(recipe, on: "2026-10-25", &draws)
     #expect(try seeds(recipe, on: "2026-10-24", &draws) == second)
     #expect(try seeds(recipe, on: "2026-10-25", &draws) == second)
-    // Once far ahead by mistake: the series goes on from the right date, each date once.
+    // After a date far ahead by mistake, the series continues from the right date, each date once.
     #expect(try seeds(recipe, on: "2099-01-01", &draws).count == 6)
     let later = try seeds(recipe, on: "2026-10-26", &draws)
     #expect(later.count == 8 && Array(later.prefix(4)) == second && Array(second.prefix(2)) == first)
     #expect(try seeds(recipe, on: "2099-01-01", &draws) == later)
   }
 
-  @Test func `draws survive the file that keeps them, beside other draws`() throws {
+  @Test func `draws survive a round trip through their file, together with other draws`() throws {
     var draws = SeedDraws()
     let recipe = "seed: nightly 12\nsubseed: -1\nsubseed_strength: 0.5"
     let first = try seeds(recipe, on: "2026-01-01", &draws)
@@ -61,9 +61,9 @@ import Text
     var again = try JSONDecoder().decode(SeedDraws.self, from: file)
     #expect(try seeds(recipe, on: "2026-01-01", &again) == first)
     #expect(try seeds(recipe, on: "2026-01-02", &again).prefix(12) == first[...])
-    // Drawing anew leaves the nights alone.
+    // Drawing again keeps the nights.
     #expect(Set(again.nights.seeds.keys) == Set(again.seeds.keys).subtracting(["seed", "subseed"]))
-    // What is no night is none.
+    // Other keys are not nights.
     var other = SeedDraws(seeds: [
       "seed nightly 2026-01-01[x]": 1, "seed nightly 26-1-1[0]": 2, "seed nightly 2026-13-01[0]": 3, "seed nightly ": 4,
       "seed nightly 2026-01-01[-1]": 5,
@@ -72,7 +72,7 @@ import Text
     #expect(try seeds("seed: nightly 1", on: "2026-01-01", &other).count == 1)
   }
 
-  @Test func `an edited number counts from its date on, and never takes seeds away`() throws {
+  @Test func `a changed number applies from its date on, and never removes seeds`() throws {
     var draws = SeedDraws()
     let first = try seeds("seed: nightly 4", on: "2026-05-01", &draws)
     #expect(try seeds("seed: nightly 2", on: "2026-05-01", &draws) == first)
@@ -103,16 +103,16 @@ import Text
     ("seed: nightly 4 or 5", "expected -1 or a whole number"), ("subseed: nightly 4", "expected -1 or a whole number"),
     ("grid: {seed: [nightly 4]}", "expected -1 or a whole number"),
     ("include: [{seed: nightly 4}]", "expected -1 or a whole number"),
-    ("seed: nightly 4\ngrid: {seed: [1, 2]}", "found a nightly series beside an axis seed"),
+    ("seed: nightly 4\ngrid: {seed: [1, 2]}", "found a nightly series and an axis seed"),
     ("zip: [{seed: nightly 2, steps: [1, 2]}]", "found a nightly series in zip"),
     ("seed: nightly 10000\ngrid: {steps: \"1, 2, ..., 10000\"}", "found 100000000 jobs"),
   ])
-  func `a series that is none is an error with its place`(recipe: String, error: String) {
+  func `an invalid series is an error with its position`(recipe: String, error: String) {
     let errors = RecipeText(recipe).errors()
     #expect(errors.count == 1 && errors.first?.contains(error) == true, "\(errors)")
   }
 
-  @Test func `--set takes a series, in the place of an axis too`() throws {
+  @Test func `--set takes a series, which may replace an axis`() throws {
     let text = RecipeText("grid: {seed: [1, 2], steps: [3, 4]}", set: ["seed=nightly 5"])
     #expect(try text.jobs().count == 10)
     #expect(try RecipeText("seed: nightly 5", set: ["seed=3"]).jobs().map(\.settings.seed) == [3])

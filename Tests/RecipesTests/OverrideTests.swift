@@ -50,13 +50,13 @@ import Testing
     ("\"a\" and \"b\"", "\"a\" and \"b\""), ("2001", "2001"), ("two\nlines", "two\nlines"), ("@x", "@x"),
     ("a # b", "a # b"), ("a\u{2028}b: c\u{FFFF}", "a\u{2028}b: c\u{FFFF}"),
   ])
-  func `an override of a prompt takes what was typed`(_ typed: String, _ prompt: String) throws {
+  func `an override of a prompt takes the text literally`(_ typed: String, _ prompt: String) throws {
     let text = RecipeText("prompt: x\nenable_prompt_comments: false", set: ["prompt=\(typed)"])
     #expect(try text.jobs().first?.settings.prompt == prompt)
     #expect(try RecipeText(try text.read().text).jobs().first?.settings.prompt == prompt)
   }
 
-  @Test func `a mistake in an override is told with the option, after those of the file`() {
+  @Test func `an error in an override names the option, and comes after those of the file`() {
     let errors = RecipeText("stesp: 3", set: ["cfg_scale=x", "oops", "wdith=5", "grid={seed: []}", "=3", "seed=[1"])
       .errors()
     #expect(
@@ -95,7 +95,7 @@ import Testing
     #expect(copied == original)
   }
 
-  @Test func `the recipe as JSON has what the file says, with aliases written out`() throws {
+  @Test func `the recipe as JSON has what the file says, with aliases expanded`() throws {
     let recipe = try RecipeText(
       """
       prompt: 2001

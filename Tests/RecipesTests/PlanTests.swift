@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 @Suite struct PlanTests {
-  /// The titles of each job's axes with blanks between them.
+  /// The titles of each job's axes, separated by blanks.
   private func cells(_ text: RecipeText) throws -> [String] {
     try text.jobs().map { $0.axes.map(\.title).joined(separator: " ") }
   }
@@ -19,11 +19,11 @@ import TestSupport
           "2 5 0 64 7", "2 5 0 64 8", "2 5 1 72 7", "2 5 1 72 8", "2 6 0 64 7", "2 6 0 64 8", "2 6 1 72 7",
           "2 6 1 72 8",
         ])
-    // The order of the file, also where zip stands first.
+    // The same, even if zip comes first in the file.
     #expect(try cells("zip: [{eta: [0, 1]}]\ngrid: {steps: [1, 2]}") == ["1 0", "1 1", "2 0", "2 1"])
   }
 
-  @Test func `excluded cells are left out by value, by title and by lists, and included cells come last`() throws {
+  @Test func `cells are excluded by value, by title and by lists, and included cells come last`() throws {
     let grid = "grid: {steps: [1, 2, 3], cfg_scale: [5, 9.5], look: [{title: ink, eta: 0.5}, {title: oil}]}\n"
     #expect(
       try cells(RecipeText(grid + "exclude: [{cfg_scale: 9.50, steps: [1, 3]}, {look: oil}]"))
@@ -41,7 +41,7 @@ import TestSupport
     #expect(jobs.suffix(2).map { $0.axes.map(\.name) } == [["steps"], ["look"]])
   }
 
-  @Test func `excludes see what a cell ends up with, defaults and appended text too`() throws {
+  @Test func `excludes compare a cell's resolved values, including defaults and appended text`() throws {
     let styles =
       "prompt: fish\ngrid: {cfg_scale: [5, 7], style: [{title: a}, {title: b, cfg_scale: 9, prompt_append: \" in oil\"}]}\n"
     #expect(try cells(RecipeText(styles + "exclude: [{cfg_scale: 9}]")) == ["5 a", "7 a"])
@@ -61,20 +61,20 @@ import TestSupport
         "DPM++ 2M exponential",
       ])
     #expect(try cells("vae:\ngrid: {steps: [1, 2]}\nexclude: [{vae: none, steps: 1}]") == ["2"])
-    // A title that reads as a number, too.
+    // Also a title that looks like a number.
     #expect(
       try cells("grid: {steps: [{title: few, value: 4}, {title: \"9\", value: 30}]}\nexclude: [{steps: few}]") == ["9"])
     #expect(
       try cells("grid: {steps: [{title: few, value: 4}, {title: \"9\", value: 30}]}\nexclude: [{steps: 9}]") == ["few"])
   }
 
-  @Test func `excludes that leave nothing are an error`() {
+  @Test func `excludes that leave no cell are an error`() {
     #expect(
       RecipeText("steps: 5\nexclude: [{steps: 5}]").errors()
-        == ["fish.yaml:2:11: error: exclude: found no cell that is left, expected at least one"])
+        == ["fish.yaml:2:11: error: exclude: no cell is left, expected at least one"])
   }
 
-  @Test func `appended text of base, axes and included cells adds up behind the prompt`() throws {
+  @Test func `appended texts of base, axes and included cells are joined after the prompt`() throws {
     let jobs = try RecipeText(
       """
       prompt: fish
@@ -109,7 +109,7 @@ import TestSupport
     #expect(try cells("grid: {s_tmax: [~, 0, 3]}") == ["none", "0", "3"])
   }
 
-  @Test func `a long-form axis of a key may give it a title and set more`() throws {
+  @Test func `a long-form axis of a key may add a title and more settings`() throws {
     let text = RecipeText(
       """
       grid:
@@ -143,7 +143,7 @@ import TestSupport
     #expect(try schedules("scheduler: Polyexponential") == [.polyexponential])
   }
 
-  @Test func `cells with the demo model have its size unless the recipe says another`() throws {
+  @Test func `cells with the demo model have its size unless the recipe sets another`() throws {
     let folder = try TemporaryFolder(["other.safetensors"])
     let environment = PlanningEnvironment(modelFolders: [folder.path], demoWidth: 64, demoHeight: 96)
     func sizes(_ text: String) throws -> [String] {
@@ -191,7 +191,7 @@ import TestSupport
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(SeedDraws.self, from: Data(#"{"seed": -1}"#.utf8)) }
   }
 
-  @Test func `a drawn seed is what the axis shows`() throws {
+  @Test func `the axis shows the drawn seed`() throws {
     let jobs = try RecipeText("grid: {seed: -1 || 7}").jobs()
     #expect(jobs.map { $0.axes[0].title } == jobs.map { "\($0.settings.seed)" })
     #expect(jobs[1].axes[0].value == "7")

@@ -2,7 +2,7 @@ import Recipes
 import Settings
 import Testing
 
-/// The ranges of the webui's X/Y/Z plot. What it gets wrong, by its own table of results, is right here.
+/// The ranges of the webui's X/Y/Z plot, with correct results where the webui's are wrong.
 @Suite struct PlotRangeTests {
   private func steps(_ values: String) throws -> [Int] {
     try RecipeText("grid:\n  steps: \(values)").jobs().map(\.settings.steps)
@@ -32,7 +32,7 @@ import Testing
     #expect(try numbers(range) == values)
   }
 
-  @Test func `ranges stand beside values, in lists and in lines, and are written out in labels`() throws {
+  @Test func `ranges mix with values, in lists and in lines, and are expanded in labels`() throws {
     #expect(try steps("20, 1-3, 5-9 (+2)") == [20, 1, 2, 3, 5, 7, 9])
     #expect(try steps("[20, 1-3, \"4, 6-7\"]") == [20, 1, 2, 3, 4, 6, 7])
     #expect(try steps("|\n    1-2\n    7\n    9, 10") == [1, 2, 7, 9, 10])
@@ -45,10 +45,10 @@ import Testing
 
   @Test(arguments: [
     ("steps: 1-2 (2)", "steps: in 1-2 (2): found (2), expected a step with its sign, such as (+2) or (-2)"),
-    ("steps: 1-5 (-1)", "steps: in 1-5 (-1): the step -1 leads away from 5, expected one of the other sign"),
+    ("steps: 1-5 (-1)", "steps: in 1-5 (-1): the step -1 leads away from 5, expected one with the opposite sign"),
     ("steps: 1-5 (+0)", "steps: in 1-5 (+0): found the step 0, expected a number such as +1"),
-    ("steps: '0-1 [2.5]'", "steps: in 0-1 [2.5]: found [2.5], expected how many numbers there are, such as [5]"),
-    ("steps: '1-5 [0]'", "steps: in 1-5 [0]: found [0], expected how many numbers there are, such as [5]"),
+    ("steps: '0-1 [2.5]'", "steps: in 0-1 [2.5]: found [2.5], expected the number of values, such as [5]"),
+    ("steps: '1-5 [0]'", "steps: in 1-5 [0]: found [0], expected the number of values, such as [5]"),
     ("steps: 0-3", "steps: in 0-3: found 0, expected a whole number from 1 to 10000"),
     ("steps: 1-3 (+0.5)", "steps: in 1-3 (+0.5): found 1.5, expected a whole number from 1 to 10000"),
     (
@@ -59,7 +59,7 @@ import Testing
     ("steps: 2024-01-01", "steps: found \"2024-01-01\", expected a whole number from 1 to 10000"),
     ("steps: 1-5)", "steps: found \"1-5)\", expected a whole number from 1 to 10000"),
   ])
-  func `a mistake in a range is told with its place`(_ axis: String, _ message: String) {
+  func `an error in a range is reported with its position`(_ axis: String, _ message: String) {
     let column = 8 + axis.prefix { $0 != " " }.count + 1
     #expect(RecipeText("grid: {\(axis)}").errors() == ["fish.yaml:1:\(column): error: " + message])
   }
@@ -69,7 +69,7 @@ import Testing
     #expect(jobs.map(\.settings.steps) == [1, 1, 8, 8])
     #expect(
       RecipeText("exclude: [{steps: 1-5 (-1)}, {seed: 0-999999}]").errors() == [
-        "fish.yaml:1:19: error: steps: in 1-5 (-1): the step -1 leads away from 5, expected one of the other sign",
+        "fish.yaml:1:19: error: steps: in 1-5 (-1): the step -1 leads away from 5, expected one with the opposite sign",
         "fish.yaml:1:37: error: seed: in 0-999999: found 1000000 numbers, expected 250000 at most",
       ])
   }

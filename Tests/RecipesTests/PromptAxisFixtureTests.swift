@@ -4,7 +4,7 @@ import Recipes
 import Testing
 import TestSupport
 
-/// What changes prompts, against Python's csv, str and itertools.
+/// Checks edits of prompts against Python's csv, str and itertools.
 @Suite struct PromptAxisFixtureTests {
   struct Fixture: Decodable {
     struct CSV: Decodable {
@@ -45,7 +45,7 @@ import TestSupport
     }
   }
 
-  @Test func `a quote that nothing closes is told with its line`() {
+  @Test func `an unclosed quote is reported with its line`() {
     #expect { try CSVText.rows("a\nb, \"c\n\nd") } throws: { ($0 as? CSVText.Unclosed)?.line == 2 }
     #expect(throws: CSVText.Unclosed.self) { try CSVText.rows("\"a\"\"") }
   }
@@ -57,7 +57,7 @@ import TestSupport
     }
   }
 
-  @Test func `texts are replaced as Python replaces them, by bytes and not by what looks the same`() throws {
+  @Test func `texts are replaced as Python replaces them: by bytes, not by canonical equivalence`() throws {
     #expect(fixture.replacements.contains { $0[3] == nil })
     for item in fixture.replacements {
       var prompt = try #require(item[0])
@@ -102,7 +102,7 @@ import TestSupport
     }
   }
 
-  /// As YAML takes it whatever it holds.
+  /// Quoted so that YAML accepts any text.
   private func quoted(_ text: String) -> String {
     "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
   }

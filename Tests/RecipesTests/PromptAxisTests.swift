@@ -5,7 +5,7 @@ import Testing
 @Suite struct PromptAxisTests {
   private func prompts(_ text: String) throws -> [String] { try RecipeText(text).jobs().map(\.settings.prompt) }
 
-  @Test func `prompt S/R replaces its first value in both prompts, which stand in every cell`() throws {
+  @Test func `prompt S/R replaces its first value in both prompts of every cell`() throws {
     let jobs = try RecipeText(
       """
       prompt: a red fish, fish
@@ -22,7 +22,7 @@ import Testing
     #expect(jobs.map(\.axes[0].title) == ["fish", "cat", "a, b", "", "say \"x\""])
   }
 
-  @Test func `values may be a list or stand between bars, and several axes are told apart by a word`() throws {
+  @Test func `values may be a list or separated by bars, and a word distinguishes several axes`() throws {
     #expect(try prompts("prompt: 1 x\ngrid: {prompt_sr: [1, 2]}") == ["1 x", "2 x"])
     #expect(try prompts("prompt: a, b\ngrid: {prompt s/r: 'a, b || c,d'}") == ["a, b", "c,d"])
     let jobs = try RecipeText(
@@ -32,7 +32,7 @@ import Testing
     #expect(jobs[0].axes.map(\.name) == ["prompt_sr what", "prompt_sr Colour"])
   }
 
-  @Test func `what one axis makes the next one finds, wherever the prompt comes from`() throws {
+  @Test func `an axis sees the edits of earlier axes, wherever the prompt comes from`() throws {
     #expect(
       try prompts(
         """
@@ -44,7 +44,7 @@ import Testing
         """) == ["a dog", "the dog"])
   }
 
-  @Test func `a text that a cell's prompts do not have is an error with the axis's place`() {
+  @Test func `a text that a cell's prompts lack is an error at the axis's position`() {
     #expect(
       RecipeText("prompt: a red fish\nsteps: 0\ngrid:\n  Prompt S/R: [cat, dog]").errors() == [
         "fish.yaml:2:8: error: steps: found 0, expected a whole number from 1 to 10000",
@@ -61,19 +61,19 @@ import Testing
     #expect(
       RecipeText("prompt: a, b\ngrid: {prompt_order: [a, b], prompt_sr: ['a, b', c]}").errors().count == 1)
     #expect(
-      RecipeText("prompt: a\ngrid: {prompt_sr: ['', c]}").errors().first?.contains("the text to look for") == true)
-    #expect(RecipeText("prompt: a\ngrid: {prompt_sr: 'a, \"b'}").errors().first?.contains("nothing closes") == true)
+      RecipeText("prompt: a\ngrid: {prompt_sr: ['', c]}").errors().first?.contains("the text to search for") == true)
+    #expect(RecipeText("prompt: a\ngrid: {prompt_sr: 'a, \"b'}").errors().first?.contains("unclosed quote") == true)
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: []}").errors().count == 1)
     #expect(
       RecipeText("prompt: a\nPrompt S/R: [a, b]").errors() == [
         "fish.yaml:2:1: error: found Prompt S/R here, expected it under grid, because prompt_sr is an axis"
       ])
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: {a: b}}").errors().count == 1)
-    // Cells that are left out need not have it.
+    // Excluded cells need not have it.
     #expect(RecipeText("grid: {prompt: [cat, dog], prompt_sr: [cat, x]}\nexclude: [{prompt: dog}]").errors().isEmpty)
   }
 
-  @Test func `groups of unequal length are told of, and nothing else is made of them`() {
+  @Test func `groups of unequal length are reported, without further errors`() {
     let errors = RecipeText("prompt: a_b\nzip: [{prompt_sr: [a, b, c], prompt: [a, b]}]").errors()
     #expect(errors.count == 1 && errors[0].contains("zip: found 2 values of prompt, expected 3"))
   }
@@ -83,7 +83,7 @@ import Testing
     #expect(jobs.map(\.settings.prompt) == ["a fish", "a cat"] && jobs.map(\.settings.seed) == [7, 8])
   }
 
-  @Test func `excludes and includes name values by title, sheets the axis`() throws {
+  @Test func `excludes and includes name values by title, and sheets name the axis`() throws {
     let text = RecipeText(
       """
       prompt: a, b
@@ -155,7 +155,7 @@ import Testing
       ])
     #expect(
       RecipeText("size: 64x64\nwidth: 8").errors() == [
-        "fish.yaml:2:1: error: found width beside size, expected either size or width and height"
+        "fish.yaml:2:1: error: found width together with size, expected either size or width and height"
       ])
   }
 }

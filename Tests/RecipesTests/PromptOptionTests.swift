@@ -5,7 +5,7 @@ import Settings
 import Testing
 
 @Suite struct PromptOptionTests {
-  @Test func `comments leave both prompts unless the option is off`() throws {
+  @Test func `comments are removed from both prompts unless the option is off`() throws {
     let recipe = "prompt: \"fish # no star\\nin oil\"\nnegative_prompt: \"#all\"\n"
     let stripped = try #require(try RecipeText(recipe).jobs().first).settings
     #expect(stripped.prompt == "fish \nin oil")
@@ -25,7 +25,7 @@ import Testing
     #expect(errors.count == 1 && errors[0].contains("None, Ignore, Original or No norm"))
   }
 
-  @Test func `axes may bear the names of the webui's plot, in any case`() throws {
+  @Test func `axes may have the names of the webui's plot, in any letter case`() throws {
     let jobs = try RecipeText(
       "grid: {CFG Scale: [5, 6], sampler: [Euler, Heun], schedule type: [Karras], Clip skip: [1, 2], RNG source: [CPU]}"
     ).jobs()
@@ -49,7 +49,7 @@ import Testing
     "Always discard next-to-last sigma", "SGM noise multiplier", "Refiner checkpoint", "Refiner switch at",
     "RNG source", "FP8 mode", "Image CFG Scale", "Cond. Image Mask Weight",
   ])
-  func `every other axis of the webui's plot is one here or refused by name`(_ label: String) throws {
+  func `every other axis of the webui's plot is supported or rejected with a reason`(_ label: String) throws {
     let values = [
       "Token merging ratio": "0, 0.5", "Token merging ratio high-res": "0, 0.5", "Hires sampler": "Euler a",
       "Hires upscaler": "Latent, Latent (nearest)",
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func `an axis of the plot reaches the setting that it is about`() throws {
+  @Test func `an axis of the plot changes its setting`() throws {
     let job = try #require(
       try RecipeText(
         """
@@ -87,7 +87,7 @@ import Testing
     #expect(found == expected)
   }
 
-  @Test func `settings of the webui that change nothing here may be written down, others are refused with a reason`()
+  @Test func `settings of the webui without effect are accepted, others are rejected with a reason`()
     throws
   {
     let jobs = try RecipeText(
@@ -110,9 +110,9 @@ import Testing
     #expect(parameters.rng == .cpu && parameters.scheduler == .karras && parameters.clipSkip == 2)
     #expect(parameters.vae == nil && parameters.enableQuantization)
     for (text, reason) in [
-      ("no_dpmpp_sde_batch_determinism: true", "never from its neighbours"),
-      ("restore_faces: 1", "no networks for faces"),
-      ("alwayson_scripts: {a: {args: []}}", "no scripts"), ("pad_cond_uncond: true", "different lengths"),
+      ("no_dpmpp_sde_batch_determinism: true", "never on its batch"),
+      ("restore_faces: 1", "there is no face restoration"),
+      ("alwayson_scripts: {a: {args: []}}", "scripts cannot run"), ("pad_cond_uncond: true", "at their own length"),
     ] {
       let errors = RecipeText(text).errors()
       #expect(errors.count == 1 && errors[0].contains("is not supported by this version; "))
@@ -120,7 +120,7 @@ import Testing
     }
   }
 
-  @Test func `eta goes before the options eta_ancestral and eta_ddim, whatever their order`() throws {
+  @Test func `eta overrides the options eta_ancestral and eta_ddim, in any order`() throws {
     func etas(_ text: String) throws -> [Double] {
       let parameters = try #require(try RecipeText(text).jobs().first?.settings)
       return [parameters.eta, parameters.etaDDIM]
@@ -131,7 +131,7 @@ import Testing
     #expect(try etas("eta_ancestral: 0.5\ngrid: {eta: [0.7]}") == [0.7, 0.7])
   }
 
-  @Test func `a plan of an earlier version is read with the usual emphasis and timelines`() throws {
+  @Test func `a plan of an earlier version is read with the default emphasis and timelines`() throws {
     var writer = JSONWriter()
     ImageSettings().writePlanned(to: &writer)
     let data = Data(writer.bytes)

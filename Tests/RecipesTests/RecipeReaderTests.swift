@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 
 @Suite struct RecipeReaderTests {
-  @Test func `the recipe of the design is read without a word`() throws {
+  @Test func `the recipe of the design is read without warnings`() throws {
     let text = RecipeText(
       """
       model: demo
@@ -68,7 +68,7 @@ import TestSupport
     #expect(job.axes.isEmpty)
   }
 
-  @Test func `all errors of a file are told at once, each with its place, in order`() {
+  @Test func `all errors of a file are reported at once, each with its position, in order`() {
     let errors = RecipeText(
       """
       stpes: 20
@@ -107,7 +107,7 @@ import TestSupport
           + "the nearest are 496 and 504",
         #"fish.yaml:4:15: error: sampler_name: found "Euler b", expected a sampler's name (did you mean "Euler a"?)"#,
         "fish.yaml:5:8: error: steps: found 0, expected a whole number from 1 to 10000",
-        #"fish.yaml:6:1: error: found the key "steps" twice, expected it once; it already stands in line 5"#,
+        #"fish.yaml:6:1: error: found the key "steps" twice, expected it once; the first is in line 5"#,
         "fish.yaml:8:9: error: seed: found no values, expected at least one",
         #"fish.yaml:9:23: error: scheduler: found "karas", expected automatic, uniform, karras, exponential, "#
           + "polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim or beta "
@@ -115,18 +115,18 @@ import TestSupport
         #"fish.yaml:10:3: error: found the unknown name "cfg_scal", expected a recipe key, or values of the form "#
           + #"{title: ..., key: ...} for an axis with a name of its own (did you mean "cfg_scale"?)"#,
         #"fish.yaml:12:18: error: found the unknown name "promt", expected a setting of a job (did you mean "prompt"?)"#,
-        #"fish.yaml:13:7: error: style: found "oil", expected {title: ..., key: ...}, because style is no recipe key "#
+        #"fish.yaml:13:7: error: style: found "oil", expected {title: ..., key: ...}, because style is not a recipe key "#
           + #"(did you mean "styles"?)"#,
         "fish.yaml:14:3: error: found output as an axis, expected a setting of a job; output belongs to the top level",
         "fish.yaml:17:5: error: zip: found 3 values of s_noise, expected 2 as of eta, "
           + "because the axes of a group advance together",
-        "fish.yaml:18:5: error: found a second axis seed, expected one; the first stands in line 8",
+        "fish.yaml:18:5: error: found a second axis seed, expected one; the first is in line 8",
         #"fish.yaml:20:6: error: found the unknown name "stile", expected a setting of a job or an axis "#
           + #"(did you mean "style"?)"#,
-        "fish.yaml:22:5: error: found an empty mapping, which would leave out every cell; expected {key: value}",
+        "fish.yaml:22:5: error: found an empty mapping, which would exclude every cell; expected {key: value}",
         "fish.yaml:23:10: error: include: found a mapping, expected a list of mappings; put - before its first key",
         "fish.yaml:24:1: error: found firstpass_image, which is not supported by this version; "
-          + "the first pass is always made here, remove it",
+          + "the first pass is always generated, remove it",
         #"fish.yaml:25:6: error: rng: found "tpu", expected nv or cpu"#,
         #"fish.yaml:26:12: error: precision: found "int4", expected auto, fp32, bf16 or int8 (did you mean "int8"?)"#,
       ])
@@ -142,7 +142,7 @@ import TestSupport
     ),
     ("- steps: 2", "fish.yaml:1:1: error: found a list, expected a mapping of recipe keys, such as prompt: a red fish"),
     ("steps: 20.5", "fish.yaml:1:8: error: steps: found 20.5, expected a whole number from 1 to 10000"),
-    ("steps:", "fish.yaml:1:7: error: steps: found nothing, expected a whole number from 1 to 10000"),
+    ("steps:", "fish.yaml:1:7: error: steps: found no value, expected a whole number from 1 to 10000"),
     ("steps: true", "fish.yaml:1:8: error: steps: found true, expected a whole number from 1 to 10000"),
     (
       "steps: 99999999999999999999999999",
@@ -198,17 +198,19 @@ import TestSupport
     ),
     (
       "grid: {seed: 1, 2, 3}",
-      "fish.yaml:1:17: error: found the unknown name \"2\", expected a recipe key, or values of the form {title: ..., key: ...} for an axis with a name of its own; between braces a list needs brackets, as in {seed: [1, 2]}"
+      "fish.yaml:1:17: error: found the unknown name \"2\", expected a recipe key, or values of the form {title: ..., key: ...} for an axis with a name of its own; inside braces a list needs brackets, as in {seed: [1, 2]}"
     ),
     ("grid: [seed]", "fish.yaml:1:7: error: grid: found a list, expected a mapping of axes, such as seed: [1, 2]"),
     ("grid: {seed: }", "fish.yaml:1:14: error: seed: found no values, expected at least one"),
     ("grid: {seed: {from: 1}}", "fish.yaml:1:14: error: seed: found a mapping, expected a list of values"),
     ("grid: {steps: [[1, 2]]}", "fish.yaml:1:16: error: steps: found a list within the list, expected a value"),
-    ("grid: {steps: \"5,,7\"}", "fish.yaml:1:15: error: steps: found nothing, expected a whole number from 1 to 10000"),
+    (
+      "grid: {steps: \"5,,7\"}", "fish.yaml:1:15: error: steps: found no value, expected a whole number from 1 to 10000"
+    ),
     ("grid: {style: [{}]}", "fish.yaml:1:16: error: style: found an empty mapping, expected {title: ..., key: ...}"),
     (
       "grid: {stpes: [{value: 1}]}",
-      "fish.yaml:1:17: error: found value on the axis stpes, expected the keys to set, because stpes is no recipe key (did you mean \"steps\"?)"
+      "fish.yaml:1:17: error: found value on the axis stpes, expected the keys to set, because stpes is not a recipe key (did you mean \"steps\"?)"
     ),
     (
       "grid: {steps: [{value: 1, steps: 2}]}",
@@ -251,7 +253,7 @@ import TestSupport
     ),
     (
       "webhook: ftp://name:secret@host/",
-      "fish.yaml:1:10: error: webhook: found no address that begins with http:// or https:// and names a host, expected one"
+      "fish.yaml:1:10: error: webhook: expected an address that begins with http:// or https:// and names a host"
     ),
     ("webhook: {per: run}", "fish.yaml:1:10: error: webhook: found no url, expected one"),
     (
@@ -287,7 +289,7 @@ import TestSupport
       "fish.yaml:1:1: error: found the unknown name \"medium\", expected a recipe key; axes belong under grid"
     ),
   ])
-  func `a mistake is told with its place, what was found and what was expected`(_ text: String, _ message: String) {
+  func `an error has its position, what was found and what was expected`(_ text: String, _ message: String) {
     #expect(RecipeText(text).errors().first == message)
   }
 
@@ -304,7 +306,7 @@ import TestSupport
     #expect(titles == ["yes", "007", "1.0"])
   }
 
-  @Test func `names match in any case, numbers in any form`() throws {
+  @Test func `names match in any letter case, numbers in any form`() throws {
     let job = try #require(
       try RecipeText(
         """
@@ -332,7 +334,7 @@ import TestSupport
     #expect(job.settings.sTmax == nil)
   }
 
-  @Test func `every setting reaches the job under the name that the job's own coding gives it`() throws {
+  @Test func `every setting reaches the job under its coding key`() throws {
     let text = """
       prompt: p
       negative_prompt: n
@@ -366,12 +368,13 @@ import TestSupport
       let value = object[name].map { "\($0)" } ?? ""
       #expect(value == parts[1] || Double(value) == Double(String(parts[1])), "\(name)")
     }
-    // Whatever a job can hold, a recipe can say; but where its networks are looked for follows from where it is.
+    // A recipe can set everything that a job holds, except the folders of its networks, which follow from its own
+    // folder.
     let known = RecipeKey.all.flatMap { [$0.name] + $0.aliases } + ["adapter_places"]
     for name in object.keys { #expect(known.contains(name)) }
   }
 
-  @Test func `what keeps nothing from running is a warning with its place`() throws {
+  @Test func `problems that do not keep the recipe from running are warnings with positions`() throws {
     let text = RecipeText(
       """
       webhook: http://127.0.0.1/?***
@@ -383,17 +386,17 @@ import TestSupport
       """)
     #expect(
       try text.warnings() == [
-        "fish.yaml:1:10: warning: webhook: found an address whose secrets are left out (***); nothing will be announced: "
-          + "--set webhook=... gives the whole one",
-        "fish.yaml:2:12: warning: x: found steps, which is no axis of this recipe; it is left out",
+        "fish.yaml:1:10: warning: webhook: found an address whose secrets were removed (***), so nothing will be sent; "
+          + "give the whole address with --set webhook=...",
+        "fish.yaml:2:12: warning: x: found steps, which is not an axis of this recipe; it is ignored",
         "fish.yaml:4:3: warning: the axis cfg_scale has no effect, because every value of look sets cfg_scale after it",
         #"fish.yaml:4:14: warning: cfg_scale: found "5" more than once, expected different values"#,
-        "fish.yaml:6:11: warning: exclude: found no cell that matches",
+        "fish.yaml:6:11: warning: exclude: no cell matches",
       ])
     #expect(try RecipeText("webhook:\nvae:\ngrid:\nexclude: []\nx-notes: {any: thing}").warnings() == [])
   }
 
-  @Test func `a file of nothing but mistakes is told in bounded length`() {
+  @Test func `the report about a file full of mistakes has bounded length`() {
     let text = "grid:\n  steps: [" + Array(repeating: "x", count: 100_000).joined(separator: ",") + "]"
     let errors = RecipeText(text).errors()
     #expect(errors.count == 1001)
@@ -409,7 +412,7 @@ import TestSupport
     }
   }
 
-  @Test func `files that cannot be read are told by name`() throws {
+  @Test func `files that cannot be read are reported by name`() throws {
     let reader = RecipeReader(environment: PlanningEnvironment())
     #expect { try reader.read(path: "/nowhere/fish.yaml") } throws: { error in
       "\(error)" == "/nowhere/fish.yaml: error: no such file"
@@ -427,11 +430,11 @@ import TestSupport
     ("negative", "negative_prompt"), ("widht", "width"), ("samplername", "sampler_name"), ("zzz", nil), ("", nil),
     ("hieght", "height"), ("see", "seed"), ("modle", "model"), ("x", nil),
   ])
-  func `a mistyped name finds the one it stands for`(_ text: String, _ name: String?) {
+  func `a mistyped name finds the intended one`(_ text: String, _ name: String?) {
     #expect(NearestName.find(text, among: RecipeKey.all.map(\.name)) == name)
   }
 
-  @Test func `a sheet gives axes to its directions`() throws {
+  @Test func `a sheet assigns axes to its directions`() throws {
     let recipe = try RecipeText(
       """
       sheet: {x: look, y: steps, super_x: ~, pages: [sampler_index, eta]}

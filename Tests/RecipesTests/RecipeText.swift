@@ -2,7 +2,7 @@ import Foundation
 import Recipes
 import Settings
 
-/// A recipe in a test: text that stands in no file.
+/// A recipe in a test, without a file.
 struct RecipeText: ExpressibleByStringLiteral {
   var text: String
   var overrides: [String] = []
@@ -30,7 +30,7 @@ struct RecipeText: ExpressibleByStringLiteral {
     try Plan(recipe: try read(), environment: environment, seeds: &seeds)
   }
 
-  /// The jobs; their number and their steps have to be what the plan says.
+  /// The jobs; checks that their number and steps match the plan's.
   func jobs() throws(RecipeErrors) -> [Job] {
     let plan = try plan()
     let jobs = Array(plan.jobs)
@@ -40,7 +40,7 @@ struct RecipeText: ExpressibleByStringLiteral {
     return jobs
   }
 
-  /// One line for each error; none for a recipe that can be planned.
+  /// One line per error; empty for a recipe that can be planned.
   func errors() -> [String] {
     do {
       _ = try plan()

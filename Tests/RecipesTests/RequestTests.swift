@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// A request in a test, which stands in no file.
+/// A request in a test, without a file.
 private func request(
   _ text: String, set overrides: [String] = [], path: String = "request.json",
   environment: PlanningEnvironment = PlanningEnvironment(demoWidth: 128, demoHeight: 128)
@@ -15,7 +15,7 @@ private func request(
 }
 
 @Suite struct RequestTests {
-  /// As serverless clients send it, shortened by hand.
+  /// A request as serverless clients send it, shortened by hand.
   static let envelope =
     #"{"webhook": "https://…", "input": {"api": {"method": "POST", "endpoint": "/sdapi/v1/txt2img"}, "payload": {"prompt": "an astronaut riding a horse", "negative_prompt": "", "seed": -1, "batch_size": 1, "steps": 30, "cfg_scale": 7, "width": 512, "height": 512, "sampler_name": "DPM++ SDE Karras", "sampler_index": "DPM++ SDE Karras", "restore_faces": false}}}"#
 
@@ -29,8 +29,8 @@ private func request(
     #expect((0...4_294_967_293).contains(parameters.seed))
     #expect(
       try text.warnings() == [
-        "request.json:1:13: warning: webhook: found no address that begins with http:// or https:// and names a host; "
-          + "nothing will be announced"
+        "request.json:1:13: warning: webhook: expected an address that begins with http:// or https:// and names a host; "
+          + "nothing will be sent"
       ])
     let asked = try #require(try text.read().requests?.requests.first)
     #expect(asked.input["payload"]?["seed"] == -1 && asked.parameters["seed"] == -1)
@@ -43,7 +43,7 @@ private func request(
     #"{"id": "x", "policy": {"ttl": 10000}, "prompt": "a", "seed": 1, "s3Config": {"accessSecret": "S"}}"#,
     "\u{FEFF}{\"input\": {\"prompt\": \"a\", \"seed\": 1}}", "input:\n  prompt: a\n  seed: 1\n",
   ])
-  func `an envelope, its parts and a body alone are one request`(text: String) throws {
+  func `an envelope, its parts and only the body are the same request`(text: String) throws {
     for path in text.hasPrefix("{\"input") || text.hasPrefix("input") ? ["a.json", "a.txt", "a.yaml"] : ["a.json"] {
       if text.hasPrefix("input"), path.hasSuffix("json") { continue }
       let parameters = try #require(try request(text, path: path).jobs().first).settings
@@ -61,7 +61,7 @@ private func request(
     #expect(try request("{\"prompt\": a,\n # only YAML\n \"model\": demo}").read().requests == nil)
   }
 
-  @Test func `lines are requests, and their mistakes are told by line and column`() throws {
+  @Test func `lines are requests, and their errors are reported by line and column`() throws {
     let text = request("{\"prompt\": \"a\"}\n\n  {\"prompt\": \"b\", \"steps\": 3}\r\n", path: "a.jsonl")
     #expect(try text.jobs().map(\.settings.prompt) == ["a", "b"])
     #expect(try text.jobs().map { $0.axes.map(\.title) } == [["line 1"], ["line 3"]])
@@ -80,7 +80,7 @@ private func request(
 
   // MARK: Expansion
 
-  @Test func `batches count seeds and subseeds on, as the webui does`() throws {
+  @Test func `seeds and subseeds increase by one per image of a batch, as in the webui`() throws {
     let jobs = try request(#"{"prompt": "a", "seed": 10, "subseed": 20, "batch_size": 2, "n_iter": 2}"#).jobs()
     #expect(jobs.map(\.settings.seed) == [10, 11, 12, 13])
     #expect(jobs.map(\.settings.subseed) == [20, 21, 22, 23])
@@ -92,7 +92,7 @@ private func request(
     #expect(variations.map(\.settings.subseed) == [20, 21, 22])
   }
 
-  @Test func `a seed of -1 is drawn once and kept, wherever the request stands`() throws {
+  @Test func `a seed of -1 is drawn once and kept, wherever the request is in the file`() throws {
     var seeds = SeedDraws()
     let first = try request(#"{"prompt": "a"}"# + "\n" + #"{"prompt": "a"}"#, path: "a.jsonl").plan(seeds: &seeds)
     let drawn = first.jobs.map(\.settings.seed)
@@ -126,7 +126,7 @@ private func request(
     #expect(try request(body).plan().json["requests"]?.elements?.first?["defaults"] == "a1111")
   }
 
-  @Test func `fields go before options, and a schedule in the sampler's name before scheduler`() throws {
+  @Test func `fields override options, and a schedule in the sampler's name overrides scheduler`() throws {
     let text = request(
       """
       {"prompt": "a\\n# note", "negative_prompt": null, "steps": 7, "cfg_scale": 4.5, "sampler_name": "DPM++ 2M Exponential",
@@ -150,7 +150,7 @@ private func request(
     #expect(try index.jobs().first?.settings.sampler == .eulerAncestral)
   }
 
-  @Test func `a refiner takes over at once where a request does not say when, and else when it says`() throws {
+  @Test func `a refiner takes over at the start unless a request sets when`() throws {
     func refinement(_ fields: String) throws -> (name: String?, at: Double) {
       let parameters = try #require(try request(#"{"prompt": "a", \#(fields)}"#).jobs().first).settings
       return (parameters.refiner?.name, parameters.refinerSwitchAt)
@@ -181,17 +181,17 @@ private func request(
       request("{}", set: ["grid={seed: [1]}"]).errors().first?.hasPrefix("--set grid={seed: [1]}: error: ") == true)
   }
 
-  @Test func `what the webui passes over is passed over with a warning, and the worker refuses it`() throws {
+  @Test func `unknown fields are ignored with a warning, as in the webui, and the worker's are rejected`() throws {
     let body = #"{"prompt": "a", "step": 3, "override_settings": {"nothing": 1}}"#
     #expect(
       try request(body).warnings() == [
-        #"request.json:1:17: warning: found the unknown field "step", which is passed over as the webui does "#
+        #"request.json:1:17: warning: found the unknown field "step", which is ignored, as in the webui "#
           + #"(did you mean "steps"?)"#,
-        #"request.json:1:50: warning: found the unknown option "nothing", which is passed over"#,
+        #"request.json:1:50: warning: found the unknown option "nothing", which is ignored"#,
       ])
     #expect(
       request(body, set: ["defaults=worker-a1111"]).errors() == [
-        #"request.json:1:17: error: found the unknown field "step", which the worker refuses (did you mean "steps"?)"#
+        #"request.json:1:17: error: found the unknown field "step", which the worker rejects (did you mean "steps"?)"#
       ])
     #expect(request(#"{"steps": 1}"#, set: ["defaults=worker-a1111"]).errors().count == 1)
   }
@@ -221,7 +221,7 @@ private func request(
     (#"{"scheduler": "carras"}"#, #"1:15: error: scheduler: found "carras", expected automatic"#),
     (#"{"styles": ["a", 3]}"#, "1:12: error: styles: found a list with 3, expected a list of texts"),
     (#"{"send_images": 1}"#, "1:17: error: send_images: found 1, expected true or false"),
-    (#"{"prompt": "\u0000"}"#, "1:12: error: prompt: found a text with the character NUL"),
+    (#"{"prompt": "\u0000"}"#, "1:12: error: prompt: found text with a NUL character"),
     (#"{"input": 3}"#, "1:11: error: input: found 3, expected an object"),
     (#"{"input": {"api": {"endpoint": "/sdapi/v1/img2img"}, "payload": {}}}"#, "1:32: error: endpoint: found"),
     (#"{"input": {"api": {"method": "GET"}, "payload": {}}}"#, "1:30: error: method: found"),
@@ -235,12 +235,12 @@ private func request(
     (#"{"name": "x", "version": 1}"#, "1:1: error: found an object without any field of a request"),
     ("[]", "1:1: error: found a list, expected a request: an object"), ("", "1:1: error: not JSON: "),
   ])
-  func `a body that cannot be run is told of with its place and the reason`(text: String, error: String) {
+  func `a body that cannot be run is an error with its position and the reason`(text: String, error: String) {
     let errors = request(text).errors()
     #expect(errors.count == 1 && errors[0].hasPrefix("request.json:" + error), "\(errors)")
   }
 
-  @Test func `a second pass is read where enable_hr asks for it`() throws {
+  @Test func `a second pass is read only with enable_hr`() throws {
     let body = """
       {"enable_hr": true, "hr_scale": 1.5, "denoising_strength": 0.5, "hr_upscaler": "Latent (nearest-exact)",
        "hr_second_pass_steps": 9, "hr_sampler_name": "DPM++ 2M Karras", "hr_prompt": "b # c", "hr_negative_prompt": null,
@@ -259,7 +259,7 @@ private func request(
     #expect(plain.settings.hires == nil)
   }
 
-  @Test func `the sizes of a first pass make the request's own that of the second`() throws {
+  @Test func `with the size of a first pass, the request's own is that of the second`() throws {
     func job(_ fields: String) throws -> ImageSettings {
       try #require(
         try request(#"{"enable_hr": true, "denoising_strength": 0.5, "width": 1024, "height": 640, \#(fields)}"#).jobs()
@@ -269,23 +269,23 @@ private func request(
     let given = try job(#""firstphase_width": 512, "firstphase_height": 320"#)
     #expect((given.width, given.height, given.finalWidth, given.finalHeight) == (512, 320, 1024, 640))
     let open = try job(#""firstphase_width": 512"#)
-    // 512x512 pixels in the shape of the whole, in multiples of 64.
+    // About 512x512 pixels with the image's aspect ratio, in multiples of 64.
     #expect((open.width, open.height, open.finalWidth, open.finalHeight) == (512, 448, 1024, 640))
   }
 
   @Test(arguments: [
-    (#"{"enable_hr": true}"#, "denoising_strength: found nothing, expected a number from 0 to 1"),
+    (#"{"enable_hr": true}"#, "denoising_strength: found no value, expected a number from 0 to 1"),
     (#"{"enable_hr": true, "denoising_strength": 2}"#, "denoising_strength: found"),
     (#"{"enable_hr": true, "denoising_strength": 0.5, "hr_upscaler": "ldsr"}"#, "hr_upscaler: found"),
     (#"{"enable_hr": true, "denoising_strength": 0.5, "hr_checkpoint_name": "other"}"#, "hr_checkpoint_name: found"),
     (#"{"firstphase_width": 512}"#, "firstphase_width: found"),
   ])
-  func `a second pass that cannot be made is refused by name`(body: String, error: String) {
+  func `a second pass that cannot be made is rejected with its field's name`(body: String, error: String) {
     let errors = request(body).errors()
     #expect(errors.count == 1 && errors[0].contains("error: \(error)"), "\(errors)")
   }
 
-  @Test func `a folder's files are read by name, and their mistakes are told of together`() throws {
+  @Test func `a folder's files are read in order of name, and their errors are reported together`() throws {
     let folder = try TemporaryFolder(["notes.txt", ".hidden.json"])
     try folder.write("b.json", #"{"prompt": "b", "n_iter": 2}"#)
     try folder.write("a.jsonl", "{\"prompt\": \"a1\"}\n{\"input\": {\"prompt\": \"a2\"}}\n")
@@ -309,10 +309,10 @@ private func request(
       ], "\(String(describing: errors))")
   }
 
-  @Test func `ids are given once`() {
+  @Test func `an id may be given only once`() {
     let errors = request("{\"id\": \"a\", \"seed\": 1}\n{\"id\": \"a\", \"seed\": 2}", path: "a.jsonl").errors()
     #expect(
-      errors == ["a.jsonl:2:1: error: found the id a a second time, expected it once; it already stands at a.jsonl:1:1"]
+      errors == ["a.jsonl:2:1: error: found the id a a second time, expected it once; the first is at a.jsonl:1:1"]
     )
   }
 }

@@ -11,7 +11,7 @@ import TestSupport
     var nearest: [String]?
   }
 
-  @Test func `rows hold the decimals that Python counts`() throws {
+  @Test func `rows hold the same decimals as Python's`() throws {
     let rows = try Fixtures.decode([Row].self, from: "Planning/rows.json")
     #expect(rows.count == 120)
     for row in rows {
@@ -33,13 +33,14 @@ import TestSupport
     }
   }
 
-  @Test func `a row of tenths holds no sum of rounding errors`() throws {
+  @Test func `a row of tenths does not accumulate rounding errors`() throws {
     let jobs = try RecipeText("grid: {cfg_scale: \"0.1, 0.2, ..., 1\"}").jobs()
     #expect(jobs.map(\.settings.cfgScale) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
     #expect(jobs.map(\.axes[0].value) == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"])
   }
 
-  @Test func `rows stand in text, in lists and in items of lists, up and down, one after another`() throws {
+  @Test func `rows may be in text, in lists and in items of lists, ascending or descending, one after another`() throws
+  {
     func steps(_ values: String) throws -> [Int] {
       try RecipeText("grid: {steps: \(values)}").jobs().map(\.settings.steps)
     }
@@ -52,22 +53,22 @@ import TestSupport
   }
 
   @Test(arguments: [
-    ("1, 3, ..., 8", "steps: in 1, 3, ..., 8: the row never meets 8, expected an end such as 7 or 9"),
-    ("5, 5, ..., 8", "steps: in 5, 5, ..., 8: found the same number twice before ..., expected two that differ"),
+    ("1, 3, ..., 8", "steps: in 1, 3, ..., 8: the row skips 8, expected an end such as 7 or 9"),
+    ("5, 5, ..., 8", "steps: in 5, 5, ..., 8: found the same number twice before ..., expected two different ones"),
     ("5, 6, ..., 2", "steps: in 5, 6, ..., 2: the row leads away from 2, expected an end beyond 6"),
     ("1, ..., 8", "steps: found ... without two numbers before it, expected a row such as 1, 2, ..., 8"),
-    ("1, 2, ...", "steps: found nothing after ..., expected the number the row ends with, as in 1, 2, ..., 8"),
+    ("1, 2, ...", "steps: found no value after ..., expected the number the row ends with, as in 1, 2, ..., 8"),
     ("1, 2, ..., x", "steps: found \"x\" after ..., expected the number the row ends with, as in 1, 2, ..., 8"),
     (
       "9990, 9995, ..., 10005", "steps: in 9990, 9995, ..., 10005: found 10005, expected a whole number from 1 to 10000"
     ),
     ("1, 1.5, ..., 3", "steps: found 1.5, expected a whole number from 1 to 10000"),
   ])
-  func `a row that makes no sense is told with what is near`(_ row: String, _ message: String) {
+  func `an invalid row is reported with the nearest valid ones`(_ row: String, _ message: String) {
     #expect(RecipeText("grid:\n  steps: \(row)").errors().contains { $0 == "fish.yaml:2:10: error: \(message)" })
   }
 
-  @Test func `every value of a row is checked without going through them`() {
+  @Test func `every value of a row is checked without enumerating them`() {
     #expect(
       RecipeText("grid: {width: [512, 516, ..., 1000000000]}").errors().contains {
         $0.contains("expected a multiple of 8 from 8 to 8192")

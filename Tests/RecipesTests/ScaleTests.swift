@@ -10,7 +10,7 @@ import Testing
     #expect(plan.jobs.prefix(3).map(\.settings.seed) == [1, 2, 3])
   }
 
-  @Test func `a million cells with excludes are counted right`() throws {
+  @Test func `a million cells with excludes are counted correctly`() throws {
     let plan = try RecipeText(
       """
       grid:
@@ -22,7 +22,7 @@ import Testing
     ).plan()
     #expect(plan.count == 1_000_000 - 100 - 2 * 100)
     #expect(plan.totalSteps == 5050 * 100 * 100 - 100 * 100 - 2 * 100)
-    // Seed 0 is left out at step 1.
+    // Seed 0 is excluded at step 1.
     let first = Array(plan.jobs.prefix(100))
     #expect(first.map(\.index) == Array(0..<100))
     #expect(first[0].axes.map(\.value) == ["0", "2", "1"])
@@ -33,7 +33,7 @@ import Testing
     #expect(try RecipeText("grid: {seed: [1, 2, ..., 10000000]}").plan().count == 10_000_000)
     #expect(
       RecipeText("grid: {seed: [1, 2, ..., 10000000]}\ninclude: [{}]").errors() == [
-        "fish.yaml:1:7: error: found 10000001 jobs, expected 10000000 at most; split the recipe or take values away"
+        "fish.yaml:1:7: error: found 10000001 jobs, expected 10000000 at most; split the recipe or remove values"
       ])
   }
 
@@ -44,14 +44,14 @@ import Testing
     ("grid: {seed: [1, 2, ..., 9000000000000000000], steps: [1, 2, ..., 10000], eta: [0, 0.01, ..., 99]}", "about 8.9"),
     ("zip: [{seed: [1, 2, ..., 4000000000]}, {steps: [1, 2, ..., 10000]}]", "40000000000000 jobs"),
   ])
-  func `plans beyond every limit are an error by arithmetic alone`(_ text: String, _ number: String) {
+  func `plans far beyond the limit are an error without enumerating them`(_ text: String, _ number: String) {
     let errors = RecipeText(text).errors()
     #expect(errors.count == 1)
     #expect(errors[0].contains("expected 10000000 at most"))
     #expect(errors[0].contains(number), "\(errors[0])")
   }
 
-  @Test func `a limit is told together with the other errors`() {
+  @Test func `an exceeded limit is reported together with the other errors`() {
     let errors = RecipeText("stesp: 3\ngrid: {seed: [1, 2, ..., 99999999]}").errors()
     #expect(errors.count == 2)
     #expect(errors[1].contains("found 99999999 jobs"))

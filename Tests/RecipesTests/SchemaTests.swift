@@ -4,11 +4,11 @@ import Recipes
 import Settings
 import Testing
 
-/// The schema of recipes against the reader of recipes. JSON is YAML, so one text serves both.
+/// Checks the schema of recipes against the reader. JSON is YAML, so one text serves both.
 @Suite struct SchemaTests {
   private static let validator = SchemaValidator(root: RecipeSchema.json)
 
-  /// Whether the schema and the reader take a recipe.
+  /// Whether the schema and the reader accept a recipe.
   private func verdicts(_ text: String) throws -> (schema: Bool, reader: Bool) {
     let isValid = try Self.validator.accepts(JSONValue(parsing: text))
     return (isValid, RecipeText(text).errors().isEmpty)
@@ -57,7 +57,7 @@ import Testing
     #"{"hr_sampler_name": "DPM++ 2M Karras", "firstphase_width": 512, "token_merging_ratio_hr": 0.5}"#,
     #"{"enable_quantization": true, "enable_wildcards": false, "k_sched_type": "karras"}"#,
   ])
-  func `what the reader takes is valid`(recipe: String) throws {
+  func `a recipe that the reader accepts is valid`(recipe: String) throws {
     let verdicts = try verdicts(recipe)
     #expect(verdicts.reader, "\(RecipeText(recipe).errors())")
     #expect(verdicts.schema)
@@ -97,13 +97,13 @@ import Testing
     #"{"styles": {"a": 1}}"#,
     #"{"sampler_name": "k_euler_x"}"#, #"{"script_args": [1]}"#,
   ])
-  func `what is not valid the reader refuses`(recipe: String) throws {
+  func `a recipe that is not valid is rejected by the reader`(recipe: String) throws {
     let verdicts = try verdicts(recipe)
     #expect(!verdicts.schema)
     #expect(!verdicts.reader)
   }
 
-  /// These need more than a schema: files, other parts of the recipe, arithmetic.
+  /// A schema cannot check these: they depend on files, other parts of the recipe, or arithmetic.
   @Test(arguments: [
     #"{"model": "nowhere"}"#, #"{"grid": {"steps": "1, 3, ..., 8"}}"#, #"{"grid": {"steps": ["...", 3]}}"#,
     #"{"zip": [{"steps": [1, 2], "eta": [1]}]}"#, #"{"seed": "nightly 2", "grid": {"seed": [1]}}"#,
@@ -111,17 +111,16 @@ import Testing
     #"{"grid": {"steps": [1]}, "exclude": [{"steps": 1}]}"#,
     #"{"sampler_name": "LMS Karras", "scheduler": "beta"}"#, #"{"width": "500"}"#,
   ])
-  func `what only the reader can tell the schema leaves open`(recipe: String) throws {
+  func `the schema accepts errors that only the reader can detect`(recipe: String) throws {
     let verdicts = try verdicts(recipe)
     #expect(verdicts.schema && !verdicts.reader)
   }
 
-  @Test func `every key is in the schema, with what it is for, and each is refused where its value is no value`() throws
-  {
+  @Test func `every key is in the schema with its summary, and rejects a value of the wrong type`() throws {
     let properties = try #require(RecipeSchema.json["properties"])
     for key in RecipeKey.all {
       #expect(properties[key.name]?["description"] == .string(key.summary))
-      // A list is no value of any setting, and a number none of a part of the document but of a path.
+      // A list is not a value of any setting, and a number is not a value of a document key, except a path.
       let text = "{\"\(key.name)\": \(key.isSetting ? "[[1]]" : "[[[1]]]")}"
       let verdicts = try verdicts(text)
       #expect(!verdicts.schema && !verdicts.reader, "\(key.name)")

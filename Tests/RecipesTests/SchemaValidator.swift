@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Testing
 
-/// As much of JSON Schema (draft 2020-12) as the schema of recipes uses; any other keyword is an error.
+/// The part of JSON Schema (draft 2020-12) that the schema of recipes uses; any other keyword is an error.
 struct SchemaValidator {
   let root: JSONValue
 

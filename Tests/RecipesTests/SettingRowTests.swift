@@ -7,11 +7,11 @@ import TestSupport
 @testable import Recipes
 @testable import Settings
 
-/// Walks over all rows of the table of settings: whatever is derived from a row has to be there for every one of them.
+/// Checks all rows of the table of settings: everything that is derived from rows must exist for each of them.
 ///
-/// What the walk cannot know stands here as lists of exceptions, so that a row that forgets something fails.
+/// Exceptions are listed here, so that an incomplete row fails.
 @Suite struct SettingRowTests {
-  /// Rows that affect no pixels.
+  /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = ["adapter_places", "memory_limit"]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
@@ -22,7 +22,7 @@ import TestSupport
     "adapter_places", "precision", "prediction_type", "feature_cache", "memory_limit", "weight_packing",
   ]
 
-  /// A folder with the model files that changed settings name.
+  /// A folder with the model files that the changed settings name.
   private let folder: TemporaryFolder
 
   init() throws {
@@ -31,7 +31,7 @@ import TestSupport
 
   // MARK: Identity
 
-  @Test func `every row that may affect pixels says when`() {
+  @Test func `every row that may affect pixels has an effect`() {
     for row in SettingRow.all {
       let affects = bases.contains { base in
         var changed = base
@@ -43,7 +43,7 @@ import TestSupport
   }
 
   @Test(arguments: SettingRow.all.map(\.key))
-  func `a changed value changes the identity just where the row says that it affects pixels`(key: String) throws {
+  func `a changed value changes the identity exactly if its row affects pixels`(key: String) throws {
     let row = try #require(SettingRow.named(key))
     var hasChanged = false
     for base in bases {
@@ -54,7 +54,7 @@ import TestSupport
       let affects = row.affectsPixels(before) || row.affectsPixels(after)
       let changes = JobID(before.settings, before.ingredients) != JobID(after.settings, after.ingredients)
       if changes { #expect(affects, "\(key) with \(base.sampler)") }
-      // Computed members may be equal for two values, such as the schedule for automatic and the sampler's own.
+      // Computed members may be equal for two values, such as the schedule for `automatic` and the sampler's default.
       if affects, row.effect.member != nil, row.effect.member?.value == nil { #expect(changes, "\(base.sampler)") }
       hasChanged = hasChanged || changes
     }
@@ -64,7 +64,7 @@ import TestSupport
   // MARK: Files of a run
 
   @Test(arguments: SettingRow.all.map(\.key))
-  func `a changed value comes back from a plan and is in the manifest`(key: String) throws {
+  func `a changed value is read back from a plan and is in the manifest`(key: String) throws {
     let row = try #require(SettingRow.named(key))
     for base in bases {
       var settings = base
@@ -84,7 +84,7 @@ import TestSupport
   // MARK: Infotext
 
   @Test(arguments: SettingRow.all.map(\.key))
-  func `a changed value comes back from the infotext`(key: String) throws {
+  func `a changed value is read back from the infotext`(key: String) throws {
     let row = try #require(SettingRow.named(key))
     var isRead = false
     for base in bases {
@@ -95,7 +95,7 @@ import TestSupport
       let text = Infotext(settings, image.ingredients, version: "1").text
       let parsed = InfotextSettings(ParsedInfotext(text))
       #expect(parsed.isComplete, "\(parsed.remarks)")
-      #expect(Self.told(row, parsed.settings) == Self.told(row, settings), "\(text)")
+      #expect(Self.recorded(row, parsed.settings) == Self.recorded(row, settings), "\(text)")
       isRead = true
       for entry in row.infotext where entry.readers != .info && entry.written(row, image) != nil {
         #expect(text.contains(entry.key))
@@ -105,8 +105,8 @@ import TestSupport
     #expect(row.infotext.isEmpty == Self.withoutInfotext.contains(key))
   }
 
-  /// What an infotext can tell of a setting: models by name, and what runs.
-  private static func told(_ row: SettingRow, _ settings: ImageSettings) -> JSONValue {
+  /// The value that an infotext can hold: models by name, and what is in use.
+  private static func recorded(_ row: SettingRow, _ settings: ImageSettings) -> JSONValue {
     switch row.key {
     case "scheduler": .string(settings.effectiveSchedule.rawValue)
     case "hr_scheduler": .string(settings.secondPass?.effectiveSchedule.rawValue ?? "")
@@ -156,7 +156,7 @@ import TestSupport
     }
     if let option = row.request.option {
       let body = #"\#(second), "override_settings": {"\#(option)": \#(text)}"#
-      // A field goes before an option of the same name.
+      // A field overrides an option of the same name.
       if row.request.field == nil || row.request.field?.a1111 == .null {
         #expect(value.matches(row.value(of: try settings(body))))
       }
@@ -169,7 +169,7 @@ import TestSupport
     return recipe
   }
 
-  /// A value that differs from the default, and how a file writes it.
+  /// A value that differs from the default, and its text in a file.
   private func inFile(_ row: SettingRow) -> (SettingValue, String) {
     switch row.kind {
     case .model, .vae, .otherModel:
@@ -183,7 +183,8 @@ import TestSupport
 
   // MARK: Values
 
-  /// Settings in which each row matters: every sampler, with schedules that read all their options, in one pass and in two.
+  /// Settings in which each row has an effect: every sampler, with schedules that read all options, in one pass and in
+  /// two.
   private var bases: [ImageSettings] {
     SamplerID.allCases.flatMap { sampler in
       [ScheduleID.automatic, .beta, .polyexponential].flatMap { schedule in
@@ -210,7 +211,7 @@ import TestSupport
     }
   }
 
-  /// The settings with what a run would find them to be made from.
+  /// The settings with the ingredients that a run would find.
   private func image(_ settings: ImageSettings) -> SettingsInUse {
     func identity(_ name: String, _ family: String) -> ModelIdentity {
       ModelIdentity(name: name, path: "/" + name, sha256: digest(name), family: family)
@@ -227,7 +228,7 @@ import TestSupport
         weightPacking: settings.weightPacking == .small ? "small" : nil))
   }
 
-  /// A valid value that is not this one.
+  /// A valid value that differs from this one.
   private func another(_ value: SettingValue, _ row: SettingRow) -> SettingValue {
     func first(_ values: SettingValue...) -> SettingValue { values.first { $0 != value } ?? .null }
     return switch row.kind {

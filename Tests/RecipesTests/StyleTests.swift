@@ -8,7 +8,7 @@ import TestSupport
 
   init() throws {
     folder = try TemporaryFolder()
-    // As the webui writes it, with a byte order mark.
+    // With a byte order mark, as the webui writes it.
     try folder.write(
       "styles.csv",
       "\u{FEFF}name,prompt,negative_prompt\r\noil,oil painting,photo\r\nnight,\"{prompt}, at night, dark\",\r\n"
@@ -29,7 +29,7 @@ import TestSupport
     try recipe(text).jobs().map { [$0.settings.prompt, $0.settings.negativePrompt] }
   }
 
-  @Test func `styles are put into both prompts in their order`() throws {
+  @Test func `styles are applied to both prompts in order`() throws {
     #expect(
       try prompts("prompt: a fish \nnegative_prompt: blurry\nstyles: [oil, night]")
         == [["a fish, oil painting, at night, dark", "blurry, photo"]])
@@ -40,11 +40,11 @@ import TestSupport
     #expect(try prompts("prompt: ' a '\nstyles: [OIL]") == [["a, oil painting", "photo"]])
     #expect(try prompts("prompt: ' a '\nstyles: None") == [[" a ", ""]])
     #expect(try prompts("prompt: ' a '\nstyles:") == [[" a ", ""]])
-    // What is appended belongs to the prompt, and comments go after styles.
+    // Appended text is part of the prompt, and comments are removed after styles are applied.
     #expect(try prompts("prompt: 'a #c'\nprompt_append: ' b'\nstyles: night") == [["a \n", ""]])
   }
 
-  @Test func `an axis of styles replaces the recipe's, that of the webui's plot adds to them`() throws {
+  @Test func `an axis of styles replaces the recipe's, and the webui plot's axis adds to them`() throws {
     let jobs = try recipe("prompt: x\nstyles: oil\ngrid:\n  styles: [night, [night, Ink], None, 'ink, oil', []]").jobs()
     #expect(
       jobs.map(\.settings.prompt) == [
@@ -71,7 +71,7 @@ import TestSupport
     }
   }
 
-  @Test func `the files may be named, found beside models, and the last style of a name counts`() throws {
+  @Test func `the files may be named, are also found next to models, and the last style of a name counts`() throws {
     #expect(try prompts("prompt: x\nstyles_file: more/one.csv\nstyles: [old, oil]") == [["x, old text, first", ""]])
     #expect(try prompts("prompt: x\nstyles_file: more/*.csv\nstyles: oil") == [["x, last", "neg"]])
     #expect(try prompts("prompt: x\nstyles_file: [more/two.csv, more/one.csv]\nstyles: oil") == [["x, first", ""]])
@@ -81,7 +81,7 @@ import TestSupport
     #expect(try text.jobs().first?.settings.prompt == "x, oil painting")
   }
 
-  @Test func `a style that is not there is an error with its place, the file and the nearest name`() throws {
+  @Test func `a missing style is an error with its position, the file and the nearest name`() throws {
     let file = folder("styles.csv")
     let path = folder("fish.yaml")
     #expect(
@@ -109,7 +109,7 @@ import TestSupport
     #expect(recipe("styles: [{title: a}]").errors().count == 1)
   }
 
-  @Test func `a damaged file of styles is told with its line, after the recipe's own mistakes`() throws {
+  @Test func `a damaged file of styles is reported with its line, after the recipe's own errors`() throws {
     try folder.write("open.csv", "name,prompt\na,\"b\nc,d\n")
     try folder.write("columns.csv", "\nnome,prompt\n")
     try folder.write("latin.csv", [0x6E, 0xE9])
@@ -117,8 +117,8 @@ import TestSupport
       recipe("styles_file: [open.csv, columns.csv, latin.csv]\nstyles: x\nsteps: 0").errors() == [
         "\(folder("fish.yaml")):3:8: error: steps: found 0, expected a whole number from 1 to 10000",
         "\(folder("columns.csv")):2:1: error: found the columns \"nome,prompt\", expected name,prompt,negative_prompt",
-        "\(folder("latin.csv")): error: found bytes that are no UTF-8, expected a CSV file of styles in UTF-8",
-        "\(folder("open.csv")):2:1: error: found a quote that nothing closes, expected one at the end of the field",
+        "\(folder("latin.csv")): error: found bytes that are not UTF-8, expected a CSV file of styles in UTF-8",
+        "\(folder("open.csv")):2:1: error: found an unclosed quote, expected a closing one at the end of the field",
       ])
   }
 }

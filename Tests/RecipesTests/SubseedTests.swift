@@ -4,7 +4,7 @@ import Testing
 @testable import Recipes
 
 @Suite struct SubseedTests {
-  @Test func `a subseed is drawn where a strength is given and kept like a seed`() throws {
+  @Test func `a subseed is drawn if a strength is given, and kept like a seed`() throws {
     let jobs = try RecipeText("seed: 1\ngrid: {subseed_strength: [0, 0.5], steps: [1, 2]}").jobs()
     let drawn = Set(jobs.map(\.settings.subseed))
     #expect(drawn.count == 1)
@@ -17,14 +17,14 @@ import Testing
     #expect(axis[0].settings.subseed != axis[2].settings.subseed)
   }
 
-  @Test func `eta is for DDIM too where it is given and eta_ddim is not asked then`() throws {
+  @Test func `a given eta applies to DDIM too, and overrides eta_ddim`() throws {
     let given = try RecipeText("sampler_name: DDIM\neta: 0.5\neta_ddim: 0.2").jobs()[0].settings
     #expect(given.etaDDIM == 0.5)
     #expect(try RecipeText("sampler_name: DDIM\neta_ddim: 0.2").jobs()[0].settings.etaDDIM == 0.2)
     #expect(try RecipeText("sampler_name: DDIM").jobs()[0].settings.etaDDIM == 0)
   }
 
-  @Test func `flags are true or false in any case`() throws {
+  @Test func `flags are true or false in any letter case`() throws {
     let jobs = try RecipeText("grid: {sgm_noise_multiplier: [True, false]}").jobs()
     #expect(jobs.map(\.settings.sgmNoiseMultiplier) == [true, false])
     #expect(RecipeText("sgm_noise_multiplier: maybe").errors().count == 1)

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// What `hr_upscaler` may name.
+/// The names that `hr_upscaler` accepts.
 @Suite struct UpscalerNameTests {
   private func recipe(_ name: String, in folder: TemporaryFolder) -> RecipeText {
     var text = RecipeText("enable_hr: true\nhr_upscaler: \(name)\n")
@@ -16,7 +16,7 @@ import TestSupport
     try #require(try recipe(name, in: folder).jobs().first?.settings.hires?.upscaler)
   }
 
-  @Test func `filters are known by the webui's names, whatever the case`() throws {
+  @Test func `filters are known by the webui's names, in any letter case`() throws {
     let folder = try TemporaryFolder()
     for filter in PixelFilter.allCases {
       for name in [filter.rawValue, filter.rawValue.lowercased(), filter.rawValue.uppercased()] {
@@ -38,7 +38,7 @@ import TestSupport
     ("R-ESRGAN 4x+", "models/upscalers/RealESRGAN_x4plus.pth", "R-ESRGAN 4x+"),
     ("r-esrgan 4x+ anime6b", "models/upscalers/realesrgan_x4plus_anime_6b.pth", "r-esrgan 4x+ anime6b"),
   ])
-  func `networks are known by their files, and by the webui's names for them`(
+  func `networks are known by their files and by the webui's names`(
     name: String, file: String, title: String
   ) throws {
     let folder = try TemporaryFolder()
@@ -54,7 +54,7 @@ import TestSupport
     #expect(absolute.path == found.path)
   }
 
-  @Test func `a name that nothing has is told of with those that there are`() throws {
+  @Test func `an unknown name is reported with the known ones`() throws {
     let folder = try TemporaryFolder()
     for name in ["b", "a"] { try folder.write("upscalers/\(name).pth", "") }
     let errors = recipe("Lancsoz", in: folder).errors()
@@ -68,13 +68,13 @@ import TestSupport
     #expect(recipe("LDSR", in: try TemporaryFolder()).errors()[0].contains("of which there is none in "))
   }
 
-  @Test func `an axis of upscalers shows them by their names`() throws {
+  @Test func `an axis of upscalers shows their names`() throws {
     let folder = try TemporaryFolder()
     try folder.write("upscalers/net.pth", "")
     var text = RecipeText(
       "enable_hr: true\ngrid: {hr_upscaler: [None, upscalers/net.pth, net, null]}\nexclude: [{hr_upscaler: net}]\n")
     text.path = folder("fish.yaml")
-    // Both names are of one file.
+    // Both names mean the same file.
     #expect(try text.jobs().map { $0.axes[0].title } == ["None", "Latent"])
     text.text = text.text.replacingOccurrences(of: "exclude: [{hr_upscaler: net}]\n", with: "")
     #expect(try text.jobs().map { $0.axes[0].title } == ["None", "net", "net", "Latent"])

@@ -41,7 +41,7 @@ import TestSupport
     #expect(jobs[1].axes.map(\.title) == ["1", "blue", "sea"])
   }
 
-  @Test func `names may lead into folders; what is part of a word is no wildcard`() throws {
+  @Test func `names may lead into folders, and a part of a word is not a wildcard`() throws {
     #expect(
       try prompts("prompt: \"(__hair/long_style__:1.2), ______ a__colour__b\"")
         == ["(curly:1.2), ______ a__colour__b", "(straight:1.2), ______ a__colour__b"])
@@ -49,7 +49,7 @@ import TestSupport
     #expect(try prompts("prompt: __a__b__, _____, __ a__, __é") == ["__a__b__, _____, __ a__, __é"])
   }
 
-  @Test func `entries may hold wildcards, which are written out in their place`() throws {
+  @Test func `entries may hold wildcards, which are expanded`() throws {
     #expect(
       try prompts("prompt: __beast__") == [
         "a red cat", "a blue cat", "a dark green cat", "dog", "red and red curly", "red and red straight",
@@ -58,7 +58,7 @@ import TestSupport
       ])
   }
 
-  @Test func `an axis, a value or an included cell may say what a wildcard stands for`() throws {
+  @Test func `an axis, a value or an included cell may set a wildcard`() throws {
     #expect(try prompts("prompt: __colour__ __x__\ngrid: {__x__: [1, 2], __colour__: }").first == "red 1")
     #expect(try prompts("prompt: __colour__ __x__\ngrid: {__x__: [1, 2], __colour__: }")[1] == "blue 1")
     #expect(try prompts("prompt: __colour__\n__colour__: pink") == ["pink"])
@@ -95,38 +95,38 @@ import TestSupport
     #expect(recipe("prompt: \"a # __nowhere__\"\nenable_prompt_comments: false").errors().count == 1)
   }
 
-  @Test func `a list that is missing or damaged is an error with its place and the places looked in`() {
+  @Test func `a missing or damaged list is an error with its position and the searched folders`() {
     let path = folder("fish.yaml")
-    let places = "\(folder.path)/wildcards, \(folder.path)/models/wildcards or \(folder.path)/other/wildcards"
+    let folders = "\(folder.path)/wildcards, \(folder.path)/models/wildcards or \(folder.path)/other/wildcards"
     #expect(
       recipe("steps: 0\nprompt: a __color__\ngrid:\n  prompt_append: [b, __empty__]\n  __loop__:").errors() == [
         "\(path):1:8: error: steps: found 0, expected a whole number from 1 to 10000",
-        "\(folder("wildcards/loop2.txt")):1:1: error: __loop__: found a list that needs itself "
+        "\(folder("wildcards/loop2.txt")):1:1: error: __loop__: found a list that includes itself "
           + "(__loop__ → __loop2__ → __loop__), expected none",
       ])
     #expect(
       recipe("steps: 0\nprompt: a __color__\ngrid:\n  prompt_append: [' b', __empty__]").errors() == [
         "\(path):1:8: error: steps: found 0, expected a whole number from 1 to 10000",
-        "\(path):2:9: error: __color__: found no color.txt in \(places); expected a file with one entry a line, or what "
-          + "the wildcard stands for as the value of a key __color__, or enable_wildcards: false",
-        "\(path):4:25: error: __empty__: found no entry in \(folder("wildcards/empty.txt")), expected one a line",
+        "\(path):2:9: error: __color__: found no color.txt in \(folders); expected a file with one entry per line, or a "
+          + "key __color__ with the replacement as its value, or enable_wildcards: false",
+        "\(path):4:25: error: __empty__: found no entry in \(folder("wildcards/empty.txt")), expected one per line",
       ])
     let nested = recipe("prompt: __lost__").errors()
     #expect(
       nested.count == 1 && nested[0].hasPrefix("\(folder("wildcards/lost.txt")):2:1: error: __nowhere__: found no "))
     for name in ["../x", "/etc/x", "a/../../x"] {
-      #expect(recipe("prompt: \"__\(name)__\"").errors().first?.contains("leads out of the folder") == true)
+      #expect(recipe("prompt: \"__\(name)__\"").errors().first?.contains("outside the folder") == true)
     }
     #expect(recipe("prompt: __x__\n__x__: __colour__").errors().first?.contains("expected text without") == true)
   }
 
-  @Test func `a prompt of nothing but wildcards ends in one error`() {
+  @Test func `a prompt of too many wildcards is one error`() {
     let many = (0..<20_000).map { "__w\($0)__" }.joined(separator: " ")
     let errors = recipe("prompt: \(many)").errors()
     #expect(errors.count == 1 && errors[0].hasSuffix(":1:9: error: found 20000 wildcards, expected 100 at most"))
   }
 
-  @Test func `a wildcard that no prompt has is a warning`() throws {
+  @Test func `a wildcard that no prompt uses is a warning`() throws {
     #expect(
       try recipe("prompt: a\ngrid: {__colour__: }").warnings() == [
         "\(folder("fish.yaml")):2:8: warning: __colour__: found no prompt with this wildcard, so it has no effect"
@@ -134,7 +134,7 @@ import TestSupport
     #expect(try recipe("prompt: a\n__x__: b").warnings().first?.contains("fish.yaml:2:1: warning: __x__: ") == true)
   }
 
-  @Test func `lists by the thousand make a plan of a million that is not listed, and no more than the limit`() throws {
+  @Test func `long lists make a plan of a million jobs that is not enumerated, up to the limit`() throws {
     try folder.write("wildcards/k.txt", (0..<1000).map { "e\($0)\n" }.joined())
     try folder.write("wildcards/k2.txt", "__k__")
     try folder.write("wildcards/m.txt", "__k__ __k2__")

@@ -10,7 +10,7 @@ import TestSupport
     var testDescription: String { name }
   }
 
-  /// What PyYAML reads: text, items or entries, and the place of each.
+  /// A node as PyYAML reads it: text, items or entries, and the position of each.
   final class Tree: Decodable, Sendable {
     let line: Int
     let column: Int
@@ -21,7 +21,7 @@ import TestSupport
   }
 
   @Test(arguments: try Fixtures.decode([Case].self, from: "Planning/yaml-trees.json"))
-  func `every node has the text, style and place that PyYAML gives it`(_ example: Case) throws {
+  func `every node has the same text, style and position as in PyYAML`(_ example: Case) throws {
     let document = try YAMLDocument(Array(example.text.utf8)) { SourcePosition(file: "", line: $0, column: $1) }
     #expect(document.problems.isEmpty)
     try expect(#require(document.root), is: example.root)
@@ -63,7 +63,7 @@ import TestSupport
 
   private func problem(_ text: String) -> String { problem(Array(text.utf8)) }
 
-  @Test func `merge keys give way to the mapping's own keys and to earlier merges`() throws {
+  @Test func `the mapping's own keys and earlier merges override merge keys`() throws {
     let text = """
       a: &a {x: 1, y: 2}
       b: &b {y: 3, z: 4}
@@ -81,7 +81,7 @@ import TestSupport
     #expect(problem("a: {<<: 5}") == "f:1:9: error: found 5 after <<, expected a mapping or a list of mappings")
   }
 
-  @Test func `what is not YAML is told with libyaml's reason and its place`() {
+  @Test func `invalid YAML is reported with libyaml's reason and position`() {
     #expect(problem("steps: 20\n\tcfg: 1").hasPrefix("f:2:1: error: not valid YAML: found a tab character"))
     #expect(problem("a: [1, 2\nb: 3").hasPrefix("f:2:2: error: not valid YAML: "))
     #expect(problem("a: 'open").contains("found unexpected end of stream"))
@@ -93,13 +93,13 @@ import TestSupport
     #expect(problem([0xFF, 0xFE, 0x61, 0x00]).contains("f:1:1: error: not valid YAML"))
   }
 
-  @Test func `a second document, a key given twice and a foreign tag are errors`() {
+  @Test func `a second document, a duplicate key and an unknown tag are errors`() {
     #expect(problem("a: 1\n---\nb: 2\n") == "f:2:1: error: found a second document, expected one recipe per file")
     #expect(
       problem("a: 1\nb: {c: 1, c: 2}\n'a': 3")
         == """
-        f:2:11: error: found the key "c" twice, expected it once; it already stands in line 2
-        f:3:1: error: found the key "a" twice, expected it once; it already stands in line 1
+        f:2:11: error: found the key "c" twice, expected it once; the first is in line 2
+        f:3:1: error: found the key "a" twice, expected it once; the first is in line 1
         """)
     #expect(problem("a: !!python/object:os.system x").contains("f:1:4: error: found the tag"))
     #expect(problem("[a]: 1") == "f:1:1: error: found a list as a key, expected a name")
@@ -112,33 +112,33 @@ import TestSupport
     #expect(root.entries?.first?.value.position.column == 8)
   }
 
-  @Test func `aliases that multiply end in an error and not in memory`() {
+  @Test func `aliases that multiply are an error and do not exhaust memory`() {
     let laughs = (1...40).map {
       "l\($0): &l\($0) [" + Array(repeating: "*l\($0 - 1)", count: 9).joined(separator: ", ") + "]"
     }
-    #expect(problem("l0: &l0 lol\n" + laughs.joined(separator: "\n")).contains("with aliases written out"))
+    #expect(problem("l0: &l0 lol\n" + laughs.joined(separator: "\n")).contains("with aliases expanded"))
     let merges = (1...40).map { "m\($0): &m\($0) {a\($0): *m\($0 - 1), b\($0): *m\($0 - 1)}" }
     #expect(problem("m0: &m0 {x: 1}\n" + merges.joined(separator: "\n")).contains("error: found more than"))
     let text = String(repeating: "x", count: 1 << 20)
     #expect(
       problem("a: &a \(text)\nb: [" + Array(repeating: "*a", count: 64).joined(separator: ",") + "]").contains(
         "bytes of text"))
-    #expect(problem("a: &a [*a]").contains("f:1:8: error: found the alias \"a\", which stands inside what it names"))
-    #expect(problem("a: *b").contains("which names nothing above"))
+    #expect(problem("a: &a [*a]").contains("f:1:8: error: found the alias \"a\", which is inside its own value"))
+    #expect(problem("a: *b").contains("which is not defined above"))
   }
 
   @Test(arguments: ["[", "{a: ", "- ", "? "])
-  func `a hundred thousand levels end in an error`(_ level: String) {
+  func `a hundred thousand levels are an error`(_ level: String) {
     let message = problem(String(repeating: level, count: 100_000))
     #expect(message.contains("found more than 64 levels of nesting") || message.contains("not valid YAML"))
   }
 
-  @Test func `levels that aliases stack up count as levels`() throws {
+  @Test func `levels inside aliases count as levels`() throws {
     let levels = (1...40).map { "l\($0): &l\($0) [[*l\($0 - 1)]]" }.joined(separator: "\n")
     #expect(problem("l0: &l0 x\n" + levels).contains("levels of nesting"))
   }
 
-  @Test func `files and numbers of values beyond the limits are refused`() {
+  @Test func `files and numbers of values beyond the limits are rejected`() {
     var limits = YAMLLimits()
     limits.nodes = 10
     limits.bytes = 100
@@ -164,12 +164,12 @@ import TestSupport
       (".inf", .number(.infinity)), ("-.INF", .number(-.infinity)), (".", .text), ("1e", .text), ("e5", .text),
       ("inf", .text), ("nan", .text), ("0x1p3", .text), ("1 2", .text), ("2001-01-01", .text),
     ] as [(String, YAMLScalar.CoreValue)])
-  func `plain scalars mean what the core schema of YAML 1.2 says`(_ text: String, _ value: YAMLScalar.CoreValue) {
+  func `plain scalars follow the core schema of YAML 1.2`(_ text: String, _ value: YAMLScalar.CoreValue) {
     #expect(YAMLScalar(text).coreValue == value)
     #expect(YAMLScalar(text, style: .singleQuoted).coreValue == .text)
   }
 
-  @Test func `what is written back reads as the same tree`() throws {
+  @Test func `a tree that is written back reads as the same tree`() throws {
     var random = SplitMix64(state: 3)
     let texts = [
       "", "null", "~", "5", "yes", "a, b", "a: b", "- x", "# no", "[x]", "{y}", "it's", "\"q\"", " lead", "trail ",
@@ -181,23 +181,23 @@ import TestSupport
       let style: YAMLScalar.Style =
         [.plain, .singleQuoted, .doubleQuoted, .literal, .folded].randomElement(using: &random) ?? .plain
       let text = texts.randomElement(using: &random) ?? ""
-      // Only a plain scalar that a file can hold as such is one.
+      // Only scalars that a file can hold as plain ones are plain.
       return YAMLScalar(
         style == .plain ? ["5", "null", "", "a b", "1.5"].randomElement(using: &random) ?? "" : text, style: style)
     }
-    let place = SourcePosition(file: "", line: 1, column: 1)
+    let position = SourcePosition(file: "", line: 1, column: 1)
     func node(_ depth: Int) -> YAMLNode {
       let isFlow = Bool.random(using: &random)
       switch depth == 0 ? 0 : Int.random(in: 0..<3, using: &random) {
-      case 0: return YAMLNode(.scalar(scalar()), at: place)
-      case 1: return YAMLNode(.sequence((0..<3).map { _ in node(depth - 1) }), at: place, isFlow: isFlow)
+      case 0: return YAMLNode(.scalar(scalar()), at: position)
+      case 1: return YAMLNode(.sequence((0..<3).map { _ in node(depth - 1) }), at: position, isFlow: isFlow)
       default:
         let entries = (0..<3).map { index in
           YAMLEntry(
             key: YAMLScalar("\(index)\(texts.randomElement(using: &random) ?? "")", style: .doubleQuoted),
-            keyPosition: place, value: node(depth - 1))
+            keyPosition: position, value: node(depth - 1))
         }
-        return YAMLNode(.mapping(entries), at: place, isFlow: isFlow)
+        return YAMLNode(.mapping(entries), at: position, isFlow: isFlow)
       }
     }
     func meaning(_ node: YAMLNode) -> String {

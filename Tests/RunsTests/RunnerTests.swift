@@ -150,7 +150,7 @@ import TestSupport
     let space = try Workspace()
     var jobs = fakeJobs([1, 2, 3, 4, 5, 6, 7, 8])
     for index in [1, 3, 5, 7] { jobs[index].settings.model = ModelReference(name: "other", path: "/other") }
-    for index in jobs.indices { jobs[index].settings.adapterPlaces = ["/"] }
+    for index in jobs.indices { jobs[index].settings.adapterFolders = ["/"] }
     for index in [0, 3, 4, 7] { jobs[index].settings.prompt = "lora ink" }
     for index in [6] { jobs[index].settings.prompt = "lora storm" }
     try space.run(jobs)

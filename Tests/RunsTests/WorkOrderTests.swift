@@ -55,7 +55,7 @@ import TestSupport
             job.settings.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
             job.settings.prompt = lora
             // Prompts that may name networks have folders to look for them in.
-            job.settings.adapterPlaces = ["/"]
+            job.settings.adapterFolders = ["/"]
             jobs.append(job)
           }
         }
@@ -151,7 +151,7 @@ import TestSupport
     var jobs = fakeJobs(Array(1...8))
     for index in jobs.indices {
       jobs[index].settings.prompt = "word star\(index)"
-      jobs[index].settings.adapterPlaces = ["/"]
+      jobs[index].settings.adapterFolders = ["/"]
     }
     let shard = try #require(Shard(index: 0, count: 1))
     let (others, path) = (jobs, space.path)

@@ -13,7 +13,7 @@ import Testing
     let trees: [Tree]
   }
 
-  @Test func `noise is torchsde's`() throws {
+  @Test func `noise equals torchsde's`() throws {
     let fixture = try Fixture("noise", as: Index.self)
     for row in fixture.index.trees {
       var tree = BrownianTree(
@@ -79,7 +79,7 @@ import Testing
     #expect(tree.increment(from: 15, to: 20).values.allSatisfy { $0 == 0 })
   }
 
-  @Test func `the cache stays bounded however long the schedule is`() {
+  @Test func `the cache stays bounded for schedules of any length`() {
     var tree = Self.publishedTree
     var largest = 0
     var sigma: Float = 14.6

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sampling
 
-/// Samplers without noise against the exact solution of an ODE.
+/// Checks samplers without noise against the exact solution of an ODE.
 @Suite struct ConvergenceTests {
   struct Order: CustomStringConvertible, Sendable {
     let sampler: SamplerID
@@ -81,7 +81,8 @@ import Testing
 
   @Test(
     arguments: [
-      // Evenly spaced in time, few steps see the steep end near no noise, so multistep methods show less than their order.
+      // Evenly spaced in time, few steps see the steep end near no noise, so multistep methods show less than their
+      // order.
       (SamplerID.ddim, UniPCOptions(), 1.0), (.plms, UniPCOptions(), 1.5), (.uniPC, UniPCOptions(), 1.5),
       (.uniPC, UniPCOptions(variant: .bh2, order: 2), 1.5), (.uniPC, UniPCOptions(skipType: .logSNR), 3),
       (.uniPC, UniPCOptions(order: 1), 1),

@@ -19,14 +19,14 @@ import Testing
     fixture = try Fixture("noise", as: Index.self)
   }
 
-  @Test func `both sources repeat PyTorch's and the webui's numbers`() {
+  @Test func `both sources reproduce PyTorch's and the webui's numbers`() {
     for row in fixture.index.draws {
       var generator = row.rng.generator(seed: row.seed)
       for span in row.draws {
         let difference = maxDifference(generator.normals(span.count), fixture[span])
         print("\(row.rng.rawValue) seed \(row.seed), \(span.count) numbers: max difference \(difference)")
-        // PyTorch's polynomials fuse some products, so allow two units in the last place; the webui's double precision is
-        // matched exactly.
+        // PyTorch's polynomials fuse some products, so allow two units in the last place; the webui's double precision
+        // is matched exactly.
         #expect(difference <= (row.rng == .cpu ? 4.8e-7 : 0))
       }
     }
@@ -42,7 +42,7 @@ import Testing
     #expect(Double(equal) > 0.97 * Double(pairs.count))
   }
 
-  @Test func `the twister's words are those of its authors' code`() {
+  @Test func `the Mersenne Twister's words equal those of its authors' code`() {
     var words = MersenneTwister(seed: 0)
     #expect((0..<4).map { _ in words.next() } == [2_357_136_044, 2_546_248_239, 3_071_714_933, 3_626_093_760])
     // The standard's check value: the 10000th word of the default seed.
@@ -81,7 +81,7 @@ import Testing
     #expect(low.normals(32) == high.normals(32))
   }
 
-  @Test func `Philox makes the published words`() {
+  @Test func `Philox yields the published words`() {
     let (first, second) = PhiloxNoise.words(offset: 0, index: PhiloxNoise.Words(0, 1, 2, 3, 4, 5, 6, 7), key: 0)
     #expect(first[0] == 0x6627_E8D5)
     #expect(second[0] == 0xE169_C58D)
@@ -89,7 +89,7 @@ import Testing
     #expect(second[1] == 0xF08D_6EAA)
   }
 
-  @Test func `Philox makes the webui's published numbers`() {
+  @Test func `Philox yields the webui's published numbers`() {
     var zero = PhiloxNoise(seed: 0)
     let first: [Float] = [
       -0.9246624, -0.425344, -2.643846, 0.1451839, -0.1208665, -0.5797257, -0.6228513, -0.3283871, -1.074542,
@@ -171,7 +171,7 @@ import Testing
     #expect(worst.doubleSine < 2.5e-16)
   }
 
-  @Test func `seed sequences are NumPy's`() throws {
+  @Test func `seed sequences equal NumPy's`() throws {
     for row in fixture.index.sequences {
       let entropy = try #require(UInt64(row.entropy))
       #expect(SeedSequence(entropy: entropy, spawnKey: row.key).generate(row.words.count) == row.words, "\(row)")

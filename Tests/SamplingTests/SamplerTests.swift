@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sampling
 
-/// Samplers against k-diffusion and against their published results.
+/// Checks samplers against k-diffusion and their published results.
 @Suite struct SamplerTests {
   struct Index: Decodable {
     struct Case: Decodable, CustomStringConvertible, Sendable {
@@ -46,8 +46,8 @@ import Testing
       while !loop.isFinished {
         loop.step { calls.append($0) }
       }
-      // In a step from 14.6 to 0.03 almost the whole noise level is added back as noise, and the small rest is a difference
-      // of nearly equal numbers: the last bit of PyTorch's square root changes it by 1 %.
+      // In a step from 14.6 to 0.03 almost the whole noise level is added back as noise, and the small rest is a
+      // difference of nearly equal numbers: the last bit of PyTorch's square root changes it by 1 %.
       let isExtreme = row.steps == 2
       // Besides the schedule's last bits, log and exp of a sigma are rounded once more or once less than in PyTorch.
       // An adaptive step's length comes from a sum of squares, whose last bits PyTorch rounds in another order.
@@ -73,13 +73,14 @@ import Testing
     var description: String { "\(sampler.rawValue), eta \(options.eta), churn \(options.sChurn)" }
   }
 
-  /// Facts about k-diffusion computed in double precision: a toy model, known noise, six steps of Karras' schedule.
+  /// Results of k-diffusion in double precision: a toy model, known noise, six steps of Karras' schedule.
   @Test(arguments: [
     Published(sampler: .euler, calls: 6, draws: 6, result: [0.710879194, -0.555951927]),
     Published(
       sampler: .euler, options: SamplerOptions(sChurn: 2), calls: 6, draws: 6, result: [-0.233595832, -0.611954225]),
     Published(sampler: .eulerAncestral, calls: 6, draws: 5, result: [-0.391515743, -0.602983433]),
-    // Published with an s_noise of 1.1, which the webui does not pass on. Here the noise itself is larger by that factor.
+    // Published with an s_noise of 1.1, which the webui does not pass on. Here the noise itself is larger by that
+    // factor.
     Published(
       sampler: .eulerAncestral, options: SamplerOptions(eta: 0.5), noiseScale: 1.1, calls: 6, draws: 5,
       result: [0.507206283, -0.632749835]),
@@ -113,7 +114,7 @@ import Testing
     if let draws = published.draws { #expect(run.draws == draws) }
   }
 
-  /// Takes all steps from (1, −0.5) times the first sigma, with cos k as the k-th noise; the model is
+  /// Runs all steps from (1, −0.5) times the first sigma, with cos k as the k-th noise. The model is
   /// tanh(x / √(1 + σ²)), and at timesteps tanh(x) (½ + t / 2000), half of it without the prompt.
   private static func run(
     _ fresh: some Sampler, sigmas: [Float], noiseScale: Float = 1
@@ -227,7 +228,7 @@ import Testing
   }
 
   @Test(arguments: [(20, 51, 951, 20), (30, 34, 991, 31), (7, 143, 995, 8)])
-  func `timesteps are every n-th from 1 on`(steps: Int, second: Int, last: Int, count: Int) {
+  func `timesteps are every n-th one, from 1`(steps: Int, second: Int, last: Int, count: Int) {
     let timesteps = Timesteps(count: steps, training: TrainingSchedule()).steps
     #expect(timesteps.count == count)
     #expect((timesteps[0], timesteps[1], timesteps[count - 1]) == (1, second, last))

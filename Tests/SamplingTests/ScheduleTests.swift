@@ -127,7 +127,7 @@ import Testing
   ])
   func `schedules have the webui's published values`(schedule: ScheduleID, published: [Float]) {
     let sigmas = SigmaSchedule.sigmas(schedule, for: .euler, steps: published.count - 1, training: training)
-    // Published with six digits.
+    // The published values have six digits.
     #expect(maxRelativeDifference(sigmas, published) < 5e-6)
   }
 
@@ -140,7 +140,7 @@ import Testing
     #expect(count(7) == 8)
   }
 
-  @Test func `eleven steps of Align Your Steps are its table`() {
+  @Test func `eleven steps of Align Your Steps equal its table`() {
     let table: [Float] = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029, 0]
     #expect(SigmaSchedule.sigmas(.alignYourSteps, for: .euler, steps: 11, training: training) == table)
   }

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Sampling
 
-/// The published vectors of the webui's per-image generator: seed 1234, shape (4, 8, 8), first four values of two draws.
+/// The published vectors of the webui's per-image generator: seed 1234, shape (4, 8, 8), first four values of two
+/// draws.
 @Suite struct VariationTests {
   struct Published: Sendable, CustomTestStringConvertible {
     let name: String
@@ -64,7 +65,7 @@ import Testing
     #expect(maxDifference(mixed.values, [1.3994303, 1.3746455, 2.5789928, 3.7207792]) < 1e-6)
   }
 
-  @Test func `a larger noise gives its middle and a smaller one is put into the middle`() {
+  @Test func `larger noise is cropped to its middle, and smaller noise is centred`() {
     let shape = LatentShape(channels: 2, height: 5, width: 6)
     var plain = ImageNoise(seed: 9, source: .nv, shape: shape)
     let background = plain.next()
@@ -91,7 +92,7 @@ import Testing
     }
   }
 
-  @Test func `calls leave out the negative prompt as asked`() {
+  @Test func `calls omit the negative prompt as requested`() {
     var job = PassSettings()
     job.sampler = .heun
     job.steps = 10
@@ -103,7 +104,7 @@ import Testing
     #expect((0..<6).allSatisfy { GuidanceSkips(job).skips(call: $0, level: 0.5) })
     job.sMinUncond = 0
     job.skipEarlyCond = 0.25
-    // Twenty calls are planned, of which those up to the fifth after the first are early.
+    // Of the twenty planned calls, the first six are early.
     #expect((0..<20).filter { GuidanceSkips(job).skips(call: $0, level: 5) } == Array(0...5))
   }
 }

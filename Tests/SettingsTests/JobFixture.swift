@@ -24,7 +24,7 @@ struct ParsedFixture: Decodable {
   static func all() throws -> [ParsedFixture] { try Fixtures.decode(from: "Jobs/infotexts.json") }
 }
 
-/// Whether two texts are the same bytes; `==` on strings takes composed and decomposed letters for equal.
+/// Whether two texts have the same bytes; `==` on strings treats composed and decomposed letters as equal.
 func isSame(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
 
 let sampleIngredients = JobIngredients(

@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  @Test func `an identity reads back from its digits and from nothing else`() throws {
+  @Test func `an identity reads back from its digits, and other text is rejected`() throws {
     let id = JobID(ImageSettings(), sampleIngredients)
     #expect(JobID(id.description) == id)
     #expect(id.description.hasPrefix(id.prefix(8)))
@@ -23,7 +23,7 @@ import Testing
     #expect(JobID("g" + id.description.dropFirst()) == nil)
   }
 
-  @Test func `names and paths of models are no part of the identity`() {
+  @Test func `names and paths of models are not part of the identity`() {
     var moved = sampleIngredients
     moved.model.name = "other"
     moved.model.path = "/elsewhere/other.safetensors"
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `settings that the sampler does not read leave the identity alone`(sampler: SamplerID) {
+  func `settings that the sampler does not read do not change the identity`(sampler: SamplerID) {
     // The columns of the webui's table of samplers: those that read eta, those that churn, those that scale noise.
     let eta: Set<SamplerID> = [
       .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral, .dpmPP2MSDEHeun,
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `schedule and noise settings change the identity where they are read`(sampler: SamplerID) {
+  func `schedule and noise settings change the identity only if they are read`(sampler: SamplerID) {
     func changes(_ prepare: (inout ImageSettings) -> Void, then change: (inout ImageSettings) -> Void) -> Bool {
       var parameters = ImageSettings()
       parameters.sampler = sampler
@@ -120,7 +120,7 @@ import Testing
     #expect(!changes { $0.subseed = 5 })
     #expect(changes({ $0.subseedStrength = 0.5 }, then: { $0.subseed = 5 }))
     #expect(!changes { $0.seedResizeFromW = 256 })
-    // The shifted seed is for what is added on the way, and trees grow from the seed itself.
+    // The shifted seed is for noise added during sampling; Brownian trees use the seed itself.
     let ancestral: Set<SamplerID> = [
       .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm,
     ]
@@ -131,7 +131,7 @@ import Testing
     #expect(!changes { $0.skipEarlyCond = 0 })
   }
 
-  @Test func `a schedule asked for by name and the sampler's own are one picture`() {
+  @Test func `a schedule given by name and the same sampler default are one image`() {
     var parameters = ImageSettings()
     let automatic = JobID(parameters, sampleIngredients)
     parameters.scheduler = .karras
@@ -154,7 +154,7 @@ import Testing
     #expect(JobID(ImageSettings(), ingredients) != JobID(ImageSettings(), sampleIngredients))
   }
 
-  @Test func `when a refiner takes over is part of the identity of images that have one`() {
+  @Test func `the refiner's switch point is part of the identity of images that have a refiner`() {
     var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     parameters.refinerSwitchAt = 0.3
     #expect(JobID(parameters, ingredients) == JobID(ImageSettings(), ingredients))
@@ -174,7 +174,7 @@ import Testing
     #expect(ids.count == 10_000)
   }
 
-  @Test func `jobs that may have other ingredients have other keys for them`() {
+  @Test func `jobs that may have different ingredients have different ingredient keys`() {
     var base = ImageSettings()
     func changes(_ change: (inout ImageSettings) -> Void) -> Bool {
       var parameters = base
@@ -187,14 +187,14 @@ import Testing
     base.memoryLimit = 1 << 32
     #expect(changes { $0.width = 1024 } && changes { $0.hires = HiresSettings() })
     base.memoryLimit = 0
-    // Where there are embeddings, editing decides which of them a prompt reaches, and which checkpoint reads it.
-    base.adapterPlaces = ["/models"]
+    // With embeddings, prompt editing affects which of them are used, and by which checkpoint.
+    base.adapterFolders = ["/models"]
     base.hires = HiresSettings()
     #expect(changes { $0.steps = 30 } && changes { $0.sampler = .heun } && changes { $0.timelines = .old })
     #expect(changes { $0.hires?.steps = 7 } && changes { $0.hires?.refinerPass = .both })
   }
 
-  @Test func `settings of a second pass change the identity where they are read`() {
+  @Test func `settings of a second pass change the identity only if they are read`() {
     var base = ImageSettings()
     base.hires = HiresSettings()
     func changes(_ change: (inout ImageSettings) -> Void) -> Bool {
@@ -212,7 +212,7 @@ import Testing
     #expect(changes { $0.hires?.prompt = "x" })
     #expect(changes { $0.hires?.negativePrompt = "x" })
     #expect(changes { $0.hires?.tokenMergingRatio = 0.5 })
-    // Which pass it finishes says nothing without a refiner, nor does the name of a checkpoint.
+    // Without a refiner, the refiner's pass has no effect; neither has the name of a checkpoint.
     #expect(!changes { $0.hires?.refinerPass = .both })
     #expect(!changes { $0.hires?.checkpoint = .demo })
     var ingredients = sampleIngredients
@@ -222,7 +222,7 @@ import Testing
     var refined = base
     refined.hires?.refinerPass = .both
     #expect(JobID(refined, ingredients) != JobID(base, ingredients))
-    // What says the same in other words.
+    // Different settings with the same effect.
     #expect(!changes { $0.hires?.resizeX = 1024 })
     #expect(!changes { $0.hires?.upscaler = .latent })
     #expect(!changes { $0.hires?.sampler = base.sampler })
@@ -237,7 +237,7 @@ import Testing
     #expect(!changes { $0.hires?.prompt = "x" })
   }
 
-  @Test func `emphasis and timelines change the identity only where a prompt has brackets`() {
+  @Test func `emphasis and timelines change the identity only if a prompt has brackets`() {
     func id(_ prompt: String, _ emphasis: EmphasisChoice, _ timelines: PromptTimelines) -> JobID {
       var parameters = ImageSettings()
       (parameters.prompt, parameters.emphasis, parameters.timelines) = (prompt, emphasis, timelines)

@@ -1,7 +1,7 @@
 import Settings
 import TestSupport
 
-/// Settings drawn at random, all of them at once.
+/// Random settings, in which every setting varies.
 struct RandomSettings {
   private var generator: SplitMix64
 
@@ -90,7 +90,7 @@ struct RandomSettings {
     values[Int.random(in: 0..<values.count, using: &generator)]
   }
 
-  /// Of any length in decimals.
+  /// A number with any number of decimals.
   private mutating func number(_ low: Double, _ high: Double) -> Double {
     let number = Double.random(in: low...high, using: &generator)
     return Bool.random(using: &generator) ? number : (number * 100).rounded() / 100

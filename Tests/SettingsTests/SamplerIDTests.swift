@@ -2,7 +2,7 @@ import Settings
 import Testing
 
 @Suite struct SamplerIDTests {
-  /// The column of aliases in the webui's tables of samplers, and those of combined names before 1.9.
+  /// The aliases in the webui's tables of samplers, and those of combined names before 1.9.
   static let aliases: [(String, SamplerID, ScheduleID?)] = [
     ("k_dpmpp_2m", .dpmPP2M, nil), ("k_dpmpp_sde", .dpmPPSDE, nil), ("k_dpmpp_2m_sde", .dpmPP2MSDE, nil),
     ("k_dpmpp_2m_sde_heun", .dpmPP2MSDEHeun, nil), ("k_dpmpp_2s_a", .dpmPP2SAncestral, nil),
@@ -16,7 +16,7 @@ import Testing
   ]
 
   @Test(arguments: aliases)
-  func `an alias of the webui's API stands for the sampler by its name`(
+  func `an alias of the webui's API resolves to the sampler`(
     _ alias: String, _ sampler: SamplerID, _ schedule: ScheduleID?
   ) throws {
     let found = try #require(SamplerID.resolve(alias))
@@ -24,7 +24,7 @@ import Testing
   }
 
   @Test(arguments: ["k_", "k_eule", "k_euler_", "euler_a", "k_plms", "k_euler_ka_ka", "k_euler Karras", ""])
-  func `what resembles an alias is none`(_ name: String) {
+  func `a text that resembles an alias is not one`(_ name: String) {
     #expect(SamplerID.resolve(name) == nil)
   }
 }

@@ -72,7 +72,7 @@ public struct ResponseOrder: Sendable {
       var seen: Set<JobID> = []
       return zip(jobs.jobs, ids).enumerated().compactMap { index, pair in
         guard seen.insert(pair.1).inserted else { return nil }
-        let settings = PictureRecipe.json(pair.0.settings)
+        let settings = ImageRecipe.json(pair.0.settings)
         return ResponseOrder(
           id: pair.1.description, input: settings, parameters: settings, jobs: index..<(index + 1), webhook)
       }

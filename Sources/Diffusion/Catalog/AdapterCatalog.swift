@@ -53,7 +53,7 @@ final class AdapterCatalog {
     if let tag = tags.first(where: { $0.kind == "hypernet" }) { throw EngineError.hypernetwork(tag.text) }
     let wanted = try tags.filter(LoRATag.isKind).map { try LoRATag($0) }
     guard !wanted.isEmpty else { return [] }
-    let folders = loraFolders(in: settings.adapterPlaces)
+    let folders = loraFolders(in: settings.adapterFolders)
     let missing = wanted.map(\.name).filter { folders.path(of: $0) == nil }
     guard missing.isEmpty else { throw folders.missing(missing[0]) }
     return try wanted.map { tag in
@@ -69,10 +69,10 @@ final class AdapterCatalog {
 
   /// The embeddings that the prompts of a job may name; nil if there are no folders to look in, or the model takes none.
   func library(for settings: PassSettings, _ model: any DiffusionModel) -> EmbeddingLibrary? {
-    guard !settings.adapterPlaces.isEmpty else { return nil }
-    let key = LibraryKey(model: model.path, roots: settings.adapterPlaces)
+    guard !settings.adapterFolders.isEmpty else { return nil }
+    let key = LibraryKey(model: model.path, roots: settings.adapterFolders)
     if let library = libraries[key] { return library }
-    let library = model.embeddings(in: settings.adapterPlaces.map { $0 + "/embeddings" }, digests)
+    let library = model.embeddings(in: settings.adapterFolders.map { $0 + "/embeddings" }, digests)
     libraries[key] = library
     return library
   }

@@ -1,15 +1,15 @@
 import Settings
 
-/// One axis of a recipe: a name and what its values set.
+/// One axis of a recipe: a name and its values.
 public struct Axis: Sendable {
   /// The recipe key, or the name given to a long-form axis.
   public let name: String
   /// The key that the axis is named after.
   public let key: RecipeKey?
-  /// How many values there are.
+  /// The number of values.
   public let count: Int
 
-  /// Values in the written order; rows stay as they are.
+  /// A run of values in the order of the recipe: listed values, or a row that is computed.
   enum Run: Sendable {
     case values([AxisValue])
     case row(any AxisRow)
@@ -26,7 +26,7 @@ public struct Axis: Sendable {
   /// How many seeds each date adds, for the axis of a nightly series.
   var seedsPerNight: Int?
   private(set) var runs: [Run]
-  /// Index of the first value of each run.
+  /// The index of the first value of each run.
   private let starts: [Int]
 
   /// An axis of at least one value.
@@ -39,14 +39,14 @@ public struct Axis: Sendable {
     var count = 0
     for run in runs {
       starts.append(count)
-      // Anything near the largest number is refused before a value is asked for.
+      // Counts this large are rejected before any value is read.
       count = count.addingReportingOverflow(run.count).overflow ? Int.max : count + run.count
     }
     self.starts = starts
     self.count = count
   }
 
-  /// The value at a place below `count`.
+  /// The value at an index below `count`.
   func value(at index: Int) -> AxisValue {
     let run = starts.lastIndex { $0 <= index } ?? 0
     switch runs[run] {
@@ -55,10 +55,10 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Where the value at an index is in the recipe; the axis for values that are not listed one by one.
+  /// The position of a value in the recipe; that of the axis for values that are not listed one by one.
   func position(at index: Int) -> SourcePosition { value(at: index).position ?? position }
 
-  /// Writes what the value at a place sets into a cell; needs no text of numbers, so it is quick.
+  /// Writes the value at an index into a cell. Fast, because it does not format numbers as text.
   func apply(_ index: Int, to draft: inout CellDraft) {
     let run = starts.lastIndex { $0 <= index } ?? 0
     switch runs[run] {
@@ -67,13 +67,13 @@ public struct Axis: Sendable {
     }
   }
 
-  /// What a job says about its place on this axis.
-  public func place(at index: Int) -> AxisPosition {
+  /// A job's position on this axis.
+  public func axisPosition(at index: Int) -> AxisPosition {
     let value = value(at: index)
     return AxisPosition(name: name, value: value.text, title: value.title)
   }
 
-  /// The values that the recipe lists one by one, with their places.
+  /// The values that the recipe lists one by one, with their indices.
   var listed: [(index: Int, value: AxisValue)] {
     zip(runs, starts).flatMap { run, start -> [(index: Int, value: AxisValue)] in
       guard case .values(let values) = run else { return [] }
@@ -81,7 +81,7 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Those that excludes and includes may name by their title, unless there are too many of them.
+  /// The values that excludes and includes may name by their title, unless there are too many of them.
   var named: [(index: Int, value: AxisValue)] {
     var named = listed.filter(\.value.isNamed)
     for (run, start) in zip(runs, starts) {
@@ -91,13 +91,13 @@ public struct Axis: Sendable {
     return named
   }
 
-  /// The row that all values stand in, if they stand in one.
+  /// The row that holds all values, if there is one.
   var onlyRow: (any AxisRow)? {
     guard runs.count == 1, case .row(let row) = runs[0] else { return nil }
     return row
   }
 
-  /// Whether some value sets the key.
+  /// Whether any value sets the key.
   func setsKey(_ wanted: RecipeKey) -> Bool {
     runs.contains { run in
       switch run {
@@ -107,7 +107,7 @@ public struct Axis: Sendable {
     }
   }
 
-  /// Whether some value writes into the concern.
+  /// Whether any value affects the concern.
   func sets(_ concern: String) -> Bool {
     runs.contains { run in
       switch run {
@@ -127,7 +127,7 @@ public struct Axis: Sendable {
     }
   }
 
-  /// The axis with these seeds in the place of its values.
+  /// The axis with these seeds as its values.
   func holding(_ seeds: [Int64], of key: RecipeKey) -> Axis {
     let values = seeds.map { seed in
       AxisValue(text: "\(seed)", title: "\(seed)", settings: [Setting(key, .integer(seed))], isNamed: false)
@@ -135,15 +135,15 @@ public struct Axis: Sendable {
     return Axis(name: name, key: key, runs: [.values(values)], position: position)
   }
 
-  /// Puts a number in the place of every seed and subseed of -1.
-  mutating func drawSeeds(_ draw: (_ place: String) -> Int64) {
+  /// Replaces every seed and subseed of -1 with a drawn number.
+  mutating func drawSeeds(_ draw: (_ drawKey: String) -> Int64) {
     for (run, start) in zip(runs.indices, starts) {
       guard case .values(var values) = runs[run] else { continue }
       // Most axes have none: leave their storage shared.
       guard values.contains(where: \.hasRandomSeed) else { continue }
       for index in values.indices {
-        let place = "\(name)[\(start + index)]"
-        values[index].drawSeeds { key in draw(self.key == key ? place : place + "." + key.name) }
+        let drawKey = "\(name)[\(start + index)]"
+        values[index].drawSeeds { key in draw(self.key == key ? drawKey : drawKey + "." + key.name) }
       }
       runs[run] = .values(values)
     }
@@ -152,14 +152,14 @@ public struct Axis: Sendable {
 
 /// One value of an axis.
 struct AxisValue: Sendable {
-  /// As the recipe writes it.
+  /// The value as the recipe writes it.
   var text: String
   var title: String
   var settings: [Setting]
-  /// Whether excludes and includes may name the value by its title: otherwise the title is just the value again, and
-  /// what a cell ends up with decides.
+  /// Whether excludes and includes may name the value by its title. Otherwise the title is just the value, and the
+  /// cell's resolved value is compared.
   var isNamed: Bool
-  /// Where it is in the recipe; nil for one that is not listed there.
+  /// Its position in the recipe; nil if it is not listed there.
   var position: SourcePosition?
 
   init(text: String, title: String, settings: [Setting], isNamed: Bool, position: SourcePosition? = nil) {
@@ -172,7 +172,7 @@ struct AxisValue: Sendable {
 
   var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
 
-  /// A value that is nothing but a seed is shown by the number drawn.
+  /// Draws its seeds; a value that is only a seed is shown as the drawn number.
   mutating func drawSeeds(_ draw: (RecipeKey) -> Int64) {
     for index in settings.indices where settings[index].isRandomSeed {
       let key = settings[index].key

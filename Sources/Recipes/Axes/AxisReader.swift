@@ -8,7 +8,7 @@ struct AxisReader {
   let prompts: PromptAxisReader
   let wildcards: WildcardShelf
 
-  /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
+  /// Reads one axis; nil, with an error reported, if it is not valid.
   func axis(_ entry: YAMLEntry) -> Axis? {
     let name = entry.name
     let key = PlotLabels.key(name)
@@ -80,7 +80,7 @@ struct AxisReader {
       guard let key, key.kind.hasProgressions else { return rows(items, name: name, key: key) }
       var nodes: [YAMLNode] = []
       for item in items {
-        // A row of numbers may stand in one item of a list: [1, "10, 20, ..., 50"].
+        // One item of a list may be a row of numbers: [1, "10, 20, ..., 50"].
         guard let scalar = item.scalar else {
           nodes.append(item)
           continue
@@ -96,7 +96,7 @@ struct AxisReader {
     guard budget.take(scalar.text) else {
       findings.error(
         "\(name): found too many values, expected \(ValueBudget.limit) at most in one recipe; "
-          + "a shorter way is a row such as 1, 2, ..., 1000", at: position)
+          + "write a row such as 1, 2, ..., 1000 instead", at: position)
       return nil
     }
     return ValueSplitter.pieces(of: scalar, kind: key.kind).map { YAMLNode(.scalar($0), at: position) }
@@ -108,7 +108,7 @@ struct AxisReader {
     var runs: [Axis.Run] = []
     var listed: [AxisValue] = []
     var isSound = true
-    /// The two numbers before the current place, while both are plain numbers.
+    /// The two numbers before the current one, while both are plain numbers.
     var last: [ExactDecimal] = []
     var index = 0
     while index < nodes.count, !findings.isFull {
@@ -165,7 +165,7 @@ struct AxisReader {
       return nil
     }
     guard let text = end?.scalar?.text, let number = ExactDecimal(text) else {
-      let found = end.map { "found \($0.found)" } ?? "found nothing"
+      let found = end.map { "found \($0.found)" } ?? "found no value"
       findings.error(
         "\(name): \(found) after ..., expected the number the row ends with, as in 1, 2, ..., 8",
         at: end?.position ?? position)
@@ -184,10 +184,10 @@ struct AxisReader {
     } catch {
       let why =
         switch error {
-        case .noStep: "found the same number twice before ..., expected two that differ"
+        case .noStep: "found the same number twice before ..., expected two different ones"
         case .wrongWay: "the row leads away from \(number), expected an end beyond \(last[1])"
         case .missed(let below, let above):
-          "the row never meets \(number), expected an end such as \(below) or \(above)"
+          "the row skips \(number), expected an end such as \(below) or \(above)"
         case .tooManyDigits: "found too many digits, expected numbers of 18 digits at most"
         }
       findings.error("\(name): in \(row): \(why)", at: end?.position ?? position)
@@ -195,15 +195,16 @@ struct AxisReader {
     }
   }
 
-  private struct Told: Error {}
+  /// Thrown once the error was reported.
+  private struct Reported: Error {}
 
-  /// A range in the form of the webui's plot; nothing when the text is something else.
+  /// A range in the form of the webui's plot; nil if the text is something else.
   private func range(
     _ text: String, at position: SourcePosition, name: String, key: RecipeKey
-  ) -> Result<RangeRow?, Told> {
-    func fail(_ message: String) -> Result<RangeRow?, Told> {
+  ) -> Result<RangeRow?, Reported> {
+    func fail(_ message: String) -> Result<RangeRow?, Reported> {
       findings.error("\(name): in \(Quoted.bounded(text)): \(message)", at: position)
-      return .failure(Told())
+      return .failure(Reported())
     }
     do {
       guard let range = try PlotRange.read(text, isWhole: key.kind.isWhole) else { return .success(nil) }
@@ -236,7 +237,7 @@ struct AxisReader {
     case .scalar(let scalar):
       guard let key else {
         findings.error(
-          "\(name): found \(node.found), expected {title: ..., key: ...}, because \(name) is no recipe key"
+          "\(name): found \(node.found), expected {title: ..., key: ...}, because \(name) is not a recipe key"
             + NearestName.hint(name, among: RecipeKey.settingNames), at: node.position)
         return nil
       }
@@ -276,7 +277,7 @@ struct AxisReader {
       case "value":
         guard let key else {
           findings.error(
-            "found value on the axis \(name), expected the keys to set, because \(name) is no recipe key"
+            "found value on the axis \(name), expected the keys to set, because \(name) is not a recipe key"
               + NearestName.hint(name, among: RecipeKey.settingNames), at: entry.keyPosition)
           isSound = false
           continue
@@ -307,7 +308,7 @@ struct AxisReader {
     scalar.isNull ? key.kind == .text ? "" : "none" : scalar.text
   }
 
-  /// The text of a scalar, or those of a list with commas between them.
+  /// The text of a scalar, or the texts of a list separated by commas.
   static func text(_ node: YAMLNode, _ key: RecipeKey) -> String {
     if let scalar = node.scalar { return text(scalar, key) }
     let names = (node.items ?? []).map { $0.scalar?.text ?? "" }
@@ -343,7 +344,7 @@ struct AxisReader {
   }
 }
 
-/// How many values the axes of one recipe may split out of text; a file's size alone would allow millions.
+/// Limits how many values one recipe may split out of text; the size of a file alone would allow millions.
 final class ValueBudget {
   static let limit = 250_000
   private var left = limit

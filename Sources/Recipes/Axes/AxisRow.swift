@@ -1,14 +1,14 @@
-/// Values of an axis that are made when they are asked for, so that a row may be long.
+/// Values of an axis that are made on demand, so that a row may be long.
 protocol AxisRow: Sendable {
-  /// What every value sets.
+  /// The key that every value sets.
   var key: RecipeKey { get }
-  /// How many values there are; at least one.
+  /// The number of values; at least one.
   var count: Int { get }
   /// Whether excludes and includes may name a value by its title.
   var isNamed: Bool { get }
-  /// The value at a place below `count` as the recipe would write it, which is its title too.
+  /// The text and title of the value at an index below `count`, as the recipe would write it.
   func text(at index: Int) -> String
-  /// What the value at a place below `count` sets its key to.
+  /// The value at an index below `count`.
   func setting(at index: Int) -> KeyValue
 }
 
@@ -19,7 +19,7 @@ extension AxisRow {
   }
 }
 
-/// `1, 2, ..., 8`, or what of it follows the two numbers that it is read from. All were checked when it was read.
+/// The part of `1, 2, ..., 8` after the first two numbers; already checked.
 struct ProgressionRow: AxisRow {
   let key: RecipeKey
   let numbers: Progression
@@ -32,7 +32,7 @@ struct ProgressionRow: AxisRow {
   func setting(at index: Int) -> KeyValue { KeyValue(numbers[index], of: key) }
 }
 
-/// `1-5 (+2)` or `0-1 [5]`, checked when it was read.
+/// `1-5 (+2)` or `0-1 [5]`; already checked.
 struct RangeRow: AxisRow {
   let key: RecipeKey
   let range: PlotRange
@@ -52,7 +52,7 @@ struct RangeRow: AxisRow {
 }
 
 extension KeyValue {
-  /// A number of a row, which was checked when it was read.
+  /// A number of a row that was already checked.
   init(_ number: ExactDecimal, of key: RecipeKey) {
     switch key.kind {
     case .integer, .seed: self = .integer(number.integer ?? 0)

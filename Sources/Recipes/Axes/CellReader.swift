@@ -4,9 +4,9 @@ import Settings
 struct CellReader {
   let values: ValueReader
   let findings: Findings
-  /// For each axis its values by title; of equal titles the first counts.
+  /// The values of each axis by title; if titles are equal, the first counts.
   private let titles: [String: [String: AxisValue]]
-  /// Axes with errors of their own: their titles are not known, so nothing is said about them here.
+  /// Axes with errors of their own: their titles are unknown, so they are not checked here.
   private let broken: Set<String>
 
   init(values: ValueReader, findings: Findings, axes: [Axis], broken: Set<String>) {
@@ -25,7 +25,7 @@ struct CellReader {
   func filters(_ node: YAMLNode) -> [CellFilter] {
     mappings(node, of: "exclude").compactMap { entries, position in
       guard !entries.isEmpty else {
-        findings.error("found an empty mapping, which would leave out every cell; expected {key: value}", at: position)
+        findings.error("found an empty mapping, which would exclude every cell; expected {key: value}", at: position)
         return nil
       }
       let conditions = entries.compactMap(condition)
@@ -62,7 +62,7 @@ struct CellReader {
     return condition
   }
 
-  /// The numbers of a range in the form of the webui's plot, or the value as it is.
+  /// The numbers of a range in the form of the webui's plot, or the value itself.
   private func numbers(_ scalar: YAMLScalar, for key: RecipeKey) throws(ValueReader.Complaint) -> [YAMLScalar] {
     guard key.kind.hasProgressions else { return [scalar] }
     do throws(PlotRange.Complaint) {
@@ -76,7 +76,7 @@ struct CellReader {
     }
   }
 
-  /// One value, several with bars or commas between them, or a list: any of them will do.
+  /// The alternatives: one value, several separated by bars or commas, or a list.
   private func scalars(_ entry: YAMLEntry, kind: SettingKind) -> [(YAMLScalar, SourcePosition)]? {
     let position = entry.value.position
     switch entry.value.content {
@@ -96,7 +96,7 @@ struct CellReader {
   func extras(_ node: YAMLNode) -> [ExtraCell] {
     let reader = KeyReader(values: values, findings: findings)
     return mappings(node, of: "include").compactMap { entries, position in
-      var cell = ExtraCell(settings: [], places: [], position: position)
+      var cell = ExtraCell(settings: [], positions: [], position: position)
       var isSound = true
       for entry in entries {
         guard let (key, titles) = target(of: entry) else {
@@ -105,12 +105,13 @@ struct CellReader {
         }
         if let value = entry.value.scalar.flatMap({ titles[$0.text] }) {
           cell.settings += value.settings
-          cell.places.append(AxisPosition(name: PlotLabels.axisName(entry.name), value: value.text, title: value.title))
+          cell.positions.append(
+            AxisPosition(name: PlotLabels.axisName(entry.name), value: value.text, title: value.title))
         } else if let key, let setting = reader.setting(key, of: entry, among: cell.settings) {
           cell.settings.append(setting)
           let text = AxisReader.text(entry.value, key)
           let title = entry.value.scalar.map { AxisReader.title($0, key) } ?? text
-          cell.places.append(AxisPosition(name: key.name, value: text, title: title))
+          cell.positions.append(AxisPosition(name: key.name, value: text, title: title))
         } else {
           if key == nil {
             findings.error(
@@ -142,7 +143,7 @@ struct CellReader {
     }
   }
 
-  /// The key that an entry names and the titles of the axis that it names; both where an axis bears a key's name.
+  /// The key that an entry names, and the titles of the axis that it names; both if the axis has a key's name.
   private func target(of entry: YAMLEntry) -> (RecipeKey?, [String: AxisValue])? {
     let key = PlotLabels.key(entry.name)
     let axis = titles[PlotLabels.axisName(entry.name)]

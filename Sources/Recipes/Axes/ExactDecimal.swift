@@ -1,10 +1,11 @@
 /// A decimal number without rounding: `digits` × 10^-`scale`.
 package struct ExactDecimal: Equatable, Sendable {
   package let digits: Int128
-  /// Places after the point; the last of them is not 0 unless there are none.
+  /// The number of digits after the point; the last of them is not 0.
   package let scale: Int
 
-  /// Reads `-12`, `0.25`, `.5`, `1e-3`, `0x10`; nothing for anything else and for more than 18 places or 19 digits.
+  /// Reads `-12`, `0.25`, `.5`, `1e-3`, `0x10`; nil for anything else, and for more than 18 digits after the point or
+  /// 19 in all.
   package init?(_ text: String) {
     guard CoreNumber.number(text)?.isFinite == true else { return nil }
     if let integer = CoreNumber.integer(text) {
@@ -28,7 +29,7 @@ package struct ExactDecimal: Equatable, Sendable {
 
   init(_ integer: Int64) { self.init(reducing: Int128(integer), scale: 0) }
 
-  /// Drops the zeros at the end of the fraction.
+  /// Drops trailing zeros of the fraction.
   fileprivate init(reducing digits: Int128, scale: Int) {
     var (digits, scale) = (digits, scale)
     while scale > 0, digits % 10 == 0 {
@@ -39,8 +40,8 @@ package struct ExactDecimal: Equatable, Sendable {
     self.scale = scale
   }
 
-  /// Every number read is smaller, whatever its scale, so that no sum or difference at a common scale overflows: it is
-  /// below 10^37, and an `Int128` ends at 1.7 × 10^38.
+  /// Every number is smaller than this, whatever its scale. Sums and differences at a common scale are then below 10^37
+  /// and cannot overflow an `Int128`, which ends at 1.7 × 10^38.
   fileprivate static let digitLimit = UInt128(10_000_000_000_000_000_000)
   private static let scaleLimit = 18
 
@@ -49,14 +50,14 @@ package struct ExactDecimal: Equatable, Sendable {
 
   /// The nearest `Double`.
   package var number: Double {
-    // Both are exact up to here, so the one rounding is that of the division (Clinger 1990).
+    // Both operands are exact, so only the division rounds (Clinger 1990).
     if digits.magnitude < 1 << 53, scale <= 18 { return Double(Int64(digits)) / Self.powersOfTen[scale] }
     return Double(description) ?? 0
   }
 
   private static let powersOfTen: [Double] = (0...18).map { scale in (0..<scale).reduce(1) { power, _ in power * 10 } }
 
-  /// The digits at a scale that is not smaller than its own.
+  /// The digits at another scale, which must not be smaller than its own.
   func digits(atScale wanted: Int) -> Int128 {
     var digits = digits
     for _ in scale..<max(scale, wanted) { digits *= 10 }
@@ -65,7 +66,7 @@ package struct ExactDecimal: Equatable, Sendable {
 }
 
 extension ExactDecimal: CustomStringConvertible {
-  /// Without an exponent and without zeros at the end: `0.75`, `-3`.
+  /// The number without an exponent and without trailing zeros: `0.75`, `-3`.
   package var description: String {
     let whole = String(digits.magnitude)
     let sign = digits < 0 ? "-" : ""
@@ -75,16 +76,16 @@ extension ExactDecimal: CustomStringConvertible {
   }
 }
 
-/// A number of numbers that divide the way from one to another evenly, both of them included.
+/// Evenly spaced numbers from one number to another, including both.
 package struct EvenNumbers: Equatable, Sendable {
   private let start: Int128
   private let length: Int128
   private let scale: Int
   package let count: Int
-  /// Whether what is behind the point is cut off.
+  /// Whether the numbers are truncated to whole ones.
   private let isWhole: Bool
 
-  /// `count` numbers from `first` to `last`, at least one; nothing when more than 19 digits are needed.
+  /// `count` numbers from `first` to `last`, at least one; nil if more than 19 digits are needed.
   package init?(from first: ExactDecimal, to last: ExactDecimal, count: Int, isWhole: Bool) {
     guard count > 0, count <= Self.limit else { return nil }
     scale = max(first.scale, last.scale)
@@ -97,7 +98,7 @@ package struct EvenNumbers: Equatable, Sendable {
 
   package static let limit = 1_000_000_000
 
-  /// The number at a place below `count`, without an exponent: exact where it ends after 18 places at most.
+  /// The number at an index below `count`, without an exponent; exact if it has at most 18 digits after the point.
   package subscript(index: Int) -> String {
     // start + length · index / (count − 1), over a common denominator: below 10^30, and an Int128 ends at 10^38.
     let parts = Int128(max(count - 1, 1))
@@ -106,42 +107,42 @@ package struct EvenNumbers: Equatable, Sendable {
     for _ in 0..<scale { unit *= 10 }
     if isWhole { return "\(numerator / parts / unit)" }
     if numerator % parts == 0 { return ExactDecimal(reducing: numerator / parts, scale: scale).description }
-    var (scaled, places) = (numerator, scale)
-    while places < 18, scaled.magnitude < 1 << 120 {
+    var (scaled, newScale) = (numerator, scale)
+    while newScale < 18, scaled.magnitude < 1 << 120 {
       scaled *= 10
-      places += 1
-      if scaled % parts == 0 { return ExactDecimal(reducing: scaled / parts, scale: places).description }
+      newScale += 1
+      if scaled % parts == 0 { return ExactDecimal(reducing: scaled / parts, scale: newScale).description }
     }
-    return Self.shortest(scaled / parts, places)
+    return Self.shortest(scaled / parts, newScale)
   }
 
-  /// The shortest text of the double that is nearest to `digits` × 10^-`places`.
-  private static func shortest(_ digits: Int128, _ places: Int) -> String {
-    let number = Double("\(digits)e-\(places)") ?? 0
+  /// The shortest text of the double that is nearest to `digits` × 10^-`scale`.
+  private static func shortest(_ digits: Int128, _ scale: Int) -> String {
+    let number = Double("\(digits)e-\(scale)") ?? 0
     return ExactDecimal("\(number)")?.description ?? "\(number)"
   }
 }
 
-/// Numbers at equal distances, as `1, 2, ..., 8` writes them, without a list of them in memory.
+/// Evenly spaced numbers such as `1, 2, ..., 8`, computed on demand.
 package struct Progression: Equatable, Sendable {
   private let start: Int128
   private let step: Int128
   private let scale: Int
   package let count: Int
 
-  /// Why three numbers make no progression.
+  /// Why three numbers do not make a progression.
   package enum Problem: Error, Equatable {
-    /// Both numbers before the dots are the same.
+    /// The two numbers before the dots are equal.
     case noStep
-    /// The last number lies on the wrong side of the second, or is it.
+    /// The last number is on the wrong side of the second, or equal to it.
     case wrongWay
-    /// The steps pass by the last number, between these two.
+    /// The steps skip the last number, which is between these two.
     case missed(ExactDecimal, ExactDecimal)
-    /// More than 19 digits are needed from the largest number's first to the smallest step's last.
+    /// More than 19 digits are needed to hold all numbers and the step exactly.
     case tooManyDigits
   }
 
-  /// The numbers after `first` and `second`, at the same distance, up to and with `last`.
+  /// The numbers that continue `first` and `second` with the same step, up to and including `last`.
   package init(
     after first: ExactDecimal, _ second: ExactDecimal, through last: ExactDecimal
   ) throws(Problem) {
@@ -161,7 +162,7 @@ package struct Progression: Equatable, Sendable {
     count = Int(clamping: steps)
   }
 
-  /// The numbers from `first` on at a distance, none beyond `last`.
+  /// The numbers from `first` in steps of `distance`, up to `last` at most.
   package init(from first: ExactDecimal, through last: ExactDecimal, by distance: ExactDecimal) throws(Problem) {
     scale = max(first.scale, last.scale, distance.scale)
     let (a, b, c) = (first.digits(atScale: scale), last.digits(atScale: scale), distance.digits(atScale: scale))
@@ -173,7 +174,7 @@ package struct Progression: Equatable, Sendable {
     count = Int(clamping: (b - a) / step + 1)
   }
 
-  /// The number at a place below `count`.
+  /// The number at an index below `count`.
   package subscript(index: Int) -> ExactDecimal {
     ExactDecimal(reducing: start + Int128(index) * step, scale: scale)
   }

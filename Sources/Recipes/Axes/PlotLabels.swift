@@ -1,28 +1,28 @@
 import Settings
 
-/// The names that the webui's X/Y/Z plot gives to its axes; an axis may have them in any case.
+/// The webui's names of the axes of its X/Y/Z plot, which recipes may use in any letter case.
 enum PlotLabels {
-  /// The key that an axis of this name varies.
+  /// The key that an axis of this name sets.
   static func key(_ name: String) -> RecipeKey? {
     RecipeKey.named(name) ?? keys[name.lowercased()].flatMap(RecipeKey.named)
   }
 
-  /// What an axis of this name is called here.
+  /// Our name of the axis.
   static func axisName(_ name: String) -> String { key(name)?.name ?? PromptAxis.named(name)?.name ?? name }
 
-  /// Why there is no such axis, where the webui has one.
+  /// Why the webui's axis of this name is not supported; nil if the webui has no such axis.
   static func refusal(_ name: String) -> String? { refusals[name.lowercased()] }
 
-  /// Names of keys by the plot's labels in lower case.
+  /// The names of keys, by the plot's labels in lower case.
   static let keys = Dictionary(
     uniqueKeysWithValues: RecipeKey.all.flatMap { key in key.plotLabels.map { ($0.lowercased(), key.name) } })
 
   private static let refusals = Dictionary(
     uniqueKeysWithValues: [
-      ("nothing", "leave the axis out"),
+      ("nothing", "remove the axis"),
       (
         "cond. image mask weight",
-        "it only serves images that start from another, which this version does not make"
+        "only img2img uses it"
       ),
     ] + RefusedSetting.all.compactMap { refused in refused.plot.map { ($0.label.lowercased(), $0.reason) } })
 }

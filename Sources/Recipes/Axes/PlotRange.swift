@@ -1,8 +1,8 @@
-/// Numbers as the webui's plot writes them: `1-5`, `1-5 (+2)`, `10-1 (-3)`, `0-1 [5]`.
+/// A range of numbers in the form of the webui's plot: `1-5`, `1-5 (+2)`, `10-1 (-3)`, `0-1 [5]`.
 ///
-/// All is exact, the last number is met where the steps meet it and never passed, and `10-1` counts down: the webui
-/// leaves out the last number of a row that falls, adds one beyond the last of a row of fractions, and takes `1e-3` for a
-/// range.
+/// Unlike in the webui, the arithmetic is exact, the last number is included if the steps reach it and never exceeded,
+/// and `10-1` counts down. The webui omits the last number of a descending range, adds one beyond the end of a range of
+/// fractions, and takes `1e-3` for a range.
 enum PlotRange {
   case steps(Progression)
   case even(EvenNumbers)
@@ -14,7 +14,7 @@ enum PlotRange {
     }
   }
 
-  /// The number at a place below `count`.
+  /// The number at an index below `count`.
   func text(at index: Int) -> String {
     switch self {
     case .steps(let numbers): numbers[index].description
@@ -31,9 +31,9 @@ enum PlotRange {
   ///
   /// - Parameters:
   ///   - text: One item of an axis.
-  ///   - isWhole: Whether numbers that do not divide the way evenly are cut to whole ones.
-  /// - Returns: The range; nothing when the text is something else.
-  /// - Throws: What is wrong with a text of a range's form.
+  ///   - isWhole: Whether evenly spaced numbers are truncated to whole ones.
+  /// - Returns: The range; nil if the text is something else.
+  /// - Throws: What is wrong with a text that looks like a range.
   static func read(_ text: String, isWhole: Bool) throws(Complaint) -> PlotRange? {
     guard text.utf8.count <= 200, text.utf8.contains(UInt8(ascii: "-")), ExactDecimal(text) == nil else { return nil }
     let form =
@@ -60,7 +60,7 @@ enum PlotRange {
     guard let count = ExactDecimal(written.trimmingBlanks)?.integer, (1...Int64(EvenNumbers.limit)).contains(count)
     else {
       throw Complaint(
-        message: "found [\(Quoted.bounded(written.trimmingBlanks))], expected how many numbers there are, such as [5]")
+        message: "found [\(Quoted.bounded(written.trimmingBlanks))], expected the number of values, such as [5]")
     }
     guard let numbers = EvenNumbers(from: first, to: last, count: Int(count), isWhole: isWhole) else {
       throw Complaint(message: "found too many digits, expected numbers of 18 digits at most")
@@ -77,7 +77,7 @@ enum PlotRange {
       let why =
         switch error {
         case .noStep: "found the step 0, expected a number such as +1"
-        case .wrongWay: "the step \(step) leads away from \(last), expected one of the other sign"
+        case .wrongWay: "the step \(step) leads away from \(last), expected one with the opposite sign"
         case .missed, .tooManyDigits: "found too many digits, expected numbers of 18 digits at most"
         }
       throw Complaint(message: why)

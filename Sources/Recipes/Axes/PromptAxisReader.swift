@@ -8,7 +8,7 @@ enum PromptAxis: String, CaseIterable {
   case matrix = "prompt_matrix"
   case negativeMatrix = "negative_prompt_matrix"
 
-  /// What the webui calls it.
+  /// The webui's name.
   var label: String {
     switch self {
     case .replace: "Prompt S/R"
@@ -18,9 +18,9 @@ enum PromptAxis: String, CaseIterable {
     }
   }
 
-  /// The kind of an axis by its name, in any case, and what the axis is called here.
+  /// The kind of an axis by its name, in any letter case, and our name of the axis.
   ///
-  /// There may be several of one kind, told apart by what follows the name and a blank: `Prompt S/R colours`.
+  /// There may be several axes of one kind, distinguished by the text after the name and a blank: `Prompt S/R colours`.
   static func named(_ name: String) -> (kind: PromptAxis, name: String)? {
     let wanted = name.lowercased()
     for kind in allCases {
@@ -38,13 +38,13 @@ enum PromptAxis: String, CaseIterable {
 struct PromptAxisReader {
   let findings: Findings
   let budget: ValueBudget
-  /// Where texts with wildcards stand.
+  /// Collects the positions of texts with wildcards.
   let mentions: WildcardMentions
-  /// The recipe's own prompts, which a matrix without a text takes apart.
+  /// The recipe's own prompts, which a matrix without text of its own uses.
   let basePrompt: String?
   let baseNegativePrompt: String?
 
-  /// Reads one axis; nothing when something was wrong with it, which is then among the findings.
+  /// Reads one axis; nil, with an error reported, if it is not valid.
   func axis(_ kind: PromptAxis, called name: String, _ entry: YAMLEntry) -> Axis? {
     let run: Axis.Run? =
       switch kind {
@@ -62,7 +62,7 @@ struct PromptAxisReader {
     guard let texts = texts(of: entry), let first = texts.first else { return nil }
     guard !first.isEmpty else {
       findings.error(
-        "\(entry.name): found nothing as the first value, expected the text to look for", at: entry.value.position)
+        "\(entry.name): found an empty first value, expected the text to search for", at: entry.value.position)
       return nil
     }
     return .values(
@@ -82,8 +82,8 @@ struct PromptAxisReader {
     return .row(OrderRow(texts: texts, position: entry.value.position))
   }
 
-  /// A list, texts with bars between them, or as the webui has it: with commas or ends of lines between them, in double
-  /// quotes where they hold such.
+  /// A list, or texts separated by bars, or texts separated by commas or newlines as in the webui, in double quotes if
+  /// they hold a separator.
   private func texts(of entry: YAMLEntry) -> [String]? {
     func fail(_ message: String, _ position: SourcePosition? = nil) -> [String]? {
       findings.error("\(entry.name): \(message)", at: position ?? entry.value.position)
@@ -110,7 +110,7 @@ struct PromptAxisReader {
         do {
           texts = try CSVText.rows(scalar.text).flatMap(\.fields).map(\.trimmingBlanks)
         } catch {
-          return fail("found a quote that nothing closes, expected one at the end of the value")
+          return fail("found an unclosed quote, expected a closing one at the end of the value")
         }
       }
     }
@@ -139,7 +139,7 @@ struct PromptAxisReader {
       case ("different_seeds", _):
         findings.error(
           "found different_seeds, which is not supported by this version; a seed axis in one group of zip with this one "
-            + "gives each picture its own", at: option.keyPosition)
+            + "gives each image its own", at: option.keyPosition)
         isSound = false
       default:
         let names = [prompt, "put_at_start", "variations_delimiter"]
@@ -170,7 +170,7 @@ struct PromptAxisReader {
         parts.append(scalar.isNull ? "" : scalar.text)
         mentions.note(parts[parts.count - 1], at: item.position)
       }
-      return parts.count > 1 ? parts : fail("found less than two parts, expected the fixed one and others")
+      return parts.count > 1 ? parts : fail("found fewer than two parts, expected the fixed one and others")
     case .scalar(let scalar):
       if scalar.isNull || scalar.text.isEmpty {
         let parts = PromptMatrix.split(own ?? "")
@@ -183,20 +183,20 @@ struct PromptAxisReader {
   }
 }
 
-/// Where the recipe's texts with wildcards stand.
+/// The positions of the recipe's texts that may hold wildcards.
 final class WildcardMentions {
-  private var places: [(text: String, position: SourcePosition)] = []
+  private var texts: [(text: String, position: SourcePosition)] = []
 
   /// Notes a text that may hold wildcards.
   func note(_ text: String, at position: SourcePosition) {
-    if text.utf8.contains(UInt8(ascii: "_")) { places.append((text, position)) }
+    if text.utf8.contains(UInt8(ascii: "_")) { texts.append((text, position)) }
   }
 
-  /// Whether some text has an underscore, without which there is no wildcard.
-  var mayHaveWildcards: Bool { !places.isEmpty }
+  /// Whether any text has an underscore; without one there is no wildcard.
+  var mayHaveWildcards: Bool { !texts.isEmpty }
 
-  /// Where a wildcard stands; nothing where it is made of more than one text.
+  /// The position of a wildcard; nil if it is composed of more than one text.
   func position(of name: String) -> SourcePosition? {
-    places.first { Wildcard.names(in: $0.text).contains(name) }?.position
+    texts.first { Wildcard.names(in: $0.text).contains(name) }?.position
   }
 }

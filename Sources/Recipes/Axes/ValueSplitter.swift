@@ -5,7 +5,7 @@ enum ValueSplitter {
   /// Whether the scalar continues a row of numbers.
   static func isEllipsis(_ scalar: YAMLScalar) -> Bool { scalar.text == "..." || scalar.text == "…" }
 
-  /// `a || b` for every kind, else `a, b` or lines for numbers and names; text without bars is one value.
+  /// Splits `a || b` for every kind, and `a, b` or lines for numbers and names; text without bars is one value.
   static func pieces(of scalar: YAMLScalar, kind: SettingKind) -> [YAMLScalar] {
     if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
     guard kind.splitsAtCommas else { return [scalar] }
@@ -20,11 +20,11 @@ enum ValueSplitter {
       .map { unquoted(trimmed($0), kind: kind) }
   }
 
-  /// A piece that starts with a quote ends with the next such quote that bars or the end follow.
+  /// A piece that starts with a quote ends at the next such quote that is followed by bars or the end.
   private static func atBars(_ text: String, kind: SettingKind) -> [YAMLScalar] {
     var pieces: [YAMLScalar] = []
     var rest = Array(text.utf8)[...]
-    /// Quotes that nothing closes from here on: looking again would only cost time.
+    /// Quotes that are known to be unclosed from here on, so that they are not searched for again.
     var unclosed: Set<UInt8> = []
     while true {
       rest = rest.drop(while: isBlank)
@@ -36,7 +36,7 @@ enum ValueSplitter {
     }
   }
 
-  /// Just past the quote that closes the first piece.
+  /// The index after the quote that closes the first piece.
   private static func quotedEnd(_ text: ArraySlice<UInt8>, _ unclosed: inout Set<UInt8>) -> Int? {
     guard let quote = text.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"),
       !unclosed.contains(quote)
@@ -64,7 +64,7 @@ enum ValueSplitter {
     return text[first...last]
   }
 
-  /// What stood in quotes is text; an empty piece that did not is empty text or a missing number.
+  /// A quoted piece is text; an empty piece without quotes is empty text or a missing number.
   private static func unquoted(_ piece: Substring, kind: SettingKind) -> YAMLScalar {
     if let quote = piece.first, quote == "\"" || quote == "'", piece.count > 1, piece.last == quote {
       return YAMLScalar(String(piece.dropFirst().dropLast()), style: .doubleQuoted)

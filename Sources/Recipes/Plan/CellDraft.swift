@@ -2,33 +2,34 @@ import Foundation
 import Prompts
 import Settings
 
-/// The settings of one cell while base, axes and extra cells write into them, each over the one before.
+/// The settings of one cell while they are built: base, axes and extra cells write into them, later ones over earlier
+/// ones.
 struct CellDraft {
-  /// Everything that one key alone decides; `hires` is there even if the cell has no second pass.
+  /// The settings that each belong to one key; `hires` is never nil, even if the cell has no second pass.
   var settings = ImageSettings()
   var basePrompt = ""
   var promptAppend = ""
   var baseNegativePrompt = ""
   var negativePromptAppend = ""
-  /// Whether the job's prompts lose their comments.
+  /// Whether comments are removed from the prompts.
   var stripsComments = true
-  /// Takes the place of the base prompt.
+  /// Replaces the base prompt.
   var matrix: MatrixCombination?
-  /// Takes the place of the base negative prompt.
+  /// Replaces the base negative prompt.
   var negativeMatrix: MatrixCombination?
   /// Applied to both prompts, in this order.
   var edits: [PlacedEdit] = []
   var styles: [PromptStyle] = []
   var stylesAppend: [PromptStyle] = []
-  /// Whether wildcards stand for anything but themselves.
+  /// Whether wildcards are replaced.
   var hasWildcards = true
-  /// What wildcards stand for, by name.
+  /// The replacements of wildcards, by name.
   var wildcards: [String: String] = [:]
   /// The second pass.
   var hires = HiresDraft()
-  /// What a `scheduler` key said last.
+  /// The last value of a `scheduler` key.
   private var keySchedule = ScheduleID.automatic
-  /// What the sampler's own name says ("DPM++ SDE Karras"), unless a `scheduler` came later.
+  /// The schedule in the sampler's name ("DPM++ SDE Karras"), unless a `scheduler` key came later.
   private var nameSchedule: ScheduleID?
   private var givenEta: Double?
   /// The option `eta_ancestral`.
@@ -37,31 +38,31 @@ struct CellDraft {
   private var givenHeight: Int?
   private let demoWidth: Int
   private let demoHeight: Int
-  /// Where the prompts' networks are looked for.
-  private let adapterPlaces: AdapterPlaces
+  /// Where the prompts' LoRAs and embeddings are searched for.
+  private let adapterFolders: AdapterFolders
 
-  init(environment: PlanningEnvironment, adapterPlaces: AdapterPlaces = AdapterPlaces()) {
+  init(environment: PlanningEnvironment, adapterFolders: AdapterFolders = AdapterFolders()) {
     settings.hires = HiresSettings()
     demoWidth = environment.demoWidth
     demoHeight = environment.demoHeight
-    self.adapterPlaces = adapterPlaces
+    self.adapterFolders = adapterFolders
   }
 
-  /// Before edits, styles and wildcards.
+  /// The prompt before edits, styles and wildcards.
   var prompt: String {
     let base = matrix.map { $0.matrix.prompt($0.number, own: basePrompt) } ?? basePrompt
     return promptAppend.isEmpty ? base : base + promptAppend
   }
 
-  /// Before edits, styles and wildcards.
+  /// The negative prompt before edits, styles and wildcards.
   var negativePrompt: String {
     let base = negativeMatrix.map { $0.matrix.prompt($0.number, own: baseNegativePrompt) } ?? baseNegativePrompt
     return negativePromptAppend.isEmpty ? base : base + negativePromptAppend
   }
 
-  /// Both prompts after edits and styles, as wildcards are looked for in them; comments are gone, unless they stay.
+  /// Both prompts after edits and styles, but before wildcards; without comments, unless they are kept.
   ///
-  /// - Parameter report: Is told of each edit that cannot be made, and of the prompt as it was then.
+  /// - Parameter report: Called for each edit that cannot be made, with the prompt at that point.
   /// - Returns: The prompts.
   func templates(report: (PlacedEdit, PromptEdit.Problem, _ prompt: String) -> Void = { _, _, _ in }) -> PromptPair {
     var pair = PromptPair(prompt: prompt, negativePrompt: negativePrompt)
@@ -82,7 +83,7 @@ struct CellDraft {
     return pair
   }
 
-  /// The second pass's own prompts after styles, as wildcards are looked for in them; empty as far as it has none.
+  /// The second pass's own prompts after styles, but before wildcards; empty if it has none.
   var hiresTemplates: PromptPair {
     guard hires.isOn else { return PromptPair(prompt: "", negativePrompt: "") }
     var pair = PromptPair(prompt: settings.hires?.prompt ?? "", negativePrompt: settings.hires?.negativePrompt ?? "")
@@ -96,7 +97,7 @@ struct CellDraft {
     return pair
   }
 
-  /// Both prompts as the job has them.
+  /// Both prompts of the job.
   var finalPrompts: PromptPair { finished(templates()) }
 
   private func finished(_ pair: PromptPair) -> PromptPair {
@@ -112,7 +113,7 @@ struct CellDraft {
     get { nameSchedule ?? keySchedule }
     set {
       keySchedule = newValue
-      // `automatic` asks for nothing, so the name's schedule stands, as in the webui.
+      // `automatic` keeps the schedule of the sampler's name, as in the webui.
       if newValue != .automatic { nameSchedule = nil }
     }
   }
@@ -125,7 +126,7 @@ struct CellDraft {
     }
   }
 
-  /// The second pass's sampler, and the schedule that its name carries; nil for the first pass's.
+  /// The second pass's sampler and the schedule in its name; nil for the first pass's.
   var hiresSampler: (SamplerID, ScheduleID?)? {
     get { settings.hires?.sampler.map { ($0, hires.scheduler) } }
     set {
@@ -134,7 +135,7 @@ struct CellDraft {
     }
   }
 
-  /// A request's `eta` is for whatever sampler runs, and goes before the options `eta_ancestral` and `eta_ddim`.
+  /// A request's `eta` applies to any sampler and overrides the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
     get { givenEta ?? ancestralEta ?? settings.eta }
     set { givenEta = newValue }
@@ -150,7 +151,7 @@ struct CellDraft {
     set { givenHeight = newValue }
   }
 
-  /// Sampling steps of all passes.
+  /// The sampling steps of both passes together.
   var allSteps: Int {
     hires.isOn ? settings.allSteps : settings.steps
   }
@@ -161,13 +162,13 @@ struct CellDraft {
     for setting in changes { setting.key.apply(setting.value, &self) }
   }
 
-  /// What the cell's job gets.
+  /// The settings of the cell's job.
   var resolved: ImageSettings {
     var resolved = settings
     let prompts = finalPrompts
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
-    resolved.adapterPlaces = adapterPlaces.places(for: prompts)
+    resolved.adapterFolders = adapterFolders.folders(for: prompts)
     resolved.scheduler = scheduler
     resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
@@ -176,13 +177,13 @@ struct CellDraft {
     let own = hires.isOn ? finished(hiresTemplates) : PromptPair(prompt: "", negativePrompt: "")
     hires.apply(to: &resolved, prompts: own)
     if hires.isOn {
-      if resolved.adapterPlaces.isEmpty { resolved.adapterPlaces = adapterPlaces.places(for: own) }
+      if resolved.adapterFolders.isEmpty { resolved.adapterFolders = adapterFolders.folders(for: own) }
     }
     return resolved
   }
 }
 
-/// What a picture shows, and what it does not show.
+/// The two prompts of an image.
 struct PromptPair {
   var prompt: String
   var negativePrompt: String
@@ -193,30 +194,30 @@ struct PromptPair {
   }
 }
 
-/// The folders that hold LoRAs and embeddings, for the jobs whose prompts may name some.
-struct AdapterPlaces: Sendable {
-  private let places: [String]
+/// The folders that hold LoRAs and embeddings, for jobs whose prompts may use them.
+struct AdapterFolders: Sendable {
+  private let folders: [String]
   private let hasEmbeddings: Bool
 
   /// No folders.
   init() {
-    places = []
+    folders = []
     hasEmbeddings = false
   }
 
-  /// The places in which the models of a recipe are looked for, too.
+  /// The same folders that are searched for a recipe's models.
   init(_ locator: ModelLocator) {
-    places = locator.places
-    hasEmbeddings = places.contains { FileManager.default.fileExists(atPath: $0 + "/embeddings") }
+    folders = locator.folders
+    hasEmbeddings = folders.contains { FileManager.default.fileExists(atPath: $0 + "/embeddings") }
   }
 
-  /// Any word may name an embedding; LoRAs are asked for by tags.
-  func places(for prompts: PromptPair) -> [String] {
-    hasEmbeddings || prompts.prompt.utf8.contains(UInt8(ascii: "<")) ? places : []
+  /// Any word may name an embedding; LoRAs are named by tags.
+  func folders(for prompts: PromptPair) -> [String] {
+    hasEmbeddings || prompts.prompt.utf8.contains(UInt8(ascii: "<")) ? folders : []
   }
 }
 
-/// A change of the prompts, and the axis that makes it.
+/// An edit of the prompts, and the position of the axis that makes it.
 struct PlacedEdit {
   var edit: PromptEdit
   var position: SourcePosition

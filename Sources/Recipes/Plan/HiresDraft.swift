@@ -1,21 +1,21 @@
 import Settings
 
-/// What several keys decide together about the second pass of a cell; what one key alone decides is in the cell's settings.
+/// The parts of a cell's second pass that depend on more than one key; the others are in the cell's settings.
 struct HiresDraft {
   /// Whether there is a second pass.
   var isOn = false
-  /// The size of the first pass, which makes the cell's own the size of the second; 0 if the cell's own is the first pass's.
+  /// The size of the first pass, if `width` and `height` mean the finished image; 0 if they mean the first pass.
   var firstWidth = 0
   var firstHeight = 0
   /// The last `hr_scheduler`.
   private var keySchedule: ScheduleID?
-  /// The schedule in the sampler's own name, unless an `hr_scheduler` came later.
+  /// The schedule in the sampler's name, unless an `hr_scheduler` came later.
   var nameSchedule: ScheduleID?
 
   /// No second pass.
   init() {}
 
-  /// The second pass of an image, or none.
+  /// The second pass of an image, if it has one.
   init(_ image: ImageSettings) {
     isOn = image.hires != nil
     keySchedule = image.hires?.scheduler
@@ -29,11 +29,11 @@ struct HiresDraft {
     }
   }
 
-  /// Finishes the second pass in an image's settings, or takes it out.
+  /// Completes the second pass in an image's settings, or removes it.
   ///
   /// - Parameters:
-  ///   - image: Everything else.
-  ///   - prompts: The second pass's own; empty if they are the first pass's.
+  ///   - image: The settings to change.
+  ///   - prompts: The second pass's own prompts; empty to use the first pass's.
   func apply(to image: inout ImageSettings, prompts: PromptPair) {
     guard isOn, var hires = image.hires else {
       image.hires = nil

@@ -1,19 +1,19 @@
 import Text
 
-/// `seed: nightly 16`: every local date on which the recipe is run adds so many new seeds, once.
+/// `seed: nightly 16`: each local date on which the recipe is run adds 16 new seeds, once.
 ///
-/// Seeds of earlier dates stay in the plan, and come first, so that unfinished nights are finished before a new one
-/// begins. A clock that is set back to a date that had its seeds adds none.
+/// Seeds of earlier dates stay in the plan and come first, so that unfinished nights are finished before a new one
+/// begins. If the clock is set back to a date that already has its seeds, no seeds are added.
 enum NightlySeries {
   static let range = 1...10_000
 
-  /// Whether a text means a series, if perhaps not rightly.
+  /// Whether a text is meant as a series, even if it has mistakes.
   static func isMeant(_ scalar: YAMLScalar) -> Bool {
     let words = words(scalar)
     return words.first == "nightly" && words.count <= 2
   }
 
-  /// How many seeds a date adds; nothing for other text.
+  /// How many seeds a date adds; nil if the text is not a valid series.
   static func count(_ scalar: YAMLScalar) -> Int? {
     let words = words(scalar)
     guard words.count == 2, words[0] == "nightly", words[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
@@ -29,7 +29,7 @@ enum NightlySeries {
     scalar.text.lowercased().split { $0 == " " || $0 == "\t" }.map(String.init)
   }
 
-  /// The axis of a series, with one night's seeds of -1 until a plan puts those of all nights in their place.
+  /// The axis of a series. It holds one night's seeds of -1, until a plan replaces them with the seeds of all nights.
   static func axis(_ count: Int, key: RecipeKey, at position: SourcePosition) -> Axis {
     let value = AxisValue(text: "-1", title: "-1", settings: [Setting(key, .integer(-1))], isNamed: false)
     var axis = Axis(
@@ -42,29 +42,29 @@ enum NightlySeries {
 extension SeedDraws {
   private static let nightly = "seed nightly "
 
-  /// The seeds of all nights, the oldest first; new ones are drawn where the date has fewer than it should.
+  /// The seeds of all nights, oldest first; today's missing seeds are drawn.
   ///
   /// - Parameters:
-  ///   - count: How many seeds a date adds; those of earlier dates stay as many as they are.
+  ///   - count: How many seeds a date adds; earlier dates keep the number that they have.
   ///   - today: The date.
-  ///   - generator: Where new numbers come from.
+  ///   - generator: Draws new numbers.
   /// - Returns: Seeds from 0 on.
   mutating func nightlySeeds(
     _ count: Int, today: LocalDate, using generator: inout some RandomNumberGenerator
   ) -> [Int64] {
-    for place in 0..<count { _ = seed(for: "\(Self.nightly)\(today)[\(place)]", using: &generator) }
-    return seeds.compactMap { key, seed in Self.night(key).map { (date: $0.date, place: $0.place, seed: seed) } }
-      .sorted { ($0.date, $0.place) < ($1.date, $1.place) }.map(\.seed)
+    for index in 0..<count { _ = seed(for: "\(Self.nightly)\(today)[\(index)]", using: &generator) }
+    return seeds.compactMap { key, seed in Self.night(key).map { (date: $0.date, index: $0.index, seed: seed) } }
+      .sorted { ($0.date, $0.index) < ($1.date, $1.index) }.map(\.seed)
   }
 
-  /// The draws of nightly series alone, which stay when everything else is drawn anew.
+  /// The draws of nightly series only, which are kept when all other seeds are drawn again.
   public var nights: SeedDraws { SeedDraws(seeds: seeds.filter { Self.night($0.key) != nil }) }
 
-  /// The date and the place in it that a key is about.
-  private static func night(_ key: String) -> (date: LocalDate, place: Int)? {
+  /// The date of a key and its index within that date.
+  private static func night(_ key: String) -> (date: LocalDate, index: Int)? {
     guard key.hasPrefix(nightly), key.hasSuffix("]") else { return nil }
     let parts = key.dropFirst(nightly.utf8.count).dropLast().split(separator: "[")
-    guard parts.count == 2, let date = LocalDate(parts[0]), let place = Int(parts[1]), place >= 0 else { return nil }
-    return (date, place)
+    guard parts.count == 2, let date = LocalDate(parts[0]), let index = Int(parts[1]), index >= 0 else { return nil }
+    return (date, index)
   }
 }

@@ -1,20 +1,20 @@
 import JSON
 import Settings
 
-/// The jobs that a recipe comes to, in order: made one by one when they are asked for, never held all at once.
+/// The jobs of a recipe, in order. They are made one by one on demand, and never held in memory all at once.
 public struct Plan: Sendable {
-  /// What was planned.
+  /// The recipe.
   public let recipe: Recipe
   /// The grid's axes, then one for each zip group; the last varies fastest.
   public let axes: [PlanAxis]
-  /// How many jobs there are; equal cells count each.
+  /// The number of jobs; equal cells count separately.
   public let count: Int
-  /// Sampling steps of all jobs together.
+  /// The sampling steps of all jobs together.
   public let totalSteps: Int
-  /// What was noticed while the cells were counted.
+  /// Warnings found while the cells were counted.
   public let warnings: [Diagnostic]
 
-  /// The requests with their seeds drawn, where the recipe holds requests.
+  /// The requests with their seeds drawn; nil unless the recipe holds requests.
   public let requests: [PlannedRequest]?
 
   let base: CellDraft
@@ -24,10 +24,10 @@ public struct Plan: Sendable {
   /// Plans a recipe.
   ///
   /// - Parameters:
-  ///   - recipe: What to plan.
-  ///   - environment: Gives the size of cells that use the model inside the package and say nothing of their size.
-  ///   - seeds: What earlier runs drew for seeds of -1; what is drawn now is added.
-  /// - Throws: When the excludes leave no job.
+  ///   - recipe: The recipe.
+  ///   - environment: Gives the size of cells that use the built-in model and do not set a size.
+  ///   - seeds: The seeds that earlier runs drew for -1; newly drawn seeds are added.
+  /// - Throws: An error if the excludes leave no job.
   public init(
     recipe: Recipe, environment: PlanningEnvironment, seeds: inout SeedDraws
   ) throws(RecipeErrors) {
@@ -35,14 +35,14 @@ public struct Plan: Sendable {
     try self.init(recipe: recipe, environment: environment, seeds: &seeds, generator: &generator)
   }
 
-  /// Plans a recipe with a source of random numbers of the caller's.
+  /// Plans a recipe with the caller's random number generator.
   ///
   /// - Parameters:
-  ///   - recipe: What to plan.
-  ///   - environment: Gives the size of cells that use the model inside the package and say nothing of their size.
-  ///   - seeds: What earlier runs drew for seeds of -1; what is drawn now is added.
-  ///   - generator: Where new seeds come from.
-  /// - Throws: When the excludes leave no job.
+  ///   - recipe: The recipe.
+  ///   - environment: Gives the size of cells that use the built-in model and do not set a size.
+  ///   - seeds: The seeds that earlier runs drew for -1; newly drawn seeds are added.
+  ///   - generator: Draws new seeds.
+  /// - Throws: An error if the excludes leave no job.
   public init(
     recipe: Recipe, environment: PlanningEnvironment, seeds: inout SeedDraws,
     generator: inout some RandomNumberGenerator
@@ -59,7 +59,7 @@ public struct Plan: Sendable {
     }
     requests = nil
     let locator = ModelLocator(recipePath: recipe.path, environment: environment)
-    var base = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(locator))
+    var base = CellDraft(environment: environment, adapterFolders: AdapterFolders(locator))
     base.settings.seed = -1
     base.apply(recipe.base)
     if base.settings.seed < 0 { base.settings.seed = seeds.seed(for: "seed", using: &generator) }
@@ -89,19 +89,19 @@ public struct Plan: Sendable {
     count = census.count
     totalSteps = census.steps
     warnings = zip(filters, census.hits).filter { !$0.1 }.map { filter, _ in
-      Diagnostic(.warning, "exclude: found no cell that matches", at: filter.position)
+      Diagnostic(.warning, "exclude: no cell matches", at: filter.position)
     }
     guard count > 0 else {
       let position = filters.first?.position ?? SourcePosition(file: recipe.path, line: 0, column: 0)
-      throw RecipeErrors("exclude: found no cell that is left, expected at least one", at: position)
+      throw RecipeErrors("exclude: no cell is left, expected at least one", at: position)
     }
   }
 
-  /// The jobs in order, each made when it is asked for.
+  /// The jobs in order, each made on demand.
   public var jobs: PlanJobs { PlanJobs(plan: self) }
 
-  /// What was planned as the manifest shows it: the effective recipe, or of each request its id, whose defaults it has
-  /// and which of the jobs are its images.
+  /// The manifest's view of the plan: the effective recipe, or for each request its id, its defaults and the indices of
+  /// its jobs.
   public var json: JSONValue {
     guard let requests else { return recipe.json }
     return [
@@ -121,44 +121,45 @@ public struct Plan: Sendable {
 
 /// One axis of a plan: an axis of the grid, or a zip group.
 public struct PlanAxis: Sendable {
-  /// One for an axis of the grid; those of a zip group advance together.
+  /// One axis of the grid, or the axes of a zip group, which advance together.
   public let members: [Axis]
 
-  /// How many values there are.
+  /// The number of values.
   public var count: Int { members.first?.count ?? 0 }
 
-  /// Writes the values at a place into a cell.
+  /// Writes the values at an index into a cell.
   func apply(_ index: Int, to draft: inout CellDraft) {
     for member in members { member.apply(index, to: &draft) }
   }
 }
 
 extension ExtraCell {
-  /// Puts drawn numbers in the place of seeds and subseeds of -1.
+  /// Replaces seeds and subseeds of -1 with drawn numbers.
   func drawingSeeds(_ draw: (RecipeKey) -> Int64) -> ExtraCell {
     var cell = self
     for index in settings.indices where settings[index].isRandomSeed {
       let key = settings[index].key
       let seed = draw(key)
       cell.settings[index] = Setting(key, .integer(seed))
-      for index in places.indices where places[index].name == key.name {
-        cell.places[index].value = "\(seed)"
-        cell.places[index].title = "\(seed)"
+      for index in positions.indices where positions[index].name == key.name {
+        cell.positions[index].value = "\(seed)"
+        cell.positions[index].title = "\(seed)"
       }
     }
     return cell
   }
 }
 
-/// A filter of the recipe with the axes that it is about.
+/// A filter of the recipe, matched to the plan's axes.
 struct PlanFilter: Sendable {
   let position: SourcePosition
   private let conditions: [Condition]
 
   private struct Condition: Sendable {
     var condition: CellFilter.Condition
-    /// The axis of the condition's name, and its values whose titles match.
+    /// The index of the axis that has the condition's name.
     var axis: Int?
+    /// The indices of that axis's values whose titles match.
     var titled: Set<Int>
   }
 

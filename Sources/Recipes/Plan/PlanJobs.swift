@@ -7,50 +7,50 @@ public struct PlanJobs: Sequence, Sendable {
   /// The exact number of jobs.
   public var underestimatedCount: Int { plan.count }
 
-  /// A walk from the first job on.
+  /// An iterator from the first job on.
   public func makeIterator() -> Iterator { Iterator(plan: plan) }
 
-  /// Walks over the cells and keeps no more than the current one.
+  /// Walks over the cells and holds only the current one in memory.
   public struct Iterator: IteratorProtocol {
     private let plan: Plan
     private var cells: CellWalk
     private var extra = 0
-    /// The walk over the wildcards of the included cell at hand.
+    /// The walk over the wildcards of the current included cell.
     private var extraCells: CellWalk?
     private var index = 0
-    /// For each axis what the current job says about its place there.
-    private var places: [[AxisPosition]]
-    /// Places from this axis on are out of date.
+    /// For each axis, the current job's position on it.
+    private var positions: [[AxisPosition]]
+    /// Positions from this axis on are out of date.
     private var stale = 0
-    /// The walk over the images of requests, where the plan is one of those.
+    /// The walk over the images of requests, if the plan is made of requests.
     private var requests: RequestJobs?
 
     init(plan: Plan) {
       self.plan = plan
       requests = plan.requests.map { RequestJobs($0) }
       cells = CellWalk(base: plan.base, axes: plan.axes, moving: Array(plan.axes.indices))
-      places = plan.axes.map { _ in [] }
+      positions = plan.axes.map { _ in [] }
     }
 
-    /// The next job; nothing after the last.
+    /// The next job; nil after the last.
     public mutating func next() -> Job? {
       if requests != nil { return requests?.next() }
       while cells.advance() {
         stale = Swift.min(stale, cells.firstMoved)
         let draft = cells.draft
         if plan.filters.contains(where: { $0.matches(draft, at: cells.indices) }) { continue }
-        for axis in stale..<places.count {
-          places[axis] = plan.axes[axis].members.map { $0.place(at: cells.indices[axis]) }
+        for axis in stale..<positions.count {
+          positions[axis] = plan.axes[axis].members.map { $0.axisPosition(at: cells.indices[axis]) }
         }
-        stale = places.count
-        return job(places.flatMap { $0 }, draft)
+        stale = positions.count
+        return job(positions.flatMap { $0 }, draft)
       }
       while extra < plan.extras.count {
         let cell = plan.extras[extra]
         if extraCells == nil { extraCells = cell.walk(from: plan.base) }
         if extraCells?.advance() == true, let cells = extraCells {
-          let wildcards = zip(cell.wildcards, cells.indices).map { $0.place(at: $1) }
-          return job(cell.places + wildcards, cells.draft)
+          let wildcards = zip(cell.wildcards, cells.indices).map { $0.axisPosition(at: $1) }
+          return job(cell.positions + wildcards, cells.draft)
         }
         extraCells = nil
         extra += 1
@@ -58,15 +58,15 @@ public struct PlanJobs: Sequence, Sendable {
       return nil
     }
 
-    private mutating func job(_ places: [AxisPosition], _ draft: CellDraft) -> Job {
+    private mutating func job(_ positions: [AxisPosition], _ draft: CellDraft) -> Job {
       defer { index += 1 }
-      return Job(index: index, axes: places, settings: draft.resolved)
+      return Job(index: index, axes: positions, settings: draft.resolved)
     }
   }
 }
 
 extension ExtraCell {
-  /// A walk over what the cell's wildcards stand for; one cell without them.
+  /// A walk over all replacements of the cell's wildcards; a single cell if it has none.
   func walk(from base: CellDraft) -> CellWalk {
     var draft = base
     draft.apply(settings)
@@ -75,15 +75,15 @@ extension ExtraCell {
   }
 }
 
-/// Walks over the product of some axes, the last fastest, while the others stay at their first value.
+/// Walks over the product of some axes, the last fastest, while the others keep their value.
 struct CellWalk {
   private let axes: [PlanAxis]
   /// The axes that move.
   private let moving: [Int]
-  /// Element `k` is the cell after the first `k` axes, so that a step along the last axis redoes only that one.
+  /// Element `k` is the cell after the first `k` axes, so that a step along the last axis rebuilds only one cell.
   private var drafts: [CellDraft]
   private(set) var indices: [Int]
-  /// The axis before which nothing changed in the last step.
+  /// The first axis that the last step moved.
   private(set) var firstMoved = 0
   private var state = State.fresh
 
@@ -91,7 +91,7 @@ struct CellWalk {
     case fresh, walking, finished
   }
 
-  /// A walk whose axes start at these places, where those that do not move stay.
+  /// A walk whose axes start at these indices; axes that do not move stay there.
   init(base: CellDraft, axes: [PlanAxis], moving: [Int], from start: [Int]? = nil) {
     self.axes = axes
     self.moving = moving
@@ -102,7 +102,7 @@ struct CellWalk {
   /// The current cell.
   var draft: CellDraft { drafts[axes.count] }
 
-  /// Goes to the next cell; the first call goes to the first. False after the last, from then on.
+  /// Moves to the next cell; the first call moves to the first cell. Returns false after the last.
   mutating func advance() -> Bool {
     switch state {
     case .finished: return false
@@ -131,14 +131,14 @@ struct CellWalk {
   }
 }
 
-/// Counts cells and steps. Only axes that decide about steps or excludes are walked; the others multiply.
+/// Counts cells and steps. Walks only the axes that affect steps or excludes; the others just multiply.
 struct Census {
   private(set) var count = 0
   private(set) var steps = 0
-  /// For each filter, whether it matches some cell.
+  /// For each filter, whether it matches any cell.
   private(set) var hits: [Bool]
 
-  /// What decides about steps.
+  /// The concerns that affect the number of steps.
   private static let concerns = ["steps", "enable_hr", "hr_second_pass_steps", "denoising_strength"]
 
   init(base: CellDraft, axes: [PlanAxis], filters: [PlanFilter], extras: [ExtraCell]) {

@@ -1,25 +1,25 @@
-/// The numbers drawn for seeds of -1, by the place in the recipe that asked: `seed` for the base, `seed[2]` for the
+/// The numbers drawn for seeds of -1, by their position in the recipe: `seed` for the base, `seed[2]` for the
 /// third value of the seed axis, `style[1].seed` for the second value of an axis with a name of its own,
 /// `include[0].seed` for the first included cell.
 ///
 /// Encodes as one flat object, which is the run folder's `seeds.json`.
 public struct SeedDraws: Hashable, Sendable {
-  /// What was drawn; 0...4294967293 each, as in the webui.
+  /// The drawn seeds, each in 0...4294967293, as in the webui.
   public private(set) var seeds: [String: Int64]
 
   /// No draws yet, or those of an earlier run.
   public init(seeds: [String: Int64] = [:]) { self.seeds = seeds }
 
-  /// The number for a place: the one of an earlier draw, else a new one.
+  /// The seed for a key: the one drawn earlier, or a new one.
   ///
   /// - Parameters:
-  ///   - place: Where the recipe says -1.
-  ///   - generator: Where new numbers come from.
+  ///   - key: The position of the -1 in the recipe.
+  ///   - generator: Draws new numbers.
   /// - Returns: A seed from 0 on.
-  public mutating func seed(for place: String, using generator: inout some RandomNumberGenerator) -> Int64 {
-    if let seed = seeds[place] { return seed }
+  public mutating func seed(for key: String, using generator: inout some RandomNumberGenerator) -> Int64 {
+    if let seed = seeds[key] { return seed }
     let seed = Int64.random(in: 0...4_294_967_293, using: &generator)
-    seeds[place] = seed
+    seeds[key] = seed
     return seed
   }
 }

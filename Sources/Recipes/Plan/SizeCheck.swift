@@ -1,23 +1,23 @@
 import Settings
 
-/// Finds the cells of a recipe whose second pass would have a size that no image can have.
+/// Finds the cells of a recipe whose second pass would have an impossible size.
 struct SizeCheck {
-  /// What every cell starts from.
+  /// The base that every cell starts from.
   let base: CellDraft
   /// The top level of the recipe, where the base's values are.
   let entries: [YAMLEntry]
   let findings: Findings
 
-  /// What decides about the size, or whether there is a second pass.
+  /// The concerns that affect the size, or whether there is a second pass.
   private static let concerns = [
     "size", "enable_hr", "hr_scale", "hr_resize_x", "hr_resize_y", "firstphase_width", "firstphase_height",
   ]
 
-  /// Reports every size that cannot be made, once for each value that asks for it.
+  /// Reports every impossible size, once for each value that causes it.
   ///
   /// - Parameters:
   ///   - groups: The axes.
-  ///   - filters: Which cells are left out.
+  ///   - filters: The excluded cells.
   ///   - extras: The included cells.
   func check(_ groups: [[Axis]], _ filters: [CellFilter], _ extras: [ExtraCell]) {
     let axes = groups.map(PlanAxis.init)
@@ -34,7 +34,7 @@ struct SizeCheck {
         guard let size = Self.impossibleSize(cells.draft),
           !filters.contains(where: { $0.matches(cells.draft, at: cells.indices) })
         else { continue }
-        report(size, asked(cells.draft, axes, at: cells.indices), &reported)
+        report(size, origin(cells.draft, axes, at: cells.indices), &reported)
       }
     }
     for extra in extras {
@@ -57,14 +57,14 @@ struct SizeCheck {
   }
 
   private func report(
-    _ size: HiresSize, _ asked: (position: SourcePosition?, key: String), _ reported: inout Set<Complaint>
+    _ size: HiresSize, _ origin: (position: SourcePosition?, key: String), _ reported: inout Set<Complaint>
   ) {
-    guard let position = asked.position ?? entries.first?.keyPosition else { return }
-    let complaint = Complaint(position: position, message: "\(asked.key): \(size.complaint)")
+    guard let position = origin.position ?? entries.first?.keyPosition else { return }
+    let complaint = Complaint(position: position, message: "\(origin.key): \(size.complaint)")
     if reported.insert(complaint).inserted { findings.error(complaint.message, at: position) }
   }
 
-  /// The keys that decide about a cell's size, the one that asks for it first.
+  /// The keys that determine a cell's size, the most direct one first.
   private static func keys(_ draft: CellDraft) -> [String] {
     let firstPass = ["size", "width", "height", "model", "enable_hr"]
     if draft.hires.firstWidth != 0 || draft.hires.firstHeight != 0 { return firstPass }
@@ -73,8 +73,8 @@ struct SizeCheck {
     return ["hr_scale"] + firstPass
   }
 
-  /// What asks for the size of a cell: the value of an axis if there is one, else a key of the base.
-  private func asked(
+  /// What determines the size of a cell: the value of an axis if there is one, else a key of the base.
+  private func origin(
     _ draft: CellDraft, _ axes: [PlanAxis], at indices: [Int]
   ) -> (position: SourcePosition?, key: String) {
     let keys = Self.keys(draft)

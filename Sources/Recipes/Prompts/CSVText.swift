@@ -1,16 +1,16 @@
-/// Comma-separated values as Python's `csv` reads them when blanks after commas are skipped, which is how the webui reads
-/// its styles and the values of its plot; but a quote that nothing closes is a mistake.
+/// Comma-separated values, as Python's `csv` reads them with `skipinitialspace`, which is how the webui reads its
+/// styles and the values of its plot. Unlike there, an unclosed quote is an error.
 package enum CSVText {
-  /// One row, blank lines left out.
+  /// One row; blank lines are skipped.
   package struct Row: Equatable {
-    /// Where it begins, from 1.
+    /// The line where it begins, from 1.
     package var line: Int
     package var fields: [String]
   }
 
-  /// A quote that nothing closes.
+  /// An unclosed quote.
   package struct Unclosed: Error {
-    /// Where it stands, from 1.
+    /// The line of the quote, from 1.
     package var line: Int
   }
 
@@ -42,7 +42,7 @@ package enum CSVText {
     }
     var last: UInt8 = 0
     for byte in text.utf8 {
-      // A carriage return and the line feed after it end one line.
+      // A carriage return followed by a line feed is one line end.
       let isEnd = byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
       let isSecond = byte == UInt8(ascii: "\n") && last == UInt8(ascii: "\r")
       last = byte

@@ -8,7 +8,7 @@ struct OrderRow: AxisRow {
 
   var key: RecipeKey { .promptEdit }
   var isNamed: Bool { true }
-  /// A factorial; `Int.max` where an `Int` is too small.
+  /// A factorial; `Int.max` on overflow.
   var count: Int {
     (1...texts.count).reduce(1) { count, factor in
       let (product, overflow) = count.multipliedReportingOverflow(by: factor)
@@ -20,7 +20,7 @@ struct OrderRow: AxisRow {
 
   func setting(at index: Int) -> KeyValue { .edit(.order(order(index)), position) }
 
-  /// The digits of the index in the factorial number system choose among the texts that are left.
+  /// The digits of the index in the factorial number system choose among the remaining texts.
   private func order(_ index: Int) -> [String] {
     var digits: [Int] = []
     var rest = index
@@ -35,7 +35,7 @@ struct OrderRow: AxisRow {
 
 /// Every combination of a prompt matrix.
 struct MatrixRow: AxisRow {
-  /// That of the prompt, or of the negative prompt.
+  /// The key of the prompt's or of the negative prompt's matrix.
   let key: RecipeKey
   let matrix: PromptMatrix
 

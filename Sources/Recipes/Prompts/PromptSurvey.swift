@@ -1,13 +1,13 @@
 import Prompts
 
-/// What the prompts of a recipe's cells come to: which edits find nothing to change, and which wildcards are left.
+/// Checks the prompts of a recipe's cells: finds edits that have no effect, and wildcards that are left.
 struct PromptSurvey {
-  /// Wildcards of the grid's cells that nothing stands for yet, in the order in which they occur.
+  /// The wildcards of the grid's cells that no key sets, in the order in which they occur.
   private(set) var open: [String] = []
-  /// Every wildcard that occurs.
+  /// All wildcards that occur.
   private(set) var used: Set<String> = []
   private var isOpen: Set<String> = []
-  /// Edits that cannot be made: where they stand, and what to say.
+  /// Edits that cannot be made, with their positions and messages.
   private(set) var complaints: [Complaint] = []
 
   struct Complaint: Hashable {
@@ -15,30 +15,30 @@ struct PromptSurvey {
     var message: String
   }
 
-  /// Texts that were told of, by where they are looked for: one prompt without is enough.
-  private var told: Set<Complaint> = []
+  /// Missing texts that were already reported, so that each is reported for one prompt only.
+  private var reported: Set<Complaint> = []
 
-  /// Looks at every cell of the grid in which the prompts differ.
+  /// Checks all cells of the grid that differ in their prompts.
   mutating func walk(_ base: CellDraft, _ groups: [[Axis]], _ filters: [CellFilter]) {
     let axes = groups.map(PlanAxis.init)
     let editing = axes.indices.filter { index in axes[index].members.contains { $0.setsKey(.promptEdit) } }
     let filters = editing.isEmpty ? [] : filters.map { PlanFilter($0, axes: axes) }
-    var standing = [Int](repeating: 0, count: axes.count)
+    var start = [Int](repeating: 0, count: axes.count)
     let moving = axes.indices.filter { index in
       let members = axes[index].members
       if filters.contains(where: { $0.depends(on: axes[index], at: index) }) { return true }
-      // What a wildcard stands for changes nothing of what is looked at here.
+      // The replacement of a wildcard does not matter here.
       guard members.contains(where: { $0.sets("prompt") && $0.key?.wildcard == nil }) else { return false }
       guard members.count == 1, let row = members[0].onlyRow else { return true }
-      // Whatever the order, the parts are there; and the last combination of a matrix has all of them.
+      // Every order has all parts, and so has the last combination of a matrix.
       if row is OrderRow { return editing != [index] }
       if row is MatrixRow, editing.isEmpty {
-        standing[index] = row.count - 1
+        start[index] = row.count - 1
         return false
       }
       return !(row is WildcardRow)
     }
-    var cells = CellWalk(base: base, axes: axes, moving: moving, from: standing)
+    var cells = CellWalk(base: base, axes: axes, moving: moving, from: start)
     while cells.advance() {
       let draft = cells.draft
       if filters.contains(where: { $0.matches(draft, at: cells.indices) }) { continue }
@@ -46,9 +46,9 @@ struct PromptSurvey {
     }
   }
 
-  /// Looks at one cell.
+  /// Checks one cell.
   ///
-  /// - Returns: Its wildcards that nothing stands for yet.
+  /// - Returns: Its wildcards that no key sets.
   mutating func look(at draft: CellDraft) -> [String] {
     let pair = draft.templates { placed, problem, prompt in
       guard case .missing(let text) = problem else { return }
@@ -57,7 +57,7 @@ struct PromptSurvey {
         case .replace: "the prompt or the negative prompt"
         case .order: "the prompt"
         }
-      let isNew = told.insert(Complaint(position: placed.position, message: text)).inserted
+      let isNew = reported.insert(Complaint(position: placed.position, message: text)).inserted
       guard isNew, complaints.count < Findings.limit else { return }
       complaints.append(
         Complaint(

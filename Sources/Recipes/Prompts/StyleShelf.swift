@@ -2,26 +2,26 @@ import Foundation
 import Prompts
 import Settings
 
-/// The styles that a recipe may name, read from their files when the first of them is asked for.
+/// The styles that a recipe may name. Their files are read when the first style is looked up.
 final class StyleShelf {
   private let locator: ModelLocator
   private let findings: Findings
-  /// What the recipe says of the files, if it does.
+  /// The files that the recipe names; nil if it does not name any.
   private let named: [(pattern: String, position: SourcePosition)]?
   private var shelf: Shelf?
 
   private struct Shelf {
     var styles: [String: PromptStyle] = [:]
-    /// Names by what they are in lower case.
+    /// Names by their lower-case form.
     var folded: [String: [String]] = [:]
     var files: [String] = []
-    /// Something was wrong with a file, which is then among the findings.
+    /// Whether a file has errors, which were already reported.
     var isBroken = false
   }
 
   static let defaultFile = "styles.csv"
 
-  /// The styles of the files that `styles_file` names, of `styles.csv` without it.
+  /// The styles of the files that `styles_file` names, by default of `styles.csv`.
   init(_ entry: YAMLEntry?, locator: ModelLocator, findings: Findings) {
     self.locator = locator
     self.findings = findings
@@ -40,19 +40,19 @@ final class StyleShelf {
     _ = read()
   }
 
-  /// The style of this name; nothing for `None`.
+  /// The style of this name; nil for `None`.
   func style(_ name: String) throws(ValueReader.Complaint) -> PromptStyle? {
     let shelf = read()
     if let style = shelf.styles[name] { return style }
     let others = shelf.folded[name.lowercased()] ?? []
     if others.count == 1, let style = shelf.styles[others[0]] { return style }
     if name.lowercased() == "none" { return nil }
-    // The files were complained of already.
+    // The files' errors were already reported.
     if shelf.isBroken { return PromptStyle(name: name, prompt: "", negativePrompt: "") }
     guard !shelf.files.isEmpty else {
       throw ValueReader.Complaint(
         message: "found \(Quoted.short(name)), expected a style of \(Self.defaultFile), but there is none in "
-          + "\(SettingKind.list(locator.places)); styles_file names another file")
+          + "\(SettingKind.list(locator.folders)); styles_file names another file")
     }
     let hint =
       others.count > 1
@@ -70,7 +70,7 @@ final class StyleShelf {
     read.files = paths(&read.isBroken)
     for path in read.files {
       do {
-        // As in the webui, a style of a later line or file takes the place of one of the same name.
+        // As in the webui, later styles replace earlier ones of the same name.
         for style in try Self.styles(of: path) { read.styles[style.name] = style }
       } catch {
         findings.add(error.diagnostics)
@@ -92,7 +92,7 @@ final class StyleShelf {
       if found.isEmpty {
         findings.error(
           "styles_file: found \(Quoted.short(pattern)), expected a CSV file of styles, but there is none in "
-            + locator.placesLookedIn(for: pattern), at: position)
+            + locator.foldersLookedIn(for: pattern), at: position)
         isBroken = true
       }
       paths += found.filter { !paths.contains($0) }
@@ -100,9 +100,9 @@ final class StyleShelf {
     return paths
   }
 
-  /// The styles of a file in its order; lines whose name begins with `#` are comments.
+  /// The styles of a file, in order; lines whose name begins with `#` are comments.
   static func styles(of path: String) throws(RecipeErrors) -> [PromptStyle] {
-    func place(_ line: Int) -> SourcePosition {
+    func position(_ line: Int) -> SourcePosition {
       SourcePosition(source: path, line: line, column: 1, rank: SourcePosition.besides)
     }
     let text = try TextFile.readText(path, expected: "a CSV file of styles")
@@ -111,7 +111,7 @@ final class StyleShelf {
       rows = try CSVText.rows(text)
     } catch {
       throw RecipeErrors(
-        "found a quote that nothing closes, expected one at the end of the field", at: place(error.line))
+        "found an unclosed quote, expected a closing one at the end of the field", at: position(error.line))
     }
     guard let header = rows.first else { return [] }
     let names = header.fields.map { $0.trimmingBlanks.lowercased() }
@@ -120,7 +120,7 @@ final class StyleShelf {
     else {
       throw RecipeErrors(
         "found the columns \(Quoted.short(header.fields.joined(separator: ","))), expected name,prompt,negative_prompt",
-        at: place(header.line))
+        at: position(header.line))
     }
     let negativeColumn = names.lastIndex(of: "negative_prompt")
     return rows.dropFirst().compactMap { row in

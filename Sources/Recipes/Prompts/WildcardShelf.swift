@@ -2,10 +2,10 @@ import Foundation
 import Prompts
 import Settings
 
-/// The lists that wildcards stand for: `wildcards/name.txt` beside the recipe, in `models/` there, or in a folder of
+/// The lists of wildcards: `wildcards/name.txt` next to the recipe, in its `models/`, or in a folder of
 /// `$SDBATCH_MODELS`. Each is read once.
 ///
-/// An entry may hold wildcards itself; it then stands for an entry of its own with each of theirs.
+/// An entry may hold wildcards itself; it is then expanded with each of their entries.
 final class WildcardShelf {
   private let locator: ModelLocator
   private let findings: Findings
@@ -19,11 +19,11 @@ final class WildcardShelf {
     self.findings = findings
   }
 
-  /// The entries of a list; nothing when something is wrong with it, which is then among the findings.
+  /// The entries of a list; nil, with an error reported, if it is not valid.
   ///
   /// - Parameters:
-  ///   - name: What stands between the underscores.
-  ///   - position: Where it stands.
+  ///   - name: The name between the underscores.
+  ///   - position: The position of the wildcard.
   /// - Returns: At least one entry.
   func entries(of name: String, at position: SourcePosition) -> [String]? {
     entries(of: name, at: position, within: [])
@@ -31,7 +31,7 @@ final class WildcardShelf {
 
   private func entries(of name: String, at position: SourcePosition, within outer: [String]) -> [String]? {
     if let list = lists[name] { return list }
-    // Was told already.
+    // Already reported.
     if broken.contains(name) { return nil }
     let list = read(name, at: position, within: outer)
     if let list { lists[name] = list } else { broken.insert(name) }
@@ -45,23 +45,23 @@ final class WildcardShelf {
     }
     guard !outer.contains(name) else {
       let way = (outer + [name]).map(Wildcard.text).joined(separator: " → ")
-      return fail("found a list that needs itself (\(Quoted.bounded(way))), expected none")
+      return fail("found a list that includes itself (\(Quoted.bounded(way))), expected none")
     }
-    guard outer.count < 16 else { return fail("found more than 16 lists one in another, expected less") }
+    guard outer.count < 16 else { return fail("found more than 16 nested lists, expected fewer") }
     guard !name.hasPrefix("/"), !name.split(separator: "/").contains(".."), !name.utf8.contains(0) else {
-      return fail("found a name that leads out of the folder wildcards, expected one below it")
+      return fail("found a name outside the folder wildcards, expected one inside it")
     }
-    let folders = locator.places.map { $0 + "/wildcards" }
+    let folders = locator.folders.map { $0 + "/wildcards" }
     let paths = folders.map { "\($0)/\(name).txt" }
     guard let path = paths.first(where: ModelLocator.isFile) else {
       return fail(
-        "found no \(Quoted.bounded(name)).txt in \(SettingKind.list(folders)); expected a file with one entry a line, or "
-          + "what the wildcard stands for as the value of a key \(Quoted.bounded(Wildcard.text(name))), or "
+        "found no \(Quoted.bounded(name)).txt in \(SettingKind.list(folders)); expected a file with one entry per "
+          + "line, or a key \(Quoted.bounded(Wildcard.text(name))) with the replacement as its value, or "
           + "enable_wildcards: false")
     }
     let text: String
     do {
-      text = try TextFile.readText(path, expected: "a list with one entry a line")
+      text = try TextFile.readText(path, expected: "a list with one entry per line")
     } catch {
       findings.add(error.diagnostics)
       return nil
@@ -73,13 +73,13 @@ final class WildcardShelf {
     _ text: String, of path: String, within outer: [String], _ fail: (String) -> [String]?
   ) -> [String]? {
     var list: [String] = []
-    // A carriage return and a line feed are one newline.
+    // A carriage return followed by a line feed is one newline.
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in lines.enumerated() {
       let entry = String(line).trimmingBlanks
       guard !entry.isEmpty, !entry.hasPrefix("#") else { continue }
-      let place = SourcePosition(source: path, line: index + 1, column: 1, rank: SourcePosition.besides)
-      guard let entries = written(out: entry, at: place, within: outer) else { return nil }
+      let position = SourcePosition(source: path, line: index + 1, column: 1, rank: SourcePosition.besides)
+      guard let entries = expanded(entry, at: position, within: outer) else { return nil }
       for entry in entries {
         entriesLeft -= 1
         bytesLeft -= entry.utf8.count
@@ -89,20 +89,20 @@ final class WildcardShelf {
         list.append(entry)
       }
     }
-    return list.isEmpty ? fail("found no entry in \(path), expected one a line") : list
+    return list.isEmpty ? fail("found no entry in \(path), expected one per line") : list
   }
 
-  /// The entry with each choice for the wildcards in it, the last varying fastest.
-  private func written(out entry: String, at place: SourcePosition, within outer: [String]) -> [String]? {
+  /// The entry with each combination of its wildcards' entries, the last varying fastest.
+  private func expanded(_ entry: String, at position: SourcePosition, within outer: [String]) -> [String]? {
     let names = Wildcard.names(in: entry)
     guard !names.isEmpty else { return [entry] }
     var choices: [[String: String]] = [[:]]
     for name in names {
-      guard let inner = entries(of: name, at: place, within: outer) else { return nil }
-      // Neither number is beyond the limit, so the product is an Int.
+      guard let inner = entries(of: name, at: position, within: outer) else { return nil }
+      // Neither number exceeds the limit, so the product does not overflow.
       guard choices.count * inner.count <= ValueBudget.limit else {
         findings.error(
-          "found more than \(ValueBudget.limit) ways to write out \(Quoted.short(entry)), expected less", at: place)
+          "found more than \(ValueBudget.limit) ways to expand \(Quoted.short(entry)), expected fewer", at: position)
         return nil
       }
       choices = choices.flatMap { choice in inner.map { choice.merging([name: $0]) { $1 } } }

@@ -1,14 +1,14 @@
 import Settings
 
-/// How a setting of a cell is composed, if more than one key decides it.
+/// How a setting is composed if more than one key affects it.
 struct Composition: Sendable {
-  /// Keys with the same word here decide together.
+  /// Keys with the same word here affect the same settings.
   let concern: String?
-  /// Writes a value of the setting's own key; nil to set the setting itself.
+  /// Writes the value of the setting's own key into a cell; nil to set the setting directly.
   let apply: (@Sendable (KeyValue, inout CellDraft) -> Void)?
-  /// What the keys result in; nil for the setting itself.
+  /// The resolved value; nil to read the setting directly.
   let resolved: (@Sendable (CellDraft) -> KeyValue)?
-  /// What the key's own value was, before other keys changed it.
+  /// The key's own value, before other keys changed it.
   let written: (@Sendable (CellDraft) -> KeyValue)?
 
   private init(
@@ -49,28 +49,28 @@ struct Composition: Sendable {
     "hr_scheduler": Composition(
       concern: "hr_sampler", resolved: { $0.hires.scheduler.map { .setting(.schedule($0)) } ?? .null },
       apply: { $1.hires.scheduler = $0.asOtherSchedule }),
-    // Styles and comments act on these too.
+    // Styles and comments apply to these too.
     "hr_prompt": Composition(concern: "prompt"),
     "hr_negative_prompt": Composition(concern: "prompt"),
   ]
 
-  /// The key that asks for a second pass, before those of the pass itself.
+  /// The key that turns on the second pass; it comes before the pass's own keys.
   static let secondPass = RecipeKey(
-    "enable_hr", .flag, "Makes a second pass over the enlarged image of the first: hires fix.",
+    "enable_hr", .flag, "Adds a second pass over the enlarged image of the first (hires fix).",
     request: .field(false, worker: false), resolved: { .flag($0.hires.isOn) }, apply: { $1.hires.isOn = $0.asFlag })
 
-  /// The keys that change what a setting's own key says, by that key.
+  /// The additional keys that change a setting, by the setting's own key.
   static let after: [String: [RecipeKey]] = [
     "prompt": [
       RecipeKey(
         "prompt_append", .text, concern: "prompt",
-        "Text put after the prompt; base, axes and included cells each add theirs, in this order.",
+        "Text appended to the prompt; base, axes and included cells each append theirs, in this order.",
         resolved: { .text($0.promptAppend) }, apply: { $1.promptAppend += $0.asText })
     ],
     "negative_prompt": [
       RecipeKey(
         "negative_prompt_append", .text, concern: "prompt",
-        "Text put after the negative prompt, as prompt_append after the prompt.",
+        "Text appended to the negative prompt, as prompt_append to the prompt.",
         resolved: { .text($0.negativePromptAppend) }, apply: { $1.negativePromptAppend += $0.asText }),
       RecipeKey(
         "styles", .styles, concern: "prompt", "Styles of the webui's file, applied to both prompts in this order.",
@@ -83,12 +83,12 @@ struct Composition: Sendable {
     "use_old_scheduling": [
       RecipeKey(
         "enable_prompt_comments", .choice(["true", "false"]), concern: "prompt",
-        "Whether # and what follows it in a line are taken out of both prompts.",
+        "Whether # and the rest of its line are removed from both prompts.",
         request: .option("enable_prompt_comments"), resolved: { .choice($0.stripsComments ? "true" : "false") },
         apply: { $1.stripsComments = $0 == .choice("true") }),
       RecipeKey(
         "enable_wildcards", .flag, concern: "prompt",
-        "Whether __name__ in a prompt is replaced by an entry of a list, or is text.",
+        "Whether __name__ in a prompt is replaced by an entry of a list, or is plain text.",
         resolved: { .flag($0.hasWildcards) }, apply: { $1.hasWildcards = $0.asFlag }),
     ],
     "height": [
@@ -103,13 +103,13 @@ struct Composition: Sendable {
     "eta": [
       RecipeKey(
         "eta_ancestral", .number(0...100), concern: "eta",
-        "What eta is for all samplers but DDIM, unless eta is given.",
+        "The eta of all samplers except DDIM, unless eta is given.",
         request: .option("eta_ancestral"), resolved: { .number($0.eta) }, apply: { $1.ancestralEta = $0.asNumber })
     ],
     "hr_resize_y": [
       RecipeKey(
         "firstphase_width", .integer(0...8192, multipleOf: 8),
-        "The width of the first pass, with which width and height are those of the second; 0 for none of this.",
+        "The width of the first pass; if set, width and height are those of the second pass. 0 turns this off.",
         request: .field(0, worker: 0), resolved: { .integer(Int64($0.hires.firstWidth)) },
         apply: { $1.hires.firstWidth = Int($0.asInteger) }),
       RecipeKey(

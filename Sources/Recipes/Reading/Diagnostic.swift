@@ -1,4 +1,4 @@
-/// One finding about a recipe, with the place it is about.
+/// One finding about a recipe, with its position.
 public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   /// Whether the recipe can still be used.
   public enum Severity: String, Hashable, Sendable {
@@ -8,12 +8,12 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
 
   /// Error or warning.
   public let severity: Severity
-  /// The place.
+  /// The position.
   public let position: SourcePosition
   /// What was found, what was expected and what to do.
   public let message: String
 
-  /// A finding at a place.
+  /// A finding at a position.
   public init(_ severity: Severity, _ message: String, at position: SourcePosition) {
     self.severity = severity
     self.position = position
@@ -24,13 +24,13 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(position): \(severity.rawValue): \(message)" }
 }
 
-/// Where something stands: a line and column of a file, or an option of the command line.
+/// A position in the input: a line and column of a file, or an option of the command line.
 public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   /// The file as the caller named it, or the option as it was typed.
   public let source: String
-  /// From 1; 0 when the whole source is meant.
+  /// The line, from 1; 0 if the whole source is meant.
   public let line: Int
-  /// From 1, in Unicode scalars.
+  /// The column, from 1, in Unicode scalars.
   public let column: Int
   /// Sorts sources: 0 for the file, then the options in the order they were typed, then `besides`.
   let rank: Int
@@ -50,10 +50,10 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
     self.rank = rank
   }
 
-  /// `file:line:column`, or the source alone when the whole of it is meant.
+  /// `file:line:column`, or only the source if the whole of it is meant.
   public var description: String { line == 0 ? source : "\(source):\(line):\(column)" }
 
-  /// `; it already stands in line 3`, or nothing where there are no lines.
+  /// A hint such as `; the first is in line 3`; empty if the source has no lines.
   func lineHint(_ words: String) -> String { line == 0 ? "" : "; \(words) in line \(line)" }
 
   static func precedes(_ a: SourcePosition, _ b: SourcePosition) -> Bool {
@@ -63,9 +63,9 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Everything that is wrong with a recipe, in the order of the file.
+/// All errors of a recipe, in the order of the file.
 public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
-  /// At least one error; warnings are not among them.
+  /// At least one error, and no warnings.
   public let diagnostics: [Diagnostic]
 
   init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
@@ -78,15 +78,15 @@ public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
   public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
 }
 
-/// Collects what is found while a recipe is read, so that all of it can be told at once.
+/// Collects errors and warnings while a recipe is read, so that all of them can be reported at once.
 final class Findings {
-  /// A file of nothing but mistakes must not fill memory or the terminal.
+  /// A file full of mistakes must not fill memory or the terminal.
   static let limit = 1000
 
   private var errors: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
 
-  /// Reading on would only cost time.
+  /// Whether the limit is reached; reading further is pointless.
   var isFull: Bool { errors.count >= Self.limit }
 
   func error(_ message: String, at position: SourcePosition) {
@@ -108,14 +108,14 @@ final class Findings {
     }
   }
 
-  /// Ends the reading if anything was wrong; otherwise hands over the warnings in the order of the file.
+  /// Throws all errors if there are any; otherwise returns the warnings in the order of the file.
   func finish() throws(RecipeErrors) -> [Diagnostic] {
     guard errors.isEmpty else {
-      var told = Self.sorted(errors)
-      if isFull, let last = told.last {
-        told.append(Diagnostic(.error, "found \(Self.limit) errors; there may be more", at: last.position))
+      var reported = Self.sorted(errors)
+      if isFull, let last = reported.last {
+        reported.append(Diagnostic(.error, "found \(Self.limit) errors; there may be more", at: last.position))
       }
-      throw RecipeErrors(told)
+      throw RecipeErrors(reported)
     }
     return Self.sorted(warnings)
   }

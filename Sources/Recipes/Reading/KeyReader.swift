@@ -6,9 +6,9 @@ struct KeyReader {
   let values: ValueReader
   let findings: Findings
 
-  /// Reads an entry whose key sets something of a job; nothing when something was wrong with it.
+  /// Reads an entry whose key is a setting of a job; nil, with an error reported, if it is not valid.
   ///
-  /// `settings` is what the same mapping set before, `others` are names that the place understands besides keys.
+  /// `settings` are the ones that the same mapping set before, `others` are names that are allowed here besides keys.
   func setting(of entry: YAMLEntry, among settings: [Setting], or others: [String] = []) -> Setting? {
     guard let key = RecipeKey.named(entry.name) else {
       findings.error(
@@ -25,7 +25,7 @@ struct KeyReader {
     return setting(key, of: entry, among: settings)
   }
 
-  /// Reads an entry's value as the key's; nothing when something was wrong with it.
+  /// Reads an entry's value as the key's; nil, with an error reported, if it is not valid.
   func setting(_ key: RecipeKey, of entry: YAMLEntry, among settings: [Setting], or others: [String] = []) -> Setting? {
     guard !settings.contains(where: { $0.key == key }) else {
       findings.error(
@@ -92,7 +92,7 @@ struct KeyReader {
     return isSound ? setting : nil
   }
 
-  /// Notes where texts stand that may hold wildcards.
+  /// Notes the positions of texts that may hold wildcards.
   private static func note(_ setting: Setting, at position: SourcePosition, _ values: ValueReader) {
     switch setting.value {
     case .setting(.text(let text)) where setting.key.wildcard == nil: values.mentions.note(text, at: position)
@@ -105,7 +105,7 @@ struct KeyReader {
     }
   }
 
-  /// Keys of one mapping must not contradict each other.
+  /// Checks that the keys of one mapping do not contradict each other.
   func checkTogether(_ settings: [Setting], in entries: [YAMLEntry]) -> Bool {
     let isSound = checkSizes(settings, in: entries)
     return checkSchedules(settings, in: entries) && isSound
@@ -116,7 +116,7 @@ struct KeyReader {
       let side = entries.first(where: { ["width", "height"].contains($0.name) })
     else { return true }
     findings.error(
-      "found \(side.name) beside size, expected either size or width and height", at: side.keyPosition)
+      "found \(side.name) together with size, expected either size or width and height", at: side.keyPosition)
     return false
   }
 
@@ -139,7 +139,7 @@ struct KeyReader {
     return true
   }
 
-  /// What to say of a name that is no key: that it will be one, or which one it resembles.
+  /// The message about a name that is not a key: why it is not supported, or which key it resembles.
   static func unknown(_ name: String, expected: String, names: [String]) -> String {
     if let refusal = RefusedSetting.named(name) {
       return "found \(name), which is not supported by this version; \(refusal.reason)"
@@ -147,7 +147,7 @@ struct KeyReader {
     let hint = NearestName.hint(name, among: names)
     let comma =
       hint.isEmpty && (name == "..." || CoreNumber.number(name) != nil)
-      ? "; between braces a list needs brackets, as in {seed: [1, 2]}" : ""
+      ? "; inside braces a list needs brackets, as in {seed: [1, 2]}" : ""
     return "found the unknown name \(Quoted.short(name)), expected \(expected)\(hint)\(comma)"
   }
 }

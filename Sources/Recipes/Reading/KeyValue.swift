@@ -1,13 +1,13 @@
 import Prompts
 import Settings
 
-/// A value that a recipe gives to a key, read and checked: that of a setting, or of what a cell's prompts are made from.
+/// The value of a key in a recipe, read and checked: of a setting, or of a part that prompts are built from.
 enum KeyValue: Hashable, Sendable {
   case setting(SettingValue)
   case styles([PromptStyle])
   /// In pixels.
   case size(_ width: Int, _ height: Int)
-  /// A change of the prompts, and the axis that makes it.
+  /// An edit of the prompts, and the position of the axis that makes it.
   case edit(PromptEdit, SourcePosition)
   /// A combination of a matrix, by its number.
   case combination(PromptMatrix, Int)
@@ -19,7 +19,7 @@ enum KeyValue: Hashable, Sendable {
   static func choice(_ name: String) -> KeyValue { .setting(.choice(name)) }
   static let null = KeyValue.setting(.null)
 
-  /// Whether a cell that ended up with `resolved` has what `self` asks for.
+  /// Whether the resolved value satisfies this requested value.
   func matches(_ resolved: KeyValue) -> Bool {
     guard case .setting(let value) = self, case .setting(let found) = resolved else { return self == resolved }
     return value.matches(found)
@@ -50,10 +50,10 @@ enum KeyValue: Hashable, Sendable {
     return schedule
   }
 
-  /// Nil if the second pass has the first one's.
+  /// Nil if the second pass uses the first pass's.
   var asOtherSampler: (SamplerID, ScheduleID?)? { self == .null ? nil : asSampler }
 
-  /// Nil if the second pass has the first one's.
+  /// Nil if the second pass uses the first pass's.
   var asOtherSchedule: ScheduleID? { self == .null ? nil : asSchedule }
 
   var asFlag: Bool {
@@ -87,11 +87,11 @@ enum KeyValue: Hashable, Sendable {
   }
 }
 
-/// A key with the value that the recipe gives to it.
+/// A key with its value in the recipe.
 public struct Setting: Sendable {
-  /// What is set.
+  /// The key.
   public let key: RecipeKey
-  /// What it is set to, of the key's kind.
+  /// The value, of the key's kind.
   let value: KeyValue
 
   init(_ key: RecipeKey, _ value: KeyValue) {

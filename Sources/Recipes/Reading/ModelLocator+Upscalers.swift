@@ -1,11 +1,12 @@
 import Foundation
 import Settings
 
-/// Finds the files of networks that enlarge images: in the places of models, and in `upscalers/` in each of them.
+/// Finds the files of upscaling networks: in the folders that are searched for models, and in `upscalers/` in each of
+/// them.
 extension ModelLocator {
-  private static let folder = "upscalers"
+  private static let subfolder = "upscalers"
 
-  /// What the webui calls networks that it loads from these files.
+  /// The webui's names of networks, and the files that it loads them from.
   private static let webuiNames = [
     "r-esrgan 4x+": "RealESRGAN_x4plus", "r-esrgan 4x+ anime6b": "RealESRGAN_x4plus_anime_6B",
     "r-esrgan 2x+": "RealESRGAN_x2plus", "r-esrgan general 4xv3": "realesr-general-x4v3",
@@ -13,37 +14,37 @@ extension ModelLocator {
     "esrgan_4x": "ESRGAN",
   ]
 
-  /// The absolute path of the network with this name; nothing if there is none.
+  /// The absolute path of the network with this name; nil if there is none.
   ///
-  /// - Parameter name: A path, a file's name with or without its extension, or the webui's name of a network that it
-  ///   brings along.
-  /// - Returns: The first that is there.
+  /// - Parameter name: A path, a file's name with or without its extension, or the webui's name of a network that comes
+  ///   with it.
+  /// - Returns: The path of the first match.
   public func upscaler(_ name: String) -> String? {
     let names = [name] + (Self.webuiNames[name.lowercased()].map { [$0] } ?? [])
     for name in names {
-      for candidate in [Self.folder + "/" + name, name] {
+      for candidate in [Self.subfolder + "/" + name, name] {
         if let path = path(of: candidate), Self.isFile(path) { return path }
       }
     }
-    // As names of filters, whatever the case.
+    // Like names of filters, these ignore letter case.
     let wanted = names.map { $0.lowercased() }
     return upscalerPaths().first { wanted.contains(UpscalerReference(name: $0, path: $0).title.lowercased()) }
   }
 
-  /// The names of all networks in the folders for them.
+  /// The names of all networks in the `upscalers/` folders.
   public func upscalerNames() -> [String] {
     var seen: Set<String> = []
     return upscalerPaths().map { UpscalerReference(name: $0, path: $0).title }.filter { seen.insert($0).inserted }
   }
 
-  /// Where a network of this name was looked for, for a message.
+  /// The folders that were searched for a network of this name, for a message.
   public func upscalerFoldersLookedIn(for name: String) -> String {
-    name.hasPrefix("/") ? name : SettingKind.list(places.map { $0 + "/" + Self.folder })
+    name.hasPrefix("/") ? name : SettingKind.list(folders.map { $0 + "/" + Self.subfolder })
   }
 
   private func upscalerPaths() -> [String] {
-    places.flatMap { place in
-      let folder = place + "/" + Self.folder
+    folders.flatMap { parent in
+      let folder = parent + "/" + Self.subfolder
       let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       return files.filter(Self.isCheckpoint).sorted().prefix(1000).map { folder + "/" + $0 }
     }

@@ -1,9 +1,9 @@
-/// Guesses which known name a mistyped one stands for.
+/// Guesses which known name a mistyped one means.
 package enum NearestName {
-  /// The known name closest to `text`, when it is close enough to be worth proposing.
+  /// The known name closest to `text`, if it is close enough to suggest.
   ///
-  /// Case, blanks, `_` and `-` do not count. A name is close when a third of its letters at most have to change
-  /// (a swap of neighbours is one change), or when `text` is a part of it.
+  /// Case, blanks, `_` and `-` do not count. A name is close if at most a third of its letters have to change
+  /// (a swap of neighbours is one change), or if it contains `text`.
   package static func find(_ text: String, among names: [String]) -> String? {
     let wanted = folded(text)
     guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
@@ -17,7 +17,7 @@ package enum NearestName {
     return names.filter { contains(folded($0), wanted) }.min { $0.count < $1.count }
   }
 
-  /// ` (did you mean "steps"?)`, or nothing.
+  /// ` (did you mean "steps"?)`, or an empty text.
   static func hint(_ text: String, among names: [String]) -> String {
     find(text, among: names).map { " (did you mean \"\($0)\"?)" } ?? ""
   }
@@ -31,7 +31,7 @@ package enum NearestName {
     return (0...(text.count - part.count)).contains { text[$0..<$0 + part.count].elementsEqual(part) }
   }
 
-  /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
+  /// The number of insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
   private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     if a.isEmpty || b.isEmpty { return max(a.count, b.count) }
     var beforeLast = [Int](repeating: 0, count: b.count + 1)

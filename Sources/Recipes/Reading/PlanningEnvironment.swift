@@ -2,15 +2,15 @@ import Text
 
 /// What a plan depends on besides the recipe.
 public struct PlanningEnvironment: Sendable {
-  /// Folders to look for models in, after those beside the recipe.
+  /// Folders to search for models, after those next to the recipe.
   public var modelFolders: [String]
-  /// What `~` stands for in a path; nothing leaves it alone.
+  /// Replaces `~` in a path; nil leaves it as it is.
   public var homeFolder: String?
-  /// The size that the model inside the package was trained for, in pixels.
+  /// The native width of the model inside the package, in pixels.
   public var demoWidth: Int
-  /// The size that the model inside the package was trained for, in pixels.
+  /// The native height of the model inside the package, in pixels.
   public var demoHeight: Int
-  /// The date on which nightly series are to have their seeds.
+  /// The date that nightly series add seeds for.
   public var today: LocalDate
 
   /// An environment with these folders, sizes and date.
@@ -25,7 +25,7 @@ public struct PlanningEnvironment: Sendable {
     self.demoHeight = demoHeight
   }
 
-  /// The environment that a process finds: `SDBATCH_MODELS` holds folders with colons between them, `HOME` one.
+  /// The environment of a process: `SDBATCH_MODELS` holds folders separated by colons, `HOME` one folder.
   ///
   /// - Parameters:
   ///   - variables: The process's environment variables.

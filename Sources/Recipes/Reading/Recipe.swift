@@ -1,45 +1,45 @@
 import JSON
 import Settings
 
-/// What a recipe file says, read and checked; a `Plan` makes jobs of it.
+/// A recipe file, read and checked; a `Plan` makes jobs from it.
 public struct Recipe: Sendable {
   /// The file as the caller named it.
   public let path: String
-  /// What every cell starts from.
+  /// The settings that every cell starts from.
   public let base: [Setting]
-  /// Axes that are multiplied, in the written order.
+  /// The axes that are multiplied, in the order of the file.
   public let grid: [Axis]
-  /// Groups of axes of equal length that advance together, in the written order.
+  /// The groups of axes of equal length that advance together, in the order of the file.
   public let zip: [[Axis]]
-  /// One axis for each wildcard of the prompts that nothing else stands for, in the order in which they occur.
+  /// One axis for each wildcard of the prompts that no key sets, in the order in which they occur.
   public let wildcards: [Axis]
   /// The run's folder; relative to the current folder unless it is absolute.
   public let output: String
-  /// How the contact sheet is laid out, where the recipe says so.
+  /// The layout of the contact sheet, if the recipe sets it.
   public let sheet: SheetLayout?
-  /// Where to announce a finished run, or each of its images.
+  /// Where to announce a finished run or each of its images.
   public let webhook: RecipeWebhook?
-  /// The effective recipe as YAML: the file's own text, or with overrides what it comes to.
+  /// The effective recipe as YAML: the file's own text, or a rewritten one if there are overrides.
   public let text: String
   /// The effective recipe for the manifest.
   public let json: JSONValue
-  /// What is worth a look but keeps nothing from running, in the order of the file.
+  /// Warnings, which do not keep the recipe from running, in the order of the file.
   public let warnings: [Diagnostic]
 
-  /// What the run's folder keeps of the recipe: its text; nothing for requests.
+  /// The text that the run's folder keeps of the recipe; nil for requests.
   public var copyText: String? { requests == nil ? text : nil }
 
   let exclude: [CellFilter]
   let include: [ExtraCell]
 
-  /// The requests that the file or folder holds; nothing for a recipe. With them, all but `path`, `output` and `warnings`
-  /// is empty.
+  /// The requests that the file or folder holds; nil for a recipe. With requests, everything except `path`, `output`
+  /// and `warnings` is empty.
   public let requests: RequestBatch?
 
-  /// Axes of the grid, then each zip group as one axis, then those of wildcards.
+  /// The axes of the grid, then each zip group as one axis, then the axes of wildcards.
   var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }
 
-  /// Whether some cell may have a subseed's noise mixed in; the others need none to be drawn.
+  /// Whether any cell may mix in a subseed's noise; if not, no subseed has to be drawn.
   var usesSubseeds: Bool {
     let concern = "subseed_strength"
     return base.contains { $0.key.concern == concern }
@@ -47,17 +47,17 @@ public struct Recipe: Sendable {
       || include.contains { $0.settings.contains { $0.key.concern == concern } }
   }
 
-  /// How many jobs a recipe may ask for.
+  /// The largest number of jobs in a recipe.
   public static let jobLimit = 10_000_000
 }
 
-/// What a recipe's `webhook` says.
+/// A recipe's `webhook`.
 public struct RecipeWebhook: Hashable, Sendable {
   /// What is announced.
   public enum Occasion: String, CaseIterable, Hashable, Sendable {
-    /// The end of the run, once all is done or tried.
+    /// The end of the run.
     case run
-    /// Each image as it is made, or fails.
+    /// Each image as it is done or fails.
     case job
   }
 
@@ -69,7 +69,7 @@ public struct RecipeWebhook: Hashable, Sendable {
   public var sendsImages: Bool
 }
 
-/// The axes that the recipe gives to the directions of a contact sheet.
+/// The axes that the recipe assigns to the directions of a contact sheet.
 public struct SheetLayout: Hashable, Sendable {
   /// Runs across.
   public var x: String?
@@ -83,7 +83,7 @@ public struct SheetLayout: Hashable, Sendable {
   public var pages: [String] = []
 }
 
-/// Cells to leave out.
+/// Cells to exclude.
 struct CellFilter: Sendable {
   /// All of them have to match.
   var conditions: [Condition]
@@ -94,14 +94,14 @@ struct CellFilter: Sendable {
     var name: String
     /// The key whose resolved value is compared.
     var key: RecipeKey?
-    /// Any of them will do.
+    /// The values of which one has to match.
     var values: Set<KeyValue>
-    /// Any of them will do, as a title on the axis of this name.
+    /// The titles, on the axis of this name, of which one has to match.
     var titles: Set<String>
 
     func matches(_ resolved: KeyValue) -> Bool {
       switch resolved {
-      // Only these can equal a value that is written otherwise.
+      // Only these can equal a value that is written differently.
       case .setting(.sampler), .setting(.model), .setting(.upscaler): values.contains { $0.matches(resolved) }
       default: values.contains(resolved)
       }
@@ -109,16 +109,16 @@ struct CellFilter: Sendable {
   }
 }
 
-/// A cell that stands beside the grid.
+/// A cell that is added to the grid.
 struct ExtraCell: Sendable {
   var settings: [Setting]
-  var places: [AxisPosition]
-  /// Axes of the wildcards that are left in its prompts; the cell stands for all their values.
+  var positions: [AxisPosition]
+  /// The axes of the wildcards that are left in its prompts; the cell expands to all their values.
   var wildcards: [Axis] = []
-  /// Where it is in the recipe.
+  /// Its position in the recipe.
   var position: SourcePosition
 
-  /// How many cells it comes to; `Int.max` where an `Int` is too small.
+  /// How many cells it expands to; `Int.max` on overflow.
   var count: Int {
     wildcards.reduce(1) { count, axis in
       let (product, overflow) = count.multipliedReportingOverflow(by: axis.count)

@@ -4,7 +4,7 @@ import Glibc
 enum RecipeFile {
   /// Reads a file.
   ///
-  /// - Throws: An error about the whole file, when it cannot be read or is too large.
+  /// - Throws: An error about the whole file, if it cannot be read or is too large.
   static func read(_ path: String, limits: YAMLLimits) throws(RecipeErrors) -> [UInt8] {
     let isOfRequests = path.hasSuffix(".json") || path.hasSuffix(".jsonl")
     let limit = isOfRequests ? RequestReader.sizeLimit : limits.bytes

@@ -3,9 +3,9 @@ import Settings
 
 /// One key that a recipe understands.
 ///
-/// `RecipeKey.all` is the only list of them: reading, checking, axes, excludes, messages and documentation follow it. Settings
-/// of an image come from `SettingRow`; the keys declared here are those that several settings are composed from, and those of
-/// the document.
+/// `RecipeKey.all` is the only list of them: reading, checking, axes, excludes, messages and documentation use it.
+/// Settings of an image come from `SettingRow`; the keys declared here are the additional ones that settings are
+/// composed from, and those of the document.
 public final class RecipeKey: Sendable {
   /// The name that recipes and manifests use.
   public let name: String
@@ -15,28 +15,28 @@ public final class RecipeKey: Sendable {
   public let kind: SettingKind
   /// One sentence about the key.
   public let summary: String
-  /// Where requests have it.
-  let request: RequestPlace
-  /// What the webui's X/Y/Z plot calls an axis of it.
+  /// Where requests have the key.
+  let request: RequestEntry
+  /// The names of its axis in the webui's X/Y/Z plot.
   let plotLabels: [String]
   /// Which pass it belongs to.
   let pass: SettingRow.Pass
-  /// Whether only our recipes have the key: the webui knows neither a field nor an option of this name.
+  /// Whether only our recipes have the key: the webui has no field or option of this name.
   let isOurs: Bool
-  /// Keys with the same word here decide together what a cell ends up with.
+  /// Keys with the same word here affect the same settings of a cell.
   let concern: String
   /// Writes the key's value into a cell.
   let apply: @Sendable (KeyValue, inout CellDraft) -> Void
-  /// What a cell ended up with, to be compared with what an exclude asks for; nil for keys of the document.
+  /// The resolved value of a cell, which excludes compare with; nil for keys of the document.
   let resolved: (@Sendable (CellDraft) -> KeyValue)?
-  /// What a cell had before other keys changed it, which excludes may ask for as well.
+  /// The value of a cell before other keys changed it, which excludes may compare with as well.
   let written: (@Sendable (CellDraft) -> KeyValue)?
   /// The name of the wildcard that the key sets.
   let wildcard: String?
 
-  /// A key that settings are composed from.
+  /// An additional key that settings are composed from.
   init(
-    _ name: String, _ kind: SettingKind, concern: String? = nil, _ summary: String, request: RequestPlace = .none,
+    _ name: String, _ kind: SettingKind, concern: String? = nil, _ summary: String, request: RequestEntry = .none,
     plot: [String] = [], pass: SettingRow.Pass = .every, isOurs: Bool? = nil, wildcard: String? = nil,
     resolved: (@Sendable (CellDraft) -> KeyValue)?, written: (@Sendable (CellDraft) -> KeyValue)? = nil,
     apply: @escaping @Sendable (KeyValue, inout CellDraft) -> Void
@@ -89,29 +89,29 @@ public final class RecipeKey: Sendable {
     self.init(name, kind, summary, isOurs: isOurs, resolved: nil) { _, _ in }
   }
 
-  /// What a prompt's wildcard is replaced by; as a default, unless another key says.
+  /// The replacement of a prompt's wildcard; a default does not overwrite another key's value.
   convenience init(wildcard: String, isDefault: Bool = false) {
     self.init(
-      Wildcard.text(wildcard), .text, concern: "prompt", "What the wildcard is replaced by.", wildcard: wildcard,
+      Wildcard.text(wildcard), .text, concern: "prompt", "The text that replaces the wildcard.", wildcard: wildcard,
       resolved: { .text($0.wildcards[wildcard] ?? "") },
       apply: { value, draft in
         if !isDefault || draft.wildcards[wildcard] == nil { draft.wildcards[wildcard] = value.asText }
       })
   }
 
-  /// Part of an axis that recipes cannot name otherwise.
+  /// An edit of an axis that has no key in recipes.
   private convenience init(axis name: String, apply: @escaping @Sendable (KeyValue, inout CellDraft) -> Void) {
-    self.init(name, .text, concern: "prompt", "What an axis does with the prompts.", resolved: nil, apply: apply)
+    self.init(name, .text, concern: "prompt", "An axis's edit of the prompts.", resolved: nil, apply: apply)
   }
 
-  /// One more change of the prompts.
+  /// One more edit of the prompts.
   static let promptEdit = RecipeKey(axis: "prompt edit") { $1.edits.append($0.asEdit) }
   /// The combination of a prompt matrix.
   static let promptMatrix = RecipeKey(axis: "prompt matrix") { $1.matrix = $0.asCombination }
   /// The combination of a matrix of the negative prompt.
   static let negativePromptMatrix = RecipeKey(axis: "negative prompt matrix") { $1.negativeMatrix = $0.asCombination }
 
-  /// Whether the key sets something of a job, and may thus be an axis, an exclude or an include.
+  /// Whether the key is a setting of a job, and so may be an axis, an exclude or an include.
   public var isSetting: Bool { resolved != nil }
 
   /// The key with this name or alias, or the wildcard of this name.
@@ -122,14 +122,14 @@ public final class RecipeKey: Sendable {
   /// Whether the key has no effect without a second pass.
   var isOfSecondPass: Bool { pass == .second || name.hasPrefix("firstphase_") }
 
-  /// Names to propose if a setting of a job is expected.
+  /// The names to suggest if a setting of a job is expected.
   static let settingNames = all.filter(\.isSetting).map(\.name)
 
   private static let byName = Dictionary(
     all.flatMap { key in ([key.name] + key.aliases).map { ($0, key) } }, uniquingKeysWith: { first, _ in first })
 
-  /// Every key, in the order of the documentation: settings, each followed by the keys that it is composed from, then the
-  /// document's keys.
+  /// Every key, in the order of the documentation: settings, each followed by its additional keys, then the document's
+  /// keys.
   public static let all: [RecipeKey] =
     SettingRow.all.filter(\.isRecipeKey).flatMap { row in
       (row.key == "denoising_strength" ? [Composition.secondPass] : []) + [RecipeKey(row)]
@@ -139,12 +139,12 @@ public final class RecipeKey: Sendable {
   private static let document = [
     RecipeKey(document: "grid", .axes, "Axes that are multiplied; the last varies fastest."),
     RecipeKey(document: "zip", .axisGroups, "Groups of axes that advance together; each group is one more axis."),
-    RecipeKey(document: "exclude", .cells, "Cells to leave out: those whose values or titles match."),
+    RecipeKey(document: "exclude", .cells, "Cells to exclude: those whose values or titles match."),
     RecipeKey(document: "include", .cells, "Cells to add: the base with these values, after all others."),
-    RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv beside the recipe."),
+    RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv next to the recipe."),
     RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
     RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),
-    RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run, or each of its images."),
+    RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run or each of its images."),
   ]
 }
 

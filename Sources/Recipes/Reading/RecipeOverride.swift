@@ -1,4 +1,4 @@
-/// One `key=value` of the command line, which replaces what the recipe says about the key.
+/// One `key=value` of the command line, which replaces the recipe's value of the key.
 struct RecipeOverride {
   let name: String
   let value: YAMLNode
@@ -6,13 +6,13 @@ struct RecipeOverride {
 
   /// Parses the text after `--set`.
   ///
-  /// The value is YAML, except that a text key takes anything that is not one YAML scalar as it stands: prompts are
+  /// The value is YAML, except that a text key takes any text that is not a single YAML scalar literally: prompts are
   /// full of brackets, colons and `#`.
   ///
   /// - Parameters:
   ///   - text: `key=value`.
-  ///   - rank: The option's place among the others, from 1.
-  /// - Throws: An error about the option, when it is not `key=value` or the value is not YAML.
+  ///   - rank: The option's position among the others, from 1.
+  /// - Throws: An error about the option, if it is not `key=value` or the value is not YAML.
   init(_ text: String, rank: Int) throws(RecipeErrors) {
     let position = SourcePosition(source: "--set " + Quoted.bounded(text), line: 0, column: 0, rank: rank)
     guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
@@ -37,7 +37,7 @@ struct RecipeOverride {
     return document.root ?? YAMLNode(.scalar(YAMLScalar("")), at: position)
   }
 
-  /// Whether the scalar is all that was written, and not what a comment or a second meaning left of it.
+  /// Whether the scalar is the whole text, and YAML did not drop a comment or change its meaning.
   private static func isWhole(_ root: YAMLNode, of written: String) -> Bool {
     guard let scalar = root.scalar else { return false }
     let written = written.trimmingBlanks
@@ -45,7 +45,7 @@ struct RecipeOverride {
     return ["\"", "'"].contains { written.hasPrefix($0) && written.hasSuffix($0) }
   }
 
-  /// Puts the value into a recipe and takes the key's axis and zip members out of it.
+  /// Puts the value into a recipe, and removes the key's axes from `grid` and `zip`.
   func apply(to root: YAMLNode) -> YAMLNode {
     guard var entries = root.entries else { return root }
     let entry = YAMLEntry(key: YAMLScalar(name), keyPosition: position, value: value)
@@ -74,7 +74,7 @@ struct RecipeOverride {
     }
   }
 
-  /// A mapping of axes without the key's; nothing when none is left.
+  /// A mapping of axes without the key's; nil if none is left.
   private func without(_ axes: YAMLNode) -> YAMLNode? {
     guard let entries = axes.entries, entries.contains(where: isSame) else { return axes }
     let kept = entries.filter { !isSame($0) }
@@ -87,10 +87,10 @@ struct RecipeOverride {
     return entry
   }
 
-  /// Whether the entry is about the same key, under whichever of its names.
+  /// Whether the entry sets the same key, under any of its names.
   private func isSame(_ entry: YAMLEntry) -> Bool {
     guard let key = RecipeKey.named(name) else { return entry.name == name }
-    // A size takes the place of both of its sides.
+    // A size replaces both width and height.
     if key.name == "size", ["width", "height"].contains(entry.name) { return true }
     return RecipeKey.named(entry.name) == key
   }

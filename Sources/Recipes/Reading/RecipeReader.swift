@@ -2,12 +2,12 @@ import Foundation
 import JSON
 import Settings
 
-/// Reads recipes: YAML text in, a checked `Recipe` or everything that is wrong with it out. Requests for txt2img are read
-/// as recipes that hold nothing else.
+/// Reads recipes: turns YAML text into a checked `Recipe`, or reports all of its errors. Requests for txt2img are read
+/// as recipes that hold only requests.
 public struct RecipeReader: Sendable {
   private let environment: PlanningEnvironment
 
-  /// A reader that looks for models where the environment says.
+  /// A reader that searches the environment's folders for models.
   public init(environment: PlanningEnvironment) { self.environment = environment }
 
   /// Reads a recipe file.
@@ -32,7 +32,7 @@ public struct RecipeReader: Sendable {
   ///
   /// - Parameters:
   ///   - text: UTF-8.
-  ///   - path: What errors call the file; models are looked for beside it, and it names the default output folder.
+  ///   - path: The file's name in errors; models are searched for next to it, and it names the default output folder.
   ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
   /// - Returns: The recipe, with warnings.
   /// - Throws: All errors of the text and the overrides, sorted by position.
@@ -60,7 +60,7 @@ public struct RecipeReader: Sendable {
     }
     let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
     let parts = reading.parts()
-    // Secrets in an address stay where the user wrote them.
+    // Never copy the secrets of an address to other files.
     let shown = WebhookReader.redacted(root)
     let written =
       overrides.isEmpty && shown == nil
@@ -72,7 +72,7 @@ public struct RecipeReader: Sendable {
       exclude: parts.exclude, include: parts.include, requests: nil)
   }
 
-  /// The requests of a text; nothing where it is a recipe.
+  /// The requests of a text; nil if it is a recipe.
   private func requests(in text: RequestText, _ overrides: [String]) throws(RecipeErrors) -> Recipe? {
     let findings = Findings()
     let reader = RequestReader(
@@ -85,7 +85,7 @@ public struct RecipeReader: Sendable {
     }
   }
 
-  /// A recipe of requests, which have been read with nothing wrong.
+  /// A recipe of requests that were read without errors.
   private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
     RequestBatch.check(requests, reader.findings)
     for request in requests {
@@ -102,7 +102,7 @@ public struct RecipeReader: Sendable {
       requests: RequestBatch(requests: requests))
   }
 
-  /// The overrides that can be made out.
+  /// The overrides that are valid.
   private static func overrides(_ texts: [String], _ findings: Findings) -> [RecipeOverride] {
     var overrides: [RecipeOverride] = []
     for (index, text) in texts.enumerated() {
@@ -191,9 +191,9 @@ private struct Reading {
       values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
     if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
     if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
-    let place = (nodes["grid"] ?? nodes["zip"])?.position
-    if checkCount(parts, at: place), broken.isEmpty {
-      readWildcards(&parts, at: place)
+    let position = (nodes["grid"] ?? nodes["zip"])?.position
+    if checkCount(parts, at: position), broken.isEmpty {
+      readWildcards(&parts, at: position)
       checkSizes(parts)
     }
     let axes = parts.grid + parts.zip.joined() + parts.wildcards
@@ -226,7 +226,7 @@ private struct Reading {
 
   // MARK: Axes
 
-  /// Reads `grid` and `zip`; returns the names of axes with errors, so that nothing else is blamed for them.
+  /// Reads `grid` and `zip`; returns the names of axes with errors, so that their errors are not reported twice.
   private func readAxes(_ nodes: [String: YAMLNode], _ series: YAMLEntry?, _ parts: inout Parts) -> Set<String> {
     let budget = ValueBudget()
     func own(_ name: String) -> String? { parts.base.first { $0.key.name == name }?.value.asText }
@@ -264,7 +264,7 @@ private struct Reading {
   private func addSeries(_ entry: YAMLEntry, _ reader: AxisReader, _ names: AxisNames, _ parts: inout Parts) {
     guard names.positions["seed"] == nil else {
       findings.error(
-        "seed: found a nightly series beside an axis seed, expected one of them", at: entry.value.position)
+        "seed: found a nightly series and an axis seed, expected only one of them", at: entry.value.position)
       return
     }
     if let axis = reader.axis(entry) { parts.grid.insert(axis, at: 0) }
@@ -289,7 +289,7 @@ private struct Reading {
       let axisName = PlotLabels.axisName(entry.name)
       if let first = names.positions[axisName] {
         findings.error(
-          "found a second axis \(axisName), expected one\(first.lineHint("the first stands"))", at: entry.keyPosition)
+          "found a second axis \(axisName), expected one\(first.lineHint("the first is"))", at: entry.keyPosition)
         continue
       }
       names.positions[axisName] = entry.keyPosition
@@ -311,7 +311,7 @@ private struct Reading {
     }
   }
 
-  /// An axis of a key has no effect when each value of a later one sets the same key.
+  /// Warns of axes without effect, because every value of a later axis sets the same key.
   private func warnOfOverridden(_ axes: [Axis]) {
     for (index, axis) in axes.enumerated() {
       guard let key = axis.key, key.kind != .text else { continue }
@@ -322,7 +322,7 @@ private struct Reading {
     }
   }
 
-  /// A prompt matrix with a fixed part of its own takes the place of the prompt.
+  /// Warns of axes that set a prompt which a prompt matrix with a fixed part of its own replaces.
   private func warnOfMatrices(_ axes: [Axis]) {
     for matrix in axes {
       guard let row = matrix.onlyRow as? MatrixRow, row.matrix.fixed != nil else { continue }
@@ -330,7 +330,7 @@ private struct Reading {
       for axis in axes {
         guard let key = RecipeKey.named(name), axis.setsKey(key) else { continue }
         findings.warning(
-          "the axis \(axis.name) sets \(name) to no effect, because \(matrix.name) has a fixed part of its own",
+          "the axis \(axis.name) has no effect on \(name), because \(matrix.name) has a fixed part of its own",
           at: axis.position)
       }
     }
@@ -339,7 +339,7 @@ private struct Reading {
   /// Reports cells whose second pass would have an impossible size.
   private func checkSizes(_ parts: Parts) {
     let groups = parts.grid.map { [$0] } + parts.zip
-    // Groups of unequal length were reported, and have no cells.
+    // Groups of unequal length were already reported, and have no cells.
     guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
@@ -348,7 +348,7 @@ private struct Reading {
 
   // MARK: Prompts
 
-  /// Makes axes of the wildcards that are left in the prompts, and tells of edits that find nothing to change.
+  /// Makes axes of the wildcards that are left in the prompts, and reports edits that have no effect.
   private func readWildcards(_ parts: inout Parts, at position: SourcePosition?) {
     let groups = parts.grid.map { [$0] } + parts.zip
     let edits = groups.joined().contains { $0.setsKey(.promptEdit) }
@@ -357,7 +357,7 @@ private struct Reading {
       + groups.joined().compactMap(\.key)
       .filter { $0.wildcard != nil }
     guard edits || values.mentions.mayHaveWildcards || !named.isEmpty else { return }
-    // Groups of unequal length were told of, and have no cells to look at.
+    // Groups of unequal length were already reported, and have no cells.
     guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
@@ -372,15 +372,16 @@ private struct Reading {
     for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
     for key in named {
       guard let name = key.wildcard, !survey.used.contains(name) else { continue }
-      let place =
+      let usePosition =
         groups.joined().first { $0.key == key }?.position ?? entries.first { $0.name == key.name }?.keyPosition
-      findings.warning("\(key.name): found no prompt with this wildcard, so it has no effect", at: place ?? whole)
+      findings.warning("\(key.name): found no prompt with this wildcard, so it has no effect", at: usePosition ?? whole)
     }
-    let place = parts.wildcards.first?.position ?? parts.include.lazy.compactMap(\.wildcards.first?.position).first
-    _ = checkCount(parts, at: position ?? place)
+    let wildcardPosition =
+      parts.wildcards.first?.position ?? parts.include.lazy.compactMap(\.wildcards.first?.position).first
+    _ = checkCount(parts, at: position ?? wildcardPosition)
   }
 
-  /// The axes of wildcards that nothing stands for.
+  /// The axes of wildcards that no key sets.
   private func axes(of wildcards: [String]) -> [Axis] {
     let limit = 100
     guard wildcards.count <= limit else {
@@ -399,7 +400,7 @@ private struct Reading {
     return Axis(name: key.name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: position)
   }
 
-  /// The number of jobs by arithmetic alone: a plan of 10^12 jobs must not be tried.
+  /// Computes the number of jobs without walking them, because there may be 10^12.
   ///
   /// - Returns: Whether it is within the limit.
   private func checkCount(_ parts: Parts, at position: SourcePosition?) -> Bool {
@@ -428,7 +429,7 @@ private struct Reading {
     guard !isExact || count > Recipe.jobLimit, let position else { return true }
     findings.error(
       "found \(isExact ? "\(count)" : "about \(estimate)") jobs, expected \(Recipe.jobLimit) at most; "
-        + "split the recipe or take values away", at: position)
+        + "split the recipe or remove values", at: position)
     return false
   }
 

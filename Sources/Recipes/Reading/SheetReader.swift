@@ -3,12 +3,12 @@ import Settings
 /// Reads `sheet`.
 struct SheetReader {
   let findings: Findings
-  /// Names of the recipe's axes.
+  /// The names of the recipe's axes.
   let axes: [String]
 
   private static let names = ["x", "y", "super_x", "super_y", "pages"]
 
-  /// The layout; nothing for null, and for a mapping with mistakes, which are then among the findings.
+  /// The layout; nil for null and for a value that is not a mapping. Errors are added to the findings.
   func layout(_ node: YAMLNode) -> SheetLayout? {
     if node.isNull { return nil }
     guard let entries = node.entries else {
@@ -45,9 +45,9 @@ struct SheetReader {
     let name = PlotLabels.axisName(text)
     guard axes.contains(name) else {
       if key?.isSetting == true {
-        // As after --set, which takes an axis away.
+        // This happens after --set, which removes an axis.
         findings.warning(
-          "\(direction): found \(name), which is no axis of this recipe; it is left out", at: node.position)
+          "\(direction): found \(name), which is not an axis of this recipe; it is ignored", at: node.position)
       } else {
         findings.error(
           "\(direction): found \(Quoted.short(text)), expected the name of an axis"

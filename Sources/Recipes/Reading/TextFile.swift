@@ -1,15 +1,15 @@
 import Foundation
 
-/// The bytes of a file that a person wrote.
+/// Reads the bytes of a text file.
 enum TextFile {
-  /// Why there are none.
+  /// Why a file cannot be read.
   enum Problem: Error {
-    /// The system's words.
+    /// With the system's error message.
     case unreadable(String)
     case tooLarge
   }
 
-  /// Reads a file, but never more than a limit: it might be a device without end.
+  /// Reads a file, but stops at a limit, because it may be an endless device.
   static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
     guard let file = fopen(path, "rb") else { throw .unreadable(reason()) }
     defer { fclose(file) }
@@ -26,9 +26,9 @@ enum TextFile {
     return Array(bytes[..<count])
   }
 
-  /// Reads a file that a recipe names: UTF-8, a byte order mark left out.
+  /// Reads a UTF-8 file that a recipe names, without its byte order mark.
   ///
-  /// - Throws: What is wrong with the file, about the whole of it.
+  /// - Throws: An error about the whole file.
   static func readText(_ path: String, expected: String) throws(RecipeErrors) -> String {
     let limit = 16 << 20
     let position = SourcePosition(source: path, line: 0, column: 0, rank: SourcePosition.besides)
@@ -43,7 +43,7 @@ enum TextFile {
     }
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     guard let text = String(validating: bytes.starts(with: mark) ? bytes[3...] : bytes[...], as: UTF8.self) else {
-      throw RecipeErrors("found bytes that are no UTF-8, expected \(expected) in UTF-8", at: position)
+      throw RecipeErrors("found bytes that are not UTF-8, expected \(expected) in UTF-8", at: position)
     }
     return text
   }

@@ -1,14 +1,14 @@
 import Prompts
 import Settings
 
-/// Turns the text of a scalar into the value of a key.
+/// Parses a scalar as the value of a key.
 struct ValueReader {
   let locator: ModelLocator
   let styles: StyleShelf
-  /// Where texts with wildcards stand.
+  /// Collects the positions of texts with wildcards.
   let mentions: WildcardMentions
 
-  /// Why a text is no value of a key: what was found and what was expected.
+  /// Why a text is not a value of a key: what was found and what was expected.
   struct Complaint: Error {
     let message: String
   }
@@ -47,15 +47,15 @@ struct ValueReader {
     }
   }
 
-  /// Checks the numbers of a row by its ends and its step, without going through them unless they are cut to whole ones.
+  /// Checks the numbers of a row by its ends and its step, or all of them if they are truncated to whole numbers.
   func check(_ row: some AxisRow, for key: RecipeKey) throws(Complaint) {
-    // A key's range is an interval and its multiples are evenly spaced: what holds for both ends and for two
-    // neighbours holds for all.
-    var places = Set([0, min(1, row.count - 1), row.count - 1]).sorted()
+    // A key's range is an interval and its multiples are evenly spaced, so it is enough to check both ends and two
+    // neighbours.
+    var indices = Set([0, min(1, row.count - 1), row.count - 1]).sorted()
     if case .integer(_, let factor) = key.kind, factor > 1, row is RangeRow, row.count <= Recipe.jobLimit {
-      places = Array(0..<row.count)
+      indices = Array(0..<row.count)
     }
-    for index in places {
+    for index in indices {
       let value = try value(of: YAMLScalar(row.text(at: index)), for: key)
       if key.kind == .seed, value.asInteger < 0 {
         throw Complaint(message: "found a row through -1, expected a row of seeds from 0 on")
@@ -91,7 +91,7 @@ struct ValueReader {
     return number
   }
 
-  /// As `2.5GiB`, in any case and with blanks.
+  /// Such as `2.5GiB`, in any letter case and with blanks.
   private func bytes(_ scalar: YAMLScalar) throws(Complaint) -> Int64 {
     let text = scalar.text.trimmingBlanks.lowercased()
     let number = text.prefix { !($0.isLetter || $0 == " ") }
@@ -105,7 +105,7 @@ struct ValueReader {
     return Int64(value * factor)
   }
 
-  /// As `512x768`, in any case and with blanks.
+  /// Such as `512x768`, in any letter case and with blanks.
   private func size(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
     guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
@@ -119,7 +119,7 @@ struct ValueReader {
 
   // MARK: Names
 
-  /// One name, where there is a style of just this name, else names with commas between them.
+  /// One name if a style has exactly this name, else names separated by commas.
   private func names(_ scalar: YAMLScalar) -> [String] {
     if (try? styles.style(scalar.text)) != nil { return [scalar.text] }
     guard let rows = try? CSVText.rows(scalar.text) else { return [scalar.text] }
@@ -138,7 +138,7 @@ struct ValueReader {
   private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     if let found = SamplerID.resolve(scalar.text) { return .setting(.sampler(found.sampler, found.schedule)) }
     let names = SamplerID.allCases.map(\.rawValue)
-    // A combined name is proposed only where its plain part is not nearer.
+    // A combined name is suggested only if its plain part is not nearer.
     let combined = SamplerID.allCases.flatMap { sampler in
       ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }
     }
@@ -160,7 +160,7 @@ struct ValueReader {
         + NearestName.hint(scalar.text, among: names))
   }
 
-  /// Whether the second pass is to have what the first has; by the webui's own words too.
+  /// Whether the second pass should use the first pass's value: empty text, or the webui's words for it.
   private func isSame(_ scalar: YAMLScalar, _ words: String) -> Bool {
     scalar.text.isEmpty || scalar.text.lowercased() == words
   }
@@ -185,15 +185,15 @@ struct ValueReader {
   private func choice(_ scalar: YAMLScalar, _ names: [String]) throws(Complaint) -> String {
     let wanted = scalar.text.lowercased()
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
-    // The numbers of the webui's GPU are those of its NV.
+    // The webui's GPU draws the same numbers as its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
-        // Of names as short as cpu and gpu the nearest is not the one that was meant.
+        // For names as short as cpu and gpu, the nearest is rarely the one that was meant.
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
   }
 
-  /// The webui's words for no VAE of its own, and for one that it finds itself, mean the checkpoint's own.
+  /// The webui's words for no VAE and for an automatic one mean the checkpoint's own VAE.
   private func vae(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .null : try model(scalar)
   }
@@ -206,11 +206,11 @@ struct ValueReader {
     guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
     throw Complaint(
       message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "
-        + locator.placesLookedIn(for: scalar.text) + NearestName.hint(scalar.text, among: locator.knownNames()))
+        + locator.foldersLookedIn(for: scalar.text) + NearestName.hint(scalar.text, among: locator.knownNames()))
   }
 }
 
 extension YAMLNode {
-  /// How a message names a scalar.
-  static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "nothing" : Quoted.short(scalar) }
+  /// The scalar, as messages name it.
+  static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "no value" : Quoted.short(scalar) }
 }

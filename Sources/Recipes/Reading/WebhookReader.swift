@@ -6,7 +6,7 @@ struct WebhookReader {
 
   private static let names = ["url", "per", "send_images"]
 
-  /// Reads the value; nothing where it asks for none, or `findings` is told of what is wrong with it.
+  /// Reads the value; nil if it is empty, or if it is not valid, which is added to the findings.
   func webhook(_ node: YAMLNode) -> RecipeWebhook? {
     guard let entries = node.entries else {
       return address(node).map { RecipeWebhook(address: $0, occasions: [.run], sendsImages: false) }
@@ -52,34 +52,34 @@ struct WebhookReader {
       return nil
     }
     if node.isNull || scalar.text.isEmpty { return nil }
-    // It may hold secrets, so it is not shown.
+    // The text may hold secrets, so it is not shown.
     guard let address = WebhookAddress(scalar.text) else {
       findings.error(
-        "webhook: found no address that begins with http:// or https:// and names a host, expected one",
+        "webhook: expected an address that begins with http:// or https:// and names a host",
         at: node.position)
       return nil
     }
-    // The copy of a recipe that a run leaves has such addresses.
+    // A run's copy of its recipe has such addresses.
     if address.isRedacted {
       findings.warning(
-        "webhook: found an address whose secrets are left out (***); nothing will be announced: --set webhook=... gives "
-          + "the whole one", at: node.position)
+        "webhook: found an address whose secrets were removed (***), so nothing will be sent; give the whole address "
+          + "with --set webhook=...", at: node.position)
       return nil
     }
     return address
   }
 
-  /// A recipe without the secrets of its address; nothing where there are none.
+  /// A recipe without the secrets of its address; nil if it has none.
   static func redacted(_ root: YAMLNode) -> YAMLNode? {
     guard var entries = root.entries, let index = entries.firstIndex(where: { $0.name == "webhook" }) else {
       return nil
     }
     let value = entries[index].value
     if var members = value.entries {
-      guard let place = members.firstIndex(where: { $0.name == "url" }),
-        let url = redacted(scalar: members[place].value)
+      guard let urlIndex = members.firstIndex(where: { $0.name == "url" }),
+        let url = redacted(scalar: members[urlIndex].value)
       else { return nil }
-      members[place].value = url
+      members[urlIndex].value = url
       entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
     } else {
       guard let url = redacted(scalar: value) else { return nil }

@@ -5,62 +5,63 @@ import Text
 
 /// One txt2img request, read and checked: a body for the webui's API, alone or in a serverless envelope.
 public struct Request: Sendable {
-  /// Where it stands.
+  /// Its position in the file.
   public let position: SourcePosition
-  /// What tells it from the others of its file or folder: `line 3`, or a file's name; nothing where it is the only one.
+  /// Its label among the others of its file or folder: `line 3`, or a file's name; nil if it is the only one.
   public internal(set) var label: String?
-  /// The id that the request brings.
+  /// The request's own id, if it has one.
   public let givenID: String?
-  /// Whose values the fields have that it does not set.
+  /// Whose defaults apply to fields that it does not set.
   public let defaults: RequestDefaults
-  /// What was asked for: the envelope's `input`, or the body itself.
+  /// The request: the envelope's `input`, or the body itself.
   public let input: JSONValue
-  /// Every field of the body with the value it came with or has by default, under the webui's names in its order.
+  /// Every field of the body with its given or default value, under the webui's names and in the webui's order.
   public let parameters: JSONValue
   /// Where to post the response.
   public let webhook: WebhookAddress?
-  /// How long the work on it may take, in milliseconds.
+  /// The time limit for its execution, in milliseconds.
   public let executionTimeout: Int64?
-  /// How long after the start of the run it is of any use, in milliseconds.
+  /// How long after the start of the run it expires, in milliseconds.
   public let timeToLive: Int64?
-  /// Images of one batch.
+  /// The number of images in a batch.
   public let batchSize: Int
-  /// Batches.
+  /// The number of batches.
   public let iterations: Int
   /// Whether the response holds the images.
   public let sendsImages: Bool
-  /// Whether the webui would save the images, and make a grid of several.
+  /// Whether the webui would save the images, and a grid if there are several.
   public let savesImages: Bool
   /// The styles that it names.
   public let styles: [String]
-  /// The body's `denoising_strength`, which only a second pass reads.
+  /// The body's `denoising_strength`; only a second pass uses it.
   public let denoisingStrength: Double?
 
   /// The settings of all images; `seed` and `subseed` may still be -1.
   let settings: ImageSettings
-  /// A digest of all that was asked for, but for where to post it.
+  /// A digest of the request, except its webhook.
   let digest: String
 
-  /// How many images it asks for.
+  /// The number of images.
   public var imageCount: Int { batchSize * iterations }
 }
 
-/// A request with its seeds drawn and its id made.
+/// A request with its seeds drawn and its id set.
 public struct PlannedRequest: Sendable {
-  /// What was asked for.
+  /// The request.
   public let request: Request
-  /// The request's own id, or 32 hexadecimal digits made of all that was asked for and the seeds.
+  /// The request's own id, or 32 hexadecimal digits derived from the request and the seeds.
   public let id: String
-  /// The places of its images in the plan.
+  /// The indices of its images in the plan.
   public let jobs: Range<Int>
   /// The first image's seed.
   public let seed: Int64
   /// The first image's subseed.
   public let subseed: Int64
 
-  /// The settings of one of its images, as the webui counts the seeds on: not where another seed's noise is mixed in.
+  /// The settings of one of its images. As in the webui, each image has the next seed, unless a subseed's noise is
+  /// mixed in.
   ///
-  /// - Parameter number: The image, from 0: batch after batch.
+  /// - Parameter number: The image's number, from 0, batch after batch.
   /// - Returns: Its settings.
   public func parameters(_ number: Int) -> ImageSettings {
     var parameters = request.settings
@@ -72,17 +73,17 @@ public struct PlannedRequest: Sendable {
 
 /// The requests of a file or a folder.
 public struct RequestBatch: Sendable {
-  /// In the order of the file, or of the names of the folder's files.
+  /// The requests, in the order of the file or of the names of the folder's files.
   public let requests: [Request]
 
-  /// Checks what requests may not have in common, and how many images they ask for.
+  /// Checks that ids are unique, and that there are not too many images.
   static func check(_ requests: [Request], _ findings: Findings) {
-    var places: [String: SourcePosition] = [:]
+    var positions: [String: SourcePosition] = [:]
     for request in requests {
       guard let id = request.givenID else { continue }
-      if let first = places.updateValue(request.position, forKey: id) {
+      if let first = positions.updateValue(request.position, forKey: id) {
         findings.error(
-          "found the id \(id) a second time, expected it once; it already stands at \(first)", at: request.position)
+          "found the id \(id) a second time, expected it once; the first is at \(first)", at: request.position)
       }
     }
     let count = requests.reduce(0) { $0 + $1.imageCount }
@@ -91,14 +92,14 @@ public struct RequestBatch: Sendable {
     }
   }
 
-  /// Draws the seeds that are left to chance and numbers the images.
+  /// Draws random seeds and numbers the images.
   ///
-  /// A draw goes by the request's own id, else by what it asks for, so that it stays when requests are added or removed;
-  /// requests that are equal are told apart by their number.
+  /// A draw is keyed by the request's own id or else by its content, so that it stays the same when requests are added
+  /// or removed; equal requests are distinguished by a number.
   ///
   /// - Parameters:
-  ///   - seeds: What earlier runs drew; what is drawn now is added.
-  ///   - generator: Where new seeds come from.
+  ///   - seeds: The seeds of earlier runs; newly drawn seeds are added.
+  ///   - generator: Draws new seeds.
   /// - Returns: Every request, in order.
   func planned(
     seeds: inout SeedDraws, using generator: inout some RandomNumberGenerator
@@ -109,10 +110,10 @@ public struct RequestBatch: Sendable {
       let number = repeats[request.digest, default: 0]
       repeats[request.digest] = number + 1
       let digest = number == 0 ? request.digest : "\(request.digest)#\(number)"
-      let place = "request[\(request.givenID ?? String(digest.prefix(16)) + (number == 0 ? "" : "#\(number)"))]"
+      let drawKey = "request[\(request.givenID ?? String(digest.prefix(16)) + (number == 0 ? "" : "#\(number)"))]"
       var settings = request.settings
-      if settings.seed < 0 { settings.seed = seeds.seed(for: place + ".seed", using: &generator) }
-      if settings.subseed < 0 { settings.subseed = seeds.seed(for: place + ".subseed", using: &generator) }
+      if settings.seed < 0 { settings.seed = seeds.seed(for: drawKey + ".seed", using: &generator) }
+      if settings.subseed < 0 { settings.subseed = seeds.seed(for: drawKey + ".subseed", using: &generator) }
       defer { next += request.imageCount }
       let subseed = settings.subseedMatters ? settings.subseed : 0
       return PlannedRequest(
@@ -127,12 +128,12 @@ public struct RequestBatch: Sendable {
   }
 }
 
-/// The images of requests as jobs, each made when it is asked for.
+/// The images of requests as jobs, each made on demand.
 struct RequestJobs: Sequence, IteratorProtocol {
   private let requests: [PlannedRequest]
-  private var place = 0
+  private var requestIndex = 0
   private var number = 0
-  /// Whether some request asks for more than one image.
+  /// Whether any request has more than one image.
   private let hasSeveralImages: Bool
 
   init(_ requests: [PlannedRequest]) {
@@ -140,14 +141,14 @@ struct RequestJobs: Sequence, IteratorProtocol {
     hasSeveralImages = requests.contains { $0.jobs.count > 1 }
   }
 
-  /// The next job; nothing after the last.
+  /// The next job; nil after the last.
   mutating func next() -> Job? {
-    while place < requests.count, number >= requests[place].jobs.count {
-      place += 1
+    while requestIndex < requests.count, number >= requests[requestIndex].jobs.count {
+      requestIndex += 1
       number = 0
     }
-    guard place < requests.count else { return nil }
-    let planned = requests[place]
+    guard requestIndex < requests.count else { return nil }
+    let planned = requests[requestIndex]
     var axes: [AxisPosition] = []
     if requests.count > 1 {
       axes.append(

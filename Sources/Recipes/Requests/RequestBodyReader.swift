@@ -8,10 +8,10 @@ struct RequestBodyReader {
   let values: ValueReader
   let findings: Findings
 
-  /// A body that was read.
+  /// The contents of a body.
   struct Body {
     var settings = ImageSettings()
-    /// As the webui has them in a response.
+    /// The parameters as the webui's response has them.
     var parameters = JSONValue.null
     var batchSize = 1
     var iterations = 1
@@ -21,19 +21,19 @@ struct RequestBodyReader {
     var denoisingStrength: Double?
   }
 
-  /// Reads a body; what is wrong with it is told to `findings`.
+  /// Reads a body; errors are added to `findings`.
   ///
   /// - Parameters:
   ///   - payload: A mapping.
-  ///   - defaults: Whose values the other fields have.
-  ///   - settings: What the command line says besides fields of the body.
-  /// - Returns: What was read, to be thrown away if something was wrong.
+  ///   - defaults: Whose defaults apply to missing fields.
+  ///   - settings: Settings of the command line that are not fields of the body.
+  /// - Returns: The contents; not to be used if there were errors.
   func body(_ payload: YAMLNode, _ defaults: RequestDefaults, _ settings: [Setting]) -> Body {
     let fields = Fields(payload, defaults)
     reportUnknown(payload, defaults)
     var body = Body()
     body.parameters = fields.json
-    var draft = CellDraft(environment: environment, adapterPlaces: AdapterPlaces(values.locator))
+    var draft = CellDraft(environment: environment, adapterFolders: AdapterFolders(values.locator))
     draft.hasWildcards = false
     draft.settings.seed = -1
     if let options = fields.given["override_settings"] { applyOptions(options, to: &draft) }
@@ -50,7 +50,7 @@ struct RequestBodyReader {
       case _ where field.isIgnored: break
       case _ where field.isOfSecondPass:
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
-        // Without a second pass the webui looks at none of them.
+        // Without a second pass the webui does not read these.
         guard hasSecondPass else { break }
         apply(field.name, field.name == "hr_checkpoint_name" ? Self.withoutHash(value) : value, to: &draft)
       case "firstphase_width" where !hasSecondPass, "firstphase_height" where !hasSecondPass:
@@ -62,27 +62,27 @@ struct RequestBodyReader {
       default: apply(field.name, value, to: &draft)
       }
     }
-    // Where the webui is not told when, the refiner takes over at once.
+    // Without a switch point, the webui's refiner takes over at the start.
     if draft.settings.refiner != nil, fields.isEmpty("refiner_switch_at") { draft.settings.refinerSwitchAt = 0 }
     applySampler(fields, defaults, to: &draft)
     if hasSecondPass, body.denoisingStrength == nil, fields.value("denoising_strength").isNull {
       findings.error(
-        "denoising_strength: found nothing, expected a number from 0 to 1, which enable_hr needs",
+        "denoising_strength: found no value, expected a number from 0 to 1, which enable_hr needs",
         at: fields.value("enable_hr").position)
     }
     draft.apply(settings)
     checkCount(body, fields, draft)
     body.settings = draft.resolved
-    // As the webui does, of which the text in the image tells.
+    // As in the webui, which records it in the image's infotext.
     body.settings.subseed = draft.settings.subseed
     return body
   }
 
   // MARK: Fields
 
-  /// The fields of a body, and what stands in for those that it lacks.
+  /// The fields of a body, and the defaults of those that it lacks.
   private struct Fields {
-    /// Those that are there, null or not.
+    /// The fields that are present, null or not.
     var given: [String: YAMLNode] = [:]
     private let position: SourcePosition
     private let defaults: RequestDefaults
@@ -93,7 +93,7 @@ struct RequestBodyReader {
       self.defaults = defaults
     }
 
-    /// What takes effect: the field's own value, unless that is null, or else the default.
+    /// The effective value: the field's own unless it is missing or null, else the default.
     func value(_ field: RequestField) -> YAMLNode {
       if let value = given[field.name], !value.isNull { return value }
       return YAMLNode(field.value(defaults), at: position)
@@ -111,7 +111,7 @@ struct RequestBodyReader {
       return value.isNull || value.scalar?.text.isEmpty == true
     }
 
-    /// All fields, as they were received and by default.
+    /// All fields, with their received or default values.
     var json: JSONValue {
       .object(
         RequestField.all.map { field in
@@ -131,21 +131,21 @@ struct RequestBodyReader {
       case .a1111:
         guard field == nil else { continue }
         findings.warning(
-          "found the unknown field \(Quoted.short(entry.name)), which is passed over as the webui does"
+          "found the unknown field \(Quoted.short(entry.name)), which is ignored, as in the webui"
             + NearestName.hint(entry.name, among: RequestField.names), at: entry.keyPosition)
       case .workerA1111:
         guard field == nil || field?.isKnownToWorker != true else { continue }
         findings.error(
-          "found the unknown field \(Quoted.short(entry.name)), which the worker refuses"
+          "found the unknown field \(Quoted.short(entry.name)), which the worker rejects"
             + NearestName.hint(entry.name, among: RequestField.names), at: entry.keyPosition)
       }
     }
     if defaults == .workerA1111, payload.value("prompt") == nil {
-      findings.error("found no prompt, which the worker's requests need", at: payload.position)
+      findings.error("found no prompt, which the worker requires", at: payload.position)
     }
   }
 
-  /// The value if it is of the field's kind; nothing for null, and for what `findings` is told of.
+  /// The value if it is of the field's kind; nil for null and, with an error reported, for other values.
   private func checked(_ field: RequestField, _ value: YAMLNode) -> YAMLNode? {
     if value.isNull { return nil }
     func isText(_ node: YAMLNode) -> Bool {
@@ -172,13 +172,13 @@ struct RequestBodyReader {
       return nil
     }
     if let text = value.scalar?.text, text.unicodeScalars.contains("\0") {
-      findings.error("\(field.name): found a text with the character NUL, expected text without", at: value.position)
+      findings.error("\(field.name): found text with a NUL character, expected text without it", at: value.position)
       return nil
     }
     return value
   }
 
-  /// Puts the value of a field or an option into effect, or refuses it by name.
+  /// Applies the value of a field or an option, or rejects it if it is not supported.
   private func apply(_ name: String, _ node: YAMLNode, to draft: inout CellDraft) {
     guard let key = RecipeKey.named(name), key.isSetting, let scalar = node.scalar else {
       refuse(name, node)
@@ -191,7 +191,7 @@ struct RequestBodyReader {
     }
   }
 
-  /// Tells why a field cannot be honoured, unless it asks for what happens anyway.
+  /// Reports why a field is not supported, unless its value is harmless.
   private func refuse(_ name: String, _ node: YAMLNode) {
     guard let refusal = RefusedSetting.named(name), !refusal.allows(node) else { return }
     findings.error(
@@ -211,7 +211,7 @@ struct RequestBodyReader {
     return Int(count)
   }
 
-  /// Images that one request may ask for.
+  /// The largest number of images in a request.
   private static let imageLimit: Int64 = 10_000
 
   private func checkCount(_ body: Body, _ fields: Fields, _ draft: CellDraft) {
@@ -224,7 +224,7 @@ struct RequestBodyReader {
     for (name, seed) in [("seed", draft.settings.seed), ("subseed", draft.settings.subseed)]
     where seed > Int64.max - count {
       findings.error(
-        "\(name): found \(seed), which leaves no numbers for the other images; expected \(Int64.max - count) at most",
+        "\(name): found \(seed), which leaves no seeds for the other images; expected \(Int64.max - count) at most",
         at: fields.value(name).position)
     }
   }
@@ -241,8 +241,8 @@ struct RequestBodyReader {
     }
   }
 
-  /// The sampler and the schedule as the webui makes them out: `sampler_name` goes before `sampler_index`, and a
-  /// schedule at the end of the sampler's name before `scheduler`.
+  /// The sampler and the schedule, as the webui chooses them: `sampler_name` overrides `sampler_index`, and a
+  /// schedule at the end of the sampler's name overrides `scheduler`.
   private func applySampler(_ fields: Fields, _ defaults: RequestDefaults, to draft: inout CellDraft) {
     let schedule = fields.value("scheduler")
     if !fields.isEmpty("scheduler"), schedule.scalar?.coreValue == .text { apply("scheduler", schedule, to: &draft) }
@@ -250,7 +250,7 @@ struct RequestBodyReader {
     let sampler = fields.value(name)
     if fields.given[name] == nil, let index = fields.given["sampler_index"], !index.isNull, name == "sampler_name" {
       findings.warning(
-        "sampler_index: found \(index.found), but the worker's own sampler_name goes before it: \(sampler.found)",
+        "sampler_index: found \(index.found), but the worker's own sampler_name overrides it: \(sampler.found)",
         at: index.position)
     }
     guard !fields.isEmpty(name), sampler.scalar?.coreValue == .text else { return }
@@ -267,7 +267,7 @@ struct RequestBodyReader {
 
   // MARK: Options
 
-  /// The webui's options for this request only; those that nobody knows are passed over, as the webui does.
+  /// The webui's options for this request only; unknown options are ignored, as in the webui.
   private func applyOptions(_ node: YAMLNode, to draft: inout CellDraft) {
     for entry in node.entries ?? [] where !entry.value.isNull {
       let (name, value) = (entry.name, entry.value)
@@ -281,7 +281,7 @@ struct RequestBodyReader {
         refuse(name, value)
       } else {
         findings.warning(
-          "found the unknown option \(Quoted.short(name)), which is passed over"
+          "found the unknown option \(Quoted.short(name)), which is ignored"
             + NearestName.hint(name, among: RequestField.options.sorted()), at: entry.keyPosition)
       }
     }
@@ -299,7 +299,7 @@ struct RequestBodyReader {
     }
   }
 
-  /// The webui also names checkpoints as `name.safetensors [6ce0161689]`.
+  /// Removes the hash from a checkpoint's title in the webui, such as `name.safetensors [6ce0161689]`.
   private static func withoutHash(_ node: YAMLNode) -> YAMLNode {
     guard var scalar = node.scalar, let match = scalar.text.firstMatch(of: #/ \[[0-9a-f]{8,64}\]$/#) else {
       return node

@@ -1,7 +1,8 @@
-/// Whose values a request has for the fields that it does not set.
+/// Whose defaults apply to the fields that a request does not set.
 public enum RequestDefaults: String, CaseIterable, Hashable, Sendable {
   /// The webui's API, 1.10.1: 50 steps of Euler; `eta` and `s_noise` are the webui's options.
   case a1111
-  /// The serverless worker in front of it (runpod-worker-a1111, 13a611f): 20 steps of Euler a with `eta` and `s_noise` 0.
+  /// The serverless worker in front of it (runpod-worker-a1111, 13a611f): 20 steps of Euler a with `eta` and `s_noise`
+  /// 0.
   case workerA1111 = "worker-a1111"
 }

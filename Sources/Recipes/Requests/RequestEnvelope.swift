@@ -2,15 +2,15 @@ import Foundation
 import JSON
 import Settings
 
-/// What stands around the body of a request.
+/// The envelope around the body of a request.
 ///
-/// These are all requests: `{"webhook": …, "input": {"api": {…}, "payload": {body}}}`, `input` without `api`, `input`
-/// that is the body itself, `{"payload": {body}}`, and the body alone. What belongs to the envelope is also understood
-/// beside a body that stands alone.
+/// All of these are requests: `{"webhook": …, "input": {"api": {…}, "payload": {body}}}`, `input` without `api`,
+/// `input` that is the body itself, `{"payload": {body}}`, and only the body. Members of the envelope may also be next
+/// to the fields of a body without an envelope.
 struct RequestEnvelope {
   /// The body: a mapping.
   var payload: YAMLNode
-  /// What was asked for, without secrets.
+  /// The request, without secrets.
   var input: JSONValue
   var id: String?
   var defaults = RequestDefaults.a1111
@@ -18,16 +18,16 @@ struct RequestEnvelope {
   var executionTimeout: Int64?
   var timeToLive: Int64?
 
-  /// What the envelope may hold besides `input` or `payload`; the last seven are of responses, and say nothing here.
+  /// The members of an envelope besides `input` and `payload`; the last seven are those of responses, and are ignored.
   private static let names: Set<String> = [
     "webhook", "policy", "s3Config", "id", "defaults", "api", "delayTime", "executionTime", "status", "output", "error",
     "workerId", "webhookV2",
   ]
 
-  /// Never shown, kept or digested.
+  /// Members that are never shown, stored or digested.
   private static let secrets: Set<String> = ["s3Config"]
 
-  /// Reads an envelope; nothing where no body can be made out, which `findings` is told of.
+  /// Reads an envelope; nil, with an error reported, if it has no valid body.
   init?(_ root: YAMLNode, _ findings: Findings) {
     guard let entries = root.entries else {
       findings.error("found \(root.found), expected a request: an object", at: root.position)
@@ -80,7 +80,7 @@ struct RequestEnvelope {
       case "defaults": if let found = Self.defaults(entry.value, findings) { defaults = found }
       case _ where isWrapped && !own.contains(entry.name) && !["input", "payload"].contains(entry.name):
         findings.warning(
-          "found the unknown name \(Quoted.short(entry.name)) beside the request, which is passed over"
+          "found the unknown name \(Quoted.short(entry.name)) next to the request, which is ignored"
             + NearestName.hint(entry.name, among: own.sorted()), at: entry.keyPosition)
       default: break
       }
@@ -95,7 +95,7 @@ struct RequestEnvelope {
 
   // MARK: Parts
 
-  /// The one thing that can be asked for is txt2img.
+  /// Only txt2img is supported.
   private static func check(_ api: YAMLNode, _ findings: Findings) {
     guard api.entries != nil else {
       findings.error("api: found \(api.found), expected an object of method and endpoint", at: api.position)
@@ -108,21 +108,21 @@ struct RequestEnvelope {
     let path = endpoint.scalar?.text.drop { $0 == "/" } ?? ""
     guard path != "sdapi/v1/txt2img" else { return }
     findings.error(
-      "endpoint: found \(endpoint.found), which cannot be run here; expected /sdapi/v1/txt2img", at: endpoint.position)
+      "endpoint: found \(endpoint.found), which is not supported; expected /sdapi/v1/txt2img", at: endpoint.position)
   }
 
-  /// An address that nothing can be posted to is warned about only: the body may come from a place where it was cut
-  /// short on purpose.
+  /// An address that cannot be posted to is only a warning, because the request may come from a source that shortens
+  /// addresses on purpose.
   static func webhook(_ node: YAMLNode, _ findings: Findings) -> WebhookAddress? {
     if node.isNull { return nil }
     guard let scalar = node.scalar, scalar.isQuoted || scalar.coreValue == .text else {
-      findings.error("webhook: found \(node.found), expected an address, or nothing", at: node.position)
+      findings.error("webhook: found \(node.found), expected an address or null", at: node.position)
       return nil
     }
     if scalar.text.isEmpty { return nil }
     if let address = WebhookAddress(scalar.text) { return address }
     findings.warning(
-      "webhook: found no address that begins with http:// or https:// and names a host; nothing will be announced",
+      "webhook: expected an address that begins with http:// or https:// and names a host; nothing will be sent",
       at: node.position)
     return nil
   }
@@ -144,13 +144,13 @@ struct RequestEnvelope {
         }
       default:
         findings.warning(
-          "found the unknown name \(Quoted.short(entry.name)) in policy, which is passed over"
+          "found the unknown name \(Quoted.short(entry.name)) in policy, which is ignored"
             + NearestName.hint(entry.name, among: ["executionTimeout", "ttl", "lowPriority"]), at: entry.keyPosition)
       }
     }
   }
 
-  /// A week at most, as the platforms have it.
+  /// At most a week, the limit of the platforms.
   private static func milliseconds(_ entry: YAMLEntry, _ findings: Findings) -> Int64? {
     let limit: Int64 = 604_800_000
     guard let scalar = entry.value.scalar, !scalar.isQuoted, let value = ExactDecimal(scalar.text)?.integer,
@@ -163,7 +163,7 @@ struct RequestEnvelope {
     return value
   }
 
-  /// An id becomes the name of a file.
+  /// An id, which must be usable as a file name.
   private static func id(_ node: YAMLNode, _ findings: Findings) -> String? {
     if node.isNull { return nil }
     guard let text = node.scalar?.text, (1...128).contains(text.utf8.count), !text.hasPrefix("."),
@@ -173,7 +173,7 @@ struct RequestEnvelope {
       })
     else {
       findings.error(
-        "id: found \(node.found), expected 1 to 128 letters, digits, '-', '_' and '.', the first of them no '.'",
+        "id: found \(node.found), expected 1 to 128 letters, digits, '-', '_' and '.', not starting with '.'",
         at: node.position)
       return nil
     }

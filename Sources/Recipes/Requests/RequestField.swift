@@ -1,18 +1,18 @@
 import JSON
 import Settings
 
-/// A field of the body that is posted to `/sdapi/v1/txt2img`.
+/// A field of the body of a request to `/sdapi/v1/txt2img`.
 struct RequestField: Sendable {
   let name: String
   let kind: RequestFieldKind
-  /// Whether only a second pass reads it, which `enable_hr` asks for; without it the webui does not look at the field.
+  /// Whether the webui reads it only for a second pass, with `enable_hr`.
   let isOfSecondPass: Bool
-  /// Whether it changes no image.
+  /// Whether it is ignored because it changes no image.
   let isIgnored: Bool
-  private let defaults: RequestPlace.Field
+  private let defaults: RequestEntry.Field
 
   private init(
-    _ name: String, _ kind: RequestFieldKind, _ defaults: RequestPlace.Field, isOfSecondPass: Bool = false,
+    _ name: String, _ kind: RequestFieldKind, _ defaults: RequestEntry.Field, isOfSecondPass: Bool = false,
     isIgnored: Bool = false
   ) {
     self.name = name
@@ -30,7 +30,7 @@ struct RequestField: Sendable {
     }
   }
 
-  /// Whether the serverless worker knows it.
+  /// Whether the serverless worker has the field.
   var isKnownToWorker: Bool { defaults.worker != nil }
 
   /// Every field in the order of the webui's `parameters`.
@@ -47,7 +47,7 @@ struct RequestField: Sendable {
   static let options = Set(RecipeKey.all.compactMap(\.request.option))
 
   private static func field(_ name: String) -> RequestField? {
-    // The old name of sampler_name, which has a default of its own.
+    // The old name of sampler_name has a default of its own.
     if name == "sampler_index" { return RequestField(name, .text, .init(a1111: "Euler", worker: "Euler a")) }
     if let refused = RefusedSetting.named(name), let field = refused.field {
       return RequestField(

@@ -4,30 +4,30 @@ import JSON
 import Settings
 import Text
 
-/// Reads requests for txt2img: a body or an envelope in a file, one on each line of a `.jsonl` file, or a folder of such.
+/// Reads txt2img requests: one body or envelope in a file, one per line of a `.jsonl` file, or a folder of such files.
 struct RequestReader {
   let environment: PlanningEnvironment
   let findings: Findings
-  /// What the command line says.
+  /// The overrides of the command line.
   let overrides: [RecipeOverride]
 
-  /// A file of requests may be this large: a platform takes 20 MB for one.
+  /// The largest file of requests, in bytes; platforms accept up to 20 MB for one request.
   static let sizeLimit = 256 << 20
 
-  /// What a text is.
+  /// The kinds of texts.
   enum Kind {
     /// One request.
     case request(YAMLNode)
-    /// One request on each line.
+    /// One request per line.
     case list
     /// No request.
     case recipe
   }
 
-  /// Finds out whether a text is a request.
+  /// Detects whether a text is a request.
   ///
-  /// It is one if the file's name ends in `.jsonl`; if its object has a member `input` or `payload`; or if the name ends in
-  /// `.json` and no member is a key of ours.
+  /// It is one if the file's name ends in `.jsonl`; if its object has a member `input` or `payload`; or if the name
+  /// ends in `.json` and no member is a key of ours.
   ///
   /// - Throws: One error, for a `.json` file that is neither JSON nor a recipe.
   func kind(of text: RequestText) throws(RecipeErrors) -> Kind {
@@ -47,14 +47,14 @@ struct RequestReader {
         findings.add(try words.finish())
         return .request(root)
       } catch {
-        // A recipe may be more than JSON; what is told is what is wrong with it as JSON, unless it is one.
+        // A recipe may be YAML that is not JSON. If it is not a recipe, report the JSON error.
         let root = try? yaml(text)
         if root?.entries?.contains(where: { RecipeKey.named($0.name)?.isOurs == true }) == true { return .recipe }
         if isNamedJSON || root.map(isYAMLRequest) == true { throw error }
         return .recipe
       }
     }
-    // A text that is no YAML either is no request, and will be told of as a recipe.
+    // A text that is not YAML either is read as a recipe, so that its errors are reported.
     guard let root = try? yaml(text), isYAMLRequest(root) else { return .recipe }
     return .request(root)
   }
@@ -68,7 +68,7 @@ struct RequestReader {
 
   // MARK: Requests
 
-  /// The requests of a `.jsonl` file, each of whose lines is told of by its number.
+  /// The requests of a `.jsonl` file, labelled by line number.
   func requests(onLinesOf text: RequestText) -> [Request] {
     let lines = text.nonblankLines
     if lines.isEmpty { findings.error("found an empty file, expected a request on each line", at: text.whole) }
@@ -85,7 +85,7 @@ struct RequestReader {
     return requests
   }
 
-  /// The requests of a folder's `.json` and `.jsonl` files, by name; folders inside are not looked into.
+  /// The requests of a folder's `.json` and `.jsonl` files, sorted by name; subfolders are not searched.
   func requests(inFolder path: String) throws(RecipeErrors) -> [Request] {
     let whole = SourcePosition(file: path, line: 0, column: 0)
     let all: [String]
@@ -121,12 +121,12 @@ struct RequestReader {
     return requests
   }
 
-  /// Reads one request; what is wrong with it is told to `findings`.
+  /// Reads one request; errors are added to `findings`.
   func request(_ root: YAMLNode, path: String, label: String? = nil) -> Request? {
     request(root, values(beside: path), label: label)
   }
 
-  /// What reads values that stand in this file.
+  /// The reader of values in this file.
   private func values(beside path: String) -> ValueReader {
     let locator = ModelLocator(recipePath: path, environment: environment)
     return ValueReader(
@@ -146,9 +146,9 @@ struct RequestReader {
       denoisingStrength: body.denoisingStrength, settings: body.settings, digest: digest(envelope))
   }
 
-  /// Puts the command line's values into an envelope.
+  /// Applies the command line's values to an envelope.
   ///
-  /// Returns those that are settings and no fields of a body.
+  /// Returns those that are settings but not fields of a body.
   private func apply(_ values: ValueReader, _ envelope: inout RequestEnvelope) -> [Setting] {
     var settings: [Setting] = []
     var entries = envelope.payload.entries ?? []
@@ -186,9 +186,9 @@ struct RequestReader {
     return settings
   }
 
-  /// A digest of what is asked for: the body, whose defaults it has, and what the command line changes.
+  /// A digest of the request: the body, its defaults, and the command line's changes.
   private func digest(_ envelope: RequestEnvelope) -> String {
-    let changes = overrides.filter { !RequestField.names.contains($0.name) && !Self.aside.contains($0.name) }
+    let changes = overrides.filter { !RequestField.names.contains($0.name) && !Self.withoutEffect.contains($0.name) }
       .map { JSONMember($0.name, $0.value.json) }
     let body: JSONValue = [
       "defaults": .string(envelope.defaults.rawValue), "payload": envelope.payload.json, "set": .object(changes),
@@ -196,6 +196,6 @@ struct RequestReader {
     return Hexadecimal.text(SHA256.hash(data: Array(body.jsonText.utf8)))
   }
 
-  /// What the command line may say that changes no picture.
-  private static let aside: Set<String> = ["webhook", "output", "defaults"]
+  /// Overrides that change no image.
+  private static let withoutEffect: Set<String> = ["webhook", "output", "defaults"]
 }

@@ -1,13 +1,13 @@
 import JSON
 
-/// The text of a file of requests, with the places of its bytes.
+/// The text of a file of requests, which knows the line and column of each byte.
 struct RequestText {
   let path: String
   let bytes: ArraySlice<UInt8>
   /// Where each line begins.
   private let lines: [Int]
 
-  /// A text; a byte order mark is left out.
+  /// A text; a byte order mark is removed.
   init(_ bytes: [UInt8], path: String) {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     self.bytes = bytes.starts(with: mark) ? bytes[mark.count...] : bytes[...]
@@ -22,17 +22,17 @@ struct RequestText {
     self.lines = lines
   }
 
-  /// The whole file as a place.
+  /// The position of the whole file.
   var whole: SourcePosition { SourcePosition(file: path, line: 0, column: 0) }
 
-  /// The place of the byte at an index of `bytes`.
+  /// The position of the byte at an index of `bytes`.
   func position(_ index: Int) -> SourcePosition {
     let line = lines.partitioningIndex { $0 > index } - 1
     let column = bytes[lines[line]..<min(max(index, lines[line]), bytes.endIndex)].count { $0 & 0xC0 != 0x80 } + 1
     return SourcePosition(file: path, line: line + 1, column: column)
   }
 
-  /// The lines that hold more than white space, where each is a value of its own.
+  /// The lines that are not blank, for files with one value per line.
   var nonblankLines: [Range<Int>] {
     zip(lines, lines.dropFirst() + [bytes.endIndex]).compactMap { start, end in
       bytes[start..<end].contains { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } ? start..<end : nil
@@ -42,10 +42,10 @@ struct RequestText {
   /// Reads one JSON value.
   ///
   /// - Parameters:
-  ///   - range: All bytes of it, and nothing else but white space.
-  ///   - findings: Is told of words of Python's.
-  /// - Returns: The value with its places.
-  /// - Throws: One error with its place.
+  ///   - range: The bytes of the value, which may have white space around it.
+  ///   - findings: Gets warnings about Python's words for JSON's.
+  /// - Returns: The value with its positions.
+  /// - Throws: One error with its position.
   func value(in range: Range<Int>, _ findings: Findings) throws(RecipeErrors) -> YAMLNode {
     var words: [JSONNode.PythonWord] = []
     do throws(JSONError) {
@@ -54,7 +54,7 @@ struct RequestText {
       }
       for word in words {
         findings.warning(
-          "found \(word.word), which is Python's and not JSON; it is read as \(word.json)",
+          "found \(word.word), which is Python, not JSON; it is read as \(word.json)",
           at: position(range.lowerBound + word.offset))
       }
       return YAMLNode(node) { position(range.lowerBound + $0) }
@@ -65,7 +65,7 @@ struct RequestText {
 }
 
 extension Array {
-  /// The first index from which on the predicate holds, in an array where it holds for none before that.
+  /// The first index for which the predicate is true, in an array that it partitions into false, then true.
   fileprivate func partitioningIndex(_ predicate: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {
@@ -77,27 +77,27 @@ extension Array {
 }
 
 extension YAMLNode {
-  /// A value of JSON as the node that the same value of YAML is: strings quoted, all else plain.
-  init(_ node: JSONNode, place: (Int) -> SourcePosition) {
+  /// A JSON value as the equivalent YAML node: strings are quoted, everything else is plain.
+  init(_ node: JSONNode, position: (Int) -> SourcePosition) {
     let content: Content =
       switch node.content {
       case .null: .scalar(YAMLScalar("null"))
       case .bool(let value): .scalar(YAMLScalar(value ? "true" : "false"))
       case .number(let text): .scalar(YAMLScalar(text))
       case .string(let text): .scalar(YAMLScalar(text, style: .doubleQuoted))
-      case .array(let elements): .sequence(elements.map { YAMLNode($0, place: place) })
+      case .array(let elements): .sequence(elements.map { YAMLNode($0, position: position) })
       case .object(let members):
         .mapping(
           members.map { member in
             YAMLEntry(
-              key: YAMLScalar(member.name, style: .doubleQuoted), keyPosition: place(member.offset),
-              value: YAMLNode(member.value, place: place))
+              key: YAMLScalar(member.name, style: .doubleQuoted), keyPosition: position(member.offset),
+              value: YAMLNode(member.value, position: position))
           })
       }
-    self.init(content, at: place(node.offset), isFlow: true)
+    self.init(content, at: position(node.offset), isFlow: true)
   }
 
-  /// A value as a node that stands nowhere.
+  /// A value that is not in the text, as a node at a given position.
   init(_ value: JSONValue, at position: SourcePosition) {
     let content: Content =
       switch value {
@@ -113,7 +113,7 @@ extension YAMLNode {
     self.init(content, at: position, isFlow: true)
   }
 
-  /// The value of the entry with this name; nothing where there is none or it is null.
+  /// The value of the entry with this name; nil if it is missing or null.
   func value(_ name: String) -> YAMLNode? {
     guard let value = entries?.last(where: { $0.name == name })?.value, !value.isNull else { return nil }
     return value
@@ -129,7 +129,7 @@ extension YAMLNode {
       case .null: .null
       case .boolean(let value): .bool(value)
       case .integer(let value): .integer(value)
-      // What is too large for any number goes back as it came, as text.
+      // A number that is too large stays text.
       case .number(let value): value.isFinite ? .number(value) : .string(scalar.text)
       case .text: .string(scalar.text)
       }

@@ -1,10 +1,10 @@
 import JSON
 import Settings
 
-/// The JSON Schema (draft 2020-12) of recipes, made from the table of recipe keys.
+/// The JSON Schema (draft 2020-12) of recipes, derived from the table of recipe keys.
 ///
-/// A recipe that the reader takes, written as JSON or YAML, is valid. What only the reader can tell, the schema leaves
-/// open: whether a file exists, a row meets its end, the axes of a group are of one length, a title is known.
+/// Every recipe that the reader accepts, written as JSON or YAML, is valid. The schema does not check what only the
+/// reader can: whether a file exists, a row reaches its end, the axes of a group have equal lengths, a title is known.
 public enum RecipeSchema {
   /// The schema.
   public static var json: JSONValue {
@@ -79,7 +79,7 @@ public enum RecipeSchema {
     "type": "string", "pattern": "^[ \\t]*[Nn][Ii][Gg][Hh][Tt][Ll][Yy][ \\t]+0*([1-9][0-9]{0,3}|10000)[ \\t]*$",
   ]
 
-  /// A key stands once, under whichever of its names.
+  /// A key may occur only once, under any of its names.
   private static func onceEach(_ settings: [RecipeKey]) -> JSONValue {
     .array(
       settings.flatMap { key in
@@ -87,10 +87,10 @@ public enum RecipeSchema {
       })
   }
 
-  /// A wildcard pinned to a text.
+  /// A wildcard with a fixed replacement.
   private static let wildcards = [JSONMember(SchemaPattern.wildcard, reference("scalar"))]
 
-  /// Keys that are not supported, with the values that ask for what happens anyway.
+  /// Keys that are not supported, with the harmless values that are accepted.
   private static let harmless = RefusedSetting.all.sorted { $0.name < $1.name }.map { refusal in
     var values: [JSONValue] = [
       ["type": "null"], ["type": "array", "maxItems": 0], ["type": "object", "maxProperties": 0],
@@ -108,7 +108,7 @@ public enum RecipeSchema {
 
   // MARK: Axes
 
-  /// The values of an axis that bears a key's name.
+  /// The values of an axis with a key's name.
   private static func axis(_ key: RecipeKey) -> JSONValue {
     let value = reference("value." + key.name)
     let long: JSONValue = ["allOf": [reference("long"), ["properties": ["value": value]]]]
@@ -116,7 +116,7 @@ public enum RecipeSchema {
       "type": "string", "pattern": .string(key.kind.hasProgressions ? SchemaPattern.row : "[,|]"),
     ]
     var items = [value, long]
-    // Without a value there is no axis.
+    // An axis needs a value.
     var whole: [JSONValue] = [["allOf": [["not": ["type": "null"]], value]]]
     if key.kind.hasProgressions { items.append(row) }
     if key.kind != .text { whole.append(row) }
@@ -126,7 +126,7 @@ public enum RecipeSchema {
     ]
   }
 
-  /// Axes by name: keys take short and long values, other names long ones only.
+  /// Axes by name: keys take short and long values, other names only long ones.
   private static func axes(_ settings: [RecipeKey]) -> JSONValue {
     let labels = PlotLabels.keys.sorted { $0.key < $1.key }
     let own: JSONValue = ["allOf": [reference("long"), ["properties": ["value": false]]]]
@@ -142,7 +142,7 @@ public enum RecipeSchema {
     ]
   }
 
-  /// Keys of the top level have no place below it.
+  /// Keys that are only allowed at the top level.
   private static let documentKeys = RecipeKey.all.filter { !$0.isSetting }.map { JSONMember($0.name, false) }
 
   private static func long(_ settings: [RecipeKey]) -> JSONValue {

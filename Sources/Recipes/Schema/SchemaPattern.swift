@@ -1,16 +1,16 @@
 import JSON
 import Settings
 
-/// Regular expressions of the schema, in the part of ECMA 262 that every validator knows.
+/// Regular expressions of the schema, in the subset of ECMA 262 that every validator supports.
 enum SchemaPattern {
   /// A number as the YAML core schema writes it.
   static let number = "(" + plainNumber + ")"
   private static let plainNumber = "[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+"
 
-  /// A whole text that is a number.
+  /// A text that is a number.
   static let wholeNumber = "^" + number + "$"
 
-  /// Numbers with commas, bars or line ends between them, dots that continue a row, and the plot's ranges.
+  /// Numbers separated by commas, bars or newlines, dots that continue a row, and the plot's ranges.
   static let row = "^" + blanks + piece + "(" + blanks + "(,|\\|\\||\n)" + blanks + piece + ")*" + blanks + "$"
   private static let blanks = "[ \\t\\n\\v\\f\\r]*"
   private static let piece =
@@ -21,17 +21,18 @@ enum SchemaPattern {
   private static let range =
     "[-+]?[ \\t]*[0-9.]+[ \\t]*-[ \\t]*[-+]?[ \\t]*[0-9.]+[ \\t]*(\\([^()]*\\)|\\[[^\\[\\]]*\\])?"
 
-  /// Names of wildcards, and of the axes that edit prompts, which may have a name of the user's own after them.
+  /// Names of wildcards.
   static let wildcard = "^__[^ \\t]+__$"
+  /// Names of axes that edit prompts, which may be followed by a name of the user's own.
   static let promptAxis: String = {
     let spellings = PromptAxis.allCases.flatMap { [$0.rawValue, $0.label.lowercased()] }
     return "^(" + spellings.map(anyCase).joined(separator: "|") + ")( .*)?$"
   }()
 
-  /// Any of these texts, in any case.
+  /// Any of these texts, in any letter case.
   static func anyCase(of texts: [String]) -> String { "^(" + texts.map(anyCase).joined(separator: "|") + ")$" }
 
-  /// One text, in any case.
+  /// One text, in any letter case.
   static func anyCase(_ text: String) -> String {
     text.map { character in
       let (small, large) = (character.lowercased(), character.uppercased())
@@ -85,7 +86,7 @@ extension RecipeKey {
     }
   }
 
-  /// A value, or what stands for none: nothing, an empty text or these words.
+  /// A value, or what means none: null, an empty text or these words.
   private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {
     [
       "anyOf": [
@@ -113,19 +114,19 @@ extension RecipeKey {
     ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
   }
 
-  /// Numbers in quotes are numbers to the reader.
+  /// A number; the reader accepts it in quotes too.
   private static func numberOrText(_ schema: JSONValue) -> JSONValue {
     ["anyOf": [schema, ["type": "string", "pattern": .string(SchemaPattern.wholeNumber)]]]
   }
 
-  /// Names to propose, and everything that is taken for one of them; true and false are names too.
+  /// Names to suggest, and all accepted spellings of them; true and false are names too.
   private static func names(_ names: [String], also spellings: [String]) -> JSONValue {
     var parts: [JSONValue] = [
       ["type": "string", "enum": .array(names.map { .string($0) })],
       ["type": "string", "pattern": .string(SchemaPattern.anyCase(of: spellings))],
     ]
     if names.contains("true") { parts.append(["type": "boolean"]) }
-    // The webui's name for the numbers of a GPU.
+    // The webui's other name of nv.
     if names.contains(NoiseSourceID.nv.rawValue) {
       parts.append(["type": "string", "pattern": .string(SchemaPattern.anyCase(of: ["gpu"]))])
     }

@@ -1,32 +1,32 @@
-/// What a hostile file may not exceed.
+/// Limits that protect against hostile files.
 package struct YAMLLimits: Sendable {
-  /// Size of the text.
+  /// The size of the text.
   package var bytes = 8 << 20
-  /// Collections within collections.
+  /// The depth of nested collections.
   package var depth = 64
-  /// Scalars, lists, mappings and keys, with every alias written out.
+  /// The number of scalars, lists, mappings and keys, with every alias expanded.
   package var nodes = 250_000
-  /// Text of all scalars, with every alias written out.
+  /// The size of the text of all scalars, with every alias expanded.
   package var expandedBytes = 32 << 20
-  /// Lines that start with `%`; libyaml compares every `%TAG` with all before it.
+  /// The number of lines that start with `%`; libyaml compares every `%TAG` with all earlier ones.
   package var directives = 100
 
   package init() {}
 }
 
-/// The one document of a YAML text, read with libyaml's event parser.
+/// The only document of a YAML text, read with libyaml's event parser.
 package struct YAMLDocument: Sendable {
-  /// Nothing when the text holds nothing but comments.
+  /// Nil if the text holds only comments.
   package let root: YAMLNode?
-  /// Duplicate keys, bad merges and unknown tags: what does not keep the rest from being read.
+  /// Errors that do not keep the rest from being read: duplicate keys, bad merges and unknown tags.
   package let problems: [Diagnostic]
 
   /// Reads one document.
   ///
   /// - Parameters:
   ///   - text: UTF-8, with or without a byte order mark.
-  ///   - limits: What the text may not exceed.
-  ///   - position: Gives a node its place from its line and column.
+  ///   - limits: The limits of the text.
+  ///   - position: Makes a node's position from its line and column.
   /// - Throws: One error, for a text that is not YAML, holds more than one document or exceeds a limit.
   package init(
     _ text: [UInt8], limits: YAMLLimits = YAMLLimits(),
@@ -44,9 +44,9 @@ package struct YAMLDocument: Sendable {
     guard let events = YAMLEventReader(text.starts(with: mark) ? text[mark.count...] : text[...]) else {
       throw RecipeErrors("not enough memory to read it", at: position(0, 0))
     }
-    // The composer keeps the closure no longer than this call.
+    // The composer does not keep the closure after this call.
     (root, problems) = try withoutActuallyEscaping(position) { position throws(RecipeErrors) in
-      var composer = YAMLComposer(events: events, limits: limits, place: position)
+      var composer = YAMLComposer(events: events, limits: limits, position: position)
       return (try composer.document(), composer.problems)
     }
   }
@@ -71,7 +71,7 @@ package struct YAMLDocument: Sendable {
 private struct YAMLComposer {
   let events: YAMLEventReader
   let limits: YAMLLimits
-  let place: (_ line: Int, _ column: Int) -> SourcePosition
+  let position: (_ line: Int, _ column: Int) -> SourcePosition
   var problems: [Diagnostic] = []
 
   private var anchors: [String: YAMLNode] = [:]
@@ -81,11 +81,11 @@ private struct YAMLComposer {
   private var bytes = 0
 
   init(
-    events: YAMLEventReader, limits: YAMLLimits, place: @escaping (_ line: Int, _ column: Int) -> SourcePosition
+    events: YAMLEventReader, limits: YAMLLimits, position: @escaping (_ line: Int, _ column: Int) -> SourcePosition
   ) {
     self.events = events
     self.limits = limits
-    self.place = place
+    self.position = position
   }
 
   mutating func document() throws(RecipeErrors) -> YAMLNode? {
@@ -104,9 +104,9 @@ private struct YAMLComposer {
   private mutating func next() throws(RecipeErrors) -> (YAMLEvent.Kind, SourcePosition) {
     do {
       let event = try events.next()
-      return (event.kind, place(event.line, event.column))
+      return (event.kind, position(event.line, event.column))
     } catch {
-      throw RecipeErrors("not valid YAML: \(error.message)", at: place(error.line, error.column))
+      throw RecipeErrors("not valid YAML: \(error.message)", at: position(error.line, error.column))
     }
   }
 
@@ -146,8 +146,8 @@ private struct YAMLComposer {
   private mutating func entries(depth: Int) throws(RecipeErrors) -> [YAMLEntry] {
     var entries: [YAMLEntry] = []
     var first: [String: SourcePosition] = [:]
-    /// Where merged entries belong, and what is merged there.
-    var merges: [(place: Int, sources: [YAMLNode])] = []
+    /// The indices where entries are merged in, and the mappings that are merged.
+    var merges: [(index: Int, sources: [YAMLNode])] = []
     while true {
       let (event, position) = try next()
       if case .collectionEnd = event { break }
@@ -162,7 +162,7 @@ private struct YAMLComposer {
         merges.append((entries.count, mergeSources(value)))
       } else if let first = first[name.text] {
         problem(
-          "found the key \(Quoted.short(name.text)) twice, expected it once\(first.lineHint("it already stands"))",
+          "found the key \(Quoted.short(name.text)) twice, expected it once\(first.lineHint("the first is"))",
           at: position)
       } else {
         first[name.text] = position
@@ -172,16 +172,16 @@ private struct YAMLComposer {
     return merges.isEmpty ? entries : merged(entries, merges, names: Set(first.keys))
   }
 
-  /// What stands in the mapping itself wins, then what is merged first.
+  /// The mapping's own entries win, then those of earlier merges.
   private func merged(
-    _ entries: [YAMLEntry], _ merges: [(place: Int, sources: [YAMLNode])], names: Set<String>
+    _ entries: [YAMLEntry], _ merges: [(index: Int, sources: [YAMLNode])], names: Set<String>
   ) -> [YAMLEntry] {
     var result: [YAMLEntry] = []
     var names = names
     var done = 0
     for merge in merges {
-      result += entries[done..<merge.place]
-      done = merge.place
+      result += entries[done..<merge.index]
+      done = merge.index
       for entry in merge.sources.flatMap({ $0.entries ?? [] }) where names.insert(entry.name).inserted {
         result.append(entry)
       }
@@ -203,7 +203,7 @@ private struct YAMLComposer {
     -> YAMLNode
   {
     guard let node = anchors[name] else {
-      let why = open.contains(name) ? "stands inside what it names" : "names nothing above"
+      let why = open.contains(name) ? "is inside its own value" : "is not defined above"
       throw RecipeErrors("found the alias \(Quoted.short(name)), which \(why)", at: position)
     }
     try count(nodes: node.footprint.nodes, bytes: node.footprint.bytes, at: position)
@@ -243,11 +243,11 @@ private struct YAMLComposer {
     bytes += moreBytes
     guard nodes > limits.nodes || bytes > limits.expandedBytes else { return }
     throw RecipeErrors(
-      "found more than \(limits.nodes) values or \(limits.expandedBytes) bytes of text with aliases written out; "
-        + "a shorter way is a progression such as 1, 2, ..., 1000", at: position)
+      "found more than \(limits.nodes) values or \(limits.expandedBytes) bytes of text with aliases expanded; "
+        + "write a row such as 1, 2, ..., 1000 instead", at: position)
   }
 
-  /// Whether the tag makes text of a scalar; tags that are not YAML's own are a problem.
+  /// Whether the tag makes a scalar text; tags that are not part of YAML are reported.
   private mutating func isText(_ tag: String?, at position: SourcePosition) -> Bool {
     guard let tag else { return false }
     if tag == "!" { return true }

@@ -13,13 +13,13 @@ struct YAMLEvent {
   }
 
   var kind: Kind
-  /// From 1.
+  /// The line, from 1.
   var line: Int
-  /// From 1, in Unicode scalars.
+  /// The column, from 1, in Unicode scalars.
   var column: Int
 }
 
-/// What may stand before a node: `&anchor` and `!tag`.
+/// The properties before a node: `&anchor` and `!tag`.
 struct YAMLProperties {
   var anchor: String?
   var tag: String?
@@ -28,10 +28,10 @@ struct YAMLProperties {
 /// libyaml's parser over bytes in memory.
 final class YAMLEventReader {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
-  /// libyaml reads from here for as long as it lives.
+  /// libyaml reads from this buffer as long as the parser lives.
   private let bytes: UnsafeMutableBufferPointer<UInt8>
 
-  /// Nothing when memory is short.
+  /// Nil if memory cannot be allocated.
   init?(_ text: some Collection<UInt8>) {
     parser = .allocate(capacity: 1)
     bytes = .allocate(capacity: max(1, text.count))
@@ -41,7 +41,7 @@ final class YAMLEventReader {
       bytes.deallocate()
       return nil
     }
-    // Without this libyaml would take UTF-16 for granted where a byte order mark says so.
+    // Without this libyaml would switch to UTF-16 at its byte order mark.
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
     yaml_parser_set_input_string(parser, bytes.baseAddress, text.count)
   }
@@ -114,7 +114,7 @@ final class YAMLEventReader {
       return YAMLSyntaxProblem(
         message: message, line: Int(state.problem_mark.line) + 1, column: Int(state.problem_mark.column) + 1)
     }
-    // The reader knows only how many bytes came before.
+    // libyaml's reader reports only a byte offset.
     let before = bytes[..<min(Int(state.problem_offset), bytes.count)]
     let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     let line = before.lazy.filter { $0 == UInt8(ascii: "\n") }.count + 1
@@ -125,7 +125,7 @@ final class YAMLEventReader {
   }
 }
 
-/// What libyaml has against a text.
+/// A syntax error that libyaml reports.
 struct YAMLSyntaxProblem: Error {
   var message: String
   var line: Int

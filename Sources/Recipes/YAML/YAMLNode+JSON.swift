@@ -2,7 +2,7 @@ import JSON
 import Settings
 
 extension JSONValue {
-  /// A recipe's node as JSON, for the manifest: scalars of text keys stay text whatever they look like.
+  /// A recipe's node as JSON, for the manifest; scalars of text keys are always text.
   init(_ node: YAMLNode, of key: RecipeKey? = nil) {
     switch node.content {
     case .sequence(let items):

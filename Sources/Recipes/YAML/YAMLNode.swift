@@ -1,17 +1,17 @@
-/// One value of a YAML document, with its place.
+/// One value of a YAML document, with its position.
 ///
-/// Aliases and merge keys are already resolved: what an alias stands for carries the place of its definition.
+/// Aliases and merge keys are already resolved: the value of an alias has the position of its definition.
 package struct YAMLNode: Sendable {
   package enum Content: Sendable {
     case scalar(YAMLScalar)
     case sequence([YAMLNode])
-    /// In the written order; no key occurs twice.
+    /// The entries in the order of the text; no key occurs twice.
     case mapping([YAMLEntry])
   }
 
   package var content: Content
   package var position: SourcePosition
-  /// Written with brackets or braces.
+  /// Whether it is written with brackets or braces.
   package var isFlow: Bool
   package var footprint: YAMLFootprint
 
@@ -34,13 +34,13 @@ package struct YAMLNode: Sendable {
     if case .sequence(let items) = content { items } else { nil }
   }
 
-  /// A plain `null`, `~` or nothing at all.
+  /// Whether it is a plain `null` or `~`, or empty.
   package var isNull: Bool { scalar?.isNull ?? false }
 
-  /// How a message names the node: its text, or the kind of thing it is.
+  /// The node, as messages name it: its text, or its kind.
   var found: String {
     switch content {
-    case .scalar(let scalar): scalar.isNull ? "nothing" : Quoted.short(scalar)
+    case .scalar(let scalar): scalar.isNull ? "no value" : Quoted.short(scalar)
     case .sequence: "a list"
     case .mapping: "a mapping"
     }
@@ -62,13 +62,13 @@ package struct YAMLEntry: Sendable {
   package var name: String { key.text }
 }
 
-/// What a node weighs once every alias below it is written out.
+/// The size of a node with every alias below it expanded.
 package struct YAMLFootprint: Sendable {
   package var nodes: Int
   package var bytes: Int
   package var depth: Int
 
-  /// Saturates nowhere: the limits are checked while a document grows, long before an `Int` is full.
+  /// Cannot overflow: the limits are checked while a document grows, long before an `Int` overflows.
   init(of content: YAMLNode.Content) {
     (nodes, bytes, depth) = (1, 0, 1)
     switch content {
@@ -92,7 +92,7 @@ package struct YAMLFootprint: Sendable {
 
 /// Shortens text for messages.
 enum Quoted {
-  /// Numbers and such as they are, text in quotes, both on one line of bounded length.
+  /// Text in quotes and other scalars without, on one line of bounded length.
   static func short(_ scalar: YAMLScalar) -> String {
     scalar.isQuoted || scalar.coreValue == .text ? short(scalar.text) : bounded(scalar.text)
   }
@@ -100,7 +100,7 @@ enum Quoted {
   /// In quotes, on one line of bounded length.
   static func short(_ text: String) -> String { "\"" + bounded(text) + "\"" }
 
-  /// YAML takes more than line feeds for ends of lines, and some of the unassigned for no text at all.
+  /// YAML treats more characters than line feeds as line ends, and does not allow some unassigned ones.
   private static let breaksLines: Set<Unicode.GeneralCategory> = [
     .control, .lineSeparator, .paragraphSeparator, .unassigned,
   ]

@@ -1,4 +1,4 @@
-/// One scalar of a YAML document: its text, and how that was written.
+/// One scalar of a YAML document: its text and its style.
 package struct YAMLScalar: Hashable, Sendable {
   package enum Style: String, Hashable, Sendable {
     case plain, singleQuoted, doubleQuoted, literal, folded
@@ -12,14 +12,14 @@ package struct YAMLScalar: Hashable, Sendable {
     self.style = style
   }
 
-  /// Anything but plain: text whatever it looks like.
+  /// Whether the style is not plain, so that the scalar is always text.
   package var isQuoted: Bool { style != .plain }
 
   package var isNull: Bool { !isQuoted && Self.nulls.contains(text) }
 
   private static let nulls: Set<String> = ["", "~", "null", "Null", "NULL"]
 
-  /// What a plain scalar means in the core schema of YAML 1.2, where `no`, `on` and `1_000` are text.
+  /// The meaning of a plain scalar in the core schema of YAML 1.2, in which `no`, `on` and `1_000` are text.
   package enum CoreValue: Equatable, Sendable {
     case null
     case boolean(Bool)
@@ -44,7 +44,7 @@ package struct YAMLScalar: Hashable, Sendable {
 
 /// The numbers of the YAML 1.2 core schema (chapter 10.3.2).
 enum CoreNumber {
-  /// `-12`, `0o14`, `0xC`; nothing when it is not of this form or does not fit.
+  /// `-12`, `0o14`, `0xC`; nil if the text does not have this form or does not fit.
   static func integer(_ text: String) -> Int64? {
     if text.hasPrefix("0o") { return digits(text.utf8.dropFirst(2), radix: 8) }
     if text.hasPrefix("0x") { return digits(text.utf8.dropFirst(2), radix: 16) }
@@ -53,7 +53,7 @@ enum CoreNumber {
     return Int64(text)
   }
 
-  /// `1`, `-1.5`, `.5`, `2e-3`, `0x10`, `.inf`, `.nan`; may be infinite where it does not fit.
+  /// `1`, `-1.5`, `.5`, `2e-3`, `0x10`, `.inf`, `.nan`; infinite if it does not fit.
   static func number(_ text: String) -> Double? {
     if let integer = integer(text), text.hasPrefix("0") { return Double(integer) }
     switch text {
@@ -64,7 +64,7 @@ enum CoreNumber {
     }
   }
 
-  /// Sign, digits with at most one point, exponent.
+  /// Whether the text is a sign, digits with at most one point, and an exponent.
   private static func isDecimal(_ text: String) -> Bool {
     var rest = text.utf8[...]
     if let first = rest.first, first == plus || first == minus { rest.removeFirst() }

@@ -2,8 +2,8 @@ import CYAML
 
 /// Writes nodes back as YAML, with libyaml's emitter.
 package enum YAMLWriter {
-  /// One document in UTF-8, block and flow styles and quoting kept as far as the text allows; nothing when memory
-  /// is short.
+  /// One document in UTF-8. Block and flow styles and quoting are kept as far as the text allows. Nil if memory cannot
+  /// be allocated.
   package static func text(of root: YAMLNode) -> String? {
     guard let emitter = YAMLEmitter() else { return nil }
     return emitter.write(root) ? String(decoding: emitter.output.bytes, as: UTF8.self) : nil
@@ -33,7 +33,7 @@ private final class YAMLEmitter {
         return 1
       }, Unmanaged.passUnretained(output).toOpaque())
     yaml_emitter_set_unicode(emitter, 1)
-    // Never fold a line: a folded plain scalar reads back with other blanks.
+    // Never fold a line: a folded plain scalar reads back with different blanks.
     yaml_emitter_set_width(emitter, -1)
   }
 
@@ -68,14 +68,14 @@ private final class YAMLEmitter {
   }
 
   private func write(scalar: YAMLScalar) -> Bool {
-    // The emitter would quote an empty plain scalar, which makes text of null.
+    // The emitter would quote an empty plain scalar, which turns null into text.
     var text = scalar.isNull ? "null" : scalar.text
     let style =
       switch scalar.style {
       case .plain: YAML_PLAIN_SCALAR_STYLE
       case .singleQuoted: YAML_SINGLE_QUOTED_SCALAR_STYLE
       case .doubleQuoted: YAML_DOUBLE_QUOTED_SCALAR_STYLE
-      // A block scalar's end-of-line blanks and indentation are where emitters go wrong; escapes are exact.
+      // Emitters get the indentation and trailing blanks of block scalars wrong; escapes are exact.
       case .literal, .folded: YAML_DOUBLE_QUOTED_SCALAR_STYLE
       }
     return text.withUTF8 { bytes in

@@ -3,8 +3,8 @@ import JSON
 import Settings
 import Text
 
-/// What the journals of a run say of every picture: where its last line of either kind is, and what a look at the disk
-/// needs.
+/// An index of the journals of a run: for every image, where its last line of either kind is, and what is needed to
+/// check its file.
 ///
 /// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
 struct JournalIndex {

@@ -3,10 +3,10 @@ import Infotext
 import JSON
 import Settings
 
-/// The jobs of a run with their images, from its files alone; the run may be going on.
+/// The jobs of a run with their images, from its files only; the run may still be in progress.
 public struct RunImages: Sendable {
   /// A job of the plan.
-  public struct Picture: Sendable {
+  public struct Entry: Sendable {
     /// The job.
     public var job: Job
     /// Its whole identity.
@@ -22,7 +22,7 @@ public struct RunImages: Sendable {
   }
 
   /// Every job in the order of the plan.
-  public var pictures: [Picture] = []
+  public var entries: [Entry] = []
   /// The recipe as the manifest shows it; null for a plan without jobs.
   public var recipe = JSONValue.null
 
@@ -35,17 +35,17 @@ public struct RunImages: Sendable {
     recipe = details?.recipe ?? .null
     let journal = JournalReader(folder, try JournalIndex(folder))
     for planned in jobs {
-      var picture = Picture(job: planned.job, id: planned.id.description, infotext: "")
+      var entry = Entry(job: planned.job, id: planned.id.description, infotext: "")
       if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {
-        picture.path = folder.file(image.file)
-        picture.infotext = image.infotext
-        picture.seconds = image.seconds
+        entry.path = folder.file(image.file)
+        entry.infotext = image.infotext
+        entry.seconds = image.seconds
       } else {
-        picture.error = try journal.failure(planned.id)?.error
-        picture.infotext =
+        entry.error = try journal.failure(planned.id)?.error
+        entry.infotext =
           Infotext(planned.job.settings, planned.ingredients, version: details?.engine.version ?? "").text
       }
-      pictures.append(picture)
+      entries.append(entry)
     }
   }
 }

@@ -48,15 +48,15 @@ enum ImageCheck {
   static func orphan(_ planned: IdentifiedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
-      let picture = try? PNGFile(decoding: bytes),
-      picture.text("parameters").map({ Array($0.utf8) }) == Array(infotext.utf8),
-      picture.image.width == planned.job.settings.finalWidth,
-      picture.image.height == planned.job.settings.finalHeight
+      let png = try? PNGFile(decoding: bytes),
+      png.text("parameters").map({ Array($0.utf8) }) == Array(infotext.utf8),
+      png.image.width == planned.job.settings.finalWidth,
+      png.image.height == planned.job.settings.finalHeight
     else { return nil }
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: picture.image.pixels)),
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: png.image.pixels)),
       started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: infotext,
       identity: planned.identity)
   }

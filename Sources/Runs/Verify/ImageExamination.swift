@@ -49,33 +49,33 @@ struct ImageExamination {
 
   private typealias Decoded = Result<PNGFile, any Error>
 
-  /// What can be said of a file whose bytes are others.
+  /// What is known about a file whose bytes have changed.
   private static func rest(_ decoded: Decoded, _ noted: FinishedImage) -> String {
-    guard let picture = try? decoded.get() else { return " and no whole PNG" }
-    let isSame = digest(picture) == noted.pixelsSHA256
-    if isSame { return picture.text("parameters") == noted.infotext ? "; picture and text are the same" : " of text" }
-    return " and another picture"
+    guard let png = try? decoded.get() else { return " and is not a whole PNG" }
+    let isSame = digest(png) == noted.pixelsSHA256
+    if isSame { return png.text("parameters") == noted.infotext ? "; pixels and text are the same" : " of text" }
+    return " and different pixels"
   }
 
   private static func problem(
     of decoded: Decoded, _ noted: FinishedImage, size: (width: Int, height: Int)?
   ) -> (Finding.Kind, String)? {
-    let picture: PNGFile
+    let png: PNGFile
     switch decoded {
-    case .success(let file): picture = file
+    case .success(let file): png = file
     case .failure(let error): return (.undecodable, "is no whole PNG (\(error))")
     }
-    if digest(picture) != noted.pixelsSHA256 { return (.pixels, "shows another picture than the journal says") }
-    let image = picture.image
+    if digest(png) != noted.pixelsSHA256 { return (.pixels, "has different pixels than the journal records") }
+    let image = png.image
     if let size, (image.width, image.height) != size {
       return (.pixels, "is \(image.width)x\(image.height), expected \(size.width)x\(size.height)")
     }
-    guard let text = picture.text("parameters") else { return (.infotext, "holds no infotext") }
-    if text != noted.infotext { return (.infotext, "holds another infotext than the journal says") }
+    guard let text = png.text("parameters") else { return (.infotext, "holds no infotext") }
+    if text != noted.infotext { return (.infotext, "has a different infotext than the journal records") }
     return nil
   }
 
-  private static func digest(_ picture: PNGFile) -> String {
-    Hexadecimal.text(SHA256.hash(data: picture.image.pixels))
+  private static func digest(_ png: PNGFile) -> String {
+    Hexadecimal.text(SHA256.hash(data: png.image.pixels))
   }
 }

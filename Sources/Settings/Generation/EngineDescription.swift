@@ -2,13 +2,13 @@
 public struct EngineDescription: Codable, Hashable, Sendable {
   /// The version of this program.
   public var version: String
-  /// Changes whenever the same input may give other pixels.
+  /// The version of the numerics, raised whenever the same input may give different pixels.
   public var numerics: Int
-  /// The instruction set whose kernels run.
+  /// The instruction set of the kernels in use.
   public var isa: String
-  /// The arithmetic that runs.
+  /// The precision in use.
   public var precision: String
-  /// How many threads compute.
+  /// The number of compute threads.
   public var threads: Int
 
   /// An engine.

@@ -1,13 +1,14 @@
-/// How far one image has come.
+/// The progress of one image.
 public enum GenerationProgress: Hashable, Sendable {
-  /// A model is being read; its name.
+  /// The model of this name is being loaded.
   case loading(String)
-  /// The prompts are going through the text encoder.
+  /// The prompts are being encoded.
   case encoding
-  /// So many sampling steps of all are done; 0 before the first.
+  /// The number of sampling steps done, of the total; 0 before the first.
   case sampling(step: Int, of: Int)
-  /// The image is being enlarged between its passes: so many pieces of it are done; of none while it is decoded and encoded.
+  /// The image is being enlarged between its passes: the number of tiles done, of the total. The total is 0 while the
+  /// image is decoded and encoded.
   case upscaling(piece: Int, of: Int)
-  /// The latent is being made into pixels.
+  /// The latent is being decoded.
   case decoding
 }

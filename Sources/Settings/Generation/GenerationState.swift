@@ -1,13 +1,13 @@
-/// An image on its way, between two sampling steps, in a form that a generator can be given again to go on from there.
+/// An unfinished image between two sampling steps, from which a generator can resume.
 public struct GenerationState {
-  /// Sampling steps that were taken.
+  /// The number of sampling steps done.
   public let step: Int
   private let encode: () throws -> [UInt8]
 
-  /// A state that is put into bytes only where they are asked for.
+  /// A state that is encoded only on demand.
   ///
   /// - Parameters:
-  ///   - step: Sampling steps that were taken.
+  ///   - step: The number of sampling steps done.
   ///   - encode: Makes the bytes.
   public init(step: Int, encode: @escaping () throws -> [UInt8]) {
     self.step = step
@@ -18,11 +18,11 @@ public struct GenerationState {
   public func encoded() throws -> [UInt8] { try encode() }
 }
 
-/// Thrown by a generator that was given a state which it cannot go on from: the image is to be begun anew.
+/// Thrown by a generator that cannot resume from a state; the caller restarts the image from step 0.
 public struct UnusableState: Error, Hashable, CustomStringConvertible {
-  /// What is wrong with it.
+  /// What is wrong with the state.
   public var description: String
 
-  /// A state with this fault.
+  /// An error with this description.
   public init(_ description: String) { self.description = description }
 }

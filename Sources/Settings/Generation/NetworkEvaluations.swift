@@ -1,17 +1,17 @@
-/// How often images asked the network, with each context by itself.
+/// How many network evaluations images needed; each context counts separately.
 public struct NetworkEvaluations: Hashable, Sendable {
-  /// Questions in all.
+  /// The evaluations that were needed.
   public var asked: Int
-  /// Those whose answer was known from an earlier image.
+  /// The evaluations that were skipped because an earlier image had the same one.
   public var saved: Int
 
-  /// So many questions.
+  /// Counts of evaluations.
   public init(asked: Int = 0, saved: Int = 0) {
     self.asked = asked
     self.saved = saved
   }
 
-  /// What was asked since an earlier count.
+  /// The evaluations since an earlier count.
   public static func - (now: NetworkEvaluations, before: NetworkEvaluations) -> NetworkEvaluations {
     NetworkEvaluations(asked: now.asked - before.asked, saved: now.saved - before.saved)
   }

@@ -1,6 +1,6 @@
-/// A LoRA by its content, and how much of it a prompt asks for.
+/// A LoRA by its content, with the strength that a prompt gives it.
 public struct LoRAIdentity: Codable, Hashable, Sendable {
-  /// What the prompt calls it.
+  /// Its name in the prompt.
   public var name: String
   /// The absolute path.
   public var path: String
@@ -8,11 +8,11 @@ public struct LoRAIdentity: Codable, Hashable, Sendable {
   public var sha256: String
   /// The twelve digits that the webui writes into infotexts.
   public var shortHash: String
-  /// What its changes of text encoders are multiplied by.
+  /// The factor on its changes to text encoders.
   public var textMultiplier: Double
-  /// What its changes of the UNet are multiplied by.
+  /// The factor on its changes to the UNet.
   public var unetMultiplier: Double
-  /// The rank that its matrices are cut to.
+  /// The rank that its matrices are truncated to; nil keeps them whole.
   public var rankLimit: Int?
 
   /// A LoRA with this content.
@@ -30,9 +30,9 @@ public struct LoRAIdentity: Codable, Hashable, Sendable {
   }
 }
 
-/// A textual inversion that prompts of a job name, by its content.
+/// A textual inversion that a job's prompts name, by its content.
 public struct EmbeddingIdentity: Codable, Hashable, Sendable {
-  /// What prompts call it: the file's name without extension.
+  /// Its name in prompts: the file's name without extension.
   public var name: String
   /// The absolute path.
   public var path: String
@@ -51,7 +51,7 @@ public struct EmbeddingIdentity: Codable, Hashable, Sendable {
 }
 
 extension JobIngredients {
-  /// The checkpoint and all that goes with it, for the list of models of a run.
+  /// All models that the job uses, for the run's list of models.
   public var models: [ModelIdentity] {
     [model, vae, hiresModel, refiner, upscaler].compactMap { $0 }
       + ((loras ?? []) + (hiresLoRAs ?? [])).map {

@@ -1,5 +1,5 @@
 extension ImageSettings {
-  /// The settings that decide what a job is made from: jobs with equal keys have equal ingredients.
+  /// The settings that determine a job's ingredients: jobs with equal keys have equal ingredients.
   public struct IngredientsKey: Hashable, Sendable {
     private let values: [SettingValue]
 
@@ -7,7 +7,7 @@ extension ImageSettings {
 
     fileprivate init(_ settings: ImageSettings) {
       let texts = settings.prompt + (settings.hires?.prompt ?? "")
-      let hasAdapters = !settings.adapterPlaces.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
+      let hasAdapters = !settings.adapterFolders.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
       values =
         [.flag(settings.hires != nil)]
         + Self.rows.compactMap { row in
@@ -23,6 +23,6 @@ extension ImageSettings {
     }
   }
 
-  /// The settings that decide what the job is made from.
+  /// The settings that determine the job's ingredients.
   public var ingredientsKey: IngredientsKey { IngredientsKey(self) }
 }

@@ -2,9 +2,9 @@ import Crypto
 import JSON
 import Text
 
-/// The identity of an image: a digest of everything that affects its pixels, and of nothing else.
+/// The identity of an image: a digest of exactly what affects its pixels.
 public struct JobID: Hashable, Sendable, CustomStringConvertible {
-  /// The digest's bytes, eight to a word, first byte highest.
+  /// The digest's bytes as big-endian words of eight bytes.
   private let words: SIMD4<UInt64>
 
   /// The identity of the image that these settings and these ingredients make.
@@ -54,15 +54,16 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The digest is as good as random, so one word of it is enough for hash tables.
+  /// The digest is uniformly distributed, so one word of it is enough for hash tables.
   public func hash(into hasher: inout Hasher) { hasher.combine(words[0]) }
 }
 
 extension JobID {
-  /// What is digested: an object with sorted members, without white space, numbers as Python prints them, text raw.
+  /// The bytes that are digested: an object with sorted members, no white space, numbers as Python prints them, and
+  /// unescaped text.
   ///
-  /// It holds neither names nor paths: models are there by digest. Settings that do not affect the image's pixels are left
-  /// out, so that jobs which differ in them only are one image.
+  /// It holds no names or paths: models are identified by digest. Settings that do not affect the image's pixels are
+  /// omitted, so that jobs which differ only in those share one image.
   public static func canonicalJSON(_ settings: ImageSettings, _ ingredients: JobIngredients) -> [UInt8] {
     let image = SettingsInUse(settings, ingredients)
     var writer = JSONWriter()
@@ -73,10 +74,10 @@ extension JobID {
   }
 }
 
-/// One member of the object that an identity is the digest of.
+/// One member of the object that is digested.
 struct IdentityMember: Sendable {
   let name: String
-  /// Writes the member, or nothing if it says nothing about the image.
+  /// Writes the member, unless it does not apply to the image.
   let write: @Sendable (SettingsInUse, inout JSONWriter) -> Void
 
   /// A member that is written unless its value is nil.
@@ -87,7 +88,7 @@ struct IdentityMember: Sendable {
     }
   }
 
-  /// The member of a setting; nil if other members hold what the setting results in.
+  /// The member of a setting; nil if other members cover the setting's effect.
   private init?(_ row: SettingRow) {
     guard let member = row.effect.member else { return nil }
     self.init(
@@ -95,7 +96,7 @@ struct IdentityMember: Sendable {
       member.value ?? { image in row.value(of: image.settings).json.only(if: row.effect.applies(image)) })
   }
 
-  /// An object of its own; left out if `isWritten` says so.
+  /// A nested object; omitted unless `isWritten` is true.
   private init(
     _ name: String, of members: [IdentityMember], when isWritten: @escaping @Sendable (SettingsInUse) -> Bool
   ) {
@@ -122,7 +123,7 @@ struct IdentityMember: Sendable {
       IdentityMember("hires", of: ofSecondPass) { $0.second != nil },
     ])
 
-  /// What the second pass does, whichever settings say so, sorted.
+  /// The effective second pass, whichever settings it results from, sorted.
   private static let ofSecondPass: [IdentityMember] = sorted(
     rows(of: .second) + [
       size("columns") { $0.columns.count },

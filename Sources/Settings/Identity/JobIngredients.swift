@@ -1,4 +1,4 @@
-/// What decides a job's pixels besides its settings, as found when the run starts.
+/// What determines a job's pixels besides its settings, as found when the run starts.
 public struct JobIngredients: Codable, Hashable, Sendable {
   /// The checkpoint that is used.
   public var model: ModelIdentity
@@ -8,23 +8,23 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var refiner: ModelIdentity?
   /// The checkpoint of the second pass, if one is named.
   public var hiresModel: ModelIdentity?
-  /// What the prompt's tags ask for, in their order; nil for a prompt without tags.
+  /// The LoRAs of the prompt's tags, in their order; nil for a prompt without tags.
   public var loras: [LoRAIdentity]?
-  /// The same of a second pass with a prompt of its own; nil if its prompt is the first pass's, or has no tags.
+  /// The LoRAs of the second pass's own prompt; nil if it has no prompt of its own, or one without tags.
   public var hiresLoRAs: [LoRAIdentity]?
   /// The network that enlarges the image between its passes; nil if there is none.
   public var upscaler: ModelIdentity?
-  /// What the prompts name, in their order: the prompt's, then the negative prompt's.
+  /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String
-  /// The precision that runs: `fp32`, `bf16` or `int8`.
+  /// The precision in use: `fp32`, `bf16` or `int8`.
   public var precision: String
-  /// The instruction set whose kernels run, such as `avx512`.
+  /// The instruction set of the kernels in use, such as `avx512`.
   public var isa: String
-  /// Raised whenever the same input may give other pixels.
+  /// The version of the numerics, raised whenever the same input may give different pixels.
   public var numerics: Int
-  /// `small` if weights are packed to take little memory, which changes the last digits; nil if they are packed to be fast.
+  /// `small` if weights are packed to save memory, which changes the last digits; nil if they are packed for speed.
   public var weightPacking: String?
 
   /// The ingredients of a job.
@@ -51,7 +51,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 }
 
 extension JobIngredients {
-  /// Reads ingredients; older plans know no refiner and no adapters.
+  /// Reads ingredients; older plans have no refiner and no adapters.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     model = try container.decode(ModelIdentity.self, forKey: .model)
@@ -76,12 +76,12 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var name: String
   /// The absolute path; nil for the model inside the package.
   public var path: String?
-  /// SHA-256 in lower-case hexadecimal: of the file, or of a folder's sorted list of relative paths and digests.
+  /// SHA-256 in lower-case hexadecimal, of the file or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`; `vae` or `taesd` for what decodes latents, `upscaler` for what enlarges images.
+  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks.
   public var family: String
 
-  /// Whether it is a TAESD, a tiny replacement of a VAE.
+  /// Whether it is a TAESD, a tiny replacement for a VAE.
   public var isTiny: Bool { family == "taesd" }
 
   /// The first ten digits of the digest, which the webui calls the model hash.
@@ -97,7 +97,7 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
 }
 
 extension ModelIdentity {
-  /// What the webui calls the short title of a checkpoint.
+  /// The webui's short title of a checkpoint.
   package var title: String { "\(name) [\(shortHash)]" }
 
   /// The name with the extension, which the webui uses for VAE files.

@@ -1,27 +1,27 @@
 /// Which settings of a sampler, a schedule and the noise affect the pixels of a pass.
 extension PassSettings {
-  /// The schedule that runs; `uniform` if the sampler has none of its own.
+  /// The schedule in use; `uniform` if the sampler has no default of its own.
   public var effectiveSchedule: ScheduleID { namedSchedule == .automatic ? .uniform : namedSchedule }
 
-  /// The schedule by name, with the sampler's own instead of `automatic`; `automatic` if the sampler has none of its own.
+  /// The schedule's name, with `automatic` replaced by the sampler's default; `automatic` if the sampler has none.
   public var namedSchedule: ScheduleID { scheduler == .automatic ? sampler.defaultSchedule : scheduler }
 
   var etaMatters: Bool { sampler.usesEta }
 
   var churnMatters: Bool { sampler.usesChurn && sChurn != 0 }
 
-  /// Samplers that churn scale the churned noise only; the others have noise in every step.
+  /// Samplers that churn scale only the churned noise; the others add noise in every step.
   var noiseScaleMatters: Bool { sampler.usesNoiseScale && (!sampler.usesChurn || sChurn != 0) }
 
   var uniPCMatters: Bool { sampler.traits.flags.contains(.readsUniPCOptions) }
 
-  /// Whether another seed's noise is mixed into the first noise.
+  /// Whether another seed's noise is mixed into the initial noise.
   public var subseedMatters: Bool { subseedStrength != 0 }
 
-  /// Whether the first noise is that of another size, which needs at least one latent pixel.
+  /// Whether the initial noise is taken from another size, which needs at least one latent pixel.
   public var seedResizeMatters: Bool { seedResizeFromW >= 8 && seedResizeFromH >= 8 }
 
-  /// Brownian trees grow from the seed itself; all other noise but the first comes from the shifted one.
+  /// Brownian trees use the seed itself; all other noise except the initial noise uses the shifted seed.
   var etaNoiseSeedDeltaMatters: Bool {
     guard etaNoiseSeedDelta != 0 else { return false }
     return switch sampler.traits.noise {

@@ -1,10 +1,10 @@
-/// An image's settings together with what it is made from: all that decides about its pixels.
-public struct SettingsInUse: Sendable {
+/// An image's settings and ingredients: everything that determines its pixels.
+public final class SettingsInUse: Sendable {
   /// The settings.
   public let settings: ImageSettings
-  /// What the image is made from.
+  /// The ingredients.
   public let ingredients: JobIngredients
-  /// What the second pass does; nil without one.
+  /// The effective second pass; nil without one.
   let second: PassSettings?
 
   /// Settings and ingredients of an image.
@@ -14,24 +14,24 @@ public struct SettingsInUse: Sendable {
     second = settings.secondPass
   }
 
-  /// The second pass as it was asked for; nil without one.
+  /// The second pass as requested; nil without one.
   var hires: HiresSettings? { settings.hires }
 
-  /// What the second pass does if it takes steps; nil without one, and with `denoising_strength: 0`.
+  /// The effective second pass if it samples; nil without one, and with `denoising_strength: 0`.
   var sampledAgain: PassSettings? { (hires?.denoisingStrength ?? 0) > 0 ? second : nil }
 
-  /// The schedule of the second pass if it is not the first pass's.
+  /// The schedule of the second pass if it differs from the first pass's.
   var ownSecondSchedule: ScheduleID? {
     second.flatMap { $0.namedSchedule == settings.namedSchedule ? nil : $0.namedSchedule }
   }
 
-  /// Whether something holds in one of the passes.
+  /// Whether the condition holds in either pass.
   func inAnyPass(_ holds: (PassSettings) -> Bool) -> Bool { holds(settings.base) || second.map(holds) ?? false }
 
-  /// Whether some prompt has brackets, on which `emphasis` acts.
+  /// Whether a prompt has brackets, which `emphasis` applies to.
   var emphasisMatters: Bool { settings.emphasis != .original && anyPromptContains(["(", "["]) }
 
-  /// Whether some prompt has square brackets, on whose numbers `use_old_scheduling` acts.
+  /// Whether a prompt has square brackets, whose numbers `use_old_scheduling` applies to.
   var timelinesMatter: Bool { settings.timelines != .current && anyPromptContains(["["]) }
 
   private func anyPromptContains(_ scalars: Set<Unicode.Scalar>) -> Bool {

@@ -1,6 +1,6 @@
 /// A model as the recipe names it, and where it was found.
 public struct ModelReference: Codable, Hashable, Sendable {
-  /// What the recipe says.
+  /// The name in the recipe.
   public var name: String
   /// The absolute path of the file or folder; nil for the model inside the package.
   public var path: String?
@@ -15,21 +15,21 @@ public struct ModelReference: Codable, Hashable, Sendable {
   public static let demo = ModelReference(name: "demo", path: nil)
 }
 
-/// Whose random numbers the noise uses.
+/// The random number generator of the noise.
 public enum NoiseSourceID: String, CaseIterable, Codable, Hashable, Sendable {
-  /// Philox, as the webui's NV source and its GPU.
+  /// Philox, as in the webui's NV source and on its GPU.
   case nv
-  /// Mersenne twister, as PyTorch on the CPU.
+  /// Mersenne Twister, as in PyTorch on the CPU.
   case cpu
 }
 
-/// How much memory packed weights may take: those of fast convolutions take up to four times as much.
+/// How much memory packed weights may take; weights packed for fast convolutions take up to four times as much.
 public enum WeightPackingChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// Fast, unless `memory_limit` leaves no room.
   case auto
   /// Fast.
   case fast
-  /// As little as possible.
+  /// The least memory.
   case small
 }
 
@@ -37,17 +37,17 @@ public enum WeightPackingChoice: String, CaseIterable, Codable, Hashable, Sendab
 public enum PrecisionChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// The fastest that keeps quality on this machine.
   case auto
-  /// 32 bits throughout: the reference.
+  /// 32-bit floating point throughout: the reference.
   case fp32
-  /// Weights and activations in bfloat16, sums, norms and softmax in 32 bits.
+  /// Weights and activations in bfloat16; sums, norms and softmax in 32 bits.
   case bf16
-  /// As `bf16`, with most of the UNet's weights, and the activations that meet them, in 8 bits. Never chosen by `auto`.
+  /// As `bf16`, but with most of the UNet's weights and their input activations in 8 bits. Never chosen by `auto`.
   case int8
 }
 
 /// What the network predicts.
 public enum PredictionChoice: String, CaseIterable, Codable, Hashable, Sendable {
-  /// What the model's files say; epsilon if they do not say.
+  /// As the model's files specify; epsilon if they do not.
   case auto
   case epsilon
   case vPrediction = "v_prediction"
@@ -57,7 +57,7 @@ public enum PredictionChoice: String, CaseIterable, Codable, Hashable, Sendable 
 public enum TrainingNoiseChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// Those of Stable Diffusion.
   case standard = "Default"
-  /// Those of Stable Diffusion, stretched so that the last one is all noise.
+  /// Those of Stable Diffusion, rescaled so that the last level is pure noise.
   case zeroTerminalSNR = "Zero Terminal SNR"
 }
 
@@ -67,7 +67,7 @@ public enum UniPCVariant: String, CaseIterable, Codable, Hashable, Sendable {
   case bh1
   /// B(h) = eʰ − 1
   case bh2
-  /// Coefficients that vary with the steps' lengths.
+  /// Coefficients that vary with the step sizes.
   case varyCoeff = "vary_coeff"
 }
 
@@ -82,11 +82,11 @@ public enum UniPCSkipType: String, CaseIterable, Codable, Hashable, Sendable {
 }
 /// How the weights of a prompt are applied; the raw value is the webui's name.
 public enum EmphasisChoice: String, CaseIterable, Codable, Hashable, Sendable {
-  /// Brackets are text.
+  /// Brackets are plain text.
   case none = "None"
-  /// Brackets are read, and their weights ignored.
+  /// Brackets are parsed, but their weights are ignored.
   case ignore = "Ignore"
-  /// Encodings are multiplied by their weights, and then scaled so that their mean stays the same.
+  /// Encodings are multiplied by their weights, then rescaled to keep their mean.
   case original = "Original"
   /// Encodings are multiplied by their weights.
   case noNorm = "No norm"
@@ -100,12 +100,12 @@ public enum PromptTimelines: String, CaseIterable, Hashable, Sendable {
   case old = "true"
 }
 
-/// Which pass of an image with two the refiner finishes, as the webui names them.
+/// Which pass the refiner finishes if an image has two; the raw value is the webui's name.
 public enum RefinerPass: String, CaseIterable, Codable, Hashable, Sendable {
   /// Only the first.
   case first = "first pass"
-  /// Only the second, as in the webui where nothing is asked for.
+  /// Only the second: the webui's default.
   case second = "second pass"
-  /// Each.
+  /// Both.
   case both = "both passes"
 }

@@ -1,37 +1,37 @@
 import JSON
 
-/// One key of infotexts, and how a setting stands under it.
+/// One key of infotexts, and how a setting is written and read under it.
 public struct InfotextEntry: Sendable {
   /// The key.
   public let key: String
-  /// Where it stands: keys are written in the order of these numbers, which follow the webui. From 1000 on they are what the
-  /// webui calls extra generation parameters.
+  /// Its position: keys are written in the order of these numbers, which follow the webui. From 1000 on are the keys
+  /// that the webui calls extra generation parameters.
   package let position: Int
   /// Other keys that are read as this one.
   package let spellings: [String]
   /// How the value is read back.
   package let reading: Reading
-  /// Who finds the key.
+  /// Which outputs have the key.
   package let readers: Readers
-  /// What is written; nil if the setting says what.
+  /// Computes what is written; nil to write the setting's value.
   private let text: (@Sendable (SettingsInUse) -> JSONValue?)?
   private let condition: (@Sendable (SettingsInUse) -> Bool)?
 
   /// How a value is read back.
   package enum Reading: Sendable {
-    /// As the setting's kind says.
+    /// By the setting's kind.
     case byKind
     /// By `InfotextSettings`, together with other keys.
     case together
   }
 
-  /// Who finds a key.
+  /// Which outputs have a key.
   package enum Readers: Sendable {
     /// The image's text and the `info` of a response.
     case all
-    /// The image's text alone.
+    /// Only the image's text.
     case text
-    /// The `info` alone, in which the webui has what it turns into text later.
+    /// Only the `info`, where the webui keeps values that it turns into text later.
     case info
   }
 
@@ -39,11 +39,12 @@ public struct InfotextEntry: Sendable {
   ///
   /// - Parameters:
   ///   - key: The webui's key if it has one.
-  ///   - position: Where it stands.
+  ///   - position: Its position among the keys.
   ///   - spellings: Other keys that are read as this one.
   ///   - reading: How it is read back.
-  ///   - readers: Who finds it.
-  ///   - condition: When it is written; by default if the setting affects pixels and is not at its default.
+  ///   - readers: Which outputs have it.
+  ///   - condition: When it is written; by default, if the setting affects pixels and is not at its default.
+  /// - Returns: The entry.
   static func entry(
     _ key: String, at position: Int, spellings: [String] = [], reading: Reading = .byKind, for readers: Readers = .all,
     when condition: (@Sendable (SettingsInUse) -> Bool)? = nil
@@ -53,7 +54,7 @@ public struct InfotextEntry: Sendable {
       condition: condition)
   }
 
-  /// A key with what the settings result in, written unless `text` returns nil.
+  /// A key with a computed value, written unless `text` returns nil.
   static func computed(
     _ key: String, at position: Int, reading: Reading = .together, for readers: Readers = .all,
     _ text: @escaping @Sendable (SettingsInUse) -> JSONValue?
@@ -62,7 +63,7 @@ public struct InfotextEntry: Sendable {
       key: key, position: position, spellings: [], reading: reading, readers: readers, text: text, condition: nil)
   }
 
-  /// What an image's infotext has under the key; nil if it leaves the key out.
+  /// The value of the key in an image's infotext; nil if the key is omitted.
   package func written(_ row: SettingRow, _ image: SettingsInUse) -> JSONValue? {
     if let text { return text(image) }
     let value = row.value(of: image.settings)

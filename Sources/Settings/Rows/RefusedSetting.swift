@@ -1,15 +1,15 @@
 import JSON
 
-/// A name that the webui or a later version knows and that recipes cannot set, so that it is refused by name and not as
-/// unknown.
+/// A name that the webui has and that recipes cannot set. It is rejected with a reason of its own instead of as an
+/// unknown key.
 public struct RefusedSetting: Sendable {
   /// The field or option.
   public let name: String
   /// Why recipes cannot set it, and what to do instead.
   package let reason: String
-  /// Values that ask for what happens anyway, in lower case.
+  /// Values that change nothing, in lower case; they are accepted.
   package let harmless: Set<String>
-  /// How requests treat it; nil if it is not a field of theirs.
+  /// How requests treat it; nil if requests have no such field.
   package let field: Field?
   /// The axis of the webui's X/Y/Z plot that varies it.
   package let plot: Plot?
@@ -17,11 +17,11 @@ public struct RefusedSetting: Sendable {
   /// A field of requests.
   package struct Field: Sendable {
     package var kind: RequestFieldKind
-    package var defaults: RequestPlace.Field
+    package var defaults: RequestEntry.Field
     package var use: Use
     /// Why requests cannot set it, if the reason for recipes does not fit.
     package var reason: String?
-    /// Whether `enable_hr` has to be set for the webui to look at it.
+    /// Whether the webui reads it only with `enable_hr`.
     package var isOfSecondPass: Bool
 
     init(
@@ -29,7 +29,7 @@ public struct RefusedSetting: Sendable {
       isOfSecondPass: Bool = false
     ) {
       self.kind = kind
-      defaults = RequestPlace.Field(a1111: a1111, worker: worker)
+      defaults = RequestEntry.Field(a1111: a1111, worker: worker)
       self.use = use
       self.reason = reason
       self.isOfSecondPass = isOfSecondPass
@@ -37,16 +37,16 @@ public struct RefusedSetting: Sendable {
 
     /// What requests do with it.
     package enum Use: Sendable {
-      /// They refuse it unless its value is harmless.
+      /// Rejected unless its value is harmless.
       case refused
-      /// It changes no image: images are always kept, and no setting outlives its request.
+      /// Ignored, because it changes no image: images are always kept, and no setting outlives its request.
       case ignored
-      /// They read it.
+      /// Read.
       case read
     }
   }
 
-  /// An axis that is refused.
+  /// An axis of the webui's X/Y/Z plot that is refused.
   package struct Plot: Sendable {
     package var label: String
     package var reason: String
@@ -62,12 +62,12 @@ public struct RefusedSetting: Sendable {
     self.plot = plot
   }
 
-  /// The name, if it is refused.
+  /// The refused setting of this name, if any.
   package static func named(_ name: String) -> RefusedSetting? { byName[name] }
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  /// Every name.
+  /// Every refused name.
   public static let all: [RefusedSetting] = [
     RefusedSetting(
       "batch_size", "make more images with a seed axis under grid", harmless: ["1"],
@@ -79,41 +79,41 @@ public struct RefusedSetting: Sendable {
       "script_name", "write the script's axes under grid", harmless: ["", "none"],
       field: .init(
         kind: .text, a1111: nil, worker: "", use: .refused,
-        reason: "scripts are not run here; the axes of a recipe's grid do what X/Y/Z plot and prompt matrix do")),
+        reason: "scripts cannot run; a recipe's grid does the same as X/Y/Z plot and prompt matrix")),
     RefusedSetting(
       "script_args", "write the script's axes under grid",
-      field: .init(kind: .list, a1111: [], worker: [], use: .refused, reason: "scripts are not run here, remove it")),
+      field: .init(kind: .list, a1111: [], worker: [], use: .refused, reason: "scripts cannot run, remove it")),
     RefusedSetting(
-      "alwayson_scripts", "there are no scripts here, remove it",
+      "alwayson_scripts", "scripts cannot run, remove it",
       field: .init(
         kind: .object, a1111: [:], worker: [:], use: .refused,
-        reason: "scripts and extensions are not run here, remove it")),
+        reason: "scripts and extensions cannot run, remove it")),
     RefusedSetting(
       "override_settings", "write its options as keys of their own",
       field: .init(kind: .object, a1111: nil, worker: [:], use: .read)),
     RefusedSetting(
-      "override_settings_restore_afterwards", "no setting outlives its image here, remove it", harmless: ["true"],
+      "override_settings_restore_afterwards", "settings never outlive their image, remove it", harmless: ["true"],
       field: .init(kind: .flag, a1111: true, worker: true, use: .ignored)),
     RefusedSetting("defaults", "it is for requests; a recipe has its own defaults"),
     RefusedSetting(
-      "restore_faces", "there are no networks for faces here, remove it", harmless: ["false"],
+      "restore_faces", "there is no face restoration, remove it", harmless: ["false"],
       field: .init(kind: .flag, a1111: nil, worker: false, use: .refused),
-      plot: .init(label: "Face restore", reason: "this version has no networks for faces")),
-    RefusedSetting("face_restoration", "there are no networks for faces here, remove it", harmless: ["false"]),
+      plot: .init(label: "Face restore", reason: "there is no face restoration")),
+    RefusedSetting("face_restoration", "there is no face restoration, remove it", harmless: ["false"]),
     RefusedSetting(
-      "firstpass_image", "the first pass is always made here, remove it", harmless: [""],
+      "firstpass_image", "the first pass is always generated, remove it", harmless: [""],
       field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, isOfSecondPass: true)),
     RefusedSetting(
       "disable_extra_networks", "leave the tags out of the prompt, remove it", harmless: ["false"],
       field: .init(kind: .flag, a1111: false, worker: false, use: .refused)),
     RefusedSetting(
-      "comments", "it is the webui's own, remove it",
+      "comments", "only the webui uses it, remove it",
       field: .init(kind: .object, a1111: nil, worker: [:], use: .ignored)),
     RefusedSetting(
       "infotext", "write the settings as keys", harmless: [""],
       field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, reason: "write its settings as fields")),
     RefusedSetting(
-      "force_task_id", "it only serves the webui's progress bar, remove it", harmless: [""],
+      "force_task_id", "only the webui's progress bar uses it, remove it", harmless: [""],
       field: .init(kind: .text, a1111: nil, worker: nil, use: .ignored)),
     RefusedSetting(
       "send_images", "images are always written to the run's folder, remove it", harmless: ["true"],
@@ -125,60 +125,61 @@ public struct RefusedSetting: Sendable {
       "do_not_save_samples", "images are always written to the run's folder, remove it", harmless: ["false"],
       field: .init(kind: .flag, a1111: false, worker: false, use: .ignored)),
     RefusedSetting(
-      "do_not_save_grid", "remove it, and sheet too for no contact sheet", harmless: ["false"],
+      "do_not_save_grid", "remove it; without sheet there is no contact sheet", harmless: ["false"],
       field: .init(kind: .flag, a1111: false, worker: false, use: .ignored)),
     RefusedSetting("samples_format", "images are always PNG, remove it", harmless: ["png"]),
     RefusedSetting("save_txt", "the infotext is in the image and in manifest.json, remove it", harmless: ["false"]),
-    RefusedSetting("return_grid", "remove it, and sheet too for no contact sheet", harmless: ["true"]),
+    RefusedSetting("return_grid", "remove it; without sheet there is no contact sheet", harmless: ["true"]),
     RefusedSetting("save_to_dirs", "output names the folder, remove it"),
-    RefusedSetting("img_max_size_mp", "contact sheets may be of any size, remove it"),
+    RefusedSetting("img_max_size_mp", "contact sheets may have any size, remove it"),
     RefusedSetting("export_for_4chan", "images are never written a second time, remove it", harmless: ["false"]),
     RefusedSetting("sd_vae_decode_method", "images are always decoded by the VAE, remove it", harmless: ["full"]),
     RefusedSetting(
       "no_dpmpp_sde_batch_determinism",
-      "a picture's noise comes from its own seed here and never from its neighbours in a batch, remove it",
+      "an image's noise depends only on its own seed, never on its batch, remove it",
       harmless: ["false"]),
     RefusedSetting(
-      "pad_cond_uncond", "prompts of different lengths are each encoded at their own here, remove it",
+      "pad_cond_uncond", "prompts are always encoded at their own length, remove it",
       harmless: ["false"]),
     RefusedSetting(
-      "pad_cond_uncond_v0", "prompts of different lengths are each encoded at their own here, remove it",
+      "pad_cond_uncond_v0", "prompts are always encoded at their own length, remove it",
       harmless: ["false"]),
-    RefusedSetting("comma_padding_backtrack", "long prompts are always cut as by 20, remove it", harmless: ["20"]),
-    RefusedSetting("sdxl_clip_l_skip", "the last layer but one is always taken, remove it", harmless: ["false"]),
+    RefusedSetting("comma_padding_backtrack", "long prompts are always split as with 20, remove it", harmless: ["20"]),
+    RefusedSetting("sdxl_clip_l_skip", "the second-to-last layer is always used, remove it", harmless: ["false"]),
     RefusedSetting("sd_lora", "write <lora:name:1> into the prompt, remove it", harmless: ["", "none"]),
     RefusedSetting(
-      "initial_noise_multiplier", "it only serves img2img, remove it", harmless: ["1"],
+      "initial_noise_multiplier", "only img2img uses it, remove it", harmless: ["1"],
       plot: .init(
         label: "Initial noise multiplier",
-        reason: "it only serves images that start from another, which this version does not make")),
+        reason: "only img2img uses it")),
     RefusedSetting(
-      "img2img_extra_noise", "it only serves img2img and hires fix, remove it", harmless: ["0"],
+      "img2img_extra_noise", "only img2img and hires fix use it, remove it", harmless: ["0"],
       plot: .init(
-        label: "Extra noise", reason: "it only serves images that start from another, which this version does not make")
+        label: "Extra noise", reason: "only img2img uses it")
     ),
     RefusedSetting(
-      "image_cfg_scale", "it only serves img2img, remove it",
+      "image_cfg_scale", "only img2img uses it, remove it",
       plot: .init(
         label: "Image CFG Scale",
-        reason: "it only serves images that start from another, which this version does not make")),
+        reason: "only img2img uses it")),
     RefusedSetting(
-      "refiner_switch_by_sample_steps", "the refiner takes over by the noise that is left, remove it",
+      "refiner_switch_by_sample_steps", "the refiner always switches by noise level, remove it",
       harmless: ["false"]),
     RefusedSetting(
       "fp8_storage", "weights keep the precision of their file, remove it", harmless: ["disable"],
-      plot: .init(label: "FP8 mode", reason: "weights keep the precision of their file; precision sets the arithmetic")),
+      plot: .init(
+        label: "FP8 mode", reason: "weights keep the precision of their file; precision sets that of the computation")),
   ]
 }
 
-/// What a field of a request holds; null is the same as leaving it out.
+/// The type of a request's field; null is the same as omitting the field.
 package enum RequestFieldKind: Sendable {
   case text, integer, number, flag
   /// A list of texts.
   case texts
   case list, object
 
-  /// What a message says is expected.
+  /// The expected value, as messages name it.
   package var expectation: String {
     switch self {
     case .text: "text"
@@ -191,7 +192,7 @@ package enum RequestFieldKind: Sendable {
     }
   }
 
-  /// What a field with a setting holds.
+  /// The type of the field that holds a setting of this kind.
   package init(_ kind: SettingKind) {
     self =
       switch kind {

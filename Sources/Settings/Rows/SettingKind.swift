@@ -1,10 +1,10 @@
-/// What a setting or another key of a recipe holds: how it is read, checked, described, and written.
+/// The type of a setting or of another key of a recipe: how it is read, checked, described and written.
 public enum SettingKind: Hashable, Sendable {
-  /// Any scalar, as its text; never split at commas.
+  /// Any scalar, taken as text; never split at commas.
   case text
   /// A whole number.
   case integer(ClosedRange<Int64>, multipleOf: Int64)
-  /// -1 for a number to draw, or a whole number from 0.
+  /// A whole number from 0, or -1 to draw one.
   case seed
   /// A finite number.
   case number(ClosedRange<Double>)
@@ -20,7 +20,7 @@ public enum SettingKind: Hashable, Sendable {
   case otherSampler
   /// A schedule's name, or null for the first pass's.
   case otherSchedule
-  /// What enlarges an image between its passes, or null for the default.
+  /// An upscaler's name, or null for the default.
   case upscaler
   /// `demo`, a checkpoint file or a model folder.
   case model
@@ -28,15 +28,15 @@ public enum SettingKind: Hashable, Sendable {
   case vae
   /// A checkpoint file or a model folder, or null.
   case otherModel
-  /// Names of styles with commas between them, or a list of them.
+  /// Names of styles separated by commas, or a list of them.
   case styles
-  /// Width and height in pixels with an x between them.
+  /// Width and height in pixels, such as 512x768.
   case size
   /// One of these names.
   case choice([String])
   /// True or false.
   case flag
-  /// Folders, which no recipe names: they are found when the recipe is read.
+  /// Folders. No recipe names them: they are found when the recipe is read.
   case folders
 
   // MARK: Keys of the document
@@ -51,7 +51,7 @@ public enum SettingKind: Hashable, Sendable {
   case path
   /// A path or pattern of file names, or a list of them.
   case files
-  /// Which axis goes where on a contact sheet.
+  /// The layout of the axes on a contact sheet.
   case sheet
   /// An address, or null.
   case address
@@ -91,7 +91,7 @@ public enum SettingKind: Hashable, Sendable {
     }
   }
 
-  /// What a message says is expected.
+  /// The expected value, as messages name it.
   package var expectation: String {
     switch self {
     case .text: "text"

@@ -1,6 +1,6 @@
 import JSON
 
-/// Everything there is to know about one setting of an image.
+/// The one declaration of a setting of an image.
 ///
 /// A setting is declared once: as a property of `PassSettings` or `HiresSettings`, and as a row beside it. Recipes and their
 /// JSON Schema, requests, axes, the frozen plan and the manifest, infotext and its reader, an image's identity and the manual
@@ -16,22 +16,22 @@ public final class SettingRow: Sendable {
   public let summary: String
   /// Which pass the setting belongs to.
   public let pass: Pass
-  /// When the setting affects pixels, and as what its value goes into an image's identity.
+  /// When the setting affects pixels, and how its value goes into an image's identity.
   public let effect: PixelEffect
-  /// How the setting stands in infotexts; several if it has more than one key there.
+  /// The setting's keys in infotexts.
   public let infotext: [InfotextEntry]
   /// Where requests have the setting.
-  public let request: RequestPlace
-  /// What the webui's X/Y/Z plot calls an axis of it.
+  public let request: RequestEntry
+  /// The names of its axis in the webui's X/Y/Z plot.
   public let plotLabels: [String]
-  /// When the setting decides what an image is made from: files, precision and packing.
+  /// When the setting determines an image's ingredients: files, precision and packing.
   public let ingredients: IngredientsUse
-  /// When plan and manifest show the setting; they leave it out otherwise.
+  /// When plan and manifest show the setting; otherwise they omit it.
   let isShown: @Sendable (ImageSettings) -> Bool
-  /// What the manifest shows instead of what was asked for; nil for the same.
+  /// What the manifest shows instead of the requested value; nil for the requested value.
   let shown: (@Sendable (SettingsInUse) -> SettingValue)?
 
-  /// The value of images that do not say.
+  /// The default.
   public let defaultValue: SettingValue
 
   private let read: @Sendable (ImageSettings) -> SettingValue
@@ -39,7 +39,7 @@ public final class SettingRow: Sendable {
 
   fileprivate init(
     key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
-    infotext: [InfotextEntry], request: RequestPlace, plotLabels: [String], ingredients: IngredientsUse,
+    infotext: [InfotextEntry], request: RequestEntry, plotLabels: [String], ingredients: IngredientsUse,
     isShown: @escaping @Sendable (ImageSettings) -> Bool, shown: (@Sendable (SettingsInUse) -> SettingValue)?,
     read: @escaping @Sendable (ImageSettings) -> SettingValue,
     write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
@@ -71,29 +71,29 @@ public final class SettingRow: Sendable {
     case second
   }
 
-  /// When a setting decides what an image is made from: files, precision and packing.
+  /// When a setting determines an image's ingredients: files, precision and packing.
   public enum IngredientsUse: Hashable, Sendable {
     case never
     case always
-    /// Only if prompts may name LoRAs or embeddings: which of them are used depends on it.
+    /// Only if prompts may name LoRAs or embeddings, because it then affects which of them are used.
     case ofPrompts
     /// Only under a `memory_limit`.
     case ofMemory
   }
 
-  /// The setting's value; that of the second pass's defaults if there is no second pass.
+  /// The setting's value; for a setting of a missing second pass, its default.
   public func value(of settings: ImageSettings) -> SettingValue { read(settings) }
 
-  /// Sets the setting, or leaves it alone if there is no second pass to set it in.
+  /// Sets the setting; does nothing if it belongs to a missing second pass.
   ///
-  /// - Returns: False for a value that is not of the setting's kind.
+  /// - Returns: False for a value of the wrong kind.
   @discardableResult
   public func set(_ value: SettingValue, in settings: inout ImageSettings) -> Bool { write(value, &settings) }
 
-  /// Whether a recipe may set it.
+  /// Whether recipes can set it.
   public var isRecipeKey: Bool { kind != .folders }
 
-  /// Whether only our recipes have the key: the webui knows neither a field nor an option of this name.
+  /// Whether only our recipes have the key: the webui has no field or option of this name.
   public var isOurs: Bool { request.field == nil && request.option != key }
 
   /// Whether the setting affects the pixels of an image.
@@ -115,11 +115,9 @@ protocol SettingsPart: Sendable {
 
 extension SettingsPart {
   /// A row for a property whose type says how its value is held.
-  ///
-  /// It is inlined so that the key path becomes a plain access to the property.
-  @inline(__always) static func row<Value: SettingRepresentable>(
+  static func row<Value: SettingRepresentable>(
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
-    _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none,
+    _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
     isShown: @escaping @Sendable (ImageSettings) -> Bool = { _ in true },
     shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
@@ -136,9 +134,9 @@ extension SettingsPart {
   }
 
   /// A row for a choice, whose names are those of the property's type.
-  @inline(__always) static func row<Choice: SettingChoice>(
+  static func row<Choice: SettingChoice>(
     _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
-    effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestPlace = .none, plot: [String] = [],
+    effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none, plot: [String] = [],
     ingredients: SettingRow.IngredientsUse = .never,
     shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
   ) -> SettingRow {

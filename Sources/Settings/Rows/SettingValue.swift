@@ -1,4 +1,4 @@
-/// The value of a setting, whatever its kind.
+/// The value of a setting of any kind.
 public enum SettingValue: Hashable, Sendable {
   case text(String)
   case integer(Int64)
@@ -16,12 +16,12 @@ public enum SettingValue: Hashable, Sendable {
   /// No VAE, no limit, or the same as in the first pass.
   case null
 
-  /// Whether a setting with the value `resolved` has what `self` asks for.
+  /// Whether the resolved value satisfies this requested value.
   package func matches(_ resolved: SettingValue) -> Bool {
     switch (self, resolved) {
     case (.sampler(let sampler, let schedule), .sampler(let found, let foundSchedule)):
       sampler == found && (schedule == nil || schedule == foundSchedule)
-    // One file may be named in more than one way.
+    // The same file may have been named in different ways.
     case (.model(let model), .model(let found)): model.path == found.path
     case (.upscaler(let upscaler), .upscaler(let found)) where upscaler.path != nil: upscaler.path == found.path
     default: self == resolved
@@ -29,9 +29,9 @@ public enum SettingValue: Hashable, Sendable {
   }
 }
 
-/// A type whose values settings can have.
+/// A type that a setting can have.
 ///
-/// `init?` returns nil for a value of another kind, which readers that check kinds never pass.
+/// `init?` returns nil for a value of the wrong kind, which readers that check kinds never pass.
 protocol SettingRepresentable: Sendable {
   init?(_ value: SettingValue)
   var settingValue: SettingValue { get }

@@ -1,8 +1,8 @@
-/// What enlarges an image between its passes, as the recipe names it, and where it was found.
+/// An upscaler as the recipe names it, and where it was found.
 public struct UpscalerReference: Codable, Hashable, Sendable {
-  /// What the recipe says: the webui's name of a filter, or a network's file.
+  /// The name in the recipe: the webui's name of a filter, or a network's file.
   public var name: String
-  /// The absolute path of a network's file; nothing for filters.
+  /// The absolute path of a network's file; nil for filters.
   public var path: String?
 
   /// An upscaler of this name.
@@ -11,10 +11,10 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
     self.path = path
   }
 
-  /// What the webui takes where nothing is asked for.
+  /// The webui's default.
   public static let latent = UpscalerReference(name: LatentFilter.bilinear.rawValue)
 
-  /// What kind of thing an upscaler is.
+  /// The kinds of upscalers.
   public enum Kind: Hashable, Sendable {
     /// A filter that enlarges latents.
     case latent(LatentFilter)
@@ -24,7 +24,7 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
     case network
   }
 
-  /// What it is.
+  /// Its kind.
   public var kind: Kind {
     if path == nil {
       if let filter = LatentFilter(rawValue: name) { return .latent(filter) }
@@ -33,13 +33,13 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
     return .network
   }
 
-  /// The filter, where it is one that enlarges latents.
+  /// The filter, if it is one that enlarges latents.
   public var latentFilter: LatentFilter? { if case .latent(let filter) = kind { filter } else { nil } }
 
-  /// Whether the decoded image is enlarged, and encoded again.
+  /// Whether the decoded image is enlarged and then encoded again.
   public var enlargesImages: Bool { latentFilter == nil }
 
-  /// What infotexts and people call it, which is what the webui does: a file's name without folders and extension.
+  /// Its name in infotexts and messages, as in the webui: a file's name without folders and extension.
   public var title: String {
     guard kind == .network else { return name }
     let file = name.split(separator: "/").last.map(String.init) ?? name
@@ -52,12 +52,12 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
   private static let endings = [".pth", ".safetensors", ".pt", ".ckpt", ".bin", ".gguf"]
 }
 
-/// How a decoded image is enlarged without a network; the raw value is the webui's name of the upscaler.
+/// How a decoded image is resized without a network; the raw value is the webui's name of the upscaler.
 public enum PixelFilter: String, CaseIterable, Codable, Hashable, Sendable {
-  /// By Lanczos to the size in one go.
+  /// Lanczos, directly to the size.
   case none = "None"
-  /// By Lanczos to a multiple of 8, then to the size.
+  /// Lanczos to a multiple of 8, then Lanczos to the size.
   case lanczos = "Lanczos"
-  /// By copies of the nearest pixel to a multiple of 8, then by Lanczos to the size.
+  /// Nearest neighbour to a multiple of 8, then Lanczos to the size.
   case nearest = "Nearest"
 }

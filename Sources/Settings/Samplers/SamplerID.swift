@@ -1,4 +1,4 @@
-/// The samplers by the names that the webui gives them; the raw value is the name in recipes, infotext and manifest.
+/// The samplers by the webui's names; the raw value is the name in recipes, infotexts and manifests.
 public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case dpmPP2M = "DPM++ 2M"
   case dpmPPSDE = "DPM++ SDE"
@@ -21,7 +21,7 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case uniPC = "UniPC"
   case lcm = "LCM"
 
-  /// What settings, schedules and guidance must know about the sampler; one value per sampler, with nothing left to a default.
+  /// What settings, schedules and guidance need to know about the sampler, spelled out for each.
   public var traits: SamplerTraits {
     switch self {
     case .dpmPP2M:
@@ -86,11 +86,11 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// The sampler with this name or alias, in any case, and the schedule that an old combined name ("DPM++ SDE Karras",
-  /// "k_dpmpp_sde_ka") carries.
+  /// The sampler with this name or alias, in any letter case, and the schedule in an old combined name ("DPM++ SDE
+  /// Karras", "k_dpmpp_sde_ka").
   ///
-  /// - Parameter name: What a recipe or a request says.
-  /// - Returns: Nothing when neither the whole name nor the name without a schedule's spelling is known.
+  /// - Parameter name: The name in a recipe or a request.
+  /// - Returns: Nil if neither the whole name nor the name without a schedule's suffix is known.
   public static func resolve(_ name: String) -> (sampler: SamplerID, schedule: ScheduleID?)? {
     let wanted = name.lowercased()
     if let sampler = allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return (sampler, nil) }

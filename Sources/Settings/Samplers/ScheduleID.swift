@@ -13,7 +13,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   case ddim
   case beta
 
-  /// The name that the webui shows and writes into infotext.
+  /// The webui's name, which infotexts use.
   public var label: String {
     switch self {
     case .automatic: "Automatic"
@@ -31,7 +31,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// Everything a user may call it; matched in any case.
+  /// All names that users may write; letter case does not matter.
   public var spellings: [String] { self == .sgmUniform ? [label, rawValue, "SGMUniform"] : [label, rawValue] }
 
   /// Whether the schedule runs between `sigma_min` and `sigma_max`.
@@ -52,7 +52,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// The schedule with this label or internal name, in any case.
+  /// The schedule with this label or internal name, in any letter case.
   public static func resolve(_ name: String) -> ScheduleID? {
     let wanted = name.lowercased()
     return allCases.first { $0.spellings.contains { $0.lowercased() == wanted } }

@@ -28,20 +28,22 @@ struct InspectCommand: ParsableCommand {
       Console.output(json ? model.json.jsonText : model.text)
       return
     }
-    let picture = try ImageFile(path: file)
-    Console.output(json ? Self.json(picture).jsonText : Self.text(picture))
+    let imageFile = try ImageFile(path: file)
+    Console.output(json ? Self.json(imageFile).jsonText : Self.text(imageFile))
   }
 
   // MARK: Text
 
-  private static func text(_ picture: ImageFile) -> String {
-    let settings = picture.settings
+  private static func text(_ imageFile: ImageFile) -> String {
+    let settings = imageFile.settings
     let program = settings.program.map { " by \($0)" } ?? ""
-    var rows = [("prompt", picture.infotext.prompt)]
-    if !picture.infotext.negativePrompt.isEmpty { rows.append(("negative prompt", picture.infotext.negativePrompt)) }
-    rows += picture.infotext.items.map { ($0.key, $0.value) }
+    var rows = [("prompt", imageFile.infotext.prompt)]
+    if !imageFile.infotext.negativePrompt.isEmpty {
+      rows.append(("negative prompt", imageFile.infotext.negativePrompt))
+    }
+    rows += imageFile.infotext.items.map { ($0.key, $0.value) }
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
-    var lines = ["\(picture.path): \(picture.image.width)x\(picture.image.height)\(program)", ""]
+    var lines = ["\(imageFile.path): \(imageFile.image.width)x\(imageFile.image.height)\(program)", ""]
     for (key, value) in rows {
       for (index, line) in value.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         let head = index == 0 ? key : ""
@@ -54,33 +56,33 @@ struct InspectCommand: ParsableCommand {
       lines += settings.remarks.map { "\($0.kind.rawValue): \($0)" }
     }
     lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for what can be made of it:"]
-    return lines.joined(separator: "\n") + "\n" + PictureRecipe(settings.settings).text.trimmedEnd
+    return lines.joined(separator: "\n") + "\n" + ImageRecipe(settings.settings).text.trimmedEnd
   }
 
   // MARK: JSON
 
-  private static func json(_ picture: ImageFile) -> JSONValue {
-    let settings = picture.settings
+  private static func json(_ imageFile: ImageFile) -> JSONValue {
+    let settings = imageFile.settings
     return [
-      "file": .string(picture.path),
-      "width": .integer(Int64(picture.image.width)),
-      "height": .integer(Int64(picture.image.height)),
+      "file": .string(imageFile.path),
+      "width": .integer(Int64(imageFile.image.width)),
+      "height": .integer(Int64(imageFile.image.height)),
       "program": settings.program.map { .string($0) } ?? .null,
-      "prompt": .string(picture.infotext.prompt),
-      "negative_prompt": .string(picture.infotext.negativePrompt),
-      "settings": .object(picture.infotext.items.map { JSONMember($0.key, .string($0.value)) }),
+      "prompt": .string(imageFile.infotext.prompt),
+      "negative_prompt": .string(imageFile.infotext.negativePrompt),
+      "settings": .object(imageFile.infotext.items.map { JSONMember($0.key, .string($0.value)) }),
       "model": json(settings.model),
       "vae": settings.vae.map(json) ?? .null,
       "refiner": settings.refiner.map(json) ?? .null,
       "hires_checkpoint": settings.hiresModel.map(json) ?? .null,
-      "parameters": PictureRecipe.json(settings.settings),
+      "parameters": ImageRecipe.json(settings.settings),
       "complete": .bool(settings.isComplete),
       "remarks": .array(
         settings.remarks.map {
           ["kind": .string($0.kind.rawValue), "key": .string($0.key), "text": .string($0.text)]
         }),
-      "recipe": .string(PictureRecipe(settings.settings).text),
-      "infotext": .string(picture.infotext.text),
+      "recipe": .string(ImageRecipe(settings.settings).text),
+      "infotext": .string(imageFile.infotext.text),
     ]
   }
 

@@ -44,58 +44,58 @@ struct ReproduceCommand: ParsableCommand {
 
   func run() throws {
     signal(SIGPIPE, SIG_IGN)
-    let picture = try ImageFile(path: image)
-    guard picture.settings.isComplete else {
+    let imageFile = try ImageFile(path: image)
+    guard imageFile.settings.isComplete else {
       throw ImageFileError.notEnough(
-        path: image, remarks: picture.settings.remarks.filter { ![.note, .unknown].contains($0.kind) })
+        path: image, remarks: imageFile.settings.remarks.filter { ![.note, .unknown].contains($0.kind) })
     }
-    for remark in picture.settings.remarks { Console.error("\(remark.kind.rawValue): \(remark)") }
+    for remark in imageFile.settings.remarks { Console.error("\(remark.kind.rawValue): \(remark)") }
     let engine = try Engine.forCommand(threads: threads)
-    let parameters = try parameters(picture, engine)
+    let parameters = try parameters(imageFile, engine)
     let ingredients = try engine.ingredients(for: parameters)
     let comparison: ImageComparison
-    if parameters.finalWidth == picture.image.width, parameters.finalHeight == picture.image.height {
-      comparison = ImageComparison(picture.image, try again(parameters, engine))
+    if parameters.finalWidth == imageFile.image.width, parameters.finalHeight == imageFile.image.height {
+      comparison = ImageComparison(imageFile.image, try again(parameters, engine))
     } else {
       comparison = .sizes(
-        "\(picture.image.width)x\(picture.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
+        "\(imageFile.image.width)x\(imageFile.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
     }
     Console.output(
       json
         ? value(comparison, ingredients).jsonText
         : "\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
-    explain(comparison, picture, ingredients)
-    if comparison != .equal(count: picture.image.pixels.count) { throw ExitStatus.someJobsFailed }
+    explain(comparison, imageFile, ingredients)
+    if comparison != .equal(count: imageFile.image.pixels.count) { throw ExitStatus.someJobsFailed }
   }
 
   /// Prints what may have caused a difference.
-  private func explain(_ comparison: ImageComparison, _ picture: ImageFile, _ ingredients: JobIngredients) {
+  private func explain(_ comparison: ImageComparison, _ imageFile: ImageFile, _ ingredients: JobIngredients) {
     guard case .different = comparison else { return }
-    if let isa = picture.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
+    if let isa = imageFile.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
     }
-    if let program = picture.settings.program, program != "sdbatch \(SDBatch.version)" {
+    if let program = imageFile.settings.program, program != "sdbatch \(SDBatch.version)" {
       Console.error("note: it was made by \(program), whose results may differ in the last bits")
     }
   }
 
   /// The settings with every value checked as in a recipe, and the models that were found.
-  private func parameters(_ picture: ImageFile, _ engine: Engine) throws -> ImageSettings {
+  private func parameters(_ imageFile: ImageFile, _ engine: Engine) throws -> ImageSettings {
     let options = PlanningEnvironment.ofProcess
-    let search = ModelSearch(picture: picture, environment: options, engine: engine)
+    let search = ModelSearch(imageFile: imageFile, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
     // An image without a precision was made by another program: fp32 comes nearest to any of them.
     if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
-      .read(text: Array(PictureRecipe(found).text.utf8), path: name, overrides: overrides)
+      .read(text: Array(ImageRecipe(found).text.utf8), path: name, overrides: overrides)
     var seeds = SeedDraws()
     let plan = try Plan(recipe: recipe, environment: options, seeds: &seeds)
     guard plan.count == 1, let job = plan.jobs.first(where: { _ in true }) else {
-      throw ImageFileError.severalPictures(plan.count)
+      throw ImageFileError.severalImages(plan.count)
     }
     // The networks in the prompts may not be next to the image.
-    return try AdapterSearch(picture: picture, engine: engine, places: search.adapterPlaces).placed(job.settings)
+    return try AdapterSearch(imageFile: imageFile, engine: engine, folders: search.adapterFolders).placed(job.settings)
   }
 
   private func again(_ parameters: ImageSettings, _ engine: Engine) throws -> RGBImage {

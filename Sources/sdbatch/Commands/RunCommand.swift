@@ -188,7 +188,7 @@ struct RunCommand: ParsableCommand {
     let locator = ModelLocator(recipePath: options.recipe, environment: .ofProcess)
     let name = previewVae ?? "taesd_decoder"
     guard let decoder = locator.path(of: name) else {
-      throw ImageFileError.notFound(option: "--preview-vae", name: name, places: locator.places)
+      throw ImageFileError.notFound(option: "--preview-vae", name: name, folders: locator.folders)
     }
     return PreviewFile(
       path: folder.file(shard.map { "preview-\($0.index).png" } ?? "preview.png"), decoder: decoder,

@@ -22,7 +22,8 @@ struct UpscaleCommand: ParsableCommand {
   var images: [String]
 
   @Option(
-    help: "Lanczos, Nearest, or a network of the ESRGAN family by its file, also in upscalers/ in the places of models."
+    help:
+      "Lanczos, Nearest, or a network of the ESRGAN family by its file, also in upscalers/ in the folders of models."
   )
   var upscaler = "Lanczos"
 
@@ -60,20 +61,20 @@ struct UpscaleCommand: ParsableCommand {
     let upscaler = try ImageUpscaler(method, threads: threads ?? ProcessorAllotment().threads)
     var made = 0
     for file in files {
-      let picture = try file.read()
-      let text = Self.note(method, by: to == nil ? by : nil, to: to.flatMap(size), of: picture.image)
-      if file.isMade(from: picture, text: text) { continue }
+      let original = try file.read()
+      let text = Self.note(method, by: to == nil ? by : nil, to: to.flatMap(size), of: original.image)
+      if file.isMade(from: original, text: text) { continue }
       func proceed(_: Int, _: Int) throws {
         if let reason = StopSignals.request { throw StopRequested(reason) }
       }
       try proceed(0, 0)
       let large =
         if let to, let size = size(to) {
-          try upscaler.upscaled(picture.image, width: size.width, height: size.height, progress: proceed)
+          try upscaler.upscaled(original.image, width: size.width, height: size.height, progress: proceed)
         } else {
-          try upscaler.upscaled(picture.image, by: by, progress: proceed)
+          try upscaler.upscaled(original.image, by: by, progress: proceed)
         }
-      try file.write(large, from: picture, text: text)
+      try file.write(large, from: original, text: text)
       made += 1
       Console.output("\(file.target): \(large.width)x\(large.height)")
     }
@@ -87,7 +88,7 @@ struct UpscaleCommand: ParsableCommand {
     let locator = ModelLocator(
       recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
     if let path = locator.upscaler(upscaler) { return .network(path: path) }
-    throw UpscaleError.noUpscaler(name: upscaler, places: locator.places)
+    throw UpscaleError.noUpscaler(name: upscaler, folders: locator.folders)
   }
 
   /// What the webui writes under "postprocessing", and of which pixels.
@@ -108,7 +109,7 @@ struct UpscaleCommand: ParsableCommand {
 /// Why images could not be enlarged.
 enum UpscaleError: InputFailure, CustomStringConvertible {
   /// There is no upscaler of this name.
-  case noUpscaler(name: String, places: [String])
+  case noUpscaler(name: String, folders: [String])
   /// There is no image at this path.
   case notRead(path: String, reason: String)
   /// Two images would have one name.
@@ -116,10 +117,10 @@ enum UpscaleError: InputFailure, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .noUpscaler(let name, let places):
+    case .noUpscaler(let name, let folders):
       """
       --upscaler: found "\(name)", expected Lanczos, Nearest or the file of a network, but there is none in \
-      \(places.flatMap { [$0, $0 + "/upscalers"] }.joined(separator: ", "))
+      \(folders.flatMap { [$0, $0 + "/upscalers"] }.joined(separator: ", "))
       """
     case .notRead(let path, let reason): "\(path): \(reason)"
     case .sameName(let path): "two of the images would both become \(path); name different folders with --output"

@@ -55,11 +55,11 @@ struct ImageFile {
       let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
       if read == 0, ferror(file) != 0 {
         // A folder can be opened, but not read.
-        throw errno == EISDIR ? ImageFileError.noPicture(path: path) : ImageFileError.notRead(path: path, code: errno)
+        throw errno == EISDIR ? ImageFileError.notPNG(path: path) : ImageFileError.notRead(path: path, code: errno)
       }
       let isFirst = count == 0
       count += read
-      guard !isFirst || bytes[..<count].starts(with: signature) else { throw ImageFileError.noPicture(path: path) }
+      guard !isFirst || bytes[..<count].starts(with: signature) else { throw ImageFileError.notPNG(path: path) }
       if read == 0 { return Array(bytes[..<count]) }
       if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
     }
@@ -71,7 +71,7 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
   /// It is not a PNG file.
-  case noPicture(path: String)
+  case notPNG(path: String)
   /// It is a PNG file, but damaged.
   case damaged(path: String, reason: String)
   /// It has no text in the webui's form.
@@ -81,20 +81,20 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
   /// Its text lacks settings that are needed.
   case notEnough(path: String, remarks: [InfotextSettings.Remark])
   /// The model or VAE that its text names was not found.
-  case noModel(path: String, wanted: String, places: [String], found: [String], option: String)
+  case noModel(path: String, wanted: String, folders: [String], found: [String], option: String)
   /// A LoRA or an embedding that its text names was not found.
-  case noAdapter(path: String, places: [String], problems: [String])
+  case noAdapter(path: String, folders: [String], problems: [String])
   /// The model or VAE that the command line names was not found.
-  case notFound(option: String, name: String, places: [String])
+  case notFound(option: String, name: String, folders: [String])
   /// The command line's settings result in several images.
-  case severalPictures(Int)
+  case severalImages(Int)
   /// The engine could not make it.
   case notMade(path: String, reason: String)
 
   var description: String {
     switch self {
     case .notRead(let path, let code): "cannot read \(path): \(String(cString: strerror(code)))"
-    case .noPicture(let path):
+    case .notPNG(let path):
       Self.isModel(path) ? "\(path) is a model, expected a PNG file" : "\(path) is not a PNG file"
     case .damaged(let path, let reason): "\(path): \(reason)"
     case .noInfotext(let path, let keywords):
@@ -105,15 +105,15 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
     case .notEnough(let path, let remarks):
       "\(path): its text lacks what is needed to make the image again: "
         + remarks.map(\.description).joined(separator: "; ")
-    case .noModel(let path, let wanted, let places, let found, let option):
-      "\(path): was made with \(wanted), which is not in \(places.joined(separator: ", "))"
+    case .noModel(let path, let wanted, let folders, let found, let option):
+      "\(path): was made with \(wanted), which is not in \(folders.joined(separator: ", "))"
         + found.map { "; found \($0)" }.joined() + "; name the file with \(option)"
-    case .noAdapter(let path, let places, let problems):
-      "\(path): was made with networks that are not in lora/, Lora/ or embeddings/ of \(places.joined(separator: ", ")): "
+    case .noAdapter(let path, let folders, let problems):
+      "\(path): was made with networks that are not in lora/, Lora/ or embeddings/ of \(folders.joined(separator: ", ")): "
         + problems.joined(separator: "; ")
-    case .notFound(let option, let name, let places):
-      "\(option): found \"\(name)\", expected a file or folder, but there is none in \(places.joined(separator: ", "))"
-    case .severalPictures(let count): "--set results in \(count) images, expected values for one"
+    case .notFound(let option, let name, let folders):
+      "\(option): found \"\(name)\", expected a file or folder, but there is none in \(folders.joined(separator: ", "))"
+    case .severalImages(let count): "--set results in \(count) images, expected values for one"
     case .notMade(let path, let reason): "\(path): the image could not be made again: \(reason)"
     }
   }

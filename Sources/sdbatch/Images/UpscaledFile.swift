@@ -37,10 +37,10 @@ struct UpscaledFile {
         try add(path, in: beside)
         continue
       }
-      let pictures = try RunImages(RunFolder(path)).pictures.compactMap(\.path)
+      let images = try RunImages(RunFolder(path)).entries.compactMap(\.path)
       // Equal cells share an image.
       var seen: Set<String> = []
-      for picture in pictures where seen.insert(picture).inserted { try add(picture, in: path + "/upscaled") }
+      for image in images where seen.insert(image).inserted { try add(image, in: path + "/upscaled") }
     }
     return files
   }
@@ -58,23 +58,23 @@ struct UpscaledFile {
   }
 
   /// Whether the file exists, whole, made from these pixels in this way.
-  func isMade(from picture: PNGFile, text: String) -> Bool {
+  func isMade(from original: PNGFile, text: String) -> Bool {
     guard let bytes = FileManager.default.contents(atPath: target), let file = try? PNGFile(decoding: Array(bytes))
     else {
       return false
     }
-    return file.texts == texts(of: picture, text)
+    return file.texts == texts(of: original, text)
   }
 
   /// Writes the enlarged image.
-  func write(_ image: RGBImage, from picture: PNGFile, text: String) throws {
-    let bytes = try PNGFile(image: image, texts: texts(of: picture, text)).encoded()
+  func write(_ image: RGBImage, from original: PNGFile, text: String) throws {
+    let bytes = try PNGFile(image: image, texts: texts(of: original, text)).encoded()
     try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)
     try DerivedFile.write(to: target) { sink in try sink(bytes) }
   }
 
-  private func texts(of picture: PNGFile, _ text: String) -> [PNGText] {
-    picture.texts.filter { $0.keyword != Self.keyword } + [PNGText(keyword: Self.keyword, text: text)]
+  private func texts(of original: PNGFile, _ text: String) -> [PNGText] {
+    original.texts.filter { $0.keyword != Self.keyword } + [PNGText(keyword: Self.keyword, text: text)]
   }
 
   /// The first digits of the SHA-256 of the pixels.

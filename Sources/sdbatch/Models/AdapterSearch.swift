@@ -5,33 +5,33 @@ import Settings
 
 /// Finds the LoRAs and embeddings that an image was made with, by the names and hashes in its text.
 struct AdapterSearch {
-  let picture: ImageFile
+  let imageFile: ImageFile
   let engine: Engine
   /// Where `lora/` and `embeddings/` may be, best first.
-  let places: [String]
+  let folders: [String]
 
-  /// The settings with the places where everything has the hash of the text.
+  /// The settings with the folders in which everything has the hash of the text.
   ///
-  /// - Parameter parameters: The picture's settings, with the models that were found.
+  /// - Parameter parameters: The image's settings, with the models that were found.
   /// - Returns: The settings.
-  /// - Throws: `ImageFileError.noAdapter` if something is not there, or has another hash; what the engine says of a file that
-  ///   is not usable.
+  /// - Throws: `ImageFileError.noAdapter` if something is missing or has a different hash; the engine's error for a
+  ///   file that is not usable.
   func placed(_ parameters: ImageSettings) throws -> ImageSettings {
-    let settings = picture.settings
+    let settings = imageFile.settings
     // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
     let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
     if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {
       var placed = parameters
-      placed.adapterPlaces = []
+      placed.adapterFolders = []
       return placed
     }
     // One folder may hide another's file of the same name.
-    let orders = [places] + places.map { first in [first] + places.filter { $0 != first } }
+    let orders = [folders] + folders.map { first in [first] + folders.filter { $0 != first } }
     var problems: [String] = []
     for order in orders {
       var placed = parameters
-      placed.adapterPlaces = order
+      placed.adapterFolders = order
       do {
         let ingredients = try engine.ingredients(for: placed)
         let (loras, embeddings) = ((ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? []), ingredients.embeddings)
@@ -48,7 +48,7 @@ struct AdapterSearch {
           continue
         }
         for embedding in embeddings where !settings.embeddings.contains(where: { $0.isSame(embedding) }) {
-          Console.error("note: the prompts name the embedding \(embedding.path), of which the text says nothing")
+          Console.error("note: the prompts name the embedding \(embedding.path), which the infotext does not list")
         }
         return placed
       } catch let error as EngineError where error.isMissingAdapter {
@@ -56,7 +56,8 @@ struct AdapterSearch {
       }
     }
     throw ImageFileError.noAdapter(
-      path: picture.path, places: places, problems: problems.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
+      path: imageFile.path, folders: folders,
+      problems: problems.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
   }
 
   private static func problem(

@@ -7,17 +7,17 @@ import Settings
 
 /// Finds the models that an image was made with, by the names and hashes in its text.
 struct ModelSearch {
-  private let picture: ImageFile
+  private let imageFile: ImageFile
   private let locators: [ModelLocator]
   private let engine: Engine
 
   /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
   /// image's run found them.
-  init(picture: ImageFile, environment: PlanningEnvironment, engine: Engine) {
-    self.picture = picture
+  init(imageFile: ImageFile, environment: PlanningEnvironment, engine: Engine) {
+    self.imageFile = imageFile
     self.engine = engine
     let current = FileManager.default.currentDirectoryPath + "/."
-    locators = [picture.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
+    locators = [imageFile.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
   }
 
   /// A file that may be the one.
@@ -35,7 +35,7 @@ struct ModelSearch {
   /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
   /// - Throws: `ImageFileError.noModel` if there is none with the text's name and hash.
   func parameters(model: String?, vae: String?) throws -> ImageSettings {
-    let settings = picture.settings
+    let settings = imageFile.settings
     let models = try model.map { [try given($0, "--model")] } ?? candidates(settings.model)
     var vaes: [Candidate?] = [nil]
     if let vae {
@@ -91,24 +91,24 @@ struct ModelSearch {
     // With no file to try it is the VAE that is missing.
     let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
     throw ImageFileError.noModel(
-      path: picture.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
-      places: Self.unique(locators.flatMap(\.places)), found: Self.unique(found),
+      path: imageFile.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
+      folders: Self.unique(locators.flatMap(\.folders)), found: Self.unique(found),
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
   /// Where to look for the networks in the prompts: where the image's run found them, then where models are.
-  var adapterPlaces: [String] {
-    var places: [String] = []
-    if case .array(let models) = picture.manifest?["models"] {
+  var adapterFolders: [String] {
+    var folders: [String] = []
+    if case .array(let models) = imageFile.manifest?["models"] {
       for path in models.compactMap({ $0["path"]?.text }) {
         for folder in ["/lora/", "/Lora/", "/embeddings/"] {
           if let range = path.range(of: folder, options: .backwards) {
-            places.append(String(path[..<range.lowerBound]))
+            folders.append(String(path[..<range.lowerBound]))
           }
         }
       }
     }
-    return Self.unique(places + locators.flatMap(\.places))
+    return Self.unique(folders + locators.flatMap(\.folders))
   }
 
   /// The upscaler with its file, if it is a network that can be found: the one of the image's run, else the first of
@@ -116,7 +116,7 @@ struct ModelSearch {
   private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
     guard upscaler.kind == .network else { return upscaler }
     var placed = upscaler
-    if case .array(let models) = picture.manifest?["models"] {
+    if case .array(let models) = imageFile.manifest?["models"] {
       placed.path =
         models.first { model in
           model["family"] == "upscaler"
@@ -141,7 +141,7 @@ struct ModelSearch {
     }
     guard let found else {
       throw ImageFileError.noModel(
-        path: picture.path, wanted: "\(name) " + Self.text(wanted), places: Self.unique(locators.flatMap(\.places)),
+        path: imageFile.path, wanted: "\(name) " + Self.text(wanted), folders: Self.unique(locators.flatMap(\.folders)),
         found: [], option: "--set \(key)")
     }
     return found
@@ -154,7 +154,7 @@ struct ModelSearch {
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
     throw ImageFileError.notFound(
-      option: option, name: name, places: Self.unique(locators.reversed().flatMap(\.places)))
+      option: option, name: name, folders: Self.unique(locators.reversed().flatMap(\.folders)))
   }
 
   /// The file of the image's run; then those with the name; then all checkpoints, since it may have been renamed.
@@ -177,7 +177,7 @@ struct ModelSearch {
 
   /// The manifest's job, if the image is in a run's `images/`.
   private func manifestModels(_ wanted: InfotextSettings.NamedModel) -> [ModelReference] {
-    guard let hash = wanted.hash, case .array(let models) = picture.manifest?["models"] else { return [] }
+    guard let hash = wanted.hash, case .array(let models) = imageFile.manifest?["models"] else { return [] }
     return models.compactMap { model in
       guard model["sha256"]?.text?.hasPrefix(hash) == true, let name = model["name"]?.text else { return nil }
       guard let path = model["path"]?.text else { return .demo }

@@ -30,13 +30,13 @@ struct ContactSheetFiles {
     var options = options
     if !options.hasDirections { options.takeLayout(of: run) }
     if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
-    let cells = run.pictures.map { picture in
+    let cells = run.entries.map { entry in
       SheetCell(
-        axes: picture.job.axes,
-        content: picture.path.map { .image(path: $0) } ?? picture.error.map { .failed($0) } ?? .pending,
-        width: picture.job.settings.finalWidth, height: picture.job.settings.finalHeight,
-        infotext: picture.infotext,
-        seconds: picture.seconds)
+        axes: entry.job.axes,
+        content: entry.path.map { .image(path: $0) } ?? entry.error.map { .failed($0) } ?? .pending,
+        width: entry.job.settings.finalWidth, height: entry.job.settings.finalHeight,
+        infotext: entry.infotext,
+        seconds: entry.seconds)
     }
     let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }
     let sheet = try ContactSheet(cells, groups: run.zipGroups, recipe: text ?? "", options: options)

@@ -38,7 +38,7 @@ struct RunPageFiles {
   /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
     let run = try RunImages(folder)
-    let thumbnails = try ThumbnailFiles(folder).refresh(run.pictures, patience: patience)
+    let thumbnails = try ThumbnailFiles(folder).refresh(run.entries, patience: patience)
     var layout = layout
     if !layout.hasDirections { layout.takeLayout(of: run) }
     let heading = RunPage.Heading(
@@ -46,24 +46,24 @@ struct RunPageFiles {
       generator: "sdbatch \(SDBatch.version)", sheets: ContactSheetFiles(folder: folder).names,
       thumbnailSide: ThumbnailFiles.side)
     let page = RunPage(
-      heading, positions: run.pictures.map(\.job.axes), groups: run.zipGroups, layout: layout)
+      heading, positions: run.entries.map(\.job.axes), groups: run.zipGroups, layout: layout)
     try DerivedFile.write(to: folder.page) { sink in
-      try page.write(run.pictures.lazy.map { cell($0, thumbnails) }, to: sink)
+      try page.write(run.entries.lazy.map { cell($0, thumbnails) }, to: sink)
     }
   }
 
-  private func cell(_ picture: RunImages.Picture, _ thumbnails: Set<String>) -> PageCell {
-    let parameters = picture.job.settings
-    let recipe = PictureRecipe(parameters)
+  private func cell(_ entry: RunImages.Entry, _ thumbnails: Set<String>) -> PageCell {
+    let parameters = entry.job.settings
+    let recipe = ImageRecipe(parameters)
     return PageCell(
-      index: picture.job.index, id: picture.id, axes: picture.job.axes, content: content(picture, thumbnails),
-      width: parameters.finalWidth, height: parameters.finalHeight, seconds: picture.seconds,
-      infotext: picture.infotext,
+      index: entry.job.index, id: entry.id, axes: entry.job.axes, content: content(entry, thumbnails),
+      width: parameters.finalWidth, height: parameters.finalHeight, seconds: entry.seconds,
+      infotext: entry.infotext,
       recipe: recipe.text, settings: recipe.settings)
   }
 
-  private func content(_ picture: RunImages.Picture, _ thumbnails: Set<String>) -> PageCell.Content {
-    guard let path = picture.path else { return picture.error.map { .failed($0) } ?? .pending }
+  private func content(_ entry: RunImages.Entry, _ thumbnails: Set<String>) -> PageCell.Content {
+    guard let path = entry.path else { return entry.error.map { .failed($0) } ?? .pending }
     let name = (path as NSString).lastPathComponent
     return .image(file: "images/\(name)", thumbnail: thumbnails.contains(name) ? "thumbs/\(name)" : nil)
   }
@@ -88,7 +88,7 @@ extension SheetOptions {
   /// Takes the directions of the recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
   mutating func takeLayout(of run: RunImages) {
     let layout = run.recipe["sheet"] ?? .null
-    let known = Set(run.pictures.flatMap { $0.job.axes.map(\.name) })
+    let known = Set(run.entries.flatMap { $0.job.axes.map(\.name) })
     func axis(_ name: JSONValue?) -> String? { name?.text.flatMap { known.contains($0) ? $0 : nil } }
     x = axis(layout["x"])
     y = axis(layout["y"])

@@ -19,12 +19,12 @@ struct ThumbnailFiles {
   /// An image that cannot be read has none.
   ///
   /// - Parameters:
-  ///   - pictures: All images of the run.
+  ///   - entries: All images of the run.
   ///   - patience: How long to work; nil for as long as it takes.
   /// - Returns: The names of those that exist, which are their images' names.
   /// - Throws: `RunError.notWritten`.
-  func refresh(_ pictures: [RunImages.Picture], patience: Duration?) throws -> Set<String> {
-    let large = pictures.filter {
+  func refresh(_ entries: [RunImages.Entry], patience: Duration?) throws -> Set<String> {
+    let large = entries.filter {
       $0.path != nil && max($0.job.settings.finalWidth, $0.job.settings.finalHeight) > Self.largestWithout
     }
     if large.isEmpty { return [] }
@@ -32,8 +32,8 @@ struct ThumbnailFiles {
     let start = ContinuousClock.now
     var made: Set<String> = []
     var missing: [String] = []
-    for picture in large {
-      guard let path = picture.path else { continue }
+    for entry in large {
+      guard let path = entry.path else { continue }
       if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
         made.insert((path as NSString).lastPathComponent)
       } else {

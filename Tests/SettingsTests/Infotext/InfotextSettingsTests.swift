@@ -7,13 +7,13 @@ import Testing
   // MARK: Our own
 
   @Test(arguments: SamplerID.allCases)
-  func `every setting that can change pixels comes back from the infotext`(sampler: SamplerID) {
+  func `every setting that can change pixels is read back from the infotext`(sampler: SamplerID) {
     var random = RandomSettings(seed: UInt64(sampler.rawValue.utf8.count * 1000))
     for _ in 0..<300 {
       let parameters = random.next(sampler)
       let text = Infotext(parameters, sampleIngredients, version: "1.2.3").text
       let settings = InfotextSettings(ParsedInfotext(text))
-      // The identity of a job holds whatever decides about its pixels.
+      // The identity of a job covers everything that affects its pixels.
       #expect(
         String(decoding: JobID.canonicalJSON(settings.settings, sampleIngredients), as: UTF8.self)
           == String(decoding: JobID.canonicalJSON(parameters, sampleIngredients), as: UTF8.self), "\(text)")
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func `the settings drawn at random leave no setting out`() {
+  @Test func `the random settings vary every setting`() {
     var random = RandomSettings(seed: 1)
     var values: [String: Set<String>] = [:]
     for _ in 0..<100 {
@@ -31,14 +31,14 @@ import Testing
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }
-    // Models stand in the text by name and hash; what precision and packing run are ingredients. How much memory there was
-    // and where the prompts' networks are is not said at all.
+    // The text has models by name and hash; the precision and packing in use are ingredients. The memory limit and the
+    // folders of the prompts' networks are not in the text.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["adapterPlaces", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
+    #expect(fixed == ["adapterFolders", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])
-  func `models come back by name and hash, whatever they are called`(vae: String?) {
+  func `models are read back by name and hash, whatever their names`(vae: String?) {
     for name in ["v1-5", "Model", "512x768", "we:ird, name", "\"quoted\"", "True", "1e5"] {
       var ingredients = sampleIngredients
       ingredients.model.name = name
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: ["refiner", "sd_xl_refiner_1.0", "we:ird, name", "name [with] brackets"])
-  func `the refiner comes back by name and hash, with when it takes over`(name: String) {
+  func `the refiner is read back by name and hash, with its switch point`(name: String) {
     var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     ingredients.refiner = ModelIdentity(
       name: name, path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(arguments: RefinerPass.allCases)
-  func `the second pass's checkpoint comes back, and which pass the refiner finished`(pass: RefinerPass) {
+  func `the second pass's checkpoint and the refiner's pass are read back`(pass: RefinerPass) {
     var (parameters, ingredients) = (ImageSettings(), sampleIngredients)
     parameters.hires = HiresSettings()
     parameters.hires?.refinerPass = pass
@@ -80,7 +80,7 @@ import Testing
       name: "refiner", path: "/x", sha256: String(repeating: "cd", count: 32), family: "sdxl-refiner")
     let infotext = Infotext(parameters, ingredients, version: "1.2.3").text
     #expect(infotext.contains(", Hires checkpoint: other [ababababab], Hires upscale: 2.0, Hires steps: 4, "))
-    // The webui does not say what is usual there.
+    // The webui does not write its default.
     let said = pass == .second ? "" : "Hires refiner: \(pass.rawValue), "
     #expect(infotext.contains(", \(said)Refiner: refiner [cdcdcdcdcd], Refiner switch at: 0.8, "))
     #expect(infotext.contains("Hires refiner") == (pass != .second))
@@ -94,7 +94,7 @@ import Testing
 
   private func settings(_ text: String) -> InfotextSettings { InfotextSettings(ParsedInfotext(text)) }
 
-  @Test func `an infotext of webui 1-10 has its settings, and the defaults of what it does not say`() {
+  @Test func `an infotext of webui 1-10 gives its settings, and defaults for missing keys`() {
     let settings = settings(
       """
       a cat, (red:1.2)
@@ -118,7 +118,7 @@ import Testing
     #expect(settings.program == "webui v1.10.1" && settings.remarks.isEmpty && settings.isComplete)
   }
 
-  @Test func `no RNG is the GPU's, no clip skip 1, no ENSD 0, and so on`() {
+  @Test func `missing keys mean the GPU's RNG, clip skip 1, ENSD 0, and so on`() {
     let parameters = settings(
       "x\nSteps: 8, Sampler: Euler a, Schedule type: Automatic, CFG scale: 5.5, Seed: 9, Size: 64x64"
     )
@@ -133,7 +133,8 @@ import Testing
 
   @Test(
     arguments: [
-      // The name, the schedule's type in the text, what is meant. Plain names of before 1.9 ran on the uniform schedule.
+      // The name, the schedule's type in the text, and the meaning. Before 1.9 plain names used the uniform
+      // schedule.
       ("DPM++ 2M Karras", nil, SamplerID.dpmPP2M, ScheduleID.automatic), ("DPM++ 2M", nil, .dpmPP2M, .uniform),
       ("DPM++ SDE", nil, .dpmPPSDE, .uniform), ("DPM++ 2M SDE Exponential", nil, .dpmPP2MSDE, .automatic),
       ("DPM++ 2M SDE Karras", nil, .dpmPP2MSDE, .karras), ("DPM++ 2M SDE Heun Karras", nil, .dpmPP2MSDEHeun, .karras),
@@ -152,7 +153,7 @@ import Testing
     #expect(parameters.sampler == sampler && parameters.scheduler == schedule)
   }
 
-  @Test func `every setting of the webui's extras is taken over`() {
+  @Test func `every setting of the webui's extras is read`() {
     let parameters = settings(
       """
       a [b:c:0.5]
@@ -205,7 +206,7 @@ import Testing
     #expect(parameters.useDowncastedAlphaBar == isDowncast)
   }
 
-  @Test func `what a picture took beyond this program is told, and what nobody knows`() {
+  @Test func `unsupported features and unknown keys are reported`() {
     let settings = settings(
       """
       a <lora:foo:0.8> <hypernet:bar:1> cat
@@ -229,7 +230,7 @@ import Testing
     #expect(plain.remarks.isEmpty)
   }
 
-  @Test func `values that cannot be and keys that every picture has are told`() {
+  @Test func `invalid values and missing required keys are reported`() {
     let remarks = settings(
       """
       x
@@ -272,11 +273,11 @@ import Testing
   ]
 
   @Test(arguments: webuiTexts)
-  func `a webui text is written back as it was`(text: String) {
+  func `a webui text is written back unchanged`(text: String) {
     #expect(isSame(ParsedInfotext(text).text, text))
   }
 
-  @Test func `any text that is written back reads as before`() throws {
+  @Test func `any text reads the same after it is written back`() throws {
     let texts =
       try JobFixture.all().map(\.infotext) + ParsedFixture.all().map(\.text)
       + Self.webuiTexts.flatMap { text in (0..<text.count).map { String(text.prefix($0)) } }

@@ -3,7 +3,7 @@ import Settings
 import Testing
 
 @Suite struct InfotextTests {
-  @Test func `infotexts are what Python writes from the description of the format`() throws {
+  @Test func `infotexts equal those that Python writes from the description of the format`() throws {
     for fixture in try JobFixture.all() {
       let text = Infotext(fixture.parameters, fixture.ingredients, version: "1.2.3").text
       #expect(isSame(text, fixture.infotext))
@@ -25,7 +25,7 @@ import Testing
         """)
   }
 
-  @Test func `settings of noise, schedule and guidance stand in the webui's order`() {
+  @Test func `settings of noise, schedule and guidance are in the webui's order`() {
     func line(_ change: (inout ImageSettings) -> Void) -> String {
       var parameters = ImageSettings()
       parameters.prompt = "x"
@@ -100,7 +100,7 @@ import Testing
     (SamplerID.eulerAncestral, "Automatic"), (.euler, "Automatic"), (.lms, "Automatic"), (.heun, "Automatic"),
     (.dpmPP2M, "Karras"), (.dpmPP2MSDE, "Exponential"), (.dpmPP3MSDE, "Exponential"), (.dpm2, "Karras"),
   ])
-  func `the schedule is named by what runs`(sampler: SamplerID, label: String) {
+  func `the schedule in use is named`(sampler: SamplerID, label: String) {
     var parameters = ImageSettings()
     parameters.sampler = sampler
     let settings = ParsedInfotext(Infotext(parameters, sampleIngredients, version: "1").text).settings
@@ -145,11 +145,11 @@ import Testing
     #expect(parsed.settings["cc"] == #""half \ud83d""#)
   }
 
-  @Test func `prompts and settings come back from the text that holds them`() throws {
+  @Test func `prompts and settings are read back from their text`() throws {
     for fixture in try JobFixture.all() {
       let parsed = ParsedInfotext(Infotext(fixture.parameters, fixture.ingredients, version: "1.2.3").text)
       #expect(parsed.settings["Seed"] == String(fixture.parameters.seed))
-      // The grammar writes a value that equals its key as the key alone, which reads back as nothing.
+      // The format writes a value that equals its key as only the key, which the webui does not read back.
       let name = fixture.ingredients.model.name
       #expect(parsed.settings["Model"] == (name == "Model" ? nil : name))
       #expect(parsed.settings["Size-1"] == String(fixture.parameters.width))
@@ -161,12 +161,12 @@ import Testing
     }
   }
 
-  /// What the tokenizer sees: lower case, white space collapsed.
+  /// The text as the tokenizer sees it: lower case, white space collapsed.
   private func words(_ prompt: String) -> [String] {
     prompt.lowercased().unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
   }
 
-  @Test func `emphasis and old timelines stand in the infotext where they matter`() {
+  @Test func `emphasis and old timelines are in the infotext if they have an effect`() {
     var parameters = ImageSettings()
     parameters.prompt = "a (red:1.2) [fish:star:1.0]"
     parameters.emphasis = .noNorm

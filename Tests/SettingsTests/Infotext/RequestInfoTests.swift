@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// The `info` of a response against what Python makes of the webui's object, see `Tests/Fixtures/Requests`.
+/// Checks the `info` of a response against Python's output of the webui's object, see `Tests/Fixtures/Requests`.
 @Suite struct RequestInfoTests {
   @Test(arguments: [false, true])
   func `the info of several images is the webui's, letter for letter`(hasSecondPass: Bool) throws {
@@ -40,14 +40,14 @@ import TestSupport
     #expect(PythonJSON.text(info) == expected)
   }
 
-  @Test func `texts, numbers and empty things are written as Python writes them`() throws {
+  @Test func `texts, numbers and empty values are written as Python writes them`() throws {
     for item in try JSONValue(parsing: Fixtures.text("Requests/dumps.json")).elements ?? [] {
       let value = try #require(item["value"])
       #expect(PythonJSON.text(value) == item["text"]?.text)
     }
   }
 
-  @Test func `a grid stands before the images, with the first one's text`() {
+  @Test func `a grid comes before the images, with the first one's text`() {
     let info = GenerationInfo.json(
       [ImageSettings(), ImageSettings()], sampleIngredients, infotexts: ["a", "b"],
       request: GenerationInfo.Request(hasGrid: true), version: "1", timestamp: "")

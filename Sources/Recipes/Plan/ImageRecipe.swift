@@ -3,35 +3,35 @@ import Prompts
 import Settings
 import Text
 
-/// A recipe for one picture, written from its settings.
+/// A recipe for one image, written from its settings.
 ///
-/// It says what decides about the picture even where that is the default, and of the rest what differs from it.
-public struct PictureRecipe: Sendable {
+/// It always has the main keys, even at their defaults, and other keys only if they differ from the default.
+public struct ImageRecipe: Sendable {
   private let entries: [(key: RecipeKey, value: KeyValue)]
 
-  /// Keys that a reader looks for in any recipe.
-  private static let usual: Set<String> = [
+  /// The keys that people expect in every recipe.
+  private static let mainKeys: Set<String> = [
     "model", "prompt", "seed", "steps", "cfg_scale", "sampler_name", "scheduler", "width", "height", "rng",
   ]
 
-  /// A recipe for the picture that these settings make.
+  /// A recipe for the image of these settings.
   ///
-  /// - Parameter parameters: Models are written by their path, or by their name where there is none; one without either
-  ///   is left out.
+  /// - Parameter parameters: The settings. Models are written by path, or by name if they have no path; a model without
+  ///   either is omitted.
   public init(_ parameters: ImageSettings) {
-    let usual = CellDraft(environment: PlanningEnvironment())
+    let defaults = CellDraft(environment: PlanningEnvironment())
     let draft = CellDraft(parameters)
     entries = RecipeKey.all.compactMap { key in
       guard !key.isCombined, let resolved = key.resolved else { return nil }
       let value = resolved(draft)
       if case .setting(.model(let model)) = value, model.path == nil, model.name.isEmpty { return nil }
-      return Self.usual.contains(key.name) || value != resolved(usual) ? (key, value) : nil
+      return Self.mainKeys.contains(key.name) || value != resolved(defaults) ? (key, value) : nil
     }
   }
 
-  /// All settings under the recipe's keys, with the schedule that runs.
+  /// All settings under the recipe's keys, with the schedule in use.
   ///
-  /// - Parameter parameters: Models are shown by their path, or by their name where there is none.
+  /// - Parameter parameters: The settings. Models are shown by path, or by name if they have no path.
   /// - Returns: An object.
   public static func json(_ parameters: ImageSettings) -> JSONValue {
     var parameters = parameters
@@ -46,7 +46,7 @@ public struct PictureRecipe: Sendable {
       })
   }
 
-  /// What the recipe says, key by key, as plain texts.
+  /// The keys of the recipe and their values as plain text.
   public var settings: [(key: String, value: String)] { entries.map { ($0.key.name, $0.value.scalar.text) } }
 
   /// The recipe as YAML.
@@ -63,7 +63,7 @@ public struct PictureRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys say the same: width and height, and the prompts with styles in them.
+  /// Whether other keys already cover it: width and height, or prompts that include the styles.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
@@ -73,16 +73,16 @@ extension RecipeKey {
 }
 
 extension CellDraft {
-  /// A cell that ends up with these settings.
+  /// A cell that resolves to these settings.
   fileprivate init(_ parameters: ImageSettings) {
     self.init(environment: PlanningEnvironment())
     self.settings = parameters
     self.settings.hires = parameters.hires ?? HiresSettings()
     basePrompt = parameters.prompt
     baseNegativePrompt = parameters.negativePrompt
-    // Settings have no comments any more: a # that is left is meant.
+    // Comments were already removed from the settings, so a remaining # is text.
     stripsComments = !(parameters.prompt + parameters.negativePrompt).unicodeScalars.contains("#")
-    // Nor have they wildcards: a __name__ that is left is meant.
+    // Wildcards were already replaced, so a remaining __name__ is text.
     hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
     scheduler = parameters.scheduler
     width = parameters.width
@@ -106,7 +106,7 @@ extension KeyValue {
     switch self {
     case .setting(let value): value.scalar
     case .size(let width, let height): YAMLScalar("\(width)x\(height)")
-    // The prompts have these in them already, so no key has such a value.
+    // These are already merged into the prompts, so no key has such a value.
     case .styles, .edit, .combination: YAMLScalar("")
     }
   }

@@ -3,16 +3,16 @@ import Settings
 import Testing
 
 /// Settings written as a recipe and read back.
-@Suite struct PictureRecipeTests {
-  private func job(_ recipe: PictureRecipe) throws -> ImageSettings {
+@Suite struct ImageRecipeTests {
+  private func job(_ recipe: ImageRecipe) throws -> ImageSettings {
     try #require(try RecipeText(recipe.text).jobs().first).settings
   }
 
   @Test(arguments: SamplerID.allCases)
-  func `a recipe of one picture comes to the settings that it was written from`(sampler: SamplerID) throws {
+  func `a recipe of one image resolves to the settings that it was written from`(sampler: SamplerID) throws {
     var parameters = ImageSettings()
     parameters.sampler = sampler
-    #expect(try job(PictureRecipe(parameters)) == parameters)
+    #expect(try job(ImageRecipe(parameters)) == parameters)
 
     parameters.prompt = "a (red:1.2)\nfish # \"quoted\" \\ \t日本 🐟"
     parameters.negativePrompt = "- yes: no, {a: [b]}"
@@ -33,27 +33,27 @@ import Testing
     parameters.enableQuantization = true
     parameters.sdNoiseSchedule = .zeroTerminalSNR
     (parameters.sMinUncond, parameters.sMinUncondAll, parameters.skipEarlyCond) = (3, true, 0.25)
-    #expect(try job(PictureRecipe(parameters)) == parameters)
+    #expect(try job(ImageRecipe(parameters)) == parameters)
   }
 
   @Test(arguments: [
     "", "~", "null", "__animal__ and __x__", "#", "# all", "a\u{7F}\u{85}b", "\u{FEFF}x", "trailing \n", "  leading",
     "'", "\"", "e\u{301}",
   ])
-  func `a prompt of any text comes back`(prompt: String) throws {
+  func `any prompt is read back unchanged`(prompt: String) throws {
     var parameters = ImageSettings()
     parameters.prompt = prompt
-    let found = try job(PictureRecipe(parameters)).prompt
+    let found = try job(ImageRecipe(parameters)).prompt
     #expect(Array(found.utf8) == Array(prompt.utf8))
   }
 
-  @Test func `models are written by path, and one without a name is left out`() {
+  @Test func `models are written by path, and one without a name is omitted`() {
     var parameters = ImageSettings()
-    #expect(PictureRecipe(parameters).text.contains("model: demo\n"))
+    #expect(ImageRecipe(parameters).text.contains("model: demo\n"))
     parameters.model = ModelReference(name: "a", path: "/b: c/a.safetensors")
-    #expect(PictureRecipe(parameters).text.contains("model: \"/b: c/a.safetensors\"\n"))
+    #expect(ImageRecipe(parameters).text.contains("model: \"/b: c/a.safetensors\"\n"))
     parameters.model = ModelReference(name: "", path: nil)
-    #expect(!PictureRecipe(parameters).text.contains("model"))
-    #expect(PictureRecipe.json(parameters)["steps"] == 20)
+    #expect(!ImageRecipe(parameters).text.contains("model"))
+    #expect(ImageRecipe.json(parameters)["steps"] == 20)
   }
 }

@@ -1,7 +1,7 @@
 import JSON
 
-/// Where a body that is posted to `/sdapi/v1/txt2img` has a setting.
-public struct RequestPlace: Sendable {
+/// Where a request to `/sdapi/v1/txt2img` has a setting.
+public struct RequestEntry: Sendable {
   /// The defaults of a field of the setting's own; nil if there is no such field.
   package let field: Field?
   /// The option in `override_settings`; nil if there is none.
@@ -11,7 +11,7 @@ public struct RequestPlace: Sendable {
   package struct Field: Hashable, Sendable {
     /// The webui's default.
     package var a1111: JSONValue
-    /// The serverless worker's; nil if it does not know the field.
+    /// The serverless worker's default; nil if the worker does not have the field.
     package var worker: JSONValue?
 
     package init(a1111: JSONValue, worker: JSONValue?) {
@@ -25,14 +25,14 @@ public struct RequestPlace: Sendable {
     self.option = option
   }
 
-  /// Requests cannot set it.
-  package static let none = RequestPlace(field: nil, option: nil)
+  /// The setting is not in requests.
+  package static let none = RequestEntry(field: nil, option: nil)
 
   /// A field of the setting's own name, and an option if `option` names one.
-  package static func field(_ a1111: JSONValue, worker: JSONValue?, option: String? = nil) -> RequestPlace {
-    RequestPlace(field: Field(a1111: a1111, worker: worker), option: option)
+  package static func field(_ a1111: JSONValue, worker: JSONValue?, option: String? = nil) -> RequestEntry {
+    RequestEntry(field: Field(a1111: a1111, worker: worker), option: option)
   }
 
   /// An option of the webui.
-  package static func option(_ name: String) -> RequestPlace { RequestPlace(field: nil, option: name) }
+  package static func option(_ name: String) -> RequestEntry { RequestEntry(field: nil, option: name) }
 }
