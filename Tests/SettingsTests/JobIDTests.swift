@@ -249,3 +249,18 @@ import Testing
     #expect(id("[a:b:1.0]", .original, .old) != id("[a:b:1.0]", .original, .current))
   }
 }
+
+@Suite struct JobIDSequenceTests {
+  @Test func `identities in sequence are those of each job alone, whatever changes from one to the next`() {
+    var random = RandomSettings(seed: 5)
+    var sequence = JobIDSequence()
+    for _ in 0..<200 {
+      var settings = random.next(.eulerAncestral)
+      for seed in [0, 7, 2, Int64.max, 2] {
+        settings.seed = seed
+        let ingredients = sequence.onlySeedDiffers(settings) ? nil : sampleIngredients
+        #expect(sequence.next(settings, ingredients) == JobID(settings, sampleIngredients))
+      }
+    }
+  }
+}

@@ -34,12 +34,16 @@ public struct JobList {
     self.jobs = AnySequence(jobs)
     var lookup = IngredientsLookup(stopRequest: stopRequest, ingredients: ingredients)
     var knownIDs: [JobID: Int32] = [:]
+    var sequence = JobIDSequence()
+    var lastGroup: Int32?
     ids.reserveCapacity(jobs.underestimatedCount)
     groups.reserveCapacity(jobs.underestimatedCount)
     firsts.reserveCapacity(jobs.underestimatedCount)
     for job in jobs {
-      guard let group = try lookup.group(job.settings) else { continue }
-      let id = JobID(job.settings, lookup.found[Int(group)])
+      let isLikeLast = lastGroup != nil && sequence.onlySeedDiffers(job.settings)
+      guard let group = isLikeLast ? lastGroup : try lookup.group(job.settings) else { continue }
+      let id = sequence.next(job.settings, isLikeLast ? nil : lookup.found[Int(group)])
+      lastGroup = group
       let index = Int32(ids.count)
       groups.append(group)
       let first = knownIDs[id] ?? index

@@ -32,7 +32,7 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
     self.words = words
   }
 
-  private init(digest: SHA256Digest) {
+  fileprivate init(digest: SHA256Digest) {
     var words = SIMD4<UInt64>()
     for (index, byte) in digest.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
     self.words = words
@@ -71,6 +71,49 @@ extension JobID {
       for member in IdentityMember.ofImage { member.write(image, &writer) }
     }
     return writer.bytes
+  }
+}
+
+/// Identifies jobs one after the other.
+///
+/// Along the fastest axis of most grids only the seed changes: the rest of the text that is digested is then reused, and so can
+/// be what the job is made from.
+public struct JobIDSequence {
+  /// The last job's settings with a seed of 0.
+  private var last: ImageSettings?
+  /// The canonical text before and after the seed.
+  private var before: [UInt8] = []
+  private var after: [UInt8] = []
+
+  /// A sequence without jobs.
+  public init() {}
+
+  /// Whether a job equals the one before except for its seed; it is then made from the same ingredients.
+  public func onlySeedDiffers(_ settings: ImageSettings) -> Bool {
+    var settings = settings
+    settings.seed = 0
+    return settings == last
+  }
+
+  /// The identity of the next job.
+  ///
+  /// - Parameters:
+  ///   - settings: The job's settings.
+  ///   - ingredients: What it is made from; nil if `onlySeedDiffers`.
+  /// - Returns: Its identity.
+  public mutating func next(_ settings: ImageSettings, _ ingredients: JobIngredients?) -> JobID {
+    if let ingredients {
+      var text = settings
+      text.seed = 1
+      let one = JobID.canonicalJSON(text, ingredients)
+      text.seed = 2
+      let two = JobID.canonicalJSON(text, ingredients)
+      let digit = zip(one, two).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
+      (before, after) = (Array(one[..<digit]), Array(one[(digit + 1)...]))
+      text.seed = 0
+      last = text
+    }
+    return JobID(digest: SHA256.hash(data: before + Array(String(settings.seed).utf8) + after))
   }
 }
 
