@@ -138,6 +138,29 @@ import TestSupport
     for page in pages where page.path != landing.path { #expect(linked.contains(page.path), "\(page.path)") }
   }
 
+  @Test func `the map of the source has every target, and no file or folder that does not exist`() throws {
+    let map = try MarkdownPage("Sources/README.md")
+    let package = try MarkdownPage("Package.swift").text
+    let targets = package.matches(of: /\.(?:target|executableTarget|systemLibrary)\(\s*name: "(\w+)"/)
+      .map { String($0.1) }
+    #expect(targets.count > 20)
+    let documented = map.table("target").flatMap { MarkdownPage.codes(in: $0[0]) }
+    #expect(documented.sorted() == targets.sorted())
+
+    let folder = MarkdownPage.packageFolder.path
+    let paths = try ["Sources", "Tests"].flatMap { top in
+      try FileManager.default.subpathsOfDirectory(atPath: "\(folder)/\(top)").map { "/\(top)/\($0)" }
+    }
+    let names = map.text.split(separator: "\n").filter { $0.hasPrefix("|") }
+      .flatMap { MarkdownPage.codes(in: String($0)) }
+      .filter { $0.contains(/^[\w+\/.]+(\.swift|\.h|\.c|\.js|\.md|\/)$/) }
+    let missing = names.filter { name in
+      let ending = "/" + (name.hasSuffix("/") ? String(name.dropLast()) : name)
+      return !paths.contains { $0.hasSuffix(ending) }
+    }
+    #expect(missing.isEmpty)
+  }
+
   @Test func `the version is in the images and heads the changelog`() async throws {
     let space = try Workspace()
     let version = try await space.run("--version").output.trimmingCharacters(in: .newlines)
