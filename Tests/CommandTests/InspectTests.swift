@@ -31,7 +31,7 @@ import TestSupport
     #expect(json["width"] == 64 && json["height"] == 72 && json["complete"] == true && json["remarks"] == [])
     #expect(json["infotext"] == job["infotext"] && json["program"]?.text?.hasPrefix("sdbatch ") == true)
     #expect(json["settings"]?["Schedule type"] == "SGM Uniform" && json["settings"]?["Eta"] == "0.5")
-    // Where the recipe says eta it stands for DDIM's too, which this sampler does not read.
+    // A recipe's eta also sets DDIM's, which this sampler does not read.
     for name in try #require(job["parameters"]).names where !["model", "eta_ddim"].contains(name) {
       #expect(json["parameters"]?[name] == job["parameters"]?[name], "\(name)")
     }

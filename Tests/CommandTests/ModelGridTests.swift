@@ -115,7 +115,7 @@ import TestSupport
     }
     let count = 4
     for number in 1...count {
-      // Holes in the files read as zeros; one tensor of no use to decoding tells the models apart.
+      // Holes in the files read as zeros; one tensor that decoding does not read distinguishes the models.
       let different = SyntheticTensor("model_ema.decay", [1], floats: [Float(number)])
       try folder.write("models/\(number).safetensors", tensors + [different])
     }

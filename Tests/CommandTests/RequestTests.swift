@@ -28,7 +28,7 @@ import Testing
     #expect(output["parameters"]?["cfg_scale"]?.jsonText == "7.0" && output["parameters"]?["seed"] == 7)
     #expect(output["parameters"]?["steps"] == 2 && output["parameters"]?["sampler_index"] == "Euler")
 
-    // The images are the run's own files, and the info tells of them what their texts do.
+    // The images are the run's own files, and the info describes them as their texts do.
     let images = try (output["images"]?.elements ?? []).map { try #require(Data(base64Encoded: $0.text ?? "")) }
     let files = try space.manifestJobs("Output/request").map {
       try space.data("Output/request/\($0["file"]?.text ?? "")")
@@ -90,7 +90,7 @@ import Testing
     let info = try JSONValue(parsing: loud["info"]?.text ?? "")
     #expect(info["index_of_first_image"] == 1 && info["infotexts"]?.elements?.count == 4)
     #expect(images.map { $0.text("parameters") } == info["infotexts"]?.elements?.map(\.text))
-    // The second image stands at the right of the first; where there is none it is white.
+    // The second image is to the right of the first; empty cells are white.
     func pixel(_ image: RGBImage, _ x: Int, _ y: Int) -> ArraySlice<UInt8> {
       image.pixels[((y * image.width + x) * 3)..<((y * image.width + x) * 3 + 3)]
     }

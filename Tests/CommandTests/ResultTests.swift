@@ -104,7 +104,7 @@ import TestSupport
     #expect(try space.text("run/recipe.yaml") == Workspace.recipe)
   }
 
-  @Test func `threads, output folder and instruction set's name change nothing of the bytes`() async throws {
+  @Test func `threads, output folder and the name of the instruction set do not change the bytes`() async throws {
     let space = try Workspace()
     try await space.run("recipe.yaml", "--threads", "1")
     try await space.run("recipe.yaml", "--threads", "3", "--output", "elsewhere/deep")

@@ -136,7 +136,7 @@ import TestSupport
   }
 
   @Test func `a sender killed again and again delivers every document, whole and in order`() async throws {
-    // Now and then the receiver is of no use either.
+    // Now and then the receiver fails too.
     let receiver = try Receiver { request in
       switch request.number % 5 {
       case 1: .status(500)

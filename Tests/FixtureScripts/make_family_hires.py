@@ -2,7 +2,7 @@
 
   python make_family_hires.py
 
-Makes the models anew, which leaves their files as they were; writes hires/*.png and hires/cases.json.
+Makes the models again, which leaves their files unchanged; writes hires/*.png and hires/cases.json.
 """
 
 import copy
@@ -22,7 +22,7 @@ base = dict(base, enable_hr=True, hr_scale=1.5, denoising_strength=0.7, negative
 xl = dict(base, model="sdxl.safetensors")
 refined = dict(xl, refiner_checkpoint="refiner.safetensors")
 cases = [
-    # What the network is told of sizes is that of each pass, before anything is cut off.
+    # The size conditioning is that of each pass, before cropping.
     dict(xl, sampler_name="Euler", negative_prompt=""),
     dict(xl, sampler_name="DPM++ 2M", hr_resize_x=72, hr_resize_y=104, rng="nv", hr_prompt="a red bird"),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5),

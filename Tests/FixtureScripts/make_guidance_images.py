@@ -31,7 +31,7 @@ def zero_terminal(alphas):
 
 
 class SkippingModel:
-    """Guidance that leaves the negative prompt out of some calls: the first part stands for it, and the scale is 1."""
+    """Guidance that leaves the negative prompt out of some calls: the first part replaces it, and the scale is 1."""
 
     def __init__(self, model, prompts, negative, case, alphas):
         self.inner_model, self.prompts, self.negative, self.alphas = model, prompts, negative, alphas

@@ -27,7 +27,7 @@ e4m3 = torch.arange(127, dtype=torch.uint8).view(torch.float8_e4m3fn).float()
 
 
 def fp8(w, scale):
-    """E4M3 that stands for its product with the scale; of two neighbours as near, the smaller one."""
+    """The E4M3 value whose product with the scale is nearest; the smaller one of two equally near."""
     x = (w / scale).abs().contiguous()
     upper = torch.searchsorted(e4m3, x).clamp(1, 126)
     nearest = torch.where(x - e4m3[upper - 1] <= e4m3[upper] - x, e4m3[upper - 1], e4m3[upper])

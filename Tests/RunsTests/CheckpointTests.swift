@@ -168,7 +168,7 @@ import Testing
     #expect(space.generator.steps.count == 6)
   }
 
-  // MARK: Those that are of no use
+  // MARK: Checkpoints that cannot be used
 
   enum Fault: CaseIterable {
     case emptied, cut, longer, altered, ofAnotherJob, ofAnotherEngine, refused, unreadable, aFolder

@@ -136,7 +136,7 @@ import TestSupport
     for (number, snapshot) in snapshots.enumerated() {
       let space = try Workspace()
       try PowerCut.put(snapshot, into: space.folder.path)
-      // Whatever the journal tells of is there, whole.
+      // Every image in the journal exists and is complete.
       var told = 0
       for line in space.lines(space.folder.journal) where line.hasSuffix("}") {
         guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
@@ -181,7 +181,7 @@ struct PowerCut {
 
   private let folder: String
   private var files: [File] = []
-  /// By path relative to the run folder; nothing stands for a folder.
+  /// By path relative to the run folder; nil for a folder.
   private var names: [String: Int?] = [:]
   private var safeNames: [String: Int?] = [:]
 

@@ -89,7 +89,7 @@ import Text
     #expect(try Set(FileManager.default.contentsOfDirectory(atPath: space.folder.path)) == names)
   }
 
-  @Test func `the same shard twice at once does no harm`() async throws {
+  @Test func `the same shard twice at once is harmless`() async throws {
     let jobs = fakeJobs(Array(1...30)) { $0.steps = 5 }
     let whole = try Workspace()
     try whole.run(jobs)

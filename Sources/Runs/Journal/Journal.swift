@@ -35,8 +35,8 @@ struct JournalIndex {
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - observe: Told of each whole line of each journal: the journal's name, its bytes, and what it says if it says
-  ///     something.
+  ///   - observe: Called with each whole line of each journal: the journal's name, the line's bytes, and the parsed line if
+  ///     it can be parsed.
   /// - Throws: `RunError.notRead`, or what `observe` throws.
   init(
     _ folder: RunFolder, observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void = { _, _, _ in }

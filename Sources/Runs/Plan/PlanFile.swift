@@ -218,6 +218,6 @@ public enum PlanFile {
   }
 
   private static func damage(_ folder: RunFolder, line: Int) -> RunError {
-    .damaged(path: folder.plan, problem: "line \(line + 1) is no job; run the recipe again to have it written anew")
+    .damaged(path: folder.plan, problem: "line \(line + 1) is not a job; run the recipe again to rewrite it")
   }
 }

@@ -71,7 +71,7 @@ struct ManifestComparison {
     writer.object { expected.writeHead(to: &$0) }
     guard let expected = writer.bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }) else { return [] }
     var problems = ["schema", "recipe", "models", "engine"].filter { !Self.isSame(found[$0], expected[$0]) }.map {
-      "\($0) is not what the plan says"
+      "\($0) differs from the plan"
     }
     if hasCounts, !Self.isSame(found["run"]?["counts"], expected["run"]?["counts"]) {
       problems.append("its counts are not those of plan and journal")

@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Text
 
-/// The state of a run, from its files alone. The run may be going on, and nothing is written.
+/// The state of a run, from its files alone. It can be read during a run, and writes nothing.
 public struct RunStatus: Hashable, Sendable {
   /// A job whose last try ended in an error.
   public struct Failure: Hashable, Sendable {

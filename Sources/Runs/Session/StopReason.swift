@@ -13,7 +13,7 @@ public struct StopRequested: Error, Hashable {
 public enum StopReason: Hashable, Sendable {
   /// A signal, by number.
   case signal(Int32)
-  /// A job failed, and the run was told to end then.
+  /// A job failed, and the run was asked to stop then.
   case failure
   /// The time of day at which to stop.
   case until

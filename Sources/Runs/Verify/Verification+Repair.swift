@@ -37,7 +37,7 @@ extension Verification {
       case .duplicate:
         guard finding.id == nil else { continue }
         findings[number].remedy = "taken out"
-      case .manifest: findings[number].remedy = "written anew"
+      case .manifest: findings[number].remedy = "rewritten"
       case .orphan, .plan: continue
       }
       findings[number].isRepaired = true
@@ -78,7 +78,7 @@ extension Verification {
   public mutating func prune(_ lock: RunLock, on disk: Disk = Disk()) throws -> [String] {
     if findings.contains(where: { $0.kind == .plan }) {
       throw RunError.damaged(
-        path: run.plan, problem: "what it asks for cannot be told; run the recipe again to have it written anew")
+        path: run.plan, problem: "its jobs cannot be read; run the recipe again to rewrite it")
     }
     let firstJobs = firstJobs
     let asked = Set(index.images.filter { firstJobs[$0.key] != nil }.values.map(\.file))

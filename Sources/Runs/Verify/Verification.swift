@@ -5,7 +5,7 @@ import Settings
 
 /// The result of reading every byte of a run folder.
 ///
-/// It changes nothing, and can be done while a run is going on; files that the run may be writing are not checked then.
+/// It changes nothing, and can be done during a run; files that the run may be writing are not checked then.
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String

@@ -43,13 +43,13 @@ struct WhyCommand: ParsableCommand {
     let reasons = try finder.reasons(try job.map { [try finder.job(named: $0, in: current.jobs)] } ?? current.jobs)
     let running = reasons.filter(\.runs)
     if json {
-      let told = job == nil ? running : reasons
+      let shown = job == nil ? running : reasons
       Console.output(
         JSONValue.object([
           JSONMember("folder", .string(folder.path)), JSONMember("jobs", .integer(Int64(current.jobs.count))),
           JSONMember("runs", .integer(Int64(running.count))),
           JSONMember("problems", .array(current.problems.map { .string($0) })),
-          JSONMember("reasons", .array(told.map(\.json))),
+          JSONMember("reasons", .array(shown.map(\.json))),
         ]).jsonText)
       return
     }

@@ -53,7 +53,7 @@ struct ModelInspection {
     if let layout = report.layout { rows.append(("layout", layout)) }
     rows.append(("container", report.container?.rawValue ?? "diffusers folder"))
     if report.kind == .checkpoint, report.refusal == nil {
-      rows.append(("prediction", report.prediction ?? "not told by the files"))
+      rows.append(("prediction", report.prediction ?? "not in the files"))
     }
     rows += [("model hash", modelHash), ("sha256", sha256)]
     if let oldHash { rows.append(("old hash", oldHash)) }
