@@ -154,7 +154,7 @@ extension PassSettings: SettingsPart {
     guard let offset = MemoryLayout<PassSettings>.offset(of: path) else {
       return { $0.base[keyPath: path].settingValue }
     }
-    // Ten times as fast as the key path.
+    // A run of many jobs reads every row of each: by its offset, a property is read without a walk along the key path.
     return { settings in
       withUnsafePointer(to: settings.base) { base in
         UnsafeRawPointer(base).load(fromByteOffset: offset, as: Value.self).settingValue
