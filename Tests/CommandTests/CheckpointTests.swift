@@ -204,10 +204,10 @@ import TestSupport
       #expect(try await child.wait() == .killed(by: number))
     }
     let child = try await space.run("recipe.yaml", exits: 3)
-    #expect(child.errors.contains(") counts as failed: it ended the program 2 times (SIGSEGV, SIGABRT) and is not"))
+    #expect(child.errors.contains(") counts as failed: it crashed the program 2 times (SIGSEGV, SIGABRT) and is not"))
     #expect(child.output.contains("1 of 2 done, 1 failed"))
     #expect(try space.manifestJobs().map { $0["status"]?.text } == ["failed", "done"])
-    #expect(try await space.run("status", "run").output.contains("it ended the program 2 times"))
+    #expect(try await space.run("status", "run").output.contains("it crashed the program 2 times"))
     try await space.run("recipe.yaml", "--only-failed", exits: 3)
     try FileManager.default.removeItem(atPath: space.path + "/run/crashes.log")
     try await space.run("recipe.yaml", "--only-failed")

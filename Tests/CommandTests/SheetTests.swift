@@ -168,7 +168,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(space.path)/run/thumbs") == [names[1]])
     try space.write(Data("x".utf8), to: "run/thumbs/stray.png")
     let found = try await space.run("verify", "run", exits: 3)
-    #expect(found.output.hasPrefix("thumbs/stray.png: is a thumbnail of no image"))
+    #expect(found.output.hasPrefix("thumbs/stray.png: is a thumbnail without an image"))
   }
 
   @Test func `what cannot be laid out is an error that says what there is`() async throws {

@@ -30,7 +30,7 @@ import TestSupport
     #expect(
       try await space.run("upscale", "run", "--upscaler", Fixtures.path("Upscalers/compact.pth")).outputLines.last
         == "1 made, 3 existed")
-    #expect(try await space.run("verify", "run").output.contains("all as it should be"))
+    #expect(try await space.run("verify", "run").output.contains("all correct"))
   }
 
   @Test func `single images reach the size asked for`() async throws {

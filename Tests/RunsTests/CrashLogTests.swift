@@ -43,7 +43,7 @@ import Testing
     #expect(space.generator.calls == [1, 2, 2, 3])
     let error = try #require(try space.manifestJobs()[1]["error"] as? String)
     let name = try #require(Self.names[number])
-    #expect(error.hasPrefix("it ended the program 2 times (\(name), \(name)) and is not tried again"))
+    #expect(error.hasPrefix("it crashed the program 2 times (\(name), \(name)) and is not tried again"))
     #expect(space.lines(space.folder.journal).count == 3)
     // Asking for failed jobs does not lift it; removing the file does.
     #expect(try space.run(fakeJobs([1, 2, 3]), only: .failed).counts == RunCounts(done: 2, failed: 1))
@@ -63,7 +63,7 @@ import Testing
     } observe: { event in
       if case .checkpointIgnored(_, let reason) = event { reasons.append(reason) }
     }
-    #expect(reasons == ["the program crashed in this image"])
+    #expect(reasons == ["the program crashed while making this image"])
     #expect(space.generator.steps == [1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3])
     #expect(try space.images() == whole.images())
     #expect(space.lines(space.folder.crashes).last?.hasSuffix(" done") == true)

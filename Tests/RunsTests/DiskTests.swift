@@ -23,12 +23,12 @@ import Testing
       let latent = checkpoints[name] ?? ""
       return [
         "create checkpoints/.\(latent).\(getpid()).tmp", "write to checkpoints/.\(latent).\(getpid()).tmp",
-        "bring to the disk checkpoints/.\(latent).\(getpid()).tmp",
-        "finish writing checkpoints/.\(latent).\(getpid()).tmp", "put in place checkpoints/\(latent)",
-        "bring to the disk the folder checkpoints", "create images/.\(name).\(getpid()).tmp",
-        "write to images/.\(name).\(getpid()).tmp", "bring to the disk images/.\(name).\(getpid()).tmp",
-        "finish writing images/.\(name).\(getpid()).tmp", "put in place images/\(name)",
-        "bring to the disk the folder images", "write to journal.jsonl", "bring to the disk journal.jsonl",
+        "flush to disk checkpoints/.\(latent).\(getpid()).tmp",
+        "finish writing checkpoints/.\(latent).\(getpid()).tmp", "rename the finished file to checkpoints/\(latent)",
+        "flush to disk the folder checkpoints", "create images/.\(name).\(getpid()).tmp",
+        "write to images/.\(name).\(getpid()).tmp", "flush to disk images/.\(name).\(getpid()).tmp",
+        "finish writing images/.\(name).\(getpid()).tmp", "rename the finished file to images/\(name)",
+        "flush to disk the folder images", "write to journal.jsonl", "flush to disk journal.jsonl",
         "remove checkpoints/\(latent)", "write to trace.tsv",
       ]
     }
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  @Test func `a file that the system cuts short is never put in place`() async throws {
+  @Test func `a file that the system cuts short never gets its final name`() async throws {
     let space = try Workspace()
     let jobs = fakeJobs([1, 2]) { ($0.width, $0.height) = (64, 64) }
     await #expect(processExitsWith: .exitCode(74)) { [path = space.path as String] in

@@ -52,7 +52,7 @@ import TestSupport
     #expect(verification.counts == RunCounts(done: 2, failed: 1))
     #expect(verification.imagesRead == 2)
     #expect(verification.bytesRead == Int64(try space.images().values.reduce(0) { $0 + $1.count }))
-    #expect(verification.summary.hasSuffix(": 2 images read, all as it should be, 1 of 3 jobs to do"))
+    #expect(verification.summary.hasSuffix(": 2 images read, all correct, 1 of 3 jobs to do"))
     #expect(verification.json["status"] == "clean")
     #expect(try space.files() == before)
     #expect(throws: RunError.noRun(path: space.path + "/none")) { try Verification(RunFolder(space.path + "/none")) }

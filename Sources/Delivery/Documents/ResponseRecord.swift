@@ -4,8 +4,8 @@ import JSON
 import Runs
 import Text
 
-/// `responses.jsonl`: which requests were answered, one line for each answer, written when its file and its place in the
-/// outbox are durable. What has no line is answered again.
+/// `responses.jsonl`: which requests were answered, one line for each answer, written when its file and its entry in the
+/// outbox are durable. Requests without a line are answered again.
 final class ResponseRecord {
   /// An answer that was given.
   struct Entry: Hashable {

@@ -4,8 +4,8 @@ import Settings
 public struct Announcement: Hashable, Sendable {
   /// The document's id.
   public var id: String
-  /// What a receiver can tell repetitions by: the same for all attempts, in this run and the next ones, and another one
-  /// where there is something new to say under the same id.
+  /// Tells a receiver repetitions apart from news: equal for every attempt, in this run and later ones; different once the
+  /// document with this id has changed.
   public var key: String
   /// The document, relative to the run folder.
   public var document: String
@@ -16,7 +16,7 @@ public struct Announcement: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - id: The document's id.
-  ///   - key: What a receiver can tell repetitions by.
+  ///   - key: Equal for every attempt, different once the document has changed.
   ///   - document: The document in `responses/`, relative to the run folder.
   ///   - address: Where to.
   public init(id: String, key: String, document: String, address: WebhookAddress) {
@@ -27,7 +27,7 @@ public struct Announcement: Hashable, Sendable {
   }
 }
 
-/// What became of an announcement.
+/// The outcome of an announcement.
 public enum WebhookEvent: Sendable {
   /// The receiver took the document.
   case delivered(Announcement)
@@ -35,8 +35,8 @@ public enum WebhookEvent: Sendable {
   case retried(Announcement, reason: String)
   /// The last attempt of this run failed; the document stays in the outbox.
   case kept(Announcement, reason: String)
-  /// The document is not there any more, and so the announcement is not either.
+  /// The document was deleted, so its announcement was dropped.
   case dropped(Announcement, reason: String)
-  /// So many announcements are left to the next run.
+  /// The number of announcements left for the next run.
   case waiting(Int)
 }

@@ -4,17 +4,17 @@ import Runs
 import Settings
 import Text
 
-/// What is still to be announced: `outbox/`, one file for each announcement, by number in the order in which they were
-/// made. The addresses in it may hold secrets, so that nobody else may look into the folder.
+/// The pending announcements: `outbox/`, one numbered file each, in order. Addresses may hold secrets, so only the owner can
+/// read the folder.
 public final class Outbox {
-  /// An announcement on its way.
+  /// A pending announcement.
   struct Entry: Hashable, Sendable {
     var announcement: Announcement
     /// Its file in the outbox.
     var file: String
   }
 
-  /// What there can be one of: a later announcement of the same document takes the place of an earlier one.
+  /// The key of an entry: a later announcement of the same document to the same address replaces the earlier one.
   private struct Subject: Hashable {
     var id: String
     var url: String
@@ -62,8 +62,7 @@ public final class Outbox {
   /// The path of an announcement's document.
   func path(_ entry: Entry) -> String { folder.file(entry.announcement.document) }
 
-  /// Puts in an announcement, durable when this returns; an earlier one of the same document to the same address is
-  /// taken out.
+  /// Adds an announcement, durable when this returns; it replaces an earlier one of the same document to the same address.
   func add(_ announcement: Announcement) throws -> Entry {
     if access(folder.outbox, F_OK) != 0 { try disk.makeFolder(folder.outbox) }
     chmod(folder.outbox, 0o700)
@@ -78,7 +77,7 @@ public final class Outbox {
     return entry
   }
 
-  /// Takes out an announcement that was made.
+  /// Removes an announcement that was delivered or dropped.
   func remove(_ entry: Entry) throws {
     if contains(entry) { entries[Subject(entry.announcement)] = nil }
     try remove(file: entry.file)

@@ -4,10 +4,9 @@ import Settings
 
 /// Makes the announcements of an outbox in the background, one after the other for each address and in their order.
 ///
-/// A document that the receiver does not take in all attempts holds up those behind it until a new one comes and all is
-/// tried again; unless the receiver refused just this one (400, 413, 415, 422): then those behind it have their turn.
-/// Where nobody answers at a host, its other addresses wait for what becomes of the one that found that out. Nobody waits
-/// for any of this but `finish`.
+/// If all attempts for a document fail, the documents behind it wait; the next new document starts the queue again. If the
+/// receiver rejected this document itself (400, 413, 415, 422), the next one is tried. If a host does not answer, one
+/// address probes it and its other addresses wait. Only `finish` blocks.
 public final class WebhookDelivery: @unchecked Sendable {
   /// The announcements to one address.
   private struct Lane {
@@ -17,9 +16,9 @@ public final class WebhookDelivery: @unchecked Sendable {
     /// When the next attempt is due.
     var due = ContinuousClock.now
     var isBusy = false
-    /// Its first document has had all attempts; nothing is due until there is a new one.
+    /// All attempts for the first document failed; nothing is due until there is a new one.
     var isResting = false
-    /// How many documents in a row were refused for what they are.
+    /// How many documents in a row were rejected for their content.
     var refusals = 0
   }
 
@@ -27,7 +26,7 @@ public final class WebhookDelivery: @unchecked Sendable {
   private let condition = NSCondition()
   private let outbox: Outbox
   private var lanes: [String: Lane] = [:]
-  /// Hosts where nobody answered last, each with the address that is to find out whether that stays so.
+  /// Hosts that did not answer, each with the address that probes it.
   private var scouts: [String: String] = [:]
   private var workers = 0
   private var isOver = false
@@ -42,7 +41,7 @@ public final class WebhookDelivery: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - outbox: What to announce; only the delivery uses it from now on.
-  ///   - options: How often, and so on.
+  ///   - options: Attempts, interval and time limit.
   ///   - report: Receives every event, from any thread, one at a time.
   public init(_ outbox: Outbox, options: WebhookOptions, report: @escaping @Sendable (WebhookEvent) -> Void) {
     self.outbox = outbox

@@ -2,11 +2,10 @@ import Foundation
 import FoundationNetworking
 import Synchronization
 
-/// A request and its answer, over a connection of their own: where a receiver closes one that is kept for the next
-/// request, `URLSession` waits on and on. Redirects are left to the caller, and no more of an answer is read than is
-/// needed.
+/// One request and its answer, over a new connection: `URLSession` hangs if the receiver closes one that was kept alive.
+/// Redirects are left to the caller, and no more of an answer is read than is needed.
 final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
-  /// What of an answer counts.
+  /// The parts of an answer that are used.
   struct Answer: Sendable {
     var status: Int
     /// Where a redirect leads.
@@ -44,7 +43,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     let session = URLSession(configuration: configuration, delegate: exchange, delegateQueue: nil)
     let task = session.dataTask(with: request)
     task.resume()
-    // Lets go of everything when the task is over.
+    // Releases the session when the task ends.
     session.finishTasksAndInvalidate()
     let left = max(0, (deadline - .now).inSeconds)
     if exchange.isOver.wait(timeout: .now() + left) == .timedOut, exchange.settle(.failure(.timedOut(time))) {
@@ -77,7 +76,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     newRequest request: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
   ) {
     begin(response)
-    // A task that was cancelled while it asked what to do must not hear of it: Foundation ends the process then.
+    // A task that was cancelled while it asked what to do must not be called back: Foundation would crash.
     if settle(nil) { completionHandler(nil) }
   }
 
@@ -98,7 +97,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   }
 
   func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-    // Descriptions of errors name the address, secrets and all.
+    // Descriptions of errors contain the address with its secrets, so only the code is used.
     _ = settle(error.map { .failure(.notReached(Self.reason(($0 as? URLError)?.code))) })
   }
 

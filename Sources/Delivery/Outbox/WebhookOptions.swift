@@ -3,11 +3,11 @@ import Runs
 
 /// How announcements are made.
 public struct WebhookOptions: Sendable {
-  /// How often a document is posted in one run, at most.
+  /// The most attempts for a document in one run.
   public var attempts = 3
   /// The time between two attempts.
   public var interval = Duration.seconds(10)
-  /// How long an attempt may take, besides a second for each MiB of the document.
+  /// The time limit of an attempt, plus a second for each MiB of the document.
   public var timeout = Duration.seconds(30)
   /// The secret that signs documents; nil for no signature.
   public var secret: [UInt8]?
@@ -23,7 +23,7 @@ public struct WebhookOptions: Sendable {
   /// - Parameters:
   ///   - environment: The process's environment variables.
   ///   - version: The version of this program.
-  /// - Throws: `WebhookOptionError` for a value that cannot be.
+  /// - Throws: `WebhookOptionError` for an invalid value.
   public init(environment: [String: String], version: String) throws(WebhookOptionError) {
     userAgent = "sdbatch/\(version)"
     func number<Number>(
@@ -50,7 +50,7 @@ public struct WebhookOptionError: InputFailure, Hashable, CustomStringConvertibl
   public var name: String
   /// Its value.
   public var found: String
-  /// What it could say.
+  /// The values that are accepted.
   public var expected: String
 
   /// What was found, and what was expected.

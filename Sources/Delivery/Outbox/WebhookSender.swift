@@ -5,14 +5,14 @@ import JSON
 import Settings
 import Text
 
-/// Posts documents. Certificates are verified as the system has it; redirects are followed only where they keep the
+/// Posts documents. Certificates are verified by the system's rules; redirects are followed only where they keep the
 /// method (307 and 308) and the scheme, host and port.
 final class WebhookSender: Sendable {
   /// Why an attempt failed.
   enum Failure: Error, Hashable, CustomStringConvertible {
     /// There was an answer other than 200.
     case answered(Int)
-    /// The answer sends elsewhere, or on and on.
+    /// A redirect to another origin, or too many redirects.
     case redirected(Int)
     /// There was no answer in time.
     case timedOut(Duration)

@@ -162,7 +162,7 @@ public struct MemoryPlan: Hashable, Sendable {
     guard let limit else { return nil }
     var parts: [String] = []
     if packing == .small {
-      parts.append("weights are packed small, so convolutions are slower and the last digits others")
+      parts.append("weights are packed small: convolutions are slower and the last digits differ")
     }
     if !keepsVAE { parts.append("the VAE is read again for each image") }
     if !keepsDenoiser { parts.append("the UNet is read again for each image") }

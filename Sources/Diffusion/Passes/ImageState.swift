@@ -63,6 +63,6 @@ extension ImageState {
         && found.rng == settings.rng && found.shape == settings.shape
         && found.denoisingStrength == settings.denoisingStrength
     }
-    guard isOfPass else { throw UnusableState("it is of an image with other settings") }
+    guard isOfPass else { throw UnusableState("it belongs to an image with other settings") }
   }
 }

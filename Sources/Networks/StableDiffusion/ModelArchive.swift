@@ -86,7 +86,7 @@ public struct ModelArchive: Sendable {
       throw .file(.unreadable(path: model.path, reason: "the model has no UNet"))
     }
     guard let family = model.family else {
-      throw .file(.unreadable(path: model.path, reason: "this is a VAE alone, expected a whole checkpoint"))
+      throw .file(.unreadable(path: model.path, reason: "this is only a VAE, expected a whole model"))
     }
     path = model.path
     self.family = family

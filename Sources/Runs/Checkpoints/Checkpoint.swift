@@ -2,7 +2,7 @@ import CZlib
 import Foundation
 import Settings
 
-/// An image on its way, as one file of `checkpoints/` holds it.
+/// An unfinished image, as one file of `checkpoints/` holds it.
 ///
 ///     "sdbckpt1"   format, 8 bytes
 ///     identity     of the job, 64 hexadecimal digits
@@ -52,7 +52,7 @@ struct Checkpoint: Equatable {
 
   /// Reads a file's bytes, which must be whole and of this job and engine.
   init(_ bytes: [UInt8], of id: JobID, numerics: Int) throws(Fault) {
-    guard bytes.starts(with: Self.format) else { throw Fault(description: "it is no checkpoint of this version") }
+    guard bytes.starts(with: Self.format) else { throw Fault(description: "it is not a checkpoint of this version") }
     guard bytes.count >= Self.headCount + 4 else {
       throw Fault(description: "it is cut short, at \(bytes.count) bytes")
     }
@@ -61,13 +61,13 @@ struct Checkpoint: Equatable {
       throw Fault(description: "its checksum does not match: it is cut short or altered")
     }
     let found = String(decoding: bytes[8..<72], as: UTF8.self)
-    guard found == id.description else { throw Fault(description: "it is of another job, \(found.prefix(8))") }
+    guard found == id.description else { throw Fault(description: "it belongs to another job, \(found.prefix(8))") }
     let foundNumerics = Int(Self.number(bytes, at: 72) as UInt32)
     guard foundNumerics == numerics else {
       throw Fault(description: "it is of an engine with other arithmetic (\(foundNumerics), this is \(numerics))")
     }
     guard Self.number(bytes, at: 88) as UInt64 == UInt64(end - Self.headCount) else {
-      throw Fault(description: "its length is not what it says")
+      throw Fault(description: "its length does not match its header")
     }
     self.id = id
     self.numerics = numerics

@@ -13,7 +13,7 @@ public enum CrashSignals {
 ///
 /// A signal handler writes it, so a line is just `<identity> <signal>`; other lines are ignored.
 struct CrashLog {
-  /// A job that ended the process so often is not tried again.
+  /// A job that crashed the process this many times is not tried again.
   static let limit = 2
   private static let done = "done"
 
@@ -46,8 +46,8 @@ struct CrashLog {
     let signals = signals(id)
     guard signals.count >= Self.limit else { return nil }
     return """
-      it ended the program \(signals.count) times (\(signals.joined(separator: ", "))) and is not tried again; \
-      to have it tried, remove \(names.joined(separator: ", "))
+      it crashed the program \(signals.count) times (\(signals.joined(separator: ", "))) and is not tried again; \
+      to try it again, remove \(names.joined(separator: ", "))
       """
   }
 

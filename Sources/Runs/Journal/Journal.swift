@@ -30,8 +30,7 @@ struct JournalIndex {
 
   /// Reads the journals of a run; missing ones are empty, and lines that are damaged are passed over.
   ///
-  /// Lines of one journal count in the order in which they stand; those of several are merged by the time that they
-  /// note. Clocks of machines differ, which at worst makes a run look at a file that it had no need to look at.
+  /// Lines of one journal count in file order; those of several are merged by the time that they note. Clocks of machines differ, which at worst makes a run look at a file that it had no need to look at.
   ///
   /// - Parameters:
   ///   - folder: The run.
@@ -91,7 +90,7 @@ struct JournalIndex {
     return tail
   }
 
-  /// Takes a line in; it counts for more than all before it.
+  /// Adds a line, which overrides earlier ones.
   mutating func note(_ line: JournalLine, in file: Int, at range: Range<Int64>) {
     let position = JournalPosition(order: lineCount, file: Int32(file), range: range)
     lineCount += 1

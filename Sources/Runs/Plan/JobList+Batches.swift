@@ -4,9 +4,8 @@ import Settings
 extension JobList {
   /// Numbers the batches of work.
   ///
-  /// Jobs with equal weights are one batch. Batches of one model follow each other; among them those with one checkpoint
-  /// for the second pass and one refiner; among these those with the same LoRAs, which change most of a model's layers; and
-  /// among these those with one VAE, which is smaller than any of the others. What is asked for first comes first.
+  /// Jobs with equal weights are one batch. Batches are sorted by model, then by the second pass's model, refiner, LoRAs and
+  /// VAE, so that the largest files change least often. What the plan names first comes first.
   ///
   /// - Parameter ingredients: What the jobs are made from, each once, in order of first use.
   /// - Returns: The number of the batch of each.

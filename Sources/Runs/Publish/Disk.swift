@@ -2,24 +2,24 @@ import Foundation
 
 /// Every change that a run makes on the disk goes through here, one named step at a time.
 ///
-/// Tests put an observer in, to end the process at any step or to make any step fail.
+/// Tests inject an observer that ends the process at any step or makes any step fail.
 public struct Disk: Sendable {
   /// What a step does; the raw value completes "cannot ...".
   public enum Action: String, Sendable {
     case makeFolder = "create the folder"
     case create = "create"
     case write = "write to"
-    case synchronise = "bring to the disk"
+    case synchronise = "flush to disk"
     case close = "finish writing"
-    case rename = "put in place"
-    case link = "put in place as the first"
-    case synchroniseFolder = "bring to the disk the folder"
+    case rename = "rename the finished file to"
+    case link = "link the finished file to"
+    case synchroniseFolder = "flush to disk the folder"
     case truncate = "cut the unfinished last line of"
     case remove = "remove"
     case lock = "lock"
   }
 
-  /// One step on its way.
+  /// One step, before it happens.
   public struct Step: Hashable, Sendable {
     /// What will happen.
     public var action: Action
@@ -63,7 +63,7 @@ public struct Disk: Sendable {
     try synchroniseFolder(parent.isEmpty ? "." : parent)
   }
 
-  /// Opens a file for writing, with whatever `flags` besides.
+  /// Opens a file for writing, with additional `flags`.
   package func open(_ path: String, flags: Int32) throws -> Int32 {
     try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | flags, 0o666) }
   }

@@ -90,7 +90,7 @@ public enum SeedFile {
       return nil
     } catch let error as DecodingError {
       throw RunError.damaged(
-        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to have new ones drawn")
+        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to draw new seeds")
     }
   }
 

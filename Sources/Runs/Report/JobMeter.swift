@@ -10,7 +10,7 @@ struct JobMeter {
   /// Begins with an image.
   init() { PeakMemory.reset() }
 
-  /// Takes in how far the image has come.
+  /// Records the image's progress.
   mutating func note(_ progress: GenerationProgress) {
     guard case .sampling(let step, _) = progress else { return }
     let mark = (step, ContinuousClock.now)

@@ -74,7 +74,7 @@ struct ManifestComparison {
       "\($0) differs from the plan"
     }
     if hasCounts, !Self.isSame(found["run"]?["counts"], expected["run"]?["counts"]) {
-      problems.append("its counts are not those of plan and journal")
+      problems.append("its counts differ from plan and journal")
     }
     return problems
   }

@@ -81,7 +81,7 @@ final class TraceFile {
     return 0
   }
 
-  /// A job begins, after so many evaluations of the network.
+  /// A job begins, after this many evaluations of the network.
   func begin(_ evaluations: NetworkEvaluations) {
     meter = JobMeter()
     evaluationsBefore = evaluations
@@ -90,7 +90,7 @@ final class TraceFile {
   /// The job has come further.
   func note(_ progress: GenerationProgress) { meter?.note(progress) }
 
-  /// Adds the line of an image that is done, after so many evaluations of the network.
+  /// Adds the line of an image that is done, after this many evaluations of the network.
   func append(_ image: FinishedImage, _ planned: IdentifiedJob, _ evaluations: NetworkEvaluations) throws {
     let asked = evaluations - evaluationsBefore
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)

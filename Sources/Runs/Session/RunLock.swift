@@ -51,8 +51,8 @@ public final class RunLock {
       var isTold = false
       while try !take(descriptor, LOCK_EX, path: folder.lock) {
         let waited = ContinuousClock.now - started
-        // `status` shares the lock for an instant to see whether it is free, and must not turn a run away, however long
-        // the system lets it sleep meanwhile.
+        // `status` shares the lock for an instant to see whether it is free; a run must not fail because of it, even if
+        // the system suspends `status` meanwhile.
         if try take(descriptor, LOCK_SH, path: folder.lock) {
           flock(descriptor, LOCK_UN)
           if waited < max(patience, .seconds(60)) {
@@ -90,7 +90,7 @@ public final class RunLock {
       && open.st_ino == named.st_ino
   }
 
-  /// Takes the lock of a run that is there.
+  /// Takes the lock of an existing run.
   ///
   /// - Parameters:
   ///   - folder: The run folder.

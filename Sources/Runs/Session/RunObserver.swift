@@ -14,7 +14,7 @@ public protocol RunAnswers: AnyObject {
   /// Receives every event, before the observer does.
   func note(_ event: RunEvent)
 
-  /// Why a job must end: the answer that it is for is late. nil while there is time.
+  /// Why a job must end: its response missed its deadline. nil while there is time.
   func deadline(for job: Job) -> String?
 
   /// The images are done; makes the last answers durable.
@@ -23,13 +23,13 @@ public protocol RunAnswers: AnyObject {
   /// - Throws: Why an answer could not be written, if one could not.
   func close(_ stop: StopReason?) throws
 
-  /// Announces what is still to be announced, as the last part of a run.
+  /// Sends the remaining announcements, as the last part of a run.
   ///
   /// - Parameter isStopping: Whether to leave the rest to the next run; asked again and again.
   func deliver(until isStopping: @escaping () -> Bool)
 }
 
-/// Makes what people look at when a run is over.
+/// Makes the contact sheet and the page.
 public protocol RunViews: AnyObject {
   /// Makes the contact sheet of a run whose jobs are all done or failed.
   ///

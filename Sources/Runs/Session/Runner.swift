@@ -287,7 +287,7 @@ public struct Runner<Generator: ImageGenerator> {
   ) throws -> RGBImage {
     do {
       if let earlier = try keeper.earlier() {
-        if hasCrashed { throw UnusableState("the program crashed in this image") }
+        if hasCrashed { throw UnusableState("the program crashed while making this image") }
         return try attempt(running, keeper, trace, from: earlier)
       }
     } catch let fault as Checkpoint.Fault {

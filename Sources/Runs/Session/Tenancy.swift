@@ -34,7 +34,7 @@ enum Tenancy {
     }
   }
 
-  /// The path of the trace to write: a shard's bears the number of its journal.
+  /// The path of the trace to write: a shard's name ends in the number of its journal.
   func trace(_ journal: Journal) throws -> String {
     guard let shard else { return folder.trace }
     return folder.file("trace-\(shard.label)-\(try journal.startNumber()).tsv")

@@ -63,7 +63,7 @@ struct ImageExamination {
     let png: PNGFile
     switch decoded {
     case .success(let file): png = file
-    case .failure(let error): return (.undecodable, "is no whole PNG (\(error))")
+    case .failure(let error): return (.undecodable, "is not a complete PNG (\(error))")
     }
     if digest(png) != noted.pixelsSHA256 { return (.pixels, "has different pixels than the journal records") }
     let image = png.image

@@ -1,12 +1,12 @@
 import Foundation
 import Settings
 
-/// Putting right what was found.
+/// Repairs what was found.
 extension Verification {
   /// Lets the next run make damaged images again, removes leftovers, and rewrites the manifest.
   ///
-  /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, for nobody
-  /// knows whose they are; so does a damaged plan, which the next run replaces.
+  /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, because
+  /// their job is unknown; so does a damaged plan, which the next run replaces.
   ///
   /// - Parameters:
   ///   - lock: The right to work in the folder.
@@ -28,15 +28,15 @@ extension Verification {
         if !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
         try journal.append(
           .requeued(RequeuedJob(id: id, index: index, started: .now(), reason: finding.problem)), isDurable: false)
-        findings[number].remedy = "its job is to do again"
+        findings[number].remedy = "its job will run again"
       case .leftover, .derived:
         try disk.remove(run.file(finding.file))
         findings[number].remedy = "removed"
       case .tornLine: findings[number].remedy = "cut off"
-      case .damagedLine: findings[number].remedy = "taken out"
+      case .damagedLine: findings[number].remedy = "removed"
       case .duplicate:
         guard finding.id == nil else { continue }
-        findings[number].remedy = "taken out"
+        findings[number].remedy = "removed"
       case .manifest: findings[number].remedy = "rewritten"
       case .orphan, .plan: continue
       }

@@ -11,15 +11,15 @@ public struct Verification {
   public let folder: String
   /// How many jobs are done, failed and pending; jobs with damaged images count as pending.
   public private(set) var counts = RunCounts()
-  /// Everything that is not as it should be.
+  /// Everything that is wrong.
   public internal(set) var findings: [Finding] = []
-  /// How many images were read, those that the plan no longer asks for too.
+  /// How many images were read, including those that are not in the current plan.
   public private(set) var imagesRead = 0
   /// How many bytes they have.
   public private(set) var bytesRead: Int64 = 0
-  /// Images on the disk that the plan no longer asks for, relative to the run folder.
+  /// Images on the disk that are not in the current plan, relative to the run folder.
   public internal(set) var unasked: [String] = []
-  /// Whether a run is going on, so that the journal's end, the manifest, orphans and leftovers were not checked.
+  /// Whether a run is active, so that the journal's end, the manifest, orphans and leftovers were not checked.
   public let isLive: Bool
 
   let run: RunFolder
@@ -155,7 +155,7 @@ public struct Verification {
     }
     guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
     if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
-      return "is a thumbnail of no image"
+      return "is a thumbnail without an image"
     }
     do {
       // Every checksum, without the pixels.
@@ -181,7 +181,7 @@ public struct Verification {
     var parts = ["\(imagesRead) \(imagesRead == 1 ? "image" : "images") read"]
     let repaired = findings.count(where: \.isRepaired)
     if findings.isEmpty {
-      parts.append("all as it should be")
+      parts.append("all correct")
     } else {
       parts.append("\(findings.count) \(findings.count == 1 ? "difference" : "differences")")
       if repaired > 0 { parts.append("\(repaired) of them repaired") }
@@ -194,7 +194,7 @@ public struct Verification {
           ? "1 image is not in the current recipe (`verify --prune` removes it)"
           : "\(unasked.count) images are not in the current recipe (`verify --prune` removes them)")
     }
-    if isLive { parts.append("a run is going on, so manifest, orphans and leftovers were not checked") }
+    if isLive { parts.append("a run is active, so manifest, orphans and leftovers were not checked") }
     return "\(folder): \(parts.joined(separator: ", "))"
   }
 
@@ -238,7 +238,7 @@ private struct JournalAudit {
     hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
     let digest = hasher.finalize()
     if last[entry.id] == digest {
-      add(.duplicate, name, "is there twice", "it is harmless; --repair removes it")
+      add(.duplicate, name, "is a duplicate", "it is harmless; --repair removes it")
     }
     last[entry.id] = digest
   }

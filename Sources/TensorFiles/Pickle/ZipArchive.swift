@@ -66,7 +66,7 @@ struct ZipArchive {
       }
       let record = number(bytes, at - 12, UInt64.self)
       guard record >= 0, record <= at - 20 - 56, number(bytes, record, UInt32.self) == 0x0606_4B50 else {
-        throw .damaged("its archive's record of its directory is not where it says")
+        throw .damaged("the zip64 directory record is not at the stated offset")
       }
       count = number(bytes, record + 32, UInt64.self)
       size = number(bytes, record + 40, UInt64.self)
@@ -74,7 +74,7 @@ struct ZipArchive {
       end = record
     }
     guard count >= 0, size >= 0, start >= 0, start <= end, size <= end - start else {
-      throw .damaged("its archive's directory is not where it says: \(size) bytes from \(start) of \(bytes.count)")
+      throw .damaged("the zip directory is not at the stated offset: \(size) bytes from \(start) of \(bytes.count)")
     }
     return (start, start + size, count)
   }

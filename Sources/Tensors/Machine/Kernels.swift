@@ -47,7 +47,7 @@ public struct Kernels: @unchecked Sendable {
   }
 }
 
-/// Reasons why no arithmetic can start.
+/// Why the kernels cannot be used.
 public enum TensorError: Error, CustomStringConvertible {
   /// `SDBATCH_ISA` names an instruction set that this build or this computer lacks.
   case unknownInstructionSet(String, available: [String])

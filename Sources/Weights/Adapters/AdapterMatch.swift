@@ -51,7 +51,7 @@ public struct AdapterMatch: Sendable {
         if changes.isEmpty {
           "it changes no layer of \(target)\(kind); its layers are \(Self.list(unknown))"
         } else if !misfits.isEmpty {
-          "its sizes are not those of \(target)\(kind): \(Self.list(misfits, separator: "; "))"
+          "its sizes do not match \(target)\(kind): \(Self.list(misfits, separator: "; "))"
         } else {
           "it has \(unknown.count) \(unknown.count == 1 ? "layer" : "layers") that are not in \(target)\(kind): "
             + Self.list(unknown)

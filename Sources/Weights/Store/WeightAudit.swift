@@ -93,7 +93,7 @@ extension WeightAudit: CustomStringConvertible {
     let summary = [
       count(0, "missing"), count(1, "of a wrong shape"), count(2, "of a wrong type"), count(3, "not read by anything"),
     ].compactMap { $0 }.joined(separator: ", ")
-    var lines = ["\(path): the tensors are not those of a model that this version runs: \(summary)"]
+    var lines = ["\(path): the tensors do not match any model that this version runs: \(summary)"]
     lines += findings.prefix(limit).map { "  \($0)" }
     if findings.count > limit { lines.append("  ... and \(findings.count - limit) more") }
     return lines.joined(separator: "\n")

@@ -23,10 +23,10 @@ struct ReproduceCommand: ParsableCommand {
   @Argument(help: "A PNG image with the webui's text.")
   var image: String
 
-  @Option(help: "The checkpoint, a file or folder; its hash has to be the text's.")
+  @Option(help: "The checkpoint, a file or folder; its hash must match the text.")
   var model: String?
 
-  @Option(help: "The VAE, a file or folder; its hash has to be the text's.")
+  @Option(help: "The VAE, a file or folder; its hash must match the text.")
   var vae: String?
 
   @Option(name: .customLong("set"), help: "Change a setting first: --set rng=cpu. May be repeated.")

@@ -48,7 +48,7 @@ struct SlurmCommand: ParsableCommand {
   @Option(help: "Seconds before the limit at which a shard is asked to stop; must be longer than a sampling step.")
   var notice = 120
 
-  @Option(help: "How often a shard that stopped with work left is queued again.")
+  @Option(help: "At most this many requeues of a shard that stopped with work left.")
   var requeues = 20
 
   @Flag(help: "Write the plan into the run folder and submit the jobs.")

@@ -8,7 +8,7 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Read every byte of a run folder and compare it with its journal, plan and manifest.",
     discussion: """
-      Exit codes: 0 all as it should be; 3 differences, each on a line of its own; 10 not a run folder; 11 a run is going on, \
+      Exit codes: 0 all correct; 3 differences, each on a line of its own; 10 not a run folder; 11 a run is going on, \
       which --repair and --prune do not disturb; 74 output could not be written.
       """)
 

@@ -53,7 +53,7 @@ struct ModelSearch {
       for vae in vaes {
         var parameters = settings.settings
         (parameters.model, parameters.vae) = (model.reference, vae?.reference)
-        // What the prompts name is looked for when there is a model for it.
+        // LoRAs and embeddings are searched for once the model is known.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
         parameters.refiner = refiner?.reference
         parameters.hires?.checkpoint = hiresModel?.reference
@@ -61,7 +61,7 @@ struct ModelSearch {
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
           // Files are hashed whole the first time, which may take a while.
-          Console.error("note: no model of the right name has the hash of the text; looking at the others")
+          Console.error("note: no model with this name has the hash in the text; checking all others")
           isTrying = true
         }
         do {
@@ -88,7 +88,7 @@ struct ModelSearch {
         }
       }
     }
-    // With no file to try it is the VAE that is missing.
+    // Without candidates, report the VAE as missing.
     let missing = vaes.isEmpty ? settings.vae ?? settings.model : settings.model
     throw ImageFileError.noModel(
       path: imageFile.path, wanted: (vaes.isEmpty ? "the VAE " : "the model ") + Self.text(missing),
