@@ -21,6 +21,10 @@ public final class Engine {
   let models: LoadedModels
   /// Nil if no work is saved.
   let evaluationMemory: EvaluationMemory?
+  /// Whether work that images have in common is done once.
+  let savesWork: Bool
+  /// What was last answered by `changes(in:)`, for jobs that differ in their seed alone.
+  var lastChanges: (settings: PassSettings, changes: [CallChange]?)?
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
   /// What users should know, and was not returned yet.
   private var notes: [String] = []
@@ -45,6 +49,7 @@ public final class Engine {
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
     smallNetworkBytes: Int? = nil
   ) throws {
+    self.savesWork = savesWork
     evaluationMemory = savesWork ? EvaluationMemory() : nil
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
     catalog = ModelCatalog(executable: executable, environment: environment)

@@ -77,6 +77,11 @@ public struct SamplingLoop: Sendable {
     return course.sampler.stepCount(sigmas: course.sigmas)
   }
 
+  /// The noise levels that settings result in, descending; empty for samplers that go by timesteps.
+  public static func sigmas(_ settings: SamplingSettings, training: TrainingSchedule) -> [Float] {
+    SamplingCourse(settings, training).sigmas
+  }
+
   /// Takes one step, which calls the model a few times. If that throws, the loop stays as it was before the step.
   public mutating func step<Model: GuidedModel>(model: Model) throws(Model.Failure) {
     precondition(!isFinished, "all \(stepCount) steps are taken")

@@ -183,14 +183,14 @@ extension PassSettings: SettingsPart {
         .computed("VAE", at: 100) { $0.ingredients.vae.map { .string($0.fileName) } },
         .computed("VAE Decoder", at: 1800) { JSONValue.string("TAESD").only(if: $0.ingredients.vae?.isTiny == true) },
       ],
-      request: .option("sd_vae"), plot: ["VAE"], ingredients: .always)
+      request: .option("sd_vae"), plot: ["VAE"], ingredients: .always, stage: SettingRow.vaeStage)
     row(
       "refiner_checkpoint", \.refiner, .otherModel,
       "A checkpoint that finishes the image, such as the refiner of Stable Diffusion XL.",
       effect: .computed { $0.ingredients.refiner.map { .string($0.sha256) } },
       infotext: [.computed("Refiner", at: 1710) { $0.ingredients.refiner.map { .string($0.title) } }],
       request: .field(nil, worker: ""), plot: ["Refiner checkpoint"], ingredients: .always,
-      isShown: { $0.refiner != nil })
+      stage: { _ in .duringFirstPass }, isShown: { $0.refiner != nil })
     row(
       "refiner_switch_at", \.refinerSwitchAt, .number(0...1),
       "The fraction of the noise that is removed before refiner_checkpoint takes over.",
@@ -198,7 +198,8 @@ extension PassSettings: SettingsPart {
       infotext: [
         .entry("Refiner switch at", at: 1720, reading: .together, when: { $0.ingredients.refiner != nil })
       ],
-      request: .field(nil, worker: 0), plot: ["Refiner switch at"], isShown: { $0.refiner != nil })
+      request: .field(nil, worker: 0), plot: ["Refiner switch at"],
+      stage: { _ in .duringFirstPass }, isShown: { $0.refiner != nil })
     row(
       "adapter_places", \.adapterFolders, .folders,
       "The folders that are searched for the prompts' LoRAs and embeddings.",
@@ -207,10 +208,10 @@ extension PassSettings: SettingsPart {
     // MARK: Prompts
     row(
       "prompt", \.prompt, .text, "What the image should show, in the webui's prompt syntax.", effect: .always,
-      request: .field("", worker: ""), ingredients: .ofPrompts)
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
     row(
       "negative_prompt", \.negativePrompt, .text, "What the image should not show.", effect: .always,
-      request: .field("", worker: ""), ingredients: .ofPrompts)
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
     row(
       "emphasis", choice: \.emphasis, "How the weights of both prompts are applied, by the webui's names.",
       effect: .when { $0.emphasisMatters }, infotext: [.entry("Emphasis", at: 1200)], request: .option("emphasis"),
@@ -441,7 +442,7 @@ extension PassSettings: SettingsPart {
       "skip_early_cond", \.skipEarlyCond, .number(0...1),
       "The fraction of calls, counted from the first, that omit the negative prompt.",
       effect: .when { $0.settings.skipEarlyCond != 0 }, infotext: [.entry("Skip Early CFG", at: 1600)],
-      request: .option("skip_early_cond"))
+      request: .option("skip_early_cond"), stage: { _ in .duringFirstPass })
 
     // MARK: The networks
     row(

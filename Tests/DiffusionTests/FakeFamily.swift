@@ -149,6 +149,8 @@ struct FakeModel: DiffusionModel {
       FakePrompts(), network, readsGuidance: false, trainedPrediction: .epsilon, compute: compute)
   }
 
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) -> Int { 1 }
+
   let adaptedStores: [WeightStore] = []
   func match(_ files: [AdapterFile]) -> [AdapterMatch] { [] }
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? { nil }

@@ -80,7 +80,9 @@ struct FakeGenerator: ImageGenerator {
       onProgress(stage)
       try progress(stage, state)
     }
-    func state() -> GenerationState { GenerationState(step: step) { [latent, step] in latent + [UInt8(step)] } }
+    func state() -> GenerationState {
+      GenerationState(step: step, position: .call(step)) { [latent, step] in latent + [UInt8(step)] }
+    }
     try report(.loading(settings.model.name))
     if damagedModels.contains(settings.model.name) { throw ModelFailure() }
     try report(.encoding)

@@ -111,7 +111,7 @@ import TestSupport
       case .jobStarted(let job): heard.append("job \(job.number)/\(job.count)")
       case .progress(_, let progress): heard.append("\(progress)")
       case .imageDone(_, let file, _): heard.append(String(file.prefix(14)))
-      case .imageFound, .resumed, .checkpointIgnored, .jobQuarantined, .jobFailed: heard.append("trouble")
+      case .imageFound, .resumed, .shared, .checkpointIgnored, .jobQuarantined, .jobFailed: heard.append("trouble")
       case .finished(let outcome): heard.append("finished \(outcome.imagesMade)")
       }
     }

@@ -227,7 +227,7 @@ import TestSupport
     for (old, new, problem) in [
       ("Seed: 2,", "Seed: 3,", "job 1: other infotext than"),
       ("\"seed\":1,", "\"seed\":4,", "job 0: other parameters than"),
-      ("\"total\":2", "\"total\":3", "its counts are not those"),
+      ("\"total\":2", "\"total\":3", "its counts differ"),
       ("\"prompt\":\"fish\"", "\"prompt\":\"cat\"", "recipe"),
     ] {
       let text = try String(contentsOfFile: space.folder.manifest, encoding: .utf8)

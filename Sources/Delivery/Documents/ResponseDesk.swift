@@ -106,7 +106,7 @@ public final class ResponseDesk {
       settle(running.id, running.job) { .made(file: file, seconds: seconds) }
     case .jobFailed(let running, let error): settle(running.id, running.job) { .failed(error) }
     case .jobQuarantined(let job, let id, let error): settle(id, job) { .failed(error) }
-    case .started, .progress, .resumed, .checkpointIgnored, .finished: break
+    case .started, .progress, .resumed, .shared, .checkpointIgnored, .finished: break
     }
   }
 

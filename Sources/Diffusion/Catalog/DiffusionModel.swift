@@ -72,6 +72,11 @@ protocol DiffusionModel: Sendable {
   /// - Throws: `WeightError`.
   func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks
 
+  /// How many chunks of tokens a prompt's text has, which is the length of its context.
+  ///
+  /// Throws `PromptError`, or `WeightError` for a damaged embedding.
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
+
   // MARK: Adapters
 
   /// The stores of the networks that LoRAs change: the denoising network's, then the text encoders'.

@@ -37,7 +37,9 @@ extension ImageState: Codable {
 extension ImageState {
   /// The current state, which can be encoded later.
   var generationState: GenerationState {
-    GenerationState(step: loop.earlierSteps + loop.stepIndex) {
+    GenerationState(
+      step: loop.earlierSteps + loop.stepIndex, position: loop.isSecondPass ? .inSecondPass : .call(loop.callCount)
+    ) {
       let encoder = PropertyListEncoder()
       encoder.outputFormat = .binary
       return [UInt8](try encoder.encode(self))

@@ -33,27 +33,45 @@ extension JobList {
     return keys.map { numbers[$0] ?? 0 }
   }
 
-  /// The jobs that make images in the order in which a run does them.
+  /// The jobs that make images, batch after batch, each in written order.
   ///
   /// - Parameter isWanted: Chooses among their indices.
-  /// - Returns: Indices: batch after batch, each in written order.
+  /// - Returns: Indices.
   func workOrder(where isWanted: (Int) -> Bool) -> [Int] {
     var batches: [[Int]] = Array(repeating: [], count: (self.batches.max() ?? -1) + 1)
     for index in 0..<count where isFirst(index) && isWanted(index) { batches[batch(index)].append(index) }
     return Array(batches.joined())
   }
 
+  /// The jobs that make images in the order in which a run does them, and what they have in common.
+  ///
+  /// - Parameters:
+  ///   - changes: What takes effect during a job's first pass.
+  ///   - isWanted: Chooses among their indices.
+  /// - Returns: The work.
+  func sharedWork(changes: (ImageSettings) -> [CallChange]?, where isWanted: (Int) -> Bool) -> SharedWork {
+    SharedWork(
+      jobs, workOrder { _ in true }, where: isWanted, batch: { batch($0) }, ingredients: { ingredients(at: $0) },
+      changes: changes)
+  }
+
   /// Which jobs make their image in a shard.
   ///
-  /// - Parameter shard: nil for a run that makes all.
+  /// - Parameters:
+  ///   - shard: nil for a run that makes all.
+  ///   - changes: What takes effect during a job's first pass: images that have most in common stay in one shard.
   /// - Returns: A value by job.
-  func isOwned(by shard: Shard?) -> [Bool] {
+  func isOwned(by shard: Shard?, changes: (ImageSettings) -> [CallChange]? = { _ in nil }) -> [Bool] {
     guard let shard else { return Array(repeating: true, count: count) }
-    let costs = jobs.map { job in
+    let shared = sharedWork(changes: changes) { _ in true }
+    let work = shared.siblings
+    let starts = shared.starts(of: work, known: [])
+    let costs = jobs.enumerated().map { index, job in
       let passes = [job.settings.base] + (job.settings.secondPass.map { [$0] } ?? [])
-      return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height }
+      let steps = starts[index]?.steps(of: job.settings) ?? 0
+      return passes.reduce(0) { $0 + $1.steps * $1.width * $1.height } - steps * job.settings.width
+        * job.settings.height
     }
-    let work = workOrder { _ in true }
     var owned = Array(repeating: false, count: count)
     for position in shard.positions(work.lazy.map { costs[$0] }) { owned[work[position]] = true }
     return owned

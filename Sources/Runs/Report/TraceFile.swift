@@ -34,14 +34,19 @@ final class TraceFile {
     /// How often the network was asked, with each prompt by itself, and how often the answer was known.
     case evaluations
     case evaluationsSaved = "evaluations_saved"
+    /// How many of the steps an earlier image took for this one too.
+    case stepsShared = "steps_shared"
   }
 
   private let path: String
   private let disk: Disk
   private let engine: EngineDescription
   private let descriptor: Int32
+  /// Those of the file's first line: an older version may have begun it with fewer. nil for one that is not known.
+  private let columns: [Column?]
   private var meter: JobMeter?
   private var evaluationsBefore = NetworkEvaluations()
+  private var stepsShared = 0
 
   /// Opens the file for more lines; one that a power cut tore is cut off.
   ///
@@ -54,16 +59,22 @@ final class TraceFile {
     self.path = path
     self.disk = disk
     self.engine = engine
-    descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
+    let descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
     do {
       let size = try FileMark(path: path).size
       let whole = try Self.wholeLines(of: path, size: size)
       if whole < size { try disk.truncate(descriptor, to: whole, path: path) }
-      if whole == 0 { try append(Column.allCases.map(\.rawValue)) }
+      if whole == 0 {
+        columns = Column.allCases
+        try disk.write(Self.line(Column.allCases.map(\.rawValue)), to: descriptor, path: path)
+      } else {
+        columns = try Self.names(in: path, size: whole).map { Column(rawValue: $0) }
+      }
     } catch {
       close(descriptor)
       throw error
     }
+    self.descriptor = descriptor
   }
 
   deinit { close(descriptor) }
@@ -81,11 +92,23 @@ final class TraceFile {
     return 0
   }
 
+  /// The names in the first line.
+  private static func names(in path: String, size: Int64) throws -> [String] {
+    let head = try FileReader(path: path).read(0..<min(size, 4096))
+    let line = head.prefix { $0 != UInt8(ascii: "\n") }
+    let names = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
+    return names.map(String.init)
+  }
+
   /// A job begins, after this many evaluations of the network.
   func begin(_ evaluations: NetworkEvaluations) {
     meter = JobMeter()
     evaluationsBefore = evaluations
+    stepsShared = 0
   }
+
+  /// The job continues from a state that it has in common with another image, after this many steps.
+  func noteShared(_ steps: Int) { stepsShared = steps }
 
   /// The job has come further.
   func note(_ progress: GenerationProgress) { meter?.note(progress) }
@@ -94,34 +117,34 @@ final class TraceFile {
   func append(_ image: FinishedImage, _ planned: IdentifiedJob, _ evaluations: NetworkEvaluations) throws {
     let asked = evaluations - evaluationsBefore
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
-    try append(
-      Column.allCases.map { column in
-        switch column {
-        case .started: image.started.iso
-        case .seconds: image.seconds.map(PythonNumber.repr) ?? ""
-        case .secondsPerStep: meter?.secondsPerStep.map { Self.rounded($0) } ?? ""
-        case .steps: "\(settings.allSteps)"
-        case .size: settings.passSizes
-        case .sampler: settings.sampler.rawValue
-        case .cfgScale: PythonNumber.repr(settings.cfgScale)
-        case .peakMemory: PeakMemory.bytes.map { "\($0 >> 20)" } ?? ""
-        case .fileBytes: "\(image.mark.size)"
-        case .model: ingredients.model.shortHash
-        case .precision: ingredients.precision
-        case .isa: ingredients.isa
-        case .threads: "\(engine.threads)"
-        case .index: "\(image.index)"
-        case .id: image.id.description
-        case .file: image.file
-        case .evaluations: "\(asked.asked)"
-        case .evaluationsSaved: "\(asked.saved)"
-        }
-      })
+    let fields = columns.map { column in
+      switch column {
+      case nil: ""
+      case .started: image.started.iso
+      case .seconds: image.seconds.map(PythonNumber.repr) ?? ""
+      case .secondsPerStep: meter?.secondsPerStep.map { Self.rounded($0) } ?? ""
+      case .steps: "\(settings.allSteps)"
+      case .size: settings.passSizes
+      case .sampler: settings.sampler.rawValue
+      case .cfgScale: PythonNumber.repr(settings.cfgScale)
+      case .peakMemory: PeakMemory.bytes.map { "\($0 >> 20)" } ?? ""
+      case .fileBytes: "\(image.mark.size)"
+      case .model: ingredients.model.shortHash
+      case .precision: ingredients.precision
+      case .isa: ingredients.isa
+      case .threads: "\(engine.threads)"
+      case .index: "\(image.index)"
+      case .id: image.id.description
+      case .file: image.file
+      case .evaluations: "\(asked.asked)"
+      case .evaluationsSaved: "\(asked.saved)"
+      case .stepsShared: "\(stepsShared)"
+      }
+    }
+    try disk.write(Self.line(fields), to: descriptor, path: path)
   }
 
-  private func append(_ fields: [String]) throws {
-    try disk.write(Array((fields.joined(separator: "\t") + "\n").utf8), to: descriptor, path: path)
-  }
+  private static func line(_ fields: [String]) -> [UInt8] { Array((fields.joined(separator: "\t") + "\n").utf8) }
 
   /// To the microsecond.
   private static func rounded(_ seconds: Double) -> String { PythonNumber.repr((seconds * 1e6).rounded() / 1e6) }

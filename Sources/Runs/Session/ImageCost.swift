@@ -151,7 +151,7 @@ public struct CostBook: Sendable {
           guard let seconds = number(row, "seconds"), let pace = number(row, "seconds_per_step"),
             let steps = number(row, "steps")
           else { return nil }
-          return max(0, seconds - pace * steps)
+          return max(0, seconds - pace * (steps - (number(row, "steps_shared") ?? 0)))
         }), let measured = rows.last?["started"].map(String.init), measured > costs[kind]?.measured ?? ""
       else { continue }
       let cost = ImageCost(

@@ -16,12 +16,19 @@ public protocol ImageGenerator {
   /// - Throws: Why the model cannot be used; the run does not start then.
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
+  /// What takes effect at which call of a job's first pass: prompts, and what may replace the network. Jobs whose settings and
+  /// ingredients are the same but for later stages are the same image up to the first change that differs.
+  ///
+  /// - Parameter settings: The settings of a job.
+  /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.
+  func changes(in settings: ImageSettings) -> [CallChange]?
+
   /// Makes one image.
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - state: A state that an earlier call for the same job passed to `progress`, to continue from; nil to start at the
-  ///     beginning. The image must be the same either way.
+  ///   - state: A state to continue from, which an earlier call passed to `progress` for the same job, or for one that is the
+  ///     same up to there; nil to start at the beginning. The image must be the same either way.
   ///   - progress: Must be called before each stage and after each sampling step, with the state if the image could be
   ///     continued from it. What it throws must be rethrown at once, since the run may have been asked to stop.
   /// - Returns: An image of the size that the settings ask for.
@@ -60,6 +67,9 @@ public struct InputFailures: InputFailure, CustomStringConvertible {
 }
 
 extension ImageGenerator {
+  /// Nil: nothing is known about what images have in common.
+  public func changes(in settings: ImageSettings) -> [CallChange]? { nil }
+
   /// Zero: nothing is counted.
   public var evaluations: NetworkEvaluations { NetworkEvaluations() }
 }

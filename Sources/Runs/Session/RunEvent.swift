@@ -12,6 +12,8 @@ public enum RunEvent: Sendable {
   case progress(RunningJob, GenerationProgress)
   /// An image continues from an earlier run's checkpoint, after this many sampling steps.
   case resumed(RunningJob, step: Int)
+  /// An image continues from the state that it has in common with an earlier image, after this many sampling steps.
+  case shared(RunningJob, step: Int)
   /// An earlier run's checkpoint cannot be used, for this reason; the image restarts from step 0.
   case checkpointIgnored(RunningJob, reason: String)
   /// A job that crashed the process twice counts as failed, and is not tried.
@@ -34,6 +36,8 @@ public struct RunStart: Hashable, Sendable {
   public var imagesToMake: Int
   /// How many sampling steps they take.
   public var stepsToMake: Int
+  /// How many steps more they would take if each were made alone.
+  public var stepsShared: Int
 }
 
 /// A job that is being done.

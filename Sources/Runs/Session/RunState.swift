@@ -13,6 +13,7 @@ struct RunState {
   private var left = 0
   private var imagesToMake = 0
   private var stepsToMake = 0
+  private var stepsShared = 0
   private var begun = 0
   /// By the index of the job that makes the image, whether that is for this run to do.
   private let owned: [Bool]
@@ -20,9 +21,10 @@ struct RunState {
   /// - Parameters:
   ///   - jobs: The jobs of the plan.
   ///   - shard: The part that this run does; nil for all.
-  init(_ jobs: JobList, shard: Shard?) {
+  ///   - changes: What takes effect during a job's first pass.
+  init(_ jobs: JobList, shard: Shard?, changes: (ImageSettings) -> [CallChange]? = { _ in nil }) {
     self.jobs = jobs
-    owned = jobs.isOwned(by: shard)
+    owned = jobs.isOwned(by: shard, changes: changes)
     states = Array(repeating: .pending, count: jobs.count)
     isTried = Array(repeating: false, count: jobs.count)
   }
@@ -44,15 +46,34 @@ struct RunState {
     isTried[index] = true
   }
 
+  /// Notes how far images are when they begin, because earlier ones came by there.
+  ///
+  /// - Parameters:
+  ///   - work: The jobs to do.
+  ///   - known: The points whose states an earlier run left.
+  mutating func share(_ work: SharedWork, known: Set<Int>) {
+    let starts = work.starts(of: work.order, known: known)
+    if starts.isEmpty { return }
+    for (index, job) in jobs.jobs.enumerated() {
+      if let start = starts[index] { stepsShared += start.steps(of: job.settings) }
+    }
+    stepsToMake -= stepsShared
+  }
+
   func start(in folder: RunFolder) -> RunStart {
-    RunStart(folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake)
+    RunStart(
+      folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake,
+      stepsShared: stepsShared)
   }
 
   // MARK: The work
 
-  /// The jobs to do, in the order in which they are done.
-  var workOrder: [Int] {
-    jobs.workOrder { owned[$0] && states[$0] != .done && !isTried[$0] }
+  /// The jobs to do, in the order in which they are done, and what they have in common.
+  ///
+  /// - Parameter changes: What takes effect during a job's first pass.
+  /// - Returns: The work.
+  func work(changes: (ImageSettings) -> [CallChange]?) -> SharedWork {
+    jobs.sharedWork(changes: changes) { owned[$0] && states[$0] != .done && !isTried[$0] }
   }
 
   mutating func begin(_ job: IdentifiedJob) -> RunningJob {

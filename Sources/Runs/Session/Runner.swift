@@ -93,16 +93,20 @@ public struct Runner<Generator: ImageGenerator> {
     let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.description))
     try prepare(plan, details)
     let journal = try tenancy.journal(on: disk)
-    var state = RunState(plan.jobs, shard: tenancy.shard)
+    let changes = { [generator] settings in generator.changes(in: settings) }
+    var state = RunState(plan.jobs, shard: tenancy.shard, changes: changes)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, crashes, selection)
-    try pruneCheckpoints(state)
+    let work = state.work(changes: changes)
+    let shared = SharedStates(
+      work, in: checkpoints, numerics: generator.description.numerics, changes: changes, beforeWriting: tenancy.check)
+    state.share(work, known: try pruneCheckpoints(state, shared))
     observe(.started(state.start(in: folder)))
     for (job, id, error) in quarantined { observe(.jobQuarantined(job, id, error: error)) }
 
     var failure: (any Error)?
     do {
-      if !state.isComplete { try work(&state, journal, crashes, failurePolicy) }
+      if !state.isComplete { try self.work(&state, work.order, shared, journal, crashes, failurePolicy) }
       try CrashWatch.tidy(folder, shard: tenancy.shard, on: disk)
     } catch {
       failure = error
@@ -180,15 +184,21 @@ public struct Runner<Generator: ImageGenerator> {
     return quarantined
   }
 
-  /// Removes the checkpoints of jobs that are done or not in the plan.
-  private func pruneCheckpoints(_ state: RunState) throws {
+  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others.
+  ///
+  /// Returns the points whose states stay.
+  private func pruneCheckpoints(_ state: RunState, _ shared: SharedStates) throws -> Set<Int> {
+    var known: [Int: JobID] = [:]
     try checkpoints.prune { found in
+      known = shared.known(among: found, state.jobs.identified)
       // Checkpoints of other shards are theirs to remove.
       let kept = state.jobs.ids.enumerated().lazy.filter { index, id in
         found.contains(id) && (state.state(index) != .done || !state.isOfThisRun(index))
       }
-      return Set(kept.map(\.1)).union(tenancy.shard == nil ? [] : found.subtracting(state.jobs.ids))
+      return Set(kept.map(\.1)).union(
+        tenancy.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
     }
+    return Set(known.keys)
   }
 
   /// The state of a job, and the entry that the journal lacks.
@@ -219,12 +229,13 @@ public struct Runner<Generator: ImageGenerator> {
   // MARK: The work
 
   private mutating func work(
-    _ state: inout RunState, _ journal: Journal, _ crashes: CrashLog, _ failurePolicy: FailurePolicy
+    _ state: inout RunState, _ order: [Int], _ shared: SharedStates, _ journal: Journal, _ crashes: CrashLog,
+    _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map(\.file))
     let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
     let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
-    var queue = JobQueue(state.jobs, state.workOrder)
+    var queue = JobQueue(state.jobs, order)
     while let (index, planned) = queue.next() {
       if let reason = stopRequest() {
         state.stop = reason
@@ -234,6 +245,7 @@ public struct Runner<Generator: ImageGenerator> {
       if tenancy.shard != nil, let image = unnoted(planned) {
         // The same shard runs in another process too, which was faster.
         try journal.append(.done(image))
+        try shared.skip(index)
         state.adopt(index)
         continue
       }
@@ -246,14 +258,16 @@ public struct Runner<Generator: ImageGenerator> {
         beforeWriting: tenancy.check)
       do {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
+        let path = shared.begin(planned, at: index)
         let finished = try watch.watch(planned.id) {
-          let image = try generate(running, keeper, trace, hasCrashed: hasCrashed)
+          let image = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
           let file = fileName(planned, journal, taken: names)
           return try publish(image, planned, file, started, keeper)
         }
         try journal.append(.done(finished))
         state.finish(.done, at: index)
         try keeper.discard()
+        try shared.end(index)
         if hasCrashed { try watch.forgive(planned.id) }
         try trace.append(finished, planned, generator.evaluations)
         observe(.imageDone(running, file: finished.file, seconds: keeper.seconds))
@@ -273,6 +287,7 @@ public struct Runner<Generator: ImageGenerator> {
         if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
         // The checkpoint may hold the cause of the error, unless there was just too little time.
         if !(error is DeadlinePassed) { try keeper.discard() }
+        try shared.end(index)
         if failurePolicy == .stop {
           state.stop = state.isComplete ? nil : .failure
           return
@@ -281,21 +296,27 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  /// Makes the image, continuing from an earlier run's checkpoint if it can be used and did not crash the process.
+  /// Makes the image, continuing from an earlier run's checkpoint if it can be used and did not crash the process, or from the
+  /// state that it has in common with another image.
   private mutating func generate(
-    _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, hasCrashed: Bool
+    _ running: RunningJob, _ keeper: CheckpointKeeper, _ shared: SharedStates, _ path: SharedPath, _ trace: TraceFile,
+    hasCrashed: Bool
   ) throws -> RGBImage {
     do {
-      if let earlier = try keeper.earlier() {
-        if hasCrashed { throw UnusableState("the program crashed while making this image") }
-        return try attempt(running, keeper, trace, from: earlier)
+      let own = try keeper.earlier()
+      if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
+      if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
+        trace.noteShared(known.step)
+        return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
+      if let own { return try attempt(running, keeper, shared, path, trace, from: own) }
     } catch let fault as Checkpoint.Fault {
       try restart(running, keeper, reason: fault.description)
     } catch let fault as UnusableState {
       try restart(running, keeper, reason: fault.description)
     }
-    return try attempt(running, keeper, trace, from: nil)
+    trace.noteShared(0)
+    return try attempt(running, keeper, shared, path, trace, from: nil)
   }
 
   private func restart(_ running: RunningJob, _ keeper: CheckpointKeeper, reason: String) throws {
@@ -304,7 +325,8 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private mutating func attempt(
-    _ running: RunningJob, _ keeper: CheckpointKeeper, _ trace: TraceFile, from earlier: Checkpoint?
+    _ running: RunningJob, _ keeper: CheckpointKeeper, _ shared: SharedStates, _ path: SharedPath, _ trace: TraceFile,
+    from earlier: Checkpoint?, isShared: Bool = false
   ) throws -> RGBImage {
     let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
@@ -312,10 +334,11 @@ public struct Runner<Generator: ImageGenerator> {
     let image = try generator.generate(settings, resuming: earlier?.state) { progress, state in
       if !isResumeReported, let state {
         isResumeReported = true
-        observe(.resumed(running, step: state.step))
+        observe(isShared ? .shared(running, step: state.step) : .resumed(running, step: state.step))
       }
       trace.note(progress)
       observe(.progress(running, progress))
+      try shared.note(path, state, progress)
       let reason = stopRequest()
       let lateness = deadline(running.job)
       try keeper.note(state, progress, isStopping: reason != nil || lateness != nil)

@@ -2,15 +2,19 @@
 public struct GenerationState {
   /// The number of sampling steps done.
   public let step: Int
+  /// How far the image is: other images that are the same up to a later position can continue from this state.
+  public let position: ImagePosition
   private let encode: () throws -> [UInt8]
 
   /// A state that is encoded only on demand.
   ///
   /// - Parameters:
   ///   - step: The number of sampling steps done.
+  ///   - position: How far the image is.
   ///   - encode: Makes the bytes.
-  public init(step: Int, encode: @escaping () throws -> [UInt8]) {
+  public init(step: Int, position: ImagePosition, encode: @escaping () throws -> [UInt8]) {
     self.step = step
+    self.position = position
     self.encode = encode
   }
 

@@ -32,7 +32,8 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
     self.words = words
   }
 
-  fileprivate init(digest: SHA256Digest) {
+  /// The identity with this digest.
+  package init(digest: SHA256Digest) {
     var words = SIMD4<UInt64>()
     for (index, byte) in digest.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
     self.words = words

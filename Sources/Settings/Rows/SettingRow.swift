@@ -26,6 +26,8 @@ public final class SettingRow: Sendable {
   public let plotLabels: [String]
   /// When the setting determines an image's ingredients: files, precision and packing.
   public let ingredients: IngredientsUse
+  /// From which stage on the setting affects an image; nil for the start of its pass.
+  private let laterStage: (@Sendable (ImageSettings) -> ImageStage)?
   /// When plan and manifest show the setting; otherwise they omit it.
   let isShown: @Sendable (ImageSettings) -> Bool
   /// What the manifest shows instead of the requested value; nil for the requested value.
@@ -40,7 +42,8 @@ public final class SettingRow: Sendable {
   fileprivate init(
     key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
     infotext: [InfotextEntry], request: RequestEntry, plotLabels: [String], ingredients: IngredientsUse,
-    isShown: @escaping @Sendable (ImageSettings) -> Bool, shown: (@Sendable (SettingsInUse) -> SettingValue)?,
+    stage: (@Sendable (ImageSettings) -> ImageStage)?, isShown: @escaping @Sendable (ImageSettings) -> Bool,
+    shown: (@Sendable (SettingsInUse) -> SettingValue)?,
     read: @escaping @Sendable (ImageSettings) -> SettingValue,
     write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
   ) {
@@ -54,6 +57,7 @@ public final class SettingRow: Sendable {
     self.request = request
     self.plotLabels = plotLabels
     self.ingredients = ingredients
+    laterStage = stage
     self.isShown = isShown
     self.shown = shown
     self.read = read
@@ -96,6 +100,14 @@ public final class SettingRow: Sendable {
   /// Whether only our recipes have the key: the webui has no field or option of this name.
   public var isOurs: Bool { request.field == nil && request.option != key }
 
+  /// From which stage on the setting affects an image with these settings.
+  public func stage(_ settings: ImageSettings) -> ImageStage {
+    pass == .second ? .secondPass : laterStage?(settings) ?? .firstPass
+  }
+
+  /// Whether it belongs to both passes, and does not always take effect from the start.
+  var isLater: Bool { laterStage != nil }
+
   /// Whether the setting affects the pixels of an image.
   public func affectsPixels(_ image: SettingsInUse) -> Bool { effect.applies(image) }
 }
@@ -119,12 +131,13 @@ extension SettingsPart {
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
     _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
+    stage: (@Sendable (ImageSettings) -> ImageStage)? = nil,
     isShown: @escaping @Sendable (ImageSettings) -> Bool = { _ in true },
     shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
   ) -> SettingRow {
     SettingRow(
       key: key, aliases: aliases, kind: kind, summary: summary, pass: pass, effect: effect, infotext: infotext,
-      request: request, plotLabels: plot, ingredients: ingredients, isShown: isShown, shown: shown,
+      request: request, plotLabels: plot, ingredients: ingredients, stage: stage, isShown: isShown, shown: shown,
       read: reader(of: path),
       write: { value, settings in
         guard let value = Value(value) else { return false }

@@ -63,9 +63,11 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
         flags: [.readsNoiseScale, .discardsPenultimateSigma])
     case .dpmFast:
       SamplerTraits(
-        aliases: ["k_dpm_fast"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [.readsNoiseScale])
+        aliases: ["k_dpm_fast"], schedule: .automatic, calls: .one, noise: .ancestral,
+        flags: [.readsNoiseScale, .choosesNoiseLevels])
     case .dpmAdaptive:
-      SamplerTraits(aliases: ["k_dpm_ad"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [])
+      SamplerTraits(
+        aliases: ["k_dpm_ad"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [.choosesNoiseLevels])
     case .restart:
       SamplerTraits(aliases: ["restart"], schedule: .karras, calls: .two, noise: .restart, flags: [])
     case .ddim:

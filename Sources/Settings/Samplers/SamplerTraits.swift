@@ -45,6 +45,8 @@ public struct SamplerTraits: Hashable, Sendable {
     public static let readsUnconditional = Flags(rawValue: 1 << 4)
     /// It reads the options `uni_pc_*`.
     public static let readsUniPCOptions = Flags(rawValue: 1 << 5)
+    /// It chooses the noise levels at which it calls the model by itself.
+    public static let choosesNoiseLevels = Flags(rawValue: 1 << 6)
   }
 
   /// Other names in the webui's API; before 1.9, aliases with a schedule ended in `_ka` or `_exp`.
@@ -76,6 +78,9 @@ extension SamplerID {
 
   /// Whether the sampler steps through training timesteps and has no schedule of sigmas.
   public var usesTimesteps: Bool { traits.flags.contains(.usesTimesteps) }
+
+  /// Whether the sampler calls the model at the schedule's sigmas and between them, step by step.
+  public var stepsThroughSigmas: Bool { !usesTimesteps && !traits.flags.contains(.choosesNoiseLevels) }
 
   /// Whether the sampler also reads the network's unconditional output.
   public var readsUnconditional: Bool { traits.flags.contains(.readsUnconditional) }

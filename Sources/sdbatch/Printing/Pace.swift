@@ -40,6 +40,9 @@ struct Pace {
       // An earlier run took these steps, so they cost this one no time.
       stepsLeft -= step
       stepsOfImage = step
+    case .shared(_, let step):
+      // The steps to make do not count these.
+      stepsOfImage = step
     case .imageDone:
       stepsOfImage = 0
     case .jobFailed(let running, _):

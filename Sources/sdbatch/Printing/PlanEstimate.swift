@@ -10,6 +10,8 @@ struct PlanEstimate {
   /// How many images are still to make; equal cells share one if the model could be looked at.
   private(set) var imagesToMake = 0
   private(set) var stepsToMake = 0
+  /// How many steps more they would take if each were made alone.
+  private(set) var stepsShared = 0
   /// How many exist.
   private(set) var imagesDone = 0
   /// For the images whose kind was made on this machine before.
@@ -39,7 +41,19 @@ struct PlanEstimate {
     book.learn(from: folder)
     var seen: Set<JobID> = []
     var costs: [ImageKind: ImageCost?] = [:]
+    func cost(_ settings: ImageSettings, _ ingredients: JobIngredients?) -> ImageCost? {
+      guard let ingredients else { return nil }
+      func cost(_ settings: ImageSettings) -> ImageCost? {
+        let kind = ImageKind(settings, ingredients, threads: engine.description.threads)
+        if let known = costs[kind] { return known }
+        let cost = book.cost(of: kind)
+        costs[kind] = .some(cost)
+        return cost
+      }
+      return Self.joined(settings, cost) ?? cost(settings)
+    }
     var models: [ImageSettings.IngredientsKey: JobIngredients?] = [:]
+    var work = WorkToMake()
     for job in plan.jobs {
       let settings = job.settings
       let key = settings.ingredientsKey
@@ -55,15 +69,18 @@ struct PlanEstimate {
       }
       imagesToMake += 1
       stepsToMake += settings.allSteps
-      func cost(_ settings: ImageSettings) -> ImageCost? {
-        guard let ingredients else { return nil }
-        let kind = ImageKind(settings, ingredients, threads: engine.description.threads)
-        if let known = costs[kind] { return known }
-        let cost = book.cost(of: kind)
-        costs[kind] = .some(cost)
-        return cost
+      if let ingredients { work.add(job.index, ingredients) }
+      add(cost(settings, ingredients), settings)
+    }
+    let starts = work.starts(of: plan.jobs, engine)
+    if !starts.isEmpty {
+      for job in plan.jobs {
+        guard let steps = starts[job.index]?.steps(of: job.settings) else { continue }
+        stepsToMake -= steps
+        stepsShared += steps
+        let cost = cost(job.settings, models[job.settings.ingredientsKey].flatMap(\.self))
+        if let cost { seconds -= cost.secondsPerStep * Double(steps) }
       }
-      add(Self.joined(settings, cost) ?? cost(settings), settings)
     }
     disk += Int64(plan.count) * Self.bytesPerJob
   }
@@ -103,7 +120,8 @@ struct PlanEstimate {
 
   /// The lines of `plan`.
   var lines: [String] {
-    let images = "\(Count(imagesToMake, "image")), \(Count(stepsToMake, "step"))"
+    let shared = stepsShared > 0 ? " (\(stepsShared) more in common with other images)" : ""
+    let images = "\(Count(imagesToMake, "image")), \(Count(stepsToMake, "step"))\(shared)"
     var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")"]
     lines += problems.map { "error        \($0)" }
     if imagesToMake == 0 { return lines }
@@ -125,6 +143,7 @@ struct PlanEstimate {
   var json: JSONValue {
     [
       "images_to_make": .integer(Int64(imagesToMake)), "steps_to_make": .integer(Int64(stepsToMake)),
+      "steps_shared": .integer(Int64(stepsShared)),
       "images_done": .integer(Int64(imagesDone)),
       "seconds": unmeasured == imagesToMake && imagesToMake > 0 ? .null : .number(seconds),
       "images_unmeasured": .integer(Int64(unmeasured)),
@@ -139,5 +158,33 @@ struct PlanEstimate {
     if mebibytes < 1 { return "\((bytes + 1023) / 1024) KiB" }
     if mebibytes < 1024 { return "\(Int(mebibytes.rounded(.up))) MiB" }
     return "\((mebibytes / 102.4).rounded(.up) / 10) GiB"
+  }
+}
+
+/// The jobs of a plan that are still to do, with what they are made from.
+private struct WorkToMake {
+  private var indices: [Int] = []
+  /// What jobs are made from, each once.
+  private var found: [JobIngredients] = []
+  private var numbers: [JobIngredients: Int32] = [:]
+  /// By job, its index in `found`.
+  private var groups: [Int32] = []
+
+  mutating func add(_ index: Int, _ ingredients: JobIngredients) {
+    let number = numbers[ingredients] ?? Int32(found.count)
+    if number == found.count {
+      numbers[ingredients] = number
+      found.append(ingredients)
+    }
+    groups += Array(repeating: 0, count: max(0, index + 1 - groups.count))
+    groups[index] = number
+    indices.append(index)
+  }
+
+  /// By job, how far its image is when it begins.
+  func starts(of jobs: some Sequence<Job>, _ engine: Engine) -> [Int: ImagePosition] {
+    SharedWork(
+      jobs, indices, batch: { _ in 0 }, ingredients: { found[Int(groups[$0])] }, changes: { engine.changes(in: $0) }
+    ).starts
   }
 }

@@ -51,7 +51,7 @@ final class ProgressPrinter {
     case .started, .resumed, .imageDone, .jobFailed, .finished:
       replaceLiveLine("")
       if let text = text(event) { Console.output(text) }
-    case .imageFound, .jobStarted, .checkpointIgnored, .jobQuarantined: break
+    case .imageFound, .jobStarted, .shared, .checkpointIgnored, .jobQuarantined: break
     }
   }
 
@@ -121,8 +121,10 @@ final class ProgressPrinter {
     switch event {
     case .started(let start):
       let counts = start.counts
+      let shared = start.stepsShared > 0 ? ", \(start.stepsShared) more in common with other images" : ""
       let work =
-        start.imagesToMake == 0 ? "nothing to do" : "\(start.imagesToMake) to make, \(Count(start.stepsToMake, "step"))"
+        start.imagesToMake == 0
+        ? "nothing to do" : "\(start.imagesToMake) to make, \(Count(start.stepsToMake, "step"))\(shared)"
       return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done, \(work)"
     case .resumed(let running, let step):
       return "[\(running.number)/\(running.count)] job \(running.job.index) continues after step \(step)"
@@ -132,7 +134,7 @@ final class ProgressPrinter {
       return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
       return text(outcome)
-    case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined:
+    case .imageFound, .jobStarted, .progress, .shared, .checkpointIgnored, .jobQuarantined:
       return nil
     }
   }

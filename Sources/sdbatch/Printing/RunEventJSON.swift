@@ -14,6 +14,7 @@ enum RunEventJSON {
         [
           ("folder", .string(start.folder)), ("counts", value(start.counts)),
           ("images_to_make", integer(start.imagesToMake)), ("steps_to_make", integer(start.stepsToMake)),
+          ("steps_shared", integer(start.stepsShared)),
         ])
     case .jobStarted(let running):
       object("job_started", fields(running))
@@ -24,6 +25,7 @@ enum RunEventJSON {
           ("seconds_per_step", number(pace.secondsPerStep)), ("seconds_left", number(pace.secondsLeft)),
         ])
     case .resumed(let running, let step): object("resumed", fields(running) + [("step", integer(step))])
+    case .shared(let running, let step): object("shared", fields(running) + [("step", integer(step))])
     case .checkpointIgnored(let running, let reason):
       object("checkpoint_ignored", fields(running) + [("reason", .string(reason))])
     case .jobQuarantined(let job, let id, let error):

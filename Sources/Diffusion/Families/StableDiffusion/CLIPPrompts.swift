@@ -81,6 +81,15 @@ final class CLIPPrompts: PromptEncoding {
   }
 
   private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
+    try Self.chunks(text, emphasis, tokenizer, library)
+  }
+
+  /// The chunks of a text.
+  ///
+  /// Throws `PromptError`, or `WeightError` for a damaged embedding.
+  static func chunks(
+    _ text: String, _ emphasis: EmphasisChoice, _ tokenizer: CLIPTokenizer, _ library: EmbeddingLibrary?
+  ) throws -> [PromptChunks.Chunk] {
     let runs = try PromptAttention.Run.runs(text, emphasis)
     guard let library else { return PromptChunks(runs: runs, tokenizer: tokenizer).chunks }
     return try PromptChunks(runs: runs, tokenizer: tokenizer, match: library.match).chunks

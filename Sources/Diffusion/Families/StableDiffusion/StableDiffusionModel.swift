@@ -105,6 +105,10 @@ struct StableDiffusionModel: DiffusionModel {
       compute: compute)
   }
 
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int {
+    try CLIPPrompts.chunks(text, emphasis, tokenizer, library).count
+  }
+
   // MARK: Adapters
 
   var adaptedStores: [WeightStore] { archive.adaptedStores }

@@ -1,0 +1,117 @@
+import Prompts
+import Sampling
+import Settings
+
+/// What takes effect at which call of an image's first pass, so that images which differ only later share their steps.
+extension Engine {
+  /// What takes effect at which call of a job's first pass; see `ImageGenerator.changes(in:)`.
+  ///
+  /// - Parameter settings: The settings of a job.
+  /// - Returns: The changes in order of their calls; nil if they are not known, for example because the model cannot be used.
+  public func changes(in settings: ImageSettings) -> [CallChange]? {
+    guard savesWork else { return nil }
+    var key = settings.firstPass
+    key.seed = 0
+    if let last = lastChanges, last.settings == key { return last.changes }
+    let changes = try? CallChanges(catalog, settings.firstPass).changes
+    lastChanges = (key, changes)
+    return changes
+  }
+}
+
+/// The changes during a pass.
+private struct CallChanges {
+  private(set) var changes: [CallChange] = []
+  private let job: PassSettings
+  private let calls: Int
+
+  init(_ catalog: ModelCatalog, _ job: PassSettings) throws {
+    self.job = job
+    calls = job.sampler.plannedCalls(steps: job.steps)
+    try addPrompts(catalog)
+    addGuidance()
+    try addRefiner(catalog)
+    // A stable order, since images are compared change by change.
+    changes.sort { ($0.call, $0.text) < ($1.call, $1.text) }
+  }
+
+  // MARK: Prompts
+
+  private mutating func addPrompts(_ catalog: ModelCatalog) throws {
+    let model = try catalog.models(for: job).model.files
+    let library = try catalog.library(for: job)
+    let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
+    let schedules = (parts.map(\.text) + [job.negativePrompt]).map {
+      PromptSchedule($0, calls: calls, usesOldTimelines: job.timelines == .old)
+    }
+    for (index, schedule) in schedules.enumerated() {
+      let name = index < parts.count ? "prompt \(index) of \(parts.count), weight \(parts[index].weight)" : "negative"
+      let texts = schedule.entries.map(\.text)
+      let isWhole = try !Set(texts).allSatisfy { try isIndependent($0) }
+      if isWhole {
+        // Emphasis restores the mean over all texts of a schedule, so that each affects all.
+        changes.append(CallChange(call: 0, text: "\(name): \(schedule.entries)"))
+        continue
+      }
+      // Contexts are as long as the longest text needs, and an empty prompt can mean zeros if it stays empty.
+      let counts = try Set(texts).map { try model.chunkCount(of: $0, job.emphasis, library) }
+      let length = counts.max() ?? 1
+      changes.append(
+        CallChange(call: 0, text: "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")"))
+      addTexts(schedule, name)
+    }
+  }
+
+  /// Whether a text has no weights.
+  private func isIndependent(_ text: String) throws -> Bool {
+    try PromptAttention.Run.runs(text, job.emphasis).allSatisfy { $0.weight == 1 || $0.isBreak }
+  }
+
+  private mutating func addTexts(_ schedule: PromptSchedule, _ name: String) {
+    var last: String?
+    var call = 0
+    for entry in schedule.entries {
+      // Compared as bytes: `String` takes more texts for equal than the prompt language does.
+      if last.map({ !$0.utf8.elementsEqual(entry.text.utf8) }) ?? true {
+        changes.append(CallChange(call: call, text: "\(name): \(entry.text)"))
+      }
+      last = entry.text
+      call = entry.end + 1
+    }
+    // After its last entry, a schedule begins again.
+    if schedule.entries.count > 1 {
+      changes.append(CallChange(call: call, text: "\(name), again: \(schedule.entries[0].text)"))
+    }
+  }
+
+  // MARK: Guidance and refiner
+
+  private mutating func addGuidance() {
+    let skipped = GuidanceSkips(job).earlyCalls
+    if skipped > 0 { changes.append(CallChange(call: 0, text: "no guidance")) }
+    changes.append(CallChange(call: skipped, text: "guidance"))
+  }
+
+  private mutating func addRefiner(_ catalog: ModelCatalog) throws {
+    guard let refiner = job.refiner else { return }
+    let identity = try catalog.model(refiner).identity
+    guard try identity.sha256 != catalog.model(job.model).identity.sha256 else { return }
+    let step = try firstRefinedStep(catalog)
+    let call = step * job.sampler.plannedCalls(steps: 1)
+    let text = "refiner \(identity.sha256) \(identity.path ?? "") at \(job.refinerSwitchAt)"
+    changes.append(CallChange(call: call, text: text))
+  }
+
+  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, later ones may be at
+  /// the next step's.
+  private func firstRefinedStep(_ catalog: ModelCatalog) throws -> Int {
+    let training = try catalog.training(job)
+    let sampling = SamplingSettings(job, channels: try catalog.channels(job))
+    let sigmas = SamplingLoop.sigmas(sampling, training: training)
+    let switchAt = Float(job.refinerSwitchAt)
+    // Samplers that choose their noise levels as they go, and those of timesteps, could switch at once as far as is known here.
+    guard job.sampler.stepsThroughSigmas else { return 0 }
+    let index = sigmas.firstIndex { training.completedPart(atSigma: $0, of: job.sampler) >= switchAt } ?? sigmas.count
+    return max(0, index - 1)
+  }
+}

@@ -1,0 +1,55 @@
+/// The stages in which an image is made, in their order. A setting that takes effect at one does not change the stages before.
+public enum ImageStage: Int, Comparable, Sendable {
+  /// From the initial noise on.
+  case firstPass
+  /// From a call of the network in the first pass on, which only the generator knows: edited prompts, a refiner.
+  case duringFirstPass
+  /// After the first pass: enlarging and sampling again.
+  case secondPass
+  /// When the finished latent becomes an image.
+  case decoding
+
+  /// Whether one comes before the other.
+  public static func < (one: ImageStage, other: ImageStage) -> Bool { one.rawValue < other.rawValue }
+}
+
+extension ImageSettings {
+  /// The settings without those that take effect later.
+  ///
+  /// - Parameter stage: The last stage that counts.
+  /// - Returns: The settings, with the defaults of those that take effect after it.
+  public func upTo(_ stage: ImageStage) -> ImageSettings {
+    var settings = self
+    for row in Self.laterRows where row.stage(self) > stage { row.set(row.defaultValue, in: &settings) }
+    if stage < .secondPass { settings.hires = nil }
+    return settings
+  }
+
+  /// The rows of both passes that do not always take effect from the start.
+  private static let laterRows = SettingRow.ofEveryPass.filter(\.isLater)
+}
+
+extension JobIngredients {
+  /// The ingredients without those that are used later.
+  ///
+  /// - Parameters:
+  ///   - stage: The last stage that counts.
+  ///   - settings: The settings of the job.
+  /// - Returns: The ingredients.
+  public func upTo(_ stage: ImageStage, _ settings: ImageSettings) -> JobIngredients {
+    var ingredients = self
+    if stage < .duringFirstPass { ingredients.refiner = nil }
+    if stage < .secondPass {
+      (ingredients.hiresModel, ingredients.hiresLoRAs, ingredients.upscaler) = (nil, nil, nil)
+    }
+    if stage < SettingRow.vaeStage(settings) { ingredients.vae = nil }
+    return ingredients
+  }
+}
+
+extension SettingRow {
+  /// A VAE decodes the finished latent, and also the first pass's if images are enlarged.
+  static func vaeStage(_ settings: ImageSettings) -> ImageStage {
+    settings.hires?.enlargesImages == true ? .secondPass : .decoding
+  }
+}
