@@ -24,7 +24,11 @@ extension JSONCursor {
 
   private mutating func skipString() throws(JSONError) {
     offset += 1
-    while let byte = peek, byte != UInt8(ascii: "\"") { offset += byte == UInt8(ascii: "\\") ? 2 : 1 }
+    skipPlainWords()
+    while let byte = peek, byte != UInt8(ascii: "\"") {
+      offset += byte == UInt8(ascii: "\\") ? 2 : 1
+      skipPlainWords()
+    }
     guard takeByte("\"") else { throw expected("the end of a string") }
   }
 }

@@ -21,8 +21,18 @@ extension JSONCursor {
     return text
   }
 
+  /// Skips characters that mean themselves, eight bytes at a time; there may be more of them behind.
+  mutating func skipPlainWords() {
+    while offset + 8 <= bytes.count {
+      let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      if word.hasByte(below: 0x20) || word.hasByte(UInt8(ascii: "\"")) || word.hasByte(UInt8(ascii: "\\")) { return }
+      offset += 8
+    }
+  }
+
   /// Skips the characters up to the next quote or backslash.
   private mutating func skipPlain() throws(JSONError) {
+    skipPlainWords()
     while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
       guard byte >= 0x20 else { throw expected("an escaped control character") }
       offset += 1
@@ -71,4 +81,17 @@ extension JSONCursor {
     }
     return text
   }
+}
+
+extension UInt64 {
+  private static let ones: UInt64 = 0x0101_0101_0101_0101
+  private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+  /// Whether one of the eight bytes is below `limit`, which is at most 128.
+  fileprivate func hasByte(below limit: UInt8) -> Bool {
+    (self &- Self.ones &* UInt64(limit)) & ~self & Self.highBits != 0
+  }
+
+  /// Whether one of the eight bytes is this one.
+  fileprivate func hasByte(_ byte: UInt8) -> Bool { (self ^ Self.ones &* UInt64(byte)).hasByte(below: 1) }
 }

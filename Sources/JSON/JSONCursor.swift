@@ -89,6 +89,9 @@ public struct JSONCursor {
     guard offset == bytes.count else { throw expected("the end of the JSON text") }
   }
 
+  /// Goes on at an offset behind the current one, up to which the caller has read values itself.
+  package mutating func move(to offset: Int) { self.offset = min(max(offset, self.offset), bytes.count) }
+
   // MARK: Bytes
 
   var peek: UInt8? { offset < bytes.count ? bytes[offset] : nil }

@@ -10,8 +10,14 @@ package enum JSONString {
   }
 
   static func append(_ text: String, to bytes: inout [UInt8]) {
-    var text = text
     bytes.append(UInt8(ascii: "\""))
+    appendContent(text, to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Appends the quoted form of `text` without its quotes.
+  package static func appendContent(_ text: String, to bytes: inout [UInt8]) {
+    var text = text
     text.withUTF8 { utf8 in
       var start = 0
       for position in 0..<utf8.count {
@@ -23,7 +29,6 @@ package enum JSONString {
       }
       bytes.append(contentsOf: utf8[start...])
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 
   private static func appendEscape(_ byte: UInt8, to bytes: inout [UInt8]) {

@@ -102,6 +102,12 @@ public struct JSONWriter: Sendable {
     self.value(value)
   }
 
+  /// Writes a value that `body` appends as JSON.
+  package mutating func raw(_ body: (inout [UInt8]) -> Void) {
+    separate()
+    body(&bytes)
+  }
+
   /// Writes a line break, which JSON allows between its tokens.
   public mutating func lineBreak() {
     if needsComma {

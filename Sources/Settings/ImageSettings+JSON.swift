@@ -40,37 +40,33 @@ extension SettingsInUse {
   }
 }
 
-extension ImageSettings: Decodable {
+extension ImageSettings {
   /// Reads settings that `writePlanned` wrote; settings that an older plan lacks get their defaults.
-  public init(from decoder: any Decoder) throws {
+  public init(planned json: JSONValue) throws(JSONError) {
     self.init()
-    let container = try decoder.container(keyedBy: SettingKey.self)
-    try read(container, SettingRow.ofEveryPass)
-    let hiresKey = SettingKey("hires")
-    guard container.contains(hiresKey) else { return }
+    try read(json, SettingRow.ofEveryPass)
+    guard let second = json["hires"] else { return }
     hires = HiresSettings()
-    try read(container.nestedContainer(keyedBy: SettingKey.self, forKey: hiresKey), SettingRow.ofSecondPass)
+    try read(second, SettingRow.ofSecondPass)
   }
 
-  private mutating func read(_ container: KeyedDecodingContainer<SettingKey>, _ rows: [SettingRow]) throws {
+  private mutating func read(_ json: JSONValue, _ rows: [SettingRow]) throws(JSONError) {
+    guard case .object(let members) = json else { throw JSONError(reason: "found \(json), expected settings") }
+    // Plans hold the settings in the order of the rows, so the next one is nearly always there at once.
+    var next = 0
     for row in rows {
-      let key = SettingKey(row.key)
-      guard let value = try SettingValue(container, key, kind: row.kind) else { continue }
-      guard row.set(value, in: &self) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: key, in: container, debugDescription: "expected \(row.kind.expectation)")
+      if next >= members.count || members[next].name != row.key {
+        guard let index = members.firstIndex(where: { $0.name == row.key }) else { continue }
+        next = index
+      }
+      let json = members[next].value
+      next += 1
+      if json == .null { continue }
+      guard let value = SettingValue(planned: json, row.kind), row.set(value, in: &self) else {
+        throw JSONError(reason: "'\(row.key)': found \(json), expected \(row.kind.expectation)")
       }
     }
   }
-}
-
-/// A setting's key in a plan.
-private struct SettingKey: CodingKey {
-  let stringValue: String
-  var intValue: Int? { nil }
-  init(_ key: String) { stringValue = key }
-  init?(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
 }
 
 extension SettingValue {
@@ -105,32 +101,37 @@ extension SettingValue {
     }
   }
 
-  /// Reads what `located` wrote; nil if it is missing or null, which means the default.
-  fileprivate init?(_ container: KeyedDecodingContainer<SettingKey>, _ key: SettingKey, kind: SettingKind) throws {
-    func read<Value: Decodable>(_ type: Value.Type) throws -> Value? {
-      try container.decodeIfPresent(type, forKey: key)
+  /// Reads what `located` wrote; nil for another kind of value.
+  fileprivate init?(planned json: JSONValue, _ kind: SettingKind) {
+    func choice<Choice: RawRepresentable<String>>(_ type: Choice.Type) -> Choice? {
+      json.text.flatMap { Choice(rawValue: $0) }
     }
-    func choice<Choice: RawRepresentable<String>>(_ type: Choice.Type) throws -> Choice? {
-      guard let name = try read(String.self) else { return nil }
-      guard let choice = Choice(rawValue: name) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: key, in: container, debugDescription: "expected \(kind.expectation)")
+    var flag: Bool? { if case .bool(let flag) = json { flag } else { Optional.none } }
+    func file<Reference>(_ reference: (String, String?) -> Reference) -> Reference? {
+      guard let name = json["name"]?.text else { return nil }
+      switch json["path"] {
+      case nil, .null: return reference(name, nil)
+      case .string(let path): return reference(name, path)
+      default: return nil
       }
-      return choice
     }
     let value: SettingValue? =
       switch kind {
-      case .text: try read(String.self).map { .text($0) }
-      case .integer, .seed, .bytes: try read(Int64.self).map { .integer($0) }
-      case .number, .limit: try read(Double.self).map { .number($0) }
-      case .sampler, .otherSampler: try choice(SamplerID.self).map { .sampler($0, nil) }
-      case .schedule, .otherSchedule: try choice(ScheduleID.self).map { .schedule($0) }
-      case .model, .vae, .otherModel: try read(ModelReference.self).map { .model($0) }
-      case .upscaler: try read(UpscalerReference.self).map { .upscaler($0) }
-      case .choice(let names) where names.contains("true"): try read(Bool.self).map { .choice($0 ? "true" : "false") }
-      case .choice: try read(String.self).map { .choice($0) }
-      case .flag: try read(Bool.self).map { .flag($0) }
-      case .folders: try read([String].self).map { .folders($0) }
+      case .text: json.text.map { .text($0) }
+      case .integer, .seed, .bytes: json.integerValue.map { .integer($0) }
+      case .number, .limit: json.numberValue.map { .number($0) }
+      case .sampler, .otherSampler: choice(SamplerID.self).map { .sampler($0, nil) }
+      case .schedule, .otherSchedule: choice(ScheduleID.self).map { .schedule($0) }
+      case .model, .vae, .otherModel: file { .model(ModelReference(name: $0, path: $1)) }
+      case .upscaler: file { .upscaler(UpscalerReference(name: $0, path: $1)) }
+      case .choice(let names) where names.contains("true"): flag.map { .choice($0 ? "true" : "false") }
+      case .choice: json.text.map { .choice($0) }
+      case .flag: flag.map { .flag($0) }
+      case .folders:
+        json.elements.flatMap { elements in
+          let folders = elements.compactMap(\.text)
+          return folders.count == elements.count ? .folders(folders) : nil
+        }
       case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: nil
       }
     guard let value else { return nil }

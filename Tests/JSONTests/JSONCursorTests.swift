@@ -87,4 +87,49 @@ struct JSONCursorTests {
       }
     }
   }
+
+  @Test func `a value is skipped exactly, wherever its strings end`() throws {
+    let strings = (0..<20).map { "\"" + String(repeating: "x", count: $0) + "\"" }
+    let values =
+      strings + strings.map { $0.replacing("x", with: "\\\"") }
+      + strings.map { $0.replacing("x", with: "é\\\\") }
+      + ["1", "-2.5e3", "true", "null", "[]", "{}", "[\"]\", {\"a\\\"}\": [\"{\"]}]"]
+    for value in values {
+      for spaces in 0..<9 {
+        let before = String(repeating: " ", count: spaces)
+        try Array("\(before)[\(value), 7]".utf8).withUnsafeBytes { bytes in
+          var cursor = JSONCursor(bytes)
+          var rest: JSONValue?
+          try cursor.array { cursor throws(JSONError) in
+            if rest == nil {
+              try cursor.skip()
+              rest = .some(.null)
+            } else {
+              rest = try cursor.value()
+            }
+          }
+          #expect(rest == 7, "\(value)")
+          try cursor.end()
+        }
+        #expect(try JSONValue(parsing: before + value) == JSONValue(parsing: value))
+      }
+    }
+  }
+
+  @Test(arguments: 0..<20)
+  func `what is not allowed in a string is found at any place in it`(length: Int) throws {
+    let letters = String(repeating: "x", count: length)
+    for rest in ["yyyyyyyyyy", ""] {
+      #expect(
+        throws: JSONError(offset: length + 1, reason: "an escaped control character is expected, found the byte 31")
+      ) {
+        try JSONValue(parsing: "\"\(letters)\u{1F}\(rest)\"")
+      }
+      #expect(throws: JSONError.self) { try JSONValue(parsing: "\"\(letters)\(rest)") }
+      #expect(throws: JSONError(offset: length + 1, reason: "the escape is invalid")) {
+        try JSONValue(parsing: "\"\(letters)\\x\(rest)\"")
+      }
+      #expect(try JSONValue(parsing: "\"\(letters)\\n\u{80}\u{20}\(rest)\"") == .string("\(letters)\n\u{80} \(rest)"))
+    }
+  }
 }

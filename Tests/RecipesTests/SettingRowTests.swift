@@ -1,4 +1,3 @@
-import Foundation
 import Infotext
 import JSON
 import Testing
@@ -71,14 +70,18 @@ import TestSupport
       row.set(another(row.value(of: base), row), in: &settings)
       var writer = JSONWriter()
       settings.writePlanned(to: &writer)
-      #expect(try JSONDecoder().decode(ImageSettings.self, from: Data(writer.bytes)) == settings)
+      #expect(try ImageSettings(planned: written(writer)) == settings)
       guard row.isRecipeKey, row.pass == .every || settings.hires != nil else { continue }
       writer = JSONWriter()
       image(settings).writeShown(to: &writer)
-      let shown = try writer.bytes.withUnsafeBufferPointer { try JSONValue(parsing: $0) }
+      let shown = try written(writer)
       let value = try #require(shown[key], "\(key) is not in the manifest")
       if row.shown == nil { #expect(value == row.value(of: settings).json) }
     }
+  }
+
+  private func written(_ writer: JSONWriter) throws -> JSONValue {
+    try writer.bytes.withUnsafeBufferPointer { try JSONValue(parsing: $0) }
   }
 
   // MARK: Infotext

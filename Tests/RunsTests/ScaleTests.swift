@@ -101,4 +101,28 @@ import Testing
       #expect(image.file == file && image.mark == mark)
     }
   }
+
+  @Test func `lines of a journal are the same in whatever order they are asked for`() throws {
+    let space = try Workspace()
+    try space.run(fakeJobs(Array(1...300)) { $0.prompt = String(repeating: "a red fish, ", count: 60) })
+    let journal = try Journal(space.folder, on: Disk())
+    let order = journal.index.images.sorted { $0.value.line < $1.value.line }.map(\.key)
+    // Each by a reader of its own.
+    let expected = try order.map { try JournalReader(space.folder, journal.index).image($0) }
+    #expect(expected.compactMap { $0?.id } == order)
+    let reader = JournalReader(space.folder, journal.index)
+    #expect(try order.map { try reader.image($0) } == expected)
+    #expect(try order.reversed().map { try reader.image($0) } == expected.reversed())
+    for (index, step) in [(0, 1), (0, 7), (3, 2), (5, 90), (1, 1)] {
+      for place in stride(from: index, to: order.count, by: step) {
+        #expect(try reader.image(order[place]) == expected[place])
+        #expect(try journal.image(order[place]) == expected[place])
+      }
+    }
+    // A line that is added after others were read.
+    var image = try #require(expected[299])
+    image.infotext = "another"
+    try journal.append(.done(image))
+    #expect(try journal.image(order[299]) == image && journal.image(order[298]) == expected[298])
+  }
 }

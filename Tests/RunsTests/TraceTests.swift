@@ -71,7 +71,7 @@ import Text
 
   @Test func `other processes see the current image during the run`() throws {
     let space = try Workspace()
-    let file = ProgressFile(space.folder)
+    let file = ProgressFile(space.folder, lock: nil)
     var seen: [CurrentImage?] = []
     try space.run(fakeJobs([1, 2])) {
       nil
@@ -89,5 +89,26 @@ import Text
     #expect(try RunStatus(space.folder).current == nil)
     file.close()
     #expect(access(space.folder.progress, F_OK) != 0)
+  }
+
+  @Test func `a run whose folder was replaced leaves the progress of the other run alone`() throws {
+    let space = try Workspace()
+    let job = fakeJobs([1])[0]
+    let id = JobID(job.settings, try space.generator.ingredients(for: job.settings))
+    let running = RunningJob(job: job, id: id, number: 1, count: 1)
+    let lock = try RunLock(space.folder)
+    let file = ProgressFile(space.folder, lock: lock)
+    file.note(.progress(running, .loading("fake")), secondsPerStep: nil, secondsLeft: nil)
+    #expect(access(space.folder.progress, F_OK) == 0)
+    try FileManager.default.removeItem(atPath: space.folder.path)
+    file.note(.progress(running, .encoding), secondsPerStep: nil, secondsLeft: nil)
+    #expect(access(space.folder.path, F_OK) != 0)
+    let other = try RunLock(space.folder)
+    let names = try AtomicFile.names(in: space.folder.path)
+    file.note(.progress(running, .decoding), secondsPerStep: nil, secondsLeft: nil)
+    #expect(try AtomicFile.names(in: space.folder.path) == names && !lock.isHeld && other.isHeld)
+    try Data("the other's".utf8).write(to: URL(fileURLWithPath: space.folder.progress))
+    file.close()
+    #expect(space.lines(space.folder.progress) == ["the other's"])
   }
 }

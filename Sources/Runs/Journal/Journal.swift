@@ -165,13 +165,33 @@ extension JournalLines {
 private final class JournalLineReader {
   private let folder: RunFolder
   private var readers: [Int32: FileReader] = [:]
+  /// What was read last, of which file, and where it begins.
+  private var piece: (file: Int32, start: Int64, bytes: [UInt8]) = (-1, 0, [])
+  /// Where the last line that was asked for ends.
+  private var end: (file: Int32, offset: Int64) = (-1, 0)
+
+  /// How much is read at once of a journal whose lines are asked for in their order.
+  private static let pieceSize: Int64 = 1 << 18
 
   init(_ folder: RunFolder) { self.folder = folder }
 
   func entry(at line: JournalPosition, of files: JournalFiles, hasIdentity: Bool) throws -> JournalEntry? {
     let reader = try readers[line.file] ?? FileReader(path: folder.file(files.names[Int(line.file)]))
     readers[line.file] = reader
-    return try reader.read(line.range).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
+    var range = line.range
+    if line.file != piece.file || range.lowerBound < piece.start
+      || range.upperBound > piece.start + Int64(piece.bytes.count)
+    {
+      let isNext = line.file == end.file && (end.offset...end.offset + Self.pieceSize / 16).contains(range.lowerBound)
+      if isNext { range = range.lowerBound..<max(range.upperBound, range.lowerBound + Self.pieceSize) }
+      piece = (line.file, range.lowerBound, try reader.read(range))
+    }
+    end = (line.file, line.range.upperBound)
+    let start = Int(line.range.lowerBound - piece.start)
+    let count = min(line.range.count, piece.bytes.count - start)
+    return piece.bytes.withUnsafeBufferPointer {
+      JournalEntry(line: UnsafeBufferPointer(rebasing: $0[start..<(start + count)]), hasIdentity: hasIdentity)
+    }
   }
 }
 

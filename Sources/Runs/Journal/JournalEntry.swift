@@ -207,7 +207,7 @@ struct JournalLine {
     var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
     var started: Timestamp?
     // The other members must exist too, or `JournalEntry` is nil.
-    var others: Set<String> = []
+    var others: Members = []
     do {
       try cursor.object { cursor, key throws(JSONError) in
         switch key {
@@ -217,10 +217,10 @@ struct JournalLine {
         case "size": size = try cursor.value().integerValue
         case "modified": modified = try cursor.value().integerValue
         case "started" where hasTime:
-          others.insert(key)
+          others.insert(.started)
           started = Timestamp(try cursor.string())
         default:
-          others.insert(key)
+          others.formUnion(Members(key))
           try cursor.skip()
         }
       }
@@ -234,16 +234,46 @@ struct JournalLine {
     switch name {
     case "done":
       guard let file, RunFolder.isImageName(file), let size, let modified,
-        others.isSuperset(of: ["index", "started", "sha256", "pixels_sha256", "infotext"])
+        others.isSuperset(of: [.index, .started, .sha256, .pixelsSHA256, .infotext])
       else { return nil }
       event = .done(file: file, mark: FileMark(size: size, modified: modified))
     case "failed":
-      guard others.isSuperset(of: ["index", "started", "seconds", "error"]) else { return nil }
+      guard others.isSuperset(of: [.index, .started, .seconds, .error]) else { return nil }
       event = .failed
     case "requeued":
-      guard others.isSuperset(of: ["index", "started", "reason"]) else { return nil }
+      guard others.isSuperset(of: [.index, .started, .reason]) else { return nil }
       event = .requeued
     default: return nil
+    }
+  }
+
+  /// Members that are only looked for.
+  private struct Members: OptionSet {
+    let rawValue: UInt8
+    static let index = Members(rawValue: 1)
+    static let started = Members(rawValue: 2)
+    static let sha256 = Members(rawValue: 4)
+    static let pixelsSHA256 = Members(rawValue: 8)
+    static let infotext = Members(rawValue: 16)
+    static let seconds = Members(rawValue: 32)
+    static let error = Members(rawValue: 64)
+    static let reason = Members(rawValue: 128)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The member of this name; none if nobody looks for it.
+    init(_ name: String) {
+      switch name {
+      case "index": self = .index
+      case "started": self = .started
+      case "sha256": self = .sha256
+      case "pixels_sha256": self = .pixelsSHA256
+      case "infotext": self = .infotext
+      case "seconds": self = .seconds
+      case "error": self = .error
+      case "reason": self = .reason
+      default: self = []
+      }
     }
   }
 }

@@ -34,15 +34,12 @@ public enum PlanFile {
   private static func write(
     _ jobs: JobList, _ details: RunDetails, to file: AtomicFile.Pieces
   ) throws {
-    var writer = JSONWriter()
-    var last: JobIngredients?
+    var lines = PlanWriter(details)
     for planned in jobs.identified {
-      append(
-        planned, details: last == nil ? details : nil, showsIngredients: planned.ingredients != last, to: &writer)
-      last = planned.ingredients
-      if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
+      lines.append(planned)
+      if lines.writer.bytes.count > 1 << 20 { try lines.writer.flush(file.write) }
     }
-    try writer.flush(file.write)
+    try lines.writer.flush(file.write)
   }
 
   /// Writes seeds, recipe and plan of a run that does not begin yet, so that all shards work on them. A plan that exists is
@@ -110,29 +107,6 @@ public enum PlanFile {
     return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 
-  private static func append(
-    _ planned: IdentifiedJob, details: RunDetails?, showsIngredients: Bool, to writer: inout JSONWriter
-  ) {
-    writer.object { writer in
-      writer.member("id", planned.id.description)
-      writer.member("index", planned.job.index)
-      writer.key("axes")
-      writer.axes(planned.job.axes)
-      writer.key("parameters")
-      planned.job.settings.writePlanned(to: &writer)
-      if showsIngredients {
-        writer.key("ingredients")
-        writer.ingredients(planned.ingredients)
-      }
-      if let details {
-        writer.member("recipe", details.recipe)
-        writer.key("engine")
-        writer.engine(details.engine)
-      }
-    }
-    writer.endLine()
-  }
-
   // MARK: Reading
 
   /// Calls `body` with the index and the identity of each job, without reading the rest of its line.
@@ -175,32 +149,10 @@ public enum PlanFile {
   public static func forEachJob(
     in folder: RunFolder, _ body: (_ job: IdentifiedJob, _ details: RunDetails?) throws -> Void
   ) throws {
-    struct Line: Decodable {
-      var id: String
-      var index: Int
-      var axes: [AxisPosition]
-      var settings: ImageSettings
-      var ingredients: JobIngredients?
-      var engine: EngineDescription?
-
-      enum CodingKeys: String, CodingKey {
-        case id, index, axes, ingredients, engine
-        case settings = "parameters"
-      }
-    }
-    let decoder = JSONDecoder()
-    var last: JobIngredients?
-    try forEachLine(in: folder) { number, bytes in
-      guard let line = try? decoder.decode(Line.self, from: Data(buffer: bytes)), let id = JobID(line.id),
-        let ingredients = line.ingredients ?? last
-      else { throw damage(folder, line: number) }
-      last = ingredients
-      var details: RunDetails?
-      if let engine = line.engine, let recipe = (try? JSONValue(parsing: bytes))?["recipe"] {
-        details = RunDetails(recipe: recipe, engine: engine)
-      }
-      let job = Job(index: line.index, axes: line.axes, settings: line.settings)
-      try body(IdentifiedJob(id: id, job: job, ingredients: ingredients), details)
+    var reader = PlanReader()
+    try forEachLine(in: folder) { number, line in
+      guard let (job, details) = try? reader.read(line) else { throw damage(folder, line: number) }
+      try body(job, details)
     }
   }
 
@@ -219,5 +171,46 @@ public enum PlanFile {
 
   private static func damage(_ folder: RunFolder, line: Int) -> RunError {
     .damaged(path: folder.plan, problem: "line \(line + 1) is not a job; run the recipe again to rewrite it")
+  }
+}
+
+/// Writes the lines of a plan.
+private struct PlanWriter {
+  /// The lines so far.
+  var writer = JSONWriter()
+  private let details: RunDetails
+  private var last: JobIngredients?
+  private var sequence = SeedSequence()
+  private var parameters = SeedText()
+
+  init(_ details: RunDetails) { self.details = details }
+
+  /// Writes the line of the next job.
+  mutating func append(_ planned: IdentifiedJob) {
+    let (job, ingredients) = (planned.job, planned.ingredients)
+    sequence.note(job.settings, ingredients)
+    writer.object { writer in
+      writer.member("id", planned.id.description)
+      writer.member("index", job.index)
+      writer.key("axes")
+      writer.axes(job.axes)
+      writer.key("parameters")
+      parameters.write(SeedText.Places(seed: job.settings.seed), of: sequence.group, to: &writer) { places, writer in
+        var settings = job.settings
+        settings.seed = places.seed
+        settings.writePlanned(to: &writer)
+      }
+      if ingredients != last {
+        writer.key("ingredients")
+        writer.ingredients(ingredients)
+      }
+      if last == nil {
+        writer.member("recipe", details.recipe)
+        writer.key("engine")
+        writer.engine(details.engine)
+      }
+    }
+    writer.endLine()
+    last = ingredients
   }
 }

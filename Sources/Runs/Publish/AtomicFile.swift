@@ -7,11 +7,9 @@ import Synchronization
 package enum AtomicFile {
   /// Receives the pieces of a file that is being written.
   package struct Pieces {
-    fileprivate let descriptor: Int32
-    fileprivate let path: String
-    fileprivate let disk: Disk
+    fileprivate let take: ([UInt8]) throws -> Void
 
-    package func write(_ bytes: [UInt8]) throws { try disk.write(bytes, to: descriptor, path: path) }
+    package func write(_ bytes: [UInt8]) throws { try take(bytes) }
   }
 
   /// Writes a file.
@@ -40,32 +38,26 @@ package enum AtomicFile {
   package static func write(
     to path: String, on disk: Disk, keepsEqual: Bool = false, _ body: (Pieces) throws -> Void
   ) throws -> FileMark {
-    let path = path as NSString
-    let folder = path.deletingLastPathComponent
-    let temporary = temporaryName(path as String, on: disk)
-    let descriptor = try disk.open(temporary, flags: O_CREAT | O_TRUNC)
-    var isOpen = true
+    let known = keepsEqual ? KnownPart(path) : nil
+    let file = NewFile(temporaryName(path, on: disk), on: disk)
     let mark: FileMark
     do {
-      try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
-      if keepsEqual, isEqual(temporary, path as String) {
-        isOpen = false
-        try disk.close(descriptor, path: temporary)
-        try disk.remove(temporary)
-        return try FileMark(path: path as String)
-      }
-      try disk.synchronise(descriptor, path: temporary)
-      // Now, because another shard may replace or remove the file as soon as it has its name.
-      mark = FileMark(descriptor: descriptor)
-      isOpen = false
-      try disk.close(descriptor, path: temporary)
-      try disk.rename(temporary, to: path as String)
+      try body(
+        Pieces { bytes in
+          if !file.isBegun, let known, known.goesOn(with: bytes) { return }
+          try file.begin(with: known)
+          try file.write(bytes)
+        })
+      if !file.isBegun, let known, known.isWhole { return try FileMark(path: path) }
+      try file.begin(with: known)
+      // The mark is taken before the rename, because another shard may replace or remove the file as soon as it has its name.
+      mark = try file.finish()
+      try disk.rename(file.path, to: path)
     } catch {
-      if isOpen { close(descriptor) }
-      unlink(temporary)
+      file.discard()
       throw error
     }
-    try disk.synchroniseFolder(folder)
+    try disk.synchroniseFolder((path as NSString).deletingLastPathComponent)
     return mark
   }
 
@@ -80,19 +72,13 @@ package enum AtomicFile {
   @discardableResult
   static func writeFirst(to path: String, on disk: Disk, _ body: (Pieces) throws -> Void) throws -> Bool {
     if access(path, F_OK) == 0 { return false }
-    let temporary = temporaryName(path, on: disk)
-    let descriptor = try disk.open(temporary, flags: O_CREAT | O_TRUNC)
-    var isOpen = true
-    defer {
-      if isOpen { close(descriptor) }
-      unlink(temporary)
-    }
-    try body(Pieces(descriptor: descriptor, path: temporary, disk: disk))
-    try disk.synchronise(descriptor, path: temporary)
-    isOpen = false
-    try disk.close(descriptor, path: temporary)
+    let file = NewFile(temporaryName(path, on: disk), on: disk)
+    defer { file.discard() }
+    try file.begin(with: nil)
+    try body(Pieces { try file.write($0) })
+    _ = try file.finish()
     // A second name fails if the name is taken, on network file systems too, which `rename` would not.
-    let isFirst = try disk.link(temporary, to: path)
+    let isFirst = try disk.link(file.path, to: path)
     try disk.synchroniseFolder((path as NSString).deletingLastPathComponent)
     return isFirst
   }
@@ -146,15 +132,87 @@ package enum AtomicFile {
     }
     return names.filter { $0 != "." && $0 != ".." }
   }
+}
 
-  private static func isEqual(_ path: String, _ other: String) -> Bool {
-    guard let size = try? FileMark(path: path).size, let otherSize = try? FileMark(path: other).size, size == otherSize,
-      let file = try? FileReader(path: path), let otherFile = try? FileReader(path: other)
-    else { return false }
-    while let piece = try? file.read(), let otherPiece = try? otherFile.read() {
-      if piece != otherPiece { return false }
-      if piece.isEmpty { return true }
+/// The file under its temporary name.
+private final class NewFile {
+  let path: String
+  private let disk: Disk
+  private var descriptor: Int32?
+  private(set) var isBegun = false
+
+  init(_ path: String, on disk: Disk) {
+    self.path = path
+    self.disk = disk
+  }
+
+  /// Makes the file unless it is there, beginning with the bytes that the one to replace has too.
+  func begin(with known: KnownPart?) throws {
+    if isBegun { return }
+    descriptor = try disk.open(path, flags: O_CREAT | O_TRUNC)
+    isBegun = true
+    try known?.copy(write)
+  }
+
+  func write(_ bytes: [UInt8]) throws {
+    if let descriptor { try disk.write(bytes, to: descriptor, path: path) }
+  }
+
+  /// Makes the file durable and closes it.
+  func finish() throws -> FileMark {
+    guard let descriptor else { throw RunError.notWritten(path: path, action: .close, code: EBADF) }
+    try disk.synchronise(descriptor, path: path)
+    let mark = FileMark(descriptor: descriptor)
+    self.descriptor = nil
+    try disk.close(descriptor, path: path)
+    return mark
+  }
+
+  /// Closes and removes the file if it is there.
+  func discard() {
+    if let descriptor { close(descriptor) }
+    descriptor = nil
+    if isBegun { unlink(path) }
+  }
+}
+
+/// The part of a file that is the same as what is to be written.
+///
+/// A run with nothing to do thus reads its plan, and writes nothing.
+private final class KnownPart {
+  private let path: String
+  private let file: FileReader
+  private let size: Int64
+  private var count: Int64 = 0
+
+  /// The empty part of a file; nil if there is no such file.
+  init?(_ path: String) {
+    guard let size = try? FileMark(path: path).size, let file = try? FileReader(path: path) else { return nil }
+    self.path = path
+    self.size = size
+    self.file = file
+  }
+
+  /// Whether the file goes on with these bytes, which then belong to the part.
+  func goesOn(with bytes: [UInt8]) -> Bool {
+    let range = count..<(count + Int64(bytes.count))
+    guard range.upperBound <= size, (try? file.read(range)) == bytes else { return false }
+    count = range.upperBound
+    return true
+  }
+
+  /// Whether the part is the whole file.
+  var isWhole: Bool { count == size }
+
+  /// Hands over the part piece by piece.
+  func copy(_ write: ([UInt8]) throws -> Void) throws {
+    var start: Int64 = 0
+    while start < count {
+      let end = min(count, start + 1 << 20)
+      let bytes = try file.read(start..<end)
+      guard bytes.count == end - start else { throw RunError.notRead(path: path, code: EIO) }
+      try write(bytes)
+      start = end
     }
-    return false
   }
 }

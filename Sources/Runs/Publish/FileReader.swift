@@ -136,7 +136,7 @@ final class FileReader {
       rest += piece
       let used = try rest.withUnsafeBufferPointer { bytes in
         var lineStart = 0
-        while let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+        while let end = bytes.lineFeed(from: searched) {
           try body(start + Int64(lineStart), UnsafeBufferPointer(rebasing: bytes[lineStart..<end]), true)
           lineStart = end + 1
           searched = lineStart
@@ -170,7 +170,7 @@ final class LineReader {
         position = 0
         if piece.isEmpty { return line.isEmpty ? nil : line }
       }
-      if let end = piece[position...].firstIndex(of: UInt8(ascii: "\n")) {
+      if let end = piece.withUnsafeBufferPointer({ $0.lineFeed(from: position) }) {
         line += piece[position..<end]
         position = end + 1
         return line
@@ -178,5 +178,15 @@ final class LineReader {
       line += piece[position...]
       position = piece.count
     }
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// Where the next line feed is; nil if there is none.
+  fileprivate func lineFeed(from offset: Int) -> Int? {
+    guard offset < count, let baseAddress, let found = memchr(baseAddress + offset, 0x0A, count - offset) else {
+      return nil
+    }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(baseAddress)
   }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Infotext
 import JSON
 import Settings
 import Text
@@ -80,6 +79,7 @@ struct Manifest {
     to folder: RunFolder, on disk: Disk,
     jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
   ) throws {
+    var entries = ManifestEntries(version: details.engine.version)
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
       try writer.object { writer in
@@ -89,7 +89,7 @@ struct Manifest {
         try writer.array { writer in
           try body { planned, state, journal in
             writer.lineBreak()
-            try Self.append(planned, state, journal: journal, version: details.engine.version, to: &writer)
+            try entries.append(planned, state, journal, to: &writer)
             if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
           }
           writer.endLine()
@@ -127,41 +127,6 @@ struct Manifest {
     writer.lineBreak()
     writer.key("engine")
     writer.engine(details.engine)
-  }
-
-  /// Writes the object of one job.
-  static func append(
-    _ planned: IdentifiedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
-  ) throws {
-    let (settings, ingredients) = (planned.job.settings, planned.ingredients)
-    let image = state == .done ? try journal.image(planned.id) : nil
-    let failure = state == .failed ? try journal.failure(planned.id) : nil
-    // An image of an earlier run may have an older text; the manifest shows the one in the file.
-    let infotext = image?.infotext ?? Infotext(settings, ingredients, version: version).text
-    writer.object { writer in
-      writer.member("id", planned.id.description)
-      writer.member("index", planned.job.index)
-      writer.key("axes")
-      writer.axes(planned.job.axes)
-      writer.member("status", state.rawValue)
-      writer.member("file", image?.file)
-      writer.member("sha256", image?.sha256)
-      writer.member("pixels_sha256", image?.pixelsSHA256)
-      writer.key("parameters")
-      SettingsInUse(settings, ingredients).writeShown(to: &writer)
-      writer.member("infotext", infotext)
-      writer.key("info")
-      if let image {
-        writer.value(
-          GenerationInfo.json(
-            settings, ingredients, infotext: infotext, version: version,
-            timestamp: image.started.compactLocal))
-      } else {
-        writer.null()
-      }
-      writer.member("seconds", image?.seconds ?? failure?.seconds)
-      writer.member("error", failure?.error)
-    }
   }
 }
 

@@ -32,6 +32,7 @@ struct ManifestComparison {
     var problems: [String] = []
     let journal = JournalReader(folder, index)
     var head: RunDetails?
+    var entries: ManifestEntries?
     var ingredients: [JobIngredients] = []
     var allCompared = true
     try PlanFile.forEachJob(in: folder) { planned, details in
@@ -40,6 +41,7 @@ struct ManifestComparison {
         ingredients.append(planned.ingredients)
       }
       guard let head, problems.count < 1000 else { return }
+      if entries == nil { entries = ManifestEntries(version: head.engine.version) }
       let line = try found.next()
       guard isToCompare(planned.id) else {
         allCompared = false
@@ -52,7 +54,7 @@ struct ManifestComparison {
       let state: JobState =
         index.images[planned.id] != nil ? .done : index.failures[planned.id] != nil ? .failed : .pending
       var writer = JSONWriter()
-      try Manifest.append(planned, state, journal: journal, version: head.engine.version, to: &writer)
+      try entries?.append(planned, state, journal, to: &writer)
       if let difference = Self.difference(line, writer.bytes) {
         problems.append("job \(planned.job.index): \(difference)")
       }

@@ -98,16 +98,19 @@ public final class ProgressFile {
   private let path: String
   private let temporary: String
   private let shard: Shard?
+  private let lock: RunLock?
   private var stage = ""
   private var written: ContinuousClock.Instant?
 
   /// The file of a run.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held unless there is a shard.
+  ///   - folder: The run.
   ///   - shard: The part of the plan that is done.
-  public init(_ folder: RunFolder, shard: Shard? = nil) {
+  ///   - lock: The lock of the run; nil for a shard, which has none.
+  public init(_ folder: RunFolder, shard: Shard? = nil, lock: RunLock?) {
     self.shard = shard
+    self.lock = lock
     path = Self.path(folder, shard)
     temporary = AtomicFile.temporaryName(path, on: Disk(isShared: shard != nil))
   }
@@ -129,6 +132,7 @@ public final class ProgressFile {
     if let written, stage == image.stage, written.duration(to: .now) < .milliseconds(100) { return }
     stage = image.stage
     written = .now
+    if isLost { return }
     guard case .object(let members) = image.json else { return }
     let text = JSONValue.object([JSONMember("pid", .integer(Int64(getpid())))] + members).jsonText + "\n"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
@@ -140,7 +144,10 @@ public final class ProgressFile {
   }
 
   /// The run is over.
-  public func close() { unlink(path) }
+  public func close() { if !isLost { unlink(path) } }
+
+  /// Whether the folder was taken away, or replaced by another process, whose files are not for this run to touch.
+  private var isLost: Bool { lock?.isHeld == false }
 
   /// The current image, if the process that uses the folder wrote it.
   static func read(_ folder: RunFolder, holder: String) -> CurrentImage? {

@@ -81,8 +81,11 @@ public final class RunLock {
   ///
   /// - Throws: `RunError.folderLost`.
   public func check() throws {
-    if !Self.isSame(descriptor, folder.lock) { throw RunError.folderLost(path: folder.path) }
+    if !isHeld { throw RunError.folderLost(path: folder.path) }
   }
+
+  /// Whether the folder is still the one that was locked.
+  public var isHeld: Bool { Self.isSame(descriptor, folder.lock) }
 
   private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
     var (open, named) = (stat(), stat())

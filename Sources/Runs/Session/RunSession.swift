@@ -113,7 +113,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       try answers?.close(outcome.stop)
     } catch {
       // The page should say that the run is over, if it can.
-      if (try? lock.check()) != nil { try? views?.refreshPage(patience: .zero) }
+      if lock.isHeld { try? views?.refreshPage(patience: .zero) }
       throw error
     }
     try show(outcome)

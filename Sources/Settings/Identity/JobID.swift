@@ -80,19 +80,18 @@ extension JobID {
 /// Along the fastest axis of most grids only the seed changes: the rest of the text that is digested is then reused, and so can
 /// be what the job is made from.
 public struct JobIDSequence {
-  /// The last job's settings with a seed of 0.
+  /// The last job's settings.
   private var last: ImageSettings?
-  /// The canonical text before and after the seed.
-  private var before: [UInt8] = []
+  /// The digest of the canonical text before the seed, and the text after it.
+  private var before = SHA256()
   private var after: [UInt8] = []
 
   /// A sequence without jobs.
   public init() {}
 
   /// Whether a job equals the one before except for its seed; it is then made from the same ingredients.
-  public func onlySeedDiffers(_ settings: ImageSettings) -> Bool {
-    var settings = settings
-    settings.seed = 0
+  public mutating func onlySeedDiffers(_ settings: ImageSettings) -> Bool {
+    last?.seed = settings.seed
     return settings == last
   }
 
@@ -110,11 +109,14 @@ public struct JobIDSequence {
       text.seed = 2
       let two = JobID.canonicalJSON(text, ingredients)
       let digit = zip(one, two).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
-      (before, after) = (Array(one[..<digit]), Array(one[(digit + 1)...]))
-      text.seed = 0
-      last = text
+      before = SHA256()
+      before.update(data: one[..<digit])
+      after = Array(one[(digit + 1)...])
+      last = settings
     }
-    return JobID(digest: SHA256.hash(data: before + Array(String(settings.seed).utf8) + after))
+    var hash = before
+    hash.update(data: Array(String(settings.seed).utf8) + after)
+    return JobID(digest: hash.finalize())
   }
 }
 

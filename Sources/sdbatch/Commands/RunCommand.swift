@@ -130,8 +130,12 @@ struct RunCommand: ParsableCommand {
     }
     session.workBegins = { StopSignals.install() }
     session.reportPlan = { plan in for warning in plan.warnings { Console.diagnostics("\(warning)") } }
+    weak var held: RunLock?
     session.observer = { lock in
-      RunProgress(folder, style: style, shard: shard, page: noSheet ? nil : lock.map { LivePage($0) })
+      held = lock
+      preview?.lock = lock
+      return RunProgress(
+        folder, style: style, shard: shard, lock: lock, page: noSheet ? nil : lock.map { LivePage($0) })
     }
     var hasDelivery = false
     session.answers = { plan, jobs in
@@ -142,7 +146,7 @@ struct RunCommand: ParsableCommand {
     if !noSheet { session.views = RunPages(folder, saysWhere: Console.isTerminal && !json && !quiet) }
     session.workEnds = {
       preview?.remove()
-      if profile { Self.writeProfile(engine, folder) }
+      if profile, held?.isHeld != false { Self.writeProfile(engine, folder) }
       // Connections that a stopped run does not wait for may still be open.
       if hasDelivery { QuickExit.arrange() }
     }

@@ -1,28 +1,41 @@
 import Diffusion
 import Foundation
 import Imaging
+import Runs
 
 /// A preview of the unfinished image, in the run folder during the run.
 ///
 /// It is replaced as a whole. Errors are ignored, since no run depends on it.
-struct PreviewFile {
-  /// The PNG.
-  let path: String
-  /// A TAESD.
-  let decoder: String
-  /// A preview is made every so many sampling steps.
-  let interval: Int
+final class PreviewFile {
+  /// The lock of the run, once it is taken; a shard has none.
+  weak var lock: RunLock?
+  private let path: String
+  private let decoder: String
+  private let interval: Int
+
+  /// - Parameters:
+  ///   - path: The PNG.
+  ///   - decoder: A TAESD.
+  ///   - interval: A preview is made every so many sampling steps.
+  init(path: String, decoder: String, interval: Int) {
+    self.path = path
+    self.decoder = decoder
+    self.interval = interval
+  }
 
   /// The engine's previews; throws for a file that is not a decoder.
   var previews: Previews {
     get throws {
-      try Previews(every: interval, decoder: decoder) { image in
-        guard let bytes = try? PNGFile(image: image).encoded() else { return }
+      try Previews(every: interval, decoder: decoder) { [self] image in
+        guard !isLost, let bytes = try? PNGFile(image: image).encoded() else { return }
         // Renamed into place by Foundation.
         try? Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
       }
     }
   }
 
-  func remove() { unlink(path) }
+  func remove() { if !isLost { unlink(path) } }
+
+  /// Whether the run folder was taken away, or replaced by another process.
+  private var isLost: Bool { lock?.isHeld == false }
 }

@@ -13,12 +13,13 @@ final class RunProgress: RunObserver {
   ///   - folder: The run folder.
   ///   - style: How to print.
   ///   - shard: The part of the plan that is done; nil for all of it.
+  ///   - lock: The lock of the run; nil for a shard.
   ///   - page: The page to update; nil for none.
-  init(_ folder: RunFolder, style: ProgressPrinter.Style, shard: Shard?, page: LivePage?) {
+  init(_ folder: RunFolder, style: ProgressPrinter.Style, shard: Shard?, lock: RunLock?, page: LivePage?) {
     self.folder = folder
     self.page = page
     printer = ProgressPrinter(style: style)
-    file = ProgressFile(folder, shard: shard)
+    file = ProgressFile(folder, shard: shard, lock: lock)
   }
 
   func note(_ event: RunEvent) {

@@ -48,7 +48,7 @@ final class LivePage {
   private func make() {
     let begin = ContinuousClock.now
     // Leave a folder alone that another process made in place of ours.
-    guard (try? lock.check()) != nil else { return }
+    guard lock.isHeld else { return }
     try? files.make(SheetOptions(), isRunning: true, patience: max(.milliseconds(200), cost))
     let end = ContinuousClock.now
     last = end

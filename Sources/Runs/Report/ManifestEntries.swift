@@ -1,0 +1,68 @@
+import Infotext
+import JSON
+import Settings
+import Text
+
+/// Writes the manifest's entries of jobs, one after the other.
+struct ManifestEntries {
+  /// The version of the program that made the images.
+  private let version: String
+  private var sequence = SeedSequence()
+  private var parameters = SeedText()
+  private var infotext = SeedText()
+  /// Besides the seed, the infotext and the time change.
+  private var info = SeedText(.text, .digits)
+
+  /// Entries of images that this version made.
+  init(version: String) { self.version = version }
+
+  /// Writes the object of the next job.
+  mutating func append(
+    _ planned: IdentifiedJob, _ state: JobState, _ journal: any JournalLines, to writer: inout JSONWriter
+  ) throws {
+    let (ingredients, version) = (planned.ingredients, version)
+    sequence.note(planned.job.settings, ingredients)
+    let (group, places) = (sequence.group, SeedText.Places(seed: planned.job.settings.seed))
+    func settings(_ places: SeedText.Places) -> ImageSettings {
+      var settings = planned.job.settings
+      settings.seed = places.seed
+      return settings
+    }
+    let image = state == .done ? try journal.image(planned.id) : nil
+    let failure = state == .failed ? try journal.failure(planned.id) : nil
+    writer.object { writer in
+      writer.member("id", planned.id.description)
+      writer.member("index", planned.job.index)
+      writer.key("axes")
+      writer.axes(planned.job.axes)
+      writer.member("status", state.rawValue)
+      writer.member("file", image?.file)
+      writer.member("sha256", image?.sha256)
+      writer.member("pixels_sha256", image?.pixelsSHA256)
+      writer.key("parameters")
+      parameters.write(places, of: group, to: &writer) { places, writer in
+        SettingsInUse(settings(places), ingredients).writeShown(to: &writer)
+      }
+      writer.key("infotext")
+      if let image {
+        // An image of an earlier run may have an older text; the manifest shows the one in the file.
+        writer.string(image.infotext)
+        writer.key("info")
+        let places = SeedText.Places(seed: places.seed, texts: [image.infotext, image.started.compactLocal])
+        info.write(places, of: group, to: &writer) { places, writer in
+          writer.value(
+            GenerationInfo.json(
+              settings(places), ingredients, infotext: places.texts[0], version: version, timestamp: places.texts[1]))
+        }
+      } else {
+        infotext.write(places, of: group, to: &writer) { places, writer in
+          writer.string(Infotext(settings(places), ingredients, version: version).text)
+        }
+        writer.key("info")
+        writer.null()
+      }
+      writer.member("seconds", image?.seconds ?? failure?.seconds)
+      writer.member("error", failure?.error)
+    }
+  }
+}
