@@ -56,6 +56,35 @@ public struct JobList {
     batches = Self.batches(lookup.found)
   }
 
+  /// The same jobs, some of them with the images that exist.
+  ///
+  /// - Parameters:
+  ///   - list: The jobs.
+  ///   - images: By a job's identity, the image that it has instead.
+  init(_ list: JobList, keeping images: [JobID: OtherImages.Image]) {
+    jobs = list.jobs
+    ids = list.ids
+    groups = list.groups
+    var ingredients = list.ingredients
+    var known = Dictionary(uniqueKeysWithValues: ingredients.enumerated().map { ($1, Int32($0)) })
+    var firstIDs: [JobID: Int32] = [:]
+    for index in ids.indices {
+      if let image = images[ids[index]] {
+        let group = known[image.ingredients] ?? Int32(ingredients.count)
+        if group == ingredients.count {
+          known[image.ingredients] = group
+          ingredients.append(image.ingredients)
+        }
+        (ids[index], groups[index]) = (image.id, group)
+      }
+      let first = firstIDs[ids[index]] ?? Int32(index)
+      firstIDs[ids[index]] = first
+      firsts.append(first)
+    }
+    self.ingredients = ingredients
+    batches = Self.batches(ingredients)
+  }
+
   /// How many jobs there are; equal ones count each.
   public var count: Int { ids.count }
 

@@ -89,7 +89,7 @@ struct Manifest {
         try writer.array { writer in
           try body { planned, state, journal in
             writer.lineBreak()
-            try Self.append(planned, state, journal: journal, version: details.engine.version, to: &writer)
+            try Self.append(planned, state, journal: journal, engine: details.engine, to: &writer)
             if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
           }
           writer.endLine()
@@ -131,9 +131,11 @@ struct Manifest {
 
   /// Writes the object of one job.
   static func append(
-    _ planned: IdentifiedJob, _ state: JobState, journal: any JournalLines, version: String, to writer: inout JSONWriter
+    _ planned: IdentifiedJob, _ state: JobState, journal: any JournalLines, engine: EngineDescription,
+    to writer: inout JSONWriter
   ) throws {
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
+    let version = engine.version
     let image = state == .done ? try journal.image(planned.id) : nil
     let failure = state == .failed ? try journal.failure(planned.id) : nil
     // An image of an earlier run may have an older text; the manifest shows the one in the file.
@@ -159,6 +161,8 @@ struct Manifest {
       } else {
         writer.null()
       }
+      // An image that was kept when another machine continued the run.
+      if ingredients.isa != engine.isa { writer.member("isa", ingredients.isa) }
       writer.member("seconds", image?.seconds ?? failure?.seconds)
       writer.member("error", failure?.error)
     }
