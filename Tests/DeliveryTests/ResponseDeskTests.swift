@@ -56,7 +56,9 @@ import TestSupport
     #expect(try answered(folder) == ["\(list.ids[0]).json", "\(list.ids[2]).json"].sorted())
     let error = #expect(throws: UnansweredRequests.self) { try desk.close() }
     #expect(error?.messages.count == 1)
-    #expect(error?.description.contains("\(list.ids[1]) was not answered: cannot read \(folder.path)/images/gone.png") == true)
+    #expect(
+      error?.description.contains("\(list.ids[1]) was not answered: cannot read \(folder.path)/images/gone.png") == true
+    )
     #expect(error?.description.contains("run the same command again") == true)
     // The next run answers what is missing, and only that.
     let (next, _) = try self.desk(3, in: folder)

@@ -103,4 +103,37 @@ import Testing
     try space.run(fakeJobs([1, 2]))
     #expect(try Verification(space.folder).isClean)
   }
+
+  @Test(arguments: [
+    (#""width":8"#, #""width":9223372036854775800"#), (#""width":8"#, #""width":0"#),
+    (#""height":16"#, #""height":-8"#),
+    (#""hires":{"#, #""hires":{"hr_scale":1e300,"#), (#""hires":{"#, #""hires":{"hr_resize_x":4611686018427387904,"#),
+    (#""steps":3"#, #""steps":9223372036854775807"#), (#""index":1"#, #""index":-9223372036854775808"#),
+  ])
+  func `values that no recipe could have are damage, and cost no image`(_ old: String, _ new: String) throws {
+    let space = try Workspace()
+    let jobs = fakeJobs([1, 2]) {
+      $0.width = 8
+      $0.hires = HiresSettings()
+      $0.hires?.scale = 1
+    }
+    try space.run(jobs)
+    let images = try space.images()
+    let text = space.lines(space.folder.plan).map { $0 + "\n" }.joined()
+    let damaged = text.replacingOccurrences(of: old, with: new)
+    try #require(damaged != text)
+    try Data(damaged.utf8).write(to: URL(fileURLWithPath: space.folder.plan))
+    do {
+      let lock = try RunLock(space.folder)
+      var verification = try Verification(space.folder, lock: lock)
+      #expect(new.contains("index") || verification.findings.contains { $0.kind == .plan })
+      try verification.repair(lock)
+      _ = try? RunStatus(space.folder)
+      _ = try? Collector.collect(lock)
+      _ = try? RunImages(space.folder)
+    }
+    #expect(try space.images() == images)
+    #expect(try space.run(jobs).imagesMade == 0)
+    #expect(try Verification(space.folder).isClean)
+  }
 }

@@ -204,7 +204,7 @@ public enum PlanFile {
     var last: JobIngredients?
     try forEachLine(in: folder) { number, bytes in
       guard let line = try? decoder.decode(Line.self, from: Data(buffer: bytes)), let id = JobID(line.id),
-        let ingredients = line.ingredients ?? last
+        line.settings.isSound, let ingredients = line.ingredients ?? last
       else { throw damage(folder, line: number) }
       last = ingredients
       var details: RunDetails?

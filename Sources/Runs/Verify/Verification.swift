@@ -86,9 +86,11 @@ public struct Verification {
       try PlanFile.forEachJob(in: run) { planned, details in
         if let details { (version, isa) = (details.engine.version, details.engine.isa) }
         let id = planned.id
-        if misplanned == nil, JobID(planned.job.settings, planned.ingredients) != id { misplanned = planned.job.index }
+        let isPlanned = JobID(planned.job.settings, planned.ingredients) == id
+        if !isPlanned, misplanned == nil { misplanned = planned.job.index }
         if firstJobs[id] == nil {
-          let isSound = try examine(id, reader, planned, version: version)
+          // Settings that are not the job's say nothing against its image.
+          let isSound = try examine(id, reader, planned, isPlanned: isPlanned, version: version)
           firstJobs[id] = (planned.job.index, isSound)
           if isSound {
             machines["\(planned.ingredients.isa) (\(planned.ingredients.precision))", default: 0] += 1
@@ -118,23 +120,23 @@ public struct Verification {
     for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where firstJobs[id] == nil {
       guard access(run.file(image.file), F_OK) == 0 else { continue }
       unasked.append(image.file)
-      _ = try examine(id, reader, nil, version: version)
+      _ = try examine(id, reader, nil, isPlanned: false, version: version)
     }
   }
 
   /// Whether the image is as the journal notes it.
   private mutating func examine(
-    _ id: JobID, _ reader: JournalReader, _ planned: IdentifiedJob?, version: String
+    _ id: JobID, _ reader: JournalReader, _ planned: IdentifiedJob?, isPlanned: Bool, version: String
   ) throws -> Bool {
     guard let noted = try reader.image(id) else { return false }
-    let settings = planned?.job.settings
+    let settings = isPlanned ? planned?.job.settings : nil
     let examination = ImageExamination(noted, size: settings.map { ($0.finalWidth, $0.finalHeight) }, in: run)
     imagesRead += 1
     bytesRead += examination.bytesRead
     let line = try examination.problem == nil ? reader.identityDigest(id) : nil
     guard
       let problem = examination.problem
-        ?? LineExamination(noted, identity: line, planned: planned, version: version).problem
+        ?? LineExamination(noted, identity: line, planned: isPlanned ? planned : nil, version: version).problem
     else { return true }
     let jobIndex = planned?.job.index
     let remedy =
