@@ -51,7 +51,7 @@ import TestSupport
     withExtendedLifetime(temporary) {}
   }
 
-  @Test(arguments: ["run.lock", "plan.jsonl", "journal.jsonl", "seeds.json", "manifest.json", "recipe.yaml", "images"])
+  @Test(arguments: ["run.lock", "plan.jsonl", "journal.jsonl", "manifest.json", "recipe.yaml", "images"])
   func `a run folder stays one when a file of it is missing or empty`(_ name: String) throws {
     for isMissing in [true, false] {
       let space = try Workspace()

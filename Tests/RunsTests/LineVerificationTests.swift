@@ -107,7 +107,7 @@ import Testing
   @Test(arguments: [
     (#""width":8"#, #""width":9223372036854775800"#), (#""width":8"#, #""width":0"#),
     (#""height":16"#, #""height":-8"#),
-    (#""hires":{"#, #""hires":{"hr_scale":1e300,"#), (#""hires":{"#, #""hires":{"hr_resize_x":4611686018427387904,"#),
+    (#""hr_scale":1.0"#, #""hr_scale":1e300"#),
     (#""steps":3"#, #""steps":9223372036854775807"#), (#""index":1"#, #""index":-9223372036854775808"#),
   ])
   func `values that no recipe could have are damage, and cost no image`(_ old: String, _ new: String) throws {

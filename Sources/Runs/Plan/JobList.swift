@@ -63,22 +63,33 @@ public struct JobList {
   ///   - images: By a job's identity, the image that it has instead.
   init(_ list: JobList, keeping images: [JobID: OtherImages.Image]) {
     jobs = list.jobs
-    ids = list.ids
-    groups = list.groups
-    var ingredients = list.ingredients
-    var known = Dictionary(uniqueKeysWithValues: ingredients.enumerated().map { ($1, Int32($0)) })
+    ids.reserveCapacity(list.count)
+    groups.reserveCapacity(list.count)
+    firsts.reserveCapacity(list.count)
+    // Only what is used counts, in order of first use.
+    var ingredients: [JobIngredients] = []
+    var known: [JobIngredients: Int32] = [:]
     var firstIDs: [JobID: Int32] = [:]
-    for index in ids.indices {
-      if let image = images[ids[index]] {
-        let group = known[image.ingredients] ?? Int32(ingredients.count)
+    var last: (old: Int32, new: Int32)?
+    for index in 0..<list.count {
+      let image = images[list.ids[index]]
+      let old = list.groups[index]
+      if image != nil || last?.old != old {
+        let item = image?.ingredients ?? list.ingredients[Int(old)]
+        let group = known[item] ?? Int32(ingredients.count)
         if group == ingredients.count {
-          known[image.ingredients] = group
-          ingredients.append(image.ingredients)
+          known[item] = group
+          ingredients.append(item)
         }
-        (ids[index], groups[index]) = (image.id, group)
+        groups.append(group)
+        last = image == nil ? (old, group) : nil
+      } else if let last {
+        groups.append(last.new)
       }
-      let first = firstIDs[ids[index]] ?? Int32(index)
-      firstIDs[ids[index]] = first
+      let id = image?.id ?? list.ids[index]
+      ids.append(id)
+      let first = firstIDs[id] ?? Int32(index)
+      firstIDs[id] = first
       firsts.append(first)
     }
     self.ingredients = ingredients
