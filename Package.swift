@@ -38,7 +38,8 @@ let package = Package(
     .target(name: "Settings", dependencies: ["JSON", "Text", crypto], swiftSettings: optimised),
     .target(name: "Infotext", dependencies: ["Settings", "JSON", "Text"]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
-    .target(name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings"], swiftSettings: optimised),
+    .target(
+      name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings", "Text"], swiftSettings: optimised),
     .target(
       name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", crypto],
       // Inside the program, so that a copy of it makes pages too.
@@ -112,7 +113,7 @@ let package = Package(
       name: "RunsTests",
       dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
     .testTarget(
-      name: "DeliveryTests", dependencies: ["Delivery", "Runs", "Settings", "TestSupport"]),
+      name: "DeliveryTests", dependencies: ["Delivery", "Recipes", "Runs", "Settings", "JSON", "TestSupport"]),
     .testTarget(
       name: "NetworksTests", dependencies: ["Networks", "Weights", "TensorFiles", "Tensors", "TestSupport"],
       swiftSettings: optimised),

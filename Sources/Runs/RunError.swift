@@ -12,10 +12,14 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
   case damaged(path: String, problem: String)
   /// The run folder was removed or replaced during the run.
   case folderLost(path: String)
+  /// The folder is no run folder, but has files or folders whose names a run writes.
+  case notOfRun(path: String, names: [String])
   /// The folder is not a run folder.
   case noRun(path: String)
   /// A shard was started with another plan than the folder's.
   case otherPlan(path: String, problem: String)
+  /// The run would make images again that exist, made with another instruction set or precision.
+  case otherImages(path: String, problem: String)
   /// No job of a run matches this name, or several do.
   case noJob(name: String, problem: String)
   /// The generator made an image of the wrong size.
@@ -31,11 +35,21 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
     case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
     case .folderLost(let path):
       "\(path) was removed or replaced during the run; what is there now was left alone: start the run again"
+    case .notOfRun(let path, let names):
+      """
+      \(path) is not a run folder, but has files with names that a run writes: \(names.joined(separator: ", ")); they were \
+      left as they are: choose another output folder, or move them away
+      """
     case .noRun(let path): "\(path) is not a run folder (it has no plan.jsonl)"
     case .otherPlan(let path, let problem):
       """
       \(path) has another plan, and the first one counts for all shards: \(problem); choose another output folder, or, \
       if no shard is running, write this plan there with sdbatch plan --freeze
+      """
+    case .otherImages(let path, let problem):
+      """
+      \(path): \(problem), so they would be made again; nothing was changed: --accept-isa keeps them as they are, --remake \
+      makes them again, SDBATCH_ISA and precision choose what computes
       """
     case .noJob(let name, let problem): "\(name): \(problem)"
     case .wrongSize(let found, let expected): "the image is \(found), expected \(expected)"

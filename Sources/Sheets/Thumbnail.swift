@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import Text
 
 /// Makes images smaller. Each new pixel is the mean of the area that it covers, computed in linear light, so that fine
 /// bright lines keep their brightness.
@@ -15,28 +16,64 @@ package enum Thumbnail {
 
   /// An image from a file, at the size at which it fits in a box; nil for a file that cannot be read as a PNG.
   package static func read(_ path: String, box: (width: Int, height: Int)) -> RGBImage? {
-    guard let bytes = FileManager.default.contents(atPath: path),
-      let image = try? PNGFile(decoding: Array(bytes)).image
+    guard let bytes = try? WholeFile.bytes(of: path, isRegular: true), let image = try? PNGFile(decoding: bytes).image
     else { return nil }
     let size = size(width: image.width, height: image.height, box: box)
     return scaled(image, width: size.width, height: size.height)
   }
 
-  /// Makes `count` images, on all cores.
-  package static func concurrently(_ count: Int, _ make: @Sendable (Int) -> RGBImage?) -> [RGBImage?] {
-    let results = Results(count)
-    DispatchQueue.concurrentPerform(iterations: count) { number in results.set(make(number), at: number) }
-    return results.images
+  /// Makes `count` images, on all cores, or on fewer threads if the system allows no more: Dispatch would wait for them.
+  package static func concurrently(_ count: Int, _ make: @escaping @Sendable (Int) -> RGBImage?) -> [RGBImage?] {
+    let work = Work(count, make)
+    let helpers = max(0, min(count, ProcessInfo.processInfo.activeProcessorCount) - 1)
+    var threads: [pthread_t] = []
+    for _ in 0..<helpers {
+      let argument = Unmanaged.passRetained(work)
+      var thread = pthread_t()
+      let status = pthread_create(
+        &thread, nil,
+        { argument in
+          if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
+          return nil
+        }, argument.toOpaque())
+      guard status == 0 else {
+        argument.release()
+        break
+      }
+      threads.append(thread)
+    }
+    work.run()
+    for thread in threads { pthread_join(thread, nil) }
+    return work.images
   }
 
-  /// The images, which several threads set. The lock is held for every access while they do.
-  private final class Results: @unchecked Sendable {
+  /// The images, which several threads make. The lock is held for every access.
+  private final class Work: @unchecked Sendable {
     private let lock = NSLock()
+    private let make: @Sendable (Int) -> RGBImage?
+    private var next = 0
     private(set) var images: [RGBImage?]
 
-    init(_ count: Int) { images = Array(repeating: nil, count: count) }
+    init(_ count: Int, _ make: @escaping @Sendable (Int) -> RGBImage?) {
+      self.make = make
+      images = Array(repeating: nil, count: count)
+    }
 
-    func set(_ image: RGBImage?, at index: Int) { lock.withLock { images[index] = image } }
+    /// Makes images until none is left.
+    func run() {
+      while let index = takeNext() {
+        let image = make(index)
+        lock.withLock { images[index] = image }
+      }
+    }
+
+    private func takeNext() -> Int? {
+      lock.withLock {
+        guard next < images.count else { return nil }
+        next += 1
+        return next - 1
+      }
+    }
   }
 
   /// An image at a smaller size; unchanged at its own size.

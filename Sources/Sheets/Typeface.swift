@@ -1,4 +1,5 @@
 import CText
+import Glibc
 
 /// Draws text with FreeType in any script and direction. Each character is drawn with the first font that has it.
 final class Typeface {
@@ -59,7 +60,12 @@ final class Typeface {
 
   private static func open(_ path: String, _ library: FT_Library?) -> FT_Face? {
     var face: FT_Face?
-    return FT_New_Face(library, path, 0, &face) == 0 ? face : nil
+    while true {
+      errno = 0
+      if FT_New_Face(library, path, 0, &face) == 0 { return face }
+      // FreeType opens the file, and does not try again if a signal interrupts that.
+      if errno != EINTR { return nil }
+    }
   }
 
   // MARK: Measuring

@@ -1,4 +1,5 @@
 import Foundation
+import Text
 
 /// A file's bytes, mapped into memory for reading.
 ///
@@ -75,7 +76,7 @@ package final class MappedFile: @unchecked Sendable {
   /// Opens a regular file for reading. Returns its descriptor, which the caller closes, and its size.
   static func open(_ path: String) throws(TensorFileError) -> (descriptor: Int32, size: Int) {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = uninterrupted { Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard descriptor >= 0 else { throw .unreadable(path: path, reason: "cannot open: \(lastError)") }
     var status = stat()
     guard fstat(descriptor, &status) == 0, let size = Int(exactly: status.st_size) else {

@@ -33,8 +33,12 @@ extension VocabularyFile {
 
   /// The whole file; it is uncompressed if it is gzipped, whatever its name.
   func readBytes() throws(TokenizationError) -> [UInt8] {
-    errno = 0
-    guard let file = gzopen(path, "rb") else { throw unreadable(errno) }
+    var opened: gzFile?
+    repeat {
+      errno = 0
+      opened = gzopen(path, "rb")
+    } while opened == nil && errno == EINTR
+    guard let file = opened else { throw unreadable(errno) }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 18)
     var status = Z_OK
@@ -49,6 +53,7 @@ extension VocabularyFile {
     }
     let systemError = errno
     gzclose(file)
+    if status == Z_ERRNO, systemError == EINTR { return try readBytes() }
     switch status {
     case Z_OK, Z_STREAM_END: break
     case Z_ERRNO: throw unreadable(systemError)

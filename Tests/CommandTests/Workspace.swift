@@ -36,6 +36,8 @@ final class Workspace {
 
   func write(_ data: Data, to name: String) throws { try data.write(to: URL(fileURLWithPath: path + "/" + name)) }
 
+  func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path + "/" + name) }
+
   func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)) }
 
   func text(_ name: String) throws -> String { String(decoding: try data(name), as: UTF8.self) }

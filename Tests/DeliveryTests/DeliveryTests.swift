@@ -267,3 +267,29 @@ import TestSupport
     #expect(try fixture.waiting() == [])
   }
 }
+
+/// Receivers that ask for a name and a password.
+@Suite struct CredentialTests {
+  @Test(
+    arguments: ["", "user:p%40ss@"],
+    [
+      "401 No\r\nWWW-Authenticate: Basic realm=\"x\"", "401 No\r\nWWW-Authenticate: Digest realm=\"x\", nonce=\"y\"",
+      "401 No\r\nWWW-Authenticate: Bearer",
+      "401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Negotiate",
+      "401 No", "407 No\r\nProxy-Authenticate: Basic realm=\"x\"",
+    ])
+  func `the answer is reported at once`(_ user: String, _ head: String) throws {
+    let receiver = try Receiver { _ in .bytes("HTTP/1.1 \(head)\r\nContent-Length: 0\r\n\r\n") }
+    let fixture = try WebhookFixture()
+    var options = WebhookFixture.options
+    (options.attempts, options.timeout) = (1, .seconds(60))
+    let delivery = try fixture.delivery(options)
+    let url = receiver.url().replacingOccurrences(of: "//", with: "//\(user)")
+    let start = ContinuousClock.now
+    try delivery.announce(try fixture.document("a", to: url))
+    delivery.finish { false }
+    #expect(fixture.events.lines == ["kept a: the answer was \(head.prefix(3)), expected 200", "waiting 1"])
+    #expect(start.duration(to: .now) < .seconds(30))
+    #expect(try fixture.waiting() == ["a"])
+  }
+}

@@ -140,3 +140,35 @@ import TestSupport
     #expect(error?.description == "\(name): found \"\(value)\", expected \(expected)")
   }
 }
+
+/// Outboxes that other hands have touched.
+@Suite struct ForeignOutboxTests {
+  @Test(arguments: ["9223372036854775807", "9223372036854775806", "999999999999", "99999999999999999999"])
+  func `a number that is too large ends nothing, and later announcements have names of their own`(_ number: String)
+    throws
+  {
+    let fixture = try WebhookFixture()
+    let first = try Outbox(fixture.folder)
+    let entry = try first.add(try fixture.document("a", to: "http://host/"))
+    let folder = fixture.folder.outbox
+    try FileManager.default.moveItem(atPath: "\(folder)/\(entry.file)", toPath: "\(folder)/\(number)-a.json")
+    let outbox = try Outbox(fixture.folder)
+    for id in ["b", "c", "b"] { _ = try outbox.add(try fixture.document(id, to: "http://host/")) }
+    #expect(Set(try fixture.waiting()) == ["a", "b", "c"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 3)
+  }
+
+  @Test func `a document that cannot be read stays, and those behind it are delivered`() throws {
+    let receiver = try Receiver()
+    let fixture = try WebhookFixture()
+    for id in ["a", "b"] { _ = try Outbox(fixture.folder).add(try fixture.document(id, to: receiver.url())) }
+    // Also for a user who may read everything.
+    unlink(fixture.folder.responses + "/a.json")
+    mkdir(fixture.folder.responses + "/a.json", 0o755)
+    try fixture.delivery().finish { false }
+    #expect(receiver.accepted.compactMap(\.id) == ["b"])
+    #expect(try fixture.waiting() == ["a"])
+    #expect(
+      fixture.events.lines.contains { $0.hasPrefix("kept a: the document cannot be read") }, "\(fixture.events.lines)")
+  }
+}

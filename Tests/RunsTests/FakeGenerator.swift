@@ -25,11 +25,13 @@ struct FakeGenerator: ImageGenerator {
   var damagedModels: Set<String> = []
   var size: Int?
   var numerics = 1
+  var isa = "portable"
+  var precision = "fp32"
   var refusesStates = false
   var onProgress: @Sendable (GenerationProgress) -> Void = { _ in }
 
   var description: EngineDescription {
-    EngineDescription(version: version, numerics: numerics, isa: "portable", precision: "fp32", threads: 2)
+    EngineDescription(version: version, numerics: numerics, isa: isa, precision: precision, threads: 2)
   }
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients {
@@ -52,7 +54,7 @@ struct FakeGenerator: ImageGenerator {
       model: ModelIdentity(
         name: modelName, path: "/models/\(modelName).safetensors", sha256: modelDigest, family: "sd1"),
       vae: vae, loras: loras, embeddings: embeddings(settings.prompt),
-      vocabularySHA256: String(repeating: "0", count: 64), precision: "fp32", isa: "portable",
+      vocabularySHA256: String(repeating: "0", count: 64), precision: precision, isa: isa,
       numerics: 1)
   }
 

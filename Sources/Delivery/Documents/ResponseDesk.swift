@@ -43,9 +43,11 @@ public final class ResponseDesk {
   private let record: ResponseRecord
   private let announce: (Announcement) throws -> Void
   private let start = ContinuousClock.now
-  /// Why an answer could not be written.
+  /// Why an answer could not be written; no other can be either.
   private var failure: (any Error)?
-  private lazy var finished = Result { try FinishedImages(folder) }
+  /// Why single requests could not be answered.
+  private var unanswered: [String] = []
+  private var finished: FinishedImages?
 
   /// A desk for the orders of a plan.
   ///
@@ -147,8 +149,11 @@ public final class ResponseDesk {
       guard desks[desk].missing == 0, failure == nil else { continue }
       do {
         try answer(desks[desk], job)
-      } catch {
+      } catch let error as RunError where error.isOfWriting {
         failure = error
+      } catch {
+        // An image was taken away or altered; other requests have theirs.
+        unanswered.append("\(desks[desk].order.id) was not answered: \(error)")
       }
       desks[desk].images = []
     }
@@ -164,9 +169,10 @@ public final class ResponseDesk {
 
   /// Ends the work.
   ///
-  /// - Throws: Why an answer could not be written, if one could not.
+  /// - Throws: Why an answer could not be written, if one could not: `UnansweredRequests` if others were.
   public func close() throws {
     if let failure { throw failure }
+    if !unanswered.isEmpty { throw UnansweredRequests(messages: unanswered) }
   }
 
   // MARK: Answers
@@ -232,7 +238,7 @@ public final class ResponseDesk {
         seconds += time
         infotexts.append(Infotext(settings[number], jobs.ingredients(at: index), version: version).text)
       case .found:
-        guard let details = try finished.get().details(jobs.ids[index]) else {
+        guard let details = try details(jobs.ids[index]) else {
           throw RunError.damaged(path: folder.journal, problem: "it lost an image; run the same command again")
         }
         files.append(folder.file(details.file))
@@ -248,8 +254,38 @@ public final class ResponseDesk {
     return (ResponseDocument.Output(files: files, info: info), seconds)
   }
 
+  /// What the journal has of an image that existed before.
+  private func details(_ id: JobID) throws -> FinishedImages.Details? {
+    if let details = try finished?.details(id) { return details }
+    // The journal may have grown since.
+    let images = try FinishedImages(folder)
+    finished = images
+    return try images.details(id)
+  }
+
   private func milliseconds(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) -> Int64 {
     let (seconds, attoseconds) = (end - start).components
     return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+  }
+}
+
+/// Requests whose images were taken away before they could be answered.
+public struct UnansweredRequests: InputFailure, Hashable, CustomStringConvertible {
+  /// A message for each.
+  let messages: [String]
+
+  /// A line for each request, and what to do.
+  public var description: String {
+    (messages + ["run the same command again to make the missing images and answer the rest"]).joined(separator: "\n")
+  }
+}
+
+extension RunError {
+  /// Whether the folder cannot be written, so that no other answer can be either.
+  fileprivate var isOfWriting: Bool {
+    switch self {
+    case .notWritten, .folderLost: true
+    default: false
+    }
   }
 }

@@ -1,3 +1,4 @@
+import JSON
 import Recipes
 import Runs
 import Settings
@@ -11,23 +12,25 @@ public final class ResponseDesks: RunAnswers {
   /// The desks for what a plan asks to be answered.
   ///
   /// - Parameters:
-  ///   - plan: The plan.
-  ///   - jobs: Its jobs.
+  ///   - requests: The requests to answer; nil for a recipe.
+  ///   - webhook: The recipe's webhook.
+  ///   - recipe: The recipe as the manifest shows it.
+  ///   - jobs: The plan's jobs.
   ///   - folder: The run, whose lock is held.
   ///   - version: The version of this program.
   ///   - delivery: Announces answers; nil if nothing is announced in this run.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
   public init(
-    _ plan: Plan, _ jobs: JobList, in folder: RunFolder, version: String, delivery: WebhookDelivery?,
-    on disk: Disk = Disk()
+    _ requests: [PlannedRequest]?, _ webhook: RecipeWebhook?, recipe: JSONValue, _ jobs: JobList, in folder: RunFolder,
+    version: String, delivery: WebhookDelivery?, on disk: Disk = Disk()
   ) throws {
     self.delivery = delivery
     let orders: [[ResponseOrder]] =
-      if let requests = plan.requests {
+      if let requests {
         [requests.map { ResponseOrder($0) }]
-      } else if let webhook = plan.recipe.webhook, delivery != nil {
-        webhook.occasions.map { ResponseOrder.orders(of: webhook, per: $0, recipe: plan.json, jobs: jobs) }
+      } else if let webhook, delivery != nil {
+        webhook.occasions.map { ResponseOrder.orders(of: webhook, per: $0, recipe: recipe, jobs: jobs) }
       } else {
         []
       }
@@ -46,10 +49,10 @@ public final class ResponseDesks: RunAnswers {
 
   /// Writes the last answers: those of requests that a cancelled run began and did not finish.
   public func close(_ stop: StopReason?) throws {
-    for desk in desks {
-      if let stop, stop.isCancelling { try desk.cancel("stopped by \(stop.text); the next run continues it") }
-      try desk.close()
+    if let stop, stop.isCancelling {
+      for desk in desks { try desk.cancel("stopped by \(stop.text); the next run continues it") }
     }
+    for desk in desks { try desk.close() }
   }
 
   /// Waits until every announcement was delivered or tried often enough.

@@ -75,10 +75,7 @@ struct ResponseDocument {
   }
 
   private static func bytes(_ path: String) throws -> Data {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw RunError.notRead(path: path, code: errno == 0 ? ENOENT : errno)
-    }
-    return data
+    Data(try FileReader.bytes(of: path))
   }
 
   /// The images in a grid as in the webui, with about as many rows as columns; empty cells are white.

@@ -25,6 +25,8 @@ final class ResponseRecord {
   private let path: String
   private let disk: Disk
   private let descriptor: Int32
+  /// Where the last whole line ends.
+  private var end: Int64
   /// The last answer to each request.
   private(set) var entries: [String: Entry] = [:]
 
@@ -38,13 +40,14 @@ final class ResponseRecord {
     path = folder.responseRecord
     self.disk = disk
     let isNew = access(path, F_OK) != 0
-    let bytes = isNew ? [] : [UInt8](FileManager.default.contents(atPath: path) ?? Data())
+    let bytes = isNew ? [] : try FileReader.bytes(of: path)
     let end = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     for line in bytes[..<end].split(separator: UInt8(ascii: "\n")) {
       // A line that cannot be read leaves its request unanswered.
       guard let entry = Entry(line: Array(line)) else { continue }
       entries[entry.id] = entry
     }
+    self.end = Int64(end)
     descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
     if isNew { try disk.synchroniseFolder(folder.path) }
     if end < bytes.count { try disk.truncate(descriptor, to: Int64(end), path: path) }
@@ -52,10 +55,17 @@ final class ResponseRecord {
 
   deinit { close(descriptor) }
 
-  /// Adds an answer, durable when this returns.
+  /// Adds an answer, durable when this returns; a part of a line that got into the file is cut off again.
   func append(_ entry: Entry) throws {
-    try disk.write(entry.line, to: descriptor, path: path)
+    let line = entry.line
+    do {
+      try disk.write(line, to: descriptor, path: path)
+    } catch {
+      uninterrupted { ftruncate(descriptor, off_t(end)) }
+      throw error
+    }
     try disk.synchronise(descriptor, path: path)
+    end += Int64(line.count)
     entries[entry.id] = entry
   }
 }

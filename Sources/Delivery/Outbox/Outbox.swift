@@ -29,6 +29,8 @@ public final class Outbox {
   private let disk: Disk
   private var entries: [Subject: Entry] = [:]
   private var next = 0
+  /// File names are sorted as text, so that all numbers have to have 12 digits.
+  private static let numberLimit = 999_999_999_999
 
   /// Opens the outbox of a run, which need not exist.
   ///
@@ -42,8 +44,10 @@ public final class Outbox {
     guard access(folder.outbox, F_OK) == 0 else { return }
     try AtomicFile.removeTemporaries(in: folder.outbox, on: disk)
     for name in try AtomicFile.names(in: folder.outbox).sorted() {
-      guard let number = Int(name.prefix { $0 != "-" }) else { continue }
-      next = max(next, number + 1)
+      let digits = name.utf8.prefix { $0 != UInt8(ascii: "-") }
+      guard !digits.isEmpty, digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { continue }
+      // A larger number is not from here; what is in the file is announced nevertheless.
+      if let number = Int(Substring(digits)), number < Self.numberLimit { next = max(next, number + 1) }
       // A file that cannot be read is left for a person to look at.
       guard let entry = read(name) else { continue }
       if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
@@ -72,8 +76,10 @@ public final class Outbox {
       "document": .string(announcement.document), "queued": .string(Timestamp.now().iso),
     ]
     try AtomicFile.write(Array((value.jsonText + "\n").utf8), to: "\(folder.outbox)/\(entry.file)", on: disk)
-    next += 1
-    if let old = entries.updateValue(entry, forKey: Subject(announcement)) { try remove(file: old.file) }
+    next = min(next + 1, Self.numberLimit)
+    let old = entries.updateValue(entry, forKey: Subject(announcement))
+    // At the largest number, the new file has the old one's name.
+    if let old, old.file != entry.file { try remove(file: old.file) }
     return entry
   }
 
@@ -89,8 +95,8 @@ public final class Outbox {
   }
 
   private func read(_ name: String) -> Entry? {
-    guard let data = FileManager.default.contents(atPath: "\(folder.outbox)/\(name)"),
-      let value = try? JSONValue(parsing: String(decoding: data, as: UTF8.self)), let id = value["id"]?.text,
+    guard let bytes = try? FileReader.bytes(of: "\(folder.outbox)/\(name)"),
+      let value = try? JSONValue(parsing: String(decoding: bytes, as: UTF8.self)), let id = value["id"]?.text,
       let key = value["key"]?.text, let address = value["url"]?.text.flatMap({ WebhookAddress($0) }),
       let document = value["document"]?.text, document.hasPrefix("responses/"), !document.contains("..")
     else { return nil }

@@ -16,6 +16,8 @@ public final class WebhookDelivery: @unchecked Sendable {
     /// When the next attempt is due.
     var due = ContinuousClock.now
     var isBusy = false
+    /// When an attempt is over at the latest. Threads of the system's libraries that never start do not keep this time.
+    var busyUntil = ContinuousClock.now
     /// All attempts for the first document failed; nothing is due until there is a new one.
     var isResting = false
     /// How many documents in a row were rejected for their content.
@@ -71,7 +73,8 @@ public final class WebhookDelivery: @unchecked Sendable {
   /// - Parameter isStopped: Asked now and then; ends the waiting.
   public func finish(isStopped: () -> Bool) {
     condition.lock()
-    while lanes.values.contains(where: { $0.isBusy || isDue($0) }), !isStopped() {
+    startWorkers()
+    while workers > 0, lanes.values.contains(where: { $0.isBusy ? .now < $0.busyUntil : isDue($0) }), !isStopped() {
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.05))
     }
     isOver = true
@@ -116,8 +119,9 @@ public final class WebhookDelivery: @unchecked Sendable {
 
   private func startWorkers() {
     while workers < Self.workerLimit, workers < lanes.values.count(where: { isDue($0) }) {
+      // Without any, the documents stay in the outbox.
+      guard DetachedThread.start({ [self] in work() }) else { return }
       workers += 1
-      Thread.detachNewThread { [self] in work() }
     }
   }
 
@@ -134,9 +138,10 @@ public final class WebhookDelivery: @unchecked Sendable {
         _ = condition.wait(until: Date(timeIntervalSinceNow: wait.inSeconds))
         continue
       }
-      lanes[url]?.isBusy = true
       let entry = lane.entries[lane.entries.startIndex]
       let path = outbox.path(entry)
+      lanes[url]?.isBusy = true
+      lanes[url]?.busyUntil = .now + sender.patience(for: path) + .seconds(10)
       condition.unlock()
       var failure: WebhookSender.Failure?
       do throws(WebhookSender.Failure) {

@@ -22,6 +22,8 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   private let isOver = DispatchSemaphore(value: 0)
   /// Longer answers are not read to their end.
   private static let limit = 1 << 20
+  /// What Foundation, Dispatch and libcurl start for a request.
+  private static let threadsNeeded = 6
 
   /// Sends a request and waits for the answer.
   ///
@@ -34,6 +36,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   static func answer(
     to request: URLRequest, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(WebhookSender.Failure) -> Answer {
+    guard DetachedThread.areAllowed(threadsNeeded) else { throw .notReached("the system allows no more threads") }
     let exchange = WebhookExchange()
     let configuration = URLSessionConfiguration.ephemeral
     // Both would count from the last byte; what counts is the deadline.
@@ -81,6 +84,16 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   }
 
   func urlSession(
+    _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,
+    completionHandler: @escaping (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
+  ) {
+    // Name and password were sent with the request, so there are no others: the answer stands. Any other disposition makes
+    // Foundation wait for credentials until the time is over, and for unknown methods ends the process.
+    if let response = challenge.failureResponse as? HTTPURLResponse { begin(response) }
+    if settle(nil) { completionHandler(.cancelAuthenticationChallenge, nil) }
+  }
+
+  func urlSession(
     _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
     completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
   ) {
@@ -107,6 +120,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     case .cannotFindHost, .dnsLookupFailed: "the host cannot be found"
     case .networkConnectionLost: "the connection was lost"
     case .timedOut: "no answer in time"
+    case .userAuthenticationRequired, .userCancelledAuthentication: "it asks for a name and a password"
     case .secureConnectionFailed, .serverCertificateUntrusted, .serverCertificateHasBadDate,
       .serverCertificateHasUnknownRoot, .serverCertificateNotYetValid:
       "the connection could not be made secure"

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import FoundationNetworking
 import JSON
+import Runs
 import Settings
 import Text
 
@@ -20,6 +21,8 @@ final class WebhookSender: Sendable {
     case notReached(String)
     /// The document is gone.
     case noDocument
+    /// The document is there and cannot be read; the code is an `errno`.
+    case notRead(code: Int32)
 
     var description: String {
       switch self {
@@ -28,6 +31,7 @@ final class WebhookSender: Sendable {
       case .timedOut(let time): "no answer after \(Self.text(time))"
       case .notReached(let reason): reason
       case .noDocument: "the document was removed"
+      case .notRead(let code): "the document cannot be read: \(String(cString: strerror(code)))"
       }
     }
 
@@ -38,14 +42,18 @@ final class WebhookSender: Sendable {
 
     /// Whether another document may fare better: this one is what was refused.
     var isAboutDocument: Bool {
-      if case .answered(let code) = self { [400, 413, 415, 422].contains(code) } else { false }
+      switch self {
+      case .answered(let code): [400, 413, 415, 422].contains(code)
+      case .notRead: true
+      case .redirected, .timedOut, .notReached, .noDocument: false
+      }
     }
 
     /// Whether nobody answered.
     var isSilence: Bool {
       switch self {
       case .timedOut, .notReached: true
-      case .answered, .redirected, .noDocument: false
+      case .answered, .redirected, .noDocument, .notRead: false
       }
     }
   }
@@ -64,11 +72,15 @@ final class WebhookSender: Sendable {
   ///   - announcement: What it is, and where to.
   /// - Throws: `Failure` unless the answer is 200.
   func post(_ path: String, _ announcement: Announcement) throws(Failure) {
-    guard let body = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) else {
-      throw .noDocument
+    let body: Data
+    do {
+      body = Data(try FileReader.bytes(of: path))
+    } catch {
+      guard case .notRead(_, let code) = error, code != ENOENT else { throw .noDocument }
+      throw .notRead(code: code)
     }
     guard var request = request(announcement, body) else { throw .notReached("the address cannot be used") }
-    let time = options.timeout + .seconds(body.count >> 20)
+    let time = time(forBytes: Int64(body.count))
     let deadline = ContinuousClock.now + time
     var last = 0
     for _ in 0...Self.redirectLimit {
@@ -86,6 +98,14 @@ final class WebhookSender: Sendable {
     }
     throw .redirected(last)
   }
+
+  /// How long an attempt to post a document takes at most.
+  func patience(for path: String) -> Duration {
+    var status = stat()
+    return time(forBytes: stat(path, &status) == 0 ? Int64(status.st_size) : 0)
+  }
+
+  private func time(forBytes count: Int64) -> Duration { options.timeout + .seconds(count >> 20) }
 
   private func request(_ announcement: Announcement, _ body: Data) -> URLRequest? {
     guard var parts = URLComponents(string: announcement.address.url) else { return nil }

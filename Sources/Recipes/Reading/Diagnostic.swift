@@ -74,6 +74,11 @@ public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
     self.init([Diagnostic(.error, message, at: position)])
   }
 
+  /// One error about a whole file.
+  public init(_ message: String, file: String) {
+    self.init(message, at: SourcePosition(file: file, line: 0, column: 0))
+  }
+
   /// One line for each error.
   public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Text
 
 /// Reads the bytes of a text file.
 enum TextFile {
@@ -11,19 +12,14 @@ enum TextFile {
 
   /// Reads a file, but stops at a limit, because it may be an endless device.
   static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
-    guard let file = fopen(path, "rb") else { throw .unreadable(reason()) }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 64 << 10)
-    var count = 0
-    while true {
-      let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
-      guard read > 0 else { break }
-      count += read
-      guard count <= limit else { throw .tooLarge }
-      if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
+    do {
+      return try WholeFile.bytes(of: path, limit: limit)
+    } catch {
+      switch error {
+      case .notRead(let code): throw .unreadable(String(cString: strerror(code)))
+      case .tooLong: throw .tooLarge
+      }
     }
-    guard ferror(file) == 0 else { throw .unreadable(reason()) }
-    return Array(bytes[..<count])
   }
 
   /// Reads a UTF-8 file that a recipe names, without its byte order mark.
@@ -47,6 +43,4 @@ enum TextFile {
     }
     return text
   }
-
-  private static func reason() -> String { String(cString: strerror(errno)) }
 }

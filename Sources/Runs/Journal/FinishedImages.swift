@@ -1,7 +1,7 @@
 import Foundation
 import Settings
 
-/// The images that a run folder has, by the journal and the size of each file.
+/// The images that a run folder has, by its journal and the files themselves.
 public struct FinishedImages {
   private let folder: RunFolder
   private let index: JournalIndex
@@ -21,7 +21,10 @@ public struct FinishedImages {
   /// Whether the image of an identity exists.
   public func contains(_ id: JobID) -> Bool {
     guard let image = index.images[id] else { return false }
-    return (try? FileMark(path: folder.file(image.file)))?.size == image.mark.size
+    let journal = JournalReader(folder, index)
+    let check = try? ImageCheck(folder.file(image.file), mark: image.mark) { try journal.image(id)?.sha256 }
+    if case .lost? = check { return false }
+    return check != nil
   }
 
   /// What the journal notes about the image of an identity; nil if it has none.

@@ -110,14 +110,6 @@ struct JournalIndex {
     ends[file] = range.upperBound + 1
   }
 
-  /// The state of a job: done if the file of its image has the noted size.
-  func state(_ id: JobID, in folder: RunFolder) -> JobState {
-    if let image = images[id], let mark = try? FileMark(path: folder.file(image.file)), mark.size == image.mark.size {
-      return .done
-    }
-    return failures[id] == nil ? .pending : .failed
-  }
-
   /// Adds a journal, and returns its number.
   mutating func add(_ name: String) -> Int {
     files.names.append(name)
@@ -176,6 +168,10 @@ private final class JournalLineReader {
   init(_ folder: RunFolder) { self.folder = folder }
 
   func entry(at line: JournalPosition, of files: JournalFiles, hasIdentity: Bool) throws -> JournalEntry? {
+    try bytes(of: line, of: files).withUnsafeBufferPointer { JournalEntry(line: $0, hasIdentity: hasIdentity) }
+  }
+
+  func bytes(of line: JournalPosition, of files: JournalFiles) throws -> [UInt8] {
     let reader = try readers[line.file] ?? FileReader(path: folder.file(files.names[Int(line.file)]))
     readers[line.file] = reader
     var range = line.range
@@ -189,9 +185,7 @@ private final class JournalLineReader {
     end = (line.file, line.range.upperBound)
     let start = Int(line.range.lowerBound - piece.start)
     let count = min(line.range.count, piece.bytes.count - start)
-    return piece.bytes.withUnsafeBufferPointer {
-      JournalEntry(line: UnsafeBufferPointer(rebasing: $0[start..<(start + count)]), hasIdentity: hasIdentity)
-    }
+    return Array(piece.bytes[start..<(start + count)])
   }
 }
 
@@ -217,6 +211,9 @@ struct JournalReader: JournalLines {
   func entry(at line: JournalPosition, hasIdentity: Bool) throws -> JournalEntry? {
     try lines.entry(at: line, of: index.files, hasIdentity: hasIdentity)
   }
+
+  /// A line as it is in its file.
+  func bytes(of line: JournalPosition) throws -> [UInt8] { try lines.bytes(of: line, of: index.files) }
 }
 
 /// The journal that a run writes: one line for every image that is on the disk and every job that failed, written after
@@ -288,7 +285,7 @@ final class Journal: JournalLines {
     do {
       try disk.write(line, to: own.descriptor, path: own.path)
     } catch {
-      ftruncate(own.descriptor, off_t(end))
+      uninterrupted { ftruncate(own.descriptor, off_t(end)) }
       throw error
     }
     if isDurable { try synchronise() }
@@ -307,7 +304,8 @@ final class Journal: JournalLines {
   private func begin() throws -> OwnFile {
     guard let shard else { preconditionFailure("a run that is alone has its journal from the beginning") }
     let earlier = index.files.names.compactMap(JournalFiles.start).filter { $0.shard == shard }.map(\.number)
-    var number = (earlier.max() ?? 0) + 1
+    // A larger number is not from here.
+    var number = (earlier.filter { $0 < 1_000_000_000 }.max() ?? 0) + 1
     while true {
       let name = JournalFiles.name(shard, start: number)
       let path = folder.file(name)

@@ -56,6 +56,46 @@ public struct JobList {
     batches = Self.batches(lookup.found)
   }
 
+  /// The same jobs, some of them with the images that exist.
+  ///
+  /// - Parameters:
+  ///   - list: The jobs.
+  ///   - images: By a job's identity, the image that it has instead.
+  init(_ list: JobList, keeping images: [JobID: OtherImages.Image]) {
+    jobs = list.jobs
+    ids.reserveCapacity(list.count)
+    groups.reserveCapacity(list.count)
+    firsts.reserveCapacity(list.count)
+    // Only what is used counts, in order of first use.
+    var ingredients: [JobIngredients] = []
+    var known: [JobIngredients: Int32] = [:]
+    var firstIDs: [JobID: Int32] = [:]
+    var last: (old: Int32, new: Int32)?
+    for index in 0..<list.count {
+      let image = images[list.ids[index]]
+      let old = list.groups[index]
+      if image != nil || last?.old != old {
+        let item = image?.ingredients ?? list.ingredients[Int(old)]
+        let group = known[item] ?? Int32(ingredients.count)
+        if group == ingredients.count {
+          known[item] = group
+          ingredients.append(item)
+        }
+        groups.append(group)
+        last = image == nil ? (old, group) : nil
+      } else if let last {
+        groups.append(last.new)
+      }
+      let id = image?.id ?? list.ids[index]
+      ids.append(id)
+      let first = firstIDs[id] ?? Int32(index)
+      firstIDs[id] = first
+      firsts.append(first)
+    }
+    self.ingredients = ingredients
+    batches = Self.batches(ingredients)
+  }
+
   /// How many jobs there are; equal ones count each.
   public var count: Int { ids.count }
 

@@ -55,6 +55,7 @@ public enum PlanFile {
   public static func freeze(
     _ plan: RunPlan, _ seeds: some Encodable, _ engine: EngineDescription, in folder: RunFolder, on disk: Disk = Disk()
   ) throws {
+    try folder.checkIsUsable()
     let lock = try RunLock(folder, on: disk)
     defer { withExtendedLifetime(lock) {} }
     try SeedFile.write(seeds, to: folder, on: disk)
@@ -125,6 +126,17 @@ public enum PlanFile {
     }
   }
 
+  /// Whether the plan of a folder has jobs with just these identities, in this order.
+  static func hasIDs(_ ids: [JobID], in folder: RunFolder) throws -> Bool {
+    var count = 0
+    var isEqual = true
+    try forEachID(in: folder) { index, id in
+      count += 1
+      isEqual = isEqual && index < ids.count && ids[index] == id
+    }
+    return isEqual && count == ids.count
+  }
+
   /// Reads the plan back.
   ///
   /// - Parameter folder: The run.
@@ -151,7 +163,7 @@ public enum PlanFile {
   ) throws {
     var reader = PlanReader()
     try forEachLine(in: folder) { number, line in
-      guard let (job, details) = try? reader.read(line) else { throw damage(folder, line: number) }
+      guard let (job, details) = try? reader.read(line), job.job.settings.isSound else { throw damage(folder, line: number) }
       try body(job, details)
     }
   }

@@ -109,21 +109,42 @@ package enum AtomicFile {
   /// Removes the temporary files that killed runs left in a folder.
   ///
   /// - Parameters:
-  ///   - folder: The folder; nobody but shards may be writing in it.
+  ///   - folder: A folder of a run; nobody but shards may be writing in it.
+  ///   - isWritten: Whether a run writes a file of this name there.
   ///   - disk: The disk.
   /// - Throws: `RunError`, if the folder cannot be read or a file not be removed.
-  package static func removeTemporaries(in folder: String, on disk: Disk) throws {
-    for name in try names(in: folder) where isTemporary(name) && !mayBeInUse("\(folder)/\(name)") {
+  package static func removeTemporaries(
+    in folder: String, of isWritten: (String) -> Bool = RunFileName.isWritten, on disk: Disk
+  ) throws {
+    for name in try names(in: folder)
+    where isTemporary(name, of: isWritten) && !mayBeInUse("\(folder)/\(name)") {
       try disk.remove("\(folder)/\(name)")
     }
   }
 
-  /// Whether a file of this name is one on its way, or what a killed run left of one.
-  static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(temporarySuffix) }
+  /// Whether a file of this name is one on its way, or what a killed run left of one: `.plan.jsonl.123.tmp`, or from a shard
+  /// `.plan.jsonl.123-token-4.shard.tmp`. Other programs have temporary files too, so what comes before the number has to be
+  /// a name that this program writes.
+  static func isTemporary(_ name: String, of isWritten: (String) -> Bool) -> Bool {
+    guard name.hasPrefix("."), name.hasSuffix(temporarySuffix) else { return false }
+    let isShared = name.hasSuffix(sharedSuffix)
+    let parts = name.dropFirst().dropLast(isShared ? sharedSuffix.count : temporarySuffix.count)
+    guard let dot = parts.lastIndex(of: ".") else { return false }
+    let process = parts[parts.index(after: dot)...].utf8
+    guard process.first.map(isDigit) == true,
+      process.allSatisfy({ isDigit($0) || isShared && ($0 == UInt8(ascii: "-") || isLetter($0)) })
+    else { return false }
+    return isWritten(String(parts[..<dot]))
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+  private static func isLetter(_ byte: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte }
 
   /// The names of all that is in a folder, in no order.
   package static func names(in folder: String) throws(RunError) -> [String] {
-    guard let stream = opendir(folder) else { throw RunError.notRead(path: folder, code: errno) }
+    var opened: OpaquePointer?
+    repeat { opened = opendir(folder) } while opened == nil && errno == EINTR
+    guard let stream = opened else { throw RunError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {

@@ -65,7 +65,8 @@ public struct Disk: Sendable {
 
   /// Opens a file for writing, with additional `flags`.
   package func open(_ path: String, flags: Int32) throws -> Int32 {
-    try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | flags, 0o666) }
+    // Without O_NONBLOCK, opening a named pipe would wait for a reader.
+    try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | flags, 0o666) }
   }
 
   /// Writes all the bytes, however often the system has to be asked.

@@ -29,7 +29,8 @@ package struct FileMark: Hashable {
 
   private init(_ status: stat) {
     size = Int64(status.st_size)
-    modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    // Some file systems keep times beyond the year 2262, which do not fit.
+    modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
   }
 }
 
@@ -48,25 +49,30 @@ extension FileMark {
 }
 
 /// Reads a file from its beginning, a piece at a time.
-final class FileReader {
+package final class FileReader {
   private let path: String
   private let descriptor: Int32
   private static let pieceSize = 1 << 20
 
-  init(path: String) throws(RunError) {
+  package init(path: String) throws(RunError) {
     self.path = path
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+    self.descriptor = descriptor
     guard descriptor >= 0 else { throw .notRead(path: path, code: errno) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw .notRead(path: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+    }
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// The next piece; empty at the end.
   func read() throws(RunError) -> [UInt8] {
     var code: Int32 = 0
     let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, count in
-      var result = 0
-      repeat { result = Glibc.read(descriptor, buffer.baseAddress, buffer.count) } while result < 0 && errno == EINTR
+      let result = uninterrupted { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
       code = result < 0 ? errno : 0
       count = max(result, 0)
     }
@@ -75,7 +81,7 @@ final class FileReader {
   }
 
   /// The bytes of a stretch of the file.
-  func read(_ range: Range<Int64>) throws(RunError) -> [UInt8] {
+  package func read(_ range: Range<Int64>) throws(RunError) -> [UInt8] {
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
       count = 0
@@ -95,7 +101,7 @@ final class FileReader {
   // MARK: Whole files
 
   /// All of a file.
-  static func bytes(of path: String) throws(RunError) -> [UInt8] {
+  package static func bytes(of path: String) throws(RunError) -> [UInt8] {
     let reader = try FileReader(path: path)
     var bytes: [UInt8] = []
     while true {

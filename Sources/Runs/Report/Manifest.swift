@@ -79,7 +79,7 @@ struct Manifest {
     to folder: RunFolder, on disk: Disk,
     jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
   ) throws {
-    var entries = ManifestEntries(version: details.engine.version)
+    var entries = ManifestEntries(engine: details.engine)
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
       try writer.object { writer in

@@ -17,15 +17,17 @@ struct ManifestComparison {
   ///
   /// - Parameters:
   ///   - isToCompare: Whether a job's entry is compared; not if its image is damaged, which was reported already.
-  ///   - counts: How many jobs are done, failed and pending.
+  ///   - counts: How many jobs are done, failed and pending; nil if that is not compared.
   /// - Returns: Problems in words; none for the manifest that a run would write.
   /// - Throws: `RunError` if plan or journal cannot be read.
-  mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts) throws -> [String] {
+  mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts?) throws -> [String] {
     let found: ManifestReader
     do {
       found = try ManifestReader(path: folder.manifest)
     } catch RunError.notRead(_, let code) where code == ENOENT {
       return ["is missing"]
+    } catch RunError.notRead(_, let code) {
+      return ["cannot be read: \(String(cString: strerror(code)))"]
     } catch RunError.damaged(_, let problem) {
       return [problem]
     }
@@ -41,7 +43,7 @@ struct ManifestComparison {
         ingredients.append(planned.ingredients)
       }
       guard let head, problems.count < 1000 else { return }
-      if entries == nil { entries = ManifestEntries(version: head.engine.version) }
+      if entries == nil { entries = ManifestEntries(engine: head.engine) }
       let line = try found.next()
       guard isToCompare(planned.id) else {
         allCompared = false
@@ -62,8 +64,9 @@ struct ManifestComparison {
     if try found.next() != nil { problems.append("has more jobs than the plan") }
     if let head {
       let manifest = Manifest(
-        details: head, started: .now(), finished: .now(), ending: .done, counts: counts, ingredients: ingredients)
-      problems += headProblems(try found.head(), manifest, hasCounts: allCompared)
+        details: head, started: .now(), finished: .now(), ending: .done, counts: counts ?? RunCounts(),
+        ingredients: ingredients)
+      problems += headProblems(try found.head(), manifest, hasCounts: allCompared && counts != nil)
     }
     return problems
   }

@@ -5,22 +5,22 @@ import Text
 
 /// Writes the manifest's entries of jobs, one after the other.
 struct ManifestEntries {
-  /// The version of the program that made the images.
-  private let version: String
+  /// What made the images.
+  private let engine: EngineDescription
   private var sequence = SeedSequence()
   private var parameters = SeedText()
   private var infotext = SeedText()
   /// Besides the seed, the infotext and the time change.
   private var info = SeedText(.text, .digits)
 
-  /// Entries of images that this version made.
-  init(version: String) { self.version = version }
+  /// Entries of images that this engine made.
+  init(engine: EngineDescription) { self.engine = engine }
 
   /// Writes the object of the next job.
   mutating func append(
     _ planned: IdentifiedJob, _ state: JobState, _ journal: any JournalLines, to writer: inout JSONWriter
   ) throws {
-    let (ingredients, version) = (planned.ingredients, version)
+    let (ingredients, version) = (planned.ingredients, engine.version)
     sequence.note(planned.job.settings, ingredients)
     let (group, places) = (sequence.group, SeedText.Places(seed: planned.job.settings.seed))
     func settings(_ places: SeedText.Places) -> ImageSettings {
@@ -61,6 +61,8 @@ struct ManifestEntries {
         writer.key("info")
         writer.null()
       }
+      // An image that was kept when another machine continued the run.
+      if ingredients.isa != engine.isa { writer.member("isa", ingredients.isa) }
       writer.member("seconds", image?.seconds ?? failure?.seconds)
       writer.member("error", failure?.error)
     }

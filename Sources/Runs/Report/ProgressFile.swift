@@ -135,11 +135,11 @@ public final class ProgressFile {
     if isLost { return }
     guard case .object(let members) = image.json else { return }
     let text = JSONValue.object([JSONMember("pid", .integer(Int64(getpid())))] + members).jsonText + "\n"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { return }
     let bytes = Array(text.utf8)
-    let count = write(descriptor, bytes, bytes.count)
-    if Glibc.close(descriptor) == 0, count == bytes.count, rename(temporary, path) == 0 { return }
+    let count = uninterrupted { write(descriptor, bytes, bytes.count) }
+    if Glibc.close(descriptor) == 0, count == bytes.count, uninterrupted({ rename(temporary, path) }) == 0 { return }
     unlink(temporary)
   }
 

@@ -39,7 +39,7 @@ public struct RunStatus: Hashable, Sendable {
 
   /// The absolute path of the run folder.
   public var folder: String
-  /// How many jobs are done, failed and pending. A job is done if its image's file has the noted size.
+  /// How many jobs are done, failed and pending, as the next run finds them.
   public var counts: RunCounts
   /// The host, process and start of the run that is going on; nil if none is.
   public var holder: String?
@@ -59,13 +59,11 @@ public struct RunStatus: Hashable, Sendable {
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
     let journal = try JournalIndex(folder)
-    var counts = RunCounts()
+    var states = try JobStates(folder)
     var indices: [JobID: Int] = [:]
-    try PlanFile.forEachID(in: folder) { index, id in
+    counts = try states.counts(of: JournalReader(folder, journal)) { index, id in
       if indices[id] == nil { indices[id] = index }
-      counts.count(journal.state(id, in: folder))
     }
-    self.counts = counts
     holder = RunLock.holder(of: folder)
     current = holder.flatMap { ProgressFile.read(folder, holder: $0) }
     lastActivity = (folder.journals + [folder.plan]).compactMap { try? FileMark(path: $0).modified }.max().map {

@@ -146,20 +146,29 @@ public struct CostBook: Sendable {
     for (kind, rows) in rows {
       func numbers(_ value: ([String: Substring]) -> Double?) -> Double? { Self.median(rows.compactMap(value)) }
       func number(_ row: [String: Substring], _ name: String) -> Double? { row[name].flatMap { Double($0) } }
-      guard let pace = numbers({ number($0, "seconds_per_step") }),
+      guard let pace = numbers({ number($0, "seconds_per_step") }), Self.seconds.contains(pace),
         let other = numbers({ row in
           guard let seconds = number(row, "seconds"), let pace = number(row, "seconds_per_step"),
             let steps = number(row, "steps")
           else { return nil }
           return max(0, seconds - pace * (steps - (number(row, "steps_shared") ?? 0)))
-        }), let measured = rows.last?["started"].map(String.init), measured > costs[kind]?.measured ?? ""
+        }), Self.seconds.contains(other), let measured = rows.last?["started"].map(String.init),
+        measured > costs[kind]?.measured ?? ""
       else { continue }
       let cost = ImageCost(
         secondsPerStep: pace, otherSeconds: other,
-        peakMemory: numbers { number($0, "peak_memory_mib") }.map { Int($0) },
-        fileBytes: numbers { number($0, "file_bytes") }.map { Int($0) })
+        peakMemory: numbers { number($0, "peak_memory_mib") }.flatMap { Self.count($0, 1 << 30) },
+        fileBytes: numbers { number($0, "file_bytes") }.flatMap { Self.count($0, 1 << 40) })
       costs[kind] = (cost, measured)
     }
+  }
+
+  /// What a time in these files may be; others are damage.
+  private static let seconds = 0.0...1e9
+
+  /// A whole number from 0 to a limit; nil for others.
+  private static func count(_ value: Double, _ limit: Int) -> Int? {
+    (0...Double(limit)).contains(value) ? Int(value) : nil
   }
 
   private static func median(_ values: [Double]) -> Double? {
@@ -167,12 +176,15 @@ public struct CostBook: Sendable {
   }
 
   private mutating func note(_ row: [String: Substring]) {
-    guard let kind = ImageKind(row), let pace = row["seconds_per_step"].flatMap({ Double($0) }), pace >= 0,
-      let other = row["other_seconds"].flatMap({ Double($0) }), other >= 0, let measured = row["measured"]
+    guard let kind = ImageKind(row), let pace = row["seconds_per_step"].flatMap({ Double($0) }),
+      Self.seconds.contains(pace),
+      let other = row["other_seconds"].flatMap({ Double($0) }), Self.seconds.contains(other),
+      let measured = row["measured"]
     else { return }
     let cost = ImageCost(
-      secondsPerStep: pace, otherSeconds: other, peakMemory: row["peak_memory_mib"].flatMap { Int($0) },
-      fileBytes: row["file_bytes"].flatMap { Int($0) })
+      secondsPerStep: pace, otherSeconds: other,
+      peakMemory: row["peak_memory_mib"].flatMap { Double($0) }.flatMap { Self.count($0, 1 << 30) },
+      fileBytes: row["file_bytes"].flatMap { Double($0) }.flatMap { Self.count($0, 1 << 40) })
     costs[kind] = (cost, String(measured))
   }
 

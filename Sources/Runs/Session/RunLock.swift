@@ -101,7 +101,7 @@ public final class RunLock {
   ///   - disk: The disk.
   /// - Throws: `RunError`: `noRun` if there is no plan, `folderInUse` if another process has the lock.
   public convenience init(existing folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk()) throws {
-    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
+    try folder.checkIsRun()
     try self.init(folder, patience: patience, on: disk)
   }
 
@@ -112,7 +112,7 @@ public final class RunLock {
   /// - Parameter folder: A run folder, which may be read-only or missing.
   /// - Returns: Host, process and start, or an empty text if the holder has not written it yet.
   public static func holder(of folder: RunFolder) -> String? {
-    let descriptor = Glibc.open(folder.lock, O_RDONLY | O_CLOEXEC)
+    let descriptor = uninterrupted { Glibc.open(folder.lock, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     guard let isFree = try? take(descriptor, LOCK_SH, path: folder.lock), !isFree else { return nil }

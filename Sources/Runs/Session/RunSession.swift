@@ -21,6 +21,8 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     public var failurePolicy = FailurePolicy.goOn
     /// How often the unfinished image is saved; zero saves it after every step.
     public var checkpointInterval = Duration.seconds(30)
+    /// What to do with images that were made with another instruction set or precision.
+    public var otherImages = OtherImagePolicy.refuse
     /// How long to wait if another run is using the folder.
     public var lockPatience = Duration.zero
 
@@ -38,6 +40,8 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   public var workBegins: () -> Void = {}
   /// Called with what was planned, to print warnings; not if the plan in the folder is used instead.
   public var reportPlan: (Planner.Source) -> Void = { _ in }
+  /// Called with what was found, if images made with another instruction set or precision are kept or made again.
+  public var reportOtherImages: (String) -> Void = { _ in }
   /// Makes the observer of the run; the lock is nil for a shard.
   public var observer: (RunLock?) -> (any RunObserver)? = { _ in nil }
   /// Makes what answers those who asked for the images.
@@ -79,6 +83,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   /// - Throws: What the planner, the generator or a part from outside throws; `StopRequested` before the work began; or
   ///   `RunError`. Nothing is written if the check fails.
   public func run() throws -> RunOutcome {
+    try folder.checkIsUsable()
     if let shard = options.shard { return try run(shard) }
     return try runWhole()
   }
@@ -104,13 +109,20 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       source = try planner.plan(&seeds)
       jobs = try identify(source.jobs)
     }
+    jobs = try jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
     reportPlan(source)
     try SeedFile.write(seeds, to: folder, on: disk)
     let answers = try answers(source, jobs)
     let outcome: RunOutcome
+    var unanswered: (any InputFailure)?
     do {
       outcome = try work(RunPlan(jobs: jobs, source), answers, lock)
-      try answers?.close(outcome.stop)
+      do {
+        try answers?.close(outcome.stop)
+      } catch let failure as any InputFailure {
+        // Some could not be answered; the others are to be, and the images are there.
+        unanswered = failure
+      }
     } catch {
       // The page should say that the run is over, if it can.
       if lock.isHeld { try? views?.refreshPage(patience: .zero) }
@@ -118,6 +130,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     }
     try show(outcome)
     answers?.deliver { stopRequest() != nil }
+    if let unanswered { throw unanswered }
     return outcome
   }
 
@@ -145,7 +158,9 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   // MARK: A shard
 
   private func run(_ shard: Shard) throws -> RunOutcome {
-    let plan = try sharedPlan()
+    var plan = try sharedPlan()
+    let jobs = try plan.jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
+    plan = RunPlan(jobs: jobs, recipe: plan.recipe, recipeText: plan.recipeText)
     defer { workEnds() }
     let observer = observer(nil)
     defer { observer?.close() }

@@ -96,7 +96,7 @@ public struct Runner<Generator: ImageGenerator> {
     let changes = { [generator] settings in generator.changes(in: settings) }
     var state = RunState(plan.jobs, shard: tenancy.shard, changes: changes)
     let crashes = try CrashLog(folder)
-    let quarantined = try findImages(&state, journal, crashes, selection)
+    let quarantined = try findImages(&state, journal, selection)
     let work = state.work(changes: changes)
     let shared = SharedStates(
       work, in: checkpoints, numerics: generator.description.numerics, changes: changes, beforeWriting: tenancy.check)
@@ -142,7 +142,7 @@ public struct Runner<Generator: ImageGenerator> {
       }
       return
     }
-    try AtomicFile.removeTemporaries(in: folder.path, on: disk)
+    try AtomicFile.removeTemporaries(in: folder.path, of: RunFileName.isOfRun, on: disk)
     try AtomicFile.removeTemporaries(in: folder.images, on: disk)
     if access(folder.thumbnails, F_OK) == 0 { try AtomicFile.removeTemporaries(in: folder.thumbnails, on: disk) }
     if let recipeText = plan.recipeText {
@@ -157,15 +157,28 @@ public struct Runner<Generator: ImageGenerator> {
   ///
   /// Returns the jobs that must not be tried again, because they crashed the process.
   private func findImages(
-    _ state: inout RunState, _ journal: Journal, _ crashes: CrashLog, _ selection: JobSelection
+    _ state: inout RunState, _ journal: Journal, _ selection: JobSelection
   ) throws -> [(Job, JobID, error: String)] {
+    var states = try JobStates(folder)
+    var images: [(Job, JobID)] = []
     var news: [JournalEntry] = []
     var quarantined: [(Job, JobID, error: String)] = []
+    /// Makes the new lines durable, and only then reports the images: an answer about them looks into the journal.
+    func settle() throws {
+      for entry in news { try journal.append(entry, isDurable: false) }
+      if !news.isEmpty { try journal.synchronise() }
+      news.removeAll()
+      for (job, id) in images { observe(.imageFound(job, id)) }
+      images.removeAll()
+    }
     for (index, planned) in state.jobs.identified.enumerated() where state.isOwn(index) {
-      let (found, entry) = try find(planned, journal)
+      let (found, entry) = try states.find(planned, in: journal, infotext: infotext(planned))
       if let entry { news.append(entry) }
-      if found == .done { observe(.imageFound(planned.job, planned.id)) }
-      if found != .done, let verdict = crashes.verdict(planned.id) {
+      if found == .done { images.append((planned.job, planned.id)) }
+      // A run may have millions of images, whose jobs must not be held all at once.
+      if images.count >= 1024 { try settle() }
+      let verdict = found == .done ? nil : states.verdict(planned.id)
+      if let verdict {
         state.leave(.failed, at: index)
         quarantined.append((planned.job, planned.id, verdict))
         if try journal.failure(planned.id)?.error != verdict {
@@ -179,8 +192,7 @@ public struct Runner<Generator: ImageGenerator> {
         state.find(found, planned.job.settings, at: index)
       }
     }
-    for entry in news { try journal.append(entry, isDurable: false) }
-    if !news.isEmpty { try journal.synchronise() }
+    try settle()
     return quarantined
   }
 
@@ -199,24 +211,6 @@ public struct Runner<Generator: ImageGenerator> {
         tenancy.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
     }
     return Set(known.keys)
-  }
-
-  /// The state of a job, and the entry that the journal lacks.
-  private func find(_ planned: IdentifiedJob, _ journal: Journal) throws -> (JobState, JournalEntry?) {
-    let unfinished = journal.index.failures[planned.id] == nil ? JobState.pending : .failed
-    guard let noted = journal.index.images[planned.id] else {
-      guard let image = unnoted(planned) else { return (unfinished, nil) }
-      return (.done, .done(image))
-    }
-    switch try ImageCheck(folder.file(noted.file), mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 })
-    {
-    case .intact: return (.done, nil)
-    case .lost: return (unfinished, nil)
-    case .moved(let mark):
-      guard var image = try journal.image(planned.id) else { return (unfinished, nil) }
-      image.mark = mark
-      return (.done, .done(image))
-    }
   }
 
   /// An image that exists although no journal has it.

@@ -19,6 +19,10 @@ public struct Finding: Hashable, Sendable {
     case infotext
     /// The file cannot be read.
     case unreadable
+    /// What the identity is made of, as the journal has it, results in another id.
+    case identity
+    /// The image's text has other settings than the job in the plan.
+    case otherJob = "other_job"
     /// An image that no job made.
     case orphan
     /// A file that was on its way when its process ended.
@@ -70,7 +74,7 @@ public struct Finding: Hashable, Sendable {
   /// Whether the image has to be made again.
   var isOfImage: Bool {
     switch kind {
-    case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable: true
+    case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob: true
     case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan: false
     }
   }

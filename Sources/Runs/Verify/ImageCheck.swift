@@ -49,7 +49,7 @@ enum ImageCheck {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
       let png = try? PNGFile(decoding: bytes),
-      png.text("parameters").map({ Array($0.utf8) }) == Array(infotext.utf8),
+      let text = png.text("parameters"), withoutVersion(text) == withoutVersion(infotext),
       png.image.width == planned.job.settings.finalWidth,
       png.image.height == planned.job.settings.finalHeight
     else { return nil }
@@ -57,7 +57,16 @@ enum ImageCheck {
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
       pixelsSHA256: Hexadecimal.text(SHA256.hash(data: png.image.pixels)),
-      started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: infotext,
+      started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: text,
       identity: planned.identity)
+  }
+
+  /// The bytes of an infotext up to the program's version, which may have changed since the image was made.
+  private static func withoutVersion(_ text: String) -> [UInt8] {
+    let marker = Array(", Generator: sdbatch ".utf8)
+    let bytes = Array(text.utf8)
+    guard bytes.count > marker.count else { return bytes }
+    let end = bytes.indices.last { bytes[$0...].starts(with: marker) }
+    return end.map { Array(bytes[..<$0]) } ?? bytes
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Infotext
 import JSON
 import Settings
 import Text
@@ -33,7 +34,7 @@ public struct JobReason: Hashable, Sendable {
   public var id: String
   /// Whether the next run makes the image.
   public var runs: Bool
-  /// One word: `done`, `touched`, `missing`, `altered`, `requeued`, `failed` or `new`.
+  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa` or `new`.
   public var cause: String
   /// What was found, in words.
   public var reason: String
@@ -43,6 +44,8 @@ public struct JobReason: Hashable, Sendable {
   public var nearest: String?
   /// How the nearest image differs.
   public var changes: [Change] = []
+  /// What `status` counts the job as.
+  var state = JobState.pending
 
   /// A line for people, and one for each change.
   public var text: String {
@@ -71,14 +74,18 @@ public struct JobReasons {
   private let folder: RunFolder
   private let index: JournalIndex
   private let journal: JournalReader
+  private let version: String
 
   /// Reads the journal of a run.
   ///
-  /// - Parameter folder: The run; it may be going on.
+  /// - Parameters:
+  ///   - folder: The run; it may be going on.
+  ///   - version: The program that would run.
   /// - Throws: `RunError`, `noRun` if there is no plan.
-  public init(_ folder: RunFolder) throws {
+  public init(_ folder: RunFolder, version: String = "") throws {
     self.folder = folder
-    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
+    self.version = version
+    try folder.checkIsRun()
     index = try JournalIndex(folder)
     journal = JournalReader(folder, index)
   }
@@ -131,14 +138,27 @@ public struct JobReasons {
   /// - Returns: A reason for each; the nearest image is looked for as long as that takes no more than seconds.
   /// - Throws: `RunError` if the journal or an image cannot be read.
   public func reasons(_ jobs: [IdentifiedJob]) throws -> [JobReason] {
-    var reasons = try jobs.map(reason)
+    var states = try JobStates(folder)
+    let others = try OtherImages(jobs, journal, in: folder).images
+    var reasons = try jobs.map { planned in
+      var reason = try reason(planned, &states, others)
+      reason.state =
+        reason.cause == "other_isa"
+        ? .done
+        : try states.find(
+          planned, in: journal, infotext: Infotext(planned.job.settings, planned.ingredients, version: version).text
+        ).0
+      return reason
+    }
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
-    let searched = reasons.indices.filter { reasons[$0].cause == "new" }.prefix(limit)
+    let searched = reasons.indices.filter { ["new", "other_isa"].contains(reasons[$0].cause) }.prefix(limit)
     try findNearest(Array(searched), jobs, &reasons)
     return reasons
   }
 
-  private func reason(_ planned: IdentifiedJob) throws -> JobReason {
+  private func reason(
+    _ planned: IdentifiedJob, _ states: inout JobStates, _ others: [JobID: OtherImages.Image]
+  ) throws -> JobReason {
     func reason(runs: Bool, _ cause: String, _ text: String, file: String? = nil) -> JobReason {
       JobReason(
         index: planned.job.index, id: planned.id.description, runs: runs, cause: cause, reason: text, file: file)
@@ -161,6 +181,21 @@ public struct JobReasons {
         return reason(runs: true, "altered", "\(name) has \(what) were written", file: name)
       }
     }
+    let text = Infotext(planned.job.settings, planned.ingredients, version: version)
+    if case .done(let image)? = try states.find(planned, in: journal, infotext: text.text).1 {
+      return reason(
+        runs: false, "unrecorded", "its image exists; the next run adds the line that the journal lacks",
+        file: image.file)
+    }
+    if let verdict = states.verdict(planned.id) { return reason(runs: false, "crashed", verdict) }
+    if let other = others[planned.id], !other.isAskedFor, let noted = index.images[other.id] {
+      return reason(
+        runs: false, "other_isa",
+        """
+        its image exists, made with \(other.ingredients.isa) (\(other.ingredients.precision)); a run ends before it makes \
+        the image again, or keeps it with --accept-isa
+        """, file: noted.file)
+    }
     if let job = try journal.requeued(planned.id) {
       return reason(
         runs: true, "requeued", "verify --repair put it back on \(job.started.iso): its image \(job.reason)")
@@ -171,6 +206,13 @@ public struct JobReasons {
         "its last try failed on \(failure.started.iso) after \(failure.seconds) s: \(failure.error)")
     }
     return reason(runs: true, "new", "it has no image yet")
+  }
+
+  /// How many jobs are done, failed and pending, as `status` counts them.
+  public static func counts(_ reasons: [JobReason]) -> RunCounts {
+    var counts = RunCounts()
+    for reason in reasons { counts.count(reason.state) }
+    return counts
   }
 
   // MARK: What changed

@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import Infotext
 import JSON
 import Settings
 
@@ -9,8 +10,8 @@ import Settings
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String
-  /// How many jobs are done, failed and pending; jobs with damaged images count as pending.
-  public private(set) var counts = RunCounts()
+  /// How many jobs are done, failed and pending, as the next run finds them: it does not see all that `findings` has.
+  public internal(set) var counts = RunCounts()
   /// Everything that is wrong.
   public internal(set) var findings: [Finding] = []
   /// How many images were read, including those that are not in the current plan.
@@ -24,6 +25,12 @@ public struct Verification {
 
   let run: RunFolder
   private(set) var index: JournalIndex
+  /// Whether there are images without a journal line.
+  private var hasOrphans = false
+  /// How many sound images were made with which instruction set and precision, such as `avx2 (fp32)`.
+  public private(set) var machines: [String: Int] = [:]
+  /// Whether an image was made with another instruction set than the plan's.
+  private var hasOtherMachine = false
   /// By identity, the index of the first job in the plan, and whether its image is as it should be.
   private(set) var firstJobs: [JobID: (index: Int, isSound: Bool)] = [:]
   /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
@@ -39,7 +46,7 @@ public struct Verification {
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
     self.folder = folder.path
     run = folder
-    guard access(folder.plan, F_OK) == 0 else { throw RunError.noRun(path: folder.path) }
+    try folder.checkIsRun()
     isLive = lock == nil && RunLock.holder(of: folder) != nil
     var audit = JournalAudit()
     var settled: [String: Bool] = [JournalFiles.main: true]
@@ -70,17 +77,32 @@ public struct Verification {
 
   private mutating func examineImages() throws {
     let reader = JournalReader(run, index)
+    var states = try JobStates(run)
+    hasOrphans = states.hasOrphans(index)
+    var (version, isa) = ("", "")
+    /// The first job whose settings result in another id than its line says.
+    var misplanned: Int?
     do {
-      try PlanFile.forEachJob(in: run) { planned, _ in
-        let (id, settings) = (planned.id, planned.job.settings)
+      try PlanFile.forEachJob(in: run) { planned, details in
+        if let details { (version, isa) = (details.engine.version, details.engine.isa) }
+        let id = planned.id
+        let isPlanned = JobID(planned.job.settings, planned.ingredients) == id
+        if !isPlanned, misplanned == nil { misplanned = planned.job.index }
         if firstJobs[id] == nil {
-          let size = (settings.finalWidth, settings.finalHeight)
-          let isSound = try examine(id, reader, jobIndex: planned.job.index, size: size)
+          // Settings that are not the job's say nothing against its image.
+          let isSound = try examine(id, reader, planned, isPlanned: isPlanned, version: version)
           firstJobs[id] = (planned.job.index, isSound)
+          if isSound {
+            machines["\(planned.ingredients.isa) (\(planned.ingredients.precision))", default: 0] += 1
+            hasOtherMachine = hasOtherMachine || planned.ingredients.isa != isa
+          }
         }
+        // As the next run finds it: it does not see every damage.
         counts.count(
-          index.images[id] != nil && firstJobs[id]?.isSound == true
-            ? .done : index.failures[id] != nil ? .failed : .pending)
+          try states.find(
+            planned, in: reader,
+            infotext: Infotext(planned.job.settings, planned.ingredients, version: version).text
+          ).0)
       }
     } catch RunError.damaged(_, let problem) {
       findings.append(
@@ -88,22 +110,35 @@ public struct Verification {
           kind: .plan, file: "plan.jsonl", problem: problem, remedy: "no job after it was checked"))
       return
     }
+    if let misplanned {
+      findings.append(
+        Finding(
+          kind: .plan, file: "plan.jsonl", index: misplanned,
+          problem: "its settings result in another id than its line has",
+          remedy: "the next run of the recipe rewrites the plan"))
+    }
     for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where firstJobs[id] == nil {
       guard access(run.file(image.file), F_OK) == 0 else { continue }
       unasked.append(image.file)
-      _ = try examine(id, reader, jobIndex: nil, size: nil)
+      _ = try examine(id, reader, nil, isPlanned: false, version: version)
     }
   }
 
   /// Whether the image is as the journal notes it.
   private mutating func examine(
-    _ id: JobID, _ reader: JournalReader, jobIndex: Int?, size: (Int, Int)?
+    _ id: JobID, _ reader: JournalReader, _ planned: IdentifiedJob?, isPlanned: Bool, version: String
   ) throws -> Bool {
     guard let noted = try reader.image(id) else { return false }
-    let examination = ImageExamination(noted, size: size, in: run)
+    let settings = isPlanned ? planned?.job.settings : nil
+    let examination = ImageExamination(noted, size: settings.map { ($0.finalWidth, $0.finalHeight) }, in: run)
     imagesRead += 1
     bytesRead += examination.bytesRead
-    guard let problem = examination.problem else { return true }
+    let line = try examination.problem == nil ? reader.identityDigest(id) : nil
+    guard
+      let problem = examination.problem
+        ?? LineExamination(noted, identity: line, planned: isPlanned ? planned : nil, version: version).problem
+    else { return true }
+    let jobIndex = planned?.job.index
     let remedy =
       jobIndex == nil
       ? "it is not in the current recipe: --prune deletes it"
@@ -126,7 +161,7 @@ public struct Verification {
     for (folder, prefix) in folders {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
-        if AtomicFile.isTemporary(name) {
+        if AtomicFile.isTemporary(name, of: prefix.isEmpty ? RunFileName.isOfRun : RunFileName.isWritten) {
           if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
           findings.append(
             Finding(
@@ -169,7 +204,9 @@ public struct Verification {
   private mutating func compareManifest() throws {
     let damaged = Set(findings.lazy.filter(\.isOfImage).compactMap(\.id))
     var comparison = ManifestComparison(run, index)
-    for problem in try comparison.problems(isToCompare: { !damaged.contains($0.description) }, counts: counts) {
+    let isToCompare = { (id: JobID) in !damaged.contains(id.description) }
+    // The next run counts images that have no journal line yet; the manifest does not.
+    for problem in try comparison.problems(isToCompare: isToCompare, counts: hasOrphans ? nil : counts) {
       findings.append(
         Finding(
           kind: .manifest, file: "manifest.json", problem: problem, remedy: "the next run and --repair rewrite it"))
@@ -185,6 +222,10 @@ public struct Verification {
     } else {
       parts.append("\(findings.count) \(findings.count == 1 ? "difference" : "differences")")
       if repaired > 0 { parts.append("\(repaired) of them repaired") }
+    }
+    if machines.count > 1 || hasOtherMachine {
+      let kinds = machines.sorted { $0.key < $1.key }.map { "\($0.value) made with \($0.key)" }
+      parts.append(kinds.joined(separator: " and "))
     }
     let left = counts.failed + counts.pending
     if left > 0 { parts.append("\(left) of \(counts.total) jobs to do") }
@@ -207,6 +248,8 @@ public struct Verification {
         "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
         "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
       ],
+      "made_with": .object(
+        machines.sorted { $0.key < $1.key }.map { JSONMember($0.key, .integer(Int64($0.value))) }),
       "findings": .array(findings.map(\.json)), "unasked": .array(unasked.map { .string($0) }),
     ]
   }

@@ -105,11 +105,11 @@ public struct DigestCache: Sendable {
   private static func store(_ entryPath: String, in folder: String, _ text: String) {
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let temporary = "\(entryPath).\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
     guard descriptor >= 0 else { return }
     let bytes = Array(text.utf8)
-    let written = write(descriptor, bytes, bytes.count)
-    guard close(descriptor) == 0, written == bytes.count, rename(temporary, entryPath) == 0 else {
+    let written = uninterrupted { write(descriptor, bytes, bytes.count) }
+    guard close(descriptor) == 0, written == bytes.count, uninterrupted({ rename(temporary, entryPath) }) == 0 else {
       unlink(temporary)
       return
     }

@@ -46,13 +46,15 @@ public struct ProcessorAllotment: Sendable {
 
   /// The text of a small file without its line end; nil if it cannot be read.
   fileprivate static func text(_ path: String) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    var descriptor: Int32
+    repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 4096)
     while bytes.count < 1 << 20 {
       let count = read(descriptor, &piece, piece.count)
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }
       bytes += piece[..<count]
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Delivery
 import Diffusion
 import Foundation
 import JSON
@@ -14,7 +15,7 @@ struct PlanCommand: ParsableCommand {
     abstract: "Preview a recipe: number of jobs, time, memory and disk. Makes no image.",
     discussion: """
       Time and memory are estimated from earlier images of the same model, size and precision on this machine; without such \
-      images they are unknown.
+      images they are unknown. Exits with 10 where a run would.
       """)
 
   @OptionGroup var options: RecipeOptions
@@ -37,19 +38,41 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    let recipe = try options.read()
-    let folder = options.folder(recipe)
+    let targets = try options.targets()
+    if targets.count == 1 { return try show(options.target(targets)) }
+    var worst = ExitStatus.done
+    for target in targets {
+      do {
+        let target = try target.get()
+        if !json { Console.output("recipe       \(target.path)") }
+        try show(target)
+      } catch {
+        worst = max(worst, SDBatch.report(error) ?? .internalError)
+      }
+    }
+    if worst != .done { throw worst }
+  }
+
+  private func show(_ target: RunTarget) throws {
+    let folder = target.folder
+    try folder.checkIsUsable()
+    _ = try WebhookOptions(environment: ProcessInfo.processInfo.environment, version: SDBatch.version)
     let stored = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
     var seeds = stored
-    let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
+    let plan = try target.plan(&seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     let engine = try Engine.forCommand(threads: threads)
-    if freeze { try plan.freeze(seeds, in: folder, engine) }
-    let estimate = try PlanEstimate(plan, in: folder, engine)
+    let check = ModelCheck(engine, isQuiet: true)
+    let list = Result {
+      try JobList(plan.jobs, ingredients: check.ingredients).settled(in: folder, options.otherImages)
+    }
+    if freeze { try plan.freeze(seeds, in: folder, list.get(), engine.description) }
+    let estimate = try PlanEstimate(plan, list, in: folder, engine)
     // A key with an index in brackets is a value of an axis, which the cells show.
     let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
     if json {
       Console.output(value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
+      if !estimate.problems.isEmpty { throw ExitStatus.unusableInput }
       return
     }
     Console.output("jobs         \(plan.count)")
@@ -64,9 +87,12 @@ struct PlanCommand: ParsableCommand {
     if hasExamples, !freeze {
       Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
     }
+    // What a run would end with.
+    if !estimate.problems.isEmpty { throw ExitStatus.unusableInput }
   }
 
-  private func value(_ plan: Plan, _ folder: RunFolder, _ estimate: PlanEstimate, hasExamples: Bool) -> JSONValue {
+  private func value(_ plan: PlannedRun, _ folder: RunFolder, _ estimate: PlanEstimate, hasExamples: Bool) -> JSONValue
+  {
     let cells = zip(plan.jobs, 0..<cells).map { job, _ -> JSONValue in
       let axes = job.axes.map { axis -> JSONValue in
         ["name": .string(axis.name), "value": .string(axis.value), "title": .string(axis.title)]

@@ -6,7 +6,11 @@ import Runs
 
 /// The arguments of the commands that read a recipe.
 struct RecipeOptions: ParsableArguments {
-  @Argument(help: "The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both.")
+  @Argument(
+    help: """
+      The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both; or a folder of recipes; or \
+      a run folder, to continue that run.
+      """)
   var recipe: String
 
   @Option(name: .customLong("set"), help: "Replace a value, and the axis of that key: --set steps=10. May be repeated.")
@@ -21,25 +25,147 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "The most memory to use, such as 2.5GiB; short for --set memory_limit=.")
   var memoryLimit: String?
 
+  @Flag(help: "Keep images that were made with another instruction set or precision; the manifest says which they are.")
+  var acceptIsa = false
+
+  @Flag(help: "Make images again that were made with another instruction set or precision.")
+  var remake = false
+
   func validate() throws {
     if output?.isEmpty == true { throw ValidationError("--output takes a path") }
+    if acceptIsa, remake { throw ValidationError("--accept-isa and --remake exclude each other") }
   }
 
-  /// Reads the recipe and prints its warnings.
-  func read() throws -> Recipe {
+  /// What to do with images that were made with something else.
+  var otherImages: OtherImagePolicy { acceptIsa ? .keep : remake ? .remake : .refuse }
+
+  /// The values that replace those of the recipe.
+  private var allOverrides: [String] {
     let short = [("precision", precision), ("memory_limit", memoryLimit)]
-    return try Self.read(recipe, overrides: overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } })
+    return overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } }
+  }
+
+  /// What to run, in order; the errors of recipes that cannot be read stand in their places.
+  func targets() throws -> [Result<RunTarget, RecipeErrors>] {
+    if let folder = runFolder { return [.success(try continued(folder))] }
+    guard let folder = try RecipeFolder(recipe) else { return [.success(try read(recipe))] }
+    if output != nil {
+      throw ValidationError("--output names one run folder, and \(recipe) has several recipes")
+    }
+    if !folder.skipped.isEmpty {
+      Console.error("note: \(recipe): not run: \(folder.skipped.joined(separator: ", "))")
+    }
+    var targets: [Result<RunTarget, RecipeErrors>] = []
+    var owners: [RunFolder: String] = [:]
+    for path in folder.paths {
+      targets.append(
+        Result { () throws(RecipeErrors) in
+          let target = try read(path)
+          if let owner = owners[target.folder] {
+            throw RecipeErrors(
+              "its run folder \(target.folder.path) is that of \(owner), expected an output of its own", file: path)
+          }
+          owners[target.folder] = path
+          return target
+        })
+    }
+    return targets
+  }
+
+  /// The only run that is asked for.
+  func target() throws -> RunTarget { try target(targets()) }
+
+  /// The only one of these runs.
+  func target(_ targets: [Result<RunTarget, RecipeErrors>]) throws -> RunTarget {
+    guard targets.count == 1 else { throw ValidationError("\(recipe) has several recipes, expected one") }
+    return try targets[0].get()
+  }
+
+  /// Reads one recipe and prints its warnings.
+  private func read(_ path: String) throws(RecipeErrors) -> RunTarget {
+    let recipe = try Self.read(path, overrides: allOverrides)
+    return RunTarget(source: .recipe(recipe), folder: RunFolder(output ?? recipe.output), path: path)
   }
 
   /// Reads a recipe and prints its warnings.
-  static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
+  static func read(_ path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
     let recipe = try RecipeReader(environment: .ofProcess).read(path: path, overrides: overrides)
     for warning in recipe.warnings { Console.diagnostics("\(warning)") }
     return recipe
   }
 
-  func folder(_ recipe: Recipe) -> RunFolder { RunFolder(output ?? recipe.output) }
+  // MARK: A run folder
 
+  /// The run folder that the argument names, by itself or by its recipe.yaml; nil for anything else.
+  private var runFolder: RunFolder? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: recipe, isDirectory: &isFolder) else { return nil }
+    let named = RunFolder(recipe)
+    if isFolder.boolValue { return named.isRun ? named : nil }
+    let parent = RunFolder((named.path as NSString).deletingLastPathComponent)
+    return named.path == parent.recipe && parent.isRun ? parent : nil
+  }
+
+  /// The run of a folder, by its plan; by its recipe.yaml if that was edited, or if there is no plan.
+  private func continued(_ folder: RunFolder) throws -> RunTarget {
+    let given = [
+      ("--set", !overrides.isEmpty), ("--precision", precision != nil), ("--memory-limit", memoryLimit != nil),
+    ]
+    if let option = given.first(where: \.1)?.0 {
+      throw ValidationError("\(recipe) is a run folder, whose plan is fixed: \(option) needs the recipe instead")
+    }
+    if let output, RunFolder(output) != folder {
+      throw ValidationError("\(recipe) is a run folder, which cannot be continued in --output \(output)")
+    }
+    if let run = FrozenRun(folder) {
+      for warning in run.warnings { Console.diagnostics("\(warning)") }
+      if run.isOfRequests {
+        Console.error("note: \(folder.path) is of requests: give the file of the requests to have them answered too")
+      }
+      return RunTarget(source: .frozen(run), folder: folder, path: recipe)
+    }
+    guard access(folder.recipe, F_OK) == 0 else {
+      throw RunError.damaged(
+        path: folder.path, problem: "it has neither a plan that can be read nor a recipe.yaml; run the recipe again")
+    }
+    return RunTarget(source: .recipe(try Self.read(folder.recipe)), folder: folder, path: recipe)
+  }
+}
+
+/// A folder of recipes.
+private struct RecipeFolder {
+  /// The recipes by name, and last the folder itself if it has requests, which are one run.
+  private(set) var paths: [String] = []
+  /// What is in the folder besides, but for what recipes use.
+  private(set) var skipped: [String] = []
+
+  /// What recipes use, beside them.
+  private static let companions: Set<String> = [
+    "models", "lora", "embeddings", "upscalers", "wildcards", "styles.csv", "Output",
+  ]
+
+  /// Looks into a folder; nil for a file, and for a folder without recipes.
+  init?(_ path: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return nil }
+    let prefix = path.hasSuffix("/") ? path : path + "/"
+    var hasRequests = false
+    for name in try AtomicFile.names(in: path).sorted() where !name.hasPrefix(".") {
+      var isInnerFolder: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: prefix + name, isDirectory: &isInnerFolder)
+      if isInnerFolder.boolValue {
+        if !Self.companions.contains(name) { skipped.append(name + "/") }
+      } else if name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
+        paths.append(prefix + name)
+      } else if name.hasSuffix(".json") || name.hasSuffix(".jsonl") {
+        hasRequests = true
+      } else if !Self.companions.contains(name) {
+        skipped.append(name)
+      }
+    }
+    if paths.isEmpty { return nil }
+    if hasRequests { paths.append(path) }
+  }
 }
 
 extension PlanningEnvironment {

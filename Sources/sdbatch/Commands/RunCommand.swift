@@ -105,24 +105,44 @@ struct RunCommand: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     // Before other threads start, since they inherit the priority.
     if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
-    let recipe = try options.read()
-    let folder = options.folder(recipe)
-    let outcome = try session(recipe, in: folder, stopTime).run()
+    let targets = try options.targets()
+    if newSeeds, case .success(let target)? = targets.first, case .frozen = target.source {
+      throw ValidationError("\(target.path) is a run folder, whose plan is fixed: --new-seeds needs the recipe instead")
+    }
+    if targets.count > 1 { return try run(targets, stopTime) }
+    let outcome = try session(try options.target(targets), stopTime).run()
     let status = ExitStatus(outcome)
     if status != .done { throw status }
   }
 
-  /// What carries the recipe out, connected to the terminal and to the engine.
-  private func session(
-    _ recipe: Recipe, in folder: RunFolder, _ stopTime: StopTime
-  ) throws -> RunSession<Engine, RecipePlanner> {
+  /// Does one run after the other. The exit code is the worst of theirs; a stop ends them all.
+  private func run(_ targets: [Result<RunTarget, RecipeErrors>], _ stopTime: StopTime) throws {
+    var worst = ExitStatus.done
+    for target in targets {
+      var status: ExitStatus
+      do {
+        let target = try target.get()
+        if style == .lines || style == .live { Console.output("recipe: \(target.path)") }
+        status = ExitStatus(try session(target, stopTime).run())
+      } catch {
+        status = SDBatch.report(error) ?? .internalError
+      }
+      worst = max(worst, status)
+      if status.isStop { break }
+    }
+    if worst != .done { throw worst }
+  }
+
+  /// What carries a recipe out, connected to the terminal and to the engine.
+  private func session(_ target: RunTarget, _ stopTime: StopTime) throws -> RunSession<Engine, RecipePlanner> {
+    let folder = target.folder
     let webhooks = shard == nil ? try webhookOptions() : nil
     let engine = try Engine.forCommand(threads: threads)
     let preview = try preview(folder)
     engine.previews = try preview?.previews
     engine.profiler.isOn = profile
     var session = RunSession(
-      engine, RecipePlanner(recipe: recipe, drawsNewSeeds: newSeeds), in: folder, sessionOptions)
+      engine, RecipePlanner(target: target, drawsNewSeeds: newSeeds), in: folder, sessionOptions)
     session.ingredients = ModelCheck(engine, isQuiet: quiet).ingredients
     session.stopRequest = { StopSignals.request ?? stopTime.request }
     session.isWaiting = { owner in
@@ -130,6 +150,7 @@ struct RunCommand: ParsableCommand {
     }
     session.workBegins = { StopSignals.install() }
     session.reportPlan = { plan in for warning in plan.warnings { Console.diagnostics("\(warning)") } }
+    session.reportOtherImages = { Console.error("note: \(folder.path): \($0)") }
     weak var held: RunLock?
     session.observer = { lock in
       held = lock
@@ -141,7 +162,8 @@ struct RunCommand: ParsableCommand {
     session.answers = { plan, jobs in
       let delivery = try webhooks.map { try makeDelivery($0, folder) }
       hasDelivery = delivery != nil
-      return try ResponseDesks(plan, jobs, in: folder, version: SDBatch.version, delivery: delivery)
+      return try ResponseDesks(
+        plan.requests, plan.webhook, recipe: plan.json, jobs, in: folder, version: SDBatch.version, delivery: delivery)
     }
     if !noSheet { session.views = RunPages(folder, saysWhere: Console.isTerminal && !json && !quiet) }
     session.workEnds = {
@@ -157,6 +179,7 @@ struct RunCommand: ParsableCommand {
     var options = RunSession<Engine, RecipePlanner>.Options()
     options.shard = shard
     options.selection = onlyFailed ? .failed : .unfinished
+    options.otherImages = self.options.otherImages
     options.failurePolicy = failFast ? .stop : .goOn
     if let checkpointEvery { options.checkpointInterval = checkpointEvery.duration }
     if let lockWait { options.lockPatience = lockWait.duration }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Glibc
 import Recipes
+import Text
 
 /// Offline batches of Stable Diffusion images from a recipe, on plain CPUs.
 @main
@@ -24,18 +26,40 @@ struct SDBatch: ParsableCommand {
   /// Parses and runs; every error leaves with the exit code that the README documents.
   static func main() {
     Console.openClosedStreams()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let hint = commandHint(arguments) {
+      Console.error(hint)
+      exit(withError: ExitCode(EX_USAGE))
+    }
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
-    } catch let status as ExitStatus {
-      exit(withError: status.exitCode)
-    } catch let errors as RecipeErrors {
-      Console.diagnostics("\(errors)")
-      exit(withError: ExitStatus.unusableInput.exitCode)
     } catch {
-      guard let status = ExitStatus(error) else { exit(withError: error) }
-      Console.error(ExitStatus.message(error))
+      guard let status = report(error) else { exit(withError: error) }
       exit(withError: status.exitCode)
     }
+  }
+
+  /// Prints an error, and returns the exit code that it ends with; nil for those of the command line, which ArgumentParser
+  /// prints.
+  static func report(_ error: any Error) -> ExitStatus? {
+    if let status = error as? ExitStatus { return status }
+    if let errors = error as? RecipeErrors {
+      Console.diagnostics("\(errors)")
+      return .unusableInput
+    }
+    guard let status = ExitStatus(error) else { return nil }
+    Console.error(ExitStatus.message(error))
+    return status
+  }
+
+  /// What is probably meant by a first argument that is neither a command nor a file; nil unless it resembles a command.
+  private static func commandHint(_ arguments: [String]) -> String? {
+    guard let word = arguments.first, !word.hasPrefix("-"), !word.contains("/"), access(word, F_OK) != 0 else {
+      return nil
+    }
+    let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    guard !names.contains(word), let name = NearestName.find(word, among: names) else { return nil }
+    return "\(word.abridged): no such command or file (did you mean \"\(name)\"?)"
   }
 }

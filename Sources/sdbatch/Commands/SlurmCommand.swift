@@ -73,10 +73,11 @@ struct SlurmCommand: ParsableCommand {
 
   func run() throws {
     if let isa { setenv("SDBATCH_ISA", isa, 1) }
-    let recipe = try options.read()
-    let folder = options.folder(recipe)
+    let target = try options.target()
+    let folder = target.folder
+    try folder.checkIsUsable()
     var seeds = try SeedFile.read(SeedDraws.self, from: folder) ?? SeedDraws()
-    let plan = try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds)
+    let plan = try target.plan(&seeds)
     for warning in plan.warnings { Console.diagnostics("\(warning)") }
     let engine = try Engine.forCommand(threads: 1)
     let script = script(folder, isa: engine.description.isa)
@@ -92,7 +93,8 @@ struct SlurmCommand: ParsableCommand {
       Console.output(String(script.text.dropLast()))
       return
     }
-    try plan.freeze(seeds, in: folder, engine)
+    let list = try JobList(plan.jobs) { try engine.ingredients(for: $0) }
+    try plan.freeze(seeds, in: folder, list, engine.description)
     try Self.submit(script.text)
   }
 
@@ -100,6 +102,8 @@ struct SlurmCommand: ParsableCommand {
     var arguments = [URL(fileURLWithPath: options.recipe).path, "--output", folder.path]
     for override in options.overrides { arguments += ["--set", override] }
     if let precision = options.precision { arguments += ["--precision", precision] }
+    if options.acceptIsa { arguments.append("--accept-isa") }
+    if options.remake { arguments.append("--remake") }
     if let limit = options.memoryLimit { arguments += ["--memory-limit", limit] }
     return SlurmScript(
       program: Engine.executable, workingFolder: FileManager.default.currentDirectoryPath, folder: folder.path,

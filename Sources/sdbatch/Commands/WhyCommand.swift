@@ -37,17 +37,24 @@ struct WhyCommand: ParsableCommand {
 
   func run() throws {
     let folder = RunFolder(folder)
-    let finder = try JobReasons(folder)
+    let finder = try JobReasons(folder, version: SDBatch.version)
     let engine = try Engine.forCommand(threads: 1)
     let current = try currentJobs(folder, engine)
     let reasons = try finder.reasons(try job.map { [try finder.job(named: $0, in: current.jobs)] } ?? current.jobs)
     let running = reasons.filter(\.runs)
+    let counts = JobReasons.counts(reasons)
     if json {
       let shown = job == nil ? running : reasons
       Console.output(
         JSONValue.object([
           JSONMember("folder", .string(folder.path)), JSONMember("jobs", .integer(Int64(current.jobs.count))),
           JSONMember("runs", .integer(Int64(running.count))),
+          JSONMember(
+            "counts",
+            [
+              "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
+              "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
+            ]),
           JSONMember("problems", .array(current.problems.map { .string($0) })),
           JSONMember("reasons", .array(shown.map(\.json))),
         ]).jsonText)
@@ -60,7 +67,11 @@ struct WhyCommand: ParsableCommand {
     }
     for reason in running.prefix(jobs) { Console.output(reason.text) }
     if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
-    Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, the others exist")
+    let rest =
+      counts.done + running.count == counts.total
+      ? "the others exist"
+      : "\(counts.done) exist, and \(counts.total - counts.done - running.count) are not tried again"
+    Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, \(rest)")
   }
 
   /// The jobs with what they would be made from now, and why that is unknown for some.

@@ -18,9 +18,10 @@ struct ImageFile {
   var manifest: JSONValue? {
     let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
     guard folder.lastPathComponent == "images",
-      let data = try? Data(contentsOf: folder.deletingLastPathComponent().appendingPathComponent("manifest.json"))
+      let bytes = try? FileReader.bytes(
+        of: folder.deletingLastPathComponent().appendingPathComponent("manifest.json").path)
     else { return nil }
-    return try? JSONValue(parsing: String(decoding: data, as: UTF8.self))
+    return try? JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
   }
 
   /// The keyword of the webui's text.
@@ -46,7 +47,10 @@ struct ImageFile {
 
   /// Reads a whole PNG file, but only the beginning of others, which may be gigabytes.
   private static func bytes(_ path: String) throws -> [UInt8] {
-    guard let file = fopen(path, "rb") else { throw ImageFileError.notRead(path: path, code: errno) }
+    var opened: UnsafeMutablePointer<FILE>?
+    // A signal may interrupt this on network file systems.
+    repeat { opened = fopen(path, "rb") } while opened == nil && errno == EINTR
+    guard let file = opened else { throw ImageFileError.notRead(path: path, code: errno) }
     defer { fclose(file) }
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     var bytes = [UInt8](repeating: 0, count: 1 << 20)

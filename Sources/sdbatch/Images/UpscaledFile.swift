@@ -48,10 +48,10 @@ struct UpscaledFile {
   /// The image with its texts.
   func read() throws -> PNGFile {
     do {
-      guard let bytes = FileManager.default.contents(atPath: source) else {
+      guard let bytes = try? FileReader.bytes(of: source) else {
         throw UpscaleError.notRead(path: source, reason: "cannot be read")
       }
-      return try PNGFile(decoding: Array(bytes))
+      return try PNGFile(decoding: bytes)
     } catch let error as ImagingError {
       throw UpscaleError.notRead(path: source, reason: "\(error)")
     }
@@ -59,10 +59,7 @@ struct UpscaledFile {
 
   /// Whether the file exists, whole, made from these pixels in this way.
   func isMade(from original: PNGFile, text: String) -> Bool {
-    guard let bytes = FileManager.default.contents(atPath: target), let file = try? PNGFile(decoding: Array(bytes))
-    else {
-      return false
-    }
+    guard let bytes = try? FileReader.bytes(of: target), let file = try? PNGFile(decoding: bytes) else { return false }
     return file.texts == texts(of: original, text)
   }
 

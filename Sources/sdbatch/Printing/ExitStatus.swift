@@ -35,7 +35,7 @@ enum ExitStatus: Int32, Error {
       switch error {
       case .folderInUse: self = .folderInUse
       case .notWritten, .folderLost: self = .notWritten
-      case .notRead, .damaged, .noRun, .noJob, .otherPlan: self = .unusableInput
+      case .notRead, .damaged, .notOfRun, .noRun, .noJob, .otherPlan, .otherImages: self = .unusableInput
       case .wrongSize: self = .internalError
       }
     case let stop as StopRequested: self.init(stop.reason)
@@ -47,6 +47,9 @@ enum ExitStatus: Int32, Error {
       self = .internalError
     }
   }
+
+  /// Whether work is left because the program was asked to stop.
+  var isStop: Bool { self == .stopped || self == .interrupted }
 
   /// How a run ended.
   init(_ outcome: RunOutcome) {
@@ -98,5 +101,17 @@ extension EngineError: InputFailure {
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
     }
+  }
+}
+
+extension ExitStatus: Comparable {
+  /// From the best to the worst; a stop counts most, since it ended what came after it too.
+  private static let order: [ExitStatus] = [
+    .done, .someJobsFailed, .folderInUse, .unusableInput, .notWritten, .internalError, .stopped, .interrupted,
+  ]
+
+  /// Whether the first is better than the second.
+  static func < (one: ExitStatus, other: ExitStatus) -> Bool {
+    (order.firstIndex(of: one) ?? 0) < (order.firstIndex(of: other) ?? 0)
   }
 }

@@ -55,14 +55,15 @@ struct Pace {
 
   /// "1.25 s".
   static func seconds(_ value: Double) -> String {
-    let hundredths = Int((value * 100).rounded())
+    // The value may come from a damaged file.
+    let hundredths = Int((min(max(value, 0), 1e12) * 100).rounded())
     return "\(hundredths / 100).\((hundredths % 100).padded(to: 2)) s"
   }
 
   /// "4.5s", "45s", "3m12s", "5h07m".
   static func duration(_ value: Double) -> String {
     if value < 9.95 { return "\((value * 10).rounded() / 10)s" }
-    let seconds = Int(value.rounded(.up))
+    let seconds = Int(min(value, 1e12).rounded(.up))
     if seconds < 60 { return "\(seconds)s" }
     if seconds < 3600 { return "\(seconds / 60)m\((seconds % 60).padded(to: 2))s" }
     return "\(seconds / 3600)h\((seconds / 60 % 60).padded(to: 2))m"

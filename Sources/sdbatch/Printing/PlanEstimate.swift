@@ -32,10 +32,16 @@ struct PlanEstimate {
   ///
   /// - Parameters:
   ///   - plan: The plan.
+  ///   - list: Its jobs with their identities, or why a run would end.
   ///   - folder: The run folder.
   ///   - engine: Reports what jobs are made from.
   /// - Throws: `RunError` if the folder's journal cannot be read.
-  init(_ plan: Plan, in folder: RunFolder, _ engine: Engine) throws {
+  init(
+    _ plan: PlannedRun, _ list: Result<JobList, any Error>, in folder: RunFolder, _ engine: Engine
+  ) throws {
+    if case .failure(let error) = list {
+      problems += (error as? InputFailures)?.messages ?? [ExitStatus.message(error)]
+    }
     let done = try FinishedImages(folder)
     var book = CostBook(environment: ProcessInfo.processInfo.environment)
     book.learn(from: folder)
@@ -54,13 +60,14 @@ struct PlanEstimate {
     }
     var models: [ImageSettings.IngredientsKey: JobIngredients?] = [:]
     var work = WorkToMake()
-    for job in plan.jobs {
+    let list = try? list.get()
+    for (index, job) in plan.jobs.enumerated() {
       let settings = job.settings
       let key = settings.ingredientsKey
       let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
       if let ingredients, !done.isEmpty {
-        let id = JobID(settings, ingredients)
+        let id = list?.ids[index] ?? JobID(settings, ingredients)
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1

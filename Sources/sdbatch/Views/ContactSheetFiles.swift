@@ -38,7 +38,7 @@ struct ContactSheetFiles {
         infotext: entry.infotext,
         seconds: entry.seconds)
     }
-    let text = FileManager.default.contents(atPath: folder.recipe).map { String(decoding: $0, as: UTF8.self) }
+    let text = (try? FileReader.bytes(of: folder.recipe)).map { String(decoding: $0, as: UTF8.self) }
     let sheet = try ContactSheet(cells, groups: run.zipGroups, recipe: text ?? "", options: options)
     for page in 0..<sheet.pageCount {
       try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }

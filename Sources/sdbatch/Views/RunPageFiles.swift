@@ -23,9 +23,8 @@ struct RunPageFiles {
 
   /// Whether the existing page shows a run that is going on, as a killed run leaves it.
   private var saysRunning: Bool {
-    guard let file = FileHandle(forReadingAtPath: folder.page) else { return false }
-    defer { try? file.close() }
-    let beginning = String(decoding: (try? file.read(upToCount: 1 << 17)) ?? Data(), as: UTF8.self)
+    let bytes = (try? FileReader(path: folder.page).read(0..<1 << 17)) ?? []
+    let beginning = String(decoding: bytes, as: UTF8.self)
     return beginning.contains(RunPage.runningMark)
   }
 

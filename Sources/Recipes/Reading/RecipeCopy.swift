@@ -1,0 +1,29 @@
+import JSON
+
+/// The copy of a recipe that a run folder keeps, as far as it can be read away from the files that the recipe names.
+public struct RecipeCopy: Sendable {
+  /// The recipe as the manifest shows it.
+  public let json: JSONValue
+  /// Where to announce the run, unless the address had secrets, which the copy does not have.
+  public let webhook: RecipeWebhook?
+  /// Warnings about the webhook.
+  public let warnings: [Diagnostic]
+
+  /// Reads the copy.
+  ///
+  /// - Parameters:
+  ///   - text: UTF-8.
+  ///   - path: The file's name in errors.
+  /// - Throws: Errors of the text, or of its webhook.
+  public init(text: [UInt8], path: String) throws(RecipeErrors) {
+    let document = try YAMLDocument(text) { SourcePosition(file: path, line: $0, column: $1) }
+    let findings = Findings()
+    findings.add(document.problems)
+    guard let root = document.root, root.entries != nil else {
+      throw RecipeErrors("found no recipe", at: SourcePosition(file: path, line: 1, column: 1))
+    }
+    json = JSONValue(root)
+    webhook = root.value("webhook").flatMap { WebhookReader(findings: findings).webhook($0) }
+    warnings = try findings.finish()
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Infotext
+import Settings
+
+/// The states of jobs, as the next run finds them: what it calls done is not made again.
+///
+/// A run, `status`, `verify` and `why` ask here, so that they agree.
+struct JobStates {
+  private let folder: RunFolder
+  private let crashes: CrashLog
+  /// Images without a journal line, by seed and first digits of the identity.
+  private var orphans: [String: [String]]?
+
+  /// Reads which jobs crashed the process.
+  init(_ folder: RunFolder) throws {
+    self.folder = folder
+    crashes = try CrashLog(folder)
+  }
+
+  /// The state of a job, and the entry that the journal lacks.
+  ///
+  /// - Parameters:
+  ///   - planned: The job.
+  ///   - journal: The run's journals.
+  ///   - infotext: The text that its image has.
+  /// - Returns: Both.
+  /// - Throws: `RunError.notRead`.
+  mutating func find(
+    _ planned: IdentifiedJob, in journal: some JournalLines, infotext: @autoclosure () -> String
+  ) throws -> (JobState, JournalEntry?) {
+    if journal.index.images[planned.id] != nil { return try find(planned.id, in: journal) }
+    let files = orphans(journal.index)[Self.key(planned.job.settings.seed, planned.id.prefix(8))] ?? []
+    if !files.isEmpty {
+      let text = infotext()
+      for file in files {
+        if let image = ImageCheck.orphan(planned, file: file, infotext: text, in: folder) {
+          return (.done, .done(image))
+        }
+      }
+    }
+    return (unfinished(planned.id, journal.index), nil)
+  }
+
+  /// The state of a job by its journal line alone, and the line that the journal lacks.
+  func find(_ id: JobID, in journal: some JournalLines) throws -> (JobState, JournalEntry?) {
+    guard let noted = journal.index.images[id] else { return (unfinished(id, journal.index), nil) }
+    switch try ImageCheck(folder.file(noted.file), mark: noted.mark, sha256: { try journal.image(id)?.sha256 }) {
+    case .intact: return (.done, nil)
+    case .lost: return (unfinished(id, journal.index), nil)
+    case .moved(let mark):
+      guard var image = try journal.image(id) else { return (unfinished(id, journal.index), nil) }
+      image.mark = mark
+      return (.done, .done(image))
+    }
+  }
+
+  /// Why a job must not be tried; nil if it may.
+  func verdict(_ id: JobID) -> String? { crashes.verdict(id) }
+
+  private func unfinished(_ id: JobID, _ index: JournalIndex) -> JobState {
+    index.failures[id] == nil && crashes.verdict(id) == nil ? .pending : .failed
+  }
+
+  // MARK: Images without a line
+
+  /// Whether there are images that the journal does not know, which may be of any job.
+  mutating func hasOrphans(_ index: JournalIndex) -> Bool { !orphans(index).isEmpty }
+
+  private mutating func orphans(_ index: JournalIndex) -> [String: [String]] {
+    if let orphans { return orphans }
+    let known = Set(index.images.values.lazy.map(\.file))
+    var found: [String: [String]] = [:]
+    // An edit of the recipe changes the number in the name, so it does not count.
+    for name in (try? AtomicFile.names(in: folder.images)) ?? [] where !known.contains("images/" + name) {
+      guard let (seed, digits) = RunFileName.image(name) else { continue }
+      found[Self.key(seed, String(digits.prefix(8))), default: []].append("images/" + name)
+    }
+    let sorted = found.mapValues { $0.sorted() }
+    orphans = sorted
+    return sorted
+  }
+
+  private static func key(_ seed: Int64, _ digits: String) -> String { "\(seed)-\(digits)" }
+
+  /// Counts the jobs of the folder's plan by their state; equal ones count each.
+  ///
+  /// - Parameters:
+  ///   - journal: The run's journals.
+  ///   - body: Receives each job's index in the plan and its identity.
+  /// - Returns: How many jobs are in which state.
+  /// - Throws: `RunError`.
+  mutating func counts(
+    of journal: some JournalLines, _ body: (_ index: Int, JobID) -> Void = { _, _ in }
+  ) throws -> RunCounts {
+    var counts = RunCounts()
+    guard hasOrphans(journal.index) else {
+      try PlanFile.forEachID(in: folder) { index, id in
+        body(index, id)
+        counts.count(try find(id, in: journal).0)
+      }
+      return counts
+    }
+    var version = ""
+    var index = 0
+    try PlanFile.forEachJob(in: folder) { planned, details in
+      if let details { version = details.engine.version }
+      body(index, planned.id)
+      index += 1
+      counts.count(
+        try find(
+          planned, in: journal,
+          infotext: Infotext(planned.job.settings, planned.ingredients, version: version).text
+        ).0)
+    }
+    return counts
+  }
+}

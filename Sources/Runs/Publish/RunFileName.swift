@@ -1,0 +1,51 @@
+import Settings
+
+/// The names of the files that runs write.
+package enum RunFileName {
+  /// The files that a run folder may have directly in it, besides those of shards and further pages.
+  private static let fixed: Set<String> = [
+    "plan.jsonl", "seeds.json", "recipe.yaml", "manifest.json", "index.html", JournalFiles.main, "trace.tsv",
+    "profile.tsv", "progress.json", "preview.png", "contact-sheet.png", "crashes.log", "responses.jsonl", "run.lock",
+  ]
+
+  /// The folders in a run folder.
+  private static let folders: Set<String> = [
+    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "slurm",
+  ]
+
+  /// Whether a file with this name may be directly in a run folder.
+  static func isOfRun(_ name: String) -> Bool {
+    if fixed.contains(name) || JournalFiles.start(of: name) != nil { return true }
+    for (prefix, suffix) in [("trace-", ".tsv"), ("progress-", ".json"), ("crashes-", ".log")]
+    where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      return Shard.labelled(name.dropFirst(prefix.count)) != nil
+    }
+    for prefix in ["contact-sheet-", "preview-"] where name.hasPrefix(prefix) && name.hasSuffix(".png") {
+      return Int(name.dropFirst(prefix.count).dropLast(4)) != nil
+    }
+    return false
+  }
+
+  /// Whether a run folder may have a folder with this name in it.
+  static func isFolderOfRun(_ name: String) -> Bool { folders.contains(name) }
+
+  /// Whether a file with this name may be anywhere in a run folder: in `images/` and `thumbs/` all are PNGs, in `responses/`
+  /// and `outbox/` JSON documents.
+  package static func isWritten(_ name: String) -> Bool {
+    isOfRun(name) || name.hasSuffix(".png") || name.hasSuffix(".json") || name.hasSuffix(".checkpoint")
+  }
+
+  /// Whether an image may have this name: its number, its seed, and 8 or 64 digits of its identity.
+  static func isImage(_ name: String) -> Bool { image(name) != nil }
+
+  /// What the name of an image says; nil for other names.
+  static func image(_ name: some StringProtocol) -> (seed: Int64, digits: String)? {
+    guard name.hasSuffix(".png") else { return nil }
+    let parts = name.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 3, !parts[0].isEmpty,
+      parts[0].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
+      let seed = Int64(parts[1]), [8, 64].contains(parts[2].utf8.count), parts[2].allSatisfy(\.isHexDigit)
+    else { return nil }
+    return (seed, String(parts[2]))
+  }
+}

@@ -1,0 +1,15 @@
+import Foundation
+
+/// Makes a system call again as long as a signal interrupts it, which network and FUSE file systems report for `open` too.
+///
+/// Not for `close`: Linux has closed the file even if that was interrupted.
+///
+/// - Parameter call: Makes the call; returns a negative number and leaves `errno` if it fails.
+/// - Returns: What the last call returned.
+@discardableResult
+package func uninterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result {
+  while true {
+    let result = call()
+    if result >= 0 || errno != EINTR { return result }
+  }
+}

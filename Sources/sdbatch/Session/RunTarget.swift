@@ -1,0 +1,116 @@
+import Foundation
+import JSON
+import Recipes
+import Runs
+import Settings
+
+/// One run that the command line asks for: a recipe or requests, or a run folder that is to be continued.
+struct RunTarget {
+  /// What is planned.
+  enum Source {
+    case recipe(Recipe)
+    case frozen(FrozenRun)
+  }
+
+  let source: Source
+  /// The run folder.
+  let folder: RunFolder
+  /// The recipe or the folder, as the command line or the folder's list has it.
+  let path: String
+
+  /// Plans the run.
+  ///
+  /// - Parameter seeds: What was drawn before; new draws are added.
+  /// - Returns: The jobs.
+  /// - Throws: What is wrong with the recipe.
+  func plan(_ seeds: inout SeedDraws) throws -> PlannedRun {
+    switch source {
+    case .recipe(let recipe): PlannedRun(try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds))
+    case .frozen(let run): PlannedRun(run)
+    }
+  }
+}
+
+/// A run folder whose plan is to be continued, whatever became of the recipe.
+struct FrozenRun {
+  let details: RunDetails
+  let jobs: [Job]
+  /// Where to announce the run; its address had no secrets.
+  let webhook: RecipeWebhook?
+  let warnings: [Diagnostic]
+  /// Whether the jobs are of requests, whose answers need the requests themselves.
+  let isOfRequests: Bool
+
+  /// Reads the plan of a folder; nil if it has none that can be read, or if its recipe.yaml was edited since, which is
+  /// then the recipe of the run.
+  init?(_ folder: RunFolder) {
+    guard let (details, planned) = try? PlanFile.read(folder), let details,
+      // A damaged plan is none.
+      planned.enumerated().allSatisfy({ offset, planned in
+        offset == planned.job.index && planned.id == JobID(planned.job.settings, planned.ingredients)
+      })
+    else { return nil }
+    self.details = details
+    jobs = planned.map(\.job)
+    isOfRequests = details.recipe["requests"] != nil
+    guard !isOfRequests, let text = try? FileReader.bytes(of: folder.recipe) else {
+      (webhook, warnings) = (nil, [])
+      return
+    }
+    guard let copy = try? RecipeCopy(text: text, path: folder.recipe),
+      copy.json.jsonText == details.recipe.jsonText
+    else { return nil }
+    (webhook, warnings) = (copy.webhook, copy.warnings)
+  }
+}
+
+/// The jobs of a run with what its parts need to know of the recipe.
+struct PlannedRun: JobSource {
+  let jobs: AnySequence<Job>
+  let json: JSONValue
+  let recipeText: String?
+  /// How many jobs there are.
+  let count: Int
+  /// The sampling steps of all jobs together.
+  let totalSteps: Int
+  /// The axes; none for a run that is continued, whose cells show them.
+  let axes: [PlanAxis]
+  let warnings: [Diagnostic]
+  /// The requests to answer; nil for a recipe.
+  let requests: [PlannedRequest]?
+  /// Where to announce.
+  let webhook: RecipeWebhook?
+
+  /// A recipe's plan.
+  init(_ plan: Plan) {
+    jobs = AnySequence(plan.jobs)
+    json = plan.json
+    recipeText = plan.recipe.copyText
+    (count, totalSteps, axes, warnings) = (plan.count, plan.totalSteps, plan.axes, plan.warnings)
+    (requests, webhook) = (plan.requests, plan.recipe.webhook)
+  }
+
+  /// The plan of a run folder.
+  init(_ run: FrozenRun) {
+    jobs = AnySequence(run.jobs)
+    json = run.details.recipe
+    // The copy in the folder stays.
+    recipeText = nil
+    count = run.jobs.count
+    totalSteps = run.jobs.reduce(0) { $0 + $1.settings.allSteps }
+    (axes, warnings) = ([], [])
+    (requests, webhook) = (nil, run.webhook)
+  }
+
+  /// Writes the plan and its seeds before the first shard begins.
+  ///
+  /// - Parameters:
+  ///   - seeds: What was drawn for the plan.
+  ///   - folder: The run folder.
+  ///   - list: The jobs with their identities.
+  ///   - engine: What makes the images.
+  /// - Throws: `RunError`.
+  func freeze(_ seeds: SeedDraws, in folder: RunFolder, _ list: JobList, _ engine: EngineDescription) throws {
+    try PlanFile.freeze(RunPlan(jobs: list, self), seeds, engine, in: folder)
+  }
+}
