@@ -98,12 +98,12 @@ struct ModelGuess {
   // MARK: Upscalers
 
   private mutating func readUpscaler(_ file: TensorFile) throws(WeightError) {
-    family = UpscalerFile.unsupportedKind(file.tensors.keys)
+    family = UpscalerKind.unsupported(file.tensors.keys)?.name
     let upscaler = try UpscalerFile(path: file.path, architectures: UpscalerArchitectures.names)
     guard let architecture = UpscalerArchitectures.architecture(of: upscaler) else { return }
     family = architecture.title
     let configuration = try architecture.init(upscaler)
-    findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings + upscaler.unread
+    findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings
     parts = [ModelReport.Part(partName, upscaler.store.all, configuration.sizes)]
     layout = upscaler.names.layout
   }
