@@ -25,6 +25,8 @@ public enum EngineError: Error, CustomStringConvertible {
   /// A prompt names a LoRA that is in none of the folders. `candidates` are files whose training gave them this name, `known` are
   /// all names in the folders.
   case adapterMissing(String, folders: [String], candidates: [String], known: [String])
+  /// A prompt names a LoRA that is in several folders under the name that PEFT gives to all.
+  case adapterAmbiguous(String, folders: [String])
   /// A prompt names a hypernetwork.
   case hypernetwork(String)
   /// The image of a second pass would be too small or too large; sizes in pixels.
@@ -36,8 +38,13 @@ public enum EngineError: Error, CustomStringConvertible {
   /// The network's output is NaN or infinite.
   case notFinite(stage: String)
 
-  /// Whether a prompt names a LoRA that was not found.
-  public var isMissingAdapter: Bool { if case .adapterMissing = self { true } else { false } }
+  /// Whether a prompt names a LoRA that was not found, or not decided.
+  public var isMissingAdapter: Bool {
+    switch self {
+    case .adapterMissing, .adapterAmbiguous: true
+    default: false
+    }
+  }
 
   private static func mebibytes(_ bytes: Int64) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 
@@ -74,6 +81,9 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .adapterMissing(let name, let folders, let candidates, let known):
       Self.adapterMissing(name, folders: folders, candidates: candidates, known: known)
+    case .adapterAmbiguous(let name, let folders):
+      "prompt: found the LoRA \"\(name)\", which is in \(folders.count) folders; use the name of one of them: "
+        + folders.joined(separator: ", ")
     case .hypernetwork(let tag):
       "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
     case .memoryLimit(let limit, let needed, let width, let height):

@@ -85,7 +85,7 @@ public struct Infotext: Hashable, Sendable {
         loras.append((name, lora.shortHash))
       }
     }
-    let embeddings = ingredients.embeddings.map { (name: keyed($0.name), hash: $0.shortHash) }
+    let embeddings = ingredients.embeddings.map { (name: keyed($0.name), hash: keyed($0.shortHash)) }
     return [("Lora hashes", loras), ("TI hashes", embeddings)].compactMap { key, hashes in
       hashes.isEmpty
         ? nil : Item(key: key, value: .string(hashes.map { "\($0.name): \($0.hash)" }.joined(separator: ", ")))

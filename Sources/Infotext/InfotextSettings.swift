@@ -140,7 +140,7 @@ public struct InfotextSettings: Hashable, Sendable {
     // In the webui these mean the checkpoint's own VAE.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
     loras = values.readHashes("Lora hashes")
-    embeddings = values.readHashes("TI hashes")
+    embeddings = values.readHashes("TI hashes", orNames: true)
     // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     if let title = values.take("Refiner") {
@@ -242,6 +242,9 @@ extension InfotextSettings.NamedAdapter {
 
   /// Whether the text means this embedding.
   public func isSame(_ embedding: EmbeddingIdentity) -> Bool {
-    name == Infotext.keyed(embedding.name) && embedding.sha256.hasPrefix(hash)
+    // The webui has the LoRA's name instead of a hash for an embedding inside a LoRA.
+    name == Infotext.keyed(embedding.name)
+      && (embedding.bundle.map { Infotext.keyed($0).lowercased() == hash.lowercased() } == true
+        || embedding.sha256.hasPrefix(hash))
   }
 }

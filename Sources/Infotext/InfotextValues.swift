@@ -24,16 +24,20 @@ struct InfotextValues {
   }
 
   /// The names and hashes under a key, such as "a: 0123456789ab, b: cdef01234567"; each name once.
-  mutating func readHashes(_ key: String) -> [InfotextSettings.NamedAdapter] {
+  ///
+  /// With `orNames`, a value may be the name of a LoRA instead of a hash.
+  mutating func readHashes(_ key: String, orNames allowsNames: Bool = false) -> [InfotextSettings.NamedAdapter] {
     guard let text = take(key) else { return [] }
     var adapters: [InfotextSettings.NamedAdapter] = []
     for item in text.split(separator: ",") {
       let sides = item.split(separator: ":", maxSplits: 1).map { $0.trimmingPrefix { $0 == " " } }
-      guard sides.count == 2, !sides[1].isEmpty, sides[1].allSatisfy(\.isHexDigit) else {
+      let isHash = sides.last?.allSatisfy(\.isHexDigit) == true
+      guard sides.count == 2, !sides[1].isEmpty, isHash || allowsNames else {
         complain(key, text, "names and hashes, such as name: 0123456789ab")
         return []
       }
-      let adapter = InfotextSettings.NamedAdapter(name: String(sides[0]), hash: sides[1].lowercased())
+      let adapter = InfotextSettings.NamedAdapter(
+        name: String(sides[0]), hash: isHash ? sides[1].lowercased() : String(sides[1]))
       if !adapters.contains(adapter) { adapters.append(adapter) }
     }
     return adapters

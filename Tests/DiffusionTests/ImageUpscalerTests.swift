@@ -48,7 +48,7 @@ import Weights
 
   @Test func `networks of every naming enlarge as in PyTorch`() throws {
     let fixture = try Self.fixture.get()
-    #expect(fixture.cases.count == 6)
+    #expect(fixture.cases.count == 11)
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
     for item in fixture.cases {
       let upscaler = try UpscalerArchive(path: Fixtures.path("Upscalers/\(item.file)")).read(compute)
@@ -79,6 +79,22 @@ import Weights
       }
     }
     Self.expectSame(sample, Array(try Fixtures.data("Upscalers/tiled.rgb")), "tiled")
+  }
+
+  @Test func `a network that only restores runs once, then Lanczos reaches the size`() throws {
+    let path = Fixtures.path("Upscalers/trunk1x.safetensors")
+    let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
+    let item = try #require(try Self.fixture.get().cases.first { $0.file == "trunk1x.safetensors" })
+    #expect(try UpscalerArchive(path: path).read(compute).scale == 1)
+    let restored = RGBImage(
+      width: item.width, height: item.height, pixels: Array(try Fixtures.data("Upscalers/trunk1x.rgb")))
+    let expected = restored.resized(width: 24, height: 16, filter: .lanczos)
+    var pieces = 0
+    let found = try ImageUpscaler(.network(path: path), threads: 2).upscaled(
+      Self.image(item.width, item.height, item.seed), by: 2.4, progress: { _, _ in pieces += 1 })
+    #expect(pieces == 1)
+    #expect(found.width == 24 && found.height == 16)
+    Self.expectSame(found.pixels, expected.pixels, "1x")
   }
 
   @Test func `filters enlarge to multiples of eight and then to the exact size`() throws {

@@ -41,7 +41,8 @@ def old(name, nb, ups):
     if n in t: return f"{t[n]}.{kind}"
     if n.startswith("conv_up"): return f"model.{3*int(n[7:])}.{kind}"
     _, b, rdb, conv = n.split(".")
-    return f"model.1.sub.{b}.RDB{rdb[3:]}.{conv}.0.{kind}"
+    # The shortcuts of ESRGAN+ are plain convolutions, the others blocks of their own.
+    return f"model.1.sub.{b}.RDB{rdb[3:]}.{conv}.{kind}" if conv == "conv1x1" else f"model.1.sub.{b}.RDB{rdb[3:]}.{conv}.0.{kind}"
 
 def trunk(name):
     n, kind = name.rsplit(".", 1)
@@ -71,6 +72,20 @@ case("numbered2.safetensors", r1, 9, 9, 5)
 c4 = halved(Compact(8, 2, 4), 4, 0.6)
 torch.save({"params": half(c4.state_dict())}, os.path.join(HERE, "compact.pth"))
 case("compact.pth", c4, 13, 8, 6)
+# Networks that only restore have no doublings, in each naming; one of them works on squares of 4x4 pixels and doubles them again.
+one = halved(RRDB(6, 4, 1, 0), 5, 0.9); s = one.state_dict()
+save_file(half({old(k, 1, 0): v for k, v in s.items()}), os.path.join(HERE, "numbered1x.safetensors"))
+case("numbered1x.safetensors", one, 10, 9, 8)
+save_file(half({trunk(k): v for k, v in s.items()}), os.path.join(HERE, "trunk1x.safetensors"))
+case("trunk1x.safetensors", one, 10, 9, 8)
+save_file(half(s), os.path.join(HERE, "realesrgan1x.safetensors"))
+case("realesrgan1x.safetensors", one, 10, 9, 8)
+same = halved(RRDB(6, 4, 1, 2, 4), 6, 0.9)
+save_file(half(same.state_dict()), os.path.join(HERE, "unshuffled1x.safetensors"))
+case("unshuffled1x.safetensors", same, 12, 8, 9)
+plus = halved(RRDB(6, 4, 1, 1, plus=True), 7, 0.8)
+save_file(half({old(k, 1, 1): v for k, v in plus.state_dict().items()}), os.path.join(HERE, "plus.safetensors"))
+case("plus.safetensors", plus, 9, 10, 10)
 
 image = picture(250, 200, 7)
 large = tiled(c4, image, 4)

@@ -21,24 +21,30 @@ LANCZOS = Image.Resampling.LANCZOS
 
 
 class Dense(nn.Module):
-    def __init__(s, nf, gc):
+    def __init__(s, nf, gc, plus=False):
         super().__init__()
         for i in range(5): setattr(s, f"conv{i+1}", nn.Conv2d(nf + i * gc, nf if i == 4 else gc, 3, 1, 1))
+        # The shortcuts of ESRGAN+ (arXiv:2001.08073).
+        if plus: s.conv1x1 = nn.Conv2d(nf, gc, 1, bias=False)
     def forward(s, x):
-        seen = [x]
-        for i in range(4): seen.append(F.leaky_relu(getattr(s, f"conv{i+1}")(torch.cat(seen, 1)), 0.2))
+        seen, shortcut = [x], getattr(s, "conv1x1", None)
+        for i in range(4):
+            y = F.leaky_relu(getattr(s, f"conv{i+1}")(torch.cat(seen, 1)), 0.2)
+            if shortcut is not None and i == 1: y = y + shortcut(x)
+            if shortcut is not None and i == 3: y = y + seen[2]
+            seen.append(y)
         return s.conv5(torch.cat(seen, 1)) * 0.2 + x
 
 class Block(nn.Module):
-    def __init__(s, nf, gc):
-        super().__init__(); s.rdb1 = Dense(nf, gc); s.rdb2 = Dense(nf, gc); s.rdb3 = Dense(nf, gc)
+    def __init__(s, nf, gc, plus=False):
+        super().__init__(); s.rdb1 = Dense(nf, gc, plus); s.rdb2 = Dense(nf, gc, plus); s.rdb3 = Dense(nf, gc, plus)
     def forward(s, x): return s.rdb3(s.rdb2(s.rdb1(x))) * 0.2 + x
 
 class RRDB(nn.Module):
-    def __init__(s, nf, gc, nb, ups, unshuffle=1):
+    def __init__(s, nf, gc, nb, ups, unshuffle=1, plus=False):
         super().__init__(); s.ups = ups; s.unshuffle = unshuffle
         s.conv_first = nn.Conv2d(3 * unshuffle ** 2, nf, 3, 1, 1)
-        s.body = nn.ModuleList(Block(nf, gc) for _ in range(nb))
+        s.body = nn.ModuleList(Block(nf, gc, plus) for _ in range(nb))
         s.conv_body = nn.Conv2d(nf, nf, 3, 1, 1)
         for i in range(ups): setattr(s, f"conv_up{i+1}", nn.Conv2d(nf, nf, 3, 1, 1))
         s.conv_hr = nn.Conv2d(nf, nf, 3, 1, 1); s.conv_last = nn.Conv2d(nf, 3, 3, 1, 1)

@@ -74,4 +74,107 @@ import TestSupport
     #expect(recipe.output == "Output/deep.fish")
     #expect(recipe.path == file)
   }
+
+  // MARK: Names from elsewhere
+
+  /// Two folders of models, as the webui and people arrange them. The hashes are given, so that no file has to be large.
+  private func shelf() throws -> (folder: TemporaryFolder, locator: ModelLocator, environment: PlanningEnvironment) {
+    let folder = try TemporaryFolder([
+      "recipes/own.safetensors", "recipes/deep/hidden.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors",
+      "one/Stable-diffusion/anime.ckpt", "one/Stable-diffusion/twin.safetensors", "one/VAE/twin.safetensors",
+      "one/VAE/ema.vae.pt", "one/Lora/style.safetensors", "one/embeddings/tag.pt", "one/ESRGAN/4x.pth",
+      "one/Stable-diffusion/a/same.safetensors", "one/Stable-diffusion/b/same.safetensors", "two/x/anime.ckpt",
+      "two/folder/model_index.json", "two/folder/unet/diffusion.safetensors", "two/Case.safetensors",
+      "one/x/case.safetensors", "two/cafe0123.safetensors", "one/copy.safetensors", "two/copy2.safetensors",
+    ])
+    var environment = PlanningEnvironment(modelFolders: [folder("one"), folder("two")])
+    let path = folder.path
+    environment.hashes = { file in
+      let name = String(file.dropFirst(path.utf8.count + 1))
+      let known = [
+        "one/Stable-diffusion/anime.ckpt": ("11111111", "aaaaaaaaaa00"),
+        "two/x/anime.ckpt": ("22222222", "bbbbbbbbbb00"),
+        "one/copy.safetensors": ("33333333", "cccccccccc00"), "two/copy2.safetensors": ("33333333", "cccccccccc00"),
+        "one/Stable-diffusion/sd15/Realistic.safetensors": ("deadbeef", "dddddddddd00"),
+      ]
+      guard let (old, start) = known[name] else { return ModelHashes(old: nil, sha256: { nil }) }
+      return ModelHashes(old: old, sha256: { start + String(repeating: "0", count: 64 - start.utf8.count) })
+    }
+    return (folder, ModelLocator(recipePath: folder("recipes/fish.yaml"), environment: environment), environment)
+  }
+
+  @Test(arguments: [
+    // The file's name without its folder, with or without the extension.
+    ("Realistic.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("Realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("sd15/Realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"), ("folder", "two/folder"),
+    ("ema.vae.pt", "one/VAE/ema.vae.pt"), ("anime", "one/Stable-diffusion/anime.ckpt"),
+    // Separators and whole paths of Windows.
+    ("sd15\\Realistic.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("Stable-diffusion\\anime.ckpt", "one/Stable-diffusion/anime.ckpt"),
+    ("C:\\webui\\models\\Stable-diffusion\\Realistic.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    // Letter case, if it decides nothing.
+    ("realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"), ("OWN.SAFETENSORS", "recipes/own.safetensors"),
+    // Titles of the webui, and hashes alone.
+    ("anime.ckpt [aaaaaaaaaa]", "one/Stable-diffusion/anime.ckpt"), ("anime [bbbbbbbbbb]", "two/x/anime.ckpt"),
+    ("anime.ckpt [22222222]", "two/x/anime.ckpt"),
+    ("sd15\\Realistic [DDDDDDDDDD]", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("renamed.safetensors [dddddddddd]", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("dddddddddd", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("DEADBEEF", "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    ("dddddddddd00" + String(repeating: "0", count: 52), "one/Stable-diffusion/sd15/Realistic.safetensors"),
+    // A file that is called like a hash is that file; copies of a file are one model.
+    ("cafe0123", "two/cafe0123.safetensors"), ("cccccccccc", "one/copy.safetensors"),
+  ])
+  func `a model is found by what the webui calls it`(name: String, path: String) throws {
+    let (folder, locator, _) = try shelf()
+    #expect(locator.find(name) == .found(folder(path)))
+    #expect(locator.path(of: name) == folder(path))
+  }
+
+  @Test func `several files are not decided, except by a folder for VAEs`() throws {
+    let (folder, locator, _) = try shelf()
+    let same = ["a", "b"].map { folder("one/Stable-diffusion/\($0)/same.safetensors") }
+    #expect(locator.find("same") == .several(same))
+    #expect(locator.find("b/same") == .found(same[1]))
+    #expect(locator.find("CASE") == .several([folder("one/x/case.safetensors"), folder("two/Case.safetensors")]))
+    // As written, the nearest folder counts.
+    #expect(locator.find("Case") == .found(folder("two/Case.safetensors")))
+    #expect(locator.find("twin") == .found(folder("one/Stable-diffusion/twin.safetensors")))
+    #expect(locator.find("twin", asVAE: true) == .found(folder("one/VAE/twin.safetensors")))
+    // The old hash of a file and its copy is the same.
+    #expect(locator.find("33333333") == .several([folder("one/copy.safetensors"), folder("two/copy2.safetensors")]))
+  }
+
+  @Test(arguments: [
+    "style", "tag", "4x", "hidden", "unet/diffusion", "diffusion", "eeeeeeeeee", "", "[aaaaaaaaaa", "../one/x/Anime",
+    "/anime",
+  ])
+  func `other kinds of files, and what is below the recipe's folder, are not found`(name: String) throws {
+    #expect(try shelf().locator.find(name) == .nothing)
+  }
+
+  @Test func `a title with another hash is an error`() throws {
+    let (folder, locator, _) = try shelf()
+    #expect(
+      locator.find("Realistic [eeeeeeeeee]")
+        == .otherHash(path: folder("one/Stable-diffusion/sd15/Realistic.safetensors")))
+    #expect(locator.find("none [eeeeeeeeee]") == .nothing)
+  }
+
+  @Test func `a recipe says what is wrong with a name, and keeps the file's name of one that is found`() throws {
+    let (folder, _, environment) = try shelf()
+    var text = RecipeText("grid:\n  model: [same, 'realistic [eeeeeeeeee]', reelistic]")
+    text.path = folder("recipes/fish.yaml")
+    text.environment = environment
+    let errors = text.errors()
+    #expect(errors.count == 3)
+    #expect(errors[0].contains("which may be any of 2 files") && errors[0].contains("b/same.safetensors"))
+    #expect(errors[1].contains("has another hash"))
+    #expect(errors[2].contains("did you mean \"Realistic\"?"))
+    text.text = "model: deadbeef\nvae: twin"
+    let settings = try #require(try text.jobs().first?.settings)
+    #expect(settings.model.name == "Realistic.safetensors")
+    #expect(settings.vae?.path == folder("one/VAE/twin.safetensors"))
+  }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Networks
 import Prompts
 import Settings
@@ -11,6 +12,8 @@ final class AdapterCatalog {
   private var files: [String: File] = [:]
   private var matches: [MatchKey: AdapterMatch] = [:]
   private var libraries: [LibraryKey: EmbeddingLibrary] = [:]
+  /// The notes that were returned.
+  private var noted: Set<String> = []
 
   /// A file, opened and hashed.
   private struct File {
@@ -27,6 +30,8 @@ final class AdapterCatalog {
   private struct LibraryKey: Hashable {
     let model: String
     let roots: [String]
+    /// The LoRAs with embeddings that are on, by path and by their names in the prompt.
+    let bundles: [[String]]
   }
 
   /// A LoRA that a prompt names, and the layers of the model that it changes.
@@ -68,17 +73,40 @@ final class AdapterCatalog {
   }
 
   /// The embeddings that the prompts of a job may name; nil if there are no folders to look in, or the model takes none.
-  func library(for settings: PassSettings, _ model: any DiffusionModel) -> EmbeddingLibrary? {
+  ///
+  /// Throws as `loras(for:_:)` does, because LoRAs may hold embeddings.
+  func library(for settings: PassSettings, _ model: any DiffusionModel) throws -> EmbeddingLibrary? {
     guard !settings.adapterFolders.isEmpty else { return nil }
-    let key = LibraryKey(model: model.path, roots: settings.adapterFolders)
-    if let library = libraries[key] { return library }
-    let library = model.embeddings(in: settings.adapterFolders.map { $0 + "/embeddings" }, digests)
-    libraries[key] = library
-    return library
+    let bundles = (try loras(for: settings, model) ?? []).filter { !$0.match.file.embeddings.isEmpty }
+    func key(_ loras: [MatchedLoRA]) -> LibraryKey {
+      LibraryKey(
+        model: model.path, roots: settings.adapterFolders, bundles: loras.map { [$0.identity.path, $0.identity.name] })
+    }
+    if let library = libraries[key(bundles)] { return library }
+    var library = libraries[key([])]
+    if library == nil {
+      library = model.embeddings(in: settings.adapterFolders.map { $0 + "/embeddings" }, digests)
+      libraries[key([])] = library
+    }
+    guard !bundles.isEmpty, let plain = library else { return library }
+    let whole = plain.adding(
+      bundles.flatMap { lora in
+        lora.match.file.embeddings.map { embedding in
+          EmbeddingLibrary.Bundled(
+            file: embedding.file,
+            identity: EmbeddingIdentity(
+              name: embedding.name, path: lora.identity.path, sha256: lora.identity.sha256, bundle: lora.identity.name))
+        }
+      })
+    libraries[key(bundles)] = whole
+    return whole
   }
 
   /// What users should know about the embeddings that were opened so far; each note is returned once.
-  func takeNotes() -> [String] { libraries.values.flatMap { $0.takeNotes() }.sorted() }
+  func takeNotes() -> [String] {
+    // Libraries with different LoRAs share the files in the folders.
+    libraries.values.flatMap { $0.takeNotes() }.sorted().filter { noted.insert($0).inserted }
+  }
 
   private func loraFolders(in roots: [String]) -> LoRAFolders {
     if let folders = loraFolders[roots] { return folders }
@@ -90,7 +118,13 @@ final class AdapterCatalog {
   private func file(_ path: String) throws -> File {
     if let file = files[path] { return file }
     let adapter = try AdapterFile(path: path)
-    let sha256 = try digests.sha256(ofFileAt: path)
+    let url = URL(fileURLWithPath: path)
+    // Settings in files of their own change the image as the weights do.
+    let sha256 =
+      adapter.companions.isEmpty
+      ? try digests.sha256(ofFileAt: path)
+      : try digests.sha256(
+        ofFiles: [url.lastPathComponent] + adapter.companions, in: url.deletingLastPathComponent().path)
     let shortHash = try digests.adapterHash(ofFileAt: path, metadata: adapter.metadata)
     let file = File(adapter: adapter, sha256: sha256, shortHash: shortHash)
     files[path] = file

@@ -9,8 +9,7 @@ import Weights
 /// A file is opened when its name occurs in a prompt, and read when an image needs it.
 final class EmbeddingLibrary {
   private let names: EmbeddingNames
-  private let paths: [String]
-  private let stems: [String]
+  private let entries: [Entry]
   private let tokenizer: CLIPTokenizer
   /// The widths of the model's text encoders.
   private let widths: [Int]
@@ -33,6 +32,25 @@ final class EmbeddingLibrary {
   /// Jobs of a grid share prompts, but wildcards can make any number of them.
   private static let knownLimit = 10_000
 
+  /// An embedding that prompts may name.
+  private enum Entry {
+    case file(name: String, path: String)
+    case bundled(Bundled)
+
+    var name: String {
+      switch self {
+      case .file(let name, _): name
+      case .bundled(let bundled): bundled.identity.name
+      }
+    }
+  }
+
+  /// An embedding inside a LoRA.
+  struct Bundled {
+    let file: EmbeddingFile
+    let identity: EmbeddingIdentity
+  }
+
   private struct Opened {
     let file: EmbeddingFile
     let identity: EmbeddingIdentity
@@ -46,14 +64,34 @@ final class EmbeddingLibrary {
   ///   - tokenizer: Of the model.
   ///   - widths: Of the model's text encoders.
   ///   - digests: Remembers digests of files.
-  init(folders: [String], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
+  convenience init(folders: [String], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
     let files = AdapterFolder.files(in: folders, extensions: ["pt", "bin", "safetensors"])
-    stems = files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    paths = stems.map { files[$0] ?? "" }
+    let stems = files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    self.init(
+      stems.map { Entry.file(name: $0, path: files[$0] ?? "") }, tokenizer: tokenizer, widths: widths, digests: digests)
+  }
+
+  private init(_ entries: [Entry], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
+    self.entries = entries
     self.tokenizer = tokenizer
-    names = EmbeddingNames(stems, tokenizer: tokenizer)
+    names = EmbeddingNames(entries.map(\.name), tokenizer: tokenizer)
     self.widths = widths
     self.digests = digests
+  }
+
+  /// The library with the embeddings of LoRAs.
+  ///
+  /// As in the webui, an embedding in the folders is preferred to one of the same name in a LoRA, if it is for this model, and
+  /// the first LoRA's to the others'.
+  func adding(_ bundled: [Bundled]) -> EmbeddingLibrary {
+    var added: [Entry] = []
+    for embedding in bundled {
+      let name = embedding.identity.name
+      let isThere = entries.indices.contains { entries[$0].name == name && (try? open($0))?.isUsable == true }
+      let isAdded = added.contains { $0.name == name }
+      if !isThere, !isAdded { added.append(.bundled(embedding)) }
+    }
+    return EmbeddingLibrary(added + entries, tokenizer: tokenizer, widths: widths, digests: digests)
   }
 
   /// The embedding whose name starts at an index of a run's tokens; nil if there is none for this model.
@@ -136,16 +174,23 @@ final class EmbeddingLibrary {
 
   private func open(_ number: Int) throws -> Opened {
     if let file = opened[number] { return file }
-    let file = try EmbeddingFile(path: paths[number])
+    let file: EmbeddingFile
+    let identity: EmbeddingIdentity
+    switch entries[number] {
+    case .file(let name, let path):
+      file = try EmbeddingFile(path: path)
+      identity = EmbeddingIdentity(name: name, path: path, sha256: try digests.sha256(ofFileAt: path))
+    case .bundled(let bundled):
+      (file, identity) = (bundled.file, bundled.identity)
+    }
     let isUsable = file.widths == widths
     if !isUsable {
       let (found, expected) = (Self.text(file.widths), Self.text(widths))
+      let subject = identity.bundle == nil ? "the embedding" : "its embedding \(identity.name)"
       notes.append(
-        "\(paths[number]): the embedding has vectors of \(found) numbers, the model's text takes \(expected); its name stays "
+        "\(identity.path): \(subject) has vectors of \(found) numbers, the model's text takes \(expected); its name stays "
           + "a word in the prompts")
     }
-    let identity = EmbeddingIdentity(
-      name: stems[number], path: paths[number], sha256: try digests.sha256(ofFileAt: paths[number]))
     let entry = Opened(file: file, identity: identity, isUsable: isUsable)
     opened[number] = entry
     return entry

@@ -5,6 +5,7 @@ import Weights
 /// The LoRAs in some folders, by the names that prompts may use.
 final class LoRAFolders {
   private let folders: [String]
+  private let files: [AdapterFolder.File]
   /// Paths by the file's name without extension; if two files have the same name, the first.
   private let paths: [String: String]
   /// Paths by the name that the training wrote into the file; more than one if only their file names differ.
@@ -19,31 +20,70 @@ final class LoRAFolders {
   }()
 
   static let extensions: Set<String> = ["safetensors", "pt", "ckpt", "bin"]
+  /// What PEFT calls every adapter; the folder has the adapter's name.
+  private static let nameOfPEFT = "adapter_model"
 
   init(roots: [String]) {
     folders = roots.flatMap { ["\($0)/lora", "\($0)/Lora"] }
-    paths = AdapterFolder.files(in: folders, extensions: Self.extensions)
+    files = AdapterFolder.all(in: folders, extensions: Self.extensions)
+    paths = AdapterFolder.first(files)
   }
 
-  /// The file with this name, which is the file name or the name that the training wrote into it.
+  /// The file with this name: the file name, the name that the training wrote into it, the name with its extension or with
+  /// folders, or the name of the folder in which PEFT saved it. Nil if there is none, or if several are meant.
   func path(of name: String) -> String? {
+    let adapters = files.filter { $0.stem == Self.nameOfPEFT }
+    if name == Self.nameOfPEFT, Set(adapters.map(\.path)).count > 1 { return nil }
     if let path = paths[name] { return path }
-    let found = aliases[name] ?? []
-    return found.count == 1 ? found[0] : nil
+    if let found = aliases[name] { return found.count == 1 ? found[0] : nil }
+    let relative = name.replacingOccurrences(of: "\\", with: "/")
+    if let file = files.first(where: { [$0.name, $0.relativePath, $0.relativeStem].contains(relative) }) {
+      return file.path
+    }
+    let inFolder = adapters.filter { ($0.relativePath as NSString).deletingLastPathComponent == relative }
+    return inFolder.first?.path
   }
 
-  /// The error for a name without a file.
+  /// The error for a name without a file, or with several.
   func missing(_ name: String) -> EngineError {
-    .adapterMissing(name, folders: folders, candidates: aliases[name] ?? [], known: paths.keys.sorted())
+    if name == Self.nameOfPEFT {
+      let found = files.filter { $0.stem == name }.map { ($0.relativePath as NSString).deletingLastPathComponent }
+      if found.count > 1 { return .adapterAmbiguous(name, folders: found.map { $0.isEmpty ? name : $0 }) }
+    }
+    let ofFolders = files.filter { $0.stem == Self.nameOfPEFT }.map {
+      ($0.relativePath as NSString).deletingLastPathComponent
+    }.filter { !$0.isEmpty }
+    return .adapterMissing(
+      name, folders: folders, candidates: aliases[name] ?? [], known: paths.keys.sorted() + ofFolders)
   }
 }
 
 /// Finds the files in folders of adapters, including subfolders.
 enum AdapterFolder {
-  /// Paths by file names without extension. If several files have the same name, the first counts: folders in order, then by
-  /// path.
+  /// A file.
+  struct File {
+    let path: String
+    /// From the folder that was searched.
+    let relativePath: String
+
+    var name: String { (relativePath as NSString).lastPathComponent }
+    var stem: String { (name as NSString).deletingPathExtension }
+    var relativeStem: String { (relativePath as NSString).deletingPathExtension }
+  }
+
+  /// Paths by file names without extension. If several files have the same name, the first counts.
   static func files(in folders: [String], extensions: Set<String>) -> [String: String] {
-    var paths: [String: String] = [:]
+    first(all(in: folders, extensions: extensions))
+  }
+
+  /// The first path for each file name without extension.
+  static func first(_ files: [File]) -> [String: String] {
+    Dictionary(files.map { ($0.stem, $0.path) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The files, folders in order, then by path.
+  static func all(in folders: [String], extensions: Set<String>) -> [File] {
+    var files: [File] = []
     var seen: Set<String> = []
     for folder in folders {
       // A case-insensitive file system shows one folder under both names.
@@ -53,11 +93,8 @@ enum AdapterFolder {
         extensions.contains((name as NSString).pathExtension.lowercased())
           && !(name as NSString).lastPathComponent.hasPrefix(".")
       }
-      for name in found.sorted() {
-        let stem = ((name as NSString).lastPathComponent as NSString).deletingPathExtension
-        if paths[stem] == nil { paths[stem] = folder + "/" + name }
-      }
+      files += found.sorted().map { File(path: folder + "/" + $0, relativePath: $0) }
     }
-    return paths
+    return files
   }
 }

@@ -154,7 +154,7 @@ final class ModelCatalog {
 
   /// The embeddings that the prompts of a job may name, see `AdapterCatalog.library(for:_:)`.
   func library(for settings: PassSettings) throws -> EmbeddingLibrary? {
-    adapters.library(for: settings, try models(for: settings).model.files)
+    try adapters.library(for: settings, try models(for: settings).model.files)
   }
 
   /// The digest of the vocabularies of checkpoints.

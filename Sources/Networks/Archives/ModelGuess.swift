@@ -51,7 +51,8 @@ struct ModelGuess {
   // MARK: LoRA
 
   private mutating func readAdapter(_ file: TensorFile) throws(WeightError) {
-    findings = file.tensors.values.filter { AdapterPart.split($0.name) == nil }
+    findings = file.tensors.values
+      .filter { AdapterPart.split($0.name) == nil && !$0.name.hasPrefix(AdapterPart.bundlePrefix) }
       .map { .unread(name: $0.name, shape: $0.shape) }
     let adapter = try AdapterFile(path: file.path)
     let summary = AdapterSummary(adapter)
@@ -63,6 +64,11 @@ struct ModelGuess {
       part.modules = network.kinds
       part.alphas = network.alphas
       return part
+    }
+    parts += adapter.embeddings.map { name, embedding in
+      ModelReport.Part(
+        "embedding \(name.abridged)", embedding.tensors,
+        [("vectors", [embedding.vectorCount]), ("width", embedding.widths)])
     }
   }
 
@@ -98,12 +104,12 @@ struct ModelGuess {
   // MARK: Upscalers
 
   private mutating func readUpscaler(_ file: TensorFile) throws(WeightError) {
-    family = UpscalerFile.unsupportedKind(file.tensors.keys)
+    family = UpscalerKind.unsupported(file.tensors.keys)?.name
     let upscaler = try UpscalerFile(path: file.path, architectures: UpscalerArchitectures.names)
     guard let architecture = UpscalerArchitectures.architecture(of: upscaler) else { return }
     family = architecture.title
     let configuration = try architecture.init(upscaler)
-    findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings + upscaler.unread
+    findings = upscaler.store.audit(expecting: configuration.expectedTensors).findings
     parts = [ModelReport.Part(partName, upscaler.store.all, configuration.sizes)]
     layout = upscaler.names.layout
   }

@@ -7,7 +7,7 @@ public struct Embedding {
   public let count: Int
   /// Floats in a row.
   public let width: Int
-  private let table: [Float]
+  private let table: Patched<[Float]>
 
   /// Reads `weight`.
   ///
@@ -17,7 +17,7 @@ public struct Embedding {
   ///   - width: Floats in a row.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, count: Int, width: Int) throws {
-    table = try w.floats("weight", shape: [count, width])
+    table = try Patched(w, ["weight"]) { () throws(WeightError) in try w.floats("weight", shape: [count, width]) }
     self.count = count
     self.width = width
   }
@@ -25,5 +25,5 @@ public struct Embedding {
   /// The floats of one row.
   ///
   /// - Parameter row: 0 to `count - 1`.
-  public subscript(_ row: Int) -> ArraySlice<Float> { table[row * width..<(row + 1) * width] }
+  public subscript(_ row: Int) -> ArraySlice<Float> { table.value[row * width..<(row + 1) * width] }
 }

@@ -24,7 +24,7 @@ final class RRDBNet: UpscalingNetwork {
     convFirst = try convolution("conv_first", configuration.inputs, features)
     body = try (0..<configuration.blocks).map { block in
       try (1...3).map {
-        try DenseBlock(w["body.\(block).rdb\($0)"], features: features, growth: configuration.growth, compute: compute)
+        try DenseBlock(w["body.\(block).rdb\($0)"], configuration, compute: compute)
       }
     }
     convBody = try convolution("conv_body", features, features)
@@ -56,19 +56,33 @@ final class RRDBNet: UpscalingNetwork {
 /// Five convolutions, each of which sees the outputs of all before it.
 private final class DenseBlock {
   private let convolutions: [Convolution2D]
+  /// The shortcut of ESRGAN+: Rakotonirina and Rasoanaivo 2020, arXiv:2001.08073.
+  private let shortcut: Linear?
 
-  init(_ w: WeightScope, features: Int, growth: Int, compute: Compute) throws {
+  init(_ w: WeightScope, _ configuration: RRDBConfiguration, compute: Compute) throws {
+    let (features, growth) = (configuration.features, configuration.growth)
     convolutions = try (0..<5).map {
       try Convolution2D(
         w["conv\($0 + 1)"], inputs: features + $0 * growth, outputs: $0 == 4 ? features : growth, compute: compute)
     }
+    shortcut =
+      configuration.hasShortcuts
+      ? try Linear(w["conv1x1"], inputs: features, outputs: growth, hasBias: false, compute: compute) : nil
   }
 
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     var seen = x
-    for convolution in convolutions.dropLast() {
-      let y = convolution.forward(compute.bordered(seen), compute)
+    var second: Tensor?
+    for (number, convolution) in convolutions.dropLast().enumerated() {
+      var y = convolution.forward(compute.bordered(seen), compute)
       compute.applyLeakyReLU(y, slopes: [0.2])
+      // With shortcuts, the second output gets the input, and the fourth the second.
+      if let shortcut, number == 1 {
+        y = shortcut.forward(x, residual: y, compute)
+        second = y
+      } else if let second, number == 3 {
+        y = compute.add(y, second)
+      }
       seen = compute.concatenatedChannels(seen, y)
     }
     return compute.add(convolutions[4].forward(compute.bordered(seen), compute), scaledBy: 0.2, x)
@@ -91,6 +105,8 @@ struct RRDBConfiguration: UpscalerConfiguration {
   var upsamplings: Int
   /// The side of the square, in pixels.
   var unshuffling: Int
+  /// Whether the dense blocks have the shortcuts of ESRGAN+.
+  var hasShortcuts: Bool
 
   var scale: Int { (1 << upsamplings) / unshuffling }
 
@@ -116,8 +132,8 @@ struct RRDBConfiguration: UpscalerConfiguration {
     else { throw .file(.damaged(path: file.path, reason: "the first convolutions of its upscaler are missing")) }
     (features, inputs, growth) = (first[0], first[1], dense[0])
     (blocks, upsamplings) = (names.blocks, names.upsamplings)
-    guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }), (1 << upsamplings) >= unshuffling
-    else {
+    hasShortcuts = root.contains("body.0.rdb1.conv1x1.weight")
+    guard let unshuffling = [1, 2, 4].first(where: { 3 * $0 * $0 == first[1] }) else {
       throw .configuration(
         path: file.path, key: "channels that go into the upscaler", found: "\(first[1])",
         expected: "3, 12 or 48: red, green and blue of squares of 1, 2 or 4 pixels")
@@ -129,7 +145,13 @@ struct RRDBConfiguration: UpscalerConfiguration {
       throw .configuration(
         path: file.path, key: "size of the upscaler",
         found: "\(features) channels, \(blocks) blocks, \(upsamplings) doublings",
-        expected: "at most \(NetworkLimit.channels.upperBound) channels, 256 blocks and 4 doublings")
+        expected: "1 to \(NetworkLimit.channels.upperBound) channels, 1 to 256 blocks and 0 to 4 doublings")
+    }
+    guard 1 << upsamplings >= unshuffling else {
+      throw .configuration(
+        path: file.path, key: "size of the upscaler",
+        found: "squares of \(unshuffling)x\(unshuffling) pixels that are doubled \(upsamplings) times",
+        expected: "an image that is at least as large as the original")
     }
   }
 
@@ -145,6 +167,7 @@ struct RRDBConfiguration: UpscalerConfiguration {
           convolution(
             "body.\(block).rdb\(dense).conv\(number + 1)", features + number * growth, number == 4 ? features : growth)
         }
+        if hasShortcuts { list.append(ExpectedTensor("body.\(block).rdb\(dense).conv1x1.weight", [growth, features])) }
       }
     }
     convolution("conv_body", features, features)

@@ -20,8 +20,7 @@ public struct UpscalerArchive: Sendable {
       throw .file(.damaged(path: path, reason: "its architecture is not known"))
     }
     configuration = try architecture.init(file)
-    let audit = file.store.audit(expecting: configuration.expectedTensors)
-    try WeightAudit(path: path, findings: audit.findings + file.unread).check()
+    try file.store.audit(expecting: configuration.expectedTensors).check()
   }
 
   /// Reads every weight.

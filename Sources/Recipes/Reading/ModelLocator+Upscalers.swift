@@ -23,12 +23,17 @@ extension ModelLocator {
     let names = [name] + (Self.webuiNames[name.lowercased()].map { [$0] } ?? [])
     for name in names {
       for candidate in [Self.subfolder + "/" + name, name] {
-        if let path = path(of: candidate), Self.isFile(path) { return path }
+        if let path = exactPath(of: candidate), Self.isFile(path) { return path }
       }
     }
-    // Like names of filters, these ignore letter case.
-    let wanted = names.map { $0.lowercased() }
-    return upscalerPaths().first { wanted.contains(UpscalerReference(name: $0, path: $0).title.lowercased()) }
+    // Like names of filters, these ignore letter case. Of a Windows path, the file's name counts.
+    let wanted = names.map { $0.contains("\\") ? (ModelTitle($0).name as NSString).lastPathComponent : $0 }
+    let titles = upscalerPaths().map { (path: $0, title: UpscalerReference(name: $0, path: $0).title) }
+    let stems = wanted.map { UpscalerReference(name: $0, path: $0).title }
+    if let exact = titles.first(where: { stems.contains($0.title) }) { return exact.path }
+    let lowercased = stems.map { $0.lowercased() }
+    let found = titles.filter { lowercased.contains($0.title.lowercased()) }
+    return Set(found.map(\.title)).count == 1 ? found[0].path : nil
   }
 
   /// The names of all networks in the `upscalers/` folders.

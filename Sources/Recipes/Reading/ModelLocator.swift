@@ -5,11 +5,11 @@ import Settings
 ///
 /// A relative name is searched for next to the recipe, then in `models/` there, then in each folder of
 /// `$SDBATCH_MODELS`. In each folder the name is tried as written, then with each extension of model files,
-/// `.safetensors` first.
+/// `.safetensors` first. A name that is not found so is searched for as the webui does, see `find(_:)`.
 public struct ModelLocator: Sendable {
   /// The folders that are searched for relative names, in order; absolute paths.
   public let folders: [String]
-  private let environment: PlanningEnvironment
+  let environment: PlanningEnvironment
 
   /// The extensions of model files, safest first.
   private static let endings = [".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin"]
@@ -26,8 +26,13 @@ public struct ModelLocator: Sendable {
     self.environment = environment
   }
 
-  /// The absolute path of the model with this name; nil if no folder has it.
+  /// The absolute path of the model with this name; nil if there is none, or more than one.
   public func path(of name: String) -> String? {
+    if case .found(let path) = find(name) { path } else { nil }
+  }
+
+  /// The absolute path of the file or folder with this name, which may lack its extension; nil if no folder has it.
+  func exactPath(of name: String) -> String? {
     guard !name.isEmpty, !name.utf8.contains(0) else { return nil }
     let name = environment.expanded(name)
     let paths = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
@@ -48,13 +53,8 @@ public struct ModelLocator: Sendable {
     return SettingKind.list(folders) + hint
   }
 
-  /// The absolute paths of all checkpoint files in the folders, in order.
-  public func checkpointPaths() -> [String] {
-    folders.flatMap { folder in
-      let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      return files.filter(Self.isCheckpoint).sorted().prefix(1000).map { folder + "/" + $0 }
-    }
-  }
+  /// The absolute paths of all checkpoint files in the folders, in order, and in subfolders of the folders of models.
+  public func checkpointPaths() -> [String] { listing().flatMap { $0 }.filter(Self.isFile) }
 
   /// The absolute path of the file with exactly this name; nil if no folder has it.
   func file(_ name: String) -> String? {
@@ -85,19 +85,15 @@ public struct ModelLocator: Sendable {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }
 
-  static func isCheckpoint(_ name: String) -> Bool { endings.contains(where: name.hasSuffix) }
+  static func isCheckpoint(_ name: String) -> Bool { endings.contains(where: name.lowercased().hasSuffix) }
 
-  /// The names of checkpoint files in the folders, to suggest instead of a missing one.
-  func knownNames() -> [String] {
-    var names = ["demo"]
-    for folder in folders {
-      let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      names += files.filter(Self.isCheckpoint).sorted().prefix(1000)
-    }
-    return names
+  /// A file's name without the extension of model files.
+  static func stem(_ name: String) -> String {
+    let ending = endings.first { name.count > $0.count && name.lowercased().hasSuffix($0) }
+    return String(name.dropLast(ending?.count ?? 0))
   }
 
-  private static func absolute(_ path: String) -> String {
+  static func absolute(_ path: String) -> String {
     URL(fileURLWithPath: path).standardizedFileURL.path
   }
 }

@@ -12,6 +12,8 @@ public struct PlanningEnvironment: Sendable {
   public var demoHeight: Int
   /// The date that nightly series add seeds for.
   public var today: LocalDate
+  /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this, no model is found by its hash.
+  public var hashes: (@Sendable (String) -> ModelHashes?)?
 
   /// An environment with these folders, sizes and date.
   public init(

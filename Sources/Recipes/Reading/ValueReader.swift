@@ -1,3 +1,4 @@
+import Foundation
 import Prompts
 import Settings
 
@@ -37,7 +38,8 @@ struct ValueReader {
     case .upscaler: return scalar.text.isEmpty ? .null : try upscaler(scalar)
     case .model: return try model(scalar)
     case .otherModel:
-      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased()) ? .null : try model(scalar)
+      return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased())
+        ? .null : try model(scalar, asVAE: true)
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
@@ -195,18 +197,34 @@ struct ValueReader {
 
   /// The webui's words for no VAE and for an automatic one mean the checkpoint's own VAE.
   private func vae(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
-    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .null : try model(scalar)
+    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .null : try model(scalar, asVAE: true)
   }
 
-  private func model(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
+  private func model(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {
     if scalar.text == ModelReference.demo.name { return .setting(.model(.demo)) }
-    if let path = locator.path(of: scalar.text) {
+    if let path = locator.exactPath(of: scalar.text) {
       return .setting(.model(ModelReference(name: scalar.text, path: path)))
     }
     guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
-    throw Complaint(
-      message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "
-        + locator.foldersLookedIn(for: scalar.text) + NearestName.hint(scalar.text, among: locator.knownNames()))
+    switch locator.find(scalar.text, asVAE: isVAE) {
+    case .found(let path):
+      // Hashes and foreign paths say little to people, so the file's name is shown.
+      return .setting(.model(ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)))
+    case .several(let paths):
+      throw Complaint(
+        message: "found \(Quoted.short(scalar.text)), which may be any of \(paths.count) files: "
+          + paths.prefix(5).joined(separator: ", ") + (paths.count > 5 ? " and others" : "")
+          + "; name one with its folder")
+    case .otherHash(let path):
+      throw Complaint(
+        message: "found \(Quoted.short(scalar.text)), but \(path) has another hash, so it is another model; "
+          + "name it without the hash to use it")
+    case .nothing:
+      throw Complaint(
+        message: "found \(Quoted.short(scalar.text)), expected a file or folder, but there is none in "
+          + locator.foldersLookedIn(for: scalar.text)
+          + NearestName.hint(ModelTitle(scalar.text).name, among: locator.knownNames()))
+    }
   }
 }
 

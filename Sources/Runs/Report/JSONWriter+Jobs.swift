@@ -41,6 +41,7 @@ extension JSONWriter {
       writer.member("name", embedding.name)
       writer.member("path", embedding.path)
       writer.member("sha256", embedding.sha256)
+      if let bundle = embedding.bundle { writer.member("bundle", bundle) }
     }
   }
 

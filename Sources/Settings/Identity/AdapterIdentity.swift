@@ -32,21 +32,24 @@ public struct LoRAIdentity: Codable, Hashable, Sendable {
 
 /// A textual inversion that a job's prompts name, by its content.
 public struct EmbeddingIdentity: Codable, Hashable, Sendable {
-  /// Its name in prompts: the file's name without extension.
+  /// Its name in prompts: the file's name without extension, or its name inside a LoRA.
   public var name: String
   /// The absolute path.
   public var path: String
   /// SHA-256 of the file, in lower-case hexadecimal.
   public var sha256: String
+  /// The name in the prompt of the LoRA whose file holds the embedding; nil for an embedding in a file of its own.
+  public var bundle: String?
 
-  /// The first twelve digits, which the webui writes into infotexts.
-  public var shortHash: String { String(sha256.prefix(12)) }
+  /// What the webui writes into infotexts: the first twelve digits, or the name of the LoRA that holds it.
+  public var shortHash: String { bundle ?? String(sha256.prefix(12)) }
 
   /// An embedding with this content.
-  public init(name: String, path: String, sha256: String) {
+  public init(name: String, path: String, sha256: String, bundle: String? = nil) {
     self.name = name
     self.path = path
     self.sha256 = sha256
+    self.bundle = bundle
   }
 }
 

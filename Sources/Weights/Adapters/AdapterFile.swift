@@ -1,4 +1,4 @@
-import JSON
+import Foundation
 import TensorFiles
 import Text
 
@@ -13,43 +13,97 @@ public final class AdapterFile: Sendable {
   /// The modules with the layers' names in the file, sorted by name.
   let modules: [(name: String, module: AdapterModule)]
   let tensors: [String: StoredTensor]
+  /// The embeddings in the file, sorted by name; prompts may name them while the adapter is on.
+  public let embeddings: [(name: String, file: EmbeddingFile)]
+  /// The file with PEFT's settings, if they decide what the adapter does; nil for other adapters.
+  private let settingsFile: MappedFile?
+
+  /// The names of the files in the same folder that also decide what the adapter does, so they are part of its digest.
+  public var companions: [String] { settingsFile == nil ? [] : [PEFTSettings.fileName] }
 
   /// Opens the file at `path` and groups its tensors into modules; no weight is read.
+  ///
+  /// PEFT's `adapter_config.json` beside it is read, if it belongs to the file.
   ///
   /// Throws `WeightError.file`, and `.adapter` for a kind of adapter that is not supported or a module that lacks a part.
   public convenience init(path: String) throws(WeightError) {
     let file = try WeightError.wrapping(try TensorFile(path: path))
-    try self.init(path: path, tensors: file.tensors, metadata: file.metadata)
+    try self.init(
+      path: path, tensors: file.tensors, metadata: file.metadata,
+      settingsPath: Self.settingsPath(path, file.tensors.keys))
   }
 
-  init(path: String, tensors: [String: StoredTensor], metadata: [String: String]) throws(WeightError) {
+  init(
+    path: String, tensors: [String: StoredTensor], metadata: [String: String], settingsPath: String? = nil
+  ) throws(WeightError) {
     self.path = path
     self.metadata = metadata
     self.tensors = tensors
-    let settings = PEFTSettings(metadata)
+    let settings: PEFTSettings
+    if let settingsPath {
+      settingsFile = try WeightError.wrapping(try MappedFile(path: settingsPath))
+      settings = try PEFTSettings(file: try ConfigurationFile(path: settingsPath))
+    } else {
+      settingsFile = nil
+      settings = try PEFTSettings(metadata: metadata, path: path)
+    }
     var parts: [String: [AdapterPart: StoredTensor]] = [:]
+    var bundles: [String: [String: StoredTensor]] = [:]
+    var unknown: [String] = []
     for (name, tensor) in tensors {
+      if name.hasPrefix(AdapterPart.bundlePrefix) {
+        let rest = name.dropFirst(AdapterPart.bundlePrefix.count).split(
+          separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard rest.count == 2, !rest[0].isEmpty else { throw .adapter(path: path, reason: Self.unknown([name])) }
+        bundles[String(rest[0]), default: [:]][String(rest[1])] = tensor
+        continue
+      }
       guard let (layer, part) = AdapterPart.split(name) else {
-        throw .adapter(path: path, reason: Self.unknown(name))
+        unknown.append(name)
+        continue
       }
       guard parts[layer, default: [:]].updateValue(tensor, forKey: part) == nil else {
         throw .adapter(path: path, reason: "it has the \(part.rawValue) of \(layer.abridged) twice")
       }
     }
+    guard unknown.isEmpty else { throw .adapter(path: path, reason: Self.unknown(unknown.sorted())) }
     var modules: [(name: String, module: AdapterModule)] = []
     for layer in parts.keys.sorted() {
-      let module = try AdapterModule(
-        path: path, name: layer, parts: parts[layer] ?? [:], defaultScale: { settings.scale(of: layer, rank: $0) })
+      let module = try AdapterModule(path: path, name: layer, parts: parts[layer] ?? [:], settings: settings)
       modules.append((layer, module))
     }
-    guard !modules.isEmpty else { throw .adapter(path: path, reason: "it holds no tensors") }
+    var embeddings: [(name: String, file: EmbeddingFile)] = []
+    for name in bundles.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+      embeddings.append((name, try EmbeddingFile(path: path, bundledAs: name, tensors: bundles[name] ?? [:])))
+    }
+    guard !modules.isEmpty || !embeddings.isEmpty else { throw .adapter(path: path, reason: "it holds no tensors") }
     self.modules = modules
+    self.embeddings = embeddings
   }
 
-  /// Throws `TensorFileError.changed` if the file was written to since it was opened, because its weights may then differ
+  /// Throws `TensorFileError.changed` if a file was written to since it was opened, because its weights may then differ
   /// from its digest.
   public func requireUnchanged() throws(TensorFileError) {
     try tensors.values.first?.file.requireUnchanged()
+    try settingsFile?.requireUnchanged()
+  }
+
+  /// PEFT's settings for the file at `path`; nil if there are none.
+  ///
+  /// PEFT calls the weights `adapter_model`. A file that was renamed still has PEFT's names of layers; the settings are its own if
+  /// nothing else in the folder is called as PEFT calls it.
+  private static func settingsPath(_ path: String, _ names: some Collection<String>) -> String? {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let folder = parts.dropLast().joined(separator: "/")
+    let settings = parts.count > 1 ? folder + "/" + PEFTSettings.fileName : PEFTSettings.fileName
+    let stem = "adapter_model."
+    guard access(settings, F_OK) == 0 else { return nil }
+    if parts.last?.hasPrefix(stem) == true { return settings }
+    let siblings = ["safetensors", "bin", "pt"].map { (parts.count > 1 ? folder + "/" : "") + stem + $0 }
+    guard names.contains(where: { $0.contains(AdapterPrefix.wrapper) }),
+      !siblings.contains(where: { access($0, F_OK) == 0 })
+    else { return nil }
+    return settings
   }
 
   /// The family of models that the adapter is for, by its metadata or its layers; nil if it is unknown.
@@ -76,50 +130,19 @@ public final class AdapterFile: Sendable {
     }
   }
 
-  /// The message for a tensor whose name this version does not know.
-  private static func unknown(_ name: String) -> String {
+  /// The message for tensors whose names this version does not know.
+  private static func unknown(_ names: [String]) -> String {
+    let name = names[0]
+    let others = names.count == 1 ? "" : " and \(names.count - 1) others"
     if let kind = AdapterPart.unsupportedKind(name) {
-      return "its tensor \(name.abridged) is of the kind \(kind), which is not supported by this version; "
+      return "its tensor \(name.abridged)\(others) is of the kind \(kind), which is not supported by this version; "
         + "LoRA, LoCon, LoHa, LoKr, DoRA, IA3, norms and full differences are"
     }
-    return "its tensor \(name.abridged) is not part of a LoRA, LoCon, LoHa, LoKr, DoRA, IA3 or a difference"
-  }
-}
-
-/// The scales that the PEFT library stores in a file's metadata.
-private struct PEFTSettings {
-  private var settings: [(prefix: String, members: JSONValue)] = []
-
-  /// Reads `lora_adapter_metadata`, which diffusers writes: one object whose keys begin with the network's name.
-  init(_ metadata: [String: String]) {
-    guard let text = metadata["lora_adapter_metadata"], let json = try? JSONValue(parsing: text),
-      case .object(let members) = json
-    else { return }
-    var byNetwork: [String: [JSONMember]] = [:]
-    for member in members {
-      let network = ["unet.", "text_encoder.", "text_encoder_2."].first { member.name.hasPrefix($0) } ?? ""
-      byNetwork[network, default: []].append(JSONMember(String(member.name.dropFirst(network.count)), member.value))
+    if name.hasSuffix(".bias") {
+      return
+        "its tensor \(name.abridged)\(others) is a whole bias, as PEFT writes it with bias or modules_to_save, which is not "
+        + "supported by this version"
     }
-    settings = byNetwork.map { ($0.key, .object($0.value)) }.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
-  }
-
-  /// alpha/rank, or alpha/√rank for a rank-stabilised adapter; nil if there is no alpha.
-  func scale(of layer: String, rank: Int) -> Float? {
-    guard let found = settings.first(where: { layer.hasPrefix($0.prefix) })?.members else { return nil }
-    func number(_ value: JSONValue?) -> Double? {
-      switch value {
-      case .integer(let value): Double(value)
-      case .number(let value): value
-      default: nil
-      }
-    }
-    var alpha = number(found["lora_alpha"])
-    if case .object(let patterns) = found["alpha_pattern"] {
-      let own = patterns.first { layer == $0.name || layer.hasSuffix("." + $0.name) }
-      alpha = number(own?.value) ?? alpha
-    }
-    guard let alpha else { return nil }
-    let isStabilised = found["use_rslora"] == .bool(true)
-    return Float(alpha / (isStabilised ? Double(rank).squareRoot() : Double(rank)))
+    return "its tensor \(name.abridged)\(others) is not part of a LoRA, LoCon, LoHa, LoKr, DoRA, IA3 or a difference"
   }
 }

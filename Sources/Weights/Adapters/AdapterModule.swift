@@ -24,8 +24,10 @@ struct AdapterModule: Sendable {
   let change: Change?
   /// The change that is added to the layer's bias.
   let biasDifference: StoredTensor?
-  /// The factor of the change besides the one in the prompt: alpha/rank.
+  /// The factor of the weight's change besides the one in the prompt: alpha/rank.
   let scale: Float
+  /// The same for the bias.
+  let biasScale: Float
   /// The rank by which alpha is divided; nil for a change without a rank.
   let rank: Int?
   /// The alpha in the file; nil if it has none.
@@ -49,10 +51,10 @@ struct AdapterModule: Sendable {
   ///   - path: The file, for messages.
   ///   - name: The layer's name in the file.
   ///   - parts: The layer's tensors.
-  ///   - defaultScale: Returns the scale of a module without alpha by its rank.
+  ///   - settings: The scales of modules without an alpha.
   /// - Throws: `WeightError.adapter` for parts that cannot be combined.
   init(
-    path: String, name: String, parts: [AdapterPart: StoredTensor], defaultScale: (Int) -> Float?
+    path: String, name: String, parts: [AdapterPart: StoredTensor], settings: PEFTSettings
   ) throws(WeightError) {
     func fault(_ reason: String) -> WeightError { .adapter(path: path, reason: "\(name.abridged) \(reason)") }
     func has(_ wanted: AdapterPart...) -> Bool { wanted.allSatisfy { parts[$0] != nil } }
@@ -66,7 +68,7 @@ struct AdapterModule: Sendable {
       }
       return tensor
     }
-    var rest = Set(parts.keys).subtracting([.alpha, .scale, .magnitude, .outputMagnitude, .biasDifference])
+    var rest = Set(parts.keys).subtracting([.alpha, .scale, .magnitude, .outputMagnitude, .biasDifference, .upBias])
     func use(_ used: AdapterPart...) { rest.subtract(used) }
 
     var rank: Int?
@@ -76,6 +78,17 @@ struct AdapterModule: Sendable {
       change = .product(product)
       rank = product.rank
       use(.up, .down, .mid)
+    } else if has(.tableUp) || has(.tableDown) {
+      // PEFT's for a table with a row for each token has both matrices the other way round.
+      let (rows, columns) = (try part(.tableDown), try part(.tableUp))
+      guard rows.shape.count == 2, columns.shape.count == 2 else {
+        throw fault("has matrices of the shapes \(rows.shape) and \(columns.shape), expected two sizes each")
+      }
+      let product = try AdapterProduct(
+        left: rows, core: nil, right: columns.transposed(), isLeftTransposed: true, fault: fault)
+      change = .product(product)
+      rank = product.rank
+      use(.tableUp, .tableDown)
     } else if has(.hada1A) || has(.hada1B) || has(.hada2A) || has(.hada2B) {
       func product(_ a: AdapterPart, _ core: AdapterPart, _ b: AdapterPart) throws(WeightError) -> AdapterProduct {
         try AdapterProduct(
@@ -111,14 +124,20 @@ struct AdapterModule: Sendable {
       change = .difference(try part(.normDifference))
       use(.normDifference)
     } else if has(.scaling) {
+      guard has(.scalesInput) else {
+        throw fault(
+          "has a whole weight, as PEFT writes it with modules_to_save, which is not supported by this version (an IA3 "
+            + "has on_input too)")
+      }
       let flag = try parts[.scalesInput].map { (tensor) throws(WeightError) in try tensor.scalar() }
       change = .scaling(try part(.scaling), isOfInputs: flag ?? 0 != 0)
       use(.scaling, .scalesInput)
     } else {
       change = nil
     }
-    biasDifference =
-      try has(.biasDifference) ? part(.biasDifference) : has(.normBiasDifference) ? part(.normBiasDifference) : nil
+    let biases = [AdapterPart.biasDifference, .normBiasDifference, .upBias].filter { has($0) }
+    guard biases.count < 2 else { throw fault("is of two kinds: it has \(Self.list(parts.keys))") }
+    biasDifference = try biases.first.map { (found) throws(WeightError) in try part(found) }
     use(.normBiasDifference)
     guard change != nil || biasDifference != nil else { throw fault("has no weights, only \(Self.list(parts.keys))") }
     guard rest.isEmpty else { throw fault("is of two kinds: it has \(Self.list(parts.keys))") }
@@ -129,13 +148,27 @@ struct AdapterModule: Sendable {
     }
 
     self.rank = rank
-    alpha = rank == nil ? nil : try parts[.alpha].map { (tensor) throws(WeightError) in try tensor.scalar() }
+    let ownAlpha = rank == nil ? nil : try parts[.alpha].map { (tensor) throws(WeightError) in try tensor.scalar() }
+    let peft: PEFTSettings.Scale?
+    do throws(PEFTSettings.Misfit) {
+      let isProduct = rank != nil || rest.isEmpty && parts.keys.contains { $0.rawValue.hasPrefix("lokr_") }
+      peft =
+        isProduct && ownAlpha == nil
+        ? try settings.scale(of: name, rank: rank, hasMagnitude: has(.outputMagnitude)) : nil
+    } catch {
+      throw fault(error.reason)
+    }
+    alpha = ownAlpha ?? peft?.alpha
     if let scale = parts[.scale] {
       self.scale = try scale.scalar()
-    } else if let rank, let alpha {
-      self.scale = alpha / Float(rank)
+    } else if let rank, let ownAlpha {
+      self.scale = ownAlpha / Float(rank)
     } else {
-      self.scale = rank.flatMap(defaultScale) ?? 1
+      self.scale = peft?.factor ?? 1
+    }
+    biasScale = biases.first == .upBias ? self.scale : 1
+    if has(.upBias) {
+      guard rank != nil, magnitude == nil else { throw fault("is a DoRA with a bias, which PEFT does not know") }
     }
     guard scale.isFinite else { throw fault("has the scale \(scale), expected a finite number") }
   }

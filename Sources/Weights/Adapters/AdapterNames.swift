@@ -4,9 +4,12 @@
 /// |---|---|
 /// | kohya | `lora_unet_down_blocks_0_attentions_0_proj_in`, `lora_te_text_model_encoder_layers_0_mlp_fc1` (`lora_te1_`, `lora_te2_`) |
 /// | kohya for SDXL | `lora_unet_input_blocks_4_1_proj_in` |
+/// | LyCORIS | `lycoris_down_blocks_0_attentions_0_proj_in`, `lycoris_text_model_encoder_layers_0_mlp_fc1` |
 /// | diffusers, PEFT | `unet.down_blocks.0.attentions.0.proj_in`, `text_encoder.text_model.encoder.layers.0.mlp.fc1` (`text_encoder_2.`) |
 /// | diffusers before 0.18 | `down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q` |
 /// | PEFT alone | `base_model.model.down_blocks.0.attentions.0.proj_in` |
+/// | ComfyUI | `diffusion_model.input_blocks.4.1.proj_in`, `text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1` (`clip_g`) |
+/// | OneTrainer | `lora_unet.down_blocks.0.attentions.0.proj_in`, `clip_l.text_model.encoder.layers.0.mlp.fc1` |
 package struct AdapterNames {
   /// A layer of one of the model's networks.
   package struct Layer: Hashable, Sendable {
@@ -16,7 +19,18 @@ package struct AdapterNames {
     package var name: String
   }
 
-  private var layersByName: [String: Layer] = [:]
+  /// The layers of one network by their names without a prefix.
+  private struct Names {
+    var dotted: [String: Layer] = [:]
+    var underscored: [String: Layer] = [:]
+
+    mutating func add(_ name: String, _ layer: Layer) {
+      dotted[name] = layer
+      underscored[AdapterNames.underscored(name)] = layer
+    }
+  }
+
+  private var networks: [AdapterPrefix.Network: Names] = [:]
 
   package init() {}
 
@@ -28,49 +42,46 @@ package struct AdapterNames {
   ///   - network: The network's index in the model's list.
   package mutating func addUNet(_ layers: some Sequence<String>, structure: BlockStructure, network: Int) {
     let keyMap = KeyMap.ldmUNet(structure)
+    var names = Names()
     for name in layers {
       let layer = Layer(network: network, name: name)
-      let single = String(keyMap.fileName(name).dropFirst(keyMap.prefix.count))
-      for spelling in [name, single] {
-        for prefix in ["lora_unet_", "lycoris_unet_", "lycoris_"] {
-          layersByName[prefix + Self.underscored(spelling)] = layer
-        }
-      }
-      for prefix in ["unet.", ""] { layersByName[prefix + name] = layer }
-      for prefix in ["diffusion_model.", "model.diffusion_model."] { layersByName[prefix + single] = layer }
+      names.add(name, layer)
+      names.add(String(keyMap.fileName(name).dropFirst(keyMap.prefix.count)), layer)
     }
+    networks[.unet] = names
   }
 
   /// Adds the layers of a text encoder.
   ///
   /// - Parameters:
-  ///   - layers: Their names in code, from `encoder.` on.
+  ///   - layers: Their names in code, such as `encoder.layers.0.mlp.fc1`.
   ///   - encoder: The text encoder of the family.
   ///   - network: The network's index in the model's list.
   package mutating func addTextEncoder(
     _ layers: some Sequence<String>, _ encoder: ModelFamily.TextEncoder, network: Int
   ) {
-    let isFirst = encoder.folder == "text_encoder"
-    let kohya = isFirst ? ["lora_te_", "lora_te1_"] : ["lora_te2_"]
-    let diffusers = [encoder.folder + "."] + (isFirst ? [""] : [])
+    var names = Names()
     for name in layers {
       let layer = Layer(network: network, name: name)
       // The transformers library has had no `text_model.` in its names since version 5.
-      for inner in ["text_model.", ""] {
-        for prefix in kohya { layersByName[prefix + Self.underscored(inner + name)] = layer }
-        for prefix in diffusers { layersByName[prefix + inner + name] = layer }
-      }
+      for inner in ["text_model.", ""] { names.add(inner + name, layer) }
     }
+    networks[AdapterPrefix.Network(rawValue: encoder.folder) ?? .firstText] = names
   }
 
   /// The layer that a file refers to by this name; nil if the model has none.
   package subscript(_ name: String) -> Layer? {
-    if let layer = layersByName[name] { return layer }
-    var name = name[...]
-    if let start = ["base_model.model.", "lora_unet.", "unet.base_model.model."].first(where: { name.hasPrefix($0) }) {
-      name = name.dropFirst(start.count)
+    for (prefix, rest) in AdapterPrefix.readings(of: name) {
+      for network in prefix.networks {
+        guard let names = networks[network] else { continue }
+        if prefix.isUnderscored {
+          if let layer = names.underscored[String(rest)] { return layer }
+        } else if let layer = names.dotted[String(rest)] ?? names.dotted[Self.modern(rest)] {
+          return layer
+        }
+      }
     }
-    return layersByName[String(name)] ?? layersByName[Self.modern(name)]
+    return nil
   }
 
   /// Converts a name of diffusers before 0.18. There, attention processors held the matrices, and those of text encoders had

@@ -26,6 +26,9 @@ package enum AdapterPart: String, Hashable {
   case scale
   case magnitude = "dora_scale"
   case outputMagnitude = "lora_magnitude_vector"
+  case upBias = "lora_up.bias"
+  case tableUp = "lora_embedding_B"
+  case tableDown = "lora_embedding_A"
 
   /// Other spellings of the same: the diffusers library's, old and new, and PEFT's.
   private static let aliases: [String: AdapterPart] = [
@@ -33,6 +36,8 @@ package enum AdapterPart: String, Hashable {
     "lora_linear_layer.down.weight": .down, "lora_B.weight": .up, "lora_A.weight": .down,
     "lora_B.default.weight": .up, "lora_A.default.weight": .down, "lora_magnitude_vector.weight": .outputMagnitude,
     "lora_magnitude_vector.default.weight": .outputMagnitude, "lora_magnitude_vector.default": .outputMagnitude,
+    "lora_B.bias": .upBias, "lora_B.default.bias": .upBias, "lora.up.bias": .upBias,
+    "lora_embedding_A.default": .tableDown, "lora_embedding_B.default": .tableUp,
   ]
 
   /// All spellings, the longest first, because `lora_up.weight` also ends in `weight`.
@@ -40,7 +45,7 @@ package enum AdapterPart: String, Hashable {
     let own = [
       up, down, mid, hada1A, hada1B, hada2A, hada2B, hada1Core, hada2Core, lokr1, lokr1A, lokr1B, lokr2, lokr2A, lokr2B,
       lokr2Core, difference, biasDifference, normDifference, normBiasDifference, scaling, scalesInput, alpha, scale,
-      magnitude, outputMagnitude,
+      magnitude, outputMagnitude, upBias, tableUp, tableDown,
     ].map { (ending: "." + $0.rawValue, part: $0) }
     // The oldest names join the layer's name without a dot: `to_q_lora.up.weight`.
     let joined = [(ending: "_lora.up.weight", part: up), (ending: "_lora.down.weight", part: down)]
@@ -59,24 +64,31 @@ package enum AdapterPart: String, Hashable {
 
   /// Whether only adapters have a tensor with this name.
   package static func isTelling(_ name: String) -> Bool {
-    switch split(name)?.part {
+    if name.hasPrefix(bundlePrefix) { return true }
+    return switch split(name)?.part {
     case nil, .scaling, .scale, .alpha: false
     default: true
     }
   }
 
+  /// The prefix of an embedding's tensors in a LoRA, which is followed by the embedding's name.
+  package static let bundlePrefix = "bundle_emb."
+
+  /// Parts of names that only unsupported kinds of adapters have.
   private static let unsupported: [(mark: String, kind: String)] = [
-    (".oft_", "OFT"), (".oft_diag", "OFT"), (".boft_", "BOFT"), (".a1.weight", "GLoRA"), (".a2.weight", "GLoRA"),
-    (".b1.weight", "GLoRA"), (".b2.weight", "GLoRA"), (".bias_indices", "sparse bias"), (".bias_values", "sparse bias"),
-    (".bias_size", "sparse bias"), (".lora_E", "AdaLoRA"), (".vera_lambda", "VeRA"),
-    (".lora_B.bias", "LoRA with a bias"),
-    (".lora_up.bias", "LoRA with a bias"),
+    (".oft_", "OFT"), (".boft_", "BOFT"), (".a1.weight", "GLoRA"),
+    (".a2.weight", "GLoRA"), (".b1.weight", "GLoRA"), (".b2.weight", "GLoRA"), (".bias_indices", "sparse bias"),
+    (".bias_values", "sparse bias"), (".bias_size", "sparse bias"), (".lora_E", "AdaLoRA"), (".vera_lambda", "VeRA"),
+    (".ia3_l", "IA3 of PEFT"), (".hra_u", "HRA"), (".ln_tuning", "LN tuning"), (".tlora_", "T-LoRA"),
+    (".trainable_tokens_", "new tokens, which PEFT trains"), (".hada_w3_", "LoHa with a third product"),
+    (".reshape_weight", "LoRA that changes a weight's size (reshape_weight)"),
+    (".set_weight", "weight that is replaced (set_weight of ComfyUI)"),
+    (".modules_to_save.", "whole layer of PEFT (modules_to_save)"),
   ]
 
   /// The unsupported kind of adapter that a tensor's name indicates; nil for the supported kinds.
   package static func unsupportedKind(_ name: String) -> String? {
-    if name.hasPrefix("bundle_emb.") { return "embedding bundled in a LoRA" }
-    if name.hasPrefix("oft_unet") { return "OFT" }
+    if name.hasPrefix("oft_unet") || name.hasPrefix("oft_te") { return "OFT" }
     return unsupported.first { name.contains($0.mark) }?.kind
   }
 }

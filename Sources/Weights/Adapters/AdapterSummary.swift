@@ -88,30 +88,30 @@ private struct AdapterLayerName: Hashable {
   var style: String
   var network: String
 
-  static let networks = ["unet", "text_encoder", "text_encoder_2", "other"]
+  static let networks = AdapterPrefix.Network.allCases.map(\.rawValue) + ["other"]
 
-  /// The prefixes of names; see `AdapterNames` for the styles.
-  private static let prefixes: [(text: String, style: String, network: String)] = [
-    ("lora_te2_", "kohya", "text_encoder_2"), ("lora_te1_", "kohya", "text_encoder"),
-    ("lora_te_", "kohya", "text_encoder"), ("lora_unet_", "kohya", "unet"), ("lycoris_unet_", "LyCORIS", "unet"),
-    ("lycoris_", "LyCORIS", "unet"), ("text_encoder_2.", "diffusers", "text_encoder_2"),
-    ("text_encoder.", "diffusers", "text_encoder"), ("unet.base_model.model.", "PEFT", "unet"),
-    ("unet.", "diffusers", "unet"), ("lora_unet.", "diffusers", "unet"),
-    ("model.diffusion_model.", "single file", "unet"), ("diffusion_model.", "single file", "unet"),
-    ("base_model.model.text_model.", "PEFT", "text_encoder"), ("base_model.model.", "PEFT", "unet"),
-    ("text_model.", "diffusers", "text_encoder"), ("down_blocks.", "diffusers", "unet"),
-    ("mid_block.", "diffusers", "unet"), ("up_blocks.", "diffusers", "unet"),
+  /// What names without a prefix begin with.
+  private static let beginnings: [(text: String, network: AdapterPrefix.Network)] = [
+    ("text_model.", .firstText), ("text_model_", .firstText), ("down_blocks.", .unet), ("mid_block.", .unet),
+    ("up_blocks.", .unet),
   ]
 
   init(_ layer: String) {
-    guard let found = Self.prefixes.first(where: { layer.hasPrefix($0.text) }) else {
+    guard let (prefix, rest) = AdapterPrefix.readings(of: layer).first else {
       (style, network) = ("other", "other")
       return
     }
-    (style, network) = (found.style, found.network)
-    let rest = layer.dropFirst(found.text.utf8.count)
+    let beginning = Self.beginnings.first { rest.hasPrefix($0.text) }
+    if prefix.text.isEmpty, beginning == nil {
+      (style, network) = ("other", "other")
+      return
+    }
+    style = prefix.style
+    network = (prefix.networks.count > 1 ? beginning?.network ?? prefix.networks[0] : prefix.networks[0]).rawValue
     if style == "kohya", ["input_blocks_", "middle_block_", "output_blocks_"].contains(where: rest.hasPrefix) {
       style = "kohya (single file)"
+    } else if layer.contains(AdapterPrefix.wrapper) {
+      style = "PEFT"
     } else if style == "diffusers", layer.contains(".processor.") {
       style = "diffusers before 0.18"
     }

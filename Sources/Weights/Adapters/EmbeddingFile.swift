@@ -12,7 +12,7 @@ public struct EmbeddingFile: Sendable {
   /// The width of a vector for each text encoder.
   public let widths: [Int]
   /// One for each text encoder, `[vectors, width]`, or `[width]` for a single vector.
-  private let tensors: [StoredTensor]
+  package let tensors: [StoredTensor]
 
   /// A chunk of a prompt has room for this many vectors.
   private static let vectorLimit = 75
@@ -23,18 +23,25 @@ public struct EmbeddingFile: Sendable {
   /// among others), and `clip_l` with `clip_g` for Stable Diffusion XL. Throws `WeightError.file`, and `.adapter` for any
   /// other form.
   public init(path: String) throws(WeightError) {
-    func fault(_ reason: String) -> WeightError { .adapter(path: path, reason: reason) }
     let file = try WeightError.wrapping(try TensorFile(path: path))
-    let parameters = file.tensors.filter { $0.key.hasPrefix("string_to_param.") }.values
+    try self.init(path: path, bundledAs: nil, tensors: file.tensors)
+  }
+
+  /// An embedding of the same forms inside a file with others, under `name`.
+  init(path: String, bundledAs name: String?, tensors all: [String: StoredTensor]) throws(WeightError) {
+    func fault(_ reason: String) -> WeightError {
+      .adapter(path: path, reason: name.map { "its embedding \($0.abridged): " + reason } ?? reason)
+    }
+    let parameters = all.filter { $0.key.hasPrefix("string_to_param.") }.values
     let tensors: [StoredTensor]
     if !parameters.isEmpty {
       tensors = Array(parameters)
-    } else if let narrow = file.tensors["clip_l"], let wide = file.tensors["clip_g"] {
+    } else if let narrow = all["clip_l"], let wide = all["clip_g"] {
       tensors = [narrow, wide]
     } else {
-      tensors = Array(file.tensors.values)
+      tensors = Array(all.values)
     }
-    let isForTwo = tensors.count == 2 && parameters.isEmpty && file.tensors["clip_g"] != nil
+    let isForTwo = tensors.count == 2 && parameters.isEmpty && all["clip_g"] != nil
     guard tensors.count == 1 || isForTwo else {
       throw fault(
         "it holds \(tensors.count) tensors, expected the one of a textual inversion, or clip_l and clip_g for Stable "

@@ -58,8 +58,8 @@ public struct WeightPatch: Sendable {
       }
       prepared.append(
         PreparedPatch.Step(
-          delta: delta, scale: step.part == .weight ? step.module.scale : 1, multiplier: step.multiplier,
-          magnitude: magnitude))
+          delta: delta, scale: step.part == .weight ? step.module.scale : step.module.biasScale,
+          multiplier: step.multiplier, magnitude: magnitude))
     }
     return prepared
   }

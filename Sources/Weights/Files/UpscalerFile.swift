@@ -1,4 +1,5 @@
 import TensorFiles
+import Text
 
 /// How the files of one upscaler architecture name their tensors: what makes it known, and where each weight is.
 package protocol UpscalerNames: Sendable {
@@ -27,10 +28,10 @@ package struct UpscalerFile: Sendable {
   /// Of the architecture that recognised the file.
   package let names: any UpscalerNames
   package let store: WeightStore
-  /// Tensors that the network does not have.
-  package let unread: [WeightAudit.Finding]
 
   /// Opens a file in any container.
+  ///
+  /// What is beside the weights in a training state, such as an optimiser, is ignored.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -40,25 +41,30 @@ package struct UpscalerFile: Sendable {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let names = file.tensors.keys
     let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
-    if let kind = Self.unsupportedKind(names) {
-      throw .unsupported(path: path, found: "an upscaler of the kind \(kind), which is not supported", advice: advice)
+    if let kind = UpscalerKind.unsupported(names) {
+      throw .unsupported(path: path, found: kind.description, advice: advice)
     }
-    // As in Real-ESRGAN, averaged weights are preferred to the trained ones.
-    let prefixes = ["params_ema.", "params.", "state_dict.", "model_state_dict.", ""]
-    let firstWeights = architectures.flatMap { $0.firstWeights }
-    let prefix = prefixes.first { prefix in firstWeights.contains { names.contains(prefix + $0) } }
-    let own = names.filter { $0.hasPrefix(prefix ?? "") }.map { $0.dropFirst(prefix?.count ?? 0) }
-    guard let prefix, let found = architectures.lazy.compactMap({ $0.init(own) }).first else {
+    let wrapping = UpscalerWrapping(firstWeights: architectures.flatMap { $0.firstWeights })
+    guard let prefix = wrapping.prefix(of: Array(names)),
+      let found = architectures.lazy.compactMap({ $0.init(Self.names(names, after: prefix)) }).first
+    else {
+      let example = names.min().map { ", such as \($0.abridged)" } ?? ""
       throw .unsupported(
-        path: path, found: "a file with \(names.count) tensors that is not an upscaler of the ESRGAN family",
+        path: path, found: "a file with \(names.count) tensors\(example), and not an upscaler of the ESRGAN family",
+        advice: advice)
+    }
+    if let first = found.firstWeight(file.tensors, prefix: prefix), first.shape.suffix(2) == [2, 2] {
+      throw .unsupported(
+        path: path, found: "an upscaler of the kind ESRGAN-2c2 (two convolutions of 2x2 for each of 3x3)",
         advice: advice)
     }
     self.path = path
     self.names = found
     store = WeightStore(path: path, tensors: file.tensors, keyMap: found.keyMap(prefix: prefix))
-    let other = prefix == "params_ema." ? "params." : prefix
-    unread = file.tensors.values.filter { !$0.name.hasPrefix(prefix) && !$0.name.hasPrefix(other) }
-      .map { .unread(name: $0.name, shape: $0.shape) }
+  }
+
+  private static func names(_ names: some Collection<String>, after prefix: String) -> [Substring] {
+    names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
   /// Whether tensors of these names are probably those of an upscaler, supported or not.
@@ -66,29 +72,25 @@ package struct UpscalerFile: Sendable {
     _ names: some Collection<String>, architectures: [any UpscalerNames.Type]
   ) -> Bool {
     func hasTensor(_ ending: String) -> Bool { names.contains { $0 == ending || $0.hasSuffix(".\(ending)") } }
-    return unsupportedKind(names) != nil || architectures.contains { $0.isLikely(hasTensor) }
+    return UpscalerKind.unsupported(names) != nil || architectures.contains { $0.isLikely(hasTensor) }
   }
+}
 
-  /// Tensors that only unsupported architectures have. Where one architecture contains another's tensors, it comes first.
-  private static let others: [(mark: String, kind: String)] = [
-    (".overlap_attn.relative_position_bias_table", "HAT"),
-    (".residual_group.blocks.0.attn.relative_position_bias_table", "SwinIR"),
-    (".attns.0.rpe_biases", "DAT"), ("m_head.0.weight", "ScuNET"),
-  ]
-
-  /// The name of an unsupported architecture, by its tensors' names; nil if it is not known.
-  package static func unsupportedKind(_ names: some Collection<String>) -> String? {
-    others.first { other in names.contains { $0.hasSuffix(other.mark) } }?.kind
+extension UpscalerNames {
+  /// The weight of the first layer.
+  fileprivate func firstWeight(_ tensors: [String: StoredTensor], prefix: String) -> StoredTensor? {
+    Self.firstWeights.lazy.compactMap { tensors[prefix + $0] }.first
   }
 }
 
 extension [Substring] {
   /// One more than the largest number that follows `beginning` in a name; bounded, because files may be hostile.
   func count(after beginning: String) -> Int {
+    let limit = 1 << 16
     let numbers = compactMap { name -> Int? in
       guard name.hasPrefix(beginning) else { return nil }
-      return Int(name.dropFirst(beginning.count).prefix { $0 != "." })
+      return Int(name.dropFirst(beginning.count).prefix { $0 != "." }).flatMap { $0 < 0 ? nil : Swift.min($0, limit) }
     }
-    return Swift.min((numbers.max() ?? -1) + 1, 1 << 16)
+    return Swift.min((numbers.max() ?? -1) + 1, limit)
   }
 }

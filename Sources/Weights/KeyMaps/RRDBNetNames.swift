@@ -2,10 +2,14 @@
 package struct RRDBNetNames: UpscalerNames {
   /// Number of blocks of three dense blocks.
   package let blocks: Int
-  /// How often the size is doubled.
+  /// How often the size is doubled: 0 for a network that only restores.
   package let upsamplings: Int
   package let layout: String
-  private let rules: [KeyRule]
+  private let naming: Naming
+
+  private enum Naming {
+    case numbered, trunk, realESRGAN
+  }
 
   package static var firstWeights: [String] { ["conv_first.weight", "model.0.weight"] }
 
@@ -15,33 +19,47 @@ package struct RRDBNetNames: UpscalerNames {
   }
 
   package init?(_ names: [Substring]) {
-    if names.contains("model.0.weight") {
-      // The last numbered module is the convolution after the blocks, and the last one of all ends the network.
-      blocks = names.count(after: "model.1.sub.") - 1
+    func has(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
+    // Many networks begin with one of these convolutions, but only this one continues with dense blocks.
+    if names.contains("model.0.weight"), has("model.1.sub.") {
+      // The last module of the trunk is a convolution. Each doubling is three modules, among five others.
+      blocks = max(names.count(after: "model.1.sub.") - 1, 0)
       upsamplings = max((names.count(after: "model.") - 5) / 3, 0)
-      layout = "names of ESRGAN, numbered"
-      rules = Self.numbered(blocks: blocks, upsamplings: upsamplings)
-    } else if names.contains(where: { $0.hasPrefix("RRDB_trunk.") }) {
-      (blocks, upsamplings) = (names.count(after: "RRDB_trunk."), names.count(after: "upconv") - 1)
-      layout = "names of ESRGAN"
-      rules = Self.trunk(blocks: blocks, upsamplings: upsamplings)
-    } else if names.contains("conv_first.weight") {
-      (blocks, upsamplings) = (names.count(after: "body."), names.count(after: "conv_up") - 1)
-      layout = "names of Real-ESRGAN"
-      rules = []
+      (layout, naming) = ("names of ESRGAN, numbered", .numbered)
+    } else if names.contains("conv_first.weight"), has("RRDB_trunk.") {
+      (blocks, upsamplings) = (names.count(after: "RRDB_trunk."), max(names.count(after: "upconv") - 1, 0))
+      (layout, naming) = ("names of ESRGAN", .trunk)
+    } else if names.contains("conv_first.weight"),
+      names.contains(where: { $0.hasPrefix("body.") && $0.contains(".rdb") })
+    {
+      (blocks, upsamplings) = (names.count(after: "body."), max(names.count(after: "conv_up") - 1, 0))
+      (layout, naming) = ("names of Real-ESRGAN", .realESRGAN)
     } else {
       return nil
     }
   }
 
-  package func keyMap(prefix: String) -> KeyMap { KeyMap(prefix: prefix, rules: rules, unused: []) }
+  package func keyMap(prefix: String) -> KeyMap {
+    // A hostile file may claim any number of blocks.
+    let blocks = min(blocks, Self.blockLimit)
+    let rules =
+      switch naming {
+      case .numbered: Self.numbered(blocks: blocks, upsamplings: min(upsamplings, Self.blockLimit))
+      case .trunk: Self.trunk(blocks: blocks, upsamplings: min(upsamplings, Self.blockLimit))
+      case .realESRGAN: [KeyRule]()
+      }
+    return KeyMap(prefix: prefix, rules: rules, unused: [])
+  }
+
+  /// More blocks than any network that this version runs.
+  private static let blockLimit = 257
 
   /// As ESRGAN's authors first saved it: a sequence of numbered modules.
   private static func numbered(blocks: Int, upsamplings: Int) -> [KeyRule] {
     let dense = (1...3).map { number in
       KeyRule("rdb\(number)", "RDB\(number)", inside: (1...5).map { KeyRule("conv\($0)", "conv\($0).0") })
     }
-    let body = (0..<max(blocks, 0)).map { KeyRule("body.\($0)", "model.1.sub.\($0)", inside: dense) }
+    let body = (0..<blocks).map { KeyRule("body.\($0)", "model.1.sub.\($0)", inside: dense) }
     // Activations and upsamplings have numbers too.
     let up = (0..<upsamplings).map { KeyRule("conv_up\($0 + 1)", "model.\(3 * $0 + 3)") }
     return body + up + [
@@ -54,7 +72,7 @@ package struct RRDBNetNames: UpscalerNames {
   private static func trunk(blocks: Int, upsamplings: Int) -> [KeyRule] {
     let dense = (1...3).map { KeyRule("rdb\($0)", "RDB\($0)") }
     let body = (0..<blocks).map { KeyRule("body.\($0)", "RRDB_trunk.\($0)", inside: dense) }
-    let up = (0..<max(upsamplings, 0)).map { KeyRule("conv_up\($0 + 1)", "upconv\($0 + 1)") }
+    let up = (0..<upsamplings).map { KeyRule("conv_up\($0 + 1)", "upconv\($0 + 1)") }
     return body + up + [KeyRule("conv_body", "trunk_conv"), KeyRule("conv_hr", "HRconv")]
   }
 }

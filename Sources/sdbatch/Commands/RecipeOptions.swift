@@ -3,6 +3,7 @@ import DemoModel
 import Foundation
 import Recipes
 import Runs
+import TensorFiles
 
 /// The arguments of the commands that read a recipe.
 struct RecipeOptions: ParsableArguments {
@@ -170,6 +171,14 @@ private struct RecipeFolder {
 
 extension PlanningEnvironment {
   /// The environment of this process, read once, so that a run past midnight stays one run.
-  static let ofProcess = PlanningEnvironment(
-    variables: ProcessInfo.processInfo.environment, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
+  static let ofProcess: PlanningEnvironment = {
+    let variables = ProcessInfo.processInfo.environment
+    var environment = PlanningEnvironment(
+      variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
+    let digests = DigestCache(environment: variables)
+    environment.hashes = { path in
+      ModelHashes(old: ModelInspection.oldHash(path), sha256: { try? digests.sha256(ofFileAt: path) })
+    }
+    return environment
+  }()
 }

@@ -88,7 +88,9 @@ struct UpscaleCommand: ParsableCommand {
     let locator = ModelLocator(
       recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
     if let path = locator.upscaler(upscaler) { return .network(path: path) }
-    throw UpscaleError.noUpscaler(name: upscaler, folders: locator.folders)
+    throw UpscaleError.noUpscaler(
+      name: upscaler, folders: locator.folders,
+      nearest: NearestName.find(upscaler, among: ImageFilter.allCases.map(\.rawValue) + locator.upscalerNames()))
   }
 
   /// What the webui writes under "postprocessing", and of which pixels.
@@ -109,7 +111,7 @@ struct UpscaleCommand: ParsableCommand {
 /// Why images could not be enlarged.
 enum UpscaleError: InputFailure, CustomStringConvertible {
   /// There is no upscaler of this name.
-  case noUpscaler(name: String, folders: [String])
+  case noUpscaler(name: String, folders: [String], nearest: String?)
   /// There is no image at this path.
   case notRead(path: String, reason: String)
   /// Two images would have one name.
@@ -117,10 +119,10 @@ enum UpscaleError: InputFailure, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .noUpscaler(let name, let folders):
+    case .noUpscaler(let name, let folders, let nearest):
       """
       --upscaler: found "\(name)", expected Lanczos, Nearest or the file of a network, but there is none in \
-      \(folders.flatMap { [$0, $0 + "/upscalers"] }.joined(separator: ", "))
+      \(folders.flatMap { [$0, $0 + "/upscalers"] }.joined(separator: ", "))\(nearest.map { " (did you mean \"\($0)\"?)" } ?? "")
       """
     case .notRead(let path, let reason): "\(path): \(reason)"
     case .sameName(let path): "two of the images would both become \(path); name different folders with --output"

@@ -97,7 +97,7 @@ extension EngineError: InputFailure {
     switch self {
     case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherEnlargement, .otherLatents,
       .noPreviewDecoder,
-      .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
+      .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
     }
