@@ -52,7 +52,8 @@ let package = Package(
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
+    .target(
+      name: "Weights", dependencies: ["TensorFiles", "JSON", "Text", "CYAML"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
     .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
@@ -125,7 +126,7 @@ let package = Package(
       swiftSettings: optimised),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TestSupport"]),
+      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -20,12 +20,13 @@ final class AdapterCatalog {
   }
 
   private struct MatchKey: Hashable {
-    let model: String
+    /// The model, and the one whose text encoders it uses.
+    let model: [String]
     let path: String
   }
 
   private struct LibraryKey: Hashable {
-    let model: String
+    let model: [String]
     let roots: [String]
   }
 
@@ -70,7 +71,8 @@ final class AdapterCatalog {
   /// The embeddings that the prompts of a job may name; nil if there are no folders to look in, or the model takes none.
   func library(for settings: PassSettings, _ model: any DiffusionModel) -> EmbeddingLibrary? {
     guard !settings.adapterFolders.isEmpty else { return nil }
-    let key = LibraryKey(model: model.path, roots: settings.adapterFolders)
+    let key = LibraryKey(
+      model: [model.path] + [model.textEncoderPath].compactMap { $0 }, roots: settings.adapterFolders)
     if let library = libraries[key] { return library }
     let library = model.embeddings(in: settings.adapterFolders.map { $0 + "/embeddings" }, digests)
     libraries[key] = library
@@ -98,7 +100,7 @@ final class AdapterCatalog {
   }
 
   private func match(_ file: AdapterFile, _ model: any DiffusionModel) throws -> AdapterMatch {
-    let key = MatchKey(model: model.path, path: file.path)
+    let key = MatchKey(model: [model.path] + [model.textEncoderPath].compactMap { $0 }, path: file.path)
     if let match = matches[key] { return match }
     let match = try model.match([file])[0]
     matches[key] = match
