@@ -67,9 +67,9 @@ import TestSupport
     let error = #expect(throws: EngineError.self) { try engine.ingredients(for: settings) }
     let text = "\(try #require(error))"
     #expect(text.contains("own.vae.pt: this is a web page") && text.contains("vae: none"))
-    var settings = settings
-    settings.vae = .ownVAE
-    _ = try engine.ingredients(for: settings)
+    var own = settings
+    own.vae = .ownVAE
+    _ = try engine.ingredients(for: own)
   }
 
   @Test func `the VAE beside a refiner is part of an image's identity`() throws {
