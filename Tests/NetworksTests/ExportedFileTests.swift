@@ -9,7 +9,7 @@ import Weights
 /// Single files as other programs export them: with leftovers, other names and other forms.
 struct ExportedFileTests {
   private static let prefixes = [
-    "", "model.", "cond_stage_model.model.", "cond_stage_model.model.transformer.text_model.embeddings.",
+    "", "model.", "cond_stage_model.model.transformer.text_model.embeddings.",
     "conditioner.embedders.0.", "conditioner.embedders.1.",
     "conditioner.embedders.1.model.transformer.text_model.embeddings.",
     "first_stage_model.", "first_stage_model.decoder.", "model.diffusion_model.", "denoiser.", "some.thing.",

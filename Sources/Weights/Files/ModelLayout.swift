@@ -30,6 +30,8 @@ extension ModelLayout {
     ("control_model.", "a ControlNet, not a checkpoint"),
     ("controlnet_", "a ControlNet, not a checkpoint"),
     ("emb_params", "a textual inversion embedding, not a checkpoint"),
+    ("down_blocks.", "a UNet alone, not a checkpoint"),
+    ("input_blocks.", "a UNet alone, not a checkpoint"),
     ("text_model.", "a text encoder alone, not a checkpoint"),
     ("first_stage_model.", "a VAE alone, not a checkpoint"),
     ("vae.", "a VAE alone, not a checkpoint"),
@@ -58,13 +60,13 @@ extension ModelLayout {
       throw .unsupported(path: path, found: other.family, advice: advice)
     }
     if matches(KeyMap.ldmUNetPrefix) { return }
-    if let other = otherKinds.first(where: { matches($0.prefix) }) {
-      throw .unsupported(path: path, found: other.kind, advice: advice)
-    }
     if UNetNames(names) != nil {
       throw .unsupported(
         path: path, found: "a UNet alone, not a checkpoint",
         advice: "name the checkpoint that it belongs to with text_encoder:, which completes it")
+    }
+    if let other = otherKinds.first(where: { matches($0.prefix) }) {
+      throw .unsupported(path: path, found: other.kind, advice: advice)
     }
     let example = names.min().map { ", such as \($0.abridged)" } ?? ""
     throw .unsupported(
