@@ -53,7 +53,8 @@ let package = Package(
     .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
-    .target(name: "Weights", dependencies: ["TensorFiles", "JSON", "Text"], swiftSettings: optimised),
+    .target(
+      name: "Weights", dependencies: ["TensorFiles", "JSON", "Text", "CYAML"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
     .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
@@ -126,7 +127,7 @@ let package = Package(
       swiftSettings: optimised),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TestSupport"]),
+      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -75,7 +75,7 @@ public final class Engine {
   ///   `PromptError` for a tag that cannot be parsed.
   public func ingredients(for settings: ImageSettings) throws -> JobIngredients {
     try SecondPass.check(settings)
-    let (model, vae) = try catalog.models(for: settings.base)
+    let vae = try catalog.models(for: settings.base).vae
     let upscaler = try catalog.upscaler(for: settings)
     let precision = compute.precision(settings.precision)
     if precision == .int8, !compute.kernels.isFastInInt8, !isSlownessNoted {
@@ -101,10 +101,15 @@ public final class Engine {
     }
     let (all, hires) = (try loras(passes.first), try loras(passes.second))
     let refined = passes.all.compactMap(\.finished).first
+    let later = [refined, passes.second?.begun].compactMap { $0 }.filter { $0.model != settings.model }
+    let otherVAEs = try later.compactMap { try catalog.otherVAE(of: $0) }
     return JobIngredients(
-      model: model.identity, vae: vae?.identity,
-      refiner: try refined.map { try catalog.models(for: $0).model.identity },
-      hiresModel: try settings.hires?.checkpoint.map { try catalog.model($0).identity },
+      model: try catalog.identity(of: settings.base), vae: vae?.identity,
+      textEncoder: try catalog.textEncoder(of: settings.base), otherVAEs: otherVAEs.isEmpty ? nil : otherVAEs,
+      refiner: try refined.map { try catalog.identity(of: $0) },
+      hiresModel: try settings.hires?.checkpoint.flatMap { _ in
+        try passes.second.map { try catalog.identity(of: $0.begun) }
+      },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
       numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity)

@@ -12,6 +12,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case clipSkipTooLarge(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
+  /// The VAE beside the checkpoint cannot be used.
+  case companionVAE(reason: String)
   /// The VAE does not enlarge latents 8 times.
   case otherEnlargement(path: String, Int)
   /// A checkpoint cannot continue with another one's latents.
@@ -67,6 +69,8 @@ public enum EngineError: Error, CustomStringConvertible {
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
     case .otherEnlargement(let path, let factor):
       "\(path): the VAE enlarges latents \(factor) times, expected 8 times as in Stable Diffusion; use another VAE"
+    case .companionVAE(let reason):
+      "\(reason)\nThis file lies beside the checkpoint and so replaces its VAE, as in the webui; remove it, or set vae: none"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
     case .otherLatents(let key, let path, let other, let model):

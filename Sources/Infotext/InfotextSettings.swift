@@ -72,6 +72,8 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var model = NamedModel()
   /// The VAE that replaces the checkpoint's own.
   public private(set) var vae: NamedModel?
+  /// The checkpoint whose text encoders were used.
+  public private(set) var textEncoder: NamedModel?
   /// The refiner's checkpoint.
   public private(set) var refiner: NamedModel?
   /// The checkpoint of the second pass.
@@ -116,6 +118,7 @@ public struct InfotextSettings: Hashable, Sendable {
     settings.model =
       model.name == ModelReference.demo.name ? .demo : ModelReference(name: model.name ?? "", path: nil)
     settings.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    settings.textEncoder = textEncoder.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
     settings.refiner = refiner.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
     settings.hires?.checkpoint = hiresModel.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
   }
@@ -139,6 +142,7 @@ public struct InfotextSettings: Hashable, Sendable {
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
     // In the webui these mean the checkpoint's own VAE.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
+    textEncoder = values.take("Text encoder").map { NamedModel(title: $0) }
     loras = values.readHashes("Lora hashes")
     embeddings = values.readHashes("TI hashes", orNames: true)
     // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.

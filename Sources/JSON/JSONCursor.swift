@@ -92,12 +92,23 @@ public struct JSONCursor {
   /// Goes on at an offset behind the current one, up to which the caller has read values itself.
   package mutating func move(to offset: Int) { self.offset = min(max(offset, self.offset), bytes.count) }
 
+  /// Reads a null if there is one; returns whether there was.
+  public mutating func skipNull() throws(JSONError) -> Bool {
+    skipSpace()
+    guard peek == UInt8(ascii: "n") else { return false }
+    _ = try word("null", .null)
+    return true
+  }
+
   // MARK: Bytes
+
+  /// Whether JSON allows the byte between values: a space, a tab, or a line end.
+  public static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
 
   var peek: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
   mutating func skipSpace() {
-    while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { offset += 1 }
+    while let byte = peek, Self.isBlank(byte) { offset += 1 }
   }
 
   mutating func takeByte(_ character: Unicode.Scalar) -> Bool {

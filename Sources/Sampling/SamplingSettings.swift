@@ -80,10 +80,15 @@ extension TrainingSchedule {
   /// - Parameters:
   ///   - job: Its settings may override the model's.
   ///   - noise: The noise schedule in the model's files.
+  ///   - alphasCumprod: ᾱ of the 1000 timesteps that the model was trained on; nil for those of Stable Diffusion.
   ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.
-  public init(_ job: PassSettings, noise: TrainingNoiseChoice = .standard, alignedSteps: [Double]? = nil) {
+  public init(
+    _ job: PassSettings, noise: TrainingNoiseChoice = .standard, alphasCumprod: [Double]? = nil,
+    alignedSteps: [Double]? = nil
+  ) {
     self.init(
-      noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule, isDowncast: job.useDowncastedAlphaBar,
+      alphasCumprod: alphasCumprod, noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule,
+      isDowncast: job.useDowncastedAlphaBar,
       isQuantized: job.enableQuantization)
     if let alignedSteps { self.alignedSteps = alignedSteps }
   }

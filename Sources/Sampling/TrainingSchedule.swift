@@ -20,33 +20,42 @@ public struct TrainingSchedule: Hashable, Sendable {
   /// The largest sigma of the training.
   public var sigmaMax: Float { sigmas[sigmas.count - 1] }
 
-  /// The 1000 timesteps of Stable Diffusion: β = linspace(√0.00085, √0.012)², ᾱ accumulated in double precision.
+  /// The timesteps of Stable Diffusion: β = linspace(√0.00085, √0.012)², ᾱ accumulated in double precision.
+  private static let standardAlphas: [Double] = {
+    let first = 0.00085.squareRoot()
+    let last = 0.012.squareRoot()
+    var product = 1.0
+    return (0..<1000).map { i in
+      let rootBeta = first + (last - first) * Double(i) / 999
+      product *= 1 - rootBeta * rootBeta
+      return product
+    }
+  }()
+
+  /// The 1000 timesteps of a model.
   ///
   /// - Parameters:
+  ///   - alphasCumprod: ᾱ of each timestep, descending and between 0 and 1; nil for those of Stable Diffusion.
   ///   - noise: With a zero terminal signal-to-noise ratio, √ᾱ is stretched until the last one is almost 0 (Lin et al. 2023,
   ///     arXiv:2305.08891).
   ///   - isDowncast: Whether ᾱ and everything computed from it is in half precision, as in the webui up to 1.7.
   ///   - isQuantized: Whether a noise level has the timestep of the nearest sigma, as with the webui's `enable_quantization`.
-  public init(noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false, isQuantized: Bool = false) {
-    let first = 0.00085.squareRoot()
-    let last = 0.012.squareRoot()
-    var product = 1.0
-    var alphas: [Float] = (0..<1000).map { i in
-      let rootBeta = first + (last - first) * Double(i) / 999
-      product *= 1 - rootBeta * rootBeta
-      return Float(product)
-    }
+  public init(
+    alphasCumprod: [Double]? = nil, noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false,
+    isQuantized: Bool = false
+  ) {
+    var alphas = (alphasCumprod ?? Self.standardAlphas).map(Float.init)
     let round: (Float) -> Float = isDowncast ? { HalfPrecision.rounded($0) } : { $0 }
     alphas = alphas.map(round)
     if noise == .zeroTerminalSNR {
       let roots = alphas.map { round($0.squareRoot()) }
-      let last = roots[999]
+      let last = roots[roots.count - 1]
       let stretch = round(roots[0] / round(roots[0] - last))
       alphas = roots.map { root in
         let stretched = round(round(root - last) * stretch)
         return round(stretched * stretched)
       }
-      alphas[999] = round(4.8973451890853435e-08)
+      alphas[alphas.count - 1] = round(4.8973451890853435e-08)
     }
     self.init(alphasCumprod: alphas, isQuantized: isQuantized, round: round)
   }

@@ -126,7 +126,7 @@ extension HiresSettings: SettingsPart {
       request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
-      effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.sha256) } },
+      effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },
       infotext: [
         .computed("Hires checkpoint", at: 1010) { image in
           image.ingredients.hiresModel.flatMap { JSONValue.string($0.title).only(if: image.second != nil) }

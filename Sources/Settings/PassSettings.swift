@@ -9,8 +9,11 @@ public struct PassSettings: Hashable, Sendable {
 
   /// The checkpoint to use.
   public var model = ModelReference.demo
-  /// A VAE file or folder that replaces the checkpoint's own.
+  /// A VAE file or folder that replaces the checkpoint's own, or `ownVAE`; nil for the one beside the checkpoint, or else its
+  /// own.
   public var vae: ModelReference?
+  /// A checkpoint whose text encoders are used instead of the model's own; nil for its own.
+  public var textEncoder: ModelReference?
   /// The checkpoint that finishes the image; nil for one checkpoint throughout.
   public var refiner: ModelReference?
   /// The fraction of the noise that is removed before the refiner takes over, 0 to 1.
@@ -169,14 +172,15 @@ extension PassSettings: SettingsPart {
     row(
       "model", aliases: ["sd_model_checkpoint"], \.model, .model,
       "The checkpoint: demo, or a file or folder next to the recipe, in its models/ or in $SDBATCH_MODELS.",
-      effect: .computed { .string($0.ingredients.model.sha256) },
+      effect: .computed { .string($0.ingredients.model.pixelDigest) },
       infotext: [
         .computed("Model hash", at: 70) { .string($0.ingredients.model.shortHash) },
         .computed("Model", at: 80) { .string($0.ingredients.model.name) },
       ],
       request: .option("sd_model_checkpoint"), plot: ["Checkpoint name"], ingredients: .always)
     row(
-      "vae", aliases: ["sd_vae"], \.vae, .vae, "A VAE file or folder that replaces the checkpoint's own.",
+      "vae", aliases: ["sd_vae"], \.vae, .vae,
+      "A VAE file or folder that replaces the checkpoint's own; none for its own even if NAME.vae.pt lies beside it.",
       effect: .computed { $0.ingredients.vae.map { .string($0.sha256) } ?? .null },
       infotext: [
         .computed("VAE hash", at: 90) { $0.ingredients.vae.map { .string($0.shortHash) } },
@@ -185,9 +189,15 @@ extension PassSettings: SettingsPart {
       ],
       request: .option("sd_vae"), plot: ["VAE"], ingredients: .always, stage: SettingRow.vaeStage)
     row(
+      "text_encoder", \.textEncoder, .otherModel,
+      "A checkpoint whose text encoders the model uses, and whose VAE if it has none: completes a file with a UNet alone.",
+      effect: .computed { $0.ingredients.textEncoder.map { .string($0.pixelDigest) } },
+      infotext: [.computed("Text encoder", at: 1815) { $0.ingredients.textEncoder.map { .string($0.title) } }],
+      ingredients: .always, isShown: { $0.textEncoder != nil })
+    row(
       "refiner_checkpoint", \.refiner, .otherModel,
       "A checkpoint that finishes the image, such as the refiner of Stable Diffusion XL.",
-      effect: .computed { $0.ingredients.refiner.map { .string($0.sha256) } },
+      effect: .computed { $0.ingredients.refiner.map { .string($0.pixelDigest) } },
       infotext: [.computed("Refiner", at: 1710) { $0.ingredients.refiner.map { .string($0.title) } }],
       request: .field(nil, worker: ""), plot: ["Refiner checkpoint"], ingredients: .always,
       stage: { _ in .duringFirstPass }, isShown: { $0.refiner != nil })

@@ -2,8 +2,8 @@ import Foundation
 
 /// One file of named tensors in any container: safetensors, `torch.save` or GGUF.
 ///
-/// The container is recognised by the content, and by the file's name only if the content is ambiguous. Opening maps the
-/// file and reads the list of tensors, not their numbers. Nothing in a file is ever run.
+/// The container is recognised by the content, and by the file's name only if the content is ambiguous. Opening reads
+/// the list of tensors, not their numbers. Nothing in a file is ever run.
 public struct TensorFile: Sendable {
   /// The format of the file.
   public enum Container: String, Sendable, CaseIterable {
@@ -34,11 +34,14 @@ public struct TensorFile: Sendable {
   /// `.unsupported` for a file of another format.
   public init(path: String) throws(TensorFileError) {
     self.path = path
-    let file = try MappedFile(path: path)
-    if GGUFFile.isLikely(file.bytes) {
+    let file = try ByteFile(path: path)
+    let head = try file.prefix(ForeignFormat.headCount)
+    if GGUFFile.isLikely(head) {
       let gguf = try GGUFFile(file)
       (container, tensors, metadata, dataOffset) = (.gguf, gguf.tensors, gguf.metadata, nil)
-    } else if !SafetensorsFile.isLikely(file.bytes), TorchFile.isLikely(file.bytes) || Self.isNamedLikePickle(path) {
+    } else if !SafetensorsFile.isLikely(head), TorchFile.isLikely(head) || Self.isNamedLikePickle(path) {
+      // A failed download must not look like an attack.
+      if let format = ForeignFormat(head, fileCount: file.count), !format.mayBePickle { throw format.error(path) }
       let torch = try TorchFile(file)
       container = torch.isArchive ? .torchArchive : .torchLegacy
       (tensors, metadata, dataOffset) = (ScaledFP8.applied(to: torch.tensors), torch.metadata, nil)
@@ -50,13 +53,17 @@ public struct TensorFile: Sendable {
     }
   }
 
-  /// Whether the file at `path` begins like a file of one of the formats.
+  /// Whether the file at `path` begins like a file of one of the formats, or like another program's model or an archive, which
+  /// opening it reports by name.
   public static func isLikely(path: String) -> Bool {
-    guard let file = try? MappedFile(path: path) else { return false }
-    return GGUFFile.isLikely(file.bytes) || SafetensorsFile.isLikely(file.bytes) || TorchFile.isLikely(file.bytes)
+    guard let file = try? ByteFile(path: path), let head = try? file.prefix(ForeignFormat.headCount) else {
+      return false
+    }
+    return GGUFFile.isLikely(head) || SafetensorsFile.isLikely(head) || TorchFile.isLikely(head)
+      || ForeignFormat(head, fileCount: file.count)?.isModel == true
   }
 
   private static func isNamedLikePickle(_ path: String) -> Bool {
-    ["ckpt", "pt", "pth", "bin"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+    ["ckpt", "pt", "pth", "bin", "pkl", "pickle"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
   }
 }

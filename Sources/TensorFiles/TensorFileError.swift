@@ -30,7 +30,7 @@ extension TensorFileError: CustomStringConvertible {
     case .unsupported(let path, let found, let advice):
       "\(path): this is \(found), which is not supported by this version; \(advice)"
     case .elementType(let path, let name, let found):
-      "\(path): the tensor \(name) holds \(found) values, expected weights: F32, F16, BF16, FP8 (F8_E4M3, F8_E5M2), or"
+      "\(path): the tensor \(name) holds \(found) values, expected weights: F64, F32, F16, BF16, FP8 (F8_E4M3, F8_E5M2), or"
         + " Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K"
     case .notFinite(let path, let name, let index, let value):
       "\(path): the tensor \(name) holds \(value) at index \(index), expected finite weights; the file was saved from a"

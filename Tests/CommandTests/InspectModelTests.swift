@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TensorFiles
 import Testing
 import TestSupport
 
@@ -119,6 +120,100 @@ import TestSupport
     let other = try await inspect(space, try folder.write("a.safetensors", [SyntheticTensor("a.b", [2])]))
     #expect(other["kind"] == "other" && other["usable"] == false)
     #expect(other["reason"]?.text?.contains("a file with 1 tensors, such as a.b") == true)
+  }
+
+  @Test func `a checkpoint that does not run is no VAE, and has the reason that a run gives`() async throws {
+    let space = try Workspace(
+      recipe: Workspace.recipe.replacingOccurrences(of: "model.safetensors", with: "wrong.safetensors"))
+    let own = try TensorFile(path: RandomModels.path("model.safetensors")).tensors.values.sorted { $0.name < $1.name }
+    let input = "model.diffusion_model.input_blocks.0.0.weight"
+    let kinds: [(reason: String, isKept: (String) -> Bool, added: SyntheticTensor?)] = [
+      ("an inpainting model", { $0 != input }, SyntheticTensor(input, [32, 9, 3, 3])),
+      ("an instruct-pix2pix model", { $0 != input }, SyntheticTensor(input, [32, 8, 3, 3])),
+      ("no text encoder", { !$0.hasPrefix("cond_stage_model.") }, nil),
+      ("Playground 2.5", { _ in true }, SyntheticTensor("edm_mean", [1, 4, 1, 1])),
+      ("missing: model.diffusion_model.out.2.bias", { $0 != "model.diffusion_model.out.2.bias" }, nil),
+    ]
+    for kind in kinds {
+      let kept = try own.filter { kind.isKept($0.name) }.map {
+        SyntheticTensor($0.name, $0.shape, type: "F16", bytes: try $0.withRawBytes { Array($0) })
+      }
+      try (kept + [kind.added].compactMap { $0 }).write(to: space.path + "/wrong.safetensors")
+      let json = try await inspect(space, "wrong.safetensors")
+      #expect(json["kind"] == "checkpoint" && json["usable"] == false, "\(kind.reason)")
+      #expect(json["reason"]?.text?.contains(kind.reason) == true, "\(json["reason"]?.text ?? "")")
+      #expect(try await space.run("recipe.yaml", exits: 10).errors.contains(kind.reason))
+    }
+    // A folder too.
+    try FileManager.default.copyItem(atPath: RandomModels.path("sd2"), toPath: space.path + "/folder")
+    try FileManager.default.removeItem(atPath: space.path + "/folder/unet/diffusion_pytorch_model.safetensors")
+    let folder = try await inspect(space, "folder")
+    #expect(folder["kind"] == "checkpoint" && folder["usable"] == false && folder["hashes"]?["sha256"] == .null)
+    #expect(folder["reason"]?.text?.contains("no weights are here") == true)
+    try space.write("", to: "folder/unet/model.onnx")
+    #expect(try await inspect(space, "folder")["reason"]?.text?.contains("model.onnx, which is for ONNX") == true)
+  }
+
+  @Test func `plan, run and inspect report the VAE and the configuration next to a checkpoint`() async throws {
+    let space = try Workspace(
+      recipe: Workspace.recipe.replacingOccurrences(of: "model.safetensors", with: "own.safetensors"))
+    try space.write(try RandomModels.data("model.safetensors"), to: "own.safetensors")
+    try space.write(try RandomModels.data("model.safetensors"), to: "own.vae.safetensors")
+    try space.write("model:\n  params:\n    parameterization: \"v\"\n", to: "own.yaml")
+    try FileManager.default.copyItem(atPath: RandomModels.path("merges.txt"), toPath: space.path + "/merges.txt")
+    for arguments in [["plan", "recipe.yaml"], ["recipe.yaml"]] {
+      let child = try space.start([Child.program] + arguments, environment: [:])
+      #expect(try await child.wait() == .exited(0))
+      #expect(child.errors.contains("note: ") && child.errors.contains("own.vae.safetensors beside it"))
+    }
+    #expect(
+      try space.manifestJobs().allSatisfy { $0["infotext"]?.text?.contains("VAE: own.vae.safetensors, ") == true })
+    let json = try await inspect(space, "own.safetensors")
+    #expect(json["prediction"] == "v_prediction" && json["prediction_source"] == "own.yaml")
+    #expect(json["default_vae"]?.text?.hasSuffix("/own.vae.safetensors") == true)
+    let text = try await space.run("inspect", "own.safetensors").output
+    #expect(text.contains("v_prediction (own.yaml)") && text.contains("own.vae.safetensors"))
+  }
+
+  @Test func `an image of a UNet that another checkpoint completes is reproduced`() async throws {
+    let space = try Workspace(
+      recipe: """
+        model: unet
+        text_encoder: ssd
+        prompt: a small boat
+        width: 64
+        height: 64
+        steps: 2
+        output: run
+
+        """)
+    let own = try TensorFile(path: RandomModels.path("ssd.safetensors")).tensors.values
+    let tensors = try own.filter { $0.name.hasPrefix("model.diffusion_model.") }.sorted { $0.name < $1.name }.map {
+      SyntheticTensor($0.name, $0.shape, type: "F16", bytes: try $0.withRawBytes { Array($0) })
+    }
+    try tensors.write(to: space.path + "/unet.safetensors")
+    let json = try await inspect(space, "unet.safetensors")
+    #expect(json["usable"] == false && json["reason"]?.text?.contains("text_encoder:") == true)
+    try await space.run("recipe.yaml")
+    let infotext = try #require(space.manifestJobs().first?["infotext"]?.text)
+    #expect(infotext.contains("Text encoder: ssd ["))
+    let file = try #require(space.images().keys.first)
+    #expect(try await space.run("reproduce", "run/images/\(file)").output.contains("same"))
+    let shown = try JSONValue(parsing: try await space.run("inspect", "run/images/\(file)", "--json").output)
+    #expect(shown["complete"] == true && shown["recipe"]?.text?.contains("text_encoder: ssd") == true)
+  }
+
+  @Test func `files that are no models are named under any ending`() async throws {
+    let space = try Workspace(recipe: nil)
+    for (name, bytes, word) in [
+      ("a.onnx", [8, 7, 0x12, 7] + Array("pytorch".utf8), "an ONNX model"),
+      ("a.7z", Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C, 0, 4], "7z archive"),
+      ("a.msgpack", [0x81, 0xA6] + Array("params".utf8) + [0x81], "a Flax model"),
+      ("a.zip", ZipBytes([ZipBytes.Entry("model.ckpt", [1])]).bytes, "zip archive"),
+    ] as [(String, [UInt8], String)] {
+      try space.write(Data(bytes), to: name)
+      #expect(try await space.run("inspect", name, exits: 10).errors.contains(word))
+    }
   }
 
   @Test func `quantised and half precision are shown by their shares`() async throws {

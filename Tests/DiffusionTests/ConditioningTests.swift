@@ -24,7 +24,7 @@ import TestSupport
     (job.prompt, job.negativePrompt, job.cfgScale, job.sampler) = (prompt, "noise", cfgScale, sampler)
     let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
     let model = try LoadedModel(
-      catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(model: job.model, vae: nil),
+      catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(job),
       compute: Compute(kernels: try Kernels.forThisMachine(), threadCount: 1))
     let networks = try #require(model.networks as? PagedSamplingNetworks<CLIPPrompts>)
     let conditioning = try networks.prompts.conditioning(job)

@@ -122,11 +122,15 @@ struct FakeModel: DiffusionModel {
   let path: String
 
   static func recognises(path: String) -> Bool { path.hasSuffix(".fake") }
-  init(path: String, vocabularies: VocabularyLocator) { self.path = path }
+  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) { self.path = path }
 
   let familyName = "fake"
   let familyTitle = "Fake Diffusion"
-  let familyRemark: String? = nil
+  let remarks: [String] = []
+  let textEncoderPath: String? = nil
+  let trainedPrediction: TrainedPrediction? = nil
+  let predictionSource: String? = nil
+  func variant(usesPrediction: Bool) -> String? { nil }
   let vocabularySHA256 = ""
   func sha256(_ digests: DigestCache) -> String { "" }
   func check(hasSeparateVAE: Bool) {}

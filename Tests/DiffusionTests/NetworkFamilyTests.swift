@@ -11,7 +11,7 @@ import Tokenization
 
 /// A family with another network, other prompts and other latents goes through the same sampling as Stable Diffusion.
 @Suite struct NetworkFamilyTests {
-  private let model = FakeModel(path: "model.fake", vocabularies: VocabularyLocator(environment: [:]))
+  private let model = FakeModel(path: "model.fake", textEncoder: nil, vocabularies: VocabularyLocator(environment: [:]))
   private let compute: Compute
 
   init() throws { compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1) }

@@ -36,7 +36,7 @@ import TestSupport
     for tensor in try Self.tensors(testCase) {
       guard let scheme = Scaling(tensor) else {
         scaled.append(
-          SyntheticTensor(tensor.name, tensor.shape, type: "F16", bytes: tensor.withRawBytes { Array($0) }))
+          SyntheticTensor(tensor.name, tensor.shape, type: "F16", bytes: try tensor.withRawBytes { Array($0) }))
         continue
       }
       kinds[scheme.ending, default: 0] += 1

@@ -119,7 +119,7 @@ import TestSupport
         add(Renamed(name: renamed(tensor.name, style), shape: tensor.shape, bytes: blocks), type: Q8.type)
         continue
       }
-      var tensor = Renamed(name: tensor.name, shape: tensor.shape, bytes: tensor.withRawBytes { Array($0) })
+      var tensor = Renamed(name: tensor.name, shape: tensor.shape, bytes: try tensor.withRawBytes { Array($0) })
       let isMatrix = tensor.shape.count == 2
       tensor.name = renamed(tensor.name, style)
       var parts = [tensor]

@@ -52,7 +52,7 @@ import TestSupport
       let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
       let catalog = ModelCatalog(executable: "/nonexistent/sdbatch", environment: [:])
       let model = try LoadedModel(
-        catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(model: job.model, vae: nil), compute: compute)
+        catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(job), compute: compute)
       let training = TrainingSchedule(job)
       denoiser = try model.networks.denoiser(job, training: training, callsBefore: nil, memory: nil)
       loop = SamplingLoop(settings: SamplingSettings(job, channels: try catalog.channels(job)), training: training)

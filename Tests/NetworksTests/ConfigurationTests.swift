@@ -124,7 +124,8 @@ struct ConfigurationTests {
     #expect(unet.normGroups == 16)
     #expect(unet.normEpsilon == 1e-6)
     #expect(unet.usesLinearProjection)
-    #expect(unet.transformerDepths == [1, 2, 3])
+    #expect(unet.downDepths == [[0], [2], [0]] && unet.upDepths == [[0, 0], [2, 2], [0, 0]])
+    #expect(unet.middle == .transformer(depth: 3))
     let vae = try #require(
       try archive(
         "vae",
@@ -193,9 +194,9 @@ struct ConfigurationTests {
     arguments: [
       ("{}", nil), (#"{"prediction_type": null}"#, nil), (#"{"prediction_type": "epsilon"}"#, .epsilon),
       (#"{"prediction_type": "v_prediction"}"#, .vPrediction),
-    ] as [(String, ModelArchive.PredictionType?)])
+    ] as [(String, TrainedPrediction?)])
   func `the scheduler's configuration gives the prediction type`(
-    text: String, expected: ModelArchive.PredictionType?
+    text: String, expected: TrainedPrediction?
   ) throws {
     try folder.write("model/scheduler/scheduler_config.json", text)
     #expect(try ModelArchive.open(path: path).predictionType == expected)

@@ -11,10 +11,8 @@ enum Configurations {
   static let all: [String: Model] = {
     var oneLayer = Model()
     oneLayer.unet.blockOutChannels = [32, 64, 96]
-    oneLayer.unet.layersPerBlock = 1
-    oneLayer.unet.hasAttention = [false, true, false]
+    oneLayer.unet.setBlocks(layers: 1, depths: [0, 1, 0], middle: 1)
     oneLayer.unet.headCounts = [8, 8, 8]
-    oneLayer.unet.transformerDepths = [1, 1, 1]
     oneLayer.unet.crossAttentionWidth = 64
     oneLayer.vae.blockOutChannels = [32, 64]
     oneLayer.vae.layersPerBlock = 1
@@ -25,10 +23,8 @@ enum Configurations {
 
     var threeLayers = Model()
     threeLayers.unet.blockOutChannels = [64, 32]
-    threeLayers.unet.layersPerBlock = 3
-    threeLayers.unet.hasAttention = [true, true]
+    threeLayers.unet.setBlocks(layers: 3, depths: [2, 2], middle: 2)
     threeLayers.unet.headCounts = [8, 8]
-    threeLayers.unet.transformerDepths = [2, 2]
     threeLayers.unet.crossAttentionWidth = 128
     threeLayers.unet.usesLinearProjection = true
     threeLayers.vae.blockOutChannels = [64, 32, 32]

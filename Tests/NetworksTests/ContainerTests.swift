@@ -36,7 +36,7 @@ struct ContainerTests {
   }
 
   /// As Lightning saves it: the tensors under `state_dict`, each with its own storage.
-  private static func archive(_ tensors: [StoredTensor]) -> [UInt8] {
+  private static func archive(_ tensors: [StoredTensor]) throws -> [UInt8] {
     var pickle = PickleBytes()
     var entries: [ZipBytes.Entry] = []
     pickle.raw("}")
@@ -47,17 +47,17 @@ struct ContainerTests {
       pickle.string(tensor.name)
       pickle.tensor(
         storage: "HalfStorage", key: "\(index)", count: tensor.elementCount, shape: tensor.shape, strides: strides)
-      entries.append(ZipBytes.Entry("model/data/\(index)", tensor.withRawBytes { Array($0) }))
+      entries.append(ZipBytes.Entry("model/data/\(index)", try tensor.withRawBytes { Array($0) }))
     }
     pickle.raw("us.")
     return ZipBytes([ZipBytes.Entry("model/data.pkl", pickle.bytes)] + entries).bytes
   }
 
-  private static func gguf(_ tensors: [StoredTensor]) -> [UInt8] {
+  private static func gguf(_ tensors: [StoredTensor]) throws -> [UInt8] {
     var file = GGUFBytes()
     for tensor in tensors {
       file.tensor(tensor.name, type: 1, shape: tensor.shape.map(UInt64.init), offset: UInt64(file.data.count))
-      file.data += tensor.withRawBytes { Array($0) }
+      file.data += try tensor.withRawBytes { Array($0) }
       file.data += Array(repeating: 0, count: (32 - file.data.count % 32) % 32)
     }
     return file.bytes

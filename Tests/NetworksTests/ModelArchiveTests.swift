@@ -7,6 +7,11 @@ import Weights
 @testable import Networks
 
 struct ModelArchiveTests {
+  /// The numbers 0 to 76.
+  static let positions: [UInt8] = (0..<77).flatMap { number -> [UInt8] in
+    [UInt8(number)] + Array(repeating: 0, count: 7)
+  }
+
   /// Tensors in single files that belong to no network.
   static let leftovers = [
     SyntheticTensor("betas", [1000], type: "F32"), SyntheticTensor("alphas_cumprod", [1000], type: "F32"),
@@ -15,7 +20,8 @@ struct ModelArchiveTests {
     SyntheticTensor("posterior_mean_coef1", [1000]), SyntheticTensor("model_ema.decay", []),
     SyntheticTensor("model_ema.num_updates", [], type: "I64"),
     SyntheticTensor("model_ema.diffusion_modelinput_blocks00weight", [320, 4, 3, 3]),
-    SyntheticTensor("cond_stage_model.transformer.text_model.embeddings.position_ids", [1, 77], type: "I64"),
+    SyntheticTensor(
+      "cond_stage_model.transformer.text_model.embeddings.position_ids", [1, 77], type: "I64", bytes: positions),
     SyntheticTensor("cond_stage_model.transformer.text_projection.weight", [768, 768]),
     SyntheticTensor("cond_stage_model.logit_scale", []), SyntheticTensor("first_stage_model.loss.logvar", []),
   ]
@@ -92,7 +98,8 @@ struct ModelArchiveTests {
       tensor.name = tensor.name.replacingOccurrences(of: "transformer.text_model.", with: "transformer.")
       return tensor
     }
-    let positions = SyntheticTensor("cond_stage_model.transformer.embeddings.position_ids", [1, 77], type: "I64")
+    let positions = SyntheticTensor(
+      "cond_stage_model.transformer.embeddings.position_ids", [1, 77], type: "I64", bytes: Self.positions)
     let single = try ModelArchive.open(path: try folder.write("bare.safetensors", bare + [positions]))
     #expect(single.audit().isClean)
     let names = ["embeddings.token_embedding.weight", "encoder.layers.0.mlp.fc1.bias", "final_layer_norm.weight"]

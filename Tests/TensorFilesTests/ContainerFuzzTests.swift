@@ -20,7 +20,7 @@ struct ContainerFuzzTests {
       do throws(TensorFileError) {
         for tensor in try TensorFile(path: path).tensors.values {
           #expect(tensor.elementCount <= max(whole.count, 1 << 16))
-          #expect(tensor.withRawBytes { $0.reduce(0) { $0 &+ Int($1) } } >= 0)
+          #expect(try tensor.withRawBytes { $0.reduce(0) { $0 &+ Int($1) } } >= 0)
           _ = try? tensor.floats()
         }
         opened += 1

@@ -9,7 +9,8 @@ struct DamagedFileTests {
   static let brokenHeaders: [(String, Int, String)] = [
     ("", 0, "does not start with '{'"),
     ("[]", 0, "does not start with '{'"),
-    (" {}", 0, "does not start with '{'"),
+    (" []", 0, "does not start with '{'"),
+    (#"{"__metadata__":nil}"#, 0, "a JSON value is expected"),
     ("{", 0, "found the end"),
     ("{}x", 0, "the end of the JSON text"),
     (#"{"a""#, 0, "':' is expected"),
@@ -126,9 +127,6 @@ struct DamagedFileTests {
 
   @Test(
     arguments: [
-      ([0x50, 0x4B, 0x03, 0x04, 0x14, 0, 0, 0, 0, 0], "PyTorch pickle"),
-      ([0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], "PyTorch pickle"),
-      (Array("GGUF".utf8) + [3, 0, 0, 0, 1, 0, 0, 0], "GGUF"),
       (Array("version https://git-lfs.github.com/spec/v1\noid sha256:00".utf8), "Git LFS pointer"),
       (Array("<!DOCTYPE html><html>404</html>".utf8), "web page"),
       ([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0], "HDF5"),
@@ -178,7 +176,7 @@ struct DamagedFileTests {
       let path = try folder.write("fuzz.safetensors", bytes)
       do throws(TensorFileError) {
         for tensor in try SafetensorsFile(path: path).tensors.values {
-          #expect(tensor.withRawBytes { $0.reduce(0, { $0 &+ Int($1) }) } >= 0)
+          #expect(try tensor.withRawBytes { $0.reduce(0, { $0 &+ Int($1) }) } >= 0)
           _ = try? tensor.floats()
           _ = tensor.elementCount
         }

@@ -67,7 +67,7 @@ struct TensorFileTests {
   @Test func `raw bytes of a tensor with strides are in row-major order`() throws {
     let tensor = try #require(try Self.open("archive.ckpt").tensors["transposed"])
     #expect(tensor.strides != nil)
-    let bits = tensor.withRawBytes { bytes in
+    let bits = try tensor.withRawBytes { bytes in
       (0..<tensor.elementCount).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
     }
     #expect(try bits == Self.expected("archive")["transposed"]?.bits)

@@ -28,6 +28,11 @@ package struct SyntheticTensor {
 
 extension [SyntheticTensor] {
   /// Writes a safetensors file with these tensors, one after the other.
+  ///
+  /// - Parameters:
+  ///   - path: The file, which is replaced.
+  ///   - metadata: Texts for the header.
+  /// - Throws: If the file cannot be written.
   package func write(to path: String, metadata: [(key: String, value: String)] = []) throws {
     var members: [String] = []
     if !metadata.isEmpty {

@@ -49,7 +49,7 @@ struct WeightStoreTests {
     let folder = try TemporaryFolder()
     let store = try store(
       folder,
-      [SyntheticTensor("net.out.2.weight", [3, 4]), SyntheticTensor("net.out.2.bias", [3], type: "F64")])
+      [SyntheticTensor("net.out.2.weight", [3, 4]), SyntheticTensor("net.out.2.bias", [3], type: "I64")])
     let path = folder("net.safetensors")
     let scope = store.root["conv_out"]
     #expect(throws: WeightError.missing(path: path, name: "net.out.2.gain", shape: [1])) {
@@ -60,7 +60,7 @@ struct WeightStoreTests {
         try scope.tensor("weight", shape: shape)
       }
     }
-    #expect(throws: WeightError.file(.elementType(path: path, name: "net.out.2.bias", found: "F64"))) {
+    #expect(throws: WeightError.file(.elementType(path: path, name: "net.out.2.bias", found: "I64"))) {
       try scope.tensor("bias", shape: [3])
     }
   }

@@ -23,12 +23,13 @@ final class AdapterCatalog {
   }
 
   private struct MatchKey: Hashable {
-    let model: String
+    /// The model, and the one whose text encoders it uses.
+    let model: [String]
     let path: String
   }
 
   private struct LibraryKey: Hashable {
-    let model: String
+    let model: [String]
     let roots: [String]
     /// The LoRAs with embeddings that are on, by path and by their names in the prompt.
     let bundles: [[String]]
@@ -80,7 +81,7 @@ final class AdapterCatalog {
     let bundles = (try loras(for: settings, model) ?? []).filter { !$0.match.file.embeddings.isEmpty }
     func key(_ loras: [MatchedLoRA]) -> LibraryKey {
       LibraryKey(
-        model: model.path, roots: settings.adapterFolders, bundles: loras.map { [$0.identity.path, $0.identity.name] })
+        model: [model.path] + [model.textEncoderPath].compactMap { $0 }, roots: settings.adapterFolders, bundles: loras.map { [$0.identity.path, $0.identity.name] })
     }
     if let library = libraries[key(bundles)] { return library }
     var library = libraries[key([])]
@@ -132,7 +133,7 @@ final class AdapterCatalog {
   }
 
   private func match(_ file: AdapterFile, _ model: any DiffusionModel) throws -> AdapterMatch {
-    let key = MatchKey(model: model.path, path: file.path)
+    let key = MatchKey(model: [model.path] + [model.textEncoderPath].compactMap { $0 }, path: file.path)
     if let match = matches[key] { return match }
     let match = try model.match([file])[0]
     matches[key] = match

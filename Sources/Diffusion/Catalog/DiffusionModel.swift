@@ -16,8 +16,12 @@ protocol DiffusionModel: Sendable {
 
   /// Opens a checkpoint, without reading its weights.
   ///
-  /// Throws `WeightError`, `EngineError` or `TokenizationError` if it cannot be used.
-  init(path: String, vocabularies: VocabularyLocator) throws
+  /// - Parameters:
+  ///   - path: The file or folder.
+  ///   - textEncoder: A checkpoint whose text encoders are used instead of its own; nil for its own.
+  ///   - vocabularies: Finds the vocabulary.
+  /// - Throws: `WeightError`, `EngineError` or `TokenizationError` if it cannot be used.
+  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) throws
 
   // MARK: Files
 
@@ -27,8 +31,16 @@ protocol DiffusionModel: Sendable {
   var familyName: String { get }
   /// What people call the family.
   var familyTitle: String { get }
-  /// What users should know about how the family was recognised; nil if there is no doubt.
-  var familyRemark: String? { get }
+  /// What users should know about how the files were understood; empty if there is no doubt.
+  var remarks: [String] { get }
+  /// The checkpoint whose text encoders are used; nil if they are the model's own.
+  var textEncoderPath: String? { get }
+  /// What the network predicts; nil if the files do not state it.
+  var trainedPrediction: TrainedPrediction? { get }
+  /// Which file or tensor states it.
+  var predictionSource: String? { get }
+  /// What decides images besides the files' content, see `ModelArchive.variant(usesPrediction:)`.
+  func variant(usesPrediction: Bool) -> String?
   /// The digest of everything that cuts prompts into tokens.
   var vocabularySHA256: String { get }
 

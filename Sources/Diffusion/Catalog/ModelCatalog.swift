@@ -8,6 +8,7 @@ import Settings
 import Text
 import Tokenization
 import TensorFiles
+import Weights
 
 /// The models of jobs: where they are, what they are called, and everything known without reading their weights.
 final class ModelCatalog {
@@ -15,17 +16,38 @@ final class ModelCatalog {
   private let digests: DigestCache
   private let vocabularies: VocabularyLocator
   private let adapters: AdapterCatalog
-  private var models: [ModelReference: Model] = [:]
+  private var models: [Checkpoint: Model] = [:]
   /// What users should know about models, and was not returned yet.
   private var notes: [String] = []
+  /// All notes so far, because each is for one time.
+  private var noted: Set<String> = []
   private var vaes: [ModelReference: VAE] = [:]
   private var upscalers: [String: Upscaler] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
 
+  /// The checkpoint that a job names, and the one that completes it.
+  struct Checkpoint: Hashable {
+    let model: ModelReference
+    let textEncoder: ModelReference?
+
+    init(_ settings: PassSettings) { (model, textEncoder) = (settings.model, settings.textEncoder) }
+
+    init(_ model: ModelReference) { (self.model, textEncoder) = (model, nil) }
+
+    /// Settings with this checkpoint, and the defaults otherwise.
+    var settings: PassSettings {
+      var settings = PassSettings()
+      (settings.model, settings.textEncoder) = (model, textEncoder)
+      return settings
+    }
+  }
+
   /// The checkpoint and VAE that a job names.
   struct Key: Hashable {
-    let model: ModelReference
+    let checkpoint: Checkpoint
     let vae: ModelReference?
+
+    init(_ settings: PassSettings) { (checkpoint, vae) = (Checkpoint(settings), settings.vae) }
   }
 
   /// A checkpoint.
@@ -62,10 +84,10 @@ final class ModelCatalog {
   ///
   /// Throws `EngineError`, `WeightError` or `TokenizationError` if the job cannot be done with them.
   func models(for settings: PassSettings) throws -> (model: Model, vae: VAE?) {
-    let key = Key(model: settings.model, vae: settings.vae)
+    let key = Key(settings)
     if let pair = checked[key] { return pair }
-    let model = try model(settings.model)
-    let vae = try settings.vae.map { try self.vae($0) }
+    let model = try model(Checkpoint(settings))
+    let vae = try vae(of: settings)
     try model.files.check(hasSeparateVAE: vae != nil)
     if let vae { try model.files.requireMatch(vae.archive) }
     let factor = try model.decoder(vae).configuration.enlargement
@@ -107,7 +129,7 @@ final class ModelCatalog {
     guard var second = job.secondPass else { return ImagePasses(first: first, second: nil) }
     if second.model != job.model {
       second = try continued(
-        second, from: job.model, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
+        second, from: job.base, to: second.model, asImage: job.hires?.enlargesImages == true, key: "hr_checkpoint_name"
       )
     }
     return ImagePasses(first: first, second: try pass(second))
@@ -118,10 +140,10 @@ final class ModelCatalog {
     var begun = settings
     begun.refiner = nil
     guard let refiner = settings.refiner,
-      try model(refiner).identity.sha256 != model(settings.model).identity.sha256
+      try model(Checkpoint(refiner)).identity.sha256 != model(Checkpoint(settings)).identity.sha256
     else { return ImagePass(begun: begun, finished: nil) }
     return ImagePass(
-      begun: begun, finished: try continued(begun, from: settings.model, to: refiner, key: "refiner_checkpoint"))
+      begun: begun, finished: try continued(begun, from: begun, to: refiner, key: "refiner_checkpoint"))
   }
 
   /// The settings with which a second checkpoint continues the work of the first.
@@ -129,10 +151,10 @@ final class ModelCatalog {
   /// If the second has no VAE, the first one's decodes. If it is of another family, it gets no LoRAs, because its layers are
   /// others. Latents must mean the same to both, unless an image is handed over.
   private func continued(
-    _ settings: PassSettings, from first: ModelReference, to other: ModelReference, asImage isImage: Bool = false,
+    _ settings: PassSettings, from first: PassSettings, to other: ModelReference, asImage isImage: Bool = false,
     key: String
   ) throws -> PassSettings {
-    let (one, two) = (try model(first), try model(other))
+    let (one, two) = (try model(Checkpoint(first)), try model(Checkpoint(other)))
     let hasSameLatents = one.files.latents == two.files.latents
     guard hasSameLatents || isImage else {
       throw EngineError.otherLatents(
@@ -140,11 +162,80 @@ final class ModelCatalog {
     }
     var settings = settings
     settings.model = other
+    settings.textEncoder = nil
     // The recipe's prediction type is that of the first checkpoint.
     if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
-    if two.files.decoder == nil, settings.vae == nil, hasSameLatents { settings.vae = first }
+    let usesOwnVAE = settings.vae == nil || settings.vae == .ownVAE
+    if two.files.decoder == nil, usesOwnVAE, companionVAE(of: settings) == nil, hasSameLatents {
+      settings.vae = decoder(of: first)
+    }
     if two.files.familyName != one.files.familyName { settings.prompt = ExtraNetworkTag.split(settings.prompt).text }
     return settings
+  }
+
+  /// What decodes the latents of a checkpoint, as a VAE that another one can be given.
+  private func decoder(of settings: PassSettings) -> ModelReference {
+    if let vae = companionVAE(of: settings) { return vae }
+    guard let textEncoder = settings.textEncoder, (try? vae(settings.model)) == nil else { return settings.model }
+    return companionVAE(of: Checkpoint(textEncoder).settings) ?? textEncoder
+  }
+
+  /// The VAE that replaces the checkpoint's own: the one that the settings name, else the one beside the checkpoint.
+  private func vae(of settings: PassSettings) throws -> VAE? {
+    if settings.vae == .ownVAE { return nil }
+    if let named = settings.vae { return try vae(named) }
+    guard let companion = companionVAE(of: settings) else { return nil }
+    do {
+      let vae = try vae(companion)
+      note(
+        "\(settings.model.path ?? ""): decoded by \(companion.name) beside it, as in the webui; vae: none uses the checkpoint's "
+          + "own VAE")
+      return vae
+    } catch {
+      throw EngineError.companionVAE(reason: "\(error)")
+    }
+  }
+
+  /// The VAE beside a checkpoint, or beside the one that completes it; nil if there is none.
+  private func companionVAE(of settings: PassSettings) -> ModelReference? {
+    let paths = [settings.model.path, settings.textEncoder?.path].compactMap { $0 }
+    guard settings.vae == nil, let path = paths.lazy.compactMap({ CompanionFiles(of: $0).vae }).first else {
+      return nil
+    }
+    return ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)
+  }
+
+  /// The VAE beside a later checkpoint of a job, which decides its images; nil if the settings name one, or there is none.
+  func otherVAE(of settings: PassSettings) throws -> ModelIdentity? {
+    companionVAE(of: settings) == nil ? nil : try models(for: settings).vae?.identity
+  }
+
+  /// The identity of a pass's checkpoint, with what its files say and the settings do not replace.
+  func identity(of settings: PassSettings) throws -> ModelIdentity {
+    let model = try models(for: settings).model
+    var identity = model.identity
+    let isAuto = settings.predictionType == .auto
+    identity.variant = model.files.variant(usesPrediction: isAuto)
+    if !isAuto, let trained = model.files.trainedPrediction, trained.rawValue != settings.predictionType.rawValue {
+      note(
+        "\(model.files.path): prediction_type: \(settings.predictionType.rawValue) is used, although "
+          + "\(model.files.predictionSource ?? "the model") says \(trained.rawValue)")
+    }
+    return identity
+  }
+
+  /// The identity of the checkpoint that completes a job's model; nil if none does.
+  func textEncoder(of settings: PassSettings) throws -> ModelIdentity? {
+    guard let reference = settings.textEncoder else { return nil }
+    let model = try model(Checkpoint(reference))
+    var identity = model.identity
+    // What it predicts does not count, but how its text encoder reads positions does.
+    identity.variant = model.files.variant(usesPrediction: false)
+    return identity
+  }
+
+  private func note(_ text: String) {
+    if noted.insert(text).inserted { notes.append(text) }
   }
 
   /// The LoRAs in the tags of a job's prompt, see `AdapterCatalog.loras(for:_:)`.
@@ -181,16 +272,19 @@ final class ModelCatalog {
   }
 
   /// A checkpoint; throws as `models(for:)` does.
-  func model(_ reference: ModelReference) throws -> Model {
-    if let model = models[reference] { return model }
+  func model(_ checkpoint: Checkpoint) throws -> Model {
+    if let model = models[checkpoint] { return model }
+    let reference = checkpoint.model
     let path = try reference.path ?? demoFolder()
-    let files = try ModelFamilies.open(path: path, vocabularies: vocabularies)
-    if let remark = files.familyRemark { notes.append("\(path): \(remark)") }
+    let files = try ModelFamilies.open(
+      path: path, textEncoder: try checkpoint.textEncoder.map { try $0.path ?? demoFolder() },
+      vocabularies: vocabularies)
+    for remark in files.remarks { note("\(path): \(remark)") }
     let identity = ModelIdentity(
       name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
       sha256: try files.sha256(digests), family: files.familyName)
     let model = Model(files: files, identity: identity)
-    models[reference] = model
+    models[checkpoint] = model
     return model
   }
 

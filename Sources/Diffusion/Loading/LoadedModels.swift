@@ -30,23 +30,23 @@ final class LoadedModels {
     progress: (GenerationProgress) throws -> Void
   ) throws -> LoadedModel {
     let (model, vae) = try catalog.models(for: settings)
-    let key = ModelCatalog.Key(model: settings.model, vae: settings.vae)
+    let key = ModelCatalog.Key(settings)
     let (precision, packing) = (compute.precision(settings.precision), plan.packing)
-    let needed = pass.all.map(\.model)
+    let needed = pass.all.map(ModelCatalog.Checkpoint.init)
     func isOfKind(_ other: LoadedModel) -> Bool { other.precision == precision && other.packing == packing }
     if let present = loaded.first(where: { $0.key == key && isOfKind($0) }) { return present }
     let compute = compute.with(precision: precision).with(packing)
     let new: LoadedModel
-    if let present = loaded.first(where: { $0.key.model == key.model && isOfKind($0) }) {
+    if let present = loaded.first(where: { $0.key.checkpoint == key.checkpoint && isOfKind($0) }) {
       try progress(.loading(vae?.identity.name ?? model.identity.name))
       new = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
     } else {
       try progress(.loading(model.identity.name))
       // The old weights are released first, so that both need not fit into memory.
-      loaded.removeAll { !needed.contains($0.key.model) || $0.key.model == key.model || !isOfKind($0) }
+      loaded.removeAll { !needed.contains($0.key.checkpoint) || $0.key.checkpoint == key.checkpoint || !isOfKind($0) }
       new = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallBytes)
     }
-    loaded.removeAll { $0.key.model == key.model }
+    loaded.removeAll { $0.key.checkpoint == key.checkpoint }
     loaded.append(new)
     return new
   }

@@ -32,7 +32,7 @@ public struct MemoryPlan: Hashable, Sendable {
 
     init(_ settings: ImageSettings, _ precision: Precision) {
       let passes = [settings.firstPass, settings.secondPass]
-      models = [settings.vae] + passes.flatMap { [$0?.model, $0?.refiner] }
+      models = [settings.vae, settings.textEncoder] + passes.flatMap { [$0?.model, $0?.refiner] }
       sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
       (packing, limit) = (settings.weightPacking, settings.memoryLimit)

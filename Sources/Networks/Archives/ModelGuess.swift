@@ -26,8 +26,8 @@ struct ModelGuess {
     } else if UpscalerFile.isLikely(names, architectures: UpscalerArchitectures.names) {
       kind = .upscaler
       read { (guess) throws(WeightError) in try guess.readUpscaler(file) }
-    } else if names.contains(where: { $0.hasPrefix("model.diffusion_model.") }) {
-      kind = .checkpoint
+    } else if ModelFiles.hasUNet(file) {
+      kind = names.contains { $0.hasPrefix("model.diffusion_model.") } ? .checkpoint : .unet
     } else if names.contains(where: { AdapterPart.unsupportedKind($0) != nil }) {
       kind = .lora
       read { (guess) throws(WeightError) in try guess.readAdapter(file) }

@@ -7,6 +7,8 @@ public struct ModelReport: Sendable {
   public enum Kind: String, Sendable, CaseIterable {
     /// A whole model: UNet, text encoders and usually a VAE.
     case checkpoint
+    /// A UNet alone, which text encoders of another file complete.
+    case unet = "UNet"
     /// A VAE alone.
     case vae = "VAE"
     /// A small decoder that replaces a VAE's.
@@ -47,12 +49,18 @@ public struct ModelReport: Sendable {
   public let kind: Kind
   /// What people call the architecture, such as `Stable Diffusion 1.x`; nil if it is not known.
   public var family: String?
-  /// What users should know about how the family was recognised; nil if there is no doubt.
-  public var familyRemark: String?
+  /// What users should know about how the files were understood; empty if there is no doubt.
+  public var remarks: [String] = []
   /// Whose names the tensors have.
   public var layout: String?
   /// What the UNet predicts; nil if the files do not state it.
   public var prediction: String?
+  /// Which file or tensor states it.
+  public var predictionSource: String?
+  /// The noise schedule of the training; nil for that of Stable Diffusion.
+  public var noise: String?
+  /// The file beside a checkpoint that replaces its VAE, unless the settings name one; nil if there is none.
+  public var companionVAE: String?
   /// The networks of a checkpoint, or the file as a whole.
   public var parts: [Part] = []
   /// Missing, misshapen and unread tensors.
@@ -102,13 +110,28 @@ public struct ModelReport: Sendable {
       self.init(try ModelArchive.open(path: path), file)
       return
     } catch {
-      do throws(WeightError) {
-        self.init(try ModelArchive.openVAE(path: path), file)
-        return
-      } catch {}
-      guard let file else { throw error }
-      self.init(file, refusal: error)
+      // A checkpoint that does not run has a VAE that does, but the checkpoint was meant.
+      let isCheckpoint = file.map { ModelFiles.hasUNet($0) } ?? ModelFiles.hasUNet(inFolder: path)
+      if !isCheckpoint, let vae = try? ModelArchive.openVAE(path: path) {
+        self.init(vae, file)
+      } else if let file {
+        self.init(file, refusal: error)
+      } else if isCheckpoint {
+        self.init(folder: path, refusal: error)
+      } else {
+        throw error
+      }
     }
+  }
+
+  /// A folder with a checkpoint that does not run.
+  private init(folder path: String, refusal error: WeightError) {
+    self.path = path
+    container = nil
+    kind = .checkpoint
+    layout = ModelLayout.diffusers.rawValue
+    audit = WeightAudit(path: path, findings: [])
+    refusal = "\(error)"
   }
 
   private init(_ model: ModelArchive, _ file: TensorFile?) {
@@ -116,9 +139,12 @@ public struct ModelReport: Sendable {
     container = file?.container
     kind = .checkpoint
     family = model.family.title
-    familyRemark = model.familyRemark
+    remarks = model.remarks
     layout = model.layout.rawValue
     prediction = model.predictionType?.rawValue
+    predictionSource = model.predictionSource
+    noise = model.noise.title
+    companionVAE = CompanionFiles(of: model.path).vae
     parts = [Part("unet", model.unet.weights, model.unet.configuration.sizes)]
     for (index, encoder) in model.textEncoders.enumerated() {
       let name = index == 0 ? "text_encoder" : "text_encoder_\(index + 1)"
@@ -127,8 +153,12 @@ public struct ModelReport: Sendable {
     if let vae = model.vae {
       parts.append(Part("vae", vae.weights, vae.configuration.sizes))
       encoder = Encoder(model.vaeEncoder)
+    } else if let decoder = model.tinyDecoder {
+      parts.append(Part("decoder", decoder.weights, decoder.configuration.sizes))
     }
     audit = model.audit()
+    // A run with a VAE of its own needs only the rest.
+    refusal = audit.isClean ? nil : "\(audit)"
     metadata = file?.metadata ?? [:]
     archive = .model(model)
   }
@@ -147,6 +177,7 @@ public struct ModelReport: Sendable {
       parts = [Part("decoder", network.weights, network.configuration.sizes)]
     }
     audit = vae.audit()
+    refusal = audit.isClean ? nil : "\(audit)"
     metadata = file?.metadata ?? [:]
     archive = .vae(vae)
   }
@@ -159,10 +190,10 @@ public struct ModelReport: Sendable {
     family = guess.family
     layout = guess.layout
     audit = WeightAudit(path: file.path, findings: guess.findings)
-    if guess.kind == .other || guess.kind == .checkpoint {
+    if [.other, .checkpoint, .unet].contains(guess.kind) {
       refusal = "\(error)"
     } else {
-      refusal = guess.refusal.map { "\($0)" }
+      refusal = guess.refusal.map { "\($0)" } ?? (audit.isClean ? nil : "\(audit)")
     }
     parts = guess.parts
     metadata = file.metadata
@@ -201,11 +232,22 @@ extension StoredElementType {
 
 extension UNetConfiguration {
   fileprivate var sizes: [(name: String, values: [Int])] {
-    [
+    var sizes = [
       ("in_channels", [inChannels]), ("block_out_channels", blockOutChannels), ("layers_per_block", [layersPerBlock]),
-      ("transformer_layers_per_block", zip(transformerDepths, hasAttention).map { $1 ? $0 : 0 }),
-      ("num_attention_heads", headCounts), ("cross_attention_dim", [crossAttentionWidth]),
     ]
+    let depths = downDepths.map { $0.max() ?? 0 }
+    var regular = self
+    regular.setBlocks(layers: layersPerBlock, depths: depths, middle: middle.depth)
+    if regular.downDepths == downDepths, regular.upDepths == upDepths {
+      sizes.append(("transformer_layers_per_block", depths))
+    } else {
+      sizes += [
+        ("transformer_layers_downward", downDepths.flatMap { $0 }),
+        ("transformer_layers_upward", upDepths.flatMap { $0 }),
+      ]
+    }
+    if middle.depth == 0 { sizes.append(("mid_block_layers", [middle == .none ? 0 : 1])) }
+    return sizes + [("num_attention_heads", headCounts), ("cross_attention_dim", [crossAttentionWidth])]
   }
 }
 

@@ -33,6 +33,8 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var projectionWidth: Int?
   /// Whether the files lack the last layer, which the family does not use.
   public var lacksLastLayer = false
+  /// The row of the position table that each token of a chunk has; nil if tokens and rows are in the same order.
+  public var positions: [Int]?
 
   /// The text encoder of Stable Diffusion 1.5.
   public init() {}
@@ -54,6 +56,7 @@ extension CLIPConfiguration {
     } else {
       path = network.store.path
       try measure(network, role)
+      if role.naming == .transformers { try readPositions(network) }
     }
     guard width.isMultiple(of: headCount) else {
       throw .configuration(
@@ -81,6 +84,22 @@ extension CLIPConfiguration {
     }
     // diffusers leaves out the last layer if its output is not used.
     lacksLastLayer = role.output == .penultimateNormed
+  }
+
+  /// Reads `position_ids`, which the webui's version of the transformers library takes from the checkpoint.
+  ///
+  /// Merges of checkpoints average them, and PyTorch drops the fraction of 40.99, so that tokens share a row. The names of
+  /// OpenCLIP have no such tensor, and newer versions of the library ignore it, as diffusers does.
+  private mutating func readPositions(_ network: ModelFiles.Network) throws(WeightError) {
+    guard let tensor = network.store.root.stored("embeddings.position_ids") else { return }
+    let ids = try WeightError.wrapping(try tensor.integers())
+    guard ids.count == positionCount, ids.allSatisfy({ (0..<positionCount).contains($0) }) else {
+      throw .configuration(
+        path: network.store.path, key: tensor.name,
+        found: "\(ids.count) numbers" + (ids.min().map { " from \($0) to \(ids.max() ?? $0)" } ?? ""),
+        expected: "\(positionCount) numbers from 0 to \(positionCount - 1)")
+    }
+    if ids != Array(0..<positionCount) { positions = ids }
   }
 
   private mutating func measure(_ network: ModelFiles.Network, _ role: ModelFamily.TextEncoder) throws(WeightError) {

@@ -6,6 +6,7 @@ import Weights
 public final class CLIPTextModel {
   private let tokenEmbedding: Embedding
   private let positionEmbedding: Embedding
+  private let positions: [Int]?
   private let layers: [CLIPLayer]
   private let finalNorm: LayerNorm
   private let projection: Linear?
@@ -26,6 +27,7 @@ public final class CLIPTextModel {
       w["embeddings.token_embedding"], count: configuration.vocabularySize, width: width)
     positionEmbedding = try Embedding(
       w["embeddings.position_embedding"], count: configuration.positionCount, width: width)
+    positions = configuration.positions
     layers = try (0..<configuration.layerCount).map {
       try CLIPLayer(w["encoder.layers.\($0)"], configuration: configuration, compute: compute)
     }
@@ -69,7 +71,7 @@ public final class CLIPTextModel {
     var x = compute.tensor(batch: 1, height: 1, width: ids.count, channels: tokenEmbedding.width)
     for (position, id) in ids.enumerated() {
       let row = x.pixel(0, 0, position)
-      for (c, (token, offset)) in zip(tokenEmbedding[Int(id)], positionEmbedding[position]).enumerated() {
+      for (c, (token, offset)) in zip(tokenEmbedding[Int(id)], positionOffset(position)).enumerated() {
         row[c] = token + offset
       }
     }
@@ -77,7 +79,7 @@ public final class CLIPTextModel {
       for position in start..<start + vectors.count / tokenEmbedding.width {
         let row = x.pixel(0, 0, position)
         let first = (position - start) * tokenEmbedding.width
-        for (c, offset) in positionEmbedding[position].enumerated() { row[c] = vectors[first + c] + offset }
+        for (c, offset) in positionOffset(position).enumerated() { row[c] = vectors[first + c] + offset }
       }
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
@@ -89,6 +91,13 @@ public final class CLIPTextModel {
     let last = compute.tensor(batch: 1, height: 1, width: 1, channels: x.channels)
     last.base.update(from: x.pixel(0, 0, end), count: x.channels)
     return Encoding(tokens: tokens, pooled: projection.forward(finalNorm.forward(last, compute), compute))
+  }
+}
+
+extension CLIPTextModel {
+  /// What is added to the token at a position.
+  private func positionOffset(_ position: Int) -> ArraySlice<Float> {
+    positionEmbedding[positions?[position] ?? position]
   }
 }
 

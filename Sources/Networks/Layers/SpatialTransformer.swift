@@ -18,25 +18,27 @@ public final class SpatialTransformer {
   ///   - heads: Heads of each attention layer.
   ///   - depth: The number of blocks.
   ///   - groups: The norm's groups of channels.
+  ///   - attendsToTextOnly: Whether the first attention of each block reads the context too.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
     _ w: WeightScope, channels: Int, contextWidth: Int, heads: Int, depth: Int, groups: Int,
-    compute: Compute
+    attendsToTextOnly: Bool = false, compute: Compute
   ) throws {
     norm = try GroupNorm(w["norm"], channels: channels, groups: groups, epsilon: 1e-6)
     projectionIn = try Linear(
       w["proj_in"], inputs: channels, outputs: channels, compute: compute)
     blocks = try (0..<depth).map {
       try TransformerBlock(
-        w["transformer_blocks.\($0)"], channels: channels, contextWidth: contextWidth, heads: heads, compute: compute)
+        w["transformer_blocks.\($0)"], channels: channels, contextWidth: contextWidth, heads: heads,
+        attendsToTextOnly: attendsToTextOnly, compute: compute)
     }
     projectionOut = try Linear(
       w["proj_out"], inputs: channels, outputs: channels, compute: compute)
   }
 
   /// The keys and values of a context, `[1, 1, tokens, context width]`, for every block.
-  public func prepare(_ context: Tensor, _ compute: Compute) -> [KeysValues] {
+  public func prepare(_ context: Tensor, _ compute: Compute) -> [TransformerContext] {
     blocks.map { $0.prepare(context, compute) }
   }
 
@@ -50,7 +52,7 @@ public final class SpatialTransformer {
   ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
-    _ x: Tensor, contexts: [[KeysValues]], merging: TokenMerging? = nil, _ compute: Compute
+    _ x: Tensor, contexts: [[TransformerContext]], merging: TokenMerging? = nil, _ compute: Compute
   ) -> Tensor {
     var h = projectionIn.forward(norm.forward(x, activation: .none, border: 0, compute), compute)
     for (index, block) in blocks.enumerated() {

@@ -3,12 +3,10 @@ import Tensors
 import Weights
 
 extension WeightScope {
-  /// A whole tensor as 32-bit floats, in the file's order, with the adapters' changes; the file's pages are released
-  /// afterwards.
+  /// A whole tensor as 32-bit floats, in the file's order, with the adapters' changes.
   func floats(_ name: String, shape: [Int]) throws(WeightError) -> [Float] {
     let weight = try tensor(name, shape: shape)
     var values = try WeightError.wrapping(try weight.floats())
-    weight.releasePages()
     let patch = try WeightError.wrapping(
       try patch(name)?.prepared(
         shape: shape, parallel: { (0..<$0).forEach($1) },
@@ -22,7 +20,7 @@ extension WeightScope {
   }
 
   /// A whole tensor, `[outputs, inputs]` or `[outputs, inputs, height, width]`, with the adapters' changes, packed for
-  /// products; the file's pages are released afterwards.
+  /// products.
   func matrix(
     _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix {
@@ -31,15 +29,13 @@ extension WeightScope {
       try patch(name)?.prepared(
         shape: shape, parallel: compute.pool.run,
         read: { (rows, destination) throws(TensorFileError) in try weight.read(rows: rows, into: destination) }))
-    let matrix = try WeightError.wrapping(
+    return try WeightError.wrapping(
       try PanelMatrix(
         outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute,
         read: { (rows, destination) throws(TensorFileError) in
           try weight.read(rows: rows, into: destination)
           patch?.apply(to: destination, rows: rows)
         }))
-    weight.releasePages()
-    return matrix
   }
 }
 

@@ -15,9 +15,7 @@ extension ModelArchive {
     var shapes = [Self.shapes(configuration)]
     names.addUNet(
       Self.layers(shapes[0]),
-      structure: BlockStructure(
-        blockCount: configuration.blockOutChannels.count, layersPerBlock: configuration.layersPerBlock,
-        hasAttention: configuration.hasAttention), network: 0)
+      structure: configuration.structure, network: 0)
     for (encoder, network) in zip(family.textEncoders, textEncoders) {
       let tensors = Self.shapes(network.configuration)
       names.addTextEncoder(Self.layers(tensors), encoder, network: shapes.count)

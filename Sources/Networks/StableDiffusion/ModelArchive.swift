@@ -21,6 +21,12 @@ public struct ModelArchive: Sendable {
       weights = network.store.root
     }
 
+    /// Whether a text encoder comes with position ids out of order.
+    fileprivate var hasBrokenPositions: Bool {
+      guard let ids = weights.stored("embeddings.position_ids").flatMap({ try? $0.integers() }) else { return false }
+      return ids != Array(0..<ids.count)
+    }
+
     /// Checks whether all tensors are there and have the right shapes.
     public func audit() -> WeightAudit { weights.store.audit(expecting: configuration.expectedTensors) }
 
@@ -28,20 +34,12 @@ public struct ModelArchive: Sendable {
     public var untaken: [ExpectedTensor] { weights.store.untaken(of: configuration.expectedTensors) }
   }
 
-  /// What the UNet was trained to predict.
-  public enum PredictionType: String, Sendable, CaseIterable {
-    /// The noise.
-    case epsilon
-    /// The velocity, Salimans & Ho 2022.
-    case vPrediction = "v_prediction"
-  }
-
   /// The file or folder.
   public let path: String
   /// The architecture.
   public let family: ModelFamily
-  /// What users should know about how the family was recognised; nil if there is no doubt.
-  public let familyRemark: String?
+  /// What users should know about how the files were understood; empty if there is no doubt.
+  public let remarks: [String]
   /// How the tensors are named and spread over files.
   public let layout: ModelLayout
   /// The UNet.
@@ -54,23 +52,33 @@ public struct ModelArchive: Sendable {
   /// The VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none. It has an audit of its own, because few
   /// images need it.
   public let vaeEncoder: Network<VAEEncoderConfiguration>?
-  /// From a folder's `scheduler/scheduler_config.json` or a single file's marker `v_pred`; nil if the files do not state it.
-  public let predictionType: PredictionType?
-  /// Whether the last timestep of the training is pure noise: Lin et al. 2023, arXiv:2305.08891.
-  public let hasZeroTerminalSNR: Bool
+  /// A small decoder that a folder has instead of a VAE; nil in most models.
+  public let tinyDecoder: Network<TinyDecoderConfiguration>?
+  /// What the UNet predicts, from a folder's `scheduler/scheduler_config.json`, the configuration beside a single file, its
+  /// marker `v_pred` or its metadata; nil if the files do not state it.
+  public let predictionType: TrainedPrediction?
+  /// Which file or tensor states it.
+  public let predictionSource: String?
+  /// The noise schedule of the training.
+  public let noise: TrainingNoise
   /// The folders of the model's own CLIP vocabulary, one for each text encoder that has one.
   public let tokenizerFolders: [String]
   /// How many values each number of the UNet's vector is embedded in; 0 in families without that input.
   public let vectorNumberWidth: Int
   private let files: [String]
   private let unread: WeightAudit
+  private let isPredictionNew: Bool
 
   /// Opens a single file or a diffusers folder.
   ///
-  /// Throws `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and
-  /// `.configuration` for settings that are not supported. Missing tensors are found by `audit()`.
-  public static func open(path: String) throws(WeightError) -> ModelArchive {
-    try ModelArchive(try ModelFiles.open(path: path))
+  /// - Parameters:
+  ///   - path: The file or folder.
+  ///   - textEncoder: A model whose text encoders are used instead of its own, and whose VAE is used if it has none.
+  /// - Returns: The archive. Missing tensors are found by `audit()`.
+  /// - Throws: `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and `.configuration` for
+  ///   settings that are not supported.
+  public static func open(path: String, textEncoder: String? = nil) throws(WeightError) -> ModelArchive {
+    try ModelArchive(try ModelFiles.open(path: path, textEncoder: textEncoder))
   }
 
   /// Opens a VAE that replaces a checkpoint's own: a file in either layout, whose names may begin with `first_stage_model.`, or
@@ -90,10 +98,6 @@ public struct ModelArchive: Sendable {
     }
     path = model.path
     self.family = family
-    familyRemark =
-      model.isFamilyGuessed
-      ? "the file may be of \(family.title) or of \(ModelFamily.sd2.title), and is taken for the former; a file with the "
-        + "original names of its text encoder shows which" : nil
     layout = model.layout
     let unetConfiguration = try UNetConfiguration(unet, family: family)
     self.unet = Network(unetConfiguration, unet)
@@ -131,26 +135,48 @@ public struct ModelArchive: Sendable {
       vae = nil
       vaeEncoder = nil
     }
-    predictionType =
-      model.markers.contains(.vPrediction)
-      ? .vPrediction : try Self.predictionType(model.schedulerConfiguration)
-    if let scheduler = model.schedulerConfiguration {
-      hasZeroTerminalSNR = try scheduler.boolean("rescale_betas_zero_snr", default: false)
-    } else {
-      hasZeroTerminalSNR = model.markers.contains(.zeroTerminalSNR)
+    tinyDecoder = try model.tinyDecoder.map { network throws(WeightError) in
+      Network(try TinyDecoderConfiguration(network), network)
     }
+    if let tinyDecoder {
+      try Self.requireMatch(tinyDecoder.configuration.latentChannels, unetConfiguration, path: path)
+    }
+    var training = model.training
+    training.compare(
+      heads: unetConfiguration.headCounts, channels: unetConfiguration.blockOutChannels, latentScale: family.latentScale
+    )
+    predictionType = training.prediction
+    predictionSource = training.predictionSource
+    isPredictionNew = training.isPredictionNew(isProbed: family.isPredictionProbed)
+    noise = training.noise
+    let guess =
+      "the file may be of \(family.title) or of \(ModelFamily.sd2.title), and is taken for the former; a file with the "
+      + "original names of its text encoder shows which"
+    let ignored = zip(model.textEncoders, textEncoders).filter { $0.configuration != nil && $1.hasBrokenPositions }.map
+    {
+      "\($0.0.store.path) has position_ids that are not 0, 1, 2 ...; they are ignored, as in diffusers"
+    }
+    remarks = (model.isFamilyGuessed ? [guess] : []) + model.remarks + training.remarks + ignored
     tokenizerFolders = model.tokenizerFolders
     files = model.files
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
-  private static func predictionType(_ file: ConfigurationFile?) throws(WeightError) -> PredictionType? {
-    guard let file, file["prediction_type"] != nil else { return nil }
-    guard let type = PredictionType(rawValue: try file.string("prediction_type", default: nil)) else {
-      throw file.unusable(
-        "prediction_type", expected: PredictionType.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+  /// What decides the model's images besides the content of its files and the family, for the identity of images; nil for most
+  /// models. It lists only what the first version did not respect, so that the images of all other models keep their identity.
+  ///
+  /// - Parameter usesPrediction: Whether `predictionType` counts, because the settings do not replace it.
+  /// - Returns: A text that two models share only if they are used alike.
+  public func variant(usesPrediction: Bool) -> String? {
+    var parts: [String] = []
+    if usesPrediction, isPredictionNew, let predictionType { parts.append(predictionType.rawValue) }
+    if let title = noise.title { parts.append("noise \(title)") }
+    for (index, encoder) in textEncoders.enumerated() {
+      if let positions = encoder.configuration.positions {
+        parts.append("positions \(index): \(positions.map(String.init).joined(separator: " "))")
+      }
     }
-    return type
+    return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
 
   /// Whether another model can continue with this one's latents: they have the same channels and scale.
@@ -179,11 +205,13 @@ public struct ModelArchive: Sendable {
     try unet.weights.store.requireUnchanged()
     for textEncoder in textEncoders { try textEncoder.weights.store.requireUnchanged() }
     try vae?.weights.store.requireUnchanged()
+    try tinyDecoder?.weights.store.requireUnchanged()
   }
 
-  /// The VAE's decoder; nil in checkpoints that come without one.
+  /// The VAE's decoder, or the small one in its place; nil in checkpoints that come without one.
   public var decoderFiles: DecoderFiles? {
-    vae.map {
+    if let tinyDecoder { return DecoderFiles(tinyDecoder) }
+    return vae.map {
       DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scalingFactor.map(LatentScale.init))
     }
   }
@@ -198,6 +226,7 @@ public struct ModelArchive: Sendable {
     var audit = unread.merged(with: unet.audit())
     for textEncoder in textEncoders { audit = audit.merged(with: textEncoder.audit()) }
     if choice == .own, let vae { audit = audit.merged(with: vae.audit()) }
+    if choice == .own, let tinyDecoder { audit = audit.merged(with: tinyDecoder.audit()) }
     return audit
   }
 

@@ -53,14 +53,14 @@ public final class UNet: DenoisingNetwork {
       let block = try UNetDownBlock(
         w["down_blocks.\(index)"], index: index, inputs: channels, isLast: index == widths.count - 1, parts: parts)
       channels = widths[index]
-      skips += Array(repeating: channels, count: configuration.layersPerBlock)
+      skips += Array(repeating: channels, count: configuration.downDepths[index].count)
       if index < widths.count - 1 { skips.append(channels) }
       return block
     }
     middle = try UNetMiddleBlock(w["mid_block"], index: widths.count - 1, channels: channels, parts: parts)
     up = try widths.indices.map { position in
       let index = widths.count - 1 - position
-      let blockSkips = (0...configuration.layersPerBlock).map { _ in skips.removeLast() }
+      let blockSkips = configuration.upDepths[position].map { _ in skips.removeLast() }
       let block = try UNetUpBlock(
         w["up_blocks.\(position)"], index: index, inputs: channels, skips: blockSkips, isLast: index == 0, parts: parts)
       channels = widths[index]
@@ -79,7 +79,9 @@ public final class UNet: DenoisingNetwork {
   ///   - vector: `vectorWidth` numbers, for networks that have that input.
   /// - Returns: The prompt's input of `forward`.
   public func prepare(_ context: Tensor, vector: [Float] = []) -> UNetContext {
-    let transformers = down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)
+    let transformers = (down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)).compactMap {
+      $0
+    }
     let converted = compute.converted(context)
     return UNetContext(
       keysValues: transformers.map { $0.prepare(converted, compute) },
@@ -158,7 +160,7 @@ public final class UNet: DenoisingNetwork {
     var skips = [x]
     _ = down[0].forward(x, time: time, &cursor, skips: &skips, layers: 1, compute)
     let last = up[up.count - 1]
-    cursor.skipToLast(last.transformers.isEmpty ? 0 : last.resnets.count - last.firstShallowLayer)
+    cursor.skipToLast(last.transformers[last.firstShallowLayer...].count { $0 != nil })
     return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips, compute)
   }
 

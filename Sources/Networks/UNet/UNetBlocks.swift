@@ -13,30 +13,35 @@ struct UNetParts {
       epsilon: configuration.normEpsilon, compute: compute)
   }
 
-  /// The transformer of a block at level `index`; level 0 has the full resolution.
-  func transformer(_ w: WeightScope, index: Int) throws -> SpatialTransformer {
-    try SpatialTransformer(
+  /// A transformer of a block at level `index`; level 0 has the full resolution. Nil without blocks.
+  func transformer(
+    _ w: WeightScope, index: Int, depth: Int, isMiddle: Bool = false
+  ) throws -> SpatialTransformer? {
+    guard depth > 0 else { return nil }
+    return try SpatialTransformer(
       w, channels: configuration.blockOutChannels[index], contextWidth: configuration.crossAttentionWidth,
-      heads: configuration.headCounts[index], depth: configuration.transformerDepths[index],
-      groups: configuration.normGroups, compute: compute)
+      heads: configuration.headCounts[index], depth: depth, groups: configuration.normGroups,
+      attendsToTextOnly: configuration.attendsToTextOnly[index] && !isMiddle, compute: compute)
   }
 }
 
-/// ResNet blocks, each followed by a transformer if the level has them, then half the resolution.
+/// ResNet blocks, most followed by a transformer, then half the resolution.
 final class UNetDownBlock {
   private let resnets: [ResnetBlock]
-  let transformers: [SpatialTransformer]
+  /// One for each ResNet block; nil where none follows.
+  let transformers: [SpatialTransformer?]
   private let downsample: Downsample?
 
   init(_ w: WeightScope, index: Int, inputs: Int, isLast: Bool, parts: UNetParts) throws {
     let configuration = parts.configuration
     let outputs = configuration.blockOutChannels[index]
-    resnets = try (0..<configuration.layersPerBlock).map {
+    let depths = configuration.downDepths[index]
+    resnets = try depths.indices.map {
       try parts.resnet(w["resnets.\($0)"], inputs: $0 == 0 ? inputs : outputs, outputs: outputs)
     }
-    transformers =
-      try configuration.hasAttention[index]
-      ? (0..<configuration.layersPerBlock).map { try parts.transformer(w["attentions.\($0)"], index: index) } : []
+    transformers = try depths.enumerated().map {
+      try parts.transformer(w["attentions.\($0)"], index: index, depth: $1)
+    }
     downsample = isLast ? nil : try Downsample(w["downsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
@@ -48,8 +53,8 @@ final class UNetDownBlock {
     var x = x
     for (index, resnet) in resnets.enumerated().prefix(layers ?? resnets.count) {
       x = resnet.forward(x, time: time, compute)
-      if !transformers.isEmpty {
-        x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+      if let transformer = transformers[index] {
+        x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
       }
       skips.append(x)
     }
@@ -61,22 +66,28 @@ final class UNetDownBlock {
   }
 }
 
-/// A transformer between two ResNet blocks, at the lowest resolution.
+/// A transformer between two ResNet blocks, at the lowest resolution. Distilled models have less of it, or nothing.
 final class UNetMiddleBlock {
-  private let resnet0: ResnetBlock
-  let transformer: SpatialTransformer
-  private let resnet1: ResnetBlock
+  private let resnet0: ResnetBlock?
+  let transformer: SpatialTransformer?
+  private let resnet1: ResnetBlock?
 
   init(_ w: WeightScope, index: Int, channels: Int, parts: UNetParts) throws {
-    resnet0 = try parts.resnet(w["resnets.0"], inputs: channels, outputs: channels)
-    transformer = try parts.transformer(w["attentions.0"], index: index)
-    resnet1 = try parts.resnet(w["resnets.1"], inputs: channels, outputs: channels)
+    let middle = parts.configuration.middle
+    func resnet(_ name: String) throws -> ResnetBlock {
+      try parts.resnet(w[name], inputs: channels, outputs: channels)
+    }
+    resnet0 = try middle == .none ? nil : resnet("resnets.0")
+    transformer = try parts.transformer(w["attentions.0"], index: index, depth: middle.depth, isMiddle: true)
+    resnet1 = try middle.depth == 0 ? nil : resnet("resnets.1")
   }
 
   func forward(_ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, _ compute: Compute) -> Tensor {
-    let h = transformer.forward(
-      resnet0.forward(x, time: time, compute), contexts: cursor.take(), merging: cursor.merging, compute)
-    return resnet1.forward(h, time: time, compute)
+    var x = resnet0?.forward(x, time: time, compute) ?? x
+    if let transformer {
+      x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+    }
+    return resnet1?.forward(x, time: time, compute) ?? x
   }
 }
 
@@ -84,7 +95,8 @@ final class UNetMiddleBlock {
 final class UNetUpBlock {
   private let name: String
   let resnets: [ResnetBlock]
-  let transformers: [SpatialTransformer]
+  /// One for each ResNet block; nil where none follows.
+  let transformers: [SpatialTransformer?]
   private let upsample: Upsample?
 
   init(_ w: WeightScope, index: Int, inputs: Int, skips: [Int], isLast: Bool, parts: UNetParts) throws {
@@ -94,9 +106,10 @@ final class UNetUpBlock {
       try parts.resnet(
         w["resnets.\(position)"], inputs: (position == 0 ? inputs : outputs) + skip, outputs: outputs)
     }
-    transformers =
-      try parts.configuration.hasAttention[index]
-      ? skips.indices.map { try parts.transformer(w["attentions.\($0)"], index: index) } : []
+    let configuration = parts.configuration
+    transformers = try configuration.upDepths[configuration.upDepths.count - 1 - index].enumerated().map {
+      try parts.transformer(w["attentions.\($0)"], index: index, depth: $1)
+    }
     upsample = isLast ? nil : try Upsample(w["upsamplers.0"], channels: outputs, compute: parts.compute)
   }
 
@@ -115,8 +128,8 @@ final class UNetUpBlock {
       let skip = compute.repeated(skips.removeLast(), x.batch)
       let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
       x = resnet.forward(joined, time: time, compute)
-      if !transformers.isEmpty {
-        x = transformers[index].forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+      if let transformer = transformers[index] {
+        x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
       }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }

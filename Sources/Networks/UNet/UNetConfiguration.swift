@@ -3,8 +3,8 @@ import Weights
 
 /// The widths and depths of a UNet; everything else about its arithmetic is fixed.
 ///
-/// Lists have one value per downward block, finest resolution first. Upward blocks mirror them, and the middle block takes the
-/// last value. The default is Stable Diffusion 1.5.
+/// Lists have one value per downward block, finest resolution first, and per upward block that mirrors it. The middle block
+/// takes the last value. The default is Stable Diffusion 1.5. Distilled models lack some of its parts.
 public struct UNetConfiguration: Hashable, Sendable {
   /// Channels of the latent.
   public var inChannels = 4
@@ -12,14 +12,17 @@ public struct UNetConfiguration: Hashable, Sendable {
   public var outChannels = 4
   /// Channels of each block.
   public var blockOutChannels = [320, 640, 1280, 1280]
-  /// Residual layers of a downward block; upward blocks have one more.
-  public var layersPerBlock = 2
-  /// Whether a transformer follows each residual layer of the block.
-  public var hasAttention = [true, true, true, false]
+  /// For each residual layer of each downward block, the blocks of the transformer that follows it; 0 for no transformer.
+  public var downDepths = [[1, 1], [1, 1], [1, 1], [0, 0]]
+  /// The same for the upward blocks, in the order in which they run: from the lowest resolution to the highest, in which each has
+  /// one layer more than the downward block that it mirrors.
+  public var upDepths = [[0, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
+  /// What is between the two.
+  public var middle = Middle.transformer(depth: 1)
   /// Attention heads of the block's transformers.
   public var headCounts = [8, 8, 8, 8]
-  /// Transformer blocks of each of the block's transformers.
-  public var transformerDepths = [1, 1, 1, 1]
+  /// Whether the first attention of the block's transformers reads the text, as the second does, and not the pixels.
+  public var attendsToTextOnly = [false, false, false, false]
   /// Width of the text encoding.
   public var crossAttentionWidth = 768
   /// Whether transformers begin and end with a linear layer instead of a 1×1 convolution; the arithmetic is the same.
@@ -34,11 +37,52 @@ public struct UNetConfiguration: Hashable, Sendable {
   /// Added to the variance in the group norms of residual layers and of the output; transformers have 1e-6.
   public var normEpsilon: Float = 1e-5
 
+  /// The block at the lowest resolution.
+  public enum Middle: Hashable, Sendable {
+    /// There is none.
+    case none
+    /// A residual layer.
+    case resnet
+    /// A transformer of this many blocks between two residual layers.
+    case transformer(depth: Int)
+
+    /// The blocks of its transformer.
+    var depth: Int { if case .transformer(let depth) = self { depth } else { 0 } }
+  }
+
   /// The UNet of Stable Diffusion 1.5.
   public init() {}
 
   /// Width of the time embedding.
   public var timeEmbeddingWidth: Int { blockOutChannels[0] * 4 }
+  /// Residual layers of a downward block; upward blocks have one more.
+  public var layersPerBlock: Int { downDepths[0].count }
+
+  /// Whether any transformer runs at the resolution of a downward block.
+  func hasAttention(_ block: Int) -> Bool {
+    (downDepths[block] + upDepths[upDepths.count - 1 - block]).contains { $0 > 0 }
+      || (block == blockOutChannels.count - 1 && middle.depth > 0)
+  }
+
+  /// Sets blocks that all have the same layers, as in models that are not distilled.
+  ///
+  /// - Parameters:
+  ///   - layers: Residual layers of a downward block.
+  ///   - depths: The blocks of the transformers of each block, 0 for none.
+  ///   - middle: The blocks of the middle transformer.
+  mutating func setBlocks(layers: Int, depths: [Int], middle: Int) {
+    downDepths = depths.map { Array(repeating: $0, count: layers) }
+    upDepths = depths.reversed().map { Array(repeating: $0, count: layers + 1) }
+    self.middle = .transformer(depth: middle)
+    attendsToTextOnly = depths.map { _ in false }
+  }
+
+  /// The names of the blocks in a single file depend on these numbers.
+  var structure: BlockStructure {
+    BlockStructure(
+      blockCount: blockOutChannels.count, layersPerBlock: layersPerBlock,
+      endsInTransformer: upDepths.reversed().map { ($0.last ?? 0) > 0 })
+  }
 }
 
 extension UNetConfiguration {
@@ -55,6 +99,10 @@ extension UNetConfiguration {
     if let configuration = network.configuration {
       path = configuration.path
       try read(configuration, family)
+      if middle == .none, network.store.root["mid_block"].hasTensors {
+        throw configuration.unusable(
+          "mid_block_type", expected: "\"UNetMidBlock2DCrossAttn\", because the weights have a mid_block")
+      }
     } else {
       path = network.store.path
       try measure(network, family)
@@ -86,12 +134,10 @@ extension UNetConfiguration {
     ("freq_shift", [.integer(0)]),
     ("mid_block_only_cross_attention", [.null, .bool(false)]),
     ("mid_block_scale_factor", [.integer(1)]),
-    ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
     ("num_class_embeds", [.null]),
     ("resnet_out_scale_factor", [.integer(1)]),
     ("resnet_skip_time_act", [.bool(false)]),
     ("resnet_time_scale_shift", [.string("default")]),
-    ("reverse_transformer_layers_per_block", [.null]),
     ("time_embedding_act_fn", [.null]),
     ("time_embedding_type", [.string("positional")]),
     ("timestep_post_act", [.null]),
@@ -113,23 +159,36 @@ extension UNetConfiguration {
         "down_block_types", expected: "CrossAttnDownBlock2D or DownBlock2D for each of up to 16 blocks")
     }
     let count = downTypes.count
-    hasAttention = downTypes.map { $0 == "CrossAttnDownBlock2D" }
-    let upTypes = hasAttention.reversed().map { $0 ? "CrossAttnUpBlock2D" : "UpBlock2D" }
-    guard try file.strings("up_block_types", default: upTypes) == upTypes else {
-      throw file.unusable("up_block_types", expected: "the counterparts of down_block_types, \(upTypes)")
+    let mirrored = downTypes.reversed().map { $0 == "CrossAttnDownBlock2D" ? "CrossAttnUpBlock2D" : "UpBlock2D" }
+    let upTypes = try file.strings("up_block_types", default: mirrored)
+    guard upTypes.count == count, upTypes.allSatisfy({ $0 == "CrossAttnUpBlock2D" || $0 == "UpBlock2D" }) else {
+      throw file.unusable("up_block_types", expected: "CrossAttnUpBlock2D or UpBlock2D for each of \(count) blocks")
     }
-    try file.require(
-      "only_cross_attention", in: [.bool(false), .array(Array(repeating: .bool(false), count: count))])
+    attendsToTextOnly = try file.booleans("only_cross_attention", default: false, count: count)
 
     if file["block_out_channels"] != nil || count != blockOutChannels.count {
       blockOutChannels = try file.integers("block_out_channels", default: nil, in: NetworkLimit.channels, count: count)
     }
-    layersPerBlock = try file.sameInteger("layers_per_block", default: 2, in: NetworkLimit.layers, count: count)
+    let layers = try file.sameInteger("layers_per_block", default: 2, in: NetworkLimit.layers, count: count)
     // diffusers calls the number of heads `attention_head_dim`, a mistake that it documents and keeps.
     let headKey = file["num_attention_heads"] != nil ? "num_attention_heads" : "attention_head_dim"
     headCounts = try file.integers(headKey, default: 8, in: NetworkLimit.heads, count: count)
-    transformerDepths = try file.integers(
-      "transformer_layers_per_block", default: 1, in: NetworkLimit.layers, count: count)
+    let key = "transformer_layers_per_block"
+    let downward = try file.lists(key, default: 1, in: NetworkLimit.layers, count: count, each: layers)
+    let reverse = "reverse_" + key
+    let upward =
+      try file[reverse] == nil
+      ? file.lists(key, default: 1, in: NetworkLimit.layers, count: count, each: layers + 1).reversed()
+      : file.lists(reverse, default: nil, in: NetworkLimit.layers, count: count, each: layers + 1)
+    downDepths = zip(downTypes, downward).map { $0 == "CrossAttnDownBlock2D" ? $1 : $1.map { _ in 0 } }
+    upDepths = zip(upTypes, upward).map { $0 == "CrossAttnUpBlock2D" ? $1 : $1.map { _ in 0 } }
+    switch file.values["mid_block_type"] {
+    case nil, .string("UNetMidBlock2DCrossAttn"): middle = .transformer(depth: downward[count - 1][0])
+    case .string("UNetMidBlock2D"): middle = .resnet
+    case .null: middle = .none
+    default:
+      throw file.unusable("mid_block_type", expected: "\"UNetMidBlock2DCrossAttn\", \"UNetMidBlock2D\" or null")
+    }
     crossAttentionWidth = try file.sameInteger(
       "cross_attention_dim", default: 1280, in: NetworkLimit.channels, count: count)
     usesLinearProjection = try file.boolean("use_linear_projection", default: false)
@@ -158,12 +217,11 @@ extension UNetConfiguration {
     inChannels = root.commonSize(["conv_in.weight"], dimension: 1) ?? outChannels
     try requireLatent(path: network.store.path)
     guidanceWidth = root.commonSize(["time_embedding.cond_proj.weight"], dimension: 1)
-    layersPerBlock = structure.layersPerBlock
-    hasAttention = structure.hasAttention
+    let layers = structure.layersPerBlock
     var channels: [Int] = []
     for block in 0..<structure.blockCount {
-      let down = (0..<layersPerBlock).map { "down_blocks.\(block).resnets.\($0)" }
-      let up = (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).resnets.\($0)" }
+      let down = (0..<layers).map { "down_blocks.\(block).resnets.\($0)" }
+      let up = (0...layers).map { "up_blocks.\(structure.blockCount - 1 - block).resnets.\($0)" }
       let sizes = (down + up).flatMap { ["\($0).conv1.weight", "\($0).conv2.weight", "\($0).norm2.weight"] }
       guard let size = root.commonSize(sizes) else {
         throw .file(
@@ -182,36 +240,48 @@ extension UNetConfiguration {
       vectorWidth = root.commonSize(["add_embedding.linear_1.weight"], dimension: 1) ?? 0
     }
 
-    let middleAttention = "mid_block.attentions.0"
-    let middleDepth = depth(root, [middleAttention])
-    var attentions = [middleAttention]
-    transformerDepths = (0..<structure.blockCount).map { block in
-      guard hasAttention[block] else { return middleDepth }
+    downDepths = (0..<structure.blockCount).map { block in
+      (0..<layers).map { depth(root["down_blocks.\(block).attentions.\($0)"]) }
+    }
+    upDepths = (0..<structure.blockCount).map { block in
+      (0...layers).map { depth(root["up_blocks.\(block).attentions.\($0)"]) }
+    }
+    let mid = root["mid_block"]
+    if mid["attentions.0"].hasTensors || mid["resnets.1"].hasTensors {
+      middle = .transformer(depth: max(depth(mid["attentions.0"]), 1))
+    } else {
+      middle = mid["resnets.0"].hasTensors ? .resnet : .none
+    }
+
+    let attentions =
+      (0..<structure.blockCount).flatMap { block in
+        (0..<layers).map { "down_blocks.\(block).attentions.\($0)" }
+          + (0...layers).map { "up_blocks.\(block).attentions.\($0)" }
+      } + ["mid_block.attentions.0"]
+    func keys(_ attention: String, _ attentions: [String]) -> [String] {
+      attentions.flatMap { name in ["to_k", "to_v"].map { "\(name).transformer_blocks.0.\(attention).\($0).weight" } }
+    }
+    crossAttentionWidth = root.commonSize(keys("attn2", attentions), dimension: 1) ?? crossAttentionWidth
+    attendsToTextOnly = (0..<structure.blockCount).map { block in
       let names =
-        (0..<layersPerBlock).map { "down_blocks.\(block).attentions.\($0)" }
-        + (0...layersPerBlock).map { "up_blocks.\(structure.blockCount - 1 - block).attentions.\($0)" }
-      attentions += names
-      return depth(root, names)
+        (0..<layers).map { "down_blocks.\(block).attentions.\($0)" }
+        + (0...layers).map { "up_blocks.\(structure.blockCount - 1 - block).attentions.\($0)" }
+      let width = root.commonSize(keys("attn1", names), dimension: 1) ?? channels[block]
+      return width != channels[block] && width == crossAttentionWidth
     }
-    let keys = attentions.flatMap { attention in
-      ["to_k", "to_v"].map { "\(attention).transformer_blocks.0.attn2.\($0).weight" }
-    }
-    crossAttentionWidth = root.commonSize(keys, dimension: 1) ?? crossAttentionWidth
     let projections = attentions.flatMap { ["\($0).proj_in.weight", "\($0).proj_out.weight"] }
     let ranks = projections.compactMap { root.shape(of: $0)?.count }
     usesLinearProjection = ranks.count { $0 == 2 } > ranks.count / 2
   }
 
-  /// The number of transformer blocks under these names, at least one.
-  private func depth(_ root: WeightScope, _ attentions: [String]) -> Int {
-    let last = NetworkLimit.layers.last { index in
-      attentions.contains { attention in
-        ["norm1.weight", "attn1.to_q.weight", "ff.net.2.weight"].contains {
-          root.contains("\(attention).transformer_blocks.\(index).\($0)")
-        }
+  /// The number of blocks of a transformer; 0 if there is none.
+  private func depth(_ transformer: WeightScope) -> Int {
+    let last = (0..<NetworkLimit.layers.upperBound).last { index in
+      ["norm1.weight", "attn1.to_q.weight", "ff.net.2.weight"].contains {
+        transformer.contains("transformer_blocks.\(index).\($0)")
       }
     }
-    return (last ?? 0) + 1
+    return last.map { $0 + 1 } ?? 0
   }
 
   // MARK: Either way
@@ -237,8 +307,7 @@ extension UNetConfiguration {
         throw .configuration(
           path: path, key: name, found: "\(channels)", expected: "a multiple of \(normGroups), the number of groups")
       }
-      let isAttended = hasAttention[block] || block == blockOutChannels.count - 1
-      guard !isAttended || channels.isMultiple(of: headCounts[block]) else {
+      guard !hasAttention(block) || channels.isMultiple(of: headCounts[block]) else {
         throw .configuration(
           path: path, key: name, found: "\(channels)",
           expected: "a multiple of \(headCounts[block]), the number of heads")

@@ -5,7 +5,7 @@ import Tensors
 ///
 /// They depend on the prompt and not on the step, so they are computed once per prompt.
 public struct UNetContext: NetworkContext {
-  let keysValues: [[KeysValues]]
+  let keysValues: [[TransformerContext]]
   /// `[1, 1, 1, time width]`; nil in most families.
   let vector: Tensor?
   /// See ``NetworkContext``.
@@ -33,7 +33,7 @@ struct ContextCursor {
   /// Skips all but the last `count` transformers.
   mutating func skipToLast(_ count: Int) { next = (contexts.first?.keysValues.count ?? 0) - count }
 
-  mutating func take() -> [[KeysValues]] {
+  mutating func take() -> [[TransformerContext]] {
     defer { next += 1 }
     return contexts.map { $0.keysValues[next] }
   }

@@ -28,7 +28,7 @@ extension UNetConfiguration: DenoiserConfiguration {
     for (level, channels) in blockOutChannels.enumerated() {
       let below = blockOutChannels[min(level + 1, blockOutChannels.count - 1)]
       var widths = (layersPerBlock + 2) * channels + 3 * (channels + below) + 6 * channels
-      if hasAttention[level] || level == blockOutChannels.count - 1 { widths += 16 * channels }
+      if hasAttention(level) { widths += 16 * channels }
       numbers += widths * (height + 2) * (width + 2)
       (height, width) = ((height + 1) / 2, (width + 1) / 2)
     }
@@ -38,10 +38,12 @@ extension UNetConfiguration: DenoiserConfiguration {
   /// Bytes of the keys and values of one prompt of this many tokens.
   public func contextBytes(tokens: Int, elementType: ElementType) -> Int {
     var channels = 0
-    for (level, width) in blockOutChannels.enumerated() where hasAttention[level] {
-      channels += width * transformerDepths[level] * (2 * layersPerBlock + 1)
+    for (level, width) in blockOutChannels.enumerated() {
+      let depths = downDepths[level] + upDepths[upDepths.count - 1 - level]
+      // Where the first attention reads the text too, it has keys and values of its own.
+      channels += width * depths.reduce(0, +) * (attendsToTextOnly[level] ? 2 : 1)
     }
-    channels += (blockOutChannels.last ?? 0) * (transformerDepths.last ?? 0)
+    channels += (blockOutChannels.last ?? 0) * middle.depth
     // Keys and values in panels of 32.
     return 2 * channels * ((tokens + 31) / 32 * 32) * elementType.size
   }

@@ -20,15 +20,17 @@ extension UNetConfiguration: NetworkConfiguration {
       for layer in 0..<layersPerBlock {
         let inChannels = layer == 0 ? blockOutChannels[max(block - 1, 0)] : channels
         list.resnet("\(name).resnets.\(layer)", inChannels, channels, timeWidth: timeEmbeddingWidth)
-        if hasAttention[block] { transformer("\(name).attentions.\(layer)", block: block, &list) }
+        transformer("\(name).attentions.\(layer)", block: block, depth: downDepths[block][layer], &list)
       }
       if block < count - 1 { list.convolution("\(name).downsamplers.0.conv", channels, channels) }
     }
 
     let inner = blockOutChannels[count - 1]
-    list.resnet("mid_block.resnets.0", inner, inner, timeWidth: timeEmbeddingWidth)
-    transformer("mid_block.attentions.0", block: count - 1, &list)
-    list.resnet("mid_block.resnets.1", inner, inner, timeWidth: timeEmbeddingWidth)
+    if middle != .none { list.resnet("mid_block.resnets.0", inner, inner, timeWidth: timeEmbeddingWidth) }
+    if case .transformer(let depth) = middle {
+      transformer("mid_block.attentions.0", block: count - 1, depth: depth, isMiddle: true, &list)
+      list.resnet("mid_block.resnets.1", inner, inner, timeWidth: timeEmbeddingWidth)
+    }
 
     for block in (0..<count).reversed() {
       let name = "up_blocks.\(count - 1 - block)"
@@ -38,7 +40,8 @@ extension UNetConfiguration: NetworkConfiguration {
         // Each layer also takes what a downward layer left: the last one what came into the downward block.
         let skipped = layer == layersPerBlock ? blockOutChannels[max(block - 1, 0)] : channels
         list.resnet("\(name).resnets.\(layer)", from + skipped, channels, timeWidth: timeEmbeddingWidth)
-        if hasAttention[block] { transformer("\(name).attentions.\(layer)", block: block, &list) }
+        let depth = upDepths[count - 1 - block][layer]
+        transformer("\(name).attentions.\(layer)", block: block, depth: depth, &list)
       }
       if block > 0 { list.convolution("\(name).upsamplers.0.conv", channels, channels) }
     }
@@ -47,8 +50,13 @@ extension UNetConfiguration: NetworkConfiguration {
     return list.tensors
   }
 
-  private func transformer(_ name: String, block: Int, _ list: inout TensorList) {
+  /// A transformer of this many blocks; none if it is 0.
+  private func transformer(
+    _ name: String, block: Int, depth: Int, isMiddle: Bool = false, _ list: inout TensorList
+  ) {
+    guard depth > 0 else { return }
     let channels = blockOutChannels[block]
+    let ownWidth = attendsToTextOnly[block] && !isMiddle ? crossAttentionWidth : channels
     func projection(_ name: String, _ list: inout TensorList) {
       if usesLinearProjection {
         list.linear(name, channels, channels)
@@ -58,9 +66,9 @@ extension UNetConfiguration: NetworkConfiguration {
     }
     list.norm("\(name).norm", channels)
     projection("\(name).proj_in", &list)
-    for index in 0..<transformerDepths[block] {
+    for index in 0..<depth {
       let inner = "\(name).transformer_blocks.\(index)"
-      for (attention, keyWidth) in [("attn1", channels), ("attn2", crossAttentionWidth)] {
+      for (attention, keyWidth) in [("attn1", ownWidth), ("attn2", crossAttentionWidth)] {
         list.matrix("\(inner).\(attention).to_q", channels, channels)
         list.matrix("\(inner).\(attention).to_k", keyWidth, channels)
         list.matrix("\(inner).\(attention).to_v", keyWidth, channels)

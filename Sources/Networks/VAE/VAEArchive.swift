@@ -46,7 +46,7 @@ public struct VAEArchive: Sendable {
     case .full(let network):
       DecoderFiles(
         network.configuration, network.weights, scale: network.configuration.scalingFactor.map(LatentScale.init))
-    case .tiny(let network): DecoderFiles(network.configuration, network.weights, scale: LatentScale(factor: 1))
+    case .tiny(let network): DecoderFiles(network)
     }
   }
 
@@ -93,6 +93,12 @@ public struct VAEArchive: Sendable {
   /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.
   public func sha256(_ cache: DigestCache) throws(TensorFileError) -> String {
     files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files, in: path)
+  }
+}
+
+extension DecoderFiles {
+  init(_ network: ModelArchive.Network<TinyDecoderConfiguration>) {
+    self.init(network.configuration, network.weights, scale: LatentScale(factor: 1))
   }
 }
 

@@ -195,9 +195,13 @@ struct ValueReader {
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
   }
 
-  /// The webui's words for no VAE and for an automatic one mean the checkpoint's own VAE.
+  /// In the webui, `Automatic` is the VAE beside the checkpoint, if there is one, and `None` the checkpoint's own.
   private func vae(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
-    ["", "none", "auto", "automatic"].contains(scalar.text.lowercased()) ? .null : try model(scalar, asVAE: true)
+    switch scalar.text.lowercased() {
+    case "", "auto", "automatic": .null
+    case "none": .setting(.model(.ownVAE))
+    default: try model(scalar, asVAE: true)
+    }
   }
 
   private func model(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {

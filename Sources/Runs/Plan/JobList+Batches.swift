@@ -22,7 +22,8 @@ extension JobList {
     let keys = ingredients.enumerated().map { index, item -> [Int] in
       // The engine opens a model by its path, so one file under two paths is two models.
       let levels: [AnyHashable] = [
-        item.model.sha256, item.model.path, item.precision, item.weightPacking, item.hiresModel?.sha256,
+        item.model.sha256, item.model.path, item.textEncoder?.path, item.precision, item.weightPacking,
+        item.hiresModel?.sha256,
         item.hiresModel?.path, item.refiner?.sha256, item.refiner?.path, text(item.loras), text(item.hiresLoRAs),
         item.vae?.sha256, item.vae?.path,
       ]

@@ -21,6 +21,7 @@ extension JSONWriter {
       writer.member("path", model.path)
       writer.member("sha256", model.sha256)
       writer.member("family", model.family)
+      if let variant = model.variant { writer.member("variant", variant) }
     }
   }
 
@@ -51,10 +52,17 @@ extension JSONWriter {
       writer.model(ingredients.model)
       writer.key("vae")
       if let vae = ingredients.vae { writer.model(vae) } else { writer.null() }
-      for (key, model) in [("refiner", ingredients.refiner), ("hiresModel", ingredients.hiresModel)] {
+      for (key, model) in [
+        ("textEncoder", ingredients.textEncoder), ("refiner", ingredients.refiner),
+        ("hiresModel", ingredients.hiresModel),
+      ] {
         guard let model else { continue }
         writer.key(key)
         writer.model(model)
+      }
+      if let vaes = ingredients.otherVAEs {
+        writer.key("otherVAEs")
+        writer.array { writer in for vae in vaes { writer.model(vae) } }
       }
       for (key, loras) in [("loras", ingredients.loras), ("hiresLoRAs", ingredients.hiresLoRAs)] {
         guard let loras else { continue }

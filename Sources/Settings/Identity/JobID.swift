@@ -165,6 +165,9 @@ struct IdentityMember: Sendable {
       IdentityMember("loras") { $0.ingredients.loras.map(json) },
       IdentityMember("model_family") { .string($0.ingredients.model.family) },
       IdentityMember("numerics") { .integer(Int64($0.ingredients.numerics)) },
+      IdentityMember("other_vaes") { image in
+        image.ingredients.otherVAEs.map { .array($0.map { .string($0.sha256) }) }
+      },
       IdentityMember("vocabulary") { .string($0.ingredients.vocabularySHA256) },
       IdentityMember("hires", of: ofSecondPass) { $0.second != nil },
     ])

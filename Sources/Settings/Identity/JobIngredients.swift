@@ -4,6 +4,10 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var model: ModelIdentity
   /// The VAE that replaces the checkpoint's own.
   public var vae: ModelIdentity?
+  /// The checkpoint whose text encoders are used instead of the model's own.
+  public var textEncoder: ModelIdentity?
+  /// The VAEs beside the refiner and the checkpoint of the second pass, which replace theirs; nil if there are none.
+  public var otherVAEs: [ModelIdentity]?
   /// The checkpoint that finishes a pass.
   public var refiner: ModelIdentity?
   /// The checkpoint of the second pass, if one is named.
@@ -29,13 +33,16 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
+    model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil, otherVAEs: [ModelIdentity]? = nil,
+    refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
     embeddings: [EmbeddingIdentity] = [],
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
     self.vae = vae
+    self.textEncoder = textEncoder
+    self.otherVAEs = otherVAEs
     self.refiner = refiner
     self.hiresModel = hiresModel
     self.loras = loras
@@ -56,6 +63,8 @@ extension JobIngredients {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     model = try container.decode(ModelIdentity.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
+    textEncoder = try container.decodeIfPresent(ModelIdentity.self, forKey: .textEncoder)
+    otherVAEs = try container.decodeIfPresent([ModelIdentity].self, forKey: .otherVAEs)
     refiner = try container.decodeIfPresent(ModelIdentity.self, forKey: .refiner)
     hiresModel = try container.decodeIfPresent(ModelIdentity.self, forKey: .hiresModel)
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
@@ -80,6 +89,9 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var sha256: String
   /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks.
   public var family: String
+  /// What decides images besides the content, such as a file beside the checkpoint that says what it predicts; nil for most
+  /// models.
+  public var variant: String?
 
   /// Whether it is a TAESD, a tiny replacement for a VAE.
   public var isTiny: Bool { family == "taesd" }
@@ -88,15 +100,19 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var shortHash: String { String(sha256.prefix(10)) }
 
   /// A model with this content.
-  public init(name: String, path: String?, sha256: String, family: String) {
+  public init(name: String, path: String?, sha256: String, family: String, variant: String? = nil) {
     self.name = name
     self.path = path
     self.sha256 = sha256
     self.family = family
+    self.variant = variant
   }
 }
 
 extension ModelIdentity {
+  /// What goes into an image's identity for the model.
+  var pixelDigest: String { variant.map { "\(sha256) \($0)" } ?? sha256 }
+
   /// The webui's short title of a checkpoint.
   package var title: String { "\(name) [\(shortHash)]" }
 

@@ -13,6 +13,8 @@ public struct ModelReference: Codable, Hashable, Sendable {
 
   /// The model inside the package.
   public static let demo = ModelReference(name: "demo", path: nil)
+  /// As a VAE: the checkpoint's own, even if there is one beside it. The webui's name for it.
+  public static let ownVAE = ModelReference(name: "None", path: nil)
 }
 
 /// The random number generator of the noise.

@@ -92,8 +92,10 @@ public struct DigestCache: Sendable {
   }
 
   private static func cached(_ entryPath: String, key: Entry?) -> String? {
-    guard let key, let file = try? MappedFile(path: entryPath), file.bytes.count < 1 << 16 else { return nil }
-    let text = String(decoding: file.bytes, as: UTF8.self)
+    guard let key, let file = try? ByteFile(path: entryPath), file.count < 1 << 16,
+      let bytes = try? file.prefix(file.count)
+    else { return nil }
+    let text = String(decoding: bytes, as: UTF8.self)
     let lines = text.split(separator: "\n", maxSplits: 3, omittingEmptySubsequences: false)
     guard lines.count == 4 else { return nil }
     let digest = String(lines[2])

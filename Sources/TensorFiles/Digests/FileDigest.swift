@@ -29,12 +29,12 @@ public enum FileDigest {
 
   /// The digest of the file at `path`; `status` is called with the file's status before and after reading.
   static func sha256(of extent: Extent, at path: String, status: (stat) -> Void) throws(TensorFileError) -> String {
-    let (descriptor, _) = try MappedFile.open(path)
+    let (descriptor, _) = try ByteFile.open(path)
     defer { close(descriptor) }
     var now = stat()
     if fstat(descriptor, &now) == 0 { status(now) }
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
-    // Read, not mapped: if the file shrinks meanwhile, a mapping would crash the process.
+    // In large pieces; the whole file would not fit into memory.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
     defer { buffer.deallocate() }
     if extent == .safetensorsData {
@@ -49,7 +49,7 @@ public enum FileDigest {
       if count == 0 { break }
       if count < 0 {
         if errno == EINTR { continue }
-        throw .unreadable(path: path, reason: "cannot read: \(MappedFile.lastError)")
+        throw .unreadable(path: path, reason: "cannot read: \(ByteFile.lastError)")
       }
       hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }

@@ -27,7 +27,10 @@ extension GGUFValue: CustomStringConvertible {
 
 /// Reads a GGUF file's header from front to back; every length is checked against the bytes that are left.
 struct GGUFCursor {
-  private let bytes: UnsafeRawBufferPointer
+  private let file: ByteFile
+  /// A part of the file, which begins at `windowStart`.
+  private var window: [UInt8] = []
+  private var windowStart = 0
   /// Bytes read so far.
   private(set) var at = 0
   private var elementCount = 0
@@ -36,24 +39,41 @@ struct GGUFCursor {
   private static let elementLimit = 4_000_000
   private static let depthLimit = 8
   private static let textLimit = 1 << 20
+  private static let windowSize = 1 << 16
 
-  init(_ bytes: UnsafeRawBufferPointer) {
-    self.bytes = bytes
+  init(_ file: ByteFile) {
+    self.file = file
+  }
+
+  /// Calls `body` with the next `count` bytes, which the file has.
+  private mutating func withBytes<Result>(
+    _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
+  ) throws(GGUFError) -> Result {
+    if at < windowStart || at + count > windowStart + window.count {
+      let end = min(at + max(count, Self.windowSize), file.count)
+      do { window = try file.bytes(at..<end) } catch { throw .file(error) }
+      windowStart = at
+    }
+    let start = at - windowStart
+    return window.withUnsafeBufferPointer { bytes in
+      body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[start..<start + count])))
+    }
   }
 
   mutating func skipMagic() { at += 4 }
 
   mutating func number<Number: FixedWidthInteger>(_: Number.Type) throws(GGUFError) -> Number {
     let size = MemoryLayout<Number>.size
-    guard bytes.count - at >= size else { throw GGUFError("it ends inside its header, after \(bytes.count) bytes") }
+    guard file.count - at >= size else { throw GGUFError("it ends inside its header, after \(file.count) bytes") }
+    let number = try withBytes(size) { $0.loadUnaligned(as: Number.self) }
     at += size
-    return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: at - size, as: Number.self))
+    return Number(littleEndian: number)
   }
 
   /// The number of items that follow, each of at least `size` bytes; there must be room for them.
   mutating func count(ofAtLeast size: Int, _ items: String) throws(GGUFError) -> Int {
     let number = try number(UInt64.self)
-    guard let count = Int(exactly: number), count <= (bytes.count - at) / size else {
+    guard let count = Int(exactly: number), count <= (file.count - at) / size else {
       throw GGUFError("it announces \(number) \(items), more than it has room for")
     }
     return count
@@ -62,14 +82,14 @@ struct GGUFCursor {
   /// A text of at most `limit` bytes.
   mutating func string(limit: Int) throws(GGUFError) -> String {
     let number = try number(UInt64.self)
-    guard number <= UInt64(bytes.count - at) else {
+    guard number <= UInt64(file.count - at) else {
       throw GGUFError("it has a text of \(number) bytes at byte \(at), but ends before that")
     }
     guard number <= UInt64(limit) else {
       throw GGUFError("it has a text of \(number) bytes at byte \(at), expected at most \(limit)")
     }
     let end = at + Int(number)
-    guard let text = String(validating: bytes[at..<end], as: UTF8.self) else {
+    guard let text = try withBytes(Int(number), { String(validating: $0, as: UTF8.self) }) else {
       throw GGUFError("it has a text that is not valid UTF-8 at byte \(at)")
     }
     at = end

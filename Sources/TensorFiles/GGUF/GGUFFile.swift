@@ -14,16 +14,16 @@ struct GGUFFile {
   private static let defaultAlignment = 32
 
   /// Whether a file that begins like this is a GGUF file.
-  static func isLikely(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: "GGUF".utf8) }
+  static func isLikely(_ bytes: [UInt8]) -> Bool { bytes.starts(with: "GGUF".utf8) }
 
-  /// Reads the header of a mapped file, and checks that every tensor is inside the file and none overlap.
+  /// Reads the header of a file, and checks that every tensor is inside the file and none overlap.
   ///
   /// Throws `TensorFileError.damaged`.
-  init(_ file: MappedFile) throws(TensorFileError) {
+  init(_ file: ByteFile) throws(TensorFileError) {
     do throws(GGUFError) {
       try read(file)
     } catch {
-      throw .damaged(path: file.path, reason: error.reason)
+      throw error.at(file.path)
     }
   }
 
@@ -36,8 +36,8 @@ struct GGUFFile {
     var byteCount: Int
   }
 
-  private mutating func read(_ file: MappedFile) throws(GGUFError) {
-    var cursor = GGUFCursor(file.bytes)
+  private mutating func read(_ file: ByteFile) throws(GGUFError) {
+    var cursor = GGUFCursor(file)
     cursor.skipMagic()
     let version = try cursor.number(UInt32.self)
     guard version.byteSwapped != 2, version.byteSwapped != 3 else {
@@ -76,7 +76,7 @@ struct GGUFFile {
         throw broken("begins at byte \(entry.offset) of the data, expected a multiple of \(alignment)")
       }
       guard entry.offset >= covered else { throw broken("overlaps another") }
-      let size = file.bytes.count - dataStart
+      let size = file.count - dataStart
       guard entry.offset <= size, entry.byteCount <= size - entry.offset else {
         throw broken("of \(entry.byteCount) bytes from \(entry.offset) ends beyond the \(max(size, 0)) bytes of data")
       }
@@ -123,11 +123,20 @@ struct GGUFFile {
 }
 
 /// Why a GGUF file cannot be read.
-struct GGUFError: Error {
-  var reason: String
+enum GGUFError: Error {
+  /// It breaks the rules of the format.
+  case damaged(String)
+  /// Its bytes cannot be read.
+  case file(TensorFileError)
 
-  init(_ reason: String) {
-    self.reason = reason
+  init(_ reason: String) { self = .damaged(reason) }
+
+  /// The error with the file's path.
+  func at(_ path: String) -> TensorFileError {
+    switch self {
+    case .damaged(let reason): .damaged(path: path, reason: reason)
+    case .file(let error): error
+    }
   }
 }
 

@@ -23,15 +23,15 @@ struct TorchFile {
   }
 
   /// Whether a file that begins like this was written by `torch.save`.
-  static func isLikely(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  static func isLikely(_ bytes: [UInt8]) -> Bool {
     bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || (bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1]))
   }
 
-  /// Reads the pickles of a mapped file, and checks that every tensor is inside its storage and every storage inside the file.
+  /// Reads the pickles of a file, and checks that every tensor is inside its storage and every storage inside the file.
   ///
   /// Throws `TensorFileError.damaged`, `.refused` or `.unsupported`.
-  init(_ file: MappedFile) throws(TensorFileError) {
-    isArchive = file.bytes.starts(with: [0x50, 0x4B])
+  init(_ file: ByteFile) throws(TensorFileError) {
+    isArchive = try file.prefix(4).starts(with: [0x50, 0x4B])
     do throws(PickleError) {
       if isArchive {
         try readArchive(file)
@@ -45,20 +45,25 @@ struct TorchFile {
 
   // MARK: Containers
 
-  private mutating func readArchive(_ file: MappedFile) throws(PickleError) {
-    let bytes = file.bytes
-    let entries = try ZipArchive(bytes).entries
-    let pickles = entries.keys.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
+  private mutating func readArchive(_ file: ByteFile) throws(PickleError) {
+    let archive = try ZipArchive(file)
+    let pickles = archive.names.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
+    if pickles.isEmpty || archive.isProgram { throw archive.unsupported }
+    let entries = try archive.entries(file)
     guard let name = pickles.first, pickles.count == 1, let range = entries[name] else {
       throw .damaged(
-        "it is a zip archive with \(pickles.count == 0 ? "no" : "\(pickles.count)") entries data.pkl, expected one, as"
-          + " torch.save writes it (a packed model must be unpacked first)")
+        "it is a zip archive with \(pickles.count) entries data.pkl, expected one, as torch.save writes it (a packed model"
+          + " must be unpacked first)")
     }
     let root = name.dropLast("data.pkl".count)
-    if let order = entries["\(root)byteorder"], !bytes[order].elementsEqual("little".utf8) {
-      throw .damaged("it was written on a big-endian machine, which is not supported")
+    if let order = entries["\(root)byteorder"] {
+      let order = try PickleError.wrapping(
+        try file.bytes(order.lowerBound..<min(order.upperBound, order.lowerBound + 8)))
+      guard order.elementsEqual("little".utf8) else {
+        throw .damaged("it was written on a big-endian machine, which is not supported")
+      }
     }
-    let pickle = try PickleReader.read(UnsafeRawBufferPointer(rebasing: bytes[range]), base: range.lowerBound)
+    let pickle = try Self.pickle(range, of: file)
     try collect(pickle, file) { storage throws(PickleError) in
       guard let entry = entries["\(root)data/\(storage.key)"] else {
         throw .damaged("its archive lacks the storage '\(storage.key.abridged)'")
@@ -67,11 +72,10 @@ struct TorchFile {
     }
   }
 
-  private mutating func readLegacy(_ file: MappedFile) throws(PickleError) {
-    let bytes = file.bytes
+  private mutating func readLegacy(_ file: ByteFile) throws(PickleError) {
     var at = 0
     func next() throws(PickleError) -> Pickle {
-      let pickle = try PickleReader.read(UnsafeRawBufferPointer(rebasing: bytes[at...]), base: at)
+      let pickle = try Self.pickle(at..<file.count, of: file)
       at += pickle.byteCount
       return pickle
     }
@@ -99,11 +103,12 @@ struct TorchFile {
       guard case .string(let key) = value, let type = types[key] else {
         throw .damaged("it has a storage that no tensor uses")
       }
-      guard at <= bytes.count - 8 else { throw .damaged("it ends before its storage '\(key.abridged)'") }
-      let count = Int(Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int64.self)))
+      guard at <= file.count - 8 else { throw .damaged("it ends before its storage '\(key.abridged)'") }
+      let number = try PickleError.wrapping(try file.bytes(at..<at + 8))
+      let count = Int(truncatingIfNeeded: number.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) })
       at += 8
       let (size, overflow) = count.multipliedReportingOverflow(by: type?.block.bytes ?? 1)
-      guard count >= 0, !overflow, size <= bytes.count - at else {
+      guard count >= 0, !overflow, size <= file.count - at else {
         throw .damaged("its storage '\(key.abridged)' of \(count) elements ends beyond the file")
       }
       guard storages.updateValue(StorageBytes(elementType: type, range: at..<at + size), forKey: key) == nil else {
@@ -117,10 +122,26 @@ struct TorchFile {
     }
   }
 
+  /// Reads the pickle that begins a range of the file.
+  private static func pickle(_ range: Range<Int>, of file: ByteFile) throws(PickleError) -> Pickle {
+    func read(_ count: Int) throws(PickleError) -> Pickle {
+      let bytes = try PickleError.wrapping(try file.bytes(range.lowerBound..<range.lowerBound + count))
+      return try bytes.withUnsafeBufferPointer { bytes throws(PickleError) in
+        try PickleReader.read(UnsafeRawBufferPointer(bytes), base: range.lowerBound)
+      }
+    }
+    // Most pickles are much shorter than what follows them in the file. One byte more than the limit tells the reader that
+    // there is more.
+    let most = min(range.count, PickleReader.byteLimit + 1)
+    let few = min(range.count, 1 << 20)
+    guard few < most else { return try read(most) }
+    do { return try read(few) } catch { return try read(most) }
+  }
+
   // MARK: Tensors
 
   private mutating func collect(
-    _ pickle: Pickle, _ file: MappedFile, bytes: (Pickle.Storage) throws(PickleError) -> StorageBytes
+    _ pickle: Pickle, _ file: ByteFile, bytes: (Pickle.Storage) throws(PickleError) -> StorageBytes
   ) throws(PickleError) {
     let names = try PickleNames(pickle)
     metadata = names.metadata
@@ -131,7 +152,7 @@ struct TorchFile {
   }
 
   private static func stored(
-    _ name: String, _ tensor: Pickle.Tensor, of storage: Pickle.Storage, in bytes: StorageBytes, _ file: MappedFile
+    _ name: String, _ tensor: Pickle.Tensor, of storage: Pickle.Storage, in bytes: StorageBytes, _ file: ByteFile
   ) throws(PickleError) -> StoredTensor {
     func damaged(_ reason: String) -> PickleError { .damaged("the tensor '\(name.abridged)' \(reason)") }
     guard let type = tensor.elementType ?? storage.elementType ?? bytes.elementType else {

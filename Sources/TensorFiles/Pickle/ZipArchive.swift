@@ -4,39 +4,52 @@ import Text
 ///
 /// Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3 (Zip64).
 struct ZipArchive {
-  /// The bytes of each entry in the file.
-  private(set) var entries: [String: Range<Int>] = [:]
+  /// The names of all entries, in the order of the directory.
+  private(set) var names: [String] = []
+  /// The central directory.
+  private let directory: [UInt8]
+  /// Where the directory describes each entry.
+  private var offsets: [Int] = []
 
   /// More entries than any model has; each takes memory.
   private static let entryLimit = 200_000
+  /// A longer directory than any model has.
+  private static let directoryLimit = 64 << 20
 
-  /// Reads the central directory, and checks that every entry is inside the file and uncompressed, and that none overlap.
+  /// Reads the central directory.
   ///
   /// Throws `PickleError`.
-  init(_ bytes: UnsafeRawBufferPointer) throws(PickleError) {
-    let directory = try Self.directory(bytes)
-    guard directory.count <= Self.entryLimit else {
-      throw .refused("its archive has \(directory.count) entries, far more than a model's")
+  init(_ file: ByteFile) throws(PickleError) {
+    let (start, size, count) = try Self.directory(file)
+    guard count <= Self.entryLimit, size <= Self.directoryLimit else {
+      throw .refused("its archive has \(count) entries in \(size) bytes, far more than a model's")
     }
+    directory = try PickleError.wrapping(try file.bytes(start..<start + size))
+    var at = 0
+    for _ in 0..<count {
+      guard at + 46 <= size, Self.number(directory, at, UInt32.self) == 0x0201_4B50 else {
+        throw .damaged("its archive's directory ends before its \(count) entries")
+      }
+      let lengths = [28, 30, 32].map { Self.number(directory, at + $0, UInt16.self) }
+      let end = at + 46 + lengths.reduce(0, +)
+      guard end <= size else { throw .damaged("its archive's directory ends inside an entry") }
+      names.append(String(decoding: directory[at + 46..<at + 46 + lengths[0]], as: UTF8.self))
+      offsets.append(at)
+      at = end
+    }
+  }
+
+  /// The bytes of each entry in the file. Checks that every entry is inside the file and uncompressed, and that none overlap.
+  func entries(_ file: ByteFile) throws(PickleError) -> [String: Range<Int>] {
+    var entries: [String: Range<Int>] = [:]
     // From each entry's own header to its last byte.
     var occupied: [(name: String, range: Range<Int>)] = []
-    var at = directory.start
-    for _ in 0..<directory.count {
-      guard at + 46 <= directory.end, Self.number(bytes, at, UInt32.self) == 0x0201_4B50 else {
-        throw .damaged("its archive's directory ends before its \(directory.count) entries")
-      }
-      let lengths = [28, 30, 32].map { Self.number(bytes, at + $0, UInt16.self) }
-      let end = at + 46 + lengths.reduce(0, +)
-      guard end <= directory.end else { throw .damaged("its archive's directory ends inside an entry") }
-      let nameBytes = UnsafeRawBufferPointer(rebasing: bytes[at + 46..<at + 46 + lengths[0]])
-      let name = String(decoding: nameBytes, as: UTF8.self)
-      let extra = at + 46 + lengths[0]..<at + 46 + lengths[0] + lengths[1]
-      let range = try Self.range(bytes, entry: at, extra: extra, name: name, nameBytes: nameBytes)
+    for (name, at) in zip(names, offsets) {
+      let range = try range(file, entry: at, name: name)
       occupied.append((name, range.header..<range.bytes.upperBound))
       guard entries.updateValue(range.bytes, forKey: name) == nil else {
         throw .damaged("its archive has the entry '\(name.abridged)' twice")
       }
-      at = end
     }
     var covered = 0
     for (name, range) in occupied.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
@@ -45,57 +58,92 @@ struct ZipArchive {
       }
       covered = range.upperBound
     }
+    return entries
   }
 
+  // MARK: Other archives
+
+  /// Whether it is a program of TorchScript, which has a `data.pkl` too.
+  var isProgram: Bool { names.contains { $0.hasSuffix("/constants.pkl") || $0.contains("/code/") } }
+
+  /// What the archive is if `torch.save` did not write it.
+  var unsupported: PickleError {
+    if isProgram {
+      return .unsupported(
+        found: "a TorchScript program", advice: "get the weights that it was made from, as .safetensors")
+    }
+    if names.contains(where: { $0.hasSuffix(".npy") }) {
+      return .unsupported(found: "an archive of NumPy arrays (.npz)", advice: "convert it to .safetensors")
+    }
+    if names.contains(where: { $0.hasSuffix(".weights.h5") }) {
+      return .unsupported(found: "a Keras model", advice: "convert it to .safetensors")
+    }
+    let example = names.first.map { ", with \($0.abridged) inside" } ?? " without entries"
+    return .unsupported(
+      found: "a packed file (zip archive\(example)), and not what torch.save writes",
+      advice: "unpack it and use the model inside")
+  }
+
+  // MARK: The directory
+
   /// Finds the central directory by the record at the archive's end.
-  private static func directory(
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(PickleError) -> (start: Int, end: Int, count: Int) {
-    // The record is followed by a comment of at most 65535 bytes.
-    let first = max(0, bytes.count - 22 - 65535)
-    var at = bytes.count - 22
-    while at >= first, number(bytes, at, UInt32.self) != 0x0605_4B50 { at -= 1 }
-    guard at >= first, at >= 0 else { throw .damaged("its archive has no directory at its end, so it is cut off") }
-    var count = number(bytes, at + 10, UInt16.self)
-    var size = number(bytes, at + 12, UInt32.self)
-    var start = number(bytes, at + 16, UInt32.self)
-    var end = at
+  private static func directory(_ file: ByteFile) throws(PickleError) -> (start: Int, size: Int, count: Int) {
+    // The record is followed by a comment of at most 65535 bytes, and preceded by the locator of another record.
+    let base = max(0, file.count - 22 - 65535 - 20)
+    let tail = try PickleError.wrapping(try file.bytes(base..<file.count))
+    var at = tail.count - 22
+    while at >= 0, number(tail, at, UInt32.self) != 0x0605_4B50 { at -= 1 }
+    guard at >= 0 else { throw .damaged("its archive has no directory at its end, so it is cut off") }
+    var count = number(tail, at + 10, UInt16.self)
+    var size = number(tail, at + 12, UInt32.self)
+    var start = number(tail, at + 16, UInt32.self)
+    var end = base + at
     if count == 0xFFFF || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
-      guard at >= 20, number(bytes, at - 20, UInt32.self) == 0x0706_4B50 else {
+      guard at >= 20, number(tail, at - 20, UInt32.self) == 0x0706_4B50 else {
         throw .damaged("its archive lacks the record that says where its directory is")
       }
-      let record = number(bytes, at - 12, UInt64.self)
-      guard record >= 0, record <= at - 20 - 56, number(bytes, record, UInt32.self) == 0x0606_4B50 else {
+      let position = number(tail, at - 12, UInt64.self)
+      guard position >= 0, position <= end - 20 - 56 else {
         throw .damaged("the zip64 directory record is not at the stated offset")
       }
-      count = number(bytes, record + 32, UInt64.self)
-      size = number(bytes, record + 40, UInt64.self)
-      start = number(bytes, record + 48, UInt64.self)
-      end = record
+      let record = try PickleError.wrapping(try file.bytes(position..<position + 56))
+      guard number(record, 0, UInt32.self) == 0x0606_4B50 else {
+        throw .damaged("the zip64 directory record is not at the stated offset")
+      }
+      count = number(record, 32, UInt64.self)
+      size = number(record, 40, UInt64.self)
+      start = number(record, 48, UInt64.self)
+      end = position
     }
     guard count >= 0, size >= 0, start >= 0, start <= end, size <= end - start else {
-      throw .damaged("the zip directory is not at the stated offset: \(size) bytes from \(start) of \(bytes.count)")
+      throw .damaged("the zip directory is not at the stated offset: \(size) bytes from \(start) of \(file.count)")
     }
-    return (start, start + size, count)
+    return (start, size, count)
   }
 
   /// The range of an entry's bytes; its own header and the directory must agree.
-  private static func range(
-    _ bytes: UnsafeRawBufferPointer, entry: Int, extra: Range<Int>, name: String, nameBytes: UnsafeRawBufferPointer
+  private func range(
+    _ file: ByteFile, entry: Int, name: String
   ) throws(PickleError) -> (header: Int, bytes: Range<Int>) {
+    let bytes = directory
+    func number<Number: FixedWidthInteger & UnsignedInteger>(_ offset: Int, _ type: Number.Type) -> Int {
+      Self.number(bytes, entry + offset, type)
+    }
+    let nameCount = number(28, UInt16.self)
+    let extra = entry + 46 + nameCount..<entry + 46 + nameCount + number(30, UInt16.self)
     func damaged(_ reason: String) -> PickleError { .damaged("the entry '\(name.abridged)' of its archive \(reason)") }
-    guard number(bytes, entry + 8, UInt16.self) & 1 == 0 else { throw damaged("is encrypted") }
-    let method = number(bytes, entry + 10, UInt16.self)
+    guard number(8, UInt16.self) & 1 == 0 else { throw damaged("is encrypted") }
+    let method = number(10, UInt16.self)
     guard method == 0 else {
       throw .refused(
         "the entry '\(name.abridged)' of its archive is compressed (method \(method)), torch.save stores entries uncompressed"
       )
     }
-    var compressed = number(bytes, entry + 20, UInt32.self)
-    var size = number(bytes, entry + 24, UInt32.self)
-    var header = number(bytes, entry + 42, UInt32.self)
+    var compressed = number(20, UInt32.self)
+    var size = number(24, UInt32.self)
+    var header = number(42, UInt32.self)
     // Zip64: the fields that do not fit in 32 bits follow in this order.
-    var wide = zip64Fields(bytes, extra)
+    var wide = Self.zip64Fields(bytes, extra)
     for field in [\Fields.size, \.compressed, \.header] {
       var fields = Fields(size: size, compressed: compressed, header: header)
       guard fields[keyPath: field] == 0xFFFF_FFFF else { continue }
@@ -104,17 +152,16 @@ struct ZipArchive {
       (size, compressed, header) = (fields.size, fields.compressed, fields.header)
     }
     guard size == compressed else { throw damaged("has \(compressed) bytes, but its uncompressed size is \(size)") }
-    guard header >= 0, header <= bytes.count - 30, number(bytes, header, UInt32.self) == 0x0403_4B50 else {
-      throw damaged("is not where the directory says")
+    guard header >= 0, header <= file.count - 30 else { throw damaged("is not where the directory says") }
+    let own = try PickleError.wrapping(try file.bytes(header..<min(header + 30 + nameCount, file.count)))
+    guard Self.number(own, 0, UInt32.self) == 0x0403_4B50 else { throw damaged("is not where the directory says") }
+    let start = header + 30 + Self.number(own, 26, UInt16.self) + Self.number(own, 28, UInt16.self)
+    guard size >= 0, start <= file.count, size <= file.count - start else {
+      throw damaged("ends beyond the file: \(size) bytes from \(start) of \(file.count)")
     }
-    let nameCount = number(bytes, header + 26, UInt16.self)
-    let start = header + 30 + nameCount + number(bytes, header + 28, UInt16.self)
-    guard size >= 0, start <= bytes.count, size <= bytes.count - start else {
-      throw damaged("ends beyond the file: \(size) bytes from \(start) of \(bytes.count)")
-    }
-    guard nameCount == nameBytes.count, bytes[header + 30..<header + 30 + nameCount].elementsEqual(nameBytes) else {
-      throw damaged("has another name in its own header")
-    }
+    guard Self.number(own, 26, UInt16.self) == nameCount,
+      own.dropFirst(30).elementsEqual(bytes[entry + 46..<entry + 46 + nameCount])
+    else { throw damaged("has another name in its own header") }
     return (header, start..<start + size)
   }
 
@@ -125,7 +172,7 @@ struct ZipArchive {
   }
 
   /// The 64-bit numbers in an entry's extra field of type 1.
-  private static func zip64Fields(_ bytes: UnsafeRawBufferPointer, _ extra: Range<Int>) -> [Int] {
+  private static func zip64Fields(_ bytes: [UInt8], _ extra: Range<Int>) -> [Int] {
     var at = extra.lowerBound
     while at + 4 <= extra.upperBound {
       let type = number(bytes, at, UInt16.self)
@@ -137,11 +184,14 @@ struct ZipArchive {
     return []
   }
 
-  /// A little-endian number; a number beyond 63 bits is negative, and so is one outside the file.
+  /// A little-endian number; a number beyond 63 bits is negative, and so is one outside the bytes.
   private static func number<Number: FixedWidthInteger & UnsignedInteger>(
-    _ bytes: UnsafeRawBufferPointer, _ offset: Int, _: Number.Type
+    _ bytes: [UInt8], _ offset: Int, _: Number.Type
   ) -> Int {
     guard offset >= 0, offset <= bytes.count - MemoryLayout<Number>.size else { return -1 }
-    return Int(truncatingIfNeeded: Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Number.self)))
+    let number = bytes[offset..<offset + MemoryLayout<Number>.size].reversed().reduce(0 as UInt64) {
+      $0 << 8 | UInt64($1)
+    }
+    return Int(truncatingIfNeeded: number)
   }
 }

@@ -1,4 +1,6 @@
-/// A safetensors file, mapped into memory. Opening it reads the header only.
+import JSON
+
+/// A safetensors file. Opening it reads the header only.
 public final class SafetensorsFile: Sendable {
   /// Longer headers are refused, as the format's own library does.
   public static let headerLimit = 100_000_000
@@ -16,44 +18,49 @@ public final class SafetensorsFile: Sendable {
   ///
   /// Throws `TensorFileError.unreadable`, `.damaged`, or `.unsupported` for a file of another known format.
   public convenience init(path: String) throws(TensorFileError) {
-    try self.init(MappedFile(path: path))
+    try self.init(ByteFile(path: path))
   }
 
-  /// Whether a file that begins like this is a safetensors file.
-  static func isLikely(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard bytes.count > 8 else { return false }
-    return UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)) <= headerLimit && bytes[8] == UInt8(ascii: "{")
+  /// Whether a file that begins like this is a safetensors file. Blanks may precede the header's brace, as for the format's
+  /// own reader.
+  static func isLikely(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count > 8, headerCount(bytes) <= headerLimit else { return false }
+    return bytes.dropFirst(8).first { !JSONCursor.isBlank($0) } == UInt8(ascii: "{")
   }
 
-  /// Reads the header of a mapped file.
-  init(_ file: MappedFile) throws(TensorFileError) {
+  private static func headerCount(_ bytes: [UInt8]) -> UInt64 {
+    bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  /// Reads the header of a file.
+  init(_ file: ByteFile) throws(TensorFileError) {
     path = file.path
-    let bytes = file.bytes
-    let headerCount = bytes.count < 8 ? 0 : UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-    let startsLikeHeader = Self.isLikely(bytes)
-    if !startsLikeHeader, let format = ForeignFormat(bytes) {
-      throw .unsupported(path: path, found: format.name, advice: format.advice)
+    let head = try file.prefix(ForeignFormat.headCount)
+    let startsLikeHeader = Self.isLikely(head)
+    if !startsLikeHeader, let format = ForeignFormat(head, fileCount: file.count) { throw format.error(path) }
+    guard head.count >= 8 else {
+      throw .damaged(path: path, reason: "it has \(head.count) bytes, a safetensors file has at least 8")
     }
-    guard bytes.count >= 8 else {
-      throw .damaged(path: path, reason: "it has \(bytes.count) bytes, a safetensors file has at least 8")
-    }
+    let headerCount = Self.headerCount(head)
     guard headerCount <= Self.headerLimit else {
       throw .damaged(
         path: path,
         reason: "its first 8 bytes announce a header of \(headerCount) bytes, more than any safetensors file has")
     }
     let dataStart = 8 + Int(headerCount)
-    guard dataStart <= bytes.count else {
+    guard dataStart <= file.count else {
       throw .damaged(
-        path: path, reason: "it ends inside its header (\(bytes.count) bytes, the header ends at \(dataStart))")
+        path: path, reason: "it ends inside its header (\(file.count) bytes, the header ends at \(dataStart))")
     }
     guard startsLikeHeader else {
       throw .damaged(path: path, reason: "its header does not start with '{', so it is not a safetensors file")
     }
+    let json = try file.bytes(8..<dataStart)
     let header: SafetensorsHeader
-    do {
-      header = try SafetensorsHeader(
-        json: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), dataCount: bytes.count - dataStart)
+    do throws(JSONError) {
+      header = try json.withUnsafeBufferPointer { json throws(JSONError) in
+        try SafetensorsHeader(json: UnsafeRawBufferPointer(json), dataCount: file.count - dataStart)
+      }
     } catch {
       throw .damaged(path: path, reason: "in its header, \(error)")
     }
@@ -67,36 +74,5 @@ public final class SafetensorsFile: Sendable {
         name: name, shape: entry.shape, elementType: entry.elementType, file: file, byteRange: range)
     }
     self.tensors = tensors
-  }
-}
-
-/// Another format that a file named .safetensors may have, recognised by its first bytes.
-private struct ForeignFormat {
-  var name: String
-  var advice: String
-
-  init?(_ bytes: UnsafeRawBufferPointer) {
-    func begins(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
-    let convert = "convert it to .safetensors"
-    if TorchFile.isLikely(bytes) {
-      self.init(name: "a PyTorch pickle (.ckpt, .pt, .bin)", advice: convert)
-    } else if begins(Array("GGUF".utf8)) {
-      self.init(name: "a GGUF file", advice: "use the .safetensors file that it was made from")
-    } else if begins(Array("version https://git-lfs".utf8)) {
-      self.init(name: "a Git LFS pointer, not the model itself", advice: "run `git lfs pull` in its repository")
-    } else if begins(Array("<".utf8)) {
-      self.init(name: "a web page", advice: "download the model again")
-    } else if begins([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C]) || begins([0x1F, 0x8B]) || begins(Array("Rar!".utf8)) {
-      self.init(name: "a packed file", advice: "unpack it")
-    } else if begins([0x89, 0x48, 0x44, 0x46]) {
-      self.init(name: "an HDF5 file", advice: convert)
-    } else {
-      return nil
-    }
-  }
-
-  private init(name: String, advice: String) {
-    self.name = name
-    self.advice = advice
   }
 }

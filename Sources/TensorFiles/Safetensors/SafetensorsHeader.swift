@@ -27,7 +27,8 @@ struct SafetensorsHeader {
     var metadata: [String: String] = [:]
     try cursor.object { cursor, name throws(JSONError) in
       if name == "__metadata__" {
-        metadata = try Self.metadata(&cursor)
+        // The format's own reader takes null for none.
+        metadata = try cursor.skipNull() ? [:] : Self.metadata(&cursor)
       } else {
         tensors[name] = try Self.entry(&cursor, name: name)
         guard tensors.count <= Self.entryLimit else {

@@ -92,7 +92,7 @@ public enum StoredElementType: String, Sendable, CaseIterable {
   /// Whether `StoredTensor` converts this type to Float32.
   public var isReadable: Bool {
     switch self {
-    case .f32, .f16, .bf16, .f8E4M3, .f8E5M2: true
+    case .f64, .f32, .f16, .bf16, .f8E4M3, .f8E5M2: true
     default: dequantize != nil
     }
   }

@@ -7,7 +7,7 @@ public struct StoredTensor: Sendable {
   /// The type of the stored elements.
   public let elementType: StoredElementType
   /// The file that holds the tensor.
-  package let file: MappedFile
+  package let file: ByteFile
   /// The tensor's bytes in the file; with strides, those from its first element to its last.
   let byteRange: Range<Int>
   /// For each dimension, the distance in elements between neighbours in the file; nil if the elements are contiguous.
@@ -19,7 +19,7 @@ public struct StoredTensor: Sendable {
 
   /// A tensor whose elements are in `byteRange`; the sizes must agree.
   init(
-    name: String, shape: [Int], elementType: StoredElementType, file: MappedFile, byteRange: Range<Int>,
+    name: String, shape: [Int], elementType: StoredElementType, file: ByteFile, byteRange: Range<Int>,
     strides: [Int]? = nil, scale: TensorScale? = nil
   ) {
     self.name = name
@@ -84,15 +84,15 @@ public struct StoredTensor: Sendable {
       strides: strides?.reversed() ?? [1, shape[1]], scale: scale?.transposed)
   }
 
-  /// Converts all elements to Float32, exactly; `destination` has room for `elementCount` of them.
+  /// Converts all elements to Float32; `destination` has room for `elementCount` of them.
   ///
-  /// Quantised numbers are decoded with their scales. Throws `TensorFileError.notFinite` for the first number that is NaN or
+  /// F64 is rounded to the nearest, all other numbers are exact. Quantised numbers are decoded with their scales. Throws `TensorFileError.notFinite` for the first number that is NaN or
   /// infinite, and `.elementType` for types that are not `isReadable`.
   public func read(into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
     try read(elements: 0..<elementCount, into: destination)
   }
 
-  /// Converts some elements, counted in row-major order, to Float32, exactly; `destination` has room for them.
+  /// Converts some elements, counted in row-major order, to Float32; `destination` has room for them.
   ///
   /// Throws as `read(into:)` does. Several threads may read different parts at once.
   public func read(elements: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
@@ -100,35 +100,78 @@ public struct StoredTensor: Sendable {
     guard elementType.isReadable else {
       throw .elementType(path: path, name: name, found: elementType.rawValue)
     }
-    guard let base = file.bytes.baseAddress, !elements.isEmpty else { return }
-    let source = base + byteRange.lowerBound
-    // Small enough to be in the cache still when it is checked for finite numbers, and a multiple of all block sizes.
-    let partCount = 8192
+    guard !elements.isEmpty else { return }
+    if elementType == .f32, strides == nil, scale == nil {
+      // Without a copy: the numbers are widened where they are.
+      let start = byteRange.lowerBound
+      try file.read(start + elements.lowerBound * 4..<start + elements.upperBound * 4, into: destination)
+      if !Widening.float32(destination, count: elements.count, into: destination) {
+        try requireFinite(destination, elements)
+      }
+      return
+    }
+    // Small enough to be in the cache still when it is decoded, and a multiple of all block sizes.
+    let partCount = 32768
     var start = elements.lowerBound
     while start < elements.upperBound {
       // Parts end at the ends of blocks, so that only the first and the last block may be decoded twice.
-      let count = min(partCount - start % partCount, elements.upperBound - start)
-      let part = destination + (start - elements.lowerBound)
-      var isFinite: Bool
-      if let dequantize = elementType.dequantize, let strides {
-        isFinite = gather(start..<start + count, of: source, strides: strides, into: part, dequantize)
-      } else if let dequantize = elementType.dequantize {
-        isFinite = self.dequantize(start..<start + count, of: source, into: part, dequantize)
-      } else if let strides {
-        isFinite = gather(start..<start + count, of: source, strides: strides) { widen($0, count: count, into: part) }
-      } else {
-        isFinite = widen(source + start * elementType.block.bytes, count: count, into: part)
-      }
-      if let scale {
-        scale.apply(to: part, elements: start..<start + count, shape: shape)
-        isFinite = isFinite && (0..<count).allSatisfy { part[$0].isFinite }
-      }
-      if !isFinite, let index = (0..<count).first(where: { !part[$0].isFinite }) {
-        let value = part[index].isNaN ? "NaN" : part[index] > 0 ? "infinity" : "-infinity"
-        throw .notFinite(path: path, name: name, index: start + index, value: value)
-      }
-      start += count
+      let part = start..<min(start + partCount - start % partCount, elements.upperBound)
+      try read(part: part, into: destination + (start - elements.lowerBound))
+      start = part.upperBound
     }
+  }
+
+  /// Converts some elements: reads the bytes that hold them, decodes, scales and checks.
+  private func read(part elements: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
+    let count = elements.count
+    let span = span(of: elements)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: span.bytes.count, alignment: 16)
+    defer { buffer.deallocate() }
+    guard let base = buffer.baseAddress else { return }
+    try file.read(span.bytes, into: base)
+    // As if the whole tensor were in memory.
+    let source = UnsafeRawPointer(base) - span.offset
+    var isFinite: Bool
+    if let dequantize = elementType.dequantize, let strides {
+      isFinite = gather(elements, of: source, strides: strides, into: destination, dequantize)
+    } else if let dequantize = elementType.dequantize {
+      isFinite = self.dequantize(elements, of: source, into: destination, dequantize)
+    } else if let strides {
+      isFinite = gather(elements, of: source, strides: strides) { widen($0, count: count, into: destination) }
+    } else {
+      isFinite = widen(source + elements.lowerBound * elementType.block.bytes, count: count, into: destination)
+    }
+    if let scale {
+      scale.apply(to: destination, elements: elements, shape: shape)
+      isFinite = isFinite && (0..<count).allSatisfy { destination[$0].isFinite }
+    }
+    if !isFinite { try requireFinite(destination, elements) }
+  }
+
+  /// Throws `TensorFileError.notFinite` for the first of these numbers that is NaN or infinite.
+  private func requireFinite(
+    _ numbers: UnsafePointer<Float>, _ elements: Range<Int>
+  ) throws(TensorFileError) {
+    guard let index = (0..<elements.count).first(where: { !numbers[$0].isFinite }) else { return }
+    let value = numbers[index].isNaN ? "NaN" : numbers[index] > 0 ? "infinity" : "-infinity"
+    throw .notFinite(path: path, name: name, index: elements.lowerBound + index, value: value)
+  }
+
+  /// The bytes of the file that hold some elements, and how far from the tensor's first byte they begin.
+  private func span(of elements: Range<Int>) -> (bytes: Range<Int>, offset: Int) {
+    let block = elementType.block
+    var first = elements.lowerBound
+    var last = elements.upperBound - 1
+    if let strides, let row = shape.first {
+      // From the first element of the first row to the last one of the last row; strides are not negative.
+      let rowSize = max(elementCount / max(row, 1), 1)
+      let within = zip(shape, strides).dropFirst().reduce(0) { $0 + max($1.0 - 1, 0) * $1.1 }
+      first = first / rowSize * strides[0]
+      last = last / rowSize * strides[0] + within
+    }
+    let offset = first / block.elements * block.bytes
+    let end = (last / block.elements + 1) * block.bytes
+    return (byteRange.lowerBound + offset..<byteRange.lowerBound + end, offset)
   }
 
   /// Converts contiguous numbers; returns whether all of them are finite.
@@ -138,6 +181,7 @@ public struct StoredTensor: Sendable {
     case .bf16: Widening.bfloat16(source, count: count, into: destination)
     case .f8E4M3: Widening.float8E4M3(source, count: count, into: destination)
     case .f8E5M2: Widening.float8E5M2(source, count: count, into: destination)
+    case .f64: Widening.float64(source, count: count, into: destination)
     default: Widening.float32(source, count: count, into: destination)
     }
   }
@@ -248,28 +292,51 @@ public struct StoredTensor: Sendable {
 
   /// Calls `body` with the elements as the file has them: little-endian, in row-major order, at any alignment.
   ///
-  /// For a tensor with strides the bytes are a copy. The scale that `read(into:)` applies is not applied here.
-  public func withRawBytes<Result, Failure>(
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    if let strides, let base = file.bytes.baseAddress, elementCount > 0 {
-      let count = elementCount * elementType.block.bytes
-      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-      defer { copy.deallocate() }
-      gather(0..<elementCount, of: base + byteRange.lowerBound, strides: strides) {
-        copy.copyMemory(from: UnsafeRawBufferPointer(start: $0, count: copy.count))
-      }
-      return try body(UnsafeRawBufferPointer(copy))
+  /// The bytes are a copy. The scale that `read(into:)` applies is not applied here. Throws as reading a file does.
+  public func withRawBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) throws(TensorFileError) -> Result {
+    guard let strides, elementCount > 0 else {
+      return try file.bytes(byteRange).withUnsafeBufferPointer { body(UnsafeRawBufferPointer($0)) }
     }
-    return try withExtendedLifetime(file) { () throws(Failure) -> Result in
-      try body(UnsafeRawBufferPointer(rebasing: file.bytes[byteRange]))
+    let span = span(of: 0..<elementCount)
+    let bytes = try file.bytes(span.bytes)
+    return bytes.withUnsafeBufferPointer { bytes in
+      guard let base = bytes.baseAddress else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+      return gather(0..<elementCount, of: UnsafeRawPointer(base) - span.offset, strides: strides) {
+        body(UnsafeRawBufferPointer(start: $0, count: elementCount * elementType.block.bytes))
+      }
     }
   }
 
-  /// Lets the system drop the tensor's bytes from memory; reading them again reads the file again.
+  /// All elements as integers, in row-major order; fractions are dropped, as PyTorch does.
   ///
-  /// Call it once the weights have been packed elsewhere, so that they are not in memory twice.
-  public func releasePages() {
-    file.releasePages(byteRange)
+  /// Throws as `read(into:)` does, and `.notFinite` for numbers beyond 64 bits.
+  public func integers() throws(TensorFileError) -> [Int] {
+    func read<Number: FixedWidthInteger>(_: Number.Type) throws(TensorFileError) -> [Int] {
+      try withRawBytes { bytes in
+        (0..<elementCount).map { index in
+          let number = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Number>.size, as: Number.self)
+          return Int(clamping: Number(littleEndian: number))
+        }
+      }
+    }
+    switch elementType {
+    case .i64: return try read(Int64.self)
+    case .i32: return try read(Int32.self)
+    case .i16: return try read(Int16.self)
+    case .i8: return try read(Int8.self)
+    case .u64: return try read(UInt64.self)
+    case .u32: return try read(UInt32.self)
+    case .u16: return try read(UInt16.self)
+    case .u8, .bool: return try read(UInt8.self)
+    default: break
+    }
+    var integers: [Int] = []
+    for (index, number) in try floats().enumerated() {
+      guard let integer = Int(exactly: number.rounded(.towardZero)) else {
+        throw .notFinite(path: path, name: name, index: index, value: "\(number)")
+      }
+      integers.append(integer)
+    }
+    return integers
   }
 }

@@ -1,10 +1,22 @@
 import CKernels
 
-/// Conversion of stored weights to Float32, which represents every F16, BF16 and FP8 number exactly.
+/// Conversion of stored weights to Float32, which represents every F16, BF16 and FP8 number exactly. F64 is rounded.
 ///
 /// The loops are plain so that the compiler vectorises them. Each returns whether all the numbers were finite: adding one
 /// to the exponent carries into the sign bit exactly if the exponent was all ones, so the test is an `or` of sums.
 enum Widening {
+  /// Rounds to the nearest, as PyTorch does. A number beyond Float32 becomes infinite.
+  static func float64(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
+    var carry: UInt32 = 0
+    for i in 0..<count {
+      let bits = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: 8 * i, as: UInt64.self))
+      let number = Float(Double(bitPattern: bits))
+      carry |= (number.bitPattern & 0x7FFF_FFFF) &+ 0x0080_0000
+      destination[i] = number
+    }
+    return carry & 0x8000_0000 == 0
+  }
+
   static func float32(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
     var carry: UInt32 = 0
     for i in 0..<count {

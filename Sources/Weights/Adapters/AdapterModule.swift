@@ -281,15 +281,15 @@ extension StoredTensor {
   func scalar() throws(WeightError) -> Float {
     guard elementCount == 1 else { throw .misshapen(path: path, name: name, found: shape, expected: [1]) }
     if elementType.isReadable { return try WeightError.wrapping(try floats())[0] }
-    let number: Float? = withRawBytes { bytes in
-      switch elementType {
-      case .f64: Float(Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))))
-      case .i64: Float(Int64(littleEndian: bytes.loadUnaligned(as: Int64.self)))
-      case .i32: Float(Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)))
-      case .bool, .u8: Float(bytes.loadUnaligned(as: UInt8.self))
-      default: nil
-      }
-    }
+    let number: Float? = try WeightError.wrapping(
+      try withRawBytes { bytes in
+        switch elementType {
+        case .i64: Float(Int64(littleEndian: bytes.loadUnaligned(as: Int64.self)))
+        case .i32: Float(Int32(littleEndian: bytes.loadUnaligned(as: Int32.self)))
+        case .bool, .u8: Float(bytes.loadUnaligned(as: UInt8.self))
+        default: nil
+        }
+      })
     guard let number else { throw .file(.elementType(path: path, name: name, found: elementType.rawValue)) }
     return number
   }

@@ -5,22 +5,24 @@ package struct BlockStructure: Equatable, Sendable {
   package var blockCount: Int
   /// The layers of a down block; up blocks have one more.
   package var layersPerBlock: Int
-  /// Whether the layers of each down block, and of the corresponding up block, have attention.
-  package var hasAttention: [Bool]
+  /// Whether a transformer follows the last layer of the up block that mirrors each down block. In an LDM UNet the number of
+  /// the upsampler depends on it.
+  package var endsInTransformer: [Bool]
 
   /// A network with this many blocks and layers.
-  package init(blockCount: Int, layersPerBlock: Int, hasAttention: [Bool]) {
+  package init(blockCount: Int, layersPerBlock: Int, endsInTransformer: [Bool]) {
     self.blockCount = blockCount
     self.layersPerBlock = layersPerBlock
-    self.hasAttention = hasAttention
+    self.endsInTransformer = endsInTransformer
   }
 
   /// Reads the names of an LDM UNet, from which the prefix has been removed; nil if they are not those of one.
   init?(ldmUNet names: [Substring]) {
     var inputs = Set<Int>()
     var outputs = Set<Int>()
-    var attentionInputs = Set<Int>()
     var attentionOutputs = Set<Int>()
+    // What the upsampler's name says, by the number of the layer.
+    var upsamplers: [Int: Bool] = [:]
     // A block ends at each of these numbers, so all are multiples of its length.
     var ends = Set<Int>()
     for name in names {
@@ -30,12 +32,14 @@ package struct BlockStructure: Equatable, Sendable {
       switch components[0] {
       case "input_blocks":
         inputs.insert(number)
-        if isAttention { attentionInputs.insert(number) }
         if components[2] == "0" && components[3].hasPrefix("op.") && number > 0 { ends.insert(number) }
       case "output_blocks":
         outputs.insert(number)
         if isAttention { attentionOutputs.insert(number) }
-        if components[3].hasPrefix("conv.") { ends.insert(number + 1) }
+        if components[3].hasPrefix("conv.") {
+          ends.insert(number + 1)
+          upsamplers[number] = components[2] == "2"
+        }
       default: continue
       }
     }
@@ -52,10 +56,30 @@ package struct BlockStructure: Equatable, Sendable {
     let blockCount = (1...last / stride + 1).min { faults($0) < faults($1) } ?? 1
     self.blockCount = blockCount
     layersPerBlock = stride - 1
-    hasAttention = (0..<blockCount).map { block in
-      attentionInputs.contains { $0 > 0 && ($0 - 1) / stride == block }
-        || attentionOutputs.contains { blockCount - 1 - $0 / stride == block }
+    endsInTransformer = (0..<blockCount).map { block in
+      let last = stride * (blockCount - block) - 1
+      return upsamplers[last] ?? attentionOutputs.contains { blockCount - 1 - $0 / stride == block }
     }
+  }
+
+  /// Reads the names of a diffusers UNet, from which the prefix has been removed; nil if they are not those of one.
+  init?(diffusersUNet names: [Substring]) {
+    var blocks = 0
+    var layers = 0
+    for name in names {
+      let components = name.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
+      guard components.count == 5, let block = Self.number(components[1]), let layer = Self.number(components[3]) else {
+        continue
+      }
+      let isDown = components[0] == "down_blocks"
+      guard isDown || components[0] == "up_blocks" else { continue }
+      blocks = max(blocks, block + 1)
+      // Up blocks have one layer more.
+      if components[2] == "resnets" { layers = max(layers, isDown ? layer + 1 : layer) }
+    }
+    guard blocks > 0, layers > 0 else { return nil }
+    self.init(
+      blockCount: blocks, layersPerBlock: layers, endsInTransformer: Array(repeating: false, count: blocks))
   }
 
   /// Reads the names of an LDM VAE, from which the prefix has been removed; nil if there is no decoder.
@@ -82,7 +106,7 @@ package struct BlockStructure: Equatable, Sendable {
     guard lastBlock >= 0, lastLayer > 0 else { return nil }
     blockCount = lastBlock + 1
     layersPerBlock = lastLayer
-    hasAttention = Array(repeating: false, count: blockCount)
+    endsInTransformer = Array(repeating: false, count: blockCount)
   }
 
   /// The number in a name; nil for other text and for numbers larger than any network has.

@@ -19,12 +19,15 @@ package struct ConfigurationFile: Sendable {
 
   /// Reads the file at `path`.
   package init(path: String) throws(WeightError) {
-    let file = try WeightError.wrapping(try MappedFile(path: path))
-    guard file.bytes.count <= Self.sizeLimit else {
-      throw .file(.damaged(path: path, reason: "it has \(file.bytes.count) bytes, too many for a configuration"))
+    let file = try WeightError.wrapping(try ByteFile(path: path))
+    guard file.count <= Self.sizeLimit else {
+      throw .file(.damaged(path: path, reason: "it has \(file.count) bytes, too many for a configuration"))
     }
+    let bytes = try WeightError.wrapping(try file.prefix(file.count))
     do throws(JSONError) {
-      let value = try JSONValue(parsing: file.bytes, repeatedKeys: .refused)
+      let value = try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
+        try JSONValue(parsing: UnsafeRawBufferPointer(bytes), repeatedKeys: .refused)
+      }
       guard case .object(let members) = value else { throw JSONError(reason: "an object is expected, found \(value)") }
       self.init(path: path, members: members)
     } catch {
@@ -71,6 +74,40 @@ package struct ConfigurationFile: Sendable {
         key, expected: "\(count) whole numbers from \(range.lowerBound) to \(range.upperBound), one for each block")
     }
     return integers
+  }
+
+  /// `count` lists of `each` whole numbers. A number that is not a list is used for all of a list, or for all lists; a list
+  /// that is longer is cut.
+  package func lists(
+    _ key: String, default absent: Int?, in range: ClosedRange<Int>, count: Int, each: Int
+  ) throws(WeightError) -> [[Int]] {
+    let elements: [JSONValue?] =
+      if case .array(let elements) = values[key] { elements } else { Array(repeating: values[key], count: count) }
+    var lists: [[Int]] = []
+    for element in elements {
+      let numbers: [JSONValue?] =
+        if case .array(let numbers)? = element { numbers } else { Array(repeating: element, count: each) }
+      let whole = numbers.compactMap { number in number.map(\.wholeNumber) ?? absent }.filter(range.contains)
+      guard whole.count == numbers.count, whole.count >= each else {
+        throw unusable(
+          key, expected: "whole numbers from \(range.lowerBound) to \(range.upperBound), or \(count) lists of them")
+      }
+      lists.append(Array(whole.prefix(each)))
+    }
+    guard lists.count == count else { throw unusable(key, expected: "\(count) numbers or lists, one for each block") }
+    return lists
+  }
+
+  /// `count` truth values: a list, or one value that is used for all.
+  package func booleans(_ key: String, default absent: Bool, count: Int) throws(WeightError) -> [Bool] {
+    guard case .array(let elements) = values[key] else {
+      return Array(repeating: try boolean(key, default: absent), count: count)
+    }
+    let booleans = elements.compactMap { if case .bool(let value) = $0 { value } else { nil } }
+    guard booleans.count == elements.count, booleans.count == count else {
+      throw unusable(key, expected: "true or false for each of \(count) blocks")
+    }
+    return booleans
   }
 
   /// A finite number above zero.

@@ -23,37 +23,84 @@ struct DiffusersFolder {
   func model() throws(WeightError) -> ModelFiles {
     let family = try family()
     var model = ModelFiles(path: path, layout: .diffusers, family: family)
-    model.unet = try network("unet", &model.files) { _ in .diffusersUNet }
+    model.unet = try network("unet", &model.files) { _ in .diffusersUNet() }
     for encoder in family.textEncoders {
       model.textEncoders.append(
         try network(encoder.folder, &model.files) { .textEncoder(prefix: "", names: $0) })
     }
-    if hasFolder("vae") { (model.vae, model.vaeEncoder) = try vae(in: "vae", &model.files) }
-    if hasFile("scheduler/scheduler_config.json") {
-      model.schedulerConfiguration = try ConfigurationFile(path: "\(path)/scheduler/scheduler_config.json")
-      model.files.append("scheduler/scheduler_config.json")
-    }
+    try takeVAE(of: &model)
+    try takeTraining(of: &model)
     for folder in family.textEncoders.map(\.tokenizerFolder) where hasFolder(folder) {
       model.tokenizerFolders.append("\(path)/\(folder)")
       let vocabulary = ["merges.txt", "vocab.json", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz"]
       model.files += vocabulary.map { "\(folder)/\($0)" }.filter(hasFile)
+      let added = try addedTokens(in: folder)
+      if !added.isEmpty {
+        model.remarks.append(
+          "\(folder) adds \(added.prefix(5).map(\.abridged).joined(separator: ", "))\(added.count > 5 ? " ..." : "") to the "
+            + "vocabulary, which is not supported: prompts read it as other words")
+      }
     }
+    return model
+  }
+
+  /// The tokens that a tokenizer's files add to the vocabulary of CLIP, sorted.
+  private func addedTokens(in folder: String) throws(WeightError) -> [String] {
+    var tokens = Set<String>()
+    if hasFile("\(folder)/added_tokens.json") {
+      tokens.formUnion(try ConfigurationFile(path: "\(path)/\(folder)/added_tokens.json").values.keys)
+    }
+    if hasFile("\(folder)/tokenizer_config.json"),
+      case .object(let entries)? =
+        try ConfigurationFile(path: "\(path)/\(folder)/tokenizer_config.json")["added_tokens_decoder"]
+    {
+      for case .string(let token)? in entries.map({ $0.value["content"] }) { tokens.insert(token) }
+    }
+    // These are in every vocabulary; the last one pads in some models.
+    return tokens.subtracting(["<|startoftext|>", "<|endoftext|>", "!"]).sorted()
+  }
+
+  /// The UNet, of a whole model's folder or of a folder with only a UNet, and the folder's VAE and schedule if it has them.
+  func unet() throws(WeightError) -> ModelFiles {
+    var model = ModelFiles(path: path, layout: .diffusers)
+    model.unet = try network(hasFolder("unet") ? "unet" : "", &model.files) { _ in .diffusersUNet() }
+    try takeVAE(of: &model)
+    try takeTraining(of: &model)
     return model
   }
 
   /// The VAE alone, of a whole model's folder or of a folder with only a VAE.
   func vae() throws(WeightError) -> ModelFiles {
     var model = ModelFiles(path: path, layout: .diffusers)
-    let folder = hasFolder("vae") ? "vae" : ""
-    let configuration = "\(path)/\(folder.isEmpty ? "" : folder + "/")config.json"
-    if hasFile(folder.isEmpty ? "config.json" : "\(folder)/config.json"),
-      try ConfigurationFile(path: configuration).string("_class_name", default: "") == "AutoencoderTiny"
+    if hasFolder("vae") {
+      try takeVAE(of: &model)
+    } else {
+      try takeVAE(in: "", of: &model)
+    }
+    return model
+  }
+
+  private func takeVAE(of model: inout ModelFiles) throws(WeightError) {
+    if hasFolder("vae") { try takeVAE(in: "vae", of: &model) }
+  }
+
+  /// The VAE in a subfolder, or the small decoder that some distilled models have instead.
+  private func takeVAE(in folder: String, of model: inout ModelFiles) throws(WeightError) {
+    let configuration = (folder.isEmpty ? "" : folder + "/") + "config.json"
+    if hasFile(configuration),
+      try ConfigurationFile(path: "\(path)/\(configuration)").string("_class_name", default: "") == "AutoencoderTiny"
     {
       model.tinyDecoder = try tinyDecoder(in: folder, &model.files)
     } else {
       (model.vae, model.vaeEncoder) = try vae(in: folder, &model.files)
     }
-    return model
+  }
+
+  private func takeTraining(of model: inout ModelFiles) throws(WeightError) {
+    let file = "scheduler/scheduler_config.json"
+    guard hasFile(file) else { return }
+    model.training = try TrainingRecord(try ConfigurationFile(path: "\(path)/\(file)"))
+    model.files.append(file)
   }
 
   private func tinyDecoder(in folder: String, _ files: inout [String]) throws(WeightError) -> ModelFiles.Network {
@@ -177,7 +224,22 @@ struct DiffusersFolder {
     throw .file(
       .unreadable(
         path: "\(path)/\(prefix)",
-        reason: "no weights are here, expected diffusion_pytorch_model or model.safetensors, or a .bin of PyTorch"))
+        reason:
+          "no weights are here\(otherWeights(prefix)), expected diffusion_pytorch_model or model.safetensors, or a "
+          + ".bin of PyTorch"))
+  }
+
+  /// The weights of other programs that are there instead, for a message.
+  private func otherWeights(_ prefix: String) -> String {
+    let kinds = [
+      "onnx": "ONNX", "msgpack": "Flax", "h5": "Keras", "xml": "OpenVINO", "engine": "TensorRT", "plan": "TensorRT",
+      "mlpackage": "Core ML", "mlmodelc": "Core ML",
+    ]
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(prefix)")) ?? []
+    let other = names.sorted().lazy.compactMap { name in
+      kinds[URL(fileURLWithPath: name).pathExtension.lowercased()].map { "\(name.abridged), which is for \($0)" }
+    }.first
+    return other.map { " but \($0)" } ?? ""
   }
 
   /// The files that an index of sharded weights names, each once.

@@ -63,6 +63,8 @@ public struct ModelFamily: Hashable, Sendable {
     let tokenizerFolder: String
     /// The prefix of its names in a single file.
     let prefix: String
+    /// The prefix of the same names in files of Stability's newer code, sgm; nil if there is no other.
+    var sgmPrefix: String?
     /// The prefixes of its names in files in which stable-diffusion.cpp has renamed them to those of the transformers library.
     let renamedPrefixes: [String]
     /// The naming of its tensors in a single file.
@@ -73,6 +75,9 @@ public struct ModelFamily: Hashable, Sendable {
     public let output: Output
     /// Whether the UNet also gets the encoding of the whole text, which is that of its end token.
     public let isPooled: Bool
+
+    /// The prefixes of its names in single files that have its own naming.
+    var prefixes: [String] { [prefix] + (sgmPrefix.map { [$0] } ?? []) }
   }
 
   /// Names of a text encoder's tensors in a single file.
@@ -109,6 +114,7 @@ extension ModelFamily {
     textEncoders: [
       TextEncoder(
         folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "cond_stage_model.transformer.",
+        sgmPrefix: "conditioner.embedders.0.transformer.",
         renamedPrefixes: ["text_encoders.clip_l.transformer."], naming: .transformers, padding: .endToken,
         output: .clipSkip, isPooled: false)
     ],
@@ -121,6 +127,7 @@ extension ModelFamily {
     textEncoders: [
       TextEncoder(
         folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "cond_stage_model.model.",
+        sgmPrefix: "conditioner.embedders.0.model.",
         renamedPrefixes: ["cond_stage_model.transformer.", "text_encoders.clip_l.transformer."], naming: .openCLIP,
         padding: .zero, output: .penultimateNormed, isPooled: false)
     ],

@@ -30,9 +30,10 @@ package struct ModelFiles: Sendable {
   package var vaeEncoder: Network?
   /// A TAESD decoder in files of its own, which replaces a VAE.
   package var tinyDecoder: Network?
-  package var schedulerConfiguration: ConfigurationFile?
-  /// The marker tensors of a single file.
-  package var markers: Set<TrainingMarker> = []
+  /// What the files say about the training.
+  package var training = TrainingRecord()
+  /// What users should know about the files.
+  package var remarks: [String] = []
   /// The folders with the model's own CLIP vocabularies, one per text encoder that has one.
   package var tokenizerFolders: [String] = []
   /// The files of the model, relative to `path`; empty for a single file.
@@ -40,13 +41,46 @@ package struct ModelFiles: Sendable {
   /// The tensors that belong to no network and are not known leftovers.
   package var unread: [WeightAudit.Finding] = []
 
+  /// Whether a file has a UNet under any name, or another network in its place.
+  package static func hasUNet(_ file: TensorFile) -> Bool {
+    file.tensors.keys.contains { $0.hasPrefix(KeyMap.ldmUNetPrefix) } || UNetNames(file.tensors.keys) != nil
+  }
+
+  /// Whether a folder has a UNet, or another network in its place.
+  package static func hasUNet(inFolder path: String) -> Bool {
+    ["unet", "transformer"].contains { DiffusersFolder.isFolder("\(path)/\($0)") }
+  }
+
   /// Whether `path` is a folder.
   package static func isFolder(_ path: String) -> Bool { DiffusersFolder.isFolder(path) }
 
   /// Opens a single file or a diffusers folder.
-  package static func open(path: String) throws(WeightError) -> ModelFiles {
+  ///
+  /// - Parameters:
+  ///   - path: The model.
+  ///   - textEncoder: A model whose text encoders are used instead of its own. The first then need only be a UNet, which also
+  ///     gets the VAE if it has none.
+  /// - Returns: The files, of which only headers and configurations were read.
+  /// - Throws: `WeightError`.
+  package static func open(path: String, textEncoder: String? = nil) throws(WeightError) -> ModelFiles {
+    if let textEncoder { return try open(path: path, completedBy: try open(path: textEncoder)) }
     guard DiffusersFolder.isFolder(path) else { return try openFile(path: path) }
     return try DiffusersFolder(path: path).model()
+  }
+
+  private static func open(path: String, completedBy base: ModelFiles) throws(WeightError) -> ModelFiles {
+    var model =
+      try DiffusersFolder.isFolder(path)
+      ? DiffusersFolder(path: path).unet() : openUNetFile(path: path)
+    model.family = base.family
+    model.isFamilyGuessed = base.isFamilyGuessed
+    model.textEncoders = base.textEncoders
+    model.tokenizerFolders = base.tokenizerFolders
+    model.remarks += base.remarks
+    if model.vae == nil, model.tinyDecoder == nil {
+      (model.vae, model.vaeEncoder, model.tinyDecoder) = (base.vae, base.vaeEncoder, base.tinyDecoder)
+    }
+    return model
   }
 
   /// Opens a VAE: a separate file in either layout, a whole model with a VAE, or a diffusers folder.
@@ -62,7 +96,7 @@ package struct ModelFiles: Sendable {
     var model = ModelFiles(path: path, layout: .singleFile, family: names.family)
     model.isFamilyGuessed = names.isFamilyGuessed
     model.unread = unread(tensors, known: names.known)
-    model.markers = Set(TrainingMarker.allCases.filter { tensors.keys.contains($0.rawValue) })
+    model.training = try training(file)
     func network(_ keyMap: KeyMap, _ structure: BlockStructure?) -> Network {
       Network(store: WeightStore(path: path, tensors: tensors, keyMap: keyMap), structure: structure)
     }
@@ -73,15 +107,52 @@ package struct ModelFiles: Sendable {
     model.unet = network(.ldmUNet(structure), structure)
     model.textEncoders = names.textEncoders.map { network($0, nil) }
 
-    let vaeNames = SingleFileNames.names(tensors, under: names.vaePrefix)
-    if !vaeNames.isEmpty {
-      guard let vae = recogniseVAE(prefix: names.vaePrefix, names: vaeNames) else {
-        throw .file(.damaged(path: path, reason: "the tensors under \(names.vaePrefix) are not those of a VAE"))
-      }
-      model.vae = network(vae.keyMap, vae.structure)
-      model.vaeEncoder = vae.encoder(path: path, tensors: tensors)
+    try model.takeVAE(prefix: names.vaePrefix, tensors)
+    return model
+  }
+
+  /// Opens the UNet of a file that is completed by other files; the rest of a whole checkpoint is not used.
+  private static func openUNetFile(path: String) throws(WeightError) -> ModelFiles {
+    let file = try WeightError.wrapping(try TensorFile(path: path))
+    let tensors = file.tensors
+    try ModelLayout.requireStableDiffusion(tensors.keys, path: path)
+    guard let names = UNetNames(tensors.keys) else {
+      throw .unsupported(
+        path: path, found: "a file with \(tensors.count) tensors and without a UNet of Stable Diffusion",
+        advice: "name a checkpoint, or a UNet that text_encoder: completes")
+    }
+    var model = ModelFiles(path: path, layout: .singleFile)
+    model.unet = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: names.keyMap), structure: names.structure)
+    model.training = try training(file)
+    // With an empty prefix, all tensors are the UNet's, which is audited.
+    if !names.prefix.isEmpty {
+      model.unread = unread(
+        tensors,
+        known: [names.prefix, "cond_stage_model.", "conditioner.", "text_encoders."] + KeyMap.vaePrefixes
+          + KeyMap.ldmLeftovers)
+      if let prefix = SingleFileNames.vaePrefix(tensors) { try model.takeVAE(prefix: prefix, tensors) }
     }
     return model
+  }
+
+  /// Takes the VAE whose names begin with `prefix`, if there is one.
+  private mutating func takeVAE(prefix: String, _ tensors: [String: StoredTensor]) throws(WeightError) {
+    let names = SingleFileNames.names(tensors, under: prefix).filter { !Leftovers.contains(String($0)) }
+    guard !names.isEmpty else { return }
+    guard let found = Self.recogniseVAE(prefix: prefix, names: names) else {
+      throw .file(.damaged(path: path, reason: "the tensors under \(prefix) are not those of a VAE"))
+    }
+    vae = Network(
+      store: WeightStore(path: path, tensors: tensors, keyMap: found.keyMap), structure: found.structure)
+    vaeEncoder = found.encoder(path: path, tensors: tensors)
+  }
+
+  /// What a single file and the configuration beside it say about the training.
+  private static func training(_ file: TensorFile) throws(WeightError) -> TrainingRecord {
+    try TrainingRecord(
+      file, markers: Set(TrainingMarker.allCases.filter { file.tensors.keys.contains($0.rawValue) }),
+      configuration: CompanionFiles(of: file.path).configuration)
   }
 
   private static func openVAEFile(path: String) throws(WeightError) -> ModelFiles {
@@ -135,6 +206,7 @@ package struct ModelFiles: Sendable {
   private static func unread(_ tensors: [String: StoredTensor], known: [String]) -> [WeightAudit.Finding] {
     tensors.values.filter { tensor in
       !known.contains { tensor.name.hasPrefix($0) } && TrainingMarker(rawValue: tensor.name) == nil
+        && !Leftovers.contains(tensor.name)
     }
     .map { .unread(name: $0.name, shape: $0.shape) }
   }

@@ -38,16 +38,33 @@ extension ModelLayout {
     ("decoder.", "a VAE alone, not a checkpoint"),
   ]
 
+  private static let advice = "use a checkpoint of Stable Diffusion 1.x, 2.x or XL"
+
+  /// Throws `WeightError.unsupported` for a single file of another family, or with a ControlNet.
+  static func requireStableDiffusion(_ names: some Collection<String>, path: String) throws(WeightError) {
+    func matches(_ prefix: String) -> Bool { names.contains { $0.hasPrefix(prefix) } }
+    if let other = otherFamilies.first(where: { matches($0.prefix) }) {
+      throw .unsupported(path: path, found: other.family, advice: advice)
+    }
+    if let other = otherKinds.first(where: { $0.prefix.hasPrefix("control") && matches($0.prefix) }) {
+      throw .unsupported(path: path, found: other.kind, advice: advice)
+    }
+  }
+
   /// Checks that a single file with these tensor names is a whole model, which is recognised by its UNet.
   ///
   /// Throws `WeightError.unsupported`, with the kind of file if it is known.
   static func requireModel(_ names: some Collection<String>, path: String) throws(WeightError) {
     func matches(_ prefix: String) -> Bool { names.contains { $0.hasPrefix(prefix) } }
-    let advice = "use a checkpoint of Stable Diffusion 1.x, 2.x or XL"
     if let other = otherFamilies.first(where: { matches($0.prefix) }) {
       throw .unsupported(path: path, found: other.family, advice: advice)
     }
     if matches(KeyMap.ldmUNetPrefix) { return }
+    if UNetNames(names) != nil {
+      throw .unsupported(
+        path: path, found: "a UNet alone, not a checkpoint",
+        advice: "name the checkpoint that it belongs to with text_encoder:, which completes it")
+    }
     if let other = otherKinds.first(where: { matches($0.prefix) }) {
       throw .unsupported(path: path, found: other.kind, advice: advice)
     }

@@ -1,6 +1,6 @@
 /// The names in a folder written by the diffusers library: those of the code, except for changes between its versions.
 extension KeyMap {
-  static let diffusersUNet = KeyMap(prefix: "", rules: [], unused: [])
+  static func diffusersUNet(prefix: String = "") -> KeyMap { KeyMap(prefix: prefix, rules: [], unused: []) }
 
   /// The VAE's decoder, whose attention had other names in early versions. `names` are the file's, without `prefix`.
   static func diffusersVAE(prefix: String, names: [Substring]) -> KeyMap {
@@ -29,11 +29,8 @@ extension KeyMap {
     return KeyMap(
       prefix: prefix,
       rules: ["embeddings", "encoder", "final_layer_norm"].map { KeyRule($0, inner + $0) },
-      // The position ids are the numbers 0 to 76; the others belong to a whole CLIP.
-      unused: [
-        inner + "embeddings.position_ids", inner + "text_projection", "logit_scale", "text_projection", "vision_model.",
-        "visual_projection.",
-      ].map { prefix + $0 })
+      // They belong to a whole CLIP.
+      unused: [inner + "text_projection", "text_projection", "vision_model.", "visual_projection."].map { prefix + $0 })
   }
 
   /// The prefixes of a VAE's encoder.

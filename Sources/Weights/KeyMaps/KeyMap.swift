@@ -64,7 +64,9 @@ package struct KeyMap: Sendable {
   func fileName(_ name: String) -> String { location(name).fileName }
 
   /// Whether a name in the file is known but not needed.
-  func isUnused(_ fileName: String) -> Bool { unused.contains { fileName.hasPrefix($0) } }
+  func isUnused(_ fileName: String) -> Bool {
+    unused.contains { fileName.hasPrefix($0) } || Leftovers.contains(fileName)
+  }
 
   private static func rename(_ name: Substring, by rules: [KeyRule]) -> (String, TensorForm) {
     for rule in rules where name.hasPrefix(rule.name) {

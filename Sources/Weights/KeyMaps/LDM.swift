@@ -7,14 +7,15 @@ extension KeyMap {
   /// The prefix of a VAE, and the one that stable-diffusion.cpp uses for a VAE from a separate file.
   static let vaePrefixes = ["vae.", ldmVAEPrefix]
 
-  /// The names that training, averaging and other programs leave in a single file, outside of the three networks.
+  /// The prefixes of names that training, averaging and other programs leave in a single file, outside of the three networks.
+  /// What they leave under any prefix is in `Leftovers`.
   static let ldmLeftovers = [
-    "model_ema.", "betas", "alphas_cumprod", "sqrt_", "log_one_minus_alphas_cumprod", "posterior_", "logvar",
-    "lvlb_weights", "cond_stage_model.logit_scale", "cond_stage_model.text_projection", "embedding_manager.",
-    "conditioner.embedders.0.logit_scale", "conditioner.embedders.0.text_projection", "denoiser.sigmas",
+    "sqrt_", "posterior_", "cond_stage_model.text_projection", "cond_stage_model.transformer.text_projection",
+    "embedding_manager.", "conditioner.embedders.0.text_projection",
+    "conditioner.embedders.0.transformer.text_projection",
   ]
 
-  static func ldmUNet(_ structure: BlockStructure) -> KeyMap {
+  static func ldmUNet(_ structure: BlockStructure, prefix: String = ldmUNetPrefix) -> KeyMap {
     var rules = [
       KeyRule("time_embedding.linear_1", "time_embed.0"), KeyRule("time_embedding.linear_2", "time_embed.2"),
       KeyRule("add_embedding.linear_1", "label_emb.0.0"), KeyRule("add_embedding.linear_2", "label_emb.0.2"),
@@ -45,10 +46,10 @@ extension KeyMap {
         ]
       }
       // The upsampler comes after the last layer's attention, if there is one.
-      let index = structure.hasAttention[structure.blockCount - 1 - block] ? 2 : 1
+      let index = structure.endsInTransformer[structure.blockCount - 1 - block] ? 2 : 1
       rules.append(KeyRule("\(up).upsamplers.0.conv", "output_blocks.\(stride * (block + 1) - 1).\(index).conv"))
     }
-    return KeyMap(prefix: ldmUNetPrefix, rules: rules, unused: [])
+    return KeyMap(prefix: prefix, rules: rules, unused: [])
   }
 
   private static let ldmUNetResnet = [

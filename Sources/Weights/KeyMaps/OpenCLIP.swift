@@ -2,8 +2,11 @@
 ///
 /// There, queries, keys and values are thirds of one matrix, and the text projection is transposed.
 extension KeyMap {
-  static func openCLIP(prefix: String) -> KeyMap {
-    KeyMap(
+  /// The text encoder whose names begin with `prefix`; `names` are the file's, without it.
+  static func openCLIP(prefix: String, names: [Substring] = []) -> KeyMap {
+    // Some converters write the projection as the transformers library has it, which is not transposed.
+    let isOwn = names.contains("text_projection") || !names.contains("text_projection.weight")
+    return KeyMap(
       prefix: prefix,
       rules: [
         KeyRule("embeddings.token_embedding", "token_embedding"),
@@ -12,10 +15,9 @@ extension KeyMap {
           "encoder.layers", "transformer.resblocks",
           inside: (0..<layerLimit).map { KeyRule("\($0)", "\($0)", inside: openCLIPLayer) }),
         KeyRule("final_layer_norm", "ln_final"),
-        KeyRule("text_projection.weight", "text_projection", form: .transposed),
-      ],
-      // The image encoder, a value of the training, and a mask that can be computed.
-      unused: ["attn_mask", "logit_scale", "text_projection", "visual."].map { prefix + $0 })
+      ] + (isOwn ? [KeyRule("text_projection.weight", "text_projection", form: .transposed)] : []),
+      // The projection, if it is not used, and the image encoder.
+      unused: ["text_projection", "visual."].map { prefix + $0 })
   }
 
   static let layerLimit = 128

@@ -27,24 +27,25 @@ struct SingleFileNames {
     vaePrefix = Self.vaePrefix(tensors) ?? KeyMap.ldmVAEPrefix
     known = [KeyMap.ldmUNetPrefix] + KeyMap.vaePrefixes + KeyMap.ldmLeftovers
     for encoder in family.textEncoders {
-      if let prefix = encoder.renamedPrefixes.first(where: { Self.has(tensors, $0) }),
-        !Self.has(tensors, encoder.prefix)
-      {
+      let own = encoder.prefixes.first { Self.has(tensors, $0) }
+      if own == nil, let prefix = encoder.renamedPrefixes.first(where: { Self.has(tensors, $0) }) {
         textEncoders.append(.renamedTextEncoder(prefix: prefix, tensors: tensors))
         known += [prefix] + KeyMap.renamedLeftovers
         continue
       }
-      let names = Self.names(tensors, under: encoder.prefix)
-      guard !names.isEmpty else {
+      guard let prefix = own else {
         throw .file(
           .unreadable(
             path: file.path,
-            reason: "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint"))
+            reason:
+              "the model has no text encoder under \(encoder.prefix), expected a whole checkpoint, or one whose text "
+              + "encoder this model uses under text_encoder:"))
       }
-      known.append(encoder.prefix)
+      known.append(prefix)
+      let names = Self.names(tensors, under: prefix)
       switch encoder.naming {
-      case .transformers: textEncoders.append(.textEncoder(prefix: encoder.prefix, names: names))
-      case .openCLIP: textEncoders.append(.openCLIP(prefix: encoder.prefix))
+      case .transformers: textEncoders.append(.textEncoder(prefix: prefix, names: names))
+      case .openCLIP: textEncoders.append(.openCLIP(prefix: prefix, names: names))
       }
     }
   }
@@ -59,9 +60,10 @@ struct SingleFileNames {
     tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
-  /// Whether any name begins with `prefix`. `logit_scale` does not count, because renaming leaves it where it was.
+  /// Whether any name begins with `prefix`. Leftovers do not count: renaming leaves `logit_scale` where it was, and some
+  /// programs write `position_ids` where no encoder is.
   private static func has(_ tensors: [String: StoredTensor], _ prefix: String) -> Bool {
-    tensors.keys.contains { $0.hasPrefix(prefix) && !$0.hasSuffix(".logit_scale") }
+    tensors.keys.contains { $0.hasPrefix(prefix) && !Leftovers.contains($0) }
   }
 
   // MARK: Family
@@ -69,20 +71,26 @@ struct SingleFileNames {
   private static func family(_ file: TensorFile) -> (ModelFamily, isGuessed: Bool) {
     let tensors = file.tensors
     func has(_ encoder: ModelFamily.TextEncoder) -> Bool {
-      ([encoder.prefix] + encoder.renamedPrefixes).contains { Self.has(tensors, $0) }
+      (encoder.prefixes + encoder.renamedPrefixes).contains { Self.has(tensors, $0) }
     }
+    // Only the UNets of XL take a vector. sgm gives the encoders of different families the same prefix.
+    let takesVector = Self.has(tensors, KeyMap.ldmUNetPrefix + "label_emb.")
     // An encoder of XL may have the prefix of another family's encoder, so families with more encoders come first.
-    let families = ModelFamily.all.sorted { $0.textEncoders.count > $1.textEncoders.count }
+    let families = ModelFamily.all.filter { $0.vector.isEmpty != takesVector }
+      .sorted { $0.textEncoders.count > $1.textEncoders.count }
     let complete = families.filter { $0.textEncoders.allSatisfy(has) }
     if complete.count < 2 || complete[0].textEncoders.count > 1 {
       let family =
-        complete.first ?? families.first { $0.textEncoders.contains { Self.has(tensors, $0.prefix) } } ?? .sd1
+        complete.first ?? families.first { $0.textEncoders.contains { Self.has(tensors, $0.prefix) } }
+        ?? (takesVector ? .sdxl : .sd1)
       return (family, false)
     }
-    if let family = complete.first(where: { $0 != .sd1 && Self.has(tensors, $0.textEncoders[0].prefix) }) {
+    if let family = complete.first(where: { family in
+      family != .sd1 && family.textEncoders[0].prefixes.contains { Self.has(tensors, $0) }
+    }) {
       return (family, false)
     }
-    if Self.has(tensors, KeyMap.ldmUNetPrefix + "label_emb.") { return (.sdxlRefiner, false) }
+    if takesVector { return (.sdxlRefiner, false) }
     guard let isOpenCLIP = isOpenCLIP(file) else { return (.sd1, true) }
     return (isOpenCLIP ? .sd2 : .sd1, false)
   }

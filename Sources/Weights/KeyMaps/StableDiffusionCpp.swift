@@ -4,8 +4,7 @@ import TensorFiles
 extension KeyMap {
   /// The names of an OpenCLIP encoder that it does not rename.
   static let renamedLeftovers = [
-    "cond_stage_model.model.", "cond_stage_model.1.model.", "cond_stage_model.1.logit_scale",
-    "cond_stage_model.visual.",
+    "cond_stage_model.model.", "cond_stage_model.1.model.", "cond_stage_model.visual.",
     "cond_stage_model.1.transformer.vision_model.", "cond_stage_model.1.transformer.visual_projection.",
   ]
 

@@ -41,6 +41,12 @@ public struct WeightScope: Sendable {
   /// Whether the file has the tensor `name` of this scope.
   public func contains(_ name: String) -> Bool { store.shape(join(name)) != nil }
 
+  /// The tensor `name` of this scope as the file has it, of any shape and type; nil if it does not have it.
+  package func stored(_ name: String) -> StoredTensor? { store.stored(join(name)) }
+
+  /// Whether the file has any tensor of this scope.
+  package var hasTensors: Bool { store.hasTensors(under: path) }
+
   /// The shape of the tensor `name` of this scope; nil if the file does not have it.
   public func shape(of name: String) -> [Int]? { store.shape(join(name)) }
 

@@ -32,7 +32,7 @@ public final class WeightStore: Sendable {
   /// Throws `TensorFileError.changed` if a file of the network was written to since it was opened, because its weights may
   /// then differ from its digest.
   public func requireUnchanged() throws(TensorFileError) {
-    var files: [ObjectIdentifier: MappedFile] = [:]
+    var files: [ObjectIdentifier: ByteFile] = [:]
     for tensor in tensors.values { files[ObjectIdentifier(tensor.file)] = tensor.file }
     for file in files.values { try file.requireUnchanged() }
   }
@@ -41,6 +41,15 @@ public final class WeightStore: Sendable {
   func shape(_ name: String) -> [Int]? {
     let (fileName, form) = keyMap.location(name)
     return tensors[fileName].flatMap { form.codeShape($0.shape) }
+  }
+
+  /// The tensor called `name` in code, as the file has it; nil if it does not.
+  func stored(_ name: String) -> StoredTensor? { tensors[keyMap.fileName(name)] }
+
+  /// Whether the file has any tensor whose name in code is below `path`.
+  func hasTensors(under path: String) -> Bool {
+    let prefix = keyMap.fileName(path) + "."
+    return tensors.keys.contains { $0.hasPrefix(prefix) && !keyMap.isUnused($0) }
   }
 
   /// The tensor called `name` in code, which must have `shape`. It is recorded as taken.

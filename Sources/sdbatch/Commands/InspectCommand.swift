@@ -73,6 +73,7 @@ struct InspectCommand: ParsableCommand {
       "settings": .object(imageFile.infotext.items.map { JSONMember($0.key, .string($0.value)) }),
       "model": json(settings.model),
       "vae": settings.vae.map(json) ?? .null,
+      "text_encoder": settings.textEncoder.map(json) ?? .null,
       "refiner": settings.refiner.map(json) ?? .null,
       "hires_checkpoint": settings.hiresModel.map(json) ?? .null,
       "parameters": ImageRecipe.json(settings.settings),

@@ -43,6 +43,9 @@ struct ModelSearch {
     } else if let wanted = settings.vae {
       vaes = candidates(wanted)
     }
+    let textEncoder = try settings.textEncoder.map {
+      try checkpoint($0, called: "the text encoder's model", key: "text_encoder")
+    }
     let refiner = try settings.refiner.map { try checkpoint($0, called: "the refiner", key: "refiner_checkpoint") }
     let hiresModel = try settings.hiresModel.map {
       try checkpoint($0, called: "the second pass's model", key: "hr_checkpoint_name")
@@ -52,7 +55,9 @@ struct ModelSearch {
     for model in models {
       for vae in vaes {
         var parameters = settings.settings
-        (parameters.model, parameters.vae) = (model.reference, vae?.reference)
+        // A text without a VAE is that of an image that the checkpoint's own decoded.
+        (parameters.model, parameters.vae) = (model.reference, vae?.reference ?? .ownVAE)
+        parameters.textEncoder = textEncoder?.reference
         // LoRAs and embeddings are searched for once the model is known.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
         parameters.refiner = refiner?.reference
@@ -68,7 +73,8 @@ struct ModelSearch {
           let ingredients = try engine.ingredients(for: parameters)
           var others = [ingredients.model].filter { !isSame($0, settings.model) }
           for (found, wanted) in [
-            (ingredients.refiner, settings.refiner), (ingredients.hiresModel, settings.hiresModel),
+            (ingredients.textEncoder, settings.textEncoder), (ingredients.refiner, settings.refiner),
+            (ingredients.hiresModel, settings.hiresModel),
             (ingredients.vae, settings.vae),
           ] {
             if let found, let wanted, !isSame(found, wanted) { others.append(found) }

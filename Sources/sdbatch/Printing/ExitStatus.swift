@@ -95,7 +95,8 @@ extension EngineError: InputFailure {
   /// Settings concern one job, models all.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .otherEnlargement, .otherLatents,
+    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .companionVAE, .otherEnlargement,
+      .otherLatents,
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false

@@ -9,13 +9,14 @@ import Weights
 /// What `sdbatch inspect` reports about a model file or folder.
 struct ModelInspection {
   private let report: ModelReport
-  private let sha256: String
+  /// Nil for a folder that cannot be opened.
+  private let sha256: String?
   /// The webui's hash before 2023; nil for folders.
   private let oldHash: String?
   /// What the webui writes into `Lora hashes`; nil for files that are not LoRAs.
   private let loraHash: String?
   /// What the webui writes into `TI hashes`; nil for files that are not textual inversions.
-  private var embeddingHash: String? { report.kind == .embedding ? String(sha256.prefix(12)) : nil }
+  private var embeddingHash: String? { report.kind == .embedding ? sha256.map { String($0.prefix(12)) } : nil }
 
   /// Looks at a file or folder; hashes are remembered in the cache of the user with these environment variables.
   ///
@@ -26,7 +27,8 @@ struct ModelInspection {
     switch report.archive {
     case .model(let archive): sha256 = try archive.sha256(cache)
     case .vae(let archive): sha256 = try archive.sha256(cache)
-    case nil: sha256 = try cache.sha256(ofFileAt: path)
+    // Which files of a folder count is known only if it can be opened.
+    case nil: sha256 = try report.container.map { _ in try cache.sha256(ofFileAt: path) }
     }
     oldHash = report.container == nil ? nil : Self.oldHash(path)
     loraHash = report.kind == .lora ? try cache.adapterHash(ofFileAt: path, metadata: report.metadata) : nil
@@ -39,7 +41,7 @@ struct ModelInspection {
     return String(Hexadecimal.text(SHA256.hash(data: bytes)).prefix(8))
   }
 
-  private var modelHash: String { String(sha256.prefix(10)) }
+  private var modelHash: String? { sha256.map { String($0.prefix(10)) } }
 
   /// Whether a run accepts it, judged by the list of its tensors.
   private var isUsable: Bool { report.kind != .other && report.refusal == nil && report.audit.isClean }
@@ -53,9 +55,12 @@ struct ModelInspection {
     if let layout = report.layout { rows.append(("layout", layout)) }
     rows.append(("container", report.container?.rawValue ?? "diffusers folder"))
     if report.kind == .checkpoint, report.refusal == nil {
-      rows.append(("prediction", report.prediction ?? "not in the files"))
+      let source = report.predictionSource.map { " (\($0))" } ?? ""
+      rows.append(("prediction", (report.prediction ?? "not in the files") + source))
+      if let noise = report.noise { rows.append(("noise schedule", noise)) }
+      if let vae = report.companionVAE { rows.append(("default vae", vae)) }
     }
-    rows += [("model hash", modelHash), ("sha256", sha256)]
+    if let modelHash, let sha256 { rows += [("model hash", modelHash), ("sha256", sha256)] }
     if let oldHash { rows.append(("old hash", oldHash)) }
     if let loraHash { rows.append(("lora hash", loraHash)) }
     if let embeddingHash { rows.append(("ti hash", embeddingHash)) }
@@ -68,8 +73,7 @@ struct ModelInspection {
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
     var lines = ["\(report.path):", ""]
     lines += rows.map { "\($0.0)\(String(repeating: " ", count: max(width - $0.0.count, 0)))  \($0.1)" }
-    if let remark = report.familyRemark { lines += ["", "note: \(remark)"] }
-    if !report.audit.isClean { lines += ["", "\(report.audit)"] }
+    for remark in report.remarks { lines += ["", "note: \(remark)"] }
     if case .unusable(let audit) = report.encoder { lines += ["", "VAE encoder: \(audit)"] }
     if let refusal = report.refusal { lines += ["", refusal] }
     return lines.joined(separator: "\n")
@@ -112,14 +116,17 @@ struct ModelInspection {
       "path": .string(report.path),
       "kind": .string(report.kind.rawValue),
       "family": text(report.family),
-      "family_remark": text(report.familyRemark),
+      "family_remark": text(report.remarks.isEmpty ? nil : report.remarks.joined(separator: "; ")),
       "layout": text(report.layout),
       "container": text(report.container?.rawValue),
       "prediction": text(report.prediction),
+      "prediction_source": text(report.predictionSource),
+      "noise_schedule": text(report.noise),
+      "default_vae": text(report.companionVAE),
       "usable": .bool(isUsable),
       "reason": text(report.refusal),
       "hashes": [
-        "sha256": .string(sha256), "model": .string(modelHash), "old": text(oldHash), "lora": text(loraHash),
+        "sha256": text(sha256), "model": text(modelHash), "old": text(oldHash), "lora": text(loraHash),
         "embedding": text(embeddingHash),
       ],
       "parameters": .integer(Int64(report.parts.reduce(0) { $0 + $1.parameterCount })),

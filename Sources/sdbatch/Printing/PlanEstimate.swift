@@ -103,6 +103,7 @@ struct PlanEstimate {
   }
 
   private mutating func look(_ settings: ImageSettings, _ engine: Engine) -> JobIngredients? {
+    defer { for note in engine.takeNotes() { Console.error("note: \(note)") } }
     do {
       return try engine.ingredients(for: settings)
     } catch {

@@ -12,14 +12,16 @@ import Weights
 struct StableDiffusionModel: DiffusionModel {
   let archive: ModelArchive
   let vocabularySHA256: String
+  let textEncoderPath: String?
   private let tokenizer: CLIPTokenizer
 
   /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
   static func recognises(path: String) -> Bool { true }
 
-  init(path: String, vocabularies: VocabularyLocator) throws {
-    archive = try ModelArchive.open(path: path)
-    let vocabulary = try vocabularies.find(for: path)
+  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) throws {
+    archive = try ModelArchive.open(path: path, textEncoder: textEncoder)
+    textEncoderPath = textEncoder
+    let vocabulary = try vocabularies.find(for: textEncoder ?? path)
     let known = archive.textEncoders.map(\.configuration.vocabularySize).min() ?? 0
     guard vocabulary.count <= known else {
       throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
@@ -40,7 +42,11 @@ struct StableDiffusionModel: DiffusionModel {
   var path: String { archive.path }
   var familyName: String { archive.family.name }
   var familyTitle: String { archive.family.title }
-  var familyRemark: String? { archive.familyRemark }
+  var remarks: [String] { archive.remarks }
+  var trainedPrediction: TrainedPrediction? { archive.predictionType }
+  var predictionSource: String? { archive.predictionSource }
+
+  func variant(usesPrediction: Bool) -> String? { archive.variant(usesPrediction: usesPrediction) }
 
   func sha256(_ digests: DigestCache) throws(TensorFileError) -> String { try archive.sha256(digests) }
 
@@ -66,7 +72,8 @@ struct StableDiffusionModel: DiffusionModel {
 
   func training(for job: PassSettings) -> TrainingSchedule {
     TrainingSchedule(
-      job, noise: archive.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard, alignedSteps: archive.family.alignedSteps)
+      job, noise: archive.noise.hasZeroTerminalSNR ? .zeroTerminalSNR : .standard,
+      alphasCumprod: archive.noise.alphasCumprod, alignedSteps: archive.family.alignedSteps)
   }
 
   var denoiser: any DenoiserConfiguration { archive.unet.configuration }
