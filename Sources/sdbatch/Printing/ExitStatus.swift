@@ -96,7 +96,7 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFinite: true
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notFinite: true
     }
   }
 }
