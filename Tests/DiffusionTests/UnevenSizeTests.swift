@@ -26,10 +26,10 @@ import Weights
     for (width, height) in [(72, 64), (64, 72), (96, 64), (64, 32), (1280, 720), (1920, 1080), (864, 1152), (8, 8)] {
       #expect(try upsampling("model.safetensors", width, height) == "cropped", "\(width)x\(height)")
     }
-    // Two halvings, as in SDXL: multiples of 32.
-    #expect(try upsampling("sdxl.safetensors", 96, 32) == nil)
-    #expect(try upsampling("sdxl.safetensors", 832, 1216) == nil)
-    #expect(try upsampling("sdxl.safetensors", 80, 64) == "cropped")
+    // Two halvings, as in SDXL and its refiner: multiples of 32.
+    #expect(try upsampling("refiner.safetensors", 96, 32) == nil)
+    #expect(try upsampling("refiner.safetensors", 832, 1216) == nil)
+    #expect(try upsampling("refiner.safetensors", 80, 64) == "cropped")
   }
 
   @Test func `either pass of hires fix counts, if it samples`() throws {
