@@ -75,7 +75,7 @@ struct PydanticValue {
         digits.removeFirst()
         if first == "-" { sign = "-" }
       }
-      guard isWhole(digits), digits.utf8.count <= longestInteger else { return nil }
+      guard digits.first != "-", isWhole(digits), digits.utf8.count <= longestInteger else { return nil }
       let significant = digits.drop { $0 == "0" }
       return YAMLScalar(significant.isEmpty ? "0" : sign + significant)
     }
