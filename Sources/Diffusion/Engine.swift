@@ -112,7 +112,22 @@ public final class Engine {
       },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity)
+      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity,
+      upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
+  }
+
+  /// Whether a network of the job halves maps of odd sizes.
+  private func cropsMaps(_ settings: ImageSettings, _ passes: ImagePasses) throws -> Bool {
+    func crops(_ pass: ImagePass, width: Int, height: Int) throws -> Bool {
+      try pass.all.contains { part in
+        let step = try catalog.models(for: part).model.files.denoiser.latentStep * LatentFormat.enlargement
+        return !(width.isMultiple(of: step) && height.isMultiple(of: step))
+      }
+    }
+    if try crops(passes.first, width: settings.width, height: settings.height) { return true }
+    // Without noise, the second pass takes no steps.
+    guard let second = passes.second, (settings.hires?.denoisingStrength ?? 0) > 0 else { return false }
+    return try crops(second, width: settings.finalWidth, height: settings.finalHeight)
   }
 
   /// What users should know about the files that `ingredients(for:)` opened, such as embeddings for another kind of model; each
@@ -142,6 +157,10 @@ public final class Engine {
     let second = try passes.second.flatMap { pass in
       try SecondPass(
         settings, pass: pass, channels: try catalog.channels(pass.begun), training: try catalog.training(pass.begun))
+    }
+    try Self.requireFiniteLevels(sampling, passes.first.begun, try catalog.training(passes.first.begun))
+    if let second, second.stepCount > 0, let pass = passes.second {
+      try Self.requireFiniteLevels(second.settings, pass.begun, try catalog.training(pass.begun))
     }
     let earlier = try state.map {
       try ImageState(bytes: $0, continuing: [sampling] + (second.map { [$0.settings] } ?? []))
@@ -191,6 +210,17 @@ public final class Engine {
       compute: compute
     )
     .decode(latent ?? image.loop.latent)
+  }
+
+  /// Throws `EngineError.notFiniteLevels` if a pass would go through noise levels that are NaN or infinite.
+  private static func requireFiniteLevels(
+    _ sampling: SamplingSettings, _ pass: PassSettings, _ training: TrainingSchedule
+  ) throws(EngineError) {
+    guard !SamplingLoop.hasFiniteLevels(sampling, training: training) else { return }
+    let settings = ImageSettings(pass)
+    let causes = ["sigma_min", "sigma_max", "rho", "sd_noise_schedule", "use_downcasted_alpha_bar", "scheduler"]
+      .filter { key in SettingRow.named(key).map { $0.value(of: settings) != $0.defaultValue } ?? false }
+    throw .notFiniteLevels(settings: causes)
   }
 
   /// Throws `EngineError.outOfMemory` if there is not enough memory to decode a job's image.

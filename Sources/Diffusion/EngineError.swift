@@ -37,6 +37,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case noVAEEncoder(path: String, fault: String?)
   /// A second pass names an upscaler that does not exist.
   case noHiresUpscaler(String)
+  /// The settings result in noise levels that are NaN or infinite; `settings` are those that may be the cause.
+  case notFiniteLevels(settings: [String])
   /// The network's output is NaN or infinite.
   case notFinite(stage: String)
 
@@ -106,6 +108,9 @@ public enum EngineError: Error, CustomStringConvertible {
       "hr_upscaler: found \"\(name)\", expected one of "
         + (LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)).joined(separator: ", ")
         + ", or the file of a network of the ESRGAN family"
+    case .notFiniteLevels(let settings):
+      "the noise schedule holds NaN or infinite sigmas, through which no image can be sampled"
+        + (settings.isEmpty ? "" : "; change \(SettingKind.list(settings))")
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model cannot be used with these settings"
     }

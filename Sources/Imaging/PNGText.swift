@@ -14,11 +14,15 @@ public struct PNGText: Hashable, Sendable {
   }
 
   /// The chunk that Pillow, and so the webui, writes for the text: `tEXt` if it is Latin-1, else uncompressed `iTXt`.
+  /// Latin-1 whose bytes are UTF-8 as well becomes `iTXt` too.
   func chunk() throws(ImagingError) -> PNGChunk {
     guard let keyword = Self.latin1(keyword), (1...79).contains(keyword.count),
       keyword.allSatisfy({ (0x20...0x7E).contains($0) || $0 >= 0xA1 }), keyword.first != 0x20, keyword.last != 0x20
     else { throw .badKeyword(keyword) }
-    if let text = Self.latin1(text) { return PNGChunk(type: "tEXt", data: (keyword + [0] + text)[...]) }
+    // Readers take Latin-1 that is valid UTF-8 for UTF-8, so such text must not be written as Latin-1.
+    if let latin1 = Self.latin1(text), Self.text(latin1[...]) == text {
+      return PNGChunk(type: "tEXt", data: (keyword + [0] + latin1)[...])
+    }
     // Compression flag (off), method, empty language, empty translated keyword.
     return PNGChunk(type: "iTXt", data: (keyword + [0, 0, 0, 0, 0] + Array(text.utf8))[...])
   }
@@ -40,10 +44,10 @@ public struct PNGText: Hashable, Sendable {
     keyword = Self.text(latin1: chunk.data[..<end])
     let rest = chunk.data[(end + 1)...]
     switch chunk.type {
-    case "tEXt": text = Self.text(latin1: rest)
+    case "tEXt": text = Self.text(rest)
     case "zTXt":
       guard rest.first == 0, let bytes = Self.inflated(rest.dropFirst()) else { return nil }
-      text = Self.text(latin1: bytes[...])
+      text = Self.text(bytes[...])
     default:
       // Compression flag and method, then language and translated keyword, each ended by a zero.
       let fields = rest.dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
@@ -51,6 +55,11 @@ public struct PNGText: Hashable, Sendable {
       guard let bytes = flag == 0 ? Array(fields[2]) : Self.inflated(fields[2]) else { return nil }
       text = String(decoding: bytes, as: UTF8.self)
     }
+  }
+
+  /// The text of a chunk that should be Latin-1. Some programs write UTF-8, which Latin-1 hardly ever looks like.
+  private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+    String(validating: bytes, as: UTF8.self) ?? text(latin1: bytes)
   }
 
   private static func text(latin1 bytes: ArraySlice<UInt8>) -> String {

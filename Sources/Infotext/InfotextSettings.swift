@@ -82,13 +82,19 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var loras: [NamedAdapter] = []
   /// The embeddings that the prompts name.
   public private(set) var embeddings: [NamedAdapter] = []
-  /// The program that made the image, such as `sdbatch 0.1.0` or `webui v1.10.1`; nil if the text does not name it.
+  /// The program that made the image, such as `sdbatch 0.1.0`, `webui v1.10.1` or `ComfyUI`; nil if the text does not name it.
   public private(set) var program: String?
   /// Everything that the settings do not show.
   public private(set) var remarks: [Remark] = []
 
   /// Whether the settings are enough to reproduce the image.
-  public var isComplete: Bool { !remarks.contains { [.missing, .wrong, .unsupported].contains($0.kind) } }
+  public var isComplete: Bool { obstacles.isEmpty }
+
+  /// The remarks about what is needed to reproduce the image, except its model if the text lacks its name: that may be found
+  /// by its hash, or named by the user.
+  public var obstaclesBesidesModel: [Remark] { obstacles.filter { $0.kind != .missing || $0.key != "Model" } }
+
+  private var obstacles: [Remark] { remarks.filter { [.missing, .wrong, .unsupported].contains($0.kind) } }
 
   /// Reads the settings out of an infotext.
   ///
@@ -101,20 +107,19 @@ public struct InfotextSettings: Hashable, Sendable {
     settings.negativePrompt = infotext.negativePrompt
     // Without the key, the webui's GPU drew the numbers, which are the same as NV's.
     settings.rng = .nv
-    let version = infotext.value(of: "Version")
-    program = infotext.value(of: "Generator") ?? version.map { "webui \($0)" }
+    let origin = InfotextProgram(infotext)
+    program = origin.name
     var values = InfotextValues(infotext)
     readImage(&values, width: width, height: height)
     readModels(&values)
     readSampler(&values)
-    readNoise(&values)
+    readNoise(&values, origin)
     readRows(of: .every, &values)
-    readEta(&values)
+    readEta(&values, origin)
     readSecondPass(&values)
     if settings.hires != nil { readRows(of: .second, &values) }
-    let isOurs = program?.hasPrefix("sdbatch ") == true
-    if !isOurs { readOldVersion(version, &values) }
-    remarks = values.finish(prompt: isOurs ? "" : infotext.prompt)
+    readOldVersion(origin, &values)
+    remarks = values.finish(prompt: origin.isOurs ? "" : infotext.prompt)
     settings.model =
       model.name == ModelReference.demo.name ? .demo : ModelReference(name: model.name ?? "", path: nil)
     settings.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
@@ -124,11 +129,11 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   private mutating func readImage(_ values: inout InfotextValues, width: Int?, height: Int?) {
-    values.read("Steps", into: &settings.steps, isNeeded: true)
-    values.read("CFG scale", into: &settings.cfgScale, isNeeded: true)
-    values.read("Seed", into: &settings.seed, isNeeded: true)
+    values.read("Steps", as: "steps", into: &settings, isNeeded: true)
+    values.read("CFG scale", as: "cfg_scale", into: &settings, isNeeded: true)
+    values.read("Seed", as: "seed", into: &settings, isNeeded: true)
     if values.has("Size") {
-      if let size = values.size("Size") { (settings.width, settings.height) = size }
+      if let size = values.size("Size", of: "width") { (settings.width, settings.height) = size }
     } else if let width, let height {
       (settings.width, settings.height) = (width, height)
       values.note("Size", "is missing; taken from the image, which is \(width)x\(height)")
@@ -139,6 +144,7 @@ public struct InfotextSettings: Hashable, Sendable {
 
   private mutating func readModels(_ values: inout InfotextValues) {
     model = NamedModel(name: values.take("Model"), hash: values.take("Model hash")?.lowercased())
+    if model.name == nil { values.miss("Model", model.hash.map { "the text has only its hash, \($0)" }) }
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
     // In the webui these mean the checkpoint's own VAE.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
@@ -151,7 +157,7 @@ public struct InfotextSettings: Hashable, Sendable {
       refiner = NamedModel(title: title)
       // If the webui's text has no switch point, the refiner takes over at the start.
       settings.refinerSwitchAt = 0
-      values.read("Refiner switch at", into: &settings.refinerSwitchAt)
+      values.read("Refiner switch at", as: "refiner_switch_at", into: &settings)
     }
   }
 
@@ -177,11 +183,17 @@ public struct InfotextSettings: Hashable, Sendable {
     settings.scheduler = schedule == sampler.defaultSchedule ? .automatic : schedule
   }
 
-  private mutating func readNoise(_ values: inout InfotextValues) {
-    if let size = values.size("Seed resize from") {
+  private mutating func readNoise(_ values: inout InfotextValues, _ origin: InfotextProgram) {
+    if let size = values.size("Seed resize from", of: "seed_resize_from_w") {
       (settings.seedResizeFromW, settings.seedResizeFromH) = size
     }
-    guard let source = values.take("RNG") else { return }
+    guard let source = values.take("RNG") else {
+      if let name = origin.name, !origin.isWebui {
+        values.note(
+          "RNG", "is missing; taken as the webui's default, the noise of a GPU, but \(name) may draw other noise")
+      }
+      return
+    }
     switch source.uppercased() {
     case "GPU", "NV": settings.rng = .nv
     case "CPU": settings.rng = .cpu
@@ -200,14 +212,11 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
-  private mutating func readEta(_ values: inout InfotextValues) {
+  private mutating func readEta(_ values: inout InfotextValues, _ origin: InfotextProgram) {
     // Before DDIM's eta had a key of its own, it was written under the general one.
-    if settings.sampler.usesEtaDDIM, program?.hasPrefix("sdbatch ") != true {
-      values.read("Eta", into: &settings.etaDDIM)
-    } else {
-      values.read("Eta", into: &settings.eta)
-    }
-    values.read("Eta DDIM", into: &settings.etaDDIM)
+    let isOfDDIM = settings.sampler.usesEtaDDIM && !origin.isOurs
+    values.read("Eta", as: isOfDDIM ? "eta_ddim" : "eta", into: &settings)
+    values.read("Eta DDIM", as: "eta_ddim", into: &settings)
   }
 
   private mutating func readSecondPass(_ values: inout InfotextValues) {
@@ -218,8 +227,8 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   /// Behaviour of older versions that their texts do not record.
-  private mutating func readOldVersion(_ text: String?, _ values: inout InfotextValues) {
-    guard let text, let version = WebuiVersion(text) else { return }
+  private mutating func readOldVersion(_ origin: InfotextProgram, _ values: inout InfotextValues) {
+    guard let version = origin.version, let text = origin.name?.split(separator: " ").last else { return }
     if version < WebuiVersion(1, 6, 0) {
       if (settings.prompt + settings.negativePrompt).contains("[") {
         settings.timelines = .old

@@ -18,11 +18,18 @@ extension InfotextValues {
   mutating func hires(_ first: ImageSettings) -> Hires? {
     let keys = ["Hires upscale", "Hires resize", "Hires upscaler", "First pass size"]
     guard keys.contains(where: has) else { return nil }
-    var hires = HiresSettings()
-    read("Denoising strength", into: &hires.denoisingStrength)
-    read("Hires upscale", into: &hires.scale)
-    if let size = size("Hires resize") { (hires.resizeX, hires.resizeY) = size }
-    read("Hires steps", into: &hires.steps)
+    var image = first
+    image.hires = HiresSettings()
+    read("Denoising strength", as: "denoising_strength", into: &image)
+    read("Hires upscale", as: "hr_scale", into: &image)
+    read("Hires steps", as: "hr_second_pass_steps", into: &image)
+    read("Hires refiner", as: "hires_fix_refiner_pass", into: &image)
+    var merging = image
+    merging.hires?.tokenMergingRatio = first.tokenMergingRatio
+    read("Token merging ratio hr", as: "token_merging_ratio_hr", into: &merging)
+    if merging.hires?.tokenMergingRatio != first.tokenMergingRatio { image = merging }
+    guard var hires = image.hires else { return nil }
+    if let size = size("Hires resize", of: "hr_resize_x") { (hires.resizeX, hires.resizeY) = size }
     if let name = take("Hires upscaler") {
       let reference = UpscalerReference(name: name)
       hires.upscaler = reference
@@ -33,14 +40,12 @@ extension InfotextValues {
     var checkpoint = take("Hires checkpoint")
     // In the webui this means the first pass's checkpoint.
     if checkpoint == "Use same checkpoint" { checkpoint = nil }
-    readChoice("Hires refiner", into: &hires.refinerPass)
     readSampler(into: &hires, first)
     hires.prompt = take("Hires prompt") ?? ""
     hires.negativePrompt = take("Hires negative prompt") ?? ""
-    var ratio = first.tokenMergingRatio
-    read("Token merging ratio hr", into: &ratio)
-    if ratio != first.tokenMergingRatio { hires.tokenMergingRatio = ratio }
-    return Hires(settings: hires, checkpoint: checkpoint, firstSize: firstSize(first, &hires))
+    // Sets the size of the second pass too.
+    let first = firstSize(first, &hires)
+    return Hires(settings: hires, checkpoint: checkpoint, firstSize: first)
   }
 
   /// Prefixes of the names of the webui's other networks.
@@ -50,7 +55,7 @@ extension InfotextValues {
   private mutating func firstSize(
     _ whole: ImageSettings, _ hires: inout HiresSettings
   ) -> (width: Int, height: Int)? {
-    guard let (width, height) = size("First pass size") else { return nil }
+    guard let (width, height) = size("First pass size", of: "width", takesZero: true) else { return nil }
     (hires.resizeX, hires.resizeY) = (whole.width, whole.height)
     guard width > 0, height > 0 else { return HiresSize.legacyFirstPass(width: whole.width, height: whole.height) }
     return (width, height)

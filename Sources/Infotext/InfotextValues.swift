@@ -66,8 +66,23 @@ struct InfotextValues {
         .sheet, .address:
         nil
       }
-    if value == nil { complain(key, text, Self.expectation(of: kind)) }
+    guard let value else {
+      complain(key, text, Self.expectation(of: kind))
+      return nil
+    }
+    // A seed of -1 is drawn, so the text does not say which it was.
+    guard kind.accepts(value), !(kind == .seed && value == .integer(-1)) else {
+      complain(key, text, kind == .seed ? "a whole number from 0 on" : kind.expectation)
+      return nil
+    }
     return value
+  }
+
+  /// Reads the value of a key into the setting of this name.
+  mutating func read(_ key: String, as name: String, into settings: inout ImageSettings, isNeeded: Bool = false) {
+    guard let row = SettingRow.named(name) else { return }
+    if isNeeded, take(key) == nil { return miss(key) }
+    if let value = value(of: key, kind: row.kind) { row.set(value, in: &settings) }
   }
 
   private static func expectation(of kind: SettingKind) -> String {
@@ -88,43 +103,25 @@ struct InfotextValues {
 
   private static func flag(_ text: String) -> Bool? { ["true": true, "false": false][text.lowercased()] }
 
-  mutating func read(_ key: String, into target: inout Int, isNeeded: Bool = false) {
-    read(key, "a whole number", into: &target, isNeeded: isNeeded) { Self.integer($0).flatMap(Int.init(exactly:)) }
-  }
-
-  mutating func read(_ key: String, into target: inout Int64, isNeeded: Bool = false) {
-    read(key, "a whole number", into: &target, isNeeded: isNeeded, Self.integer)
-  }
-
-  mutating func read(_ key: String, into target: inout Double, isNeeded: Bool = false) {
-    read(key, "a number", into: &target, isNeeded: isNeeded, Self.number)
-  }
-
-  mutating func readChoice<Choice: CaseIterable & RawRepresentable<String>>(_ key: String, into target: inout Choice) {
-    let names = Choice.allCases.map(\.rawValue)
-    read(key, "one of " + names.joined(separator: ", "), into: &target, isNeeded: false) { text in
-      Choice.allCases.first { $0.rawValue.lowercased() == text.lowercased() }
-    }
-  }
-
   /// Width and height written as 512x768.
-  mutating func size(_ key: String) -> (Int, Int)? {
+  ///
+  /// - Parameters:
+  ///   - key: The key.
+  ///   - side: The setting that holds the width; sides have to be in its range.
+  ///   - takesZero: Whether sides of 0 are valid too.
+  /// - Returns: Both sides; nil if there are none or, with a remark, if they are not valid.
+  mutating func size(_ key: String, of side: String, takesZero: Bool = false) -> (width: Int, height: Int)? {
     guard let text = take(key) else { return nil }
     guard let sides = ParsedInfotext.sides(text), let width = Int(sides.0), let height = Int(sides.1) else {
       complain(key, text, "a size, such as 512x768")
       return nil
     }
-    return (width, height)
-  }
-
-  private mutating func read<Value>(
-    _ key: String, _ expected: String, into target: inout Value, isNeeded: Bool, _ value: (String) -> Value?
-  ) {
-    guard let text = take(key) else {
-      if isNeeded { miss(key) }
-      return
+    guard let kind = SettingRow.named(side)?.kind else { return nil }
+    guard [width, height].allSatisfy({ kind.accepts(.integer(Int64($0))) || (takesZero && $0 == 0) }) else {
+      complain(key, text, "a size whose sides are each \(kind.expectation)")
+      return nil
     }
-    if let value = value(text) { target = value } else { complain(key, text, expected) }
+    return (width, height)
   }
 
   private static func integer(_ text: String) -> Int64? {
@@ -133,7 +130,9 @@ struct InfotextValues {
 
   // MARK: Remarks
 
-  mutating func miss(_ key: String) { remark(.missing, key, "is missing") }
+  mutating func miss(_ key: String, _ more: String? = nil) {
+    remark(.missing, key, "is missing" + (more.map { "; \($0)" } ?? ""))
+  }
 
   mutating func complain(_ key: String, _ value: String, _ expected: String) {
     remark(.wrong, key, "found \"\(value.abridged)\", expected \(expected)")
@@ -191,14 +190,14 @@ private enum InfotextKeyMeaning {
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
     "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Template", "Negative Template", "Hashes",
-    "Cache FP16 weight for LoRA", "VAE Encoder", "Noise multiplier", "Created Date", "Civitai resources",
+    "Cache FP16 weight for LoRA", "Noise multiplier", "Created Date", "Civitai resources",
     "Civitai metadata",
   ]
 
   /// Values that mean a feature is off.
   private static let harmless = [
     // The API of webui 1.5 always writes it; without the keys of a second pass it has no effect.
-    "Denoising strength": "0", "VAE Decoder": "Full", "FP8 weight": "Disable",
+    "Denoising strength": "0", "VAE Decoder": "Full", "VAE Encoder": "Full", "FP8 weight": "Disable",
     "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
   ]
 
@@ -211,7 +210,7 @@ private enum InfotextKeyMeaning {
     "Hypernet": "hypernetworks are",
     "Hypernet strength": "hypernetworks are", "Refiner switch by sampling steps": "a switch to the refiner by steps is",
     "Pad conds": "padding of prompts is",
-    "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is",
+    "Pad conds v0": "padding of prompts is", "VAE Decoder": "another decoder is", "VAE Encoder": "another encoder is",
   ]
 
   private static let families: [(prefix: String, what: String)] = [

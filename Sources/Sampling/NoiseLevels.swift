@@ -13,7 +13,11 @@ extension TrainingSchedule: NoiseLevels {}
 /// Interpolation between noise levels, which is linear in log sigma.
 enum LogInterpolation {
   /// The sigma at a fractional index into ascending logarithms.
+  ///
+  /// NaN if the index is: training levels that are infinite have no timestep.
   static func sigma(_ logSigmas: [Float], at index: Float) -> Float {
+    guard index.isFinite else { return .nan }
+    let index = min(max(index, 0), Float(logSigmas.count - 1))
     let lower = index.rounded(.down)
     let weight = index - lower
     let low = logSigmas[Int(lower)]

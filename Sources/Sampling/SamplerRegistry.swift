@@ -17,7 +17,7 @@ enum SamplerRegistry {
     part: SamplingPart? = nil
   ) -> any Sampler {
     let (eta, sNoise) = (options.eta, options.sNoise)
-    let (low, high) = part?.range(sigmas) ?? (training.sigmaMin, training.sigmaMax)
+    let (low, high) = range(sigmas, training: training, part: part)
     let calls = part == nil ? steps : sigmas.count - 1
     func timesteps() -> Timesteps {
       let all = Timesteps(count: steps, training: training)
@@ -51,6 +51,16 @@ enum SamplerRegistry {
     case .uniPC: uniPC()
     case .lcm: LCM(levels: LCMLevels(training))
     }
+  }
+
+  /// Whether a sampler moves between two noise levels in steps of its own, whatever the schedule.
+  static func hasOwnSteps(_ id: SamplerID) -> Bool { id == .dpmFast || id == .dpmAdaptive }
+
+  /// The noise levels between which a sampler with steps of its own moves.
+  static func range(
+    _ sigmas: [Float], training: TrainingSchedule, part: SamplingPart?
+  ) -> (low: Float, high: Float) {
+    part?.range(sigmas) ?? (training.sigmaMin, training.sigmaMax)
   }
 
   /// The sampler's type, for decoding a saved one.

@@ -21,6 +21,14 @@ struct SamplingCourse {
   /// How much noise is added to a latent; nil if the image begins as noise.
   let start: Start?
 
+  /// The range that samplers without a schedule move in; nil for all others.
+  private let ownRange: (low: Float, high: Float)?
+
+  /// Whether all noise levels are finite, so that the course can be taken.
+  var isFinite: Bool {
+    sigmas.allSatisfy(\.isFinite) && (ownRange.map { $0.low.isFinite && $0.high.isFinite } ?? true)
+  }
+
   /// The course of these settings.
   init(_ settings: SamplingSettings, _ training: TrainingSchedule) {
     let part = settings.denoisingStrength.map { SamplingPart(strength: $0, steps: settings.steps) }
@@ -36,6 +44,9 @@ struct SamplingCourse {
     noiseRange = NoiseRange(levels)
     // Schedules may have fewer values than requested. At least one step remains.
     sigmas = part.map { Array(levels.dropFirst(max(0, min($0.firstIndex, levels.count - 2)))) } ?? levels
+    ownRange =
+      SamplerRegistry.hasOwnSteps(settings.sampler)
+      ? SamplerRegistry.range(sigmas, training: training, part: part) : nil
     sampler = SamplerRegistry.sampler(
       settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training, part: part)
     if let part {
@@ -80,10 +91,10 @@ struct NoiseRange: Codable, Hashable, Sendable {
   /// The largest.
   let high: Float
 
-  /// The range of descending sigmas; nil if there are none.
+  /// The range of all sigmas above 0, in whatever order settings put them; nil if there are none, and if one is not finite.
   init?(_ sigmas: [Float]) {
-    guard let first = sigmas.first else { return nil }
-    high = first
-    low = sigmas.last { $0 > 0 } ?? first
+    let positive = sigmas.filter { $0 > 0 }
+    guard let low = positive.min(), let high = positive.max(), sigmas.allSatisfy(\.isFinite) else { return nil }
+    (self.low, self.high) = (low, high)
   }
 }

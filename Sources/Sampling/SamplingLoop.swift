@@ -37,7 +37,8 @@ public struct SamplingLoop: Sendable {
     self.init(settings, course, latent: latent, stream: stream, earlierSteps: 0)
   }
 
-  /// The start of a second pass over a latent, to which noise is added according to the denoising strength.
+  /// The start of a second pass over a latent, to which noise is added according to the denoising strength, and once more
+  /// according to `extraNoise`.
   ///
   /// The noise is the first of a stream of its own, from the same seed.
   ///
@@ -51,9 +52,16 @@ public struct SamplingLoop: Sendable {
     var stream = ImageNoise(
       seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
     var start = latent
+    let extra = Float(settings.extraNoise ?? 0)
     switch course.start {
-    case .sigma(let sigma): start.add(sigma, stream.next())
-    case .alpha(let alpha): start.scale(by: alpha.squareRoot(), adding: (1 - alpha).squareRoot(), stream.next())
+    case .sigma(let sigma):
+      let draw = stream.next()
+      start.add(sigma, draw)
+      if extra > 0 { start.add(extra, draw) }
+    case .alpha(let alpha):
+      let draw = stream.next()
+      start.scale(by: alpha.squareRoot(), adding: (1 - alpha).squareRoot(), draw)
+      if extra > 0 { start.add(extra * alpha.squareRoot(), draw) }
     case nil: break
     }
     self.init(settings, course, latent: start, stream: stream, earlierSteps: earlierSteps)
@@ -69,6 +77,11 @@ public struct SamplingLoop: Sendable {
     self.latent = latent
     self.earlierSteps = earlierSteps
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
+  }
+
+  /// Whether all noise levels of these settings are finite. An image cannot be sampled through others.
+  public static func hasFiniteLevels(_ settings: SamplingSettings, training: TrainingSchedule) -> Bool {
+    SamplingCourse(settings, training).isFinite
   }
 
   /// The number of steps that settings result in; an estimate if the sampler chooses its steps as it goes.

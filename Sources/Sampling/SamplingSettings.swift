@@ -24,6 +24,8 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   public var shape: LatentShape
   /// How much noise is added to the latent that sampling starts from; nil to start from noise alone.
   public var denoisingStrength: Double?
+  /// How much of the same noise is added to that latent besides; nil for none.
+  public var extraNoise: Double?
 
   /// These settings.
   public init(

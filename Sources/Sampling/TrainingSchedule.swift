@@ -108,7 +108,14 @@ public struct TrainingSchedule: Hashable, Sendable {
   }
 
   /// The fraction of the noise that is gone at a timestep, which is rounded down.
-  public func completedPart(atTimestep timestep: Float) -> Float { Float(999 - Int(timestep)) / 1000 }
+  public func completedPart(atTimestep timestep: Float) -> Float {
+    Float(999 - Self.whole(timestep, below: 1000)) / 1000
+  }
+
+  /// The timestep rounded down and clamped; 0 for NaN, which samplers may compute from levels that are infinite.
+  private static func whole(_ timestep: Float, below count: Int) -> Int {
+    timestep > 0 ? Int(min(timestep, Float(count - 1))) : 0
+  }
 
   /// The noise level of a fractional timestep in 0...(timesteps − 1).
   public func sigma(atTimestep timestep: Float) -> Float {
@@ -117,6 +124,6 @@ public struct TrainingSchedule: Hashable, Sendable {
 
   /// ᾱ of a timestep, which is rounded down.
   public func alphaCumprod(atTimestep timestep: Float) -> Float {
-    alphasCumprod[min(max(Int(timestep), 0), alphasCumprod.count - 1)]
+    alphasCumprod[Self.whole(timestep, below: alphasCumprod.count)]
   }
 }

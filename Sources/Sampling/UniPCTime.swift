@@ -35,7 +35,8 @@ struct UniPCTime {
   private func level(at time: Double) -> UniPC.Level {
     // The time of the i-th timestep is (i + 1) / total. Beyond the ends, the outer segments are extended.
     let position = time * total - 1
-    let low = min(max(Int(position.rounded(.down)), 0), logAlphas.count - 2)
+    // Training levels without any signal make the position NaN, and the image too.
+    let low = position > 0 ? Int(min(position, Double(logAlphas.count - 2))) : 0
     let logAlpha = logAlphas[low] + (position - Double(low)) * (logAlphas[low + 1] - logAlphas[low])
     let sigma = (-expm1(2 * logAlpha)).squareRoot()
     return UniPC.Level(

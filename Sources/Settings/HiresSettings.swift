@@ -7,6 +7,8 @@ public struct HiresSettings: Hashable, Sendable {
   public var denoisingStrength = 0.7
   /// The factor by which width and height grow, unless a size is given.
   public var scale = 2.0
+  /// How much of the second pass's first noise is added once more, as a factor; 0 for none.
+  public var extraNoise = 0.0
   /// The width of the second pass, in pixels; 0 derives it from the height.
   public var resizeX = 0
   /// The height of the second pass, in pixels; 0 derives it from the width.
@@ -64,7 +66,16 @@ extension HiresSettings: SettingsPart {
         .entry("Denoising strength", at: 140, reading: .together, for: .text, when: { $0.second != nil }),
         .entry("Denoising strength", at: 1000, reading: .together, for: .info, when: { $0.second != nil }),
       ],
-      request: .field(nil, worker: 0), plot: ["Denoising"], ingredients: .ofPrompts)
+      request: .field(nil, worker: 0), plot: ["Denoising"], ingredients: .always)
+    row(
+      "img2img_extra_noise", \.extraNoise, .number(0...100),
+      "How much of its noise the second pass adds to the image once more; it makes details.",
+      effect: .computed(as: "extra_noise") { image in
+        image.hires.flatMap {
+          JSONValue.number($0.extraNoise).only(if: $0.extraNoise != 0 && image.sampledAgain != nil)
+        }
+      },
+      infotext: [.entry("Extra noise", at: 1420)], request: .option("img2img_extra_noise"), plot: ["Extra noise"])
     row(
       "hr_scale", \.scale, .number(0.01...100), "The factor by which width and height grow, unless a size is given.",
       effect: .through { $0.hires?.resizeX == 0 && $0.hires?.resizeY == 0 },
@@ -73,7 +84,7 @@ extension HiresSettings: SettingsPart {
           "Hires upscale", at: 1060, reading: .together,
           when: { $0.hires?.resizeX == 0 && $0.hires?.resizeY == 0 })
       ],
-      request: .field(2.0, worker: 2.0), ingredients: .ofMemory)
+      request: .field(2.0, worker: 2.0), ingredients: .always)
     row(
       "hr_resize_x", \.resizeX, .integer(0...8192, multipleOf: 1),
       "The width of the second pass; 0 derives it from hr_resize_y. With both, the longer side is cropped.",
@@ -85,11 +96,11 @@ extension HiresSettings: SettingsPart {
           }
         }
       ],
-      request: .field(0, worker: 0), ingredients: .ofMemory)
+      request: .field(0, worker: 0), ingredients: .always)
     row(
       "hr_resize_y", \.resizeY, .integer(0...8192, multipleOf: 1),
       "The height of the second pass; 0 derives it from hr_resize_x.", effect: .through { $0.second != nil },
-      request: .field(0, worker: 0), ingredients: .ofMemory)
+      request: .field(0, worker: 0), ingredients: .always)
     row(
       "hr_second_pass_steps", \.steps, .integer(0...10_000, multipleOf: 1),
       "Sampling steps of the second pass; 0 for as many as in the first.",

@@ -270,10 +270,10 @@ extension PassSettings: SettingsPart {
       infotext: [
         .computed("Size", at: 60) { .string("\($0.settings.width)x\($0.settings.height)") }
       ],
-      request: .field(512, worker: 512), ingredients: .ofMemory)
+      request: .field(512, worker: 512), ingredients: .always)
     row(
       "height", \.height, .integer(8...8192, multipleOf: 8), "Height in pixels, a multiple of 8.", effect: .always,
-      request: .field(512, worker: 512), ingredients: .ofMemory)
+      request: .field(512, worker: 512), ingredients: .always)
     row(
       "rng", aliases: ["randn_source"], choice: \.rng,
       "The random number generator of the noise: nv as the webui on a GPU, cpu as PyTorch on a CPU.", effect: .always,

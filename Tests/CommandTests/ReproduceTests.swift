@@ -260,7 +260,7 @@ import TestSupport
     try png("a\nSteps: 0, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x12, Model: model", to: "b.png")
     let values = try await space.run("reproduce", "b.png", exits: 10).errors
     #expect(
-      values.contains("b.png (its recipe):") && values.contains("steps: found 0") && values.contains("height: found 12")
+      values.contains("Steps: found \"0\", expected a whole number from 1") && values.contains("Size: found \"8x12\"")
     )
     try png("a (b:1.1.1)\nSteps: 1, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x8, Model: model", to: "c.png")
     #expect(try await space.run("reproduce", "c.png", exits: 10).errors.contains("could not be made again"))

@@ -107,6 +107,7 @@ final class FakePrompts: PromptEncoding {
 /// The sizes of `FakeNetwork`.
 struct FakeConfiguration: DenoiserConfiguration {
   let latentChannels = 6
+  let latentStep = 1
   let readsGuidance = false
   var expectedTensors: [ExpectedTensor] { [ExpectedTensor("weight", [6, 6])] }
 

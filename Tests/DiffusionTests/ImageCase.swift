@@ -34,6 +34,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let hr_upscaler: String?
   let hr_second_pass_steps: Int?
   let denoising_strength: Double?
+  let img2img_extra_noise: Double?
   let hr_sampler_name: SamplerID?
   let hr_scheduler: ScheduleID?
   let hr_prompt: String?
@@ -104,6 +105,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     }
     hires.steps = hr_second_pass_steps ?? 0
     hires.denoisingStrength = denoising_strength ?? hires.denoisingStrength
+    hires.extraNoise = img2img_extra_noise ?? 0
     hires.sampler = hr_sampler_name
     hires.scheduler = hr_scheduler
     hires.prompt = hr_prompt ?? ""

@@ -66,6 +66,9 @@ cases = [
     dict(demo, sampler_name="DPM++ 2M", hr_upscaler="None", hr_scale=1.2, width=72, denoising_strength=0.6, hr_prompt="a red circle"),
     dict(demo, sampler_name="Euler", hr_upscaler="compact.pth", hr_scale=1.25, width=72, height=88, denoising_strength=0.0),
     dict(base, sampler_name="Euler", hr_upscaler="Lanczos", hr_scale=1.5, denoising_strength=0.5, tiling=True),
+    dict(base, sampler_name="Euler", hr_scale=1.5, img2img_extra_noise=0.3),
+    dict(base, sampler_name="DDIM", hr_scale=1.25, denoising_strength=0.5, img2img_extra_noise=0.6),
+    dict(base, sampler_name="DPM++ SDE", denoising_strength=0.4, img2img_extra_noise=1.0, rng="cpu"),
 ]  # fmt: skip
 
 

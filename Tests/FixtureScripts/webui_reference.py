@@ -10,6 +10,7 @@ import site
 import sys
 import types
 
+import diffusers.models.upsampling
 import numpy as np
 import scipy.stats
 import torch
@@ -35,6 +36,19 @@ def load_samplers():
 
 K = load_samplers()
 import webui_samplers as W  # noqa: E402
+
+# ---------- network ----------
+
+
+def upsample(layer, hidden_states, output_size=None, *_, **__):
+    """The webui doubles, convolves, and resizes to the skip where the two are joined; diffusers resizes first."""
+    x = layer.conv(torch.nn.functional.interpolate(hidden_states, scale_factor=2.0, mode="nearest"))
+    if output_size is None or tuple(x.shape[-2:]) == tuple(output_size):
+        return x
+    return torch.nn.functional.interpolate(x, tuple(output_size), mode="nearest")
+
+
+diffusers.models.upsampling.Upsample2D.forward = upsample
 
 # ---------- noise ----------
 

@@ -96,8 +96,8 @@ def crop(latent, across, down):
 
 
 @torch.no_grad()
-def resample(guided, latent, *, sampler_name, scheduler, steps, strength, seed, rng):
-    """The second pass over a latent of its size."""
+def resample(guided, latent, *, sampler_name, scheduler, steps, strength, seed, rng, extra=0.0):
+    """The second pass over a latent of its size; extra: the webui's img2img_extra_noise."""
     if strength == 0:
         return latent
     function, default_schedule, drops_penultimate, noise = reference.SAMPLERS[sampler_name]
@@ -115,7 +115,10 @@ def resample(guided, latent, *, sampler_name, scheduler, steps, strength, seed, 
         kept = timesteps[:encoded]
         options = {"start": kept[-1] / 1000 + 1 / 1000} if sampler_name == "UniPC" else {}
         original, W.timesteps = W.timesteps, lambda _: kept
-        x = function(guided.noise, latent * alpha.sqrt() + first * (1 - alpha).sqrt(), total, draw, **options).float()
+        x = latent * alpha.sqrt() + first * (1 - alpha).sqrt()
+        if extra > 0:
+            x += first * extra * alpha.sqrt()
+        x = function(guided.noise, x, total, draw, **options).float()
         W.timesteps = original
         return x
     model = guided.inner_model
@@ -126,6 +129,8 @@ def resample(guided, latent, *, sampler_name, scheduler, steps, strength, seed, 
         sigmas = reference.schedule(model, scheduler or default_schedule, total, drops_penultimate)
     kept = sigmas[total - encoded - 1 :]
     x = latent + first * kept[0]
+    if extra > 0:
+        x += first * extra
     if noise == "own":
         return function(guided, x, kept, draw)
     options = {}
@@ -177,7 +182,7 @@ def second_pass(networks, case, latent):
     )  # fmt: skip
     return resample(
         guided, latent, sampler_name=sampler_name, scheduler=scheduler, steps=steps,
-        strength=case["denoising_strength"], seed=case["seed"], rng=case["rng"],
+        strength=case["denoising_strength"], seed=case["seed"], rng=case["rng"], extra=case.get("img2img_extra_noise", 0.0),
     )  # fmt: skip
 
 

@@ -27,6 +27,29 @@ import Testing
     #expect(ours.last?.type == "IEND")
   }
 
+  @Test func `a chunk that should be Latin-1 is read as UTF-8 if it is UTF-8, and any text is read back`() throws {
+    let image = RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
+    func read(_ bytes: [UInt8]) throws -> String? {
+      // The same file with another text: the chunk after the header.
+      let file = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: "x")]).encoded()
+      let data = Array("parameters".utf8) + [0] + bytes
+      let start = 8 + 25
+      let old = 12 + "parameters".utf8.count + 2
+      let length = (0..<4).map { UInt8(truncatingIfNeeded: data.count >> (24 - 8 * $0)) }
+      let chunk = length + Array("tEXt".utf8) + data + checksum("tEXt", data)
+      return try PNGFile(decoding: Array(file[..<start]) + chunk + Array(file[(start + old)...])).text("parameters")
+    }
+    #expect(try read(Array("кошка, 猫 😀".utf8)) == "кошка, 猫 😀")
+    #expect(try read([0x63, 0x61, 0x66, 0xE9]) == "café")
+    #expect(try read(Array("cafe".utf8)) == "cafe")
+    // Cut UTF-8 is not UTF-8.
+    #expect(try read([0x78, 0xD0]) == "xÐ")
+    for text in ["café", "cafÃ©", "Ð¿", "ÿþ", "日本"] {
+      let file = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: text)]).encoded()
+      #expect(try PNGFile(decoding: file).text("parameters") == text)
+    }
+  }
+
   @Test func `text is written as Latin-1 if possible, else as UTF-8`() throws {
     let image = RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
     func chunk(_ text: String) throws -> (type: String, data: [UInt8]) {

@@ -47,13 +47,16 @@ import Testing
     #expect(Array(found.utf8) == Array(prompt.utf8))
   }
 
-  @Test func `models are written by path, and one without a name is omitted`() {
+  @Test func `models are written by path, and one without a name has to be filled in`() throws {
     var parameters = ImageSettings()
     #expect(ImageRecipe(parameters).text.contains("model: demo\n"))
     parameters.model = ModelReference(name: "a", path: "/b: c/a.safetensors")
     #expect(ImageRecipe(parameters).text.contains("model: \"/b: c/a.safetensors\"\n"))
     parameters.model = ModelReference(name: "", path: nil)
-    #expect(!ImageRecipe(parameters).text.contains("model"))
+    let text = ImageRecipe(parameters).text
+    #expect(text.hasPrefix("model:  # write the model's file here\n"))
+    #expect(RecipeText(text).errors().map { $0.contains("model: found no value") } == [true])
+    #expect(try RecipeText(text, set: ["model=demo"]).jobs().count == 1)
     #expect(ImageRecipe.json(parameters)["steps"] == 20)
   }
 }

@@ -174,6 +174,15 @@ import Testing
     #expect(ids.count == 10_000)
   }
 
+  @Test func `only images whose maps are cropped have that in their identity`() {
+    var ingredients = sampleIngredients
+    let plain = String(decoding: JobID.canonicalJSON(ImageSettings(), ingredients), as: UTF8.self)
+    #expect(!plain.contains("upsampling"))
+    ingredients.upsampling = "cropped"
+    let cropped = String(decoding: JobID.canonicalJSON(ImageSettings(), ingredients), as: UTF8.self)
+    #expect(cropped.replacing(#""upsampling":"cropped","#, with: "") == plain && cropped != plain)
+  }
+
   @Test func `jobs that may have different ingredients have different ingredient keys`() {
     var base = ImageSettings()
     func changes(_ change: (inout ImageSettings) -> Void) -> Bool {
@@ -183,10 +192,9 @@ import Testing
     }
     #expect(changes { $0.weightPacking = .small } && changes { $0.memoryLimit = 1 << 32 })
     #expect(changes { $0.refiner = .demo } && changes { $0.prompt = "<lora:a:1>" })
-    #expect(!changes { $0.width = 1024 } && !changes { $0.steps = 30 } && !changes { $0.prompt = "a" })
-    base.memoryLimit = 1 << 32
-    #expect(changes { $0.width = 1024 } && changes { $0.hires = HiresSettings() })
-    base.memoryLimit = 0
+    #expect(!changes { $0.cfgScale = 4 } && !changes { $0.steps = 30 } && !changes { $0.prompt = "a" })
+    // Sizes decide whether maps of odd sizes are cropped, in either pass.
+    #expect(changes { $0.width = 1024 } && changes { $0.height = 1024 } && changes { $0.hires = HiresSettings() })
     // With embeddings, prompt editing affects which of them are used, and by which checkpoint.
     base.adapterFolders = ["/models"]
     base.hires = HiresSettings()

@@ -78,6 +78,7 @@ struct RandomSettings {
         + PixelFilter.allCases.map { UpscalerReference(name: $0.rawValue) })
     hires.steps = pick([0, 1, 15])
     hires.denoisingStrength = pick([0, 0.7, 1, number(0, 1)])
+    hires.extraNoise = pick([0, 0.3])
     hires.sampler = pick([nil, .euler, .dpmPP2M, .ddim, .dpmPPSDE])
     hires.scheduler = pick([nil, .automatic, .karras, .uniform])
     hires.prompt = pick(Self.texts)

@@ -35,6 +35,7 @@ struct SecondPass {
     var settings = SamplingSettings(pass.begun, channels: channels)
     settings.shape = LatentShape(channels: channels, height: size.rows.count, width: size.columns.count)
     settings.denoisingStrength = hires.denoisingStrength
+    if hires.extraNoise > 0 { settings.extraNoise = hires.extraNoise }
     self.settings = settings
     stepCount = hires.denoisingStrength > 0 ? SamplingLoop.stepCount(settings, training: training) : 0
   }

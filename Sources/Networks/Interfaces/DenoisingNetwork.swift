@@ -89,6 +89,8 @@ public struct NetworkOptions: Hashable, Sendable {
 public protocol DenoiserConfiguration: NetworkConfiguration {
   /// Channels of the latents.
   var latentChannels: Int { get }
+  /// What both sides of a latent must be multiples of so that no map inside the network has an odd size when it is halved.
+  var latentStep: Int { get }
   /// Whether the guidance scale is an input of the network.
   var readsGuidance: Bool { get }
 

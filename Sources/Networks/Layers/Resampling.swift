@@ -66,10 +66,15 @@ public final class Upsample {
   ///   - width: The width of the result, likewise.
   ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
+  ///
+  /// As in the webui, the convolution always sees the doubled image, and its output is resized. At these sizes, nearest
+  /// neighbours amount to dropping the last row or column.
   public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
-    let enlarged = compute.measured(name, .copy, x) {
-      compute.resizedNearest(x, height: height, width: width, border: 1)
+    let doubled = compute.measured(name, .copy, x) {
+      compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1)
     }
-    return conv.forward(enlarged, compute)
+    let y = conv.forward(doubled, compute)
+    guard (y.height, y.width) != (height, width) else { return y }
+    return compute.measured(name, .copy, y) { compute.resizedNearest(y, height: height, width: width, border: 0) }
   }
 }

@@ -133,7 +133,7 @@ final class UNetUpBlock {
       }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }
-    // The next map of the way down decides the size, because an odd size may have been halved.
+    // The next map of the way down has the size to join: an odd size may have been halved.
     return upsample.forward(x, height: skip.height, width: skip.width, compute)
   }
 }

@@ -8,6 +8,8 @@ extension UNetConfiguration: DenoiserConfiguration {
       && !["time_emb_proj", "conv_shortcut", "attn2.to_k", "attn2.to_v"].contains { tensor.contains($0) }
   }
 
+  /// Each block but the last halves the latent.
+  public var latentStep: Int { 1 << (blockOutChannels.count - 1) }
   /// The channels that go in.
   public var latentChannels: Int { inChannels }
   /// True for models distilled from guided ones.
@@ -28,7 +30,9 @@ extension UNetConfiguration: DenoiserConfiguration {
     for (level, channels) in blockOutChannels.enumerated() {
       let below = blockOutChannels[min(level + 1, blockOutChannels.count - 1)]
       var widths = (layersPerBlock + 2) * channels + 3 * (channels + below) + 6 * channels
-      if hasAttention(level) { widths += 16 * channels }
+      if hasAttention(level) || level == blockOutChannels.count - 1 { widths += 16 * channels }
+      // On the way up, odd sizes are one larger until they are cropped.
+      if level < blockOutChannels.count - 1 { (height, width) = (height + height % 2, width + width % 2) }
       numbers += widths * (height + 2) * (width + 2)
       (height, width) = ((height + 1) / 2, (width + 1) / 2)
     }

@@ -8,6 +8,8 @@ import Text
 /// It always has the main keys, even at their defaults, and other keys only if they differ from the default.
 public struct ImageRecipe: Sendable {
   private let entries: [(key: RecipeKey, value: KeyValue)]
+  /// Whether the settings name no model, so that someone has to write one.
+  private let lacksModel: Bool
 
   /// The keys that people expect in every recipe.
   private static let mainKeys: Set<String> = [
@@ -16,11 +18,12 @@ public struct ImageRecipe: Sendable {
 
   /// A recipe for the image of these settings.
   ///
-  /// - Parameter parameters: The settings. Models are written by path, or by name if they have no path; a model without
-  ///   either is omitted.
+  /// - Parameter parameters: The settings. Models are written by path, or by name if they have no path. For a model without
+  ///   either, the recipe has an empty `model:`, with which it cannot run.
   public init(_ parameters: ImageSettings) {
     let defaults = CellDraft(environment: PlanningEnvironment())
     let draft = CellDraft(parameters)
+    lacksModel = parameters.model.path == nil && parameters.model.name.isEmpty
     entries = RecipeKey.all.compactMap { key in
       guard !key.isCombined, let resolved = key.resolved else { return nil }
       let value = resolved(draft)
@@ -58,7 +61,7 @@ public struct ImageRecipe: Sendable {
           YAMLEntry(
             key: YAMLScalar(key.name), keyPosition: nowhere, value: YAMLNode(.scalar(value.scalar), at: nowhere))
         }), at: nowhere)
-    return YAMLWriter.text(of: root) ?? ""
+    return (lacksModel ? "model:  # write the model's file here\n" : "") + (YAMLWriter.text(of: root) ?? "")
   }
 }
 

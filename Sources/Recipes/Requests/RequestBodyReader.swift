@@ -29,7 +29,7 @@ struct RequestBodyReader {
   ///   - settings: Settings of the command line that are not fields of the body.
   /// - Returns: The contents; not to be used if there were errors.
   func body(_ payload: YAMLNode, _ defaults: RequestDefaults, _ settings: [Setting]) -> Body {
-    let fields = Fields(payload, defaults)
+    let fields = Fields(payload, defaults, findings)
     reportUnknown(payload, defaults)
     var body = Body()
     body.parameters = fields.json
@@ -82,13 +82,22 @@ struct RequestBodyReader {
 
   /// The fields of a body, and the defaults of those that it lacks.
   private struct Fields {
-    /// The fields that are present, null or not.
+    /// The fields that are present, null or not, each in the form of its kind if it can be read as that.
     var given: [String: YAMLNode] = [:]
     private let position: SourcePosition
     private let defaults: RequestDefaults
 
-    init(_ payload: YAMLNode, _ defaults: RequestDefaults) {
-      for entry in payload.entries ?? [] { given[entry.name] = entry.value }
+    init(_ payload: YAMLNode, _ defaults: RequestDefaults, _ findings: Findings) {
+      for entry in payload.entries ?? [] {
+        given[entry.name] = entry.value
+        guard let field = RequestField.named(entry.name), !entry.value.isNull,
+          let value = PydanticValue(entry.value, as: field.kind), value.isConverted
+        else { continue }
+        given[entry.name] = value.node
+        findings.warning(
+          "\(entry.name): found \(entry.value.found), read as \(value.node.found), as in the webui",
+          at: entry.value.position)
+      }
       position = payload.position
       self.defaults = defaults
     }
@@ -272,11 +281,16 @@ struct RequestBodyReader {
     for entry in node.entries ?? [] where !entry.value.isNull {
       let (name, value) = (entry.name, entry.value)
       if RequestField.options.contains(name), let key = RecipeKey.named(name) {
-        guard let scalar = value.scalar, Self.fits(scalar, key.kind) else {
+        guard let scalar = value.scalar.map({ Self.option($0, key.kind) }), Self.fits(scalar, key.kind) else {
           findings.error("\(name): found \(value.found), expected \(key.kind.expectation)", at: value.position)
           continue
         }
-        apply(name, name == "sd_model_checkpoint" ? Self.withoutHash(value) : value, to: &draft)
+        let read = YAMLNode(.scalar(scalar), at: value.position)
+        if scalar != value.scalar {
+          findings.warning(
+            "\(name): found \(value.found), read as \(read.found), as in the webui", at: value.position)
+        }
+        apply(name, name == "sd_model_checkpoint" ? Self.withoutHash(read) : read, to: &draft)
       } else if RefusedSetting.named(name) != nil {
         refuse(name, value)
       } else {
@@ -284,6 +298,23 @@ struct RequestBodyReader {
           "found the unknown option \(Quoted.short(name)), which is ignored"
             + NearestName.hint(name, among: RequestField.options.sorted()), at: entry.keyPosition)
       }
+    }
+  }
+
+  /// An option's value as the webui uses it. It does not convert options: to Python, booleans are numbers, and a number is
+  /// true unless it is 0.
+  private static func option(_ scalar: YAMLScalar, _ kind: SettingKind) -> YAMLScalar {
+    let isFlag =
+      switch kind {
+      case .flag: true
+      case .choice(let names): names.contains("true")
+      default: false
+      }
+    switch (RequestFieldKind(kind), scalar.coreValue) {
+    case (.integer, .boolean(let flag)), (.number, .boolean(let flag)): return YAMLScalar(flag ? "1" : "0")
+    case (_, .integer(let integer)) where isFlag: return YAMLScalar(integer != 0 ? "true" : "false")
+    case (_, .number(let number)) where isFlag: return YAMLScalar(number != 0 ? "true" : "false")
+    default: return scalar
     }
   }
 

@@ -86,6 +86,7 @@ extension JSONWriter {
       writer.member("isa", ingredients.isa)
       writer.member("numerics", ingredients.numerics)
       if let packing = ingredients.weightPacking { writer.member("weightPacking", packing) }
+      if let upsampling = ingredients.upsampling { writer.member("upsampling", upsampling) }
     }
   }
 

@@ -50,7 +50,6 @@ struct BrownianTree: NoiseSampler {
 
   /// The motion over sigmaMin...sigmaMax.
   init(seed: Int64, source: NoiseSourceID, shape: LatentShape, sigmaMin: Float, sigmaMax: Float) {
-    precondition(sigmaMin <= sigmaMax, "the motion runs from \(sigmaMin) up to \(sigmaMax)")
     self.seed = seed
     self.source = source
     self.shape = shape

@@ -55,6 +55,13 @@ struct DPMAdaptive: Sampler {
     let error = Self.error(low, high, previous: previousLow ?? x)
     let order = eta == 0 ? 3.0 : 1.5
     let factor = 1 + atan(pow(1 / (error + 1e-8), 1 / order) - 1)
+    // No attempt would ever be accepted again. The latent says what happened.
+    guard factor.isFinite else {
+      x = Latent(shape: x.shape, repeating: .nan)
+      t = end
+      stepsTaken += 1
+      return
+    }
     if factor >= Self.acceptance {
       previousLow = low
       x = high

@@ -30,6 +30,9 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var numerics: Int
   /// `small` if weights are packed to save memory, which changes the last digits; nil if they are packed for speed.
   public var weightPacking: String?
+  /// `cropped` if a network halves maps of odd sizes, which it crops on the way up; nil at all other sizes. Images of such
+  /// sizes once had other pixels; their identities lack this.
+  public var upsampling: String?
 
   /// The ingredients of a job.
   public init(
@@ -37,7 +40,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
     embeddings: [EmbeddingIdentity] = [],
-    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
+    vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil,
+    upsampling: String? = nil
   ) {
     self.model = model
     self.vae = vae
@@ -54,6 +58,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.isa = isa
     self.numerics = numerics
     self.weightPacking = weightPacking
+    self.upsampling = upsampling
   }
 }
 
@@ -76,6 +81,7 @@ extension JobIngredients {
     isa = try container.decode(String.self, forKey: .isa)
     numerics = try container.decode(Int.self, forKey: .numerics)
     weightPacking = try container.decodeIfPresent(String.self, forKey: .weightPacking)
+    upsampling = try container.decodeIfPresent(String.self, forKey: .upsampling)
   }
 }
 

@@ -153,11 +153,6 @@ public struct RefusedSetting: Sendable {
         label: "Initial noise multiplier",
         reason: "only img2img uses it")),
     RefusedSetting(
-      "img2img_extra_noise", "only img2img and hires fix use it, remove it", harmless: ["0"],
-      plot: .init(
-        label: "Extra noise", reason: "only img2img uses it")
-    ),
-    RefusedSetting(
       "image_cfg_scale", "only img2img uses it, remove it",
       plot: .init(
         label: "Image CFG Scale",

@@ -70,6 +70,17 @@ public enum SettingKind: Hashable, Sendable {
     }
   }
 
+  /// Whether a value of this kind is one that a setting can have, such as a number in the kind's range.
+  package func accepts(_ value: SettingValue) -> Bool {
+    switch (self, value) {
+    case (.integer(let range, let factor), .integer(let integer)): range.contains(integer) && integer % factor == 0
+    case (.seed, .integer(let integer)): integer >= -1
+    case (.bytes, .integer(let integer)): integer >= 0
+    case (.number(let range), .number(let number)), (.limit(let range), .number(let number)): range.contains(number)
+    default: true
+    }
+  }
+
   /// Whether a number has to be whole.
   package var isWhole: Bool {
     switch self {

@@ -45,11 +45,15 @@ struct ReproduceCommand: ParsableCommand {
   func run() throws {
     signal(SIGPIPE, SIG_IGN)
     let imageFile = try ImageFile(path: image)
-    guard imageFile.settings.isComplete else {
-      throw ImageFileError.notEnough(
-        path: image, remarks: imageFile.settings.remarks.filter { ![.note, .unknown].contains($0.kind) })
+    let obstacles = imageFile.settings.obstaclesBesidesModel
+    guard obstacles.isEmpty else { throw ImageFileError.notEnough(path: image, remarks: obstacles) }
+    let named = imageFile.settings.model
+    guard model != nil || named.name != nil || named.hash != nil else {
+      throw ImageFileError.namelessModel(path: image)
     }
-    for remark in imageFile.settings.remarks { Console.error("\(remark.kind.rawValue): \(remark)") }
+    for remark in imageFile.settings.remarks where [.note, .unknown].contains(remark.kind) {
+      Console.error("\(remark.kind.rawValue): \(remark)")
+    }
     let engine = try Engine.forCommand(threads: threads)
     let parameters = try parameters(imageFile, engine)
     let ingredients = try engine.ingredients(for: parameters)

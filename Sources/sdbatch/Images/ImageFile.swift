@@ -84,6 +84,8 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
   case noSettings(path: String)
   /// Its text lacks settings that are needed.
   case notEnough(path: String, remarks: [InfotextSettings.Remark])
+  /// Its text names no model.
+  case namelessModel(path: String)
   /// The model or VAE that its text names was not found.
   case noModel(path: String, wanted: String, folders: [String], found: [String], option: String)
   /// A LoRA or an embedding that its text names was not found.
@@ -109,6 +111,7 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
     case .notEnough(let path, let remarks):
       "\(path): its text lacks what is needed to make the image again: "
         + remarks.map(\.description).joined(separator: "; ")
+    case .namelessModel(let path): "\(path): its text names no model; name the model's file with --model"
     case .noModel(let path, let wanted, let folders, let found, let option):
       "\(path): was made with \(wanted), which is not in \(folders.joined(separator: ", "))"
         + found.map { "; found \($0)" }.joined() + "; name the file with \(option)"

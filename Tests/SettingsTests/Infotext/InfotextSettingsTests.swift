@@ -219,13 +219,14 @@ import Testing
       kinds == [
         "Prompt": .unsupported, "Hires upscaler": .wrong, "Hires CFG Scale": .unsupported,
         "ControlNet 0": .unsupported,
-        "Some Extension-Key": .unknown,
+        "Some Extension-Key": .unknown, "Model": .missing,
       ])
     #expect(!settings.isComplete)
     #expect(settings.loras.map { [$0.name, $0.hash] } == [["foo", "0123456789ab"]])
     let plain = InfotextSettings(
       ParsedInfotext(
-        "x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 8x8, Denoising strength: 0, Batch size: 4, Batch pos: 1"
+        "x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 8x8, Model: m, Denoising strength: 0, Batch size: 4, "
+          + "Batch pos: 1, VAE Encoder: Full"
       ))
     #expect(plain.remarks.isEmpty)
   }
@@ -242,12 +243,98 @@ import Testing
     #expect(
       kinds == [
         "Steps": .wrong, "Sampler": .wrong, "CFG scale": .wrong, "Size": .wrong, "RNG": .wrong, "Clip skip": .wrong,
-        "NGMS all steps": .wrong, "Precision": .wrong, "Seed": .missing,
+        "NGMS all steps": .wrong, "Precision": .wrong, "Seed": .missing, "Model": .missing,
       ])
     #expect(remarks.contains { "\($0)" == "Steps: found \"many\", expected a whole number" })
     let sized = InfotextSettings(
-      ParsedInfotext("x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5"), width: 72, height: 88)
+      ParsedInfotext("x\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, Model: m"), width: 72, height: 88)
     #expect(sized.settings.width == 72 && sized.settings.height == 88 && sized.isComplete)
+  }
+
+  @Test(arguments: [
+    ("Steps", "0", "a whole number from 1 to 10000"), ("Seed", "-1", "a whole number from 0 on"),
+    ("Seed", "-5", "a whole number from 0 on"),
+    ("Size", "500x333", "a size whose sides are each a multiple of 8 from 8"),
+    ("Size", "0x64", "a size whose sides are each"), ("Size", "64x16384", "a size whose sides are each"),
+    ("CFG scale", "1e9", "a number from -1000 to 1000"), ("Clip skip", "99", "a whole number from 1 to 32"),
+    ("Eta", "-1", "a number from 0 to 100"), ("Variation seed", "-1", "a whole number from 0 on"),
+    ("Token merging ratio", "1.5", "a number from 0 to 0.9"), ("Hires upscale", "0", "a number from 0.01 to 100"),
+    ("Hires steps", "-3", "a whole number from 0 to 10000"), ("Denoising strength", "7", "a number from 0 to 1"),
+    ("Hires resize", "9000x0", "a size whose sides are each a whole number from 0 to 8192"),
+    ("First pass size", "500x500", "a size whose sides are each a multiple of 8"),
+  ])
+  func `a value that no recipe can have is reported, and the default taken`(
+    key: String, value: String, expected: String
+  ) {
+    var values = [
+      ("Steps", "8"), ("Sampler", "Euler"), ("CFG scale", "5"), ("Seed", "9"), ("Size", "64x64"), ("Model", "m"),
+      ("Denoising strength", "0.5"), ("Hires upscaler", "Latent"),
+    ]
+    values.removeAll { $0.0 == key }
+    let line = (values + [(key, value)]).map { "\($0.0): \($0.1)" }.joined(separator: ", ")
+    let found = settings("x\n" + line)
+    #expect(found.remarks.map { [$0.kind.rawValue, $0.key] } == [["wrong", key]], "\(found.remarks)")
+    #expect(found.remarks.first?.text.hasPrefix("found \"\(value)\", expected \(expected)") == true, "\(found.remarks)")
+    #expect(!found.isComplete)
+    for row in SettingRow.all { #expect(row.kind.accepts(row.value(of: found.settings)), "\(row.key)") }
+  }
+
+  @Test func `the size of the old hires fix is that of the finished image`() throws {
+    func hires(_ first: String) throws -> ImageSettings {
+      settings(
+        "x\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 864x1152, Model hash: 7460a6fa, "
+          + "Denoising strength: 0.7, First pass size: \(first)"
+      ).settings
+    }
+    let zero = try hires("0x0")
+    #expect((zero.width, zero.height, zero.finalWidth, zero.finalHeight) == (448, 640, 864, 1152))
+    #expect((zero.hires?.resizeX, zero.hires?.resizeY) == (864, 1152))
+    let given = try hires("432x576")
+    #expect((given.width, given.height, given.finalWidth, given.finalHeight) == (432, 576, 864, 1152))
+  }
+
+  @Test func `a text without a model is not complete, and says what it has instead`() {
+    let line = "x\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 64x64"
+    let hash = settings(line + ", Model hash: 7460A6FA")
+    #expect(hash.remarks.map(\.description) == ["Model: is missing; the text has only its hash, 7460a6fa"])
+    #expect(!hash.isComplete && hash.obstaclesBesidesModel.isEmpty && hash.settings.model.name.isEmpty)
+    let nothing = settings(line)
+    #expect(nothing.remarks.map(\.description) == ["Model: is missing"] && nothing.settings.model.path == nil)
+    #expect(settings(line + ", Model: demo").isComplete)
+  }
+
+  @Test func `extra noise belongs to the second pass, and to img2img without one`() {
+    let line = "x\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 64x64, Model: m, Denoising strength: 0.5, "
+    let hires = settings(line + "Hires upscale: 2, Hires upscaler: Latent, Extra noise: 0.3")
+    #expect(hires.settings.hires?.extraNoise == 0.3 && hires.isComplete)
+    let other = settings(line + "Extra noise: 0.3")
+    #expect(other.remarks.contains { $0.key == "Extra noise" && $0.kind == .unsupported })
+    let encoder = settings(line + "Hires upscale: 2, Hires upscaler: Lanczos, VAE Encoder: TAESD")
+    #expect(encoder.remarks.map { "\($0.kind) \($0.key)" } == ["unsupported VAE Encoder"])
+  }
+
+  @Test(
+    arguments: [
+      ("Version: v1.10.1", "webui v1.10.1", false), ("Version: 1.6.0", "webui 1.6.0", false),
+      ("Version: v1.9.0-RC-12-gabcdef0", "webui v1.9.0-RC-12-gabcdef0", false), ("Clip skip: 1", nil, false),
+      ("Version: f2.0.1v1.10.1-previous-659-gc055f2d4", "Forge f2.0.1v1.10.1-previous-659-gc055f2d4", false),
+      ("Version: f1.0.0v2-v1.10.1RC-latest-2164", "reForge f1.0.0v2-v1.10.1RC-latest-2164", false),
+      ("Version: neo", "Forge Neo", false), ("Version: ComfyUI", "ComfyUI", true),
+      ("Sharpness: 2.0, Version: Fooocus v2.3.0", "Fooocus v2.3.0", true), ("Fooocus V2 Expansion: x", "Fooocus", true),
+      ("App: SD.Next, Version: 2c0c1b2", "SD.Next 2c0c1b2", true), ("Version: 0123456", "SD.Next 0123456", true),
+      ("App: SD.Next, Version: SD.Next 2024", "SD.Next 2024", true), ("Software: InvokeAI", "InvokeAI", true),
+      ("Version: InvokeAI 4.2.0", "InvokeAI 4.2.0", true), ("swarm_version: 0.9.5", "SwarmUI 0.9.5", true),
+      ("Generator: Draw Things", "Draw Things", true), ("Generator: sdbatch 1.2.3", "sdbatch 1.2.3", false),
+    ] as [(String, String?, Bool)])
+  func `the program that wrote a text is named, and its noise is not taken for granted`(
+    more: String, program: String?, isNoted: Bool
+  ) {
+    let line = "x [y:z:0.5]\nSteps: 8, Sampler: Euler, CFG scale: 5, Seed: 9, Size: 64x64, Model: m, "
+    let found = settings(line + more)
+    #expect(found.program == program)
+    #expect(found.remarks.contains { $0.key == "RNG" && $0.kind == .note } == isNoted)
+    #expect(!settings(line + "RNG: CPU, " + more).remarks.contains { $0.key == "RNG" })
+    #expect(found.settings.timelines == .current)
   }
 
   // MARK: Written back
