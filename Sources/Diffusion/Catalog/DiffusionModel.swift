@@ -72,6 +72,11 @@ protocol DiffusionModel: Sendable {
   /// - Throws: `WeightError`.
   func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks
 
+  // MARK: Text
+
+  /// Whether cleaning gives a text other tokens than before text was repaired; images of such texts have other identities.
+  func isTextRepaired(_ text: String) -> Bool
+
   // MARK: Adapters
 
   /// The stores of the networks that LoRAs change: the denoising network's, then the text encoders'.

@@ -162,6 +162,7 @@ struct IdentityMember: Sendable {
       IdentityMember("loras") { $0.ingredients.loras.map(json) },
       IdentityMember("model_family") { .string($0.ingredients.model.family) },
       IdentityMember("numerics") { .integer(Int64($0.ingredients.numerics)) },
+      IdentityMember("text_repair") { $0.ingredients.textRepair.map { .integer(Int64($0)) } },
       IdentityMember("vocabulary") { .string($0.ingredients.vocabularySHA256) },
       IdentityMember("hires", of: ofSecondPass) { $0.second != nil },
     ])

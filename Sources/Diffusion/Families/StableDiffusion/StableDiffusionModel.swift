@@ -105,6 +105,12 @@ struct StableDiffusionModel: DiffusionModel {
       compute: compute)
   }
 
+  // MARK: Text
+
+  func isTextRepaired(_ text: String) -> Bool {
+    tokenizer.isRepaired(text, by: archive.family.textEncoders.map(\.cleaning))
+  }
+
   // MARK: Adapters
 
   var adaptedStores: [WeightStore] { archive.adaptedStores }
@@ -113,6 +119,7 @@ struct StableDiffusionModel: DiffusionModel {
 
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? {
     EmbeddingLibrary(
-      folders: folders, tokenizer: tokenizer, widths: archive.textEncoders.map(\.configuration.width), digests: digests)
+      folders: folders, tokenizer: tokenizer, cleanings: archive.family.textEncoders.map(\.cleaning),
+      widths: archive.textEncoders.map(\.configuration.width), digests: digests)
   }
 }
