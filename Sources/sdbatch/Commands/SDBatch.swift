@@ -1,5 +1,6 @@
 import ArgumentParser
 import Recipes
+import Runs
 
 /// Offline batches of Stable Diffusion images from a recipe, on plain CPUs.
 @main
@@ -27,15 +28,28 @@ struct SDBatch: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
+      Console.finish(.done)
     } catch let status as ExitStatus {
-      exit(withError: status.exitCode)
+      Console.finish(status)
     } catch let errors as RecipeErrors {
       Console.diagnostics("\(errors)")
-      exit(withError: ExitStatus.unusableInput.exitCode)
+      Console.finish(.unusableInput)
+    } catch let failures as InputFailures {
+      // Each is an error of its own.
+      for message in failures.messages { Console.error(message) }
+      Console.finish(ExitStatus(failures) ?? .unusableInput)
     } catch {
-      guard let status = ExitStatus(error) else { exit(withError: error) }
-      Console.error(ExitStatus.message(error))
-      exit(withError: status.exitCode)
+      if let status = ExitStatus(error) {
+        Console.error(ExitStatus.message(error))
+        Console.finish(status)
+      }
+      // Help, the version, completions, and mistakes of the command line.
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      if !text.isEmpty {
+        if code.isSuccess { Console.output(text: text) } else { Console.diagnostics(text) }
+      }
+      Console.finish(code: code.rawValue)
     }
   }
 }

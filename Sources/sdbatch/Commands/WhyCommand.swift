@@ -45,7 +45,7 @@ struct WhyCommand: ParsableCommand {
     if json {
       let shown = job == nil ? running : reasons
       Console.output(
-        JSONValue.object([
+        json: JSONValue.object([
           JSONMember("folder", .string(folder.path)), JSONMember("jobs", .integer(Int64(current.jobs.count))),
           JSONMember("runs", .integer(Int64(running.count))),
           JSONMember("problems", .array(current.problems.map { .string($0) })),
@@ -55,10 +55,10 @@ struct WhyCommand: ParsableCommand {
     }
     for problem in current.problems { Console.output(problem) }
     guard job == nil else {
-      for reason in reasons { Console.output(reason.text) }
+      for reason in reasons { Console.output(text: reason.text) }
       return
     }
-    for reason in running.prefix(jobs) { Console.output(reason.text) }
+    for reason in running.prefix(jobs) { Console.output(text: reason.text) }
     if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
     Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, the others exist")
   }
