@@ -48,9 +48,14 @@ enum Console {
     guard let lost else { exit(code) }
     error("standard output cannot be written: \(String(cString: strerror(lost)))")
     // Codes that say what to do next still count.
-    let isReplaced = code == ExitStatus.done.rawValue || code == ExitStatus.difference.rawValue
-    exit(isReplaced ? ExitStatus.notWritten.rawValue : code)
+    let isResult = code == ExitStatus.done.rawValue || code == ExitStatus.difference.rawValue
+    exit(isResult && !isLog.withLock { $0 } ? ExitStatus.notWritten.rawValue : code)
   }
+
+  /// What is printed is only the log of work whose results are elsewhere: losing it is reported, and changes no exit code.
+  static func treatOutputAsLog() { isLog.withLock { $0 = true } }
+
+  private static let isLog = Mutex(false)
 
   /// Why standard output could not be written.
   private static let outputError = Mutex<Int32?>(nil)
