@@ -50,7 +50,7 @@ let package = Package(
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
       ]),
     .target(name: "Prompts", dependencies: ["Text"]),
-    .target(name: "Tokenization", dependencies: ["Prompts", "CZlib"], swiftSettings: optimised),
+    .target(name: "Tokenization", dependencies: ["Prompts", "Text", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
     .target(
@@ -95,7 +95,7 @@ let package = Package(
     .testTarget(
       name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
-    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", "CZlib"]),
     .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),

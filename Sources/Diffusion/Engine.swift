@@ -4,6 +4,7 @@ import Networks
 import Sampling
 import Settings
 import Tensors
+import Tokenization
 
 /// Makes images: settings in, pixels out.
 ///
@@ -87,6 +88,7 @@ public final class Engine {
     let passes = try catalog.passes(of: settings)
     var models: [ModelCatalog.Model] = []
     var embeddings: [EmbeddingIdentity] = []
+    var isTextRepaired = false
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
         models.append(try catalog.models(for: part).model)
@@ -94,6 +96,7 @@ public final class Engine {
         // Some embeddings may be for only one of the checkpoints.
         let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
         embeddings += used.filter { !embeddings.contains($0) }
+        if try catalog.isTextRepaired(part, callsBefore: callsBefore) { isTextRepaired = true }
       }
     }
     func loras(_ pass: ImagePass?) throws -> [LoRAIdentity]? {
@@ -111,6 +114,7 @@ public final class Engine {
         try passes.second.map { try catalog.identity(of: $0.begun) }
       },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
+      textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
       numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)

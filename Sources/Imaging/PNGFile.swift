@@ -72,9 +72,16 @@ public struct PNGFile: Hashable, Sendable {
   /// - Throws: `ImagingError` for a file that is not a PNG, damaged, or larger than `pixelLimit`.
   public init(decoding bytes: [UInt8]) throws(ImagingError) {
     let chunks = try PNGChunk.all(in: bytes)
-    texts = chunks.compactMap(PNGText.init)
+    texts = PNGText.all(in: chunks)
+    // libpng would decompress all texts and keep them in memory.
+    let skipped = ["tEXt", "zTXt", "iTXt", "sPLT"]
+    var needed = bytes
+    if chunks.contains(where: { skipped.contains($0.type) }) {
+      needed = PNGChunk.signature
+      for chunk in chunks where !skipped.contains(chunk.type) { chunk.append(to: &needed) }
+    }
     // libpng keeps the address between calls, so the bytes must not move.
-    image = try bytes.withUnsafeBufferPointer { bytes throws(ImagingError) in try Self.pixels(of: bytes) }
+    image = try needed.withUnsafeBufferPointer { bytes throws(ImagingError) in try Self.pixels(of: bytes) }
   }
 
   private static func pixels(of bytes: UnsafeBufferPointer<UInt8>) throws(ImagingError) -> RGBImage {
@@ -101,10 +108,10 @@ public struct PNGFile: Hashable, Sendable {
   /// The texts of a file, without reading its pixels.
   ///
   /// - Parameter bytes: The file.
-  /// - Returns: The texts in the order of the file; those that do not decompress are left out.
+  /// - Returns: The texts in the order of the file; those that cannot be read are left out, see `PNGText.all(in:)`.
   /// - Throws: `ImagingError` for a file that is not a PNG, is truncated, or has a wrong checksum.
   public static func texts(in bytes: [UInt8]) throws(ImagingError) -> [PNGText] {
-    try PNGChunk.all(in: bytes).compactMap(PNGText.init)
+    PNGText.all(in: try PNGChunk.all(in: bytes))
   }
 
   // MARK: libpng

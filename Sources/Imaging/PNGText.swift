@@ -16,15 +16,19 @@ public struct PNGText: Hashable, Sendable {
   /// The chunk that Pillow, and so the webui, writes for the text: `tEXt` if it is Latin-1, else uncompressed `iTXt`.
   /// Latin-1 whose bytes are UTF-8 as well becomes `iTXt` too.
   func chunk() throws(ImagingError) -> PNGChunk {
-    guard let keyword = Self.latin1(keyword), (1...79).contains(keyword.count),
-      keyword.allSatisfy({ (0x20...0x7E).contains($0) || $0 >= 0xA1 }), keyword.first != 0x20, keyword.last != 0x20
-    else { throw .badKeyword(keyword) }
+    guard let keyword = Self.latin1(keyword), Self.isKeyword(keyword[...]) else { throw .badKeyword(keyword) }
     // Readers take Latin-1 that is valid UTF-8 for UTF-8, so such text must not be written as Latin-1.
     if let latin1 = Self.latin1(text), Self.text(latin1[...]) == text {
       return PNGChunk(type: "tEXt", data: (keyword + [0] + latin1)[...])
     }
     // Compression flag (off), method, empty language, empty translated keyword.
     return PNGChunk(type: "iTXt", data: (keyword + [0, 0, 0, 0, 0] + Array(text.utf8))[...])
+  }
+
+  /// Whether PNG allows it: 1 to 79 printable bytes of Latin-1, without blanks at the ends.
+  private static func isKeyword(_ bytes: ArraySlice<UInt8>) -> Bool {
+    (1...79).contains(bytes.count) && bytes.allSatisfy { (0x20...0x7E).contains($0) || $0 >= 0xA1 }
+      && bytes.first != 0x20 && bytes.last != 0x20
   }
 
   private static func latin1(_ text: String) -> [UInt8]? {
@@ -38,21 +42,32 @@ public struct PNGText: Hashable, Sendable {
 
   // MARK: Reading
 
-  /// The text of a `tEXt`, `zTXt` or `iTXt` chunk; nil for other chunks and for texts that cannot be decompressed.
-  init?(_ chunk: PNGChunk) {
-    guard ["tEXt", "zTXt", "iTXt"].contains(chunk.type), let end = chunk.data.firstIndex(of: 0) else { return nil }
+  /// The texts of a file's chunks.
+  ///
+  /// Left out are texts with a keyword that PNG does not allow, texts that do not decompress, and compressed texts from the
+  /// one on with which all of the file's together would be larger than `inflatedLimit`.
+  static func all(in chunks: [PNGChunk]) -> [PNGText] {
+    var budget = inflatedLimit
+    return chunks.compactMap { PNGText($0, budget: &budget) }
+  }
+
+  /// The text of a `tEXt`, `zTXt` or `iTXt` chunk; nil for other chunks and for texts that are left out.
+  private init?(_ chunk: PNGChunk, budget: inout Int) {
+    guard ["tEXt", "zTXt", "iTXt"].contains(chunk.type), let end = chunk.data.prefix(80).firstIndex(of: 0),
+      Self.isKeyword(chunk.data[..<end])
+    else { return nil }
     keyword = Self.text(latin1: chunk.data[..<end])
     let rest = chunk.data[(end + 1)...]
     switch chunk.type {
     case "tEXt": text = Self.text(rest)
     case "zTXt":
-      guard rest.first == 0, let bytes = Self.inflated(rest.dropFirst()) else { return nil }
+      guard rest.first == 0, let bytes = Self.inflated(rest.dropFirst(), budget: &budget) else { return nil }
       text = Self.text(bytes[...])
     default:
       // Compression flag and method, then language and translated keyword, each ended by a zero.
       let fields = rest.dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
       guard let flag = rest.first, fields.count == 3 else { return nil }
-      guard let bytes = flag == 0 ? Array(fields[2]) : Self.inflated(fields[2]) else { return nil }
+      guard let bytes = flag == 0 ? Array(fields[2]) : Self.inflated(fields[2], budget: &budget) else { return nil }
       text = String(decoding: bytes, as: UTF8.self)
     }
   }
@@ -68,24 +83,36 @@ public struct PNGText: Hashable, Sendable {
     return String(scalars)
   }
 
-  /// Texts are small. One that decompresses to more than this many bytes is an attack.
-  private static let inflatedLimit = 1 << 24
+  /// Texts are small. A file whose compressed texts are larger than this many bytes in all is an attack.
+  static let inflatedLimit = 8 << 20
 
-  private static func inflated(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-    var capacity = 1 << 14
-    while capacity <= inflatedLimit {
-      var length = uLongf(capacity)
-      var status = Z_OK
-      let result = [UInt8](unsafeUninitializedCapacity: capacity) { output, count in
-        status = bytes.withUnsafeBufferPointer {
-          uncompress(output.baseAddress, &length, $0.baseAddress, uLong($0.count))
+  /// The bytes of a compressed text; nil if it is damaged, or larger than the budget, which is then used up.
+  private static func inflated(_ bytes: ArraySlice<UInt8>, budget: inout Int) -> [UInt8]? {
+    guard budget > 0 else { return nil }
+    var stream = z_stream()
+    guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return nil }
+    defer { inflateEnd(&stream) }
+    var input = Array(bytes)
+    var result: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 14)
+    return input.withUnsafeMutableBufferPointer { input in
+      stream.next_in = input.baseAddress
+      stream.avail_in = uInt(clamping: input.count)
+      while true {
+        var status = Z_OK
+        let count = piece.withUnsafeMutableBufferPointer { output in
+          stream.next_out = output.baseAddress
+          stream.avail_out = uInt(output.count)
+          status = inflate(&stream, Z_NO_FLUSH)
+          return output.count - Int(stream.avail_out)
         }
-        count = status == Z_OK ? Int(length) : 0
+        budget -= count
+        guard budget >= 0, status == Z_OK || status == Z_STREAM_END else { return nil }
+        result += piece[..<count]
+        if status == Z_STREAM_END { return result }
+        // Without progress, the data end too early.
+        if count == 0, stream.avail_in == 0 { return nil }
       }
-      if status == Z_OK { return result }
-      guard status == Z_BUF_ERROR else { return nil }
-      capacity *= 8
     }
-    return nil
   }
 }

@@ -181,7 +181,7 @@ struct SheetComposer {
     guard let axis = grid.directions.y else { return 0 }
     let most = max(150, min(tile.width, 320))
     let widest = Set(rows.compactMap(\.inner)).flatMap { grid.axes[axis].label($0).split(separator: "\n") }.map {
-      typeface.width(of: String($0), size: labelSize)
+      typeface.width(of: String(Typeface.cut(String($0), width: most, lines: 1).text), size: labelSize)
     }.max()
     return min(widest ?? 0, most) + 2 * Self.gap
   }

@@ -91,6 +91,7 @@ final class Typeface {
   /// - Returns: The lines, without white space at their ends. A line whose letters do not have the direction of its paragraph
   ///   begins with a mark of that direction.
   func lines(_ text: String, size: Int, width: Int, limit: Int = .max) -> [String] {
+    let (text, isCut) = Self.cut(text, width: width, lines: limit)
     var lines: [String] = []
     for paragraph in text.split(whereSeparator: \.isNewline) {
       let direction = isRightToLeft(String(paragraph))
@@ -117,14 +118,28 @@ final class Typeface {
       }
       if !line.isEmpty { lines.append(line) }
     }
-    guard lines.count > limit, limit > 0 else { return Array(lines.prefix(limit)) }
-    lines.removeLast(lines.count - limit)
-    var last = Substring(lines[limit - 1])
+    guard lines.count > limit || (isCut && !lines.isEmpty), limit > 0 else { return Array(lines.prefix(limit)) }
+    lines.removeLast(max(lines.count - limit, 0))
+    var last = Substring(lines[lines.count - 1])
     let direction = isRightToLeft(String(last))
     while !last.isEmpty, self.width(of: last + "…", size: size) > width { last.removeLast() }
-    lines[limit - 1] = last + "…"
-    direct(&lines[limit - 1], isRightToLeft: direction)
+    lines[lines.count - 1] = last + "…"
+    direct(&lines[lines.count - 1], isRightToLeft: direction)
     return lines
+  }
+
+  /// The beginning of a text, longer than what lines of this width can show, and whether it is cut.
+  ///
+  /// Letters are wider than a pixel, and some consist of several scalars. A prompt may have millions of them, and measuring
+  /// them all, again for each line, would take hours.
+  static func cut(_ text: String, width: Int, lines: Int) -> (text: Substring, isCut: Bool) {
+    let (perLine, isLong) = max(width, 1).multipliedReportingOverflow(by: 4)
+    let (count, isEndless) = perLine.multipliedReportingOverflow(by: max(lines, 1))
+    guard !isLong, !isEndless, text.utf8.count > count,
+      let end = text.unicodeScalars.index(
+        text.startIndex, offsetBy: count, limitedBy: text.endIndex), end < text.endIndex
+    else { return (text[...], false) }
+    return (text[..<end], true)
   }
 
   /// Adds a mark to a line if it does not have the direction of its paragraph.

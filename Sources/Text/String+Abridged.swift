@@ -8,7 +8,7 @@ extension String {
     for scalar in unicodeScalars.prefix(limit) {
       switch scalar {
       case "\n", "\r", "\t": line += " "
-      case _ where scalar.properties.generalCategory == .control:
+      case _ where scalar.actsOnTerminal:
         line += "\\u{\(String(scalar.value, radix: 16))}"
       default: line.unicodeScalars.append(scalar)
       }

@@ -2,9 +2,11 @@ import Synchronization
 
 /// Converts text to the token ids of CLIP by byte-level byte-pair encoding.
 ///
-/// The results equal those of `CLIPTokenizer` in Hugging Face's transformers for every text. It may be shared between
-/// threads.
+/// The results equal those of the webui's tokenizers for every text, see `TextCleaning`. It may be shared between threads.
 public final class CLIPTokenizer: Sendable {
+  /// Rises whenever a text that is repaired gets other tokens than before.
+  public static let repairVersion = 1
+
   /// The tokens and merges in use.
   public let vocabulary: Vocabulary
 
@@ -19,32 +21,53 @@ public final class CLIPTokenizer: Sendable {
 
   /// The ids of `text`, without begin and end tokens. Their number is not limited.
   ///
-  /// `<|startoftext|>` and `<|endoftext|>` in `text` become those tokens.
-  public func encode(_ text: String) -> [Int32] {
+  /// The special texts of the cleaning become the tokens for begin and end: `<|startoftext|>` and `<|endoftext|>` for CLIP.
+  public func encode(_ text: String, _ cleaning: TextCleaning = .clip) -> [Int32] {
     let bytes = Array(text.utf8)
+    let pattern = WordPattern(cleaning)
     var ids: [Int32] = []
     cache.withLock { cache in
       var start = 0
       var position = 0
-      while position < bytes.count {
-        guard let special = WordPattern.special(in: bytes, at: position) else {
+      // CLIP's tokenizer cuts special texts out before it cleans what is between them, OpenCLIP's finds them afterwards.
+      while cleaning != .openCLIP, position < bytes.count {
+        guard let special = pattern.special(in: bytes, at: position) else {
           position += 1
           continue
         }
-        append(bytes[start..<position], to: &ids, cache: &cache)
-        ids.append(special == Vocabulary.begin ? vocabulary.beginID : vocabulary.endID)
-        position += special.utf8.count
+        append(bytes[start..<position], pattern, cleaning, to: &ids, cache: &cache)
+        append(special.word, of: [], to: &ids, cache: &cache)
+        position += special.length
         start = position
       }
-      append(bytes[start...], to: &ids, cache: &cache)
+      append(bytes[start...], pattern, cleaning, to: &ids, cache: &cache)
     }
     return ids
   }
 
-  private func append(_ text: ArraySlice<UInt8>, to ids: inout [Int32], cache: inout WordCache) {
-    let clean = CleanText(text)
-    WordPattern.forEachWord(of: clean) { word in
-      let word = clean.bytes[word]
+  /// Whether a text has other tokens than before text was repaired, see `TextCleaning.unrepaired`.
+  public func isRepaired(_ text: String, by cleanings: [TextCleaning]) -> Bool {
+    guard TextCleaning.mayMatter(for: text) else { return false }
+    let before = encode(text, .unrepaired)
+    return cleanings.contains { encode(text, $0) != before }
+  }
+
+  private func append(
+    _ text: ArraySlice<UInt8>, _ pattern: WordPattern, _ cleaning: TextCleaning, to ids: inout [Int32],
+    cache: inout WordCache
+  ) {
+    let clean = CleanText(text, cleaning)
+    pattern.forEachWord(of: clean) { append($0, of: clean.bytes, to: &ids, cache: &cache) }
+  }
+
+  private func append(
+    _ word: WordPattern.Word, of bytes: [UInt8], to ids: inout [Int32], cache: inout WordCache
+  ) {
+    switch word {
+    case .begin: ids.append(vocabulary.beginID)
+    case .end: ids.append(vocabulary.endID)
+    case .bytes(let range):
+      let word = bytes[range]
       if let known = cache[word] {
         ids += known
       } else {
@@ -53,59 +76,6 @@ public final class CLIPTokenizer: Sendable {
         ids += new
       }
     }
-  }
-}
-
-/// The pattern that splits clean text into words:
-/// `<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+`.
-enum WordPattern {
-  private static let specials = [Vocabulary.begin, Vocabulary.end].map { (text: $0, bytes: Array($0.utf8)) }
-  private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map { Array($0.utf8) }
-
-  /// The special token whose text begins at `position`.
-  static func special(in bytes: [UInt8], at position: Int) -> String? {
-    guard bytes[position] == UInt8(ascii: "<") else { return nil }
-    return specials.first { bytes[position...].starts(with: $0.bytes) }?.text
-  }
-
-  /// Calls `body` with the range of each word in `text.bytes`.
-  static func forEachWord(of text: CleanText, _ body: (Range<Int>) -> Void) {
-    let bytes = text.bytes
-    let kinds = text.kinds
-    var start = 0
-    while start < bytes.count {
-      var end = start + 1
-      switch kinds[start] {
-      case .space:
-        break
-      case .number:
-        while end < bytes.count, UTF8.isContinuation(bytes[end]) { end += 1 }
-        body(start..<end)
-      case .letter:
-        while end < bytes.count, kinds[end] == .letter { end += 1 }
-        body(start..<end)
-      case .other:
-        if let special = special(in: bytes, at: start) {
-          // The text was in capitals and has been lowered. The reference splits it again, by kind.
-          end = start + special.utf8.count
-          body(start..<(start + 2))
-          body((start + 2)..<(end - 2))
-          body((end - 2)..<end)
-        } else if let contraction = contraction(in: bytes, at: start) {
-          end = start + contraction
-          body(start..<end)
-        } else {
-          while end < bytes.count, kinds[end] == .other { end += 1 }
-          body(start..<end)
-        }
-      }
-      start = end
-    }
-  }
-
-  private static func contraction(in bytes: [UInt8], at position: Int) -> Int? {
-    guard bytes[position] == UInt8(ascii: "'") else { return nil }
-    return contractions.first { bytes[position...].starts(with: $0) }?.count
   }
 }
 

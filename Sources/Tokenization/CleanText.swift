@@ -1,10 +1,4 @@
-@_spi(_Unicode) import Swift
-
-/// Text prepared for byte-pair encoding: in NFC and lower case, with the kind of every byte.
-///
-/// This is what the `CLIPTokenizer` of transformers does through the `tokenizers` library, and no more: wrong encodings are
-/// not repaired, and HTML entities are not decoded. The parts of that library use different versions of Unicode. Tokens
-/// must not depend on Swift's version of Unicode, so those versions are fixed here.
+/// Text prepared for byte-pair encoding: cleaned and in lower case, with the kind of every byte.
 struct CleanText {
   /// The class of a scalar in the word pattern.
   enum Kind: UInt8 {
@@ -16,23 +10,72 @@ struct CleanText {
   /// The kind of each byte's scalar.
   private(set) var kinds: [Kind] = []
 
-  init(_ text: ArraySlice<UInt8>) {
+  private let cleaning: TextCleaning
+
+  init(_ text: ArraySlice<UInt8>, _ cleaning: TextCleaning) {
+    self.cleaning = cleaning
     bytes.reserveCapacity(text.count)
     kinds.reserveCapacity(text.count)
-    if text.allSatisfy({ $0 < 0x80 }) {
+    let mayNeedRepair = cleaning != .unrepaired && text.contains { !Self.isPlain($0) }
+    if !mayNeedRepair, text.allSatisfy({ $0 < 0x80 }) {
       for byte in text { append(ascii: byte) }
-    } else {
-      Self.forEachNormalised(String(decoding: text, as: UTF8.self)) { append($0) }
+      return
+    }
+    let string = String(decoding: text, as: UTF8.self)
+    switch cleaning {
+    case .unrepaired:
+      for scalar in NormalForm.composed(Array(string.unicodeScalars), unicode: Self.oldNormalForm) {
+        append(lowering: scalar)
+      }
+    case .clip: append(lowering: TextRepair.repaired(string))
+    case .openCLIP:
+      append(lowering: HTMLEntities.unescapedAsHTML(HTMLEntities.unescapedAsHTML(TextRepair.repaired(string))))
     }
   }
+
+  /// Whether a byte never needs repair: printable ASCII except "&", and white space.
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "&"): false
+    case 0x20...0x7E, 0x09, 0x0A, 0x0C, 0x0D: true
+    default: false
+    }
+  }
+
+  // MARK: Lower case
 
   private mutating func append(ascii byte: UInt8) {
     bytes.append(byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte)
     kinds.append(Self.asciiKinds[Int(byte)])
   }
 
-  /// Appends the lower case of `scalar` without regard to its context: a final capital sigma becomes σ, not ς.
-  private mutating func append(_ scalar: Unicode.Scalar) {
+  /// Appends the lower case of a text, as Python writes it: a capital sigma at the end of a word becomes ς.
+  private mutating func append(lowering text: [Unicode.Scalar]) {
+    for (index, scalar) in text.enumerated() {
+      if scalar == "\u{3A3}" {
+        append(lowered: Self.isFinalSigma(in: text, at: index) ? "\u{3C2}" : "\u{3C3}")
+      } else if !scalar.isASCII, UnicodeAge.isNewer(scalar, than: UnicodeAge.python) {
+        append(lowered: scalar)
+      } else {
+        append(lowering: scalar)
+      }
+    }
+  }
+
+  /// Unicode's condition Final_Sigma: after a letter, and before none.
+  private static func isFinalSigma(in text: [Unicode.Scalar], at index: Int) -> Bool {
+    func isSkipped(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.properties.isCaseIgnorable && !UnicodeAge.isNewer(scalar, than: UnicodeAge.python)
+    }
+    func isCased(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.properties.isCased && !UnicodeAge.isNewer(scalar, than: UnicodeAge.python)
+    }
+    guard let before = text[..<index].last(where: { !isSkipped($0) }), isCased(before) else { return false }
+    return text[(index + 1)...].first { !isSkipped($0) }.map(isCased) != true
+  }
+
+  /// Appends the lower case of `scalar` without regard to its context.
+  private mutating func append(lowering scalar: Unicode.Scalar) {
     if scalar.isASCII { return append(ascii: UInt8(scalar.value)) }
     let properties = scalar.properties
     guard properties.changesWhenLowercased else { return append(lowered: scalar) }
@@ -42,19 +85,17 @@ struct CleanText {
   }
 
   private mutating func append(lowered scalar: Unicode.Scalar) {
-    let kind = Self.kind(of: scalar)
+    let kind = kind(of: scalar)
     for byte in scalar.utf8 {
       bytes.append(byte)
       kinds.append(kind)
     }
   }
-}
 
-// MARK: - Kinds
+  // MARK: Kinds
 
-extension CleanText {
-  /// The Unicode version of the regular expressions (Oniguruma). For them, newer scalars are neither letters nor numbers.
-  private static let patternUnicode = (16, 0)
+  /// The Unicode version of the NFC tables of the `tokenizers` library, which unrepaired text followed.
+  private static let oldNormalForm = (9, 0)
 
   private static let asciiKinds: [Kind] = (0..<128).map { (byte: UInt8) in
     switch byte {
@@ -65,7 +106,9 @@ extension CleanText {
     }
   }
 
-  private static func kind(of scalar: Unicode.Scalar) -> Kind {
+  private func kind(of scalar: Unicode.Scalar) -> Kind {
+    // This mark has the case of a letter, so that Python's expressions, which ignore case, take it for neither kind.
+    if scalar == "\u{345}", cleaning != .unrepaired { return .space }
     let properties = scalar.properties
     let kind: Kind
     switch properties.generalCategory {
@@ -73,51 +116,6 @@ extension CleanText {
     case .decimalNumber, .letterNumber, .otherNumber: kind = .number
     default: return properties.isWhitespace ? .space : .other
     }
-    return isNewer(scalar, than: patternUnicode) ? .other : kind
-  }
-
-  /// Whether `scalar` was assigned after this version of Unicode.
-  private static func isNewer(_ scalar: Unicode.Scalar, than version: (Int, Int)) -> Bool {
-    guard let age = scalar.properties.age else { return true }
-    return age > version
-  }
-}
-
-// MARK: - Normalisation
-
-extension CleanText {
-  /// The Unicode version of the NFC tables (the crate unicode-normalization-alignments). For them, newer scalars neither
-  /// compose nor reorder, so the text between such scalars is normalised in separate pieces.
-  private static let normalisationUnicode = (9, 0)
-
-  /// Calls `body` with the scalars of `text` in NFC.
-  ///
-  /// It uses the standard library's normaliser, which is not public yet. Foundation's public one does not compose Hangul such
-  /// as U+AC00 U+11A8, and turns some other Jamo into U+FFFD.
-  private static func forEachNormalised(_ text: String, _ body: (Unicode.Scalar) -> Void) {
-    // Text without scalars from the combining marks on is NFC already.
-    guard text.unicodeScalars.contains(where: { $0.value >= 0x300 }) else { return text.unicodeScalars.forEach(body) }
-    var piece = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      if scalar.value >= 0x300, isNewer(scalar, than: normalisationUnicode) {
-        String(piece)._nfc.forEach(body)
-        piece.removeAll()
-        body(scalar)
-      } else {
-        appendSortable(scalar, to: &piece)
-      }
-    }
-    String(piece)._nfc.forEach(body)
-  }
-
-  /// Appends `scalar`, but decomposes three scalars that are not marks themselves and consist of marks. The standard library
-  /// would not sort those marks among their neighbours, and NFC never composes them again.
-  private static func appendSortable(_ scalar: Unicode.Scalar, to piece: inout String.UnicodeScalarView) {
-    switch scalar {
-    case "\u{0F73}": piece.append(contentsOf: ["\u{0F71}", "\u{0F72}"])
-    case "\u{0F75}": piece.append(contentsOf: ["\u{0F71}", "\u{0F74}"])
-    case "\u{0F81}": piece.append(contentsOf: ["\u{0F71}", "\u{0F80}"])
-    default: piece.append(scalar)
-    }
+    return UnicodeAge.isNewer(scalar, than: UnicodeAge.pattern) ? .other : kind
   }
 }

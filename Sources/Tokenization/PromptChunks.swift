@@ -31,14 +31,18 @@ public struct PromptChunks: Hashable, Sendable {
   /// A `BREAK` closes a chunk. If a chunk is full and the next token is not a comma, the tokens after the chunk's last comma
   /// move to the next chunk, provided that the comma is among the last `commaBacktrack` tokens; 0 turns this off. Throws
   /// what `PromptAttention` throws.
-  public init(_ prompt: String, tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) throws(PromptError) {
+  public init(
+    _ prompt: String, tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20
+  ) throws(PromptError) {
     let runs = try PromptAttention(prompt).runs
-    self.init(runs: runs, tokenizer: tokenizer, commaBacktrack: commaBacktrack)
+    self.init(runs: runs, tokenizer: tokenizer, cleaning: cleaning, commaBacktrack: commaBacktrack)
   }
 
   /// Packs the tokens of runs with known weights; each run is tokenized separately.
-  public init(runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, commaBacktrack: Int = 20) {
-    self.init(runs: runs, tokenizer: tokenizer, commaBacktrack: commaBacktrack) { _, _ in nil }
+  public init(
+    runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20
+  ) {
+    self.init(runs: runs, tokenizer: tokenizer, cleaning: cleaning, commaBacktrack: commaBacktrack) { _, _ in nil }
   }
 
   /// Packs the tokens of runs, in which embeddings replace their names.
@@ -50,12 +54,13 @@ public struct PromptChunks: Hashable, Sendable {
   /// - Parameters:
   ///   - runs: The parts of a prompt.
   ///   - tokenizer: The model's tokenizer.
+  ///   - cleaning: How each run's text is cleaned; weights were read before.
   ///   - commaBacktrack: The number of tokens at the end of a chunk among which it may be broken at a comma.
   ///   - match: Returns the embedding whose name begins at a position in a run's tokens, if there is one. It has at most 75
   ///     vectors.
   /// - Throws: What `match` throws.
   public init(
-    runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, commaBacktrack: Int = 20,
+    runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20,
     match: (_ tokens: [Int32], _ position: Int) throws -> PromptEmbedding?
   ) rethrows {
     var packer = ChunkPacker(vocabulary: tokenizer.vocabulary, commaBacktrack: commaBacktrack)
@@ -63,7 +68,7 @@ public struct PromptChunks: Hashable, Sendable {
       if run.isBreak {
         packer.close()
       } else {
-        let tokens = tokenizer.encode(run.text)
+        let tokens = tokenizer.encode(run.text, cleaning)
         var position = 0
         while position < tokens.count {
           let embedding = try match(tokens, position)

@@ -28,9 +28,14 @@ public struct EmbeddingNames: Sendable {
   private var names: [Int32: [Name]] = [:]
 
   /// The names in the order of their numbers. A name without tokens is never found.
-  public init(_ names: [String], tokenizer: CLIPTokenizer) {
+  ///
+  /// - Parameters:
+  ///   - names: Names of embeddings.
+  ///   - tokenizer: The model's tokenizer.
+  ///   - cleaning: That of the model's first text encoder, as in the webui.
+  public init(_ names: [String], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip) {
     for (number, name) in names.enumerated() {
-      let tokens = tokenizer.encode(name)
+      let tokens = tokenizer.encode(name, cleaning)
       if let first = tokens.first { self.names[first, default: []].append(Name(tokens: tokens, number: number)) }
     }
     for (first, found) in self.names {

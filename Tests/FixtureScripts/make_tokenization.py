@@ -7,12 +7,11 @@ with Python 3.11.7, transformers 5.23.0, tokenizers 0.23.3.
 
 Tokenization/small/      a vocabulary trained on made-up captions; its vocab.json is what its merges.txt alone implies
 Tokenization/shuffled/   the same with ids and merges in random order, without a comma and without some bytes
-Tokenization/strings.json    texts with their ids in the small, the shuffled and CLIP's own vocabulary
-Tokenization/sweep.json      checksums of the small vocabulary's ids over blocks of 4096 code points
+Tokenization/strings.json    texts; make_text_repair.py adds their ids and writes the other files
 Prompts/attention.json           prompts with their weighted runs
 Tokenization/chunks.json     prompts with their chunks in the small and in CLIP's own vocabulary
 """
-import json, os, random, struct, sys, tempfile, zlib
+import json, os, random, sys, tempfile
 from collections import Counter
 
 from fixture_paths import fixtures
@@ -93,10 +92,6 @@ with tempfile.TemporaryDirectory() as work: full = make_tokenizer(bpe, work + "/
 assert len(full) == 49408
 
 
-def ids(tokenizer, text):
-    return tokenizer(text, add_special_tokens=False, truncation=False).input_ids
-
-
 # ---------- strings ----------
 curated = [
     "", " ", "   \t\n ", "a", "A red fish", "a red fish, a blue star", "it's the cat's, isn't it? I'VE we'll they'd y'all're",
@@ -151,17 +146,7 @@ def dump(name, rows):
         f.write("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in rows) + "\n]\n")
 
 
-dump("strings.json", [dict(text=t, small=ids(small, t), shuffled=ids(shuffled, t), full=ids(full, t)) for t in texts])
-
-# ---------- every code point that could be special: planes 0 to 3, the tags, the very last ----------
-sweep = []
-for start in [*range(0, 0x40000, 0x1000), 0xE0000, 0x10F000]:
-    points = [chr(c) for c in range(start, start + 0x1000) if not 0xD800 <= c < 0xE000]
-    check = 0
-    for e in small.backend_tokenizer.encode_batch([f"a{c}b {c}{c}1'{c}s" for c in points], add_special_tokens=False):
-        check = zlib.crc32(struct.pack(f"<{len(e.ids) + 1}i", len(e.ids), *e.ids), check)
-    sweep.append(dict(start=start, crc32=check))
-dump("sweep.json", sweep)
+dump("strings.json", [dict(text=t) for t in texts])
 
 # ---------- attention ----------
 def lone_backslash(text):

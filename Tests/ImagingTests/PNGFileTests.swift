@@ -1,5 +1,6 @@
+import CZlib
 import Foundation
-import Imaging
+@testable import Imaging
 import Testing
 
 @Suite struct PNGFileTests {
@@ -87,6 +88,52 @@ import Testing
     let file = PNGFile(
       image: RGBImage(width: 1, height: 1, pixels: [0, 0, 0]), texts: [PNGText(keyword: keyword, text: "")])
     #expect(throws: ImagingError.badKeyword(keyword)) { try file.encoded() }
+  }
+
+  // MARK: Foreign texts
+
+  /// The bytes of a black pixel's file with these chunks after the header.
+  private func file(_ added: [PNGChunk]) throws -> [UInt8] {
+    let plain = try PNGFile(image: RGBImage(width: 1, height: 1, pixels: [0, 0, 0])).encoded()
+    var bytes = Array(plain[..<33])
+    for chunk in added { chunk.append(to: &bytes) }
+    return bytes + plain[33...]
+  }
+
+  private func compressed(_ text: [UInt8], keyword: String = "parameters") -> PNGChunk {
+    var size = compressBound(uLong(text.count))
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    compress2(&bytes, &size, text, uLong(text.count), 9)
+    return PNGChunk(type: "zTXt", data: (Array(keyword.utf8) + [0, 0] + bytes[..<Int(size)])[...])
+  }
+
+  @Test func `a text whose keyword PNG does not allow is passed over`() throws {
+    for keyword in ["", " a", "a ", "a\u{1B}b", String(repeating: "k", count: 80), String(repeating: "k", count: 200)] {
+      let chunk = PNGChunk(type: "tEXt", data: (Array(keyword.utf8) + [0] + Array("v".utf8))[...])
+      let read = try PNGFile(decoding: file([chunk, compressed(Array("kept".utf8))]))
+      #expect(read.texts == [PNGText(keyword: "parameters", text: "kept")], "\(keyword)")
+      // What is read can be written.
+      #expect(try PNGFile(decoding: read.encoded()) == read)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `the compressed texts of a file share one limit`() throws {
+    let large = compressed([UInt8](repeating: UInt8(ascii: "a"), count: 7 << 20))
+    let small = compressed(Array("small".utf8), keyword: "more")
+    let one = try PNGFile.texts(in: file([large, small]))
+    #expect(one.map(\.text.utf8.count) == [7 << 20, 5])
+    // From the one that is too much on, none is decompressed.
+    let many = try PNGFile.texts(in: file(Array(repeating: large, count: 100) + [small]))
+    #expect(many.map(\.text.utf8.count) == [7 << 20])
+    let huge = compressed([UInt8](repeating: UInt8(ascii: "a"), count: PNGText.inflatedLimit + 1))
+    #expect(try PNGFile.texts(in: file([huge, small])).isEmpty)
+  }
+
+  @Test func `a compressed text that ends too early is passed over`() throws {
+    var chunk = compressed(Array("a text that is long enough to be cut".utf8))
+    chunk.data = chunk.data.dropLast(12)
+    #expect(try PNGFile.texts(in: file([chunk])).isEmpty)
   }
 
   // MARK: Damage

@@ -49,6 +49,28 @@ import TestSupport
     #expect(try prompts("prompt: __a__b__, _____, __ a__, __é") == ["__a__b__, _____, __ a__, __é"])
   }
 
+  @Test func `a # in an entry deletes nothing`() throws {
+    try folder.write("wildcards/shade.txt", "blue # navy\n#none\nhair #ff0000\nred\n")
+    let made = try prompts("prompt: \"a __shade__ cat, sitting # really\"")
+    #expect(
+      made == ["a blue # navy cat, sitting \n", "a hair #ff0000 cat, sitting \n", "a red cat, sitting \n"], "\(made)")
+    let jobs = try recipe(
+      "prompt: a __x__ cat\nnegative_prompt: no __x__, bad\ngrid: {__x__: ['#1', 'b # c']}"
+        + "\nenable_hr: true\nhr_prompt: large __x__ cat"
+    ).jobs().map(\.settings)
+    #expect(jobs.map(\.prompt) == ["a #1 cat", "a b # c cat"])
+    #expect(jobs.map(\.negativePrompt) == ["no #1, bad", "no b # c, bad"])
+    #expect(jobs.map(\.hires?.prompt) == ["large #1 cat", "large b # c cat"])
+  }
+
+  @Test func `a list with a NUL is refused, other control characters are dropped`() throws {
+    try folder.write("wildcards/old.txt", "a\u{1B}[31m b\u{1A}\n\u{7}c\n")
+    #expect(try prompts("prompt: __old__") == ["a[31m b", "c"])
+    try folder.write("wildcards/wide.txt", "a\u{0}b\n")
+    let errors = recipe("prompt: __wide__").errors()
+    #expect(errors.count == 1 && errors[0].contains("NUL") && errors[0].contains("wide.txt"), "\(errors)")
+  }
+
   @Test func `entries may hold wildcards, which are expanded`() throws {
     #expect(
       try prompts("prompt: __beast__") == [

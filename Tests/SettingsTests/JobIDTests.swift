@@ -23,6 +23,32 @@ import Testing
     #expect(JobID("g" + id.description.dropFirst()) == nil)
   }
 
+  @Test func `repaired text is part of the identity, and text that needs no repair leaves it as it was`() {
+    var repaired = sampleIngredients
+    repaired.textRepair = 1
+    let settings = ImageSettings()
+    #expect(JobID(settings, repaired) != JobID(settings, sampleIngredients))
+    let (before, after) = (
+      String(decoding: JobID.canonicalJSON(settings, sampleIngredients), as: UTF8.self),
+      String(decoding: JobID.canonicalJSON(settings, repaired), as: UTF8.self)
+    )
+    #expect(!before.contains("text_repair"))
+    #expect(after.replacing("\"text_repair\":1,", with: "") == before)
+  }
+
+  @Test func `jobs whose prompts may need repair have ingredients of their own`() {
+    var (plain, other) = (ImageSettings(), ImageSettings())
+    (plain.prompt, other.prompt) = ("a cat", "a dog")
+    #expect(plain.ingredientsKey == other.ingredientsKey)
+    for text in ["a dog’s", "&lt;", "\u{7}", "<s>"] {
+      other.prompt = text
+      #expect(plain.ingredientsKey != other.ingredientsKey)
+      (other.prompt, other.negativePrompt) = ("a cat", text)
+      #expect(plain.ingredientsKey != other.ingredientsKey)
+      other.negativePrompt = ""
+    }
+  }
+
   @Test func `names and paths of models are not part of the identity`() {
     var moved = sampleIngredients
     moved.model.name = "other"

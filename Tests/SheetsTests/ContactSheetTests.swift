@@ -11,6 +11,25 @@ import TestSupport
 
   init() throws { folder = try TemporaryFolder() }
 
+  // MARK: Long texts
+
+  @Test(.timeLimit(.minutes(2)), arguments: [50_000, 2_500_000])
+  func `a prompt that a sheet cannot show is cut, whatever its length`(count: Int) throws {
+    var sizes: Set<[Int]> = []
+    for letter in ["w", "ش", "漢", "\u{301}", "\u{200B}", "a\n"] {
+      let long = String(repeating: letter, count: count)
+      let cells = [
+        SheetCell(
+          axes: [position("prompt", long)], content: .pending, width: 64, height: 64,
+          infotext: "\(long)\nSteps: 4, Sampler: Euler, CFG scale: 7.0, Seed: 1, Size: 64x64, Model: m", seconds: 1)
+      ]
+      let size = try ContactSheet(cells).size(ofPage: 0)
+      sizes.insert([size.width, size.height])
+      #expect(size.height < 600, "\(letter)")
+    }
+    #expect(!sizes.isEmpty)
+  }
+
   // MARK: Making
 
   /// A colour that no other number has, and that differs from text and paper.

@@ -4,13 +4,14 @@ import Testing
 import TestSupport
 import Tokenization
 
-/// Compares ids with those of Hugging Face's CLIPTokenizer.
+/// Compares ids with those of the webui's tokenizers: the slow CLIPTokenizer of transformers 4.30 with ftfy, and OpenCLIP's.
 struct CLIPTokenizerTests {
   struct Row: Decodable {
     let text: String
     let small: [Int32]
     let shuffled: [Int32]
     let full: [Int32]
+    let openCLIP: [Int32]
   }
 
   private func check(_ tokenizer: CLIPTokenizer, _ expected: KeyPath<Row, [Int32]>) throws {
@@ -32,23 +33,35 @@ struct CLIPTokenizerTests {
     try check(Fixtures.tokenizer(#require(Fixtures.clipPath)), \.full)
   }
 
+  @Test func `difficult texts get the ids of OpenCLIP's tokenizer`() throws {
+    let tokenizer = try Fixtures.small()
+    let rows = try Fixtures.decode([Row].self, from: "Tokenization/strings.json")
+    for row in rows {
+      #expect(tokenizer.encode(row.text, .openCLIP) == row.openCLIP, "\(String(reflecting: row.text))")
+    }
+    #expect(rows.contains { $0.openCLIP != $0.small })
+  }
+
   struct Block: Decodable {
     let start: UInt32
     let crc32: UInt
+    let openCLIP: UInt
   }
 
-  @Test func `every code point gets the reference's ids`() throws {
+  @Test(arguments: [TextCleaning.clip, .openCLIP])
+  func `every code point gets the reference's ids`(cleaning: TextCleaning) throws {
     let tokenizer = try Fixtures.small()
     for block in try Fixtures.decode([Block].self, from: "Tokenization/sweep.json") {
       var checksum: uLong = 0
       for scalar in (block.start..<block.start + 0x1000).compactMap(Unicode.Scalar.init) {
-        let ids = tokenizer.encode("a\(scalar)b \(scalar)\(scalar)1'\(scalar)s")
+        let ids = tokenizer.encode("a\(scalar)b \(scalar)\(scalar)1'\(scalar)s", cleaning)
         let words = ([Int32(ids.count)] + ids).map(\.littleEndian)
         words.withUnsafeBytes { bytes in
           checksum = crc32(checksum, bytes.bindMemory(to: UInt8.self).baseAddress, UInt32(bytes.count))
         }
       }
-      #expect(checksum == block.crc32, "code points from U+\(String(block.start, radix: 16))")
+      let expected = cleaning == .clip ? block.crc32 : block.openCLIP
+      #expect(checksum == expected, "code points from U+\(String(block.start, radix: 16))")
     }
   }
 
@@ -57,7 +70,8 @@ struct CLIPTokenizerTests {
     let vocabulary = tokenizer.vocabulary
     #expect(
       tokenizer.encode("<|startoftext|><|endoftext|>") == [vocabulary.beginID, vocabulary.endID])
-    #expect(!tokenizer.encode("<|ENDOFTEXT|>").contains(vocabulary.endID))
+    #expect(tokenizer.encode("<|ENDOFTEXT|>") == [vocabulary.endID])
+    #expect(tokenizer.encode("<start_of_text><end_of_text>", .openCLIP) == [vocabulary.beginID, vocabulary.endID])
   }
 
   @Test(.timeLimit(.minutes(5)))

@@ -18,7 +18,8 @@ import Weights
   private func names(_ family: ModelFamily) -> AdapterNames {
     var names = AdapterNames()
     names.addUNet(
-      Self.unet, structure: BlockStructure(blockCount: 2, layersPerBlock: 1, hasAttention: [true, true]), network: 0)
+      Self.unet, structure: BlockStructure(blockCount: 2, layersPerBlock: 1, endsInTransformer: [true, true]),
+      network: 0)
     for (index, encoder) in family.textEncoders.enumerated() {
       names.addTextEncoder(Self.text, encoder, network: index + 1)
     }

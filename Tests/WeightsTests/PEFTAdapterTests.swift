@@ -39,7 +39,8 @@ import Weights
     let modules = shapes.keys.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(".weight".count)) }
     if network == "unet" {
       names.addUNet(
-        modules, structure: BlockStructure(blockCount: 2, layersPerBlock: 1, hasAttention: [true, true]), network: 0)
+        modules, structure: BlockStructure(blockCount: 2, layersPerBlock: 1, endsInTransformer: [true, true]),
+        network: 0)
     } else {
       names.addTextEncoder(modules, ModelFamily.sd1.textEncoders[0], network: 0)
     }

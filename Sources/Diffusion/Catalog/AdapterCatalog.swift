@@ -81,7 +81,8 @@ final class AdapterCatalog {
     let bundles = (try loras(for: settings, model) ?? []).filter { !$0.match.file.embeddings.isEmpty }
     func key(_ loras: [MatchedLoRA]) -> LibraryKey {
       LibraryKey(
-        model: [model.path] + [model.textEncoderPath].compactMap { $0 }, roots: settings.adapterFolders, bundles: loras.map { [$0.identity.path, $0.identity.name] })
+        model: [model.path] + [model.textEncoderPath].compactMap { $0 }, roots: settings.adapterFolders,
+        bundles: loras.map { [$0.identity.path, $0.identity.name] })
     }
     if let library = libraries[key(bundles)] { return library }
     var library = libraries[key([])]

@@ -84,10 +84,15 @@ protocol DiffusionModel: Sendable {
   /// - Throws: `WeightError`.
   func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks
 
+  // MARK: Text
+
   /// How many chunks of tokens a prompt's text has, which is the length of its context.
   ///
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
+
+  /// Whether cleaning gives a text other tokens than before text was repaired; images of such texts have other identities.
+  func isTextRepaired(_ text: String) -> Bool
 
   // MARK: Adapters
 

@@ -11,6 +11,8 @@ final class EmbeddingLibrary {
   private let names: EmbeddingNames
   private let entries: [Entry]
   private let tokenizer: CLIPTokenizer
+  /// How the text encoders' tokenizers clean text, each once.
+  private let cleanings: [TextCleaning]
   /// The widths of the model's text encoders.
   private let widths: [Int]
   private let digests: DigestCache
@@ -62,19 +64,26 @@ final class EmbeddingLibrary {
   /// - Parameters:
   ///   - folders: Of two files with the same name, the first folder's counts.
   ///   - tokenizer: Of the model.
+  ///   - cleanings: How the tokenizers of the model's text encoders clean text.
   ///   - widths: Of the model's text encoders.
   ///   - digests: Remembers digests of files.
-  convenience init(folders: [String], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
+  convenience init(
+    folders: [String], tokenizer: CLIPTokenizer, cleanings: [TextCleaning], widths: [Int], digests: DigestCache
+  ) {
     let files = AdapterFolder.files(in: folders, extensions: ["pt", "bin", "safetensors"])
     let stems = files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     self.init(
-      stems.map { Entry.file(name: $0, path: files[$0] ?? "") }, tokenizer: tokenizer, widths: widths, digests: digests)
+      stems.map { Entry.file(name: $0, path: files[$0] ?? "") }, tokenizer: tokenizer, cleanings: cleanings,
+      widths: widths, digests: digests)
   }
 
-  private init(_ entries: [Entry], tokenizer: CLIPTokenizer, widths: [Int], digests: DigestCache) {
+  private init(
+    _ entries: [Entry], tokenizer: CLIPTokenizer, cleanings: [TextCleaning], widths: [Int], digests: DigestCache
+  ) {
     self.entries = entries
     self.tokenizer = tokenizer
-    names = EmbeddingNames(entries.map(\.name), tokenizer: tokenizer)
+    self.cleanings = cleanings.enumerated().filter { cleanings.firstIndex(of: $1) == $0 }.map(\.element)
+    names = EmbeddingNames(entries.map(\.name), tokenizer: tokenizer, cleaning: cleanings.first ?? .clip)
     self.widths = widths
     self.digests = digests
   }
@@ -91,7 +100,8 @@ final class EmbeddingLibrary {
       let isAdded = added.contains { $0.name == name }
       if !isThere, !isAdded { added.append(.bundled(embedding)) }
     }
-    return EmbeddingLibrary(added + entries, tokenizer: tokenizer, widths: widths, digests: digests)
+    return EmbeddingLibrary(
+      added + entries, tokenizer: tokenizer, cleanings: cleanings, widths: widths, digests: digests)
   }
 
   /// The embedding whose name starts at an index of a run's tokens; nil if there is none for this model.
@@ -122,7 +132,7 @@ final class EmbeddingLibrary {
       texts: [Array(job.prompt.utf8), Array(job.negativePrompt.utf8)], calls: calls, callsBefore: callsBefore,
       timelines: job.timelines, emphasis: job.emphasis)
     if let used = known[prompts] { return used }
-    let used = try find(job, calls: calls, callsBefore: callsBefore)
+    let used = try find(job, callsBefore: callsBefore)
     if known.count >= Self.knownLimit { known = [:] }
     known[prompts] = used
     return used
@@ -134,32 +144,24 @@ final class EmbeddingLibrary {
     return notes
   }
 
-  private func find(_ job: PassSettings, calls: Int, callsBefore: Int?) throws -> [EmbeddingIdentity] {
+  private func find(_ job: PassSettings, callsBefore: Int?) throws -> [EmbeddingIdentity] {
     var used: [EmbeddingIdentity] = []
-    for part in PromptParts(ExtraNetworkTag.split(job.prompt).text).parts.map(\.text) + [job.negativePrompt] {
-      var texts: Set<[UInt8]> = []
-      let schedule = PromptSchedule(
-        part, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
-      for entry in schedule.entries
-      where texts.insert(Array(entry.text.utf8)).inserted {
-        // A prompt that cannot be parsed fails its job, which reports it.
-        guard let runs = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }
-        for run in runs where !run.isBreak {
-          for identity in try self.used(in: run.text) where !used.contains(identity) { used.append(identity) }
-        }
-      }
+    for text in PromptTexts.runs(of: job, callsBefore: callsBefore) {
+      for identity in try self.used(in: text) where !used.contains(identity) { used.append(identity) }
     }
     return used
   }
 
   private func used(in text: String) throws -> [EmbeddingIdentity] {
-    let tokens = tokenizer.encode(text)
     var used: [EmbeddingIdentity] = []
-    var index = 0
-    while index < tokens.count {
-      let found = try match(tokens, at: index)
-      if let found, let file = opened[found.number] { used.append(file.identity) }
-      index += found?.tokenCount ?? 1
+    for cleaning in cleanings {
+      let tokens = tokenizer.encode(text, cleaning)
+      var index = 0
+      while index < tokens.count {
+        let found = try match(tokens, at: index)
+        if let found, let file = opened[found.number] { used.append(file.identity) }
+        index += found?.tokenCount ?? 1
+      }
     }
     return used
   }

@@ -248,6 +248,19 @@ final class ModelCatalog {
     try adapters.library(for: settings, try models(for: settings).model.files)
   }
 
+  /// Whether the texts of a pass have other tokens than before text was repaired.
+  ///
+  /// - Parameters:
+  ///   - settings: The settings of the pass.
+  ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
+  /// - Returns: Whether they have.
+  /// - Throws: As `models(for:)`.
+  func isTextRepaired(_ settings: PassSettings, callsBefore: Int?) throws -> Bool {
+    guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return false }
+    let files = try models(for: settings).model.files
+    return PromptTexts.runs(of: settings, callsBefore: callsBefore).contains(where: files.isTextRepaired)
+  }
+
   /// The digest of the vocabularies of checkpoints.
   static func vocabularySHA256(_ models: [Model]) -> String {
     var digests: [String] = []

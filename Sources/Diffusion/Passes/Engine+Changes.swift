@@ -94,8 +94,8 @@ private struct CallChanges {
 
   private mutating func addRefiner(_ catalog: ModelCatalog) throws {
     guard let refiner = job.refiner else { return }
-    let identity = try catalog.model(refiner).identity
-    guard try identity.sha256 != catalog.model(job.model).identity.sha256 else { return }
+    let identity = try catalog.model(ModelCatalog.Checkpoint(refiner)).identity
+    guard try identity.sha256 != catalog.model(ModelCatalog.Checkpoint(job)).identity.sha256 else { return }
     let step = try firstRefinedStep(catalog)
     let call = step * job.sampler.plannedCalls(steps: 1)
     let text = "refiner \(identity.sha256) \(identity.path ?? "") at \(job.refinerSwitchAt)"

@@ -105,7 +105,6 @@ struct CellDraft {
     guard hasWildcards, !wildcards.isEmpty else { return pair }
     pair.prompt = Wildcard.replaced(in: pair.prompt, by: wildcards)
     pair.negativePrompt = Wildcard.replaced(in: pair.negativePrompt, by: wildcards)
-    if stripsComments { pair.stripComments() }
     return pair
   }
 

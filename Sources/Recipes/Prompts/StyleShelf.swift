@@ -1,6 +1,7 @@
 import Foundation
 import Prompts
 import Settings
+import Text
 
 /// The styles that a recipe may name. Their files are read when the first style is looked up.
 final class StyleShelf {
@@ -106,9 +107,13 @@ final class StyleShelf {
       SourcePosition(source: path, line: line, column: 1, rank: SourcePosition.besides)
     }
     let text = try TextFile.readText(path, expected: "a CSV file of styles")
+    if let nul = text.utf8.firstIndex(of: 0) {
+      let line = text[..<nul].utf8.lazy.filter { $0 == UInt8(ascii: "\n") }.count + 1
+      throw RecipeErrors("found a NUL character, expected a CSV file of styles in UTF-8", at: position(line))
+    }
     let rows: [CSVText.Row]
     do {
-      rows = try CSVText.rows(text)
+      rows = try CSVText.rows(text.withoutControls)
     } catch {
       throw RecipeErrors(
         "found an unclosed quote, expected a closing one at the end of the field", at: position(error.line))

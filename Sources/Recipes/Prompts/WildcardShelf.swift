@@ -1,6 +1,7 @@
 import Foundation
 import Prompts
 import Settings
+import Text
 
 /// The lists of wildcards: `wildcards/name.txt` next to the recipe, in its `models/`, or in a folder of
 /// `$SDBATCH_MODELS`. Each is read once.
@@ -66,6 +67,9 @@ final class WildcardShelf {
       findings.add(error.diagnostics)
       return nil
     }
+    guard !text.utf8.contains(0) else {
+      return fail("found a NUL character in \(path), expected a list in UTF-8")
+    }
     return flattened(text, of: path, within: outer + [name], fail)
   }
 
@@ -76,7 +80,7 @@ final class WildcardShelf {
     // A carriage return followed by a line feed is one newline.
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in lines.enumerated() {
-      let entry = String(line).trimmingBlanks
+      let entry = String(line).withoutControls.trimmingBlanks
       guard !entry.isEmpty, !entry.hasPrefix("#") else { continue }
       let position = SourcePosition(source: path, line: index + 1, column: 1, rank: SourcePosition.besides)
       guard let entries = expanded(entry, at: position, within: outer) else { return nil }

@@ -1,3 +1,5 @@
+import Text
+
 /// One finding about a recipe, with its position.
 public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   /// Whether the recipe can still be used.
@@ -21,7 +23,7 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// `file:line:column: error: message`.
-  public var description: String { "\(position): \(severity.rawValue): \(message)" }
+  public var description: String { "\(position): \(severity.rawValue): \(message.printableLine)" }
 }
 
 /// A position in the input: a line and column of a file, or an option of the command line.
@@ -51,7 +53,10 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// `file:line:column`, or only the source if the whole of it is meant.
-  public var description: String { line == 0 ? source : "\(source):\(line):\(column)" }
+  public var description: String {
+    let source = source.printableLine
+    return line == 0 ? source : "\(source):\(line):\(column)"
+  }
 
   /// A hint such as `; the first is in line 3`; empty if the source has no lines.
   func lineHint(_ words: String) -> String { line == 0 ? "" : "; \(words) in line \(line)" }

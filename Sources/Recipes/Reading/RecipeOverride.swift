@@ -1,3 +1,5 @@
+import Text
+
 /// One `key=value` of the command line, which replaces the recipe's value of the key.
 struct RecipeOverride {
   let name: String
@@ -14,9 +16,10 @@ struct RecipeOverride {
   ///   - rank: The option's position among the others, from 1.
   /// - Throws: An error about the option, if it is not `key=value` or the value is not YAML.
   init(_ text: String, rank: Int) throws(RecipeErrors) {
-    let position = SourcePosition(source: "--set " + Quoted.bounded(text), line: 0, column: 0, rank: rank)
+    let text = text.withoutControls
+    let position = SourcePosition(source: "--set " + Self.shown(text), line: 0, column: 0, rank: rank)
     guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
-      throw RecipeErrors("found \(Quoted.short(text)), expected key=value", at: position)
+      throw RecipeErrors("found \"\(Self.shown(text))\", expected key=value", at: position)
     }
     self.position = position
     name = String(text[..<equals])
@@ -29,6 +32,17 @@ struct RecipeOverride {
     value =
       parsed.flatMap { Self.isWhole($0, of: written) ? $0 : nil }
       ?? YAMLNode(.scalar(YAMLScalar(written, style: .doubleQuoted)), at: position)
+  }
+
+  /// The text after `--set`, as messages and the effective recipe show it: without the value where that may be secret.
+  static func shown(_ text: String) -> String {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return Quoted.bounded(text) }
+    let name = parts[0].trimmingBlanks.lowercased()
+    // A misspelt key may mean the webhook, too.
+    let mayBeAddress = RecipeKey.named(name) == nil && parts[1].contains { $0 == "@" || $0 == "/" }
+    let isSecret = name.hasPrefix("webhook") || mayBeAddress
+    return isSecret ? Quoted.bounded(String(parts[0])) + "=..." : Quoted.bounded(text)
   }
 
   private static func parsed(_ written: String, at position: SourcePosition) throws(RecipeErrors) -> YAMLNode {
@@ -96,7 +110,7 @@ struct RecipeOverride {
   }
 }
 
-extension String {
+extension StringProtocol {
   var trimmingBlanks: String {
     let blanks: Set<Character> = [" ", "\t", "\n", "\r"]
     guard let first = firstIndex(where: { !blanks.contains($0) }), let last = lastIndex(where: { !blanks.contains($0) })

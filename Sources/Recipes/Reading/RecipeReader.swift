@@ -124,7 +124,7 @@ public struct RecipeReader: Sendable {
       return ""
     }
     let file = Quoted.bounded(URL(fileURLWithPath: path).lastPathComponent)
-    let set = overrides.map { $0.hasPrefix("webhook=") ? "--set webhook=..." : "--set " + Quoted.bounded($0) }
+    let set = overrides.map { "--set " + RecipeOverride.shown($0) }
     return "# \(file)\(set.isEmpty ? "" : " with ")" + set.joined(separator: " ") + "\n" + text
   }
 

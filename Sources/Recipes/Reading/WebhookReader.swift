@@ -21,7 +21,7 @@ struct WebhookReader {
       if case .boolean(let flag) = value.scalar?.coreValue {
         sendsImages = flag
       } else {
-        findings.error("send_images: found \(value.found), expected true or false", at: value.position)
+        findings.error("webhook: send_images: expected true or false\(Self.hint(value))", at: value.position)
       }
     }
     guard let url = entries.first(where: { $0.name == "url" })?.value else {
@@ -37,13 +37,19 @@ struct WebhookReader {
       if let found = item.scalar.flatMap({ RecipeWebhook.Occasion(rawValue: $0.text.lowercased()) }) {
         if !occasions.contains(found) { occasions.append(found) }
       } else {
-        findings.error("per: found \(item.found), expected run, job or [run, job]", at: item.position)
+        findings.error("webhook: per: expected run, job or [run, job]\(Self.hint(item))", at: item.position)
       }
     }
     if node.items?.isEmpty == true {
       findings.error("per: found an empty list, expected run, job or [run, job]", at: node.position)
     }
     return occasions
+  }
+
+  /// What a wrong value is. It is not shown, because it may be an address with a password.
+  private static func hint(_ node: YAMLNode) -> String {
+    guard let text = node.scalar?.text else { return ", found \(node.found)" }
+    return text.contains("://") ? ", found an address, which belongs to url" : ", found another value"
   }
 
   private func address(_ node: YAMLNode) -> WebhookAddress? {

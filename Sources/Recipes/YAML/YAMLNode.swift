@@ -1,3 +1,5 @@
+import Text
+
 /// One value of a YAML document, with its position.
 ///
 /// Aliases and merge keys are already resolved: the value of an alias has the position of its definition.
@@ -105,15 +107,16 @@ enum Quoted {
     .control, .lineSeparator, .paragraphSeparator, .unassigned,
   ]
 
-  /// On one line of bounded length.
+  /// On one line of bounded length, without the secrets of addresses.
   static func bounded(_ text: String) -> String {
     let limit = 60
+    let text = text.withoutAddressSecrets
     var line = ""
     for scalar in text.unicodeScalars.prefix(limit) {
       switch scalar {
       case "\n": line += "\\n"
       case "\t": line += "\\t"
-      case _ where breaksLines.contains(scalar.properties.generalCategory):
+      case _ where scalar.actsOnTerminal || breaksLines.contains(scalar.properties.generalCategory):
         line += "\\u{\(String(scalar.value, radix: 16))}"
       default: line.unicodeScalars.append(scalar)
       }

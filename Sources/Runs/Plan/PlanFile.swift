@@ -163,7 +163,9 @@ public enum PlanFile {
   ) throws {
     var reader = PlanReader()
     try forEachLine(in: folder) { number, line in
-      guard let (job, details) = try? reader.read(line), job.job.settings.isSound else { throw damage(folder, line: number) }
+      guard let (job, details) = try? reader.read(line), job.job.settings.isSound else {
+        throw damage(folder, line: number)
+      }
       try body(job, details)
     }
   }

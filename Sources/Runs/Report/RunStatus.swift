@@ -112,7 +112,9 @@ public struct RunStatus: Hashable, Sendable {
 
   /// A few lines for people.
   public var text: String {
-    var lines = ["\(folder): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"]
+    var lines = [
+      "\(folder.printableLine): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"
+    ]
     let atWork = shards.count { $0.current != nil }
     if let holder {
       lines.append("running" + (holder.isEmpty ? "" : ": \(holder)"))
@@ -124,7 +126,7 @@ public struct RunStatus: Hashable, Sendable {
     }
     if let lastActivity { lines.append("last activity: \(lastActivity)") }
     for failure in failures.prefix(5) {
-      lines.append("failed: job \(failure.index) (\(failure.id.prefix(8))): \(failure.error)")
+      lines.append("failed: job \(failure.index) (\(failure.id.prefix(8))): \(failure.error.printableLine)")
     }
     if failures.count > 5 { lines.append("and \(failures.count - 5) more failed: status --json lists them") }
     return lines.joined(separator: "\n")

@@ -54,7 +54,7 @@ public struct JobReason: Hashable, Sendable {
       lines[0] += "; the nearest image is \(nearest), which differs in"
       lines += changes.map { "  \($0.text)" }
     }
-    return lines.joined(separator: "\n")
+    return lines.map(\.printableLine).joined(separator: "\n")
   }
 
   /// An object for programs.

@@ -5,9 +5,15 @@ extension ImageSettings {
 
     private static let rows = SettingRow.all.filter { $0.ingredients != .never }
 
+    /// Whether a byte of a prompt may begin a tag or a special token, or may need repair: all but plain English.
+    private static func isTelling(_ byte: UInt8) -> Bool {
+      byte == UInt8(ascii: "<") || byte == UInt8(ascii: "&") || byte >= 0x7F || (byte < 0x20 && byte != 0x0A)
+    }
+
     fileprivate init(_ settings: ImageSettings) {
-      let texts = settings.prompt + (settings.hires?.prompt ?? "")
-      let hasAdapters = !settings.adapterFolders.isEmpty || texts.utf8.contains(UInt8(ascii: "<"))
+      let texts = [settings.prompt, settings.negativePrompt, settings.hires?.prompt, settings.hires?.negativePrompt]
+      let areTextsRead =
+        !settings.adapterFolders.isEmpty || texts.contains { $0?.utf8.contains(where: Self.isTelling) == true }
       values =
         [.flag(settings.hires != nil)]
         + Self.rows.compactMap { row in
@@ -15,7 +21,7 @@ extension ImageSettings {
             switch row.ingredients {
             case .never: false
             case .always: true
-            case .ofPrompts: hasAdapters
+            case .ofPrompts: areTextsRead
             case .ofMemory: settings.memoryLimit != 0
             }
           return decides ? row.value(of: settings) : nil

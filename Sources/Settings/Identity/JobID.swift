@@ -168,6 +168,7 @@ struct IdentityMember: Sendable {
       IdentityMember("other_vaes") { image in
         image.ingredients.otherVAEs.map { .array($0.map { .string($0.sha256) }) }
       },
+      IdentityMember("text_repair") { $0.ingredients.textRepair.map { .integer(Int64($0)) } },
       IdentityMember("upsampling") { $0.ingredients.upsampling.map { .string($0) } },
       IdentityMember("vocabulary") { .string($0.ingredients.vocabularySHA256) },
       IdentityMember("hires", of: ofSecondPass) { $0.second != nil },

@@ -20,6 +20,9 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var upscaler: ModelIdentity?
   /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
+  /// The version of the repair of text, if it gives the prompts other tokens; nil if it changes nothing, so that images made
+  /// before there was one keep their ids.
+  public var textRepair: Int?
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String
   /// The precision in use: `fp32`, `bf16` or `int8`.
@@ -39,7 +42,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil, otherVAEs: [ModelIdentity]? = nil,
     refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
-    embeddings: [EmbeddingIdentity] = [],
+    embeddings: [EmbeddingIdentity] = [], textRepair: Int? = nil,
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil,
     upsampling: String? = nil
   ) {
@@ -53,6 +56,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.hiresLoRAs = hiresLoRAs
     self.upscaler = upscaler
     self.embeddings = embeddings
+    self.textRepair = textRepair
     self.vocabularySHA256 = vocabularySHA256
     self.precision = precision
     self.isa = isa
@@ -76,6 +80,7 @@ extension JobIngredients {
     hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
     upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
+    textRepair = try container.decodeIfPresent(Int.self, forKey: .textRepair)
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
     precision = try container.decode(String.self, forKey: .precision)
     isa = try container.decode(String.self, forKey: .isa)

@@ -16,7 +16,7 @@ public final class AdapterFile: Sendable {
   /// The embeddings in the file, sorted by name; prompts may name them while the adapter is on.
   public let embeddings: [(name: String, file: EmbeddingFile)]
   /// The file with PEFT's settings, if they decide what the adapter does; nil for other adapters.
-  private let settingsFile: MappedFile?
+  private let settingsFile: ByteFile?
 
   /// The names of the files in the same folder that also decide what the adapter does, so they are part of its digest.
   public var companions: [String] { settingsFile == nil ? [] : [PEFTSettings.fileName] }
@@ -41,7 +41,7 @@ public final class AdapterFile: Sendable {
     self.tensors = tensors
     let settings: PEFTSettings
     if let settingsPath {
-      settingsFile = try WeightError.wrapping(try MappedFile(path: settingsPath))
+      settingsFile = try WeightError.wrapping(try ByteFile(path: settingsPath))
       settings = try PEFTSettings(file: try ConfigurationFile(path: settingsPath))
     } else {
       settingsFile = nil

@@ -5,6 +5,7 @@ import JSON
 import Recipes
 import Settings
 import TensorFiles
+import Text
 
 /// `sdbatch inspect image.png`, `sdbatch inspect model.safetensors`
 struct InspectCommand: ParsableCommand {
@@ -25,11 +26,11 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     if ImageFileError.isModel(file) || TensorFile.isLikely(path: file) {
       let model = try ModelInspection(path: file, environment: ProcessInfo.processInfo.environment)
-      Console.output(json ? model.json.jsonText : model.text)
+      if json { Console.output(json: model.json.jsonText) } else { Console.output(text: model.text) }
       return
     }
     let imageFile = try ImageFile(path: file)
-    Console.output(json ? Self.json(imageFile).jsonText : Self.text(imageFile))
+    if json { Console.output(json: Self.json(imageFile).jsonText) } else { Console.output(text: Self.text(imageFile)) }
   }
 
   // MARK: Text
@@ -43,7 +44,7 @@ struct InspectCommand: ParsableCommand {
     }
     rows += imageFile.infotext.items.map { ($0.key, $0.value) }
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
-    var lines = ["\(imageFile.path): \(imageFile.image.width)x\(imageFile.image.height)\(program)", ""]
+    var lines = ["\(imageFile.path.printableLine): \(imageFile.image.width)x\(imageFile.image.height)\(program)", ""]
     for (key, value) in rows {
       for (index, line) in value.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         let head = index == 0 ? key : ""
@@ -53,7 +54,7 @@ struct InspectCommand: ParsableCommand {
     }
     if !settings.remarks.isEmpty {
       lines.append("")
-      lines += settings.remarks.map { "\($0.kind.rawValue): \($0)" }
+      lines += settings.remarks.map { "\($0.kind.rawValue): \($0)".printableLine }
     }
     lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for what can be made of it:"]
     return lines.joined(separator: "\n") + "\n" + ImageRecipe(settings.settings).text.trimmedEnd

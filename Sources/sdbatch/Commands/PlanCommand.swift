@@ -71,7 +71,7 @@ struct PlanCommand: ParsableCommand {
     // A key with an index in brackets is a value of an axis, which the cells show.
     let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
     if json {
-      Console.output(value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
+      Console.output(json: value(plan, folder, estimate, hasExamples: hasExamples && !freeze).jsonText)
       if !estimate.problems.isEmpty { throw ExitStatus.unusableInput }
       return
     }

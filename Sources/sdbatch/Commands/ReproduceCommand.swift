@@ -64,10 +64,11 @@ struct ReproduceCommand: ParsableCommand {
       comparison = .sizes(
         "\(imageFile.image.width)x\(imageFile.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
     }
-    Console.output(
-      json
-        ? value(comparison, ingredients).jsonText
-        : "\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
+    if json {
+      Console.output(json: value(comparison, ingredients).jsonText)
+    } else {
+      Console.output("\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
+    }
     explain(comparison, imageFile, ingredients)
     if comparison != .equal(count: imageFile.image.pixels.count) { throw ExitStatus.someJobsFailed }
   }
@@ -104,13 +105,13 @@ struct ReproduceCommand: ParsableCommand {
 
   private func again(_ parameters: ImageSettings, _ engine: Engine) throws -> RGBImage {
     let isLive = Console.isTerminal && !json
-    defer { if isLive { Console.partialOutput("\r\u{1B}[K") } }
+    defer { if isLive { Console.live("") } }
     do {
       return try engine.generate(parameters) { progress in
         guard isLive else { return }
         switch progress {
-        case .loading(let model): Console.partialOutput("\rloading \(model)\u{1B}[K")
-        case .sampling(let step, let steps): Console.partialOutput("\rstep \(step)/\(steps)\u{1B}[K")
+        case .loading(let model): Console.live("loading \(model)")
+        case .sampling(let step, let steps): Console.live("step \(step)/\(steps)")
         case .encoding, .upscaling, .decoding: break
         }
       }

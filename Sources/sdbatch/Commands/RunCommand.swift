@@ -97,6 +97,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    Console.treatOutputAsLog()
     let stopTime = StopTime(until: until, maxTime: maxTime?.duration)
     StopSignals.installBeforeWork()
     CrashSignals.install()

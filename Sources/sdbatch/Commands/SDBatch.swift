@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Recipes
+import Runs
 import Text
 
 /// Offline batches of Stable Diffusion images from a recipe, on plain CPUs.
@@ -29,14 +30,21 @@ struct SDBatch: ParsableCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     if let hint = commandHint(arguments) {
       Console.error(hint)
-      exit(withError: ExitCode(EX_USAGE))
+      Console.finish(code: EX_USAGE)
     }
     do {
       var command = try parseAsRoot(arguments)
       try command.run()
+      Console.finish(.done)
     } catch {
-      guard let status = report(error) else { exit(withError: error) }
-      exit(withError: status.exitCode)
+      if let status = report(error) { Console.finish(status) }
+      // Help, the version, completions, and mistakes of the command line.
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      if !text.isEmpty {
+        if code.isSuccess { Console.output(text: text) } else { Console.diagnostics(text) }
+      }
+      Console.finish(code: code.rawValue)
     }
   }
 
@@ -47,6 +55,11 @@ struct SDBatch: ParsableCommand {
     if let errors = error as? RecipeErrors {
       Console.diagnostics("\(errors)")
       return .unusableInput
+    }
+    if let failures = error as? InputFailures {
+      // Each is an error of its own.
+      for message in failures.messages { Console.error(message) }
+      return ExitStatus(failures) ?? .unusableInput
     }
     guard let status = ExitStatus(error) else { return nil }
     Console.error(ExitStatus.message(error))

@@ -12,7 +12,7 @@ struct SchemaCommand: ParsableCommand {
       "# yaml-language-server: $schema=recipe.schema.json".
       """)
 
-  func run() { Console.output(Self.lines(RecipeSchema.json, indent: "")) }
+  func run() { Console.output(json: Self.lines(RecipeSchema.json, indent: "")) }
 
   /// JSON with a line for each member of larger objects.
   private static func lines(_ value: JSONValue, indent: String) -> String {

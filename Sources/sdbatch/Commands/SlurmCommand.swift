@@ -90,7 +90,7 @@ struct SlurmCommand: ParsableCommand {
       Console.error("Slurm refuses \(shards) tasks unless MaxArraySize was raised, which is 1001 by default")
     }
     guard submit else {
-      Console.output(String(script.text.dropLast()))
+      Console.output(text: String(script.text.dropLast()))
       return
     }
     let list = try JobList(plan.jobs) { try engine.ingredients(for: $0) }

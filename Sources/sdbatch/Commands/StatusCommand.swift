@@ -17,10 +17,10 @@ struct StatusCommand: ParsableCommand {
   func run() throws {
     let status = try RunStatus(RunFolder(folder))
     if json {
-      Console.output(status.json.jsonText)
+      Console.output(json: status.json.jsonText)
       return
     }
-    Console.output(status.text)
+    Console.output(text: status.text)
     if let current = status.current { Console.output(Self.line(current)) }
   }
 

@@ -36,7 +36,7 @@ struct VerifyCommand: ParsableCommand {
     if json {
       guard case .object(let members) = verification.json else { return }
       let more = JSONMember("pruned", .array(pruned.map { .string($0) }))
-      Console.output(JSONValue.object(members + [more]).jsonText)
+      Console.output(json: JSONValue.object(members + [more]).jsonText)
     } else {
       for finding in verification.findings { Console.output(finding.text) }
       for file in pruned { Console.output("\(file): deleted, it is not in the current recipe") }

@@ -46,7 +46,7 @@ struct WhyCommand: ParsableCommand {
     if json {
       let shown = job == nil ? running : reasons
       Console.output(
-        JSONValue.object([
+        json: JSONValue.object([
           JSONMember("folder", .string(folder.path)), JSONMember("jobs", .integer(Int64(current.jobs.count))),
           JSONMember("runs", .integer(Int64(running.count))),
           JSONMember(
@@ -62,10 +62,10 @@ struct WhyCommand: ParsableCommand {
     }
     for problem in current.problems { Console.output(problem) }
     guard job == nil else {
-      for reason in reasons { Console.output(reason.text) }
+      for reason in reasons { Console.output(text: reason.text) }
       return
     }
-    for reason in running.prefix(jobs) { Console.output(reason.text) }
+    for reason in running.prefix(jobs) { Console.output(text: reason.text) }
     if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
     let rest =
       counts.done + running.count == counts.total

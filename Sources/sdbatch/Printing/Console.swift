@@ -1,19 +1,64 @@
 import Foundation
 import Logging
+import Synchronization
+import Text
 
-/// The two streams of the terminal. Errors are ignored: a closed terminal must not end a run.
+/// The two streams of the terminal.
+///
+/// Everything that is printed passes here, and here texts from files lose their power: control characters and marks of
+/// direction are escaped, and a line feed never begins a line that a reader could take for one of the program's own.
+///
+/// A closed terminal or pipe must not end a run, so errors are not thrown. If standard output cannot be written for another
+/// reason, `finish` reports it.
 enum Console {
   static let isTerminal = isatty(STDOUT_FILENO) == 1
 
-  static func output(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  /// Prints one line.
+  static func output(_ line: String) { write(line.printableLine + "\n", to: STDOUT_FILENO) }
 
-  /// Without a line feed, for a line that is going to be overwritten.
-  static func partialOutput(_ text: String) { write(text, to: STDOUT_FILENO) }
+  /// Prints a text of several lines as they are.
+  static func output(text: String) { write(text.printable + "\n", to: STDOUT_FILENO) }
 
-  static func error(_ text: String) { write("sdbatch: " + text + "\n", to: STDERR_FILENO) }
+  /// Prints a JSON text; it may have several lines.
+  static func output(json text: String) { write(text.printableJSON + "\n", to: STDOUT_FILENO) }
+
+  /// Shows a text that the next one overwrites; empty to clear it.
+  static func live(_ text: String) {
+    // Back to the first column, the text, and erase the rest of the line.
+    write("\r\(text.printableLine)\u{1B}[K", to: STDOUT_FILENO)
+  }
+
+  /// Prints a message to standard error. Its other lines are indented.
+  static func error(_ text: String) {
+    let lines = text.withoutAddressSecrets.printable.split(separator: "\n", omittingEmptySubsequences: false)
+    write("sdbatch: " + lines.joined(separator: "\n  ") + "\n", to: STDERR_FILENO)
+  }
 
   /// Prints lines that begin with `file:line:column`, as editors expect it.
-  static func diagnostics(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func diagnostics(_ text: String) {
+    write(text.withoutAddressSecrets.printable + "\n", to: STDERR_FILENO)
+  }
+
+  /// Ends the program with a code; with another, and a message, if what it printed did not reach standard output.
+  static func finish(_ status: ExitStatus) -> Never { finish(code: status.rawValue) }
+
+  /// Ends the program with any code.
+  static func finish(code: Int32) -> Never {
+    let lost = outputError.withLock { $0 }
+    guard let lost else { exit(code) }
+    error("standard output cannot be written: \(String(cString: strerror(lost)))")
+    // Codes that say what to do next still count.
+    let isResult = code == ExitStatus.done.rawValue || code == ExitStatus.difference.rawValue
+    exit(isResult && !isLog.withLock { $0 } ? ExitStatus.notWritten.rawValue : code)
+  }
+
+  /// What is printed is only the log of work whose results are elsewhere: losing it is reported, and changes no exit code.
+  static func treatOutputAsLog() { isLog.withLock { $0 = true } }
+
+  private static let isLog = Mutex(false)
+
+  /// Why standard output could not be written.
+  private static let outputError = Mutex<Int32?>(nil)
 
   /// How many characters fit into a line of the terminal; nil if unknown.
   static var columns: Int? {
@@ -31,12 +76,21 @@ enum Console {
   }
 
   private static func write(_ text: String, to descriptor: Int32) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
-      bytes = bytes.dropFirst(count)
+    var text = text
+    text.withUTF8 { bytes in
+      var rest = UnsafeRawBufferPointer(bytes)[...]
+      while !rest.isEmpty {
+        let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+          // The reader of a pipe has seen enough, or the terminal is gone.
+          let isClosed = errno == EPIPE || (errno == EIO && isTerminal)
+          let code = count == 0 ? ENOSPC : errno
+          if descriptor == STDOUT_FILENO, !isClosed { outputError.withLock { $0 = $0 ?? code } }
+          return
+        }
+        rest = rest.dropFirst(count)
+      }
     }
   }
 

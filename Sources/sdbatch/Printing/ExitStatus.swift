@@ -68,8 +68,7 @@ enum ExitStatus: Int32, Error {
   /// The message for the user.
   static func message(_ error: any Error) -> String {
     if let stop = error as? StopRequested { return "stopped by \(stop.reason.text) before the work began" }
-    // Each is printed as an error of its own.
-    if let failures = error as? InputFailures { return failures.messages.joined(separator: "\nsdbatch: ") }
+    if let failures = error as? InputFailures { return failures.messages.joined(separator: "; ") }
     return String(describing: error)
   }
 }

@@ -71,7 +71,7 @@ struct ModelInspection {
     }
     if report.metadata.count > 40 { rows.append(("...", "\(report.metadata.count - 40) more values; see --json")) }
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
-    var lines = ["\(report.path):", ""]
+    var lines = ["\(report.path.printableLine):", ""]
     lines += rows.map { "\($0.0)\(String(repeating: " ", count: max(width - $0.0.count, 0)))  \($0.1)" }
     for remark in report.remarks { lines += ["", "note: \(remark)"] }
     if case .unusable(let audit) = report.encoder { lines += ["", "VAE encoder: \(audit)"] }

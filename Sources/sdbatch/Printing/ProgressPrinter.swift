@@ -31,7 +31,7 @@ final class ProgressPrinter {
       Console.logger.warning("\(text)")
     }
     switch style {
-    case .json: if let value = RunEventJSON.value(event, pace: pace) { Console.output(value.jsonText) }
+    case .json: if let value = RunEventJSON.value(event, pace: pace) { Console.output(json: value.jsonText) }
     case .live: showLive(event)
     case .lines: showLine(event)
     case .summary:
@@ -63,8 +63,7 @@ final class ProgressPrinter {
     let text = Console.columns.map { String(text.prefix($0 - 1)) } ?? text
     guard text != liveLine else { return }
     liveLine = text
-    // Back to the first column, the text, and erase the rest of the line.
-    Console.partialOutput("\r\(text)\u{1B}[K")
+    Console.live(text)
   }
 
   // MARK: A log

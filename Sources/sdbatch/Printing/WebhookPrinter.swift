@@ -15,7 +15,7 @@ final class WebhookPrinter: Sendable {
 
   /// Prints an event; what stays in the outbox is reported in every style.
   func show(_ event: WebhookEvent) {
-    if style == .json { return Console.output(Self.json(event).jsonText) }
+    if style == .json { return Console.output(json: Self.json(event).jsonText) }
     switch event {
     case .delivered(let announcement):
       if style == .lines {

@@ -34,7 +34,9 @@ final class CLIPPrompts: PromptEncoding {
 
   func use(_ library: EmbeddingLibrary?) { self.library = library }
 
-  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int { try chunks(text, emphasis).count }
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
+    try chunks(text, emphasis).values.map(\.count).max() ?? 1
+  }
 
   func reduced(_ settings: TextSettings) -> TextSettings {
     guard family.vector.isEmpty, !family.zeroesEmptyNegative else { return settings }
@@ -50,11 +52,16 @@ final class CLIPPrompts: PromptEncoding {
     where encoder.role.output == .clipSkip && settings.clipSkip > encoder.configuration.layerCount {
       throw EngineError.clipSkipTooLarge(settings.clipSkip, layers: encoder.configuration.layerCount)
     }
-    let chunks = try texts.map { (try self.chunks($0.text, settings.emphasis), $0.count) }
+    // The tokenizers clean text differently, so a text may have more chunks for one encoder than for the other.
+    let chunks = try texts.map { (byCleaning: try self.chunks($0.text, settings.emphasis), count: $0.count) }
+    let length = chunks.flatMap { $0.byCleaning.values.map(\.count) }.max() ?? 1
     let empty = PromptChunks(runs: [], tokenizer: tokenizer).chunks[0]
     let encoded = try encoders.enumerated().map { index, encoder in
-      try encoder.encode(chunks, empty: empty, clipSkip: settings.clipSkip, emphasis: settings.emphasis) {
-        [library] embedding in try library?.vectors(embedding, encoder: index) ?? []
+      let own = chunks.map { (chunks: $0.byCleaning[encoder.role.cleaning] ?? [empty], count: $0.count) }
+      return try encoder.encode(
+        own, length: length, empty: empty, clipSkip: settings.clipSkip, emphasis: settings.emphasis
+      ) { [library] embedding in
+        try library?.vectors(embedding, encoder: index) ?? []
       }
     }
     let encodings = texts.indices.map { text in TextEncoding(joining: encoded.map { $0[text] }, compute) }
@@ -80,20 +87,31 @@ final class CLIPPrompts: PromptEncoding {
     }
   }
 
-  private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
-    try Self.chunks(text, emphasis, tokenizer, library)
+  private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [TextCleaning: [PromptChunks.Chunk]] {
+    try Self.chunks(text, emphasis, tokenizer, cleanings: Set(encoders.map(\.role.cleaning)), library)
   }
 
-  /// The chunks of a text.
+  /// The chunks of a text as each tokenizer of the text encoders makes them.
   ///
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   static func chunks(
-    _ text: String, _ emphasis: EmphasisChoice, _ tokenizer: CLIPTokenizer, _ library: EmbeddingLibrary?
-  ) throws -> [PromptChunks.Chunk] {
+    _ text: String, _ emphasis: EmphasisChoice, _ tokenizer: CLIPTokenizer, cleanings: Set<TextCleaning>,
+    _ library: EmbeddingLibrary?
+  ) throws -> [TextCleaning: [PromptChunks.Chunk]] {
     let runs = try PromptAttention.Run.runs(text, emphasis)
-    guard let library else { return PromptChunks(runs: runs, tokenizer: tokenizer).chunks }
-    return try PromptChunks(runs: runs, tokenizer: tokenizer, match: library.match).chunks
+    var chunks: [TextCleaning: [PromptChunks.Chunk]] = [:]
+    for cleaning in cleanings {
+      chunks[cleaning] = try PromptChunks(runs: runs, tokenizer: tokenizer, cleaning: cleaning) {
+        try library?.match($0, at: $1)
+      }.chunks
+    }
+    return chunks
   }
+}
+
+extension ModelFamily.TextEncoder {
+  /// How its tokenizer cleans text. The encoders of OpenCLIP are those that pad with zeros.
+  var cleaning: TextCleaning { padding == .zero ? .openCLIP : .clip }
 }
 
 extension ModelFamily.VectorPart {

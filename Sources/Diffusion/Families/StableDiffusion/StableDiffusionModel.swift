@@ -112,8 +112,16 @@ struct StableDiffusionModel: DiffusionModel {
       compute: compute)
   }
 
+  // MARK: Text
+
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int {
-    try CLIPPrompts.chunks(text, emphasis, tokenizer, library).count
+    let cleanings = Set(archive.family.textEncoders.map(\.cleaning))
+    return try CLIPPrompts.chunks(text, emphasis, tokenizer, cleanings: cleanings, library).values.map(\.count).max()
+      ?? 1
+  }
+
+  func isTextRepaired(_ text: String) -> Bool {
+    tokenizer.isRepaired(text, by: archive.family.textEncoders.map(\.cleaning))
   }
 
   // MARK: Adapters
@@ -124,6 +132,7 @@ struct StableDiffusionModel: DiffusionModel {
 
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? {
     EmbeddingLibrary(
-      folders: folders, tokenizer: tokenizer, widths: archive.textEncoders.map(\.configuration.width), digests: digests)
+      folders: folders, tokenizer: tokenizer, cleanings: archive.family.textEncoders.map(\.cleaning),
+      widths: archive.textEncoders.map(\.configuration.width), digests: digests)
   }
 }

@@ -18,6 +18,7 @@ struct TextEncoder {
   ///
   /// - Parameters:
   ///   - texts: The chunks of each text, and how many entries of the schedule have it; emphasis takes the mean over all.
+  ///   - length: How many chunks each encoding has, at least as many as each text.
   ///   - empty: The chunk that pads short texts.
   ///   - clipSkip: 1 for the last layer.
   ///   - emphasis: How weights change the encoding.
@@ -25,11 +26,10 @@ struct TextEncoder {
   /// - Returns: An encoding for each text, all of the same length.
   /// - Throws: What `vectors` throws, and what reading the encoder throws.
   func encode(
-    _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], empty: PromptChunks.Chunk, clipSkip: Int,
+    _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], length: Int, empty: PromptChunks.Chunk, clipSkip: Int,
     emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]
   ) throws -> [TextEncoding] {
     let model = try model.get()
-    let length = texts.reduce(1) { max($0, $1.chunks.count) }
     var encoded: [[EncodedChunk]] = texts.map { _ in [] }
     for index in 0..<length {
       var column: [PromptChunks.Chunk: EncodedChunk] = [:]

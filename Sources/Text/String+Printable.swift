@@ -1,0 +1,77 @@
+extension String {
+  /// The text for a terminal: characters that act instead of showing are escaped, such as `\u{1b}`; line feeds and tabs stay.
+  package var printable: String { escaped(keepsLines: true) { "\\u{\(String($0.value, radix: 16))}" } }
+
+  /// The text for one line of a terminal: as `printable`, and line feeds are `\n`.
+  package var printableLine: String {
+    escaped(keepsLines: false) { $0 == "\n" ? "\\n" : "\\u{\(String($0.value, radix: 16))}" }
+  }
+
+  /// A JSON text for a terminal: the same document, in which these characters have JSON's own escapes.
+  package var printableJSON: String {
+    escaped(keepsLines: true) { scalar in
+      String(scalar).utf16.map { unit in
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }.joined()
+    }
+  }
+
+  /// The text without the control characters that the tokenizers drop: all of ASCII's but tab, line feed, form feed and
+  /// carriage return.
+  package var withoutControls: String {
+    guard utf8.contains(where: Self.isDropped) else { return self }
+    return String(decoding: utf8.filter { !Self.isDropped($0) }, as: UTF8.self)
+  }
+
+  private static func isDropped(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x00...0x08, 0x0B, 0x0E...0x1F, 0x7F: true
+    default: false
+    }
+  }
+
+  private func escaped(keepsLines: Bool, _ escape: (Unicode.Scalar) -> String) -> String {
+    guard utf8.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return self }
+    var text = String.UnicodeScalarView()
+    for scalar in unicodeScalars {
+      let stays = scalar == "\n" ? keepsLines : scalar == "\t" || !scalar.actsOnTerminal
+      if stays { text.append(scalar) } else { text.append(contentsOf: escape(scalar).unicodeScalars) }
+    }
+    return String(text)
+  }
+
+  /// The text with what may be secret in addresses replaced by `***`: what is before an `@` in an authority, and a query.
+  package var withoutAddressSecrets: String {
+    guard firstRange(of: "://") != nil else { return self }
+    var result = ""
+    var rest = Substring(self)
+    while let mark = rest.firstRange(of: "://") {
+      result += rest[..<mark.upperBound]
+      rest = rest[mark.upperBound...]
+      // An address that is not well formed may have its secret anywhere, so it ends only at a blank or a quote.
+      let address = rest.prefix { !$0.isWhitespace && !"\"'`<>".contains($0) }
+      rest = rest[address.endIndex...]
+      var shown = address
+      if let at = address.lastIndex(of: "@") {
+        result += "***@"
+        shown = address[address.index(after: at)...]
+      }
+      let path = shown.prefix { $0 != "?" && $0 != "#" }
+      result += path
+      if path.endIndex != shown.endIndex { result += "?***" }
+    }
+    return result + rest
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether a terminal obeys the character or shows nothing for it: control characters, marks of direction, and ends of lines.
+  package var actsOnTerminal: Bool {
+    switch value {
+    case 0x00...0x1F, 0x7F...0x9F: true
+    case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x206F, 0xFEFF, 0xFFF9...0xFFFB: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/// The versions of Unicode that the webui's parts know. Tokens must not depend on Swift's own version.
+enum UnicodeAge {
+  /// Python 3.10, which the webui asks for.
+  static let python = (13, 0)
+  /// The regular expressions that split text into words, the package `regex` of 2024.
+  static let pattern = (16, 0)
+
+  /// Whether `scalar` was assigned after this version of Unicode, or never.
+  static func isNewer(_ scalar: Unicode.Scalar, than version: (Int, Int)) -> Bool {
+    guard let age = scalar.properties.age else { return true }
+    return age > version
+  }
+}
