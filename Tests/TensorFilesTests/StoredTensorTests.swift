@@ -84,7 +84,7 @@ struct StoredTensorTests {
     try folder.write("big.safetensors", "something else")
     #expect(try tensor.floats() == numbers)
 
-    let other = try folder.write("short.safetensors", [SyntheticTensor("w", [count], type: "F32", bytes: bytes)])
+    let other = try folder.write("short.safetensors", [SyntheticTensor("w", [1, count], type: "F32", bytes: bytes)])
     let cut = try #require(try SafetensorsFile(path: other).tensors["w"])
     #expect(truncate(other, 2_000_000) == 0)
     #expect(throws: TensorFileError.changed(path: other)) { try cut.floats() }

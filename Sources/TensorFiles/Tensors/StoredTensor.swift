@@ -77,17 +77,19 @@ public struct StoredTensor: Sendable {
       scale: scale?.part(index, of: count))
   }
 
-  /// The transposed matrix.
+  /// The transposed matrix; other tensors stay as they are.
   package func transposed() -> StoredTensor {
-    StoredTensor(
+    guard shape.count == 2 else { return self }
+    return StoredTensor(
       name: name, shape: shape.reversed(), elementType: elementType, file: file, byteRange: byteRange,
       strides: strides?.reversed() ?? [1, shape[1]], scale: scale?.transposed)
   }
 
   /// Converts all elements to Float32; `destination` has room for `elementCount` of them.
   ///
-  /// F64 is rounded to the nearest, all other numbers are exact. Quantised numbers are decoded with their scales. Throws `TensorFileError.notFinite` for the first number that is NaN or
-  /// infinite, and `.elementType` for types that are not `isReadable`.
+  /// F64 is rounded to the nearest, all other numbers are exact. Quantised numbers are decoded with their scales. Throws
+  /// `TensorFileError.notFinite` for the first number that is NaN or infinite, and `.elementType` for types that are not
+  /// `isReadable`.
   public func read(into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
     try read(elements: 0..<elementCount, into: destination)
   }
