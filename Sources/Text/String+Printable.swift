@@ -17,8 +17,8 @@ extension String {
     }
   }
 
-  /// The text without the control characters that the tokenizers drop: all of ASCII's but tab, line feed, form feed and
-  /// carriage return.
+  /// The text without control characters below U+0020, which the tokenizers drop too; tab, line feed, form feed and carriage
+  /// return stay.
   package var withoutControls: String {
     guard utf8.contains(where: Self.isDropped) else { return self }
     return String(decoding: utf8.filter { !Self.isDropped($0) }, as: UTF8.self)
@@ -26,7 +26,7 @@ extension String {
 
   private static func isDropped(_ byte: UInt8) -> Bool {
     switch byte {
-    case 0x00...0x08, 0x0B, 0x0E...0x1F, 0x7F: true
+    case 0x00...0x08, 0x0B, 0x0E...0x1F: true
     default: false
     }
   }

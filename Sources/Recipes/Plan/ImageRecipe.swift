@@ -84,7 +84,11 @@ extension CellDraft {
     basePrompt = parameters.prompt
     baseNegativePrompt = parameters.negativePrompt
     // Comments were already removed from the settings, so a remaining # is text.
-    stripsComments = !(parameters.prompt + parameters.negativePrompt).unicodeScalars.contains("#")
+    let prompts = [
+      parameters.prompt, parameters.negativePrompt, parameters.hires?.prompt ?? "",
+      parameters.hires?.negativePrompt ?? "",
+    ]
+    stripsComments = !prompts.contains { $0.unicodeScalars.contains("#") }
     // Wildcards were already replaced, so a remaining __name__ is text.
     hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
     scheduler = parameters.scheduler

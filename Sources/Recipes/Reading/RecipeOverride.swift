@@ -47,8 +47,10 @@ struct RecipeOverride {
 
   private static func parsed(_ written: String, at position: SourcePosition) throws(RecipeErrors) -> YAMLNode {
     let document = try YAMLDocument(Array(written.utf8)) { _, _ in position }
-    guard document.problems.isEmpty else { throw RecipeErrors(document.problems) }
-    return document.root ?? YAMLNode(.scalar(YAMLScalar("")), at: position)
+    var problems = document.problems
+    let root = document.root?.withoutControls { problems.append(Diagnostic(.error, $0, at: $1)) }
+    guard problems.isEmpty else { throw RecipeErrors(problems) }
+    return root ?? YAMLNode(.scalar(YAMLScalar("")), at: position)
   }
 
   /// Whether the scalar is the whole text, and YAML did not drop a comment or change its meaning.

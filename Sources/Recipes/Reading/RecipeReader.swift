@@ -41,7 +41,8 @@ public struct RecipeReader: Sendable {
     let findings = Findings()
     let document = try YAMLDocument(text) { SourcePosition(file: path, line: $0, column: $1) }
     findings.add(document.problems)
-    guard let original = document.root, !original.isNull else {
+    let read = document.root?.withoutControls { findings.error($0, at: $1) }
+    guard let original = read, !original.isNull else {
       throw RecipeErrors(
         "found an empty file, expected a recipe, such as prompt: a red fish",
         at: SourcePosition(file: path, line: 1, column: 1))

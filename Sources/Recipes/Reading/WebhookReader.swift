@@ -21,7 +21,7 @@ struct WebhookReader {
       if case .boolean(let flag) = value.scalar?.coreValue {
         sendsImages = flag
       } else {
-        findings.error("webhook: send_images: expected true or false\(Self.hint(value))", at: value.position)
+        findings.error("send_images: found \(Self.found(value)), expected true or false", at: value.position)
       }
     }
     guard let url = entries.first(where: { $0.name == "url" })?.value else {
@@ -37,7 +37,7 @@ struct WebhookReader {
       if let found = item.scalar.flatMap({ RecipeWebhook.Occasion(rawValue: $0.text.lowercased()) }) {
         if !occasions.contains(found) { occasions.append(found) }
       } else {
-        findings.error("webhook: per: expected run, job or [run, job]\(Self.hint(item))", at: item.position)
+        findings.error("per: found \(Self.found(item)), expected run, job or [run, job]", at: item.position)
       }
     }
     if node.items?.isEmpty == true {
@@ -46,10 +46,10 @@ struct WebhookReader {
     return occasions
   }
 
-  /// What a wrong value is. It is not shown, because it may be an address with a password.
-  private static func hint(_ node: YAMLNode) -> String {
-    guard let text = node.scalar?.text else { return ", found \(node.found)" }
-    return text.contains("://") ? ", found an address, which belongs to url" : ", found another value"
+  /// A wrong value. What may be an address with a password is not shown.
+  private static func found(_ node: YAMLNode) -> String {
+    let mayBeAddress = node.scalar?.text.contains { "/@:".contains($0) } == true
+    return mayBeAddress ? "what may be an address" : node.found
   }
 
   private func address(_ node: YAMLNode) -> WebhookAddress? {

@@ -1,5 +1,3 @@
-import Text
-
 /// Limits that protect against hostile files.
 package struct YAMLLimits: Sendable {
   /// The size of the text.
@@ -119,10 +117,6 @@ private struct YAMLComposer {
     case .alias(let name): return try target(of: name, at: position, depth: depth)
     case .scalar(var scalar, let properties):
       try count(nodes: 1, bytes: scalar.text.utf8.count, at: position)
-      if scalar.text.utf8.contains(0) {
-        problem("found a NUL character in \(Quoted.short(scalar.text)), expected text without it", at: position)
-      }
-      scalar.text = scalar.text.withoutControls
       if isText(properties.tag, at: position), !scalar.isQuoted { scalar.style = .doubleQuoted }
       return remember(YAMLNode(.scalar(scalar), at: position), properties)
     case .sequenceStart(let isFlow, let properties):

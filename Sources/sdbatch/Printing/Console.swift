@@ -31,7 +31,8 @@ enum Console {
   /// Prints a message to standard error. Its other lines are indented.
   static func error(_ text: String) {
     let lines = text.withoutAddressSecrets.printable.split(separator: "\n", omittingEmptySubsequences: false)
-    write("sdbatch: " + lines.joined(separator: "\n  ") + "\n", to: STDERR_FILENO)
+    let indented = lines.dropFirst().map { "\n" + ($0.isEmpty || $0.hasPrefix("  ") ? "" : "  ") + $0 }
+    write("sdbatch: " + lines[0] + indented.joined() + "\n", to: STDERR_FILENO)
   }
 
   /// Prints lines that begin with `file:line:column`, as editors expect it.

@@ -76,7 +76,8 @@ struct ModelInspection {
     for remark in report.remarks { lines += ["", "note: \(remark)"] }
     if case .unusable(let audit) = report.encoder { lines += ["", "VAE encoder: \(audit)"] }
     if let refusal = report.refusal { lines += ["", refusal] }
-    return lines.joined(separator: "\n")
+    // Audits and refusals name the file, too.
+    return lines.joined(separator: "\n").replacingOccurrences(of: report.path, with: report.path.printableLine)
   }
 
   private static func text(_ part: ModelReport.Part) -> String {
