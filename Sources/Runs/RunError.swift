@@ -37,8 +37,8 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
       "\(path) was removed or replaced during the run; what is there now was left alone: start the run again"
     case .notOfRun(let path, let names):
       """
-      \(path) is not a run folder, but has files with names that a run writes: \(names.joined(separator: ", ")); they were \
-      left as they are: choose another output folder, or move them away
+      \(names.map { "\(path)/\($0)" }.joined(separator: ", ")): found in an output folder that is not a run folder, where a run \
+      would overwrite such names; nothing was changed: choose another output folder, or move them away
       """
     case .noRun(let path): "\(path) is not a run folder (it has no plan.jsonl)"
     case .otherPlan(let path, let problem):

@@ -66,7 +66,7 @@ import TestSupport
     #expect(child.errors.contains(#"found no LoRA called "gone""#))
     #expect(child.errors.contains("models/lora"))
     #expect(!FileManager.default.fileExists(atPath: space.path + "/run/images"))
-    let plan = try await space.run("plan", "recipe.yaml", "--set", "prompt=<lora:gone:1> <lora:plain:0.5>")
+    let plan = try await space.run("plan", "recipe.yaml", "--set", "prompt=<lora:gone:1> <lora:plain:0.5>", exits: 10)
     #expect(plan.output.contains(#"error        prompt: found no LoRA called "gone""#))
     let number = try await space.run("recipe.yaml", "--set", "prompt=<lora:plain:0.5><lora:loha:x>", exits: 10)
     #expect(number.errors.contains(#"in <lora:loha:x>: found "x", expected a number"#))

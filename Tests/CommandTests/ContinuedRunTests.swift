@@ -15,10 +15,10 @@ import Testing
     let copy = try space.data("run/recipe.yaml")
     for name in before.keys.sorted().prefix(2) { try space.remove("run/images/\(name)") }
     try space.remove("recipe.yaml")
-    try await space.run("plan", "run")
-    for argument in ["run", "run/recipe.yaml"] {
+    try await space.run("plan", "./run")
+    for argument in ["./run", "run/recipe.yaml"] {
       let child = try await space.run(argument, "--no-sheet")
-      #expect(child.output.contains(argument == "run" ? "2 made" : "nothing to do"))
+      #expect(child.output.contains(argument == "./run" ? "2 made" : "nothing to do"))
       #expect(try space.images() == before)
     }
     #expect(try space.data("run/plan.jsonl") == plan && space.data("run/recipe.yaml") == copy)
@@ -30,14 +30,17 @@ import Testing
     try await space.run("recipe.yaml", "--set", "seed=1", "--no-sheet")
     for options in [
       ["--set", "steps=9"], ["--precision", "fp32"], ["--memory-limit", "1GiB"], ["--new-seeds"],
-      ["--output", "other"],
     ] {
       let child = try space.start([Child.program, "run/recipe.yaml"] + options, environment: [:])
       #expect(try await child.wait() == .exited(64), "\(options)")
       #expect(child.errors.contains("run/recipe.yaml is a run folder") && child.errors.contains(options[0]))
     }
-    try await space.run("run", "--output", "run", "--no-sheet")
-    #expect(!space.exists("other"))
+    let moved = try await space.run("./run", "--output", "other", exits: 64)
+    #expect(moved.errors.contains("which cannot be continued in --output other") && !space.exists("other"))
+    try await space.run("./run", "--output", "run", "--no-sheet")
+    // The copy of the recipe, named as a file and with an output of its own, is a recipe.
+    try await space.run("run/recipe.yaml", "--output", "other", "--set", "steps=1", "--no-sheet")
+    #expect(try space.images("other").count == 1)
   }
 
   @Test func `an edited recipe in the run folder is the recipe of the run`() async throws {
@@ -45,15 +48,15 @@ import Testing
     try await space.run("recipe.yaml", "--no-sheet")
     let text = try space.text("run/recipe.yaml").replacingOccurrences(of: "seed: 1", with: "seed: 2")
     try space.write(text, to: "run/recipe.yaml")
-    try await space.run("run", "--no-sheet")
+    try await space.run("./run", "--no-sheet")
     #expect(try space.manifestJobs().map { $0["parameters"]?["seed"] } == [2])
     #expect(try space.text("run/recipe.yaml") == text)
     // So it is without a plan.
     try space.remove("run/plan.jsonl")
-    try await space.run("run", "--no-sheet")
+    try await space.run("./run", "--no-sheet")
     try space.remove("run/plan.jsonl")
     try space.remove("run/recipe.yaml")
-    #expect(try await space.run("run", exits: 10).errors.contains("neither a plan"))
+    #expect(try await space.run("./run", exits: 10).errors.contains("neither a plan"))
     #expect(try space.images().count == 2)
   }
 
@@ -121,9 +124,7 @@ import Testing
     try space.write("<h1>mine</h1>", to: "index.html")
     for command in ["plan", "run"] {
       let child = try await space.run(command, "fish.yaml", exits: 10)
-      #expect(
-        child.errors.contains(
-          "is not a run folder, but has files with names that a run writes: index.html, recipe.yaml"))
+      #expect(child.errors.contains("\(space.path)/index.html, \(space.path)/recipe.yaml: found in an output folder"))
     }
     #expect(try space.text("index.html") == "<h1>mine</h1>" && !space.exists("run.lock"))
     let wrong = ["SDBATCH_WEBHOOK_TIMEOUT": "never"]

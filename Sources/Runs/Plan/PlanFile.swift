@@ -104,7 +104,9 @@ public enum PlanFile {
     guard let there, let here = queue.next()?.job else { return "it ends before job \(index)" }
     let changes = JobReasons.changes(from: there, to: here)
     let isOfMachine = changes.allSatisfy { ["isa", "precision", "numerics"].contains($0.name) }
-    let advice = isOfMachine ? "; set SDBATCH_ISA and --precision to make all machines compute the same" : ""
+    let advice =
+      isOfMachine
+      ? "; set SDBATCH_ISA and --precision to make all machines compute the same, or keep images with --accept-isa" : ""
     return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 

@@ -159,8 +159,11 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
 
   private func run(_ shard: Shard) throws -> RunOutcome {
     var plan = try sharedPlan()
-    let jobs = try plan.jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
-    plan = RunPlan(jobs: jobs, recipe: plan.recipe, recipeText: plan.recipeText)
+    // If the folder has a plan, that decides, and the differences are reported with it.
+    if options.otherImages != .refuse || access(folder.plan, F_OK) != 0 {
+      let jobs = try plan.jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
+      plan = RunPlan(jobs: jobs, recipe: plan.recipe, recipeText: plan.recipeText)
+    }
     defer { workEnds() }
     let observer = observer(nil)
     defer { observer?.close() }

@@ -63,7 +63,7 @@ enum ImageCheck {
 
   /// The bytes of an infotext up to the program's version, which may have changed since the image was made.
   private static func withoutVersion(_ text: String) -> [UInt8] {
-    let marker = Array(", Generator: sdbatch ".utf8)
+    let marker = Array(", Generator: sdbatch".utf8)
     let bytes = Array(text.utf8)
     guard bytes.count > marker.count else { return bytes }
     let end = bytes.indices.last { bytes[$0...].starts(with: marker) }

@@ -223,7 +223,7 @@ public struct Verification {
       parts.append("\(findings.count) \(findings.count == 1 ? "difference" : "differences")")
       if repaired > 0 { parts.append("\(repaired) of them repaired") }
     }
-    if machines.count > 1 || hasOtherMachine {
+    if isMixed {
       let kinds = machines.sorted { $0.key < $1.key }.map { "\($0.value) made with \($0.key)" }
       parts.append(kinds.joined(separator: " and "))
     }
@@ -239,20 +239,30 @@ public struct Verification {
     return "\(folder): \(parts.joined(separator: ", "))"
   }
 
-  /// An object for programs.
+  /// An object for programs; `made_with` is there if not all images are of one kind of machine.
   public var json: JSONValue {
-    [
-      "folder": .string(folder), "status": .string(findings.isEmpty ? "clean" : "differences"),
-      "live": .bool(isLive), "images_read": .integer(Int64(imagesRead)), "bytes_read": .integer(bytesRead),
-      "counts": [
-        "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
-        "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
-      ],
-      "made_with": .object(
-        machines.sorted { $0.key < $1.key }.map { JSONMember($0.key, .integer(Int64($0.value))) }),
-      "findings": .array(findings.map(\.json)), "unasked": .array(unasked.map { .string($0) }),
+    var members = [
+      JSONMember("folder", .string(folder)), JSONMember("status", .string(findings.isEmpty ? "clean" : "differences")),
+      JSONMember("live", .bool(isLive)), JSONMember("images_read", .integer(Int64(imagesRead))),
+      JSONMember("bytes_read", .integer(bytesRead)),
+      JSONMember(
+        "counts",
+        [
+          "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
+          "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
+        ]),
     ]
+    if isMixed {
+      let kinds = machines.sorted { $0.key < $1.key }
+      members.append(JSONMember("made_with", .object(kinds.map { JSONMember($0.key, .integer(Int64($0.value))) })))
+    }
+    members.append(JSONMember("findings", .array(findings.map(\.json))))
+    members.append(JSONMember("unasked", .array(unasked.map { .string($0) })))
+    return .object(members)
   }
+
+  /// Whether the images were made with several instruction sets or precisions, or with another than the plan's.
+  private var isMixed: Bool { machines.count > 1 || hasOtherMachine }
 }
 
 /// Finds journal lines that are damaged or duplicates.

@@ -104,6 +104,8 @@ struct RecipeOptions: ParsableArguments {
     let named = RunFolder(recipe)
     if isFolder.boolValue { return named.isRun ? named : nil }
     let parent = RunFolder((named.path as NSString).deletingLastPathComponent)
+    // With another output, the copy of the recipe is a recipe like any other.
+    if let output, RunFolder(output) != parent { return nil }
     return named.path == parent.recipe && parent.isRun ? parent : nil
   }
 
