@@ -169,6 +169,7 @@ struct CellDraft {
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
     resolved.adapterFolders = adapterFolders.folders(for: prompts)
+    resolved.faceFolders = resolved.restoreFaces ? adapterFolders.all : []
     resolved.scheduler = scheduler
     resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
@@ -198,6 +199,9 @@ struct PromptPair {
 struct AdapterFolders: Sendable {
   private let folders: [String]
   private let hasEmbeddings: Bool
+
+  /// All folders that are searched for models.
+  var all: [String] { folders }
 
   /// No folders.
   init() {

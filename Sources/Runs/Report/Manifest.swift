@@ -150,6 +150,7 @@ struct Manifest {
       writer.key("parameters")
       SettingsInUse(settings, ingredients).writeShown(to: &writer)
       writer.member("infotext", infotext)
+      if let faces = image?.faces { writer.member("faces", faces) }
       writer.key("info")
       if let image {
         writer.value(

@@ -16,6 +16,12 @@ public protocol ImageGenerator {
   /// - Throws: Why the model cannot be used; the run does not start then.
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
+  /// Makes one image, and says what was done to it last; by default ``generate(_:resuming:progress:)``.
+  mutating func make(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> FinishedPicture
+
   /// Makes one image.
   ///
   /// - Parameters:
@@ -62,6 +68,14 @@ public struct InputFailures: InputFailure, CustomStringConvertible {
 extension ImageGenerator {
   /// Zero: nothing is counted.
   public var evaluations: NetworkEvaluations { NetworkEvaluations() }
+
+  /// The image alone.
+  public mutating func make(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> FinishedPicture {
+    FinishedPicture(try generate(settings, resuming: state, progress: progress))
+  }
 }
 
 extension InputFailure {

@@ -14,6 +14,9 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var hiresLoRAs: [LoRAIdentity]?
   /// The network that enlarges the image between its passes; nil if there is none.
   public var upscaler: ModelIdentity?
+  /// The networks that restore faces: the one that restores, the one that finds faces and the one that finds their parts; nil
+  /// if no faces are restored.
+  public var faces: [ModelIdentity]?
   /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
@@ -31,7 +34,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public init(
     model: ModelIdentity, vae: ModelIdentity?, refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
-    embeddings: [EmbeddingIdentity] = [],
+    faces: [ModelIdentity]? = nil, embeddings: [EmbeddingIdentity] = [],
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil
   ) {
     self.model = model
@@ -41,6 +44,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.loras = loras
     self.hiresLoRAs = hiresLoRAs
     self.upscaler = upscaler
+    self.faces = faces
     self.embeddings = embeddings
     self.vocabularySHA256 = vocabularySHA256
     self.precision = precision
@@ -61,6 +65,7 @@ extension JobIngredients {
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
     hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
     upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
+    faces = try container.decodeIfPresent([ModelIdentity].self, forKey: .faces)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
     precision = try container.decode(String.self, forKey: .precision)
@@ -78,7 +83,8 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var path: String?
   /// SHA-256 in lower-case hexadecimal, of the file or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks.
+  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks, and the
+  /// networks that restore faces by their names.
   public var family: String
 
   /// Whether it is a TAESD, a tiny replacement for a VAE.
