@@ -34,6 +34,8 @@ public final class Engine {
   public var previews: Previews? { didSet { previewDecoder = nil } }
   /// Read when the first preview is due.
   var previewDecoder: (any LatentDecoder)?
+  /// What restored the last faces, if it was kept, and its files.
+  var faceRestorer: (restorer: FaceRestorer, files: [ModelIdentity])?
 
   /// An engine for this machine.
   ///
@@ -113,7 +115,8 @@ public final class Engine {
       hiresModel: try settings.hires?.checkpoint.flatMap { _ in
         try passes.second.map { try catalog.identity(of: $0.begun) }
       },
-      loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity, embeddings: embeddings,
+      loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
+      faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
       numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity,
@@ -141,6 +144,20 @@ public final class Engine {
     return catalog.takeNotes() + notes
   }
 
+  /// Makes one image; see ``generate(_:resuming:progress:)``. If faces are restored, the result also says how many, and has the
+  /// image before.
+  public func make(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> FinishedPicture {
+    var last: GenerationState?
+    let image = try sampled(settings, resuming: state) {
+      last = $1 ?? last
+      try progress($0, $1)
+    }
+    return try restoringFaces(image, settings) { try progress($0, last) }
+  }
+
   /// Makes one image.
   ///
   /// - Parameters:
@@ -153,6 +170,14 @@ public final class Engine {
   /// - Throws: What `progress` throws, `UnusableState` before the first call of `progress`, `EngineError`, `WeightError`,
   ///   `PromptError` or `TokenizationError`.
   public func generate(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> RGBImage {
+    try make(settings, resuming: state, progress: progress).image
+  }
+
+  /// The image before its faces are restored.
+  private func sampled(
     _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage {
@@ -273,7 +298,8 @@ public final class Engine {
     }
     let (model, vae) = try catalog.models(for: passes.last.settings(isRefining: true))
     let result = try MemoryPlan(
-      planned, vae: try model.decoder(vae).configuration, handover: try handover(for: settings, passes), key)
+      planned, vae: try model.decoder(vae).configuration, handover: try handover(for: settings, passes),
+      faces: try catalog.faces(for: settings.base)?.files, key)
     plans[key] = result
     return result
   }

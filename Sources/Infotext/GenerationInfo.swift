@@ -25,7 +25,7 @@ public enum GenerationInfo {
 
   /// The object for the image of a job, with the webui's keys in the webui's order.
   ///
-  /// Features that a job does not have (styles, face restoration) have the value that means unused. `version` is null,
+  /// Features that a job does not have (styles) have the value that means unused. `version` is null,
   /// because readers would take it for a version of the webui.
   ///
   /// - Parameters:
@@ -75,8 +75,8 @@ public enum GenerationInfo {
       "cfg_scale": .number(settings.cfgScale),
       "steps": .integer(Int64(settings.steps)),
       "batch_size": .integer(Int64(request.batchSize)),
-      "restore_faces": false,
-      "face_restoration_model": nil,
+      "restore_faces": .bool(settings.restoreFaces),
+      "face_restoration_model": settings.restoreFaces ? .string(settings.faceRestorationModel.rawValue) : .null,
       "sd_model_name": .string(ingredients.model.name),
       "sd_model_hash": .string(ingredients.model.shortHash),
       "sd_vae_name": ingredients.vae.map { .string($0.fileName) } ?? .null,

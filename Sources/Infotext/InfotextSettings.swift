@@ -132,6 +132,15 @@ public struct InfotextSettings: Hashable, Sendable {
     values.read("Steps", as: "steps", into: &settings, isNeeded: true)
     values.read("CFG scale", as: "cfg_scale", into: &settings, isNeeded: true)
     values.read("Seed", as: "seed", into: &settings, isNeeded: true)
+    // The webui takes any other text as true, and keeps the model of its options.
+    if let name = values.take("Face restoration"), name != "False" {
+      settings.restoreFaces = true
+      if let model = FaceRestorationModel.allCases.first(where: { $0.rawValue.lowercased() == name.lowercased() }) {
+        settings.faceRestorationModel = model
+      } else {
+        values.note("Face restoration", "found \"\(name.abridged)\"; CodeFormer is used")
+      }
+    }
     if values.has("Size") {
       if let size = values.size("Size", of: "width") { (settings.width, settings.height) = size }
     } else if let width, let height {
@@ -239,6 +248,10 @@ public struct InfotextSettings: Hashable, Sendable {
           "Version",
           "\(text) took different steps with \(settings.sampler.rawValue) than later versions, which are used here")
       }
+    }
+    if version < WebuiVersion(1, 9, 0), settings.restoreFaces {
+      values.note(
+        "Face restoration", "\(text) restored faces in another way than later versions, which are followed here")
     }
     if version < WebuiVersion(1, 7, 0, commits: 225) {
       settings.useDowncastedAlphaBar = true

@@ -205,7 +205,7 @@ private enum InfotextKeyMeaning {
     "Denoising strength": "img2img is", "Extra noise": "img2img is",
     "Image CFG scale": "img2img is", "Init image hash": "img2img is", "Mask blur": "inpainting is",
     "Masked content": "inpainting is", "Masked area padding": "inpainting is", "Inpaint area": "inpainting is",
-    "Conditional mask weight": "inpainting is", "Face restoration": "face restoration is",
+    "Conditional mask weight": "inpainting is",
     "FP8 weight": "FP8 is",
     "Hypernet": "hypernetworks are",
     "Hypernet strength": "hypernetworks are", "Refiner switch by sampling steps": "a switch to the refiner by steps is",

@@ -138,6 +138,19 @@ public struct PassSettings: Hashable, Sendable {
   /// and reuse the last output of the deep ones: an approximation.
   public var featureCache = 1
 
+  // MARK: Faces
+
+  /// Whether the faces of the finished image are restored.
+  public var restoreFaces = false
+  /// The network that restores them.
+  public var faceRestorationModel = FaceRestorationModel.codeFormer
+  /// How much of a face as it was CodeFormer keeps, 0 to 1: 0 changes it most.
+  public var codeFormerWeight = 0.5
+  /// Whether the image before its faces are restored is kept too.
+  public var savesBeforeFaces = false
+  /// The folders that are searched for the networks, in this order; empty if no faces are restored.
+  public var faceFolders: [String] = []
+
   // MARK: Memory
 
   /// The most memory, in bytes, that the process may use while it makes the image; 0 for no limit.
@@ -467,6 +480,42 @@ extension PassSettings: SettingsPart {
       "feature_cache", \.featureCache, .integer(1...100, multipleOf: 1),
       "Computes the whole network every N-th call and only its shallow layers in between: an approximation.",
       effect: .when { $0.settings.featureCache != 1 }, infotext: [.entry("Feature cache", at: 1820)])
+
+    // MARK: Faces
+    row(
+      "restore_faces", aliases: ["face_restoration"], \.restoreFaces, .flag,
+      "Restores the faces of the finished image, by face_restoration_model.",
+      effect: .computed { image in
+        image.ingredients.faces.flatMap { faces in
+          JSONValue.array(faces.map { .string($0.sha256) }).only(if: image.settings.restoreFaces)
+        }
+      },
+      infotext: [
+        .computed("Face restoration", at: 55) { image in
+          JSONValue.string(image.settings.faceRestorationModel.rawValue).only(if: image.settings.restoreFaces)
+        }
+      ],
+      request: .field(nil, worker: false, option: "face_restoration"), ingredients: .always,
+      stage: { _ in .decoding }, isShown: { $0.restoreFaces })
+    row(
+      "face_restoration_model", \.faceRestorationModel, .choice(FaceRestorationModel.allCases.map(\.rawValue)),
+      "The network that restore_faces uses; its files are in models/Codeformer, models/GFPGAN or face/.",
+      effect: .through { $0.settings.restoreFaces }, request: .option("face_restoration_model"), ingredients: .always,
+      stage: { _ in .decoding }, isShown: { $0.restoreFaces || $0.faceRestorationModel != .codeFormer })
+    row(
+      "code_former_weight", \.codeFormerWeight, .number(0...1),
+      "How much of a face as it was CodeFormer keeps: 0 changes it most.",
+      effect: .when { $0.settings.restoreFaces && $0.settings.faceRestorationModel == .codeFormer },
+      request: .option("code_former_weight"), stage: { _ in .decoding },
+      isShown: { $0.restoreFaces || $0.codeFormerWeight != 0.5 })
+    row(
+      "save_images_before_face_restoration", \.savesBeforeFaces, .flag,
+      "Keeps each image as it was before its faces were restored, in a second file.", effect: .none,
+      request: .option("save_images_before_face_restoration"), stage: { _ in .decoding },
+      isShown: { $0.savesBeforeFaces })
+    row(
+      "face_places", \.faceFolders, .folders, "The folders that are searched for the networks that restore faces.",
+      effect: .none, ingredients: .always, stage: { _ in .decoding }, isShown: { !$0.faceFolders.isEmpty })
 
     // MARK: Memory
     row(

@@ -56,7 +56,7 @@ import Testing
         prompt: a __sky__
         styles: ink
         steps: 1-3
-        grid: {Face restore: [GFPGAN], Prompt S/R: [x, y]}
+        grid: {FP8 mode: [Enable], Prompt S/R: [x, y]}
         output: run
 
         """)
@@ -65,7 +65,7 @@ import Testing
     #expect(lines.count == 3)
     #expect(lines[0].hasPrefix("recipe.yaml:2:9: error: styles: found \"ink\""))
     #expect(lines[1].hasPrefix("recipe.yaml:3:8: error: steps: found \"1-3\""))
-    #expect(lines[2].hasPrefix("recipe.yaml:4:8: error: found Face restore as an axis, which is not supported"))
+    #expect(lines[2].hasPrefix("recipe.yaml:4:8: error: found FP8 mode as an axis, which is not supported"))
     #expect(!space.exists("run"))
   }
 }

@@ -125,9 +125,9 @@ import Testing
 
   @Test func `a request that cannot be run is reported before anything is written`() async throws {
     let space = try Workspace(recipe: nil)
-    try space.write(#"{"input": {"payload": {"prompt": "a", "restore_faces": true}}}"#, to: "request.json")
+    try space.write(#"{"input": {"payload": {"prompt": "a", "script_name": "x"}}}"#, to: "request.json")
     let child = try await space.run("request.json", exits: 10)
-    #expect(child.errors.hasPrefix("request.json:1:56: error: restore_faces: found true, "), "\(child.errors)")
+    #expect(child.errors.hasPrefix("request.json:1:54: error: script_name: found "), "\(child.errors)")
     #expect(!space.exists("Output"))
   }
 

@@ -55,6 +55,7 @@ import Testing
       "Sampler": "k_euler, DPM++ 2M", "Checkpoint name": "demo", "Schedule type": "Automatic, SGM Uniform",
       "VAE": "None, Automatic", "Always discard next-to-last sigma": "True, False", "SGM noise multiplier": "False",
       "RNG source": "GPU, CPU, NV", "Refiner checkpoint": "None, demo",
+      "Face restore": "None, CodeFormer, gfpgan, yes, True",
     ]
     let text = RecipeText("grid:\n  \(label): \(values[label] ?? "1")")
     if let error = text.errors().first {
@@ -110,7 +111,6 @@ import Testing
     #expect(parameters.vae == nil && parameters.enableQuantization)
     for (text, reason) in [
       ("no_dpmpp_sde_batch_determinism: true", "never on its batch"),
-      ("restore_faces: 1", "there is no face restoration"),
       ("alwayson_scripts: {a: {args: []}}", "scripts cannot run"), ("pad_cond_uncond: true", "at their own length"),
     ] {
       let errors = RecipeText(text).errors()

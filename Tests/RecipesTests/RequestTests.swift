@@ -197,7 +197,6 @@ private func request(
   }
 
   @Test(arguments: [
-    (#"{"restore_faces": true}"#, "1:19: error: restore_faces: found true, which is not supported by this version; "),
     (#"{"script_name": "x/y/z plot"}"#, #"1:17: error: script_name: found "x/y/z plot", which is not supported"#),
     (
       #"{"alwayson_scripts": {"a": {"args": []}}}"#, "1:22: error: alwayson_scripts: found a mapping, which is not supp"
@@ -205,7 +204,15 @@ private func request(
     (#"{"refiner_checkpoint": "x"}"#, "1:24: error: refiner_checkpoint: "),
     (#"{"firstphase_width": 256}"#, "1:22: error: firstphase_width: found 256, "),
     (#"{"infotext": "Steps: 1"}"#, "1:14: error: infotext: "),
-    (#"{"override_settings": {"face_restoration": true}}"#, "1:44: error: face_restoration: found true, "),
+    (#"{"restore_faces": "yes"}"#, #"1:19: error: restore_faces: found "yes", expected true or false"#),
+    (
+      #"{"override_settings": {"face_restoration_model": "GPEN"}}"#,
+      #"1:50: error: face_restoration_model: found "GPEN", expected CodeFormer or GFPGAN"#
+    ),
+    (
+      #"{"override_settings": {"code_former_weight": 1.5}}"#,
+      "1:46: error: code_former_weight: found 1.5, expected a number from 0 to 1"
+    ),
     (#"{"override_settings": {"randn_source": 3}}"#, "1:40: error: randn_source: found 3, expected nv or cpu"),
     (#"{"prompt": {}}"#, "1:12: error: prompt: found a mapping, expected text"),
     (#"{"steps": "5.5"}"#, #"1:11: error: steps: found "5.5", expected a whole number"#),

@@ -62,6 +62,8 @@ struct RandomSettings {
     settings.featureCache = pick([1, 2, 5])
     settings.tiling = pick([false, true])
     settings.tokenMergingRatio = pick([0, 0.5, 0.9])
+    settings.restoreFaces = pick([false, true])
+    if settings.restoreFaces { settings.faceRestorationModel = pick(FaceRestorationModel.allCases) }
     settings.memoryLimit = pick([0, 5 << 29])
     if pick([true, false]) { settings.hires = nextHires() }
     return settings

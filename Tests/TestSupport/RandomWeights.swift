@@ -40,10 +40,24 @@ package struct RandomWeights {
   }
 
   /// Writes the safetensors file.
-  package func write(to path: String) throws {
-    let tensors = tensors.map { SyntheticTensor($0.name, $0.shape, type: dtype, bytes: bytes($0)) }
-    try tensors.write(to: path, metadata: metadata)
+  package func write(to path: String) throws { try synthetic.write(to: path, metadata: metadata) }
+
+  /// The tensors with their numbers.
+  package var synthetic: [SyntheticTensor] {
+    tensors.map { SyntheticTensor($0.name, $0.shape, type: dtype, bytes: bytes($0)) }
   }
+
+  /// The numbers of one tensor in single precision.
+  package static func floats(seed: String, name: String, shape: [Int], deviation: Double, mean: Double = 0) -> [Float] {
+    var list = RandomWeights()
+    (list.seed, list.dtype) = (seed, "F32")
+    let bytes = list.bytes(Tensor(name: name, shape: shape, deviation: deviation, mean: mean))
+    return stride(from: 0, to: bytes.count, by: 4).map { start in
+      Float(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << (8 * UInt32($1)) })
+    }
+  }
+
+  private init() {}
 
   private func bytes(_ tensor: Tensor) -> [UInt8] {
     let isHalf = dtype == "F16"

@@ -23,6 +23,7 @@ final class ModelCatalog {
   private var noted: Set<String> = []
   private var vaes: [ModelReference: VAE] = [:]
   private var upscalers: [String: Upscaler] = [:]
+  private var faces: [FaceKey: FaceFiles] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
 
   /// The checkpoint that a job names, and the one that completes it.
@@ -66,6 +67,18 @@ final class ModelCatalog {
   struct Upscaler {
     let archive: UpscalerArchive
     let identity: ModelIdentity
+  }
+
+  /// The networks that restore faces.
+  struct FaceFiles {
+    let files: FaceRestorerFiles
+    let identities: [ModelIdentity]
+  }
+
+  /// What decides which files restore faces.
+  private struct FaceKey: Hashable {
+    let model: FaceRestorationModel
+    let folders: [String]
   }
 
   /// A catalogue for the user with these environment variables.
@@ -119,6 +132,27 @@ final class ModelCatalog {
     let upscaler = Upscaler(archive: archive, identity: identity)
     upscalers[path] = upscaler
     return upscaler
+  }
+
+  /// The networks that restore a job's faces; nil if they are left as they are.
+  ///
+  /// - Parameter settings: The settings of the job.
+  /// - Returns: The networks. The first call opens, audits and hashes their files.
+  /// - Throws: `FaceFilesMissing` if there are no such files, `WeightError` if one cannot be used.
+  func faces(for settings: PassSettings) throws -> FaceFiles? {
+    guard settings.restoreFaces else { return nil }
+    let key = FaceKey(model: settings.faceRestorationModel, folders: settings.faceFolders)
+    if let found = faces[key] { return found }
+    let files = try FaceFolders(roots: key.folders).files(for: key.model)
+    let found = FaceFiles(
+      files: files,
+      identities: try files.all.map { archive in
+        ModelIdentity(
+          name: Self.stem(archive.path), path: archive.path, sha256: try digests.sha256(ofFileAt: archive.path),
+          family: archive.kind.family)
+      })
+    faces[key] = found
+    return found
   }
 
   /// The passes of a job, each with the checkpoints that take part in it.

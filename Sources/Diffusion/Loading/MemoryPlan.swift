@@ -29,6 +29,9 @@ public struct MemoryPlan: Hashable, Sendable {
     let upscaler: UpscalerReference?
     /// The size that it is enlarged to; empty if latents are enlarged.
     let enlarged: [Int]
+    /// What restores faces, and where its files are looked for; nil if nothing does.
+    let faces: FaceRestorationModel?
+    let faceFolders: [String]
 
     init(_ settings: ImageSettings, _ precision: Precision) {
       let passes = [settings.firstPass, settings.secondPass]
@@ -39,6 +42,8 @@ public struct MemoryPlan: Hashable, Sendable {
       let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
       upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
       enlarged = size.map { [$0.width, $0.height] } ?? []
+      faces = settings.restoreFaces ? settings.faceRestorationModel : nil
+      faceFolders = settings.faceFolders
     }
   }
 
@@ -77,9 +82,15 @@ public struct MemoryPlan: Hashable, Sendable {
   ///   - passes: At least one. The last one's size is the image's, and its denoising networks may stay while it is decoded.
   ///   - vae: What decodes.
   ///   - handover: What happens between the passes; nil if latents are enlarged.
+  ///   - faces: What restores faces; nil if nothing does.
   ///   - key: What is asked for.
   /// - Throws: `EngineError.memoryLimit` if there is none.
-  init(_ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, _ key: Key) throws {
+  init(
+    _ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, faces: FaceRestorerFiles? = nil,
+    _ key: Key
+  )
+    throws
+  {
     let elementType = key.precision.elementType
     func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
       pass.models.reduce(0) { $0 + $1.denoiser.weightBytes(key.precision, packing) }
@@ -117,10 +128,14 @@ public struct MemoryPlan: Hashable, Sendable {
           [decoder + decoding(passes[0]), kept + (upscaler ?? 0)].map { besides(passes[0], $0) }
             + [besides(last, kept + encoder + encoding)])
       }
+      // Without a limit, what restores faces stays for the next image.
+      let restorer = faces?.weightBytes ?? 0
+      let restoring = faces == nil ? 0 : besides(last, kept + restorer + FaceRestorerFiles.activationBytes)
       return Self.programBytes + contexts
         + max(
-          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + kept,
-          besides(last, decoder + decoding(last)), between)
+          most(passes.map { weights($0, packing) + max(texts, sampling($0)) }) + kept
+            + (key.limit == 0 ? restorer : 0),
+          besides(last, decoder + decoding(last)), between, restoring)
     }
     let packings: [WeightPacking] =
       switch key.packing {

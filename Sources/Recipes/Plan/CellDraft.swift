@@ -168,6 +168,7 @@ struct CellDraft {
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
     resolved.adapterFolders = adapterFolders.folders(for: prompts)
+    resolved.faceFolders = resolved.restoreFaces ? adapterFolders.all : []
     resolved.scheduler = scheduler
     resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
@@ -197,6 +198,9 @@ struct PromptPair {
 struct AdapterFolders: Sendable {
   private let folders: [String]
   private let hasEmbeddings: Bool
+
+  /// All folders that are searched for models.
+  var all: [String] { folders }
 
   /// No folders.
   init() {

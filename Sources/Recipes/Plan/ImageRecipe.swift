@@ -66,11 +66,11 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, or prompts that include the styles.
+  /// Whether other keys already cover it: width and height, prompts that include the styles, or what restores faces.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
-    default: false
+    default: name == "face_restore"
     }
   }
 }

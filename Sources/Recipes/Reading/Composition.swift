@@ -49,6 +49,8 @@ struct Composition: Sendable {
     "hr_scheduler": Composition(
       concern: "hr_sampler", resolved: { $0.hires.scheduler.map { .setting(.schedule($0)) } ?? .null },
       apply: { $1.hires.scheduler = $0.asOtherSchedule }),
+    "restore_faces": Composition(concern: "faces"),
+    "face_restoration_model": Composition(concern: "faces"),
     // Styles and comments apply to these too.
     "hr_prompt": Composition(concern: "prompt"),
     "hr_negative_prompt": Composition(concern: "prompt"),
@@ -105,6 +107,21 @@ struct Composition: Sendable {
         "eta_ancestral", .number(0...100), concern: "eta",
         "The eta of all samplers except DDIM, unless eta is given.",
         request: .option("eta_ancestral"), resolved: { .number($0.eta) }, apply: { $1.ancestralEta = $0.asNumber })
+    ],
+    "code_former_weight": [
+      RecipeKey(
+        "face_restore",
+        .choice(["None", "true", "false", "yes", "no"] + FaceRestorationModel.allCases.map(\.rawValue)),
+        concern: "faces",
+        "restore_faces and face_restoration_model together: CodeFormer, GFPGAN or None; true leaves the model as it is.",
+        plot: ["Face restore"],
+        resolved: { .choice($0.settings.restoreFaces ? $0.settings.faceRestorationModel.rawValue : "None") },
+        apply: { value, draft in
+          guard case .setting(.choice(let name)) = value else { return }
+          let model = FaceRestorationModel(rawValue: name)
+          draft.settings.restoreFaces = model != nil || name == "true" || name == "yes"
+          if let model { draft.settings.faceRestorationModel = model }
+        })
     ],
     "hr_resize_y": [
       RecipeKey(

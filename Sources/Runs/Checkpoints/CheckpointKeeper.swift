@@ -56,7 +56,7 @@ final class CheckpointKeeper {
     guard let state, state.step != stepOnDisk else { return }
     let isOver =
       switch progress {
-      case .upscaling, .decoding: true
+      case .upscaling, .decoding, .restoring: true
       case .loading, .encoding, .sampling: false
       }
     guard isStopping || isOver || ContinuousClock.now - lastTime >= interval else { return }

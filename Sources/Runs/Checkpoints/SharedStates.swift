@@ -91,7 +91,7 @@ final class SharedStates {
     let position =
       switch progress {
       case .upscaling: max(state.position, .secondPass)
-      case .decoding: ImagePosition.decoding
+      case .decoding, .restoring: ImagePosition.decoding
       case .loading, .encoding, .sampling: state.position
       }
     while let place = path.places.first {

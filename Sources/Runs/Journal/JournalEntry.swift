@@ -20,6 +20,8 @@ struct FinishedImage: Hashable {
   var seconds: Double?
   /// The text inside the file.
   var infotext: String
+  /// How many faces were restored; nil if none were looked for.
+  var faces: Int?
   /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
   var identity: JSONValue?
 }
@@ -75,6 +77,7 @@ enum JournalEntry: Hashable {
         writer.member("started", image.started.iso)
         writer.member("seconds", image.seconds)
         writer.member("infotext", image.infotext)
+        if let faces = image.faces { writer.member("faces", faces) }
         if let identity = image.identity { writer.member("identity", identity) }
       case .failed(let job):
         writer.member("event", "failed")
@@ -120,7 +123,7 @@ enum JournalEntry: Hashable {
         FinishedImage(
           id: id, index: Int(index), file: file, mark: FileMark(size: size, modified: modified), sha256: sha256,
           pixelsSHA256: pixelsSHA256, started: started, seconds: fields.seconds, infotext: infotext,
-          identity: fields.identity))
+          faces: fields.faces.map { Int($0) }, identity: fields.identity))
     case "failed":
       guard let error = fields.error, let seconds = fields.seconds else { return nil }
       self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
@@ -145,6 +148,7 @@ enum JournalEntry: Hashable {
     var started: Timestamp?
     var seconds: Double?
     var infotext: String?
+    var faces: Int64?
     var error: String?
     var reason: String?
     var identity: JSONValue?
@@ -164,6 +168,7 @@ enum JournalEntry: Hashable {
       case "started": started = try cursor.value().text.flatMap(Timestamp.init)
       case "seconds": seconds = try cursor.value().numberValue
       case "infotext": infotext = try cursor.value().text
+      case "faces": faces = try cursor.value().integerValue
       case "error": error = try cursor.value().text
       case "reason": reason = try cursor.value().text
       case "identity" where hasIdentity: identity = try cursor.value()

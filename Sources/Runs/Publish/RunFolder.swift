@@ -68,6 +68,18 @@ public struct RunFolder: Hashable, Sendable {
   }
 
   /// Whether a name from the journal is a file directly in `images/`.
+  /// The name of the file that keeps an image as it was before its faces were restored: the webui's suffix.
+  static func nameBeforeFaces(_ imageName: String) -> String {
+    String(imageName.dropLast(".png".count)) + beforeFaces
+  }
+
+  /// The name of the image that a file keeps an earlier state of; the name itself for other files.
+  static func nameAfterFaces(_ name: String) -> String {
+    name.hasSuffix(beforeFaces) ? String(name.dropLast(beforeFaces.count)) + ".png" : name
+  }
+
+  private static let beforeFaces = "-before-face-restoration.png"
+
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")

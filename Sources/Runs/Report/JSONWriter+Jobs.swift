@@ -75,6 +75,12 @@ extension JSONWriter {
         writer.key("upscaler")
         writer.model(upscaler)
       }
+      if let faces = ingredients.faces {
+        writer.key("faces")
+        writer.array { writer in
+          for network in faces { writer.model(network) }
+        }
+      }
       if !ingredients.embeddings.isEmpty {
         writer.key("embeddings")
         writer.array { writer in

@@ -47,6 +47,7 @@ struct ManifestEntries {
       if let image {
         // An image of an earlier run may have an older text; the manifest shows the one in the file.
         writer.string(image.infotext)
+        if let faces = image.faces { writer.member("faces", faces) }
         writer.key("info")
         let places = SeedText.Places(seed: places.seed, texts: [image.infotext, image.started.compactLocal])
         info.write(places, of: group, to: &writer) { places, writer in

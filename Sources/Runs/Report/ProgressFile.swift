@@ -83,6 +83,7 @@ public struct CurrentImage: Hashable, Sendable {
       self.steps = steps
     case .upscaling: stage = "upscaling"
     case .decoding: stage = "decoding"
+    case .restoring: stage = "restoring"
     }
     self.secondsPerStep = secondsPerStep
     self.secondsLeft = secondsLeft

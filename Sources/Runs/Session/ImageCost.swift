@@ -229,9 +229,11 @@ public struct CostBook: Sendable {
 }
 
 extension ImageSettings {
-  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`.
+  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`; with restored faces, and by what:
+  /// `512x512 CodeFormer`.
   var passSizes: String {
     let first = "\(self.width)x\(self.height)"
-    return hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)"
+    return (hires == nil ? first : "\(first)>\(finalWidth)x\(finalHeight)")
+      + (self.restoreFaces ? " \(self.faceRestorationModel.rawValue)" : "")
   }
 }

@@ -23,6 +23,12 @@ public protocol ImageGenerator {
   /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.
   func changes(in settings: ImageSettings) -> [CallChange]?
 
+  /// Makes one image, and says what was done to it last; by default ``generate(_:resuming:progress:)``.
+  mutating func make(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> FinishedPicture
+
   /// Makes one image.
   ///
   /// - Parameters:
@@ -72,6 +78,14 @@ extension ImageGenerator {
 
   /// Zero: nothing is counted.
   public var evaluations: NetworkEvaluations { NetworkEvaluations() }
+
+  /// The image alone.
+  public mutating func make(
+    _ settings: ImageSettings, resuming state: [UInt8]?,
+    progress: (GenerationProgress, GenerationState?) throws -> Void
+  ) throws -> FinishedPicture {
+    FinishedPicture(try generate(settings, resuming: state, progress: progress))
+  }
 }
 
 extension InputFailure {

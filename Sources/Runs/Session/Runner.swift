@@ -254,9 +254,9 @@ public struct Runner<Generator: ImageGenerator> {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
         let path = shared.begin(planned, at: index)
         let finished = try watch.watch(planned.id) {
-          let image = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
+          let picture = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
           let file = fileName(planned, journal, taken: names)
-          return try publish(image, planned, file, started, keeper)
+          return try publish(picture, planned, file, started, keeper)
         }
         try journal.append(.done(finished))
         state.finish(.done, at: index)
@@ -295,7 +295,7 @@ public struct Runner<Generator: ImageGenerator> {
   private mutating func generate(
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ shared: SharedStates, _ path: SharedPath, _ trace: TraceFile,
     hasCrashed: Bool
-  ) throws -> RGBImage {
+  ) throws -> FinishedPicture {
     do {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
@@ -321,11 +321,11 @@ public struct Runner<Generator: ImageGenerator> {
   private mutating func attempt(
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ shared: SharedStates, _ path: SharedPath, _ trace: TraceFile,
     from earlier: Checkpoint?, isShared: Bool = false
-  ) throws -> RGBImage {
+  ) throws -> FinishedPicture {
     let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
     var isResumeReported = earlier == nil
-    let image = try generator.generate(settings, resuming: earlier?.state) { progress, state in
+    let picture = try generator.make(settings, resuming: earlier?.state) { progress, state in
       if !isResumeReported, let state {
         isResumeReported = true
         observe(isShared ? .shared(running, step: state.step) : .resumed(running, step: state.step))
@@ -339,11 +339,12 @@ public struct Runner<Generator: ImageGenerator> {
       if let reason { throw StopRequested(reason) }
       if let lateness { throw DeadlinePassed(description: lateness) }
     }
-    guard image.width == settings.finalWidth, image.height == settings.finalHeight else {
+    let (width, height) = (picture.image.width, picture.image.height)
+    guard width == settings.finalWidth, height == settings.finalHeight else {
       throw RunError.wrongSize(
-        found: "\(image.width)x\(image.height)", expected: "\(settings.finalWidth)x\(settings.finalHeight)")
+        found: "\(width)x\(height)", expected: "\(settings.finalWidth)x\(settings.finalHeight)")
     }
-    return image
+    return picture
   }
 
   /// The name of the image's file: its old one if it is made again, else one that no other image has.
@@ -354,18 +355,25 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private func publish(
-    _ image: RGBImage, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp, _ keeper: CheckpointKeeper
+    _ picture: FinishedPicture, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp,
+    _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
-    let bytes = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
+    let bytes = try PNGFile(image: picture.image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
     // Another process may have replaced the folder meanwhile.
     try tenancy.check()
+    if planned.job.settings.savesBeforeFaces, let before = picture.before {
+      let texts = [PNGText(keyword: "parameters", text: infotext)]
+      try AtomicFile.write(
+        try PNGFile(image: before, texts: texts).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)), on: disk)
+    }
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
       sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: image.pixels)), started: started, seconds: keeper.seconds,
-      infotext: infotext, identity: planned.identity)
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: picture.image.pixels)), started: started,
+      seconds: keeper.seconds,
+      infotext: infotext, faces: picture.faces, identity: planned.identity)
   }
 
   private func infotext(_ planned: IdentifiedJob) -> String {

@@ -167,7 +167,9 @@ public struct Verification {
             Finding(
               kind: .leftover, file: prefix + name, problem: "was being written when its process ended",
               remedy: "the next run and --repair remove it"))
-        } else if prefix == "images/", name.hasSuffix(".png"), !name.hasPrefix("."), !known.contains(prefix + name) {
+        } else if prefix == "images/", name.hasSuffix(".png"), !name.hasPrefix("."),
+          !known.contains(RunFolder.nameAfterFaces(prefix + name))
+        {
           findings.append(
             Finding(
               kind: .orphan, file: prefix + name, problem: "is an image that the journal does not know",

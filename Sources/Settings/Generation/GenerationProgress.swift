@@ -11,4 +11,7 @@ public enum GenerationProgress: Hashable, Sendable {
   case upscaling(piece: Int, of: Int)
   /// The latent is being decoded.
   case decoding
+  /// A face of the decoded image is being restored: the number of faces done, of the total. The total is 0 while faces are
+  /// looked for.
+  case restoring(face: Int, of: Int)
 }

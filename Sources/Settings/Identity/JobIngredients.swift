@@ -18,6 +18,9 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var hiresLoRAs: [LoRAIdentity]?
   /// The network that enlarges the image between its passes; nil if there is none.
   public var upscaler: ModelIdentity?
+  /// The networks that restore faces: the one that restores, the one that finds faces and the one that finds their parts; nil
+  /// if no faces are restored.
+  public var faces: [ModelIdentity]?
   /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
   /// The version of the repair of text, if it gives the prompts other tokens; nil if it changes nothing, so that images made
@@ -42,7 +45,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil, otherVAEs: [ModelIdentity]? = nil,
     refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
-    embeddings: [EmbeddingIdentity] = [], textRepair: Int? = nil,
+    faces: [ModelIdentity]? = nil, embeddings: [EmbeddingIdentity] = [], textRepair: Int? = nil,
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil,
     upsampling: String? = nil
   ) {
@@ -55,6 +58,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.loras = loras
     self.hiresLoRAs = hiresLoRAs
     self.upscaler = upscaler
+    self.faces = faces
     self.embeddings = embeddings
     self.textRepair = textRepair
     self.vocabularySHA256 = vocabularySHA256
@@ -79,6 +83,7 @@ extension JobIngredients {
     loras = try container.decodeIfPresent([LoRAIdentity].self, forKey: .loras)
     hiresLoRAs = try container.decodeIfPresent([LoRAIdentity].self, forKey: .hiresLoRAs)
     upscaler = try container.decodeIfPresent(ModelIdentity.self, forKey: .upscaler)
+    faces = try container.decodeIfPresent([ModelIdentity].self, forKey: .faces)
     embeddings = try container.decodeIfPresent([EmbeddingIdentity].self, forKey: .embeddings) ?? []
     textRepair = try container.decodeIfPresent(Int.self, forKey: .textRepair)
     vocabularySHA256 = try container.decode(String.self, forKey: .vocabularySHA256)
@@ -98,7 +103,8 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   public var path: String?
   /// SHA-256 in lower-case hexadecimal, of the file or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks.
+  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks, and the
+  /// networks that restore faces by their names.
   public var family: String
   /// What decides images besides the content, such as a file beside the checkpoint that says what it predicts; nil for most
   /// models.

@@ -102,6 +102,14 @@ public enum PromptTimelines: String, CaseIterable, Hashable, Sendable {
   case old = "true"
 }
 
+/// The network that restores faces; the raw value is the webui's name.
+public enum FaceRestorationModel: String, CaseIterable, Codable, Hashable, Sendable {
+  /// Chooses among codes, guided by the face as it was.
+  case codeFormer = "CodeFormer"
+  /// Draws the face anew, with noise.
+  case gfpgan = "GFPGAN"
+}
+
 /// Which pass the refiner finishes if an image has two; the raw value is the webui's name.
 public enum RefinerPass: String, CaseIterable, Codable, Hashable, Sendable {
   /// Only the first.

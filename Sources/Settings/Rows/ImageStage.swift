@@ -6,7 +6,7 @@ public enum ImageStage: Int, Comparable, Sendable {
   case duringFirstPass
   /// After the first pass: enlarging and sampling again.
   case secondPass
-  /// When the finished latent becomes an image.
+  /// When the finished latent becomes an image, and afterwards.
   case decoding
 
   /// Whether one comes before the other.
@@ -43,6 +43,7 @@ extension JobIngredients {
       (ingredients.hiresModel, ingredients.hiresLoRAs, ingredients.upscaler) = (nil, nil, nil)
     }
     if stage < SettingRow.vaeStage(settings) { ingredients.vae = nil }
+    if stage < .decoding { ingredients.faces = nil }
     return ingredients
   }
 }

@@ -96,11 +96,6 @@ public struct RefusedSetting: Sendable {
       field: .init(kind: .flag, a1111: true, worker: true, use: .ignored)),
     RefusedSetting("defaults", "it is for requests; a recipe has its own defaults"),
     RefusedSetting(
-      "restore_faces", "there is no face restoration, remove it", harmless: ["false"],
-      field: .init(kind: .flag, a1111: nil, worker: false, use: .refused),
-      plot: .init(label: "Face restore", reason: "there is no face restoration")),
-    RefusedSetting("face_restoration", "there is no face restoration, remove it", harmless: ["false"]),
-    RefusedSetting(
       "firstpass_image", "the first pass is always generated, remove it", harmless: [""],
       field: .init(kind: .text, a1111: nil, worker: nil, use: .refused, isOfSecondPass: true)),
     RefusedSetting(

@@ -142,6 +142,7 @@ extension SettingChoice {
 }
 
 extension EmphasisChoice: SettingChoice {}
+extension FaceRestorationModel: SettingChoice {}
 extension NoiseSourceID: SettingChoice {}
 extension PrecisionChoice: SettingChoice {}
 extension PredictionChoice: SettingChoice {}

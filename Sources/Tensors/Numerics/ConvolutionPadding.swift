@@ -4,6 +4,8 @@ public enum ConvolutionPadding: Hashable, Sendable {
   case zeros
   /// The opposite edge, so that the image tiles seamlessly: PyTorch's `circular`.
   case circular
+  /// The pixels before the edge, without the edge itself: PyTorch's `reflect`.
+  case reflected
 }
 
 extension Tensor {
@@ -20,6 +22,24 @@ extension Tensor {
       let rowSize = rowStride * elementType.size
       pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, height - 1, -1), byteCount: rowSize)
       pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, 0, -1), byteCount: rowSize)
+    }
+  }
+
+  /// Fills the border with the pixels that are as far inside the edge; sides of one pixel are repeated.
+  func reflectBorder() {
+    precondition(border == 1, "the tensor has no border")
+    let pixelSize = channels * elementType.size
+    let (top, bottom) = (min(1, height - 1), max(height - 2, 0))
+    let (left, right) = (min(1, width - 1), max(width - 2, 0))
+    for image in 0..<batch {
+      for y in 0..<height {
+        pixelBytes(image, y, -1).copyMemory(from: pixelBytes(image, y, left), byteCount: pixelSize)
+        pixelBytes(image, y, width).copyMemory(from: pixelBytes(image, y, right), byteCount: pixelSize)
+      }
+      // Whole rows with both ends, which makes the corners right.
+      let rowSize = rowStride * elementType.size
+      pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, top, -1), byteCount: rowSize)
+      pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, bottom, -1), byteCount: rowSize)
     }
   }
 }

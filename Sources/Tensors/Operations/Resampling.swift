@@ -41,4 +41,23 @@ extension Compute {
     }
     return y
   }
+
+  /// Some channels of every pixel.
+  ///
+  /// - Parameters:
+  ///   - range: The channels.
+  ///   - x: `[batch, height, width, channels]` without a border.
+  /// - Returns: `[batch, height, width, range.count]`.
+  public func channels(_ range: Range<Int>, of x: Tensor) -> Tensor {
+    let y = tensor(
+      batch: x.batch, height: x.height, width: x.width, channels: range.count, elementType: x.elementType)
+    let size = x.elementType.size
+    forEachRowBlock(x.pixels) { first, rows in
+      for pixel in first..<first + rows {
+        (y.bytes + pixel * range.count * size).copyMemory(
+          from: x.bytes + (pixel * x.channels + range.lowerBound) * size, byteCount: range.count * size)
+      }
+    }
+    return y
+  }
 }

@@ -24,6 +24,7 @@ extension Compute {
     switch padding {
     case .zeros: break
     case .circular: x.wrapBorder()
+    case .reflected: x.reflectBorder()
     }
     let wanted = elementType ?? x.elementType
     let bias = vector.map { matrix.bias(plus: $0, self) }

@@ -79,6 +79,10 @@ struct ReproduceCommand: ParsableCommand {
     if let isa = imageFile.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
     }
+    if imageFile.settings.settings.restoreFaces, imageFile.settings.settings.faceRestorationModel == .codeFormer {
+      Console.error(
+        "note: its text does not say with which code_former_weight, which --set code_former_weight=0.7 chooses")
+    }
     if let program = imageFile.settings.program, program != "sdbatch \(SDBatch.version)" {
       Console.error("note: it was made by \(program), whose results may differ in the last bits")
     }
@@ -112,7 +116,7 @@ struct ReproduceCommand: ParsableCommand {
         switch progress {
         case .loading(let model): Console.live("loading \(model)")
         case .sampling(let step, let steps): Console.live("step \(step)/\(steps)")
-        case .encoding, .upscaling, .decoding: break
+        case .encoding, .upscaling, .decoding, .restoring: break
         }
       }
     } catch {

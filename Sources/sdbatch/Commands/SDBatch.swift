@@ -20,7 +20,8 @@ struct SDBatch: ParsableCommand {
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, CollectCommand.self, SlurmCommand.self, SheetCommand.self,
       VerifyCommand.self, WhyCommand.self,
-      InspectCommand.self, ReproduceCommand.self, UpscaleCommand.self, SchemaCommand.self,
+      InspectCommand.self, ReproduceCommand.self, UpscaleCommand.self, RestoreCommand.self,
+      SchemaCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 

@@ -33,6 +33,12 @@ struct UpscaleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The size to reach, instead of a factor.", valueName: "WxH"))
   var to: String?
 
+  @Flag(help: "Restores faces in the enlarged images, as the command restore does.")
+  var restoreFaces = false
+
+  @OptionGroup
+  var faces: FaceOptions
+
   @Option(help: "The folder for the new files.")
   var output: String?
 
@@ -43,6 +49,8 @@ struct UpscaleCommand: ParsableCommand {
     if images.isEmpty { throw ValidationError("name the images, or a run folder") }
     if !(1...8).contains(by) { throw ValidationError("--by takes 1 to 8") }
     if let to, size(to) == nil { throw ValidationError("--to \(to): expected a size from 8x8 to 16384x16384") }
+    try faces.check()
+    if restoreFaces, faces.steps.isEmpty { throw ValidationError("with both visibilities at 0 no faces are restored") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
   }
 
@@ -58,25 +66,34 @@ struct UpscaleCommand: ParsableCommand {
     StopSignals.install()
     let method = try self.method()
     let files = try UpscaledFile.all(of: images, in: output)
-    let upscaler = try ImageUpscaler(method, threads: threads ?? ProcessorAllotment().threads)
+    let threads = threads ?? ProcessorAllotment().threads
+    let restorer = restoreFaces ? try ImageFaces(faces, threads: threads) : nil
+    let upscaler = try ImageUpscaler(method, threads: threads)
     var made = 0
     for file in files {
       let original = try file.read()
-      let text = Self.note(method, by: to == nil ? by : nil, to: to.flatMap(size), of: original.image)
-      if file.isMade(from: original, text: text) { continue }
+      let text = Self.note(
+        method, by: to == nil ? by : nil, to: to.flatMap(size), faces: restoreFaces ? faces.note : nil,
+        of: original.image)
+      if file.isMade(from: original, text: text, restoredBy: restorer?.name) { continue }
       func proceed(_: Int, _: Int) throws {
         if let reason = StopSignals.request { throw StopRequested(reason) }
       }
       try proceed(0, 0)
-      let large =
+      var large =
         if let to, let size = size(to) {
           try upscaler.upscaled(original.image, width: size.width, height: size.height, progress: proceed)
         } else {
           try upscaler.upscaled(original.image, by: by, progress: proceed)
         }
-      try file.write(large, from: original, text: text)
+      var found = ""
+      if let restorer {
+        let result = try restorer.restored(large, text: original.text("parameters")) { try proceed(0, 0) }
+        (large, found) = (result.image, ", \(Count(result.faces, "face"))")
+      }
+      try file.write(large, from: original, text: text, restoredBy: restorer?.name)
       made += 1
-      Console.output("\(file.target): \(large.width)x\(large.height)")
+      Console.output("\(file.target): \(large.width)x\(large.height)\(found)")
     }
     Console.output("\(made) made, \(files.count - made) existed")
   }
@@ -95,7 +112,8 @@ struct UpscaleCommand: ParsableCommand {
 
   /// What the webui writes under "postprocessing", and of which pixels.
   private static func note(
-    _ method: ImageUpscaler.Method, by factor: Double?, to size: (width: Int, height: Int)?, of image: RGBImage
+    _ method: ImageUpscaler.Method, by factor: Double?, to size: (width: Int, height: Int)?, faces: String?,
+    of image: RGBImage
   ) -> String {
     let name =
       switch method {
@@ -104,7 +122,8 @@ struct UpscaleCommand: ParsableCommand {
       }
     let goal =
       factor.map { "Postprocess upscale by: \($0)" } ?? size.map { "Postprocess upscale to: \($0)x\($1)" } ?? ""
-    return "\(goal), Postprocess upscaler: \(name), Postprocess source: \(UpscaledFile.digest(of: image))"
+    let parts = [goal, "Postprocess upscaler: \(name)", faces, "Postprocess source: \(UpscaledFile.digest(of: image))"]
+    return parts.compactMap { $0 }.joined(separator: ", ")
   }
 }
 

@@ -15,7 +15,7 @@ struct UpscaledFile {
   /// The images that are named, one by one or by the folder of their run.
   ///
   /// Throws `UpscaleError` if there is none, or if two would become one file.
-  static func all(of paths: [String], in folder: String?) throws -> [UpscaledFile] {
+  static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled") throws -> [UpscaledFile] {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
     func add(_ source: String, in usual: String) throws {
@@ -33,14 +33,14 @@ struct UpscaledFile {
         throw UpscaleError.notRead(path: path, reason: "there is no such file or folder")
       }
       guard isFolder.boolValue else {
-        let beside = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent("upscaled").path
+        let beside = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent(subfolder).path
         try add(path, in: beside)
         continue
       }
       let images = try RunImages(RunFolder(path)).entries.compactMap(\.path)
       // Equal cells share an image.
       var seen: Set<String> = []
-      for image in images where seen.insert(image).inserted { try add(image, in: path + "/upscaled") }
+      for image in images where seen.insert(image).inserted { try add(image, in: "\(path)/\(subfolder)") }
     }
     return files
   }
@@ -58,20 +58,38 @@ struct UpscaledFile {
   }
 
   /// Whether the file exists, whole, made from these pixels in this way.
-  func isMade(from original: PNGFile, text: String) -> Bool {
+  func isMade(from original: PNGFile, text: String, restoredBy model: String? = nil) -> Bool {
     guard let bytes = try? FileReader.bytes(of: target), let file = try? PNGFile(decoding: bytes) else { return false }
-    return file.texts == texts(of: original, text)
+    return file.texts == texts(of: original, text, model)
   }
 
   /// Writes the enlarged image.
-  func write(_ image: RGBImage, from original: PNGFile, text: String) throws {
-    let bytes = try PNGFile(image: image, texts: texts(of: original, text)).encoded()
+  func write(_ image: RGBImage, from original: PNGFile, text: String, restoredBy model: String? = nil) throws {
+    let bytes = try PNGFile(image: image, texts: texts(of: original, text, model)).encoded()
     try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)
     try DerivedFile.write(to: target) { sink in try sink(bytes) }
   }
 
-  private func texts(of original: PNGFile, _ text: String) -> [PNGText] {
-    original.texts.filter { $0.keyword != Self.keyword } + [PNGText(keyword: Self.keyword, text: text)]
+  private func texts(of original: PNGFile, _ text: String, _ model: String?) -> [PNGText] {
+    original.texts.filter { $0.keyword != Self.keyword }.map { own in
+      guard let model, own.keyword == "parameters" else { return own }
+      return PNGText(keyword: own.keyword, text: Self.restored(own.text, by: model))
+    } + [PNGText(keyword: Self.keyword, text: text)]
+  }
+
+  /// An infotext that says what restored the faces, in the webui's place: after the seed, unless it says so already.
+  static func restored(_ infotext: String, by model: String) -> String {
+    var lines = infotext.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard let last = lines.indices.last, lines[last].contains(": "), !lines[last].contains("Face restoration: ") else {
+      return infotext
+    }
+    let key = "Face restoration: \(model)"
+    if let seed = lines[last].firstMatch(of: #/(?:^|, )Seed: -?[0-9]+/#) {
+      lines[last].insert(contentsOf: ", \(key)", at: seed.range.upperBound)
+    } else {
+      lines[last] += ", \(key)"
+    }
+    return lines.joined(separator: "\n")
   }
 
   /// The first digits of the SHA-256 of the pixels.

@@ -21,6 +21,8 @@ struct AdapterSearch {
     // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
     let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
+    var parameters = parameters
+    parameters.faceFolders = parameters.restoreFaces ? folders : []
     if isOurs, settings.loras.isEmpty, settings.embeddings.isEmpty, !prompts.contains("<") {
       var placed = parameters
       placed.adapterFolders = []

@@ -60,6 +60,7 @@ struct ModelSearch {
         parameters.textEncoder = textEncoder?.reference
         // LoRAs and embeddings are searched for once the model is known.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
+        parameters.restoreFaces = false
         parameters.refiner = refiner?.reference
         parameters.hires?.checkpoint = hiresModel?.reference
         parameters.hires?.upscaler = nil
@@ -83,6 +84,7 @@ struct ModelSearch {
             (parameters.prompt, parameters.negativePrompt) = (
               settings.settings.prompt, settings.settings.negativePrompt
             )
+            parameters.restoreFaces = settings.settings.restoreFaces
             parameters.hires?.upscaler = settings.settings.hires?.upscaler.map(placed)
             return parameters
           }
@@ -102,12 +104,12 @@ struct ModelSearch {
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
-  /// Where to look for the networks in the prompts: where the image's run found them, then where models are.
+  /// Where to look for the networks in the prompts, and for those that restore faces: where the image's run found them, then where models are.
   var adapterFolders: [String] {
     var folders: [String] = []
     if case .array(let models) = imageFile.manifest?["models"] {
       for path in models.compactMap({ $0["path"]?.text }) {
-        for folder in ["/lora/", "/Lora/", "/embeddings/"] {
+        for folder in ["/lora/", "/Lora/", "/embeddings/", "/Codeformer/", "/GFPGAN/", "/face/"] {
           if let range = path.range(of: folder, options: .backwards) {
             folders.append(String(path[..<range.lowerBound]))
           }

@@ -82,6 +82,11 @@ extension TokenizationError: InputFailure {}
 
 extension SheetError: InputFailure {}
 
+extension FaceFilesMissing: InputFailure {
+  /// Looking for files takes no time, so all that are missing are reported at once.
+  public var isReportedWithOthers: Bool { true }
+}
+
 extension PromptError: InputFailure {
   /// Other prompts may be fine.
   public var isOfOneJob: Bool { true }

@@ -94,6 +94,8 @@ final class ProgressPrinter {
     case .upscaling(_, of: 0): "upscaling"
     case .upscaling(let piece, let pieces): "upscaling \(piece)/\(pieces)"
     case .decoding: "decoding"
+    case .restoring(_, of: 0): "looking for faces"
+    case .restoring(let face, let faces): "restoring face \(face + 1)/\(faces)"
     }
   }
 

@@ -67,6 +67,8 @@ enum RunEventJSON {
     case .upscaling(let piece, let pieces):
       [("stage", "upscaling"), ("piece", integer(piece)), ("pieces", integer(pieces))]
     case .decoding: [("stage", "decoding")]
+    case .restoring(let face, let faces):
+      [("stage", "restoring"), ("face", integer(face)), ("faces", integer(faces))]
     }
   }
 

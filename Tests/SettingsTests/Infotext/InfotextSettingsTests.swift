@@ -31,10 +31,14 @@ import Testing
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }
-    // The text has models by name and hash; the precision and packing in use are ingredients. The memory limit and the
-    // folders of the prompts' networks are not in the text.
+    // The text has models by name and hash; the precision and packing in use are ingredients. The memory limit,
+    // the folders of networks and CodeFormer's weight are not in the text.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
-    #expect(fixed == ["adapterFolders", "model", "precision", "refiner", "sampler", "vae", "weightPacking"])
+    #expect(
+      fixed == [
+        "adapterFolders", "codeFormerWeight", "faceFolders", "model", "precision", "refiner", "sampler",
+        "savesBeforeFaces", "vae", "weightPacking",
+      ])
   }
 
   @Test(arguments: [nil, "vae-ft-mse-840000.safetensors", "840x000.pt", "VAE", "a, b: \"c\".safetensors"])

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import Imaging
+import Infotext
+import Recipes
+import Settings
+
+/// How commands restore the faces of finished images: each network as strongly as asked, GFPGAN first, as in the webui's
+/// Extras.
+struct FaceOptions: ParsableArguments {
+  @Option(help: "How much of CodeFormer's result is shown, from 0 to 1 (default: 1, or 0 with --gfpgan-visibility).")
+  var codeformerVisibility: Double?
+
+  @Option(help: "How much of GFPGAN's result is shown, from 0 to 1 (default: 0).")
+  var gfpganVisibility: Double?
+
+  @Option(help: "How much of a face as it was CodeFormer keeps, from 0 to 1: 0 changes it most.")
+  var codeformerWeight = 0.5
+
+  /// Checks the numbers; throws `ValidationError`.
+  func check() throws {
+    for (name, value) in [
+      ("--codeformer-visibility", codeformerVisibility), ("--gfpgan-visibility", gfpganVisibility),
+      ("--codeformer-weight", codeformerWeight),
+    ] {
+      if let value, !(0...1).contains(value) { throw ValidationError("\(name) takes 0 to 1") }
+    }
+  }
+
+  /// The networks to use, in their order, and how much of each one's result is shown.
+  var steps: [(model: FaceRestorationModel, visibility: Double)] {
+    let gfpgan = gfpganVisibility ?? 0
+    let codeFormer = codeformerVisibility ?? (gfpgan > 0 ? 0 : 1)
+    return [(.gfpgan, gfpgan), (.codeFormer, codeFormer)].filter { $0.1 > 0 }
+  }
+
+  /// What the webui writes under "postprocessing".
+  var note: String {
+    steps.map { step in
+      switch step.model {
+      case .gfpgan: "Postprocess GFPGAN visibility: \(step.visibility)"
+      case .codeFormer:
+        "Postprocess CodeFormer visibility: \(step.visibility), Postprocess CodeFormer weight: \(codeformerWeight)"
+      }
+    }.joined(separator: ", ")
+  }
+}
+
+/// Restores the faces of finished images. It holds one restorer at a time.
+final class ImageFaces {
+  private let options: FaceOptions
+  private let files: [FaceRestorationModel: FaceRestorerFiles]
+  private let folders: FaceFolders
+  private let threads: Int
+  private var loaded: (model: FaceRestorationModel, restorer: FaceRestorer)?
+
+  /// Finds the files of all networks that are used.
+  ///
+  /// Throws `FaceFilesMissing`, or `WeightError` for a file that cannot be used.
+  init(_ options: FaceOptions, threads: Int) throws {
+    self.options = options
+    self.threads = threads
+    let locator = ModelLocator(
+      recipePath: FileManager.default.currentDirectoryPath + "/.", environment: .ofProcess)
+    folders = FaceFolders(roots: locator.folders)
+    var files: [FaceRestorationModel: FaceRestorerFiles] = [:]
+    for step in options.steps { files[step.model] = try folders.files(for: step.model) }
+    self.files = files
+  }
+
+  /// The name of the network that the infotext gets: that of the last one.
+  var name: String? { options.steps.last?.model.rawValue }
+
+  /// Restores the faces of an image.
+  ///
+  /// - Parameters:
+  ///   - image: The image.
+  ///   - text: Its infotext, which has the seed of the noise that GFPGAN draws with; 0 if there is none.
+  ///   - proceed: Called before each part of the work; what it throws ends it.
+  /// - Returns: The image, and the most faces that a network found.
+  /// - Throws: `WeightError`, or what `proceed` throws.
+  func restored(_ image: RGBImage, text: String?, proceed: () throws -> Void) throws -> (image: RGBImage, faces: Int) {
+    var result = (image: image, faces: 0)
+    for step in options.steps {
+      let restorer = try restorer(step.model)
+      let settings = text.map { InfotextSettings(ParsedInfotext($0)).settings }
+      let restored = try restorer.restored(
+        result.image,
+        FaceRestorer.Options(
+          codeFormerWeight: options.codeformerWeight, seed: settings?.seed ?? 0, source: settings?.rng ?? .nv),
+        progress: { _ in try proceed() })
+      result.image = Self.blended(result.image, restored.image, step.visibility)
+      result.faces = max(result.faces, restored.faces)
+    }
+    return result
+  }
+
+  private func restorer(_ model: FaceRestorationModel) throws -> FaceRestorer {
+    if let loaded, loaded.model == model { return loaded.restorer }
+    // The old weights are released first, so that both need not fit into memory.
+    loaded = nil
+    let restorer = try FaceRestorer(try files[model] ?? folders.files(for: model), threads: threads)
+    loaded = (model, restorer)
+    return restorer
+  }
+
+  /// As Pillow blends: in single precision, and cut.
+  private static func blended(_ old: RGBImage, _ new: RGBImage, _ visibility: Double) -> RGBImage {
+    guard visibility < 1 else { return new }
+    let alpha = Float(visibility)
+    var result = new
+    result.pixels = zip(old.pixels, new.pixels).map { old, new in
+      UInt8(min(max(Float(old) + alpha * Float(Int(new) - Int(old)), 0), 255))
+    }
+    return result
+  }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+import Imaging
+import Runs
+import Tensors
+
+/// `sdbatch restore IMAGE ...`
+struct RestoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore",
+    abstract: "Restore the faces of finished images, or of all images of a run folder.",
+    discussion: """
+      The new files are in restored/ beside the images (for a run folder, in it) under the same names, with the text of the old \
+      ones and "Face restoration" in it, and a text "postprocessing" as the webui writes it. An image without faces is copied. \
+      An existing file that was made from the same pixels in the same way stays as it is. The networks are looked for in \
+      Codeformer/, GFPGAN/ and face/ in the folders of models. Exit codes: 0 all done; 10 an image or a network cannot be \
+      used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
+      """)
+
+  @Argument(help: "PNG files, or run folders.")
+  var images: [String]
+
+  @OptionGroup
+  var faces: FaceOptions
+
+  @Option(help: "The folder for the new files.")
+  var output: String?
+
+  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  var threads: Int?
+
+  func validate() throws {
+    if images.isEmpty { throw ValidationError("name the images, or a run folder") }
+    try faces.check()
+    if faces.steps.isEmpty { throw ValidationError("with both visibilities at 0 there is nothing to do") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func run() throws {
+    StopSignals.install()
+    let files = try UpscaledFile.all(of: images, in: output, subfolder: "restored")
+    let restorer = try ImageFaces(faces, threads: threads ?? ProcessorAllotment().threads)
+    var made = 0
+    for file in files {
+      let original = try file.read()
+      let text = "\(faces.note), Postprocess source: \(UpscaledFile.digest(of: original.image))"
+      if file.isMade(from: original, text: text, restoredBy: restorer.name) { continue }
+      let result = try restorer.restored(original.image, text: original.text("parameters")) {
+        if let reason = StopSignals.request { throw StopRequested(reason) }
+      }
+      try file.write(result.image, from: original, text: text, restoredBy: restorer.name)
+      made += 1
+      Console.output("\(file.target): \(Count(result.faces, "face"))")
+    }
+    Console.output("\(made) made, \(files.count - made) existed")
+  }
+}
