@@ -168,7 +168,7 @@ struct ForeignFormat {
     let line = text.prefix { !$0.isNewline }
     if isWhole, text.last(where: { !$0.isWhitespace }) != "." { return true }
     let words = line.split(separator: " ")
-    return words.count > 2 && words[0].count > 1
-      && words.allSatisfy { $0.allSatisfy { $0.isLetter || ".,:;'!?-".contains($0) } }
+    return words.count > 2 && words[0].count > 1 && words[0].allSatisfy(\.isLetter)
+      && words.allSatisfy { $0.allSatisfy { $0.isLetter || $0.isNumber || ".,:;'!?-/_%&=#".contains($0) } }
   }
 }

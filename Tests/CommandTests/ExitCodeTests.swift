@@ -56,7 +56,8 @@ import TestSupport
     let space = try Workspace()
     #expect(try await space.run("nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
     #expect(try await space.run("plan", "nowhere.yaml", exits: 10).errors.contains("nowhere.yaml"))
-    #expect(try await space.run("/tmp", exits: 10).errors.contains("/tmp"))
+    try space.makeFolder("empty")
+    #expect(try await space.run("empty", exits: 10).errors.contains("empty"))
   }
 
   // MARK: 10, models and other inputs

@@ -22,7 +22,7 @@ import Testing
     for event in events {
       switch event["event"]?.text {
       case "started":
-        #expect(event.names == ["event", "folder", "counts", "images_to_make", "steps_to_make"])
+        #expect(event.names == ["event", "folder", "counts", "images_to_make", "steps_to_make", "steps_shared"])
         #expect(event["folder"]?.text == space.path + "/run")
         #expect(event["images_to_make"] == 3 && event["steps_to_make"] == 3)
       case "job_started": #expect(event.names == running)

@@ -57,7 +57,7 @@ import Testing
     #expect(current["number"] == 1 && current["count"] == 4)
     #expect(
       try await space.run("status", "run").outputLines.last?.hasPrefix("making image 1 of 4 (job 0): ") == true)
-    #expect(try await space.run("verify", "run").output.contains("a run is going on"))
+    #expect(try await space.run("verify", "run").output.contains("a run is active"))
     for flag in ["--repair", "--prune"] {
       #expect(try await space.run("verify", "run", flag, exits: 11).errors.contains("another run is using"))
     }

@@ -44,6 +44,21 @@ import TestSupport
     #expect(engine.evaluations.saved > SamplerID.allCases.count)
   }
 
+  @Test func `a prompt that is forgotten while another one of its image is prepared is encoded again`() throws {
+    let engine = try Engine.forTests()
+    var settings = plain(.euler)
+    settings.steps = 2
+    func make(_ prompt: String, _ negative: String) throws {
+      (settings.prompt, settings.negativePrompt) = (prompt, negative)
+      #expect(try bytes(engine.generate(settings) { _ in }) == alone(settings), "\(prompt), \(negative)")
+    }
+    // The engine remembers 32 contexts. Those of the first image become the oldest, and then are pushed out by a prompt of two.
+    try make("a boat", "a house")
+    for number in 1...15 { try make("a boat \(number)", "a house \(number)") }
+    try make("[a boat:a ship:0.5]", "a house")
+    try make("[a tree:a fish:0.5]", "a house 1")
+  }
+
   @Test func `the first evaluation is shared between all guidance scales, steps and samplers`() throws {
     let engine = try Engine.forTests()
     func saved(_ change: (inout ImageSettings) -> Void) throws -> Int {

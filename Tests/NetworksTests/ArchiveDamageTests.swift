@@ -73,9 +73,9 @@ struct ArchiveDamageTests {
     let folder = try TemporaryFolder()
     let tensors = needed(try ModelFixture("three-layers"))
     for part in [
-      "model.diffusion_model.input_blocks.4.0.op.", "model.diffusion_model.output_blocks.3.",
-      "model.diffusion_model.input_blocks.7.", "model.diffusion_model.output_blocks.7.1.",
-      "model.diffusion_model.middle_block.", "model.diffusion_model.input_blocks.2.1.transformer_blocks.1.",
+      "model.diffusion_model.input_blocks.4.0.op.", "model.diffusion_model.output_blocks.3.0.",
+      "model.diffusion_model.input_blocks.7.0.", "model.diffusion_model.output_blocks.7.1.proj_in.",
+      "model.diffusion_model.middle_block.0.", "model.diffusion_model.input_blocks.2.1.transformer_blocks.0.",
       "cond_stage_model.transformer.text_model.encoder.layers.0.", "first_stage_model.decoder.up.1.block.0.",
       "first_stage_model.decoder.mid.attn_1.", "first_stage_model.post_quant_conv.",
     ] {
@@ -85,6 +85,17 @@ struct ArchiveDamageTests {
       let findings = try ModelArchive.open(path: path).audit().findings
       #expect(Set(findings) == Set(removed.map { .missing(name: $0.name, shape: asked($0)) }), "\(part)")
     }
+  }
+
+  @Test(arguments: [
+    "model.diffusion_model.output_blocks.7.1.", "model.diffusion_model.middle_block.",
+    "model.diffusion_model.input_blocks.2.1.transformer_blocks.1.",
+  ])
+  func `a UNet without a whole transformer, or without its middle, is a distilled one`(part: String) throws {
+    let folder = try TemporaryFolder()
+    let tensors = needed(try ModelFixture("three-layers")).filter { !$0.name.hasPrefix(part) }
+    let path = try folder.write("model.safetensors", tensors)
+    #expect(try ModelArchive.open(path: path).audit().isClean)
   }
 
   @Test(arguments: [

@@ -60,7 +60,7 @@ import TestSupport
         "Euler automatic", "Euler exponential", "DPM++ 2M Karras exponential", "DPM++ 2M automatic",
         "DPM++ 2M exponential",
       ])
-    #expect(try cells("vae:\ngrid: {steps: [1, 2]}\nexclude: [{vae: none, steps: 1}]") == ["2"])
+    #expect(try cells("vae:\ngrid: {steps: [1, 2]}\nexclude: [{vae: automatic, steps: 1}]") == ["2"])
     // Also a title that looks like a number.
     #expect(
       try cells("grid: {steps: [{title: few, value: 4}, {title: \"9\", value: 30}]}\nexclude: [{steps: few}]") == ["9"])

@@ -204,7 +204,7 @@ private func request(
     (#"{"refiner_checkpoint": "x"}"#, "1:24: error: refiner_checkpoint: "),
     (#"{"firstphase_width": 256}"#, "1:22: error: firstphase_width: found 256, "),
     (#"{"infotext": "Steps: 1"}"#, "1:14: error: infotext: "),
-    (#"{"restore_faces": "yes"}"#, #"1:19: error: restore_faces: found "yes", expected true or false"#),
+    (#"{"restore_faces": "maybe"}"#, #"1:19: error: restore_faces: found "maybe", expected true or false"#),
     (
       #"{"override_settings": {"face_restoration_model": "GPEN"}}"#,
       #"1:50: error: face_restoration_model: found "GPEN", expected CodeFormer or GFPGAN"#

@@ -25,7 +25,7 @@ import TestSupport
   /// Rows that requests cannot set.
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "memory_limit", "weight_packing",
-    "face_places",
+    "face_places", "text_encoder",
   ]
 
   /// A folder with the model files that the changed settings name.
@@ -235,6 +235,7 @@ import TestSupport
       settings,
       JobIngredients(
         model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
+        textEncoder: settings.textEncoder.map { identity($0.name, "sd1") },
         refiner: settings.refiner.map { identity($0.name, "sd1") },
         hiresModel: settings.hires?.checkpoint.map { identity($0.name, "sd1") }, upscaler: upscaler,
         faces: settings.restoreFaces ? [identity(settings.faceRestorationModel.rawValue, "face")] : nil,

@@ -25,13 +25,14 @@ import Testing
       settings.hires?.sampler = .euler
       settings.hires?.upscaler = UpscalerReference(name: "Latent (nearest)")
     }
-    add([4, 5, 6]) { $0.prompt = "lora ink" }
-    add([4]) { $0.prompt = "word star" }
+    // Prompts that may name networks have folders to look for them in.
+    add([4, 5, 6]) { ($0.prompt, $0.adapterFolders) = ("lora ink", ["/"]) }
+    add([4]) { ($0.prompt, $0.adapterFolders) = ("word star", ["/"]) }
     add([4, 5]) { $0.vae = ModelReference(name: "v", path: "/v") }
     add([1, 2, 3]) { $0.sTmax = 3.5 }
     return all.enumerated().map { index, settings in
       let axes = [AxisPosition(name: "seed", value: "\(settings.seed)", title: "a \"title\"")]
-      return Job(index: index, axes: index % 5 == 0 ? [] : axes, settings: settings)
+      return Job(index: index, axes: index % 5 == 4 ? [] : axes, settings: settings)
     }
   }
 

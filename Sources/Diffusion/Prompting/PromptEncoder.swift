@@ -81,15 +81,17 @@ final class PromptEncoder<Encoding: PromptEncoding> {
         texts: request.schedule.entries.map { Array($0.text.utf8) }, chunkCount: request.chunkCount,
         settings: encoding.reduced(request.settings))
     }
+    // Recalled before anything is prepared, which may push these out of the memory.
+    var known: [Key: [Context]] = [:]
+    for key in keys where known[key] == nil { known[key] = recall(key) }
     var encoded: [Key: EncodedSchedule] = [:]
-    for (key, request) in zip(keys, requests)
-    where encoded[key] == nil && !remembered.contains(where: { $0.key == key }) {
+    for (key, request) in zip(keys, requests) where known[key] == nil && encoded[key] == nil {
       encoded[key] = try encode(request, key)
     }
     if !encoded.isEmpty { encoding.release() }
-    // Prepared one after the other, because a prompt of this image must not push another one out of the memory.
     return try zip(keys, requests).map { key, request in
-      let contexts = try recall(key) ?? encoded[key].map { try prepare($0, request, key) } ?? []
+      let contexts = try known[key] ?? encoded[key].map { try prepare($0, request, key) } ?? []
+      known[key] = contexts
       return ContextTimeline(schedule: request.schedule, contexts: contexts)
     }
   }

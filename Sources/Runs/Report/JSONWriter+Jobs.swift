@@ -87,6 +87,7 @@ extension JSONWriter {
           for embedding in ingredients.embeddings { writer.embedding(embedding) }
         }
       }
+      if let repair = ingredients.textRepair { writer.member("textRepair", repair) }
       writer.member("vocabularySHA256", ingredients.vocabularySHA256)
       writer.member("precision", ingredients.precision)
       writer.member("isa", ingredients.isa)

@@ -37,7 +37,7 @@ import Testing
     #expect(
       fixed == [
         "adapterFolders", "codeFormerWeight", "faceFolders", "model", "precision", "refiner", "sampler",
-        "savesBeforeFaces", "vae", "weightPacking",
+        "savesBeforeFaces", "textEncoder", "vae", "weightPacking",
       ])
   }
 
