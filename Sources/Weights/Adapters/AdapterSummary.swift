@@ -92,8 +92,8 @@ private struct AdapterLayerName: Hashable {
 
   /// What names without a prefix begin with.
   private static let beginnings: [(text: String, network: AdapterPrefix.Network)] = [
-    ("text_model.", .firstText), ("text_model_", .firstText), ("down_blocks.", .unet), ("mid_block.", .unet),
-    ("up_blocks.", .unet),
+    ("text_model.", .firstText), ("text_model_", .firstText), ("encoder.layers.", .firstText),
+    ("embeddings.", .firstText), ("down_blocks.", .unet), ("mid_block.", .unet), ("up_blocks.", .unet),
   ]
 
   init(_ layer: String) {
