@@ -52,7 +52,7 @@ struct SamplingCourse {
       ? SamplerRegistry.range(sigmas, training: training, part: part) : nil
     sampler = SamplerRegistry.sampler(
       settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training, part: part)
-    if let part, training.flow != nil {
+    if part != nil, training.flow != nil {
       start = sigmas.first.map { .flow($0) }
     } else if let part {
       let timesteps = Timesteps(count: steps, training: training)

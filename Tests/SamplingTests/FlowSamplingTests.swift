@@ -174,7 +174,7 @@ import Testing
         guard steps <= 7 else { continue }
         var loop = SamplingLoop(settings: settings, training: training)
         while !loop.isFinished { loop.step(model: Self.model()) }
-        #expect(loop.latent.values.allSatisfy(\.isFinite), "\(family), \(sampler.rawValue), \(schedule), \(steps)")
+        #expect(loop.latent.values.allSatisfy { $0.isFinite }, "\(family), \(sampler.rawValue), \(schedule), \(steps)")
       }
     }
   }
