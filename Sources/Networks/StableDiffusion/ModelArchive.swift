@@ -128,7 +128,7 @@ public struct ModelArchive: Sendable {
     }
     if let network = model.vae {
       let vaeConfiguration = try VAEConfiguration(network, family: family)
-      try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
+      try Self.requireMatch(vaeConfiguration.sampledChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
       vaeEncoder = model.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
     } else {

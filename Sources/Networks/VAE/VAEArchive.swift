@@ -67,7 +67,7 @@ public struct VAEArchive: Sendable {
   /// Channels of the latents.
   public var latentChannels: Int {
     switch decoder {
-    case .full(let network): network.configuration.latentChannels
+    case .full(let network): network.configuration.sampledChannels
     case .tiny(let network): network.configuration.latentChannels
     }
   }
