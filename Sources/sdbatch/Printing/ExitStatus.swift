@@ -104,7 +104,7 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notFinite: true
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notFinite, .evaluation: true
     }
   }
 }
