@@ -104,7 +104,8 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notFinite, .evaluation: true
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notForFamily, .notFinite,
+      .evaluation: true
     }
   }
 }
