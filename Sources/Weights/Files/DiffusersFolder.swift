@@ -191,23 +191,38 @@ struct DiffusersFolder {
   func network(
     _ folder: String, _ files: inout [String], byTensors keyMap: ([String: StoredTensor]) -> KeyMap
   ) throws(WeightError) -> ModelFiles.Network {
-    let prefix = folder.isEmpty ? "" : folder + "/"
-    let configuration = try configuration(folder)
-    files.append(prefix + "config.json")
+    let part = try part(folder)
+    files += part.files
+    let store = WeightStore(
+      path: folder.isEmpty ? path : "\(path)/\(folder)", tensors: part.tensors, keyMap: keyMap(part.tensors))
+    return ModelFiles.Network(store: store, configuration: part.configuration)
+  }
+
+  /// A subfolder with a `config.json` and the weights of a network.
+  struct Part {
+    var configuration: ConfigurationFile
     var tensors: [String: StoredTensor] = [:]
-    for file in try weightFiles(prefix, &files) {
-      files.append(prefix + file)
-      let part = try WeightError.wrapping(try TensorFile(path: "\(path)/\(prefix)\(file)"))
-      for (name, tensor) in part.tensors {
-        guard tensors.updateValue(tensor, forKey: name) == nil else {
+    /// Relative to the whole folder.
+    var files: [String]
+    var container = TensorFile.Container.safetensors
+  }
+
+  /// Opens a subfolder, or the folder itself if `folder` is empty.
+  func part(_ folder: String) throws(WeightError) -> Part {
+    let prefix = folder.isEmpty ? "" : folder + "/"
+    var part = Part(configuration: try configuration(folder), files: [prefix + "config.json"])
+    for file in try weightFiles(prefix, &part.files) {
+      part.files.append(prefix + file)
+      let opened = try WeightError.wrapping(try TensorFile(path: "\(path)/\(prefix)\(file)"))
+      part.container = opened.container
+      for (name, tensor) in opened.tensors {
+        guard part.tensors.updateValue(tensor, forKey: name) == nil else {
           throw .file(
-            .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is also in another file of the model"))
+            .damaged(path: opened.path, reason: "the tensor '\(name.abridged)' is also in another file of the model"))
         }
       }
     }
-    let store = WeightStore(
-      path: prefix.isEmpty ? path : "\(path)/\(folder)", tensors: tensors, keyMap: keyMap(tensors))
-    return ModelFiles.Network(store: store, configuration: configuration)
+    return part
   }
 
   /// The names of the files with the weights of the network in a subfolder.
