@@ -212,7 +212,7 @@ public struct ModelArchive: Sendable {
   public var decoderFiles: DecoderFiles? {
     if let tinyDecoder { return DecoderFiles(tinyDecoder) }
     return vae.map {
-      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scalingFactor.map(LatentScale.init))
+      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scale)
     }
   }
 

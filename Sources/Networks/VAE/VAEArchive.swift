@@ -45,7 +45,7 @@ public struct VAEArchive: Sendable {
     switch decoder {
     case .full(let network):
       DecoderFiles(
-        network.configuration, network.weights, scale: network.configuration.scalingFactor.map(LatentScale.init))
+        network.configuration, network.weights, scale: network.configuration.scale)
     case .tiny(let network): DecoderFiles(network)
     }
   }
@@ -105,6 +105,6 @@ extension DecoderFiles {
 extension EncoderFiles {
   init(_ network: ModelArchive.Network<VAEEncoderConfiguration>) {
     self.init(
-      network.configuration, network.weights, scale: network.configuration.vae.scalingFactor.map(LatentScale.init))
+      network.configuration, network.weights, scale: network.configuration.vae.scale)
   }
 }

@@ -34,6 +34,9 @@ public struct VAEConfiguration: Hashable, Sendable {
   /// The VAE of Stable Diffusion 1.5.
   public init() {}
 
+  /// The scale of the latents that are sampled; nil if the VAE's files do not state it and no family is known.
+  public var scale: LatentScale? { scalingFactor.map { LatentScale(factor: $0, shift: shift ?? 0) } }
+
   /// Channels of the latents that are sampled.
   public var sampledChannels: Int { latentChannels * (packing.map { $0.side * $0.side } ?? 1) }
 }

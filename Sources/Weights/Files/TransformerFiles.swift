@@ -30,7 +30,9 @@ package struct TransformerFiles: Sendable {
   /// The kind of transformer in a file or folder; nil if it has none of those that this version runs, or cannot be read.
   package static func kind(ofModelAt path: String) -> TransformerKind? {
     if DiffusersFolder.isFolder(path) { return DiffusersFolder(path: path).transformerKind }
-    guard TensorFile.isLikely(path: path), let file = try? TensorFile(path: path) else { return nil }
+    // Nobody has transformers in pickles, whose lists of tensors take long to read.
+    let isPickle = [".ckpt", ".pt", ".pth", ".bin"].contains { path.lowercased().hasSuffix($0) }
+    guard !isPickle, TensorFile.isLikely(path: path), let file = try? TensorFile(path: path) else { return nil }
     return TransformerKind.find(file.tensors)?.kind
   }
 
