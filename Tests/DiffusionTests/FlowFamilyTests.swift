@@ -50,6 +50,7 @@ import Tokenization
 
   /// What the fake network and guidance make of a latent, written out.
   private struct Expected: GuidedModel {
+    typealias Failure = Never
     let strengths: [Float]
     let scale: Float
 

@@ -50,9 +50,7 @@ import Testing
 
   /// The denoised latent of a velocity that is nonlinear in x and depends on σ.
   static func toy(_ x: Latent, _ sigma: Float) -> Latent {
-    var output = x
-    output = Latent(
-      shape: x.shape, values: x.values.map { 1.5 * $0 / (1 + $0.magnitude) + sigma * 0.25 })
+    let output = Latent(shape: x.shape, values: x.values.map { 1.5 * $0 / (1 + $0.magnitude) + sigma * 0.25 })
     return Prediction.flow.denoised(x, output: output, sigma: sigma)
   }
 

@@ -65,15 +65,23 @@ struct FamilyCheck {
 
   private static func isFlow(_ draft: CellDraft) -> Bool {
     draft.settings.traits.flow != nil || draft.settings.hires?.checkpoint?.family.traits.flow != nil
+      || draft.scheduler == .flux2 || draft.hires.scheduler == .flux2
   }
 
-  /// Whether a value of the axis is a model that is trained by flow matching.
+  /// Whether a value of the axis is a model that is trained by flow matching, or a schedule for those.
   private static func mayBeFlow(_ axis: Axis) -> Bool {
-    guard ["model", "hr_checkpoint_name"].contains(where: { name in RecipeKey.named(name).map(axis.setsKey) ?? false })
+    guard
+      ["model", "hr_checkpoint_name", "scheduler", "hr_scheduler"].contains(where: { name in
+        RecipeKey.named(name).map(axis.setsKey) ?? false
+      })
     else { return false }
     return (0..<axis.count).contains { index in
       axis.value(at: index).settings.contains { setting in
-        if case .setting(.model(let model)) = setting.value { model.family.traits.flow != nil } else { false }
+        switch setting.value {
+        case .setting(.model(let model)): model.family.traits.flow != nil
+        case .setting(.schedule(let schedule)): schedule == .flux2
+        default: false
+        }
       }
     }
   }

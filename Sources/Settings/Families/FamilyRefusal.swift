@@ -12,12 +12,15 @@ public struct FamilyRefusal: Hashable, Sendable, CustomStringConvertible {
 extension ImageSettings {
   /// The settings that the models of an image cannot be sampled with, each key once; empty for most images.
   public var familyRefusals: [FamilyRefusal] {
-    guard base.traits.flow != nil || hires?.checkpoint?.family.traits.flow != nil else { return [] }
+    let mayRefuse =
+      base.traits.flow != nil || hires?.checkpoint?.family.traits.flow != nil || base.scheduler == .flux2
+      || hires?.scheduler == .flux2
+    guard mayRefuse else { return [] }
     var refusals: [FamilyRefusal] = []
     func add(_ found: [FamilyRefusal]) {
       for refusal in found where !refusals.contains(where: { $0.key == refusal.key }) { refusals.append(refusal) }
     }
-    add(base.sizeRefusals)
+    if base.traits.flow != nil { add(base.sizeRefusals) }
     add(base.familyRefusals(sampler: "sampler_name", scheduler: "scheduler"))
     if let hires, let second = secondPass {
       add(
@@ -46,8 +49,14 @@ extension PassSettings {
 
   /// What a flow family cannot do, with the keys of the sampler and the schedule that the pass uses.
   fileprivate func familyRefusals(sampler samplerKey: String, scheduler schedulerKey: String) -> [FamilyRefusal] {
-    guard let flow = traits.flow else { return [] }
     let title = traits.title
+    guard let flow = traits.flow else {
+      guard namedSchedule == .flux2, !sampler.usesTimesteps else { return [] }
+      return [
+        FamilyRefusal(
+          key: schedulerKey, reason: "found flux2, which is of FLUX.2 and not for \(title); use another one")
+      ]
+    }
     var refusals: [FamilyRefusal] = []
     func refuse(_ key: String, _ reason: String, if isRefused: Bool) {
       if isRefused { refusals.append(FamilyRefusal(key: key, reason: reason)) }
