@@ -12,6 +12,8 @@ Tokenizers/qwen-flags/         the same with added tokens that take blanks, are 
 Tokenizers/t5/                 a trained unigram model: spiece.model and tokenizer.json as published
 Tokenizers/t5-ties/            a unigram model without a map of characters, with random pieces whose sums are often equal, or almost;
                                also with the steps that transformers 5 saves (saved.json), and with one blank at the start (first.json)
+Tokenizers/classes.json.gz     for every scalar of Unicode whether the library takes it for a letter, a number or white space, and whether its
+                               normaliser sorts it among combining marks: as ranges, both ends included
 Tokenizers/*/ids*.json.gz      the ids of each text, in the order of the texts
 """
 import gzip, io, json, os, random, re, sys, tempfile
@@ -104,6 +106,28 @@ def text():
 texts = ["", " ", "  ", "▁", " a ", "a red fox in the snow"] + [text() for _ in range(count)]
 dump("strings.json.gz", texts)
 corpus = [caption() for _ in range(4000)]
+
+
+# ---------- Unicode ----------
+def ranges(condition):
+    found = []
+    for c in range(0x110000):
+        if not 0xD800 <= c < 0xE000 and condition(chr(c)):
+            if found and found[-1][1] == c - 1: found[-1][1] = c
+            else: found.append([c, c])
+    return found
+
+
+def matches(pattern):
+    split = pre_tokenizers.Split(Regex(pattern), "removed")
+    return lambda x: len(split.pre_tokenize_str("!" + x + "!")) == 2
+
+
+nfc = normalizers.NFC()
+# U+0345 has the highest class of all marks, U+0334 the lowest.
+dump("classes.json.gz", {"letters": ranges(matches(r"\p{L}")), "numbers": ranges(matches(r"\p{N}")), "spaces": ranges(matches(r"\s")),
+                         "sorted": ranges(lambda x: nfc.normalize_str("q\u0345" + x) != "q\u0345" + nfc.normalize_str(x)),
+                         "changed": ranges(lambda x: nfc.normalize_str(x) != x)})
 
 
 # ---------- Qwen ----------

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 import TestSupport
-import Tokenization
+
+@testable import Tokenization
 
 /// Ids of the `tokenizers` library for nasty texts.
 @Suite struct QwenTokenizerTests {
@@ -10,6 +11,42 @@ import Tokenization
     let tokenizer = try QwenTokenizer(contentsOf: TokenizerFixture.path("\(folder)/tokenizer.json.gz"))
     let expected = try TokenizerFixture.ids("\(folder)/ids.json.gz")
     #expect(TokenizerFixture.differences(expected, try TokenizerFixture.texts(), tokenizer.encode) == [])
+  }
+
+  @Test func `every scalar of Unicode has the class that the library gives it`() throws {
+    let classes = try JSONDecoder().decode(
+      [String: [[UInt32]]].self, from: Data(TokenizerFixture.unzipped("classes.json.gz")))
+    func members(_ name: String) throws -> Set<UInt32> {
+      Set(try #require(classes[name]).flatMap { Array($0[0]...$0[1]) })
+    }
+    let (letters, numbers, spaces) = (try members("letters"), try members("numbers"), try members("spaces"))
+    let (sorted, changed) = (try members("sorted"), try members("changed"))
+    func composed(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+      NormalForm.composed(text, unicode: UnicodeAge.tokenizersNormalForm)
+    }
+    var wrong: [String] = []
+    for value in UInt32(0)...0x10FFFF {
+      guard let scalar = Unicode.Scalar(value) else { continue }
+      // Letters go together, numbers stand alone, blanks go to what is before line ends.
+      func count(_ text: [Unicode.Scalar]) -> Int {
+        var count = 0
+        QwenWords.forEach(in: text) { _ in count += 1 }
+        return count
+      }
+      let isLetter = count(["a", scalar, "b"]) == 1
+      let isNumber = count([scalar, scalar]) == 2 && !isLetter
+      let isSpace = count([scalar, "\n"]) == 1 && count(["!", scalar, "!"]) > 1 && !isLetter
+      let isOther = !isLetter && !isNumber && !isSpace
+      let expected = letters.contains(value) ? 0 : numbers.contains(value) ? 1 : spaces.contains(value) ? 2 : 3
+      let found = isLetter ? 0 : isNumber ? 1 : isSpace ? 2 : isOther ? 3 : 4
+      let single = composed([scalar])
+      if found != expected || (single != [scalar]) != changed.contains(value)
+        || (composed(["q", "\u{345}", scalar]) != ["q", "\u{345}"] + single) != sorted.contains(value)
+      {
+        wrong.append(String(value, radix: 16))
+      }
+    }
+    #expect(wrong.prefix(40) == [], "\(wrong.count)")
   }
 
   @Test func `a vocab json and a merges txt are the same tokenizer as the tokenizer json`() throws {
@@ -30,7 +67,8 @@ import Tokenization
       }
       let tokenizer = try QwenTokenizer(contentsOf: folder.appendingPathComponent("merges.txt").path)
       let first = try #require(tokenizer.endOfTextID)
-      #expect(tokenizer.encode("<|im_start|><|im_end|><think></think>") == [first + 1, first + 2, first + 24, first + 25])
+      #expect(
+        tokenizer.encode("<|im_start|><|im_end|><think></think>") == [first + 1, first + 2, first + 24, first + 25])
       #expect(tokenizer.count == Int(first) + 26)
     }
   }
@@ -73,7 +111,10 @@ import Tokenization
     (#"{"model": {}}"#, "it has no \"type\""),
     (#"{"model": {"type": "BPE", "ignore_merges": true}}"#, "ignore_merges"),
     (#"{"model": {"type": "BPE"}, "normalizer": {"type": "NFKC"}}"#, "its normalizer is \"NFKC\", expected NFC"),
-    (#"{"model": {"type": "BPE"}, "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel"}}"#, "pre_tokenizer"),
+    (
+      #"{"model": {"type": "BPE"}, "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel"}}"#,
+      "pre_tokenizer"
+    ),
     (#"{"added_tokens": [{"id": 7}], "model": {"type": "BPE"}}"#, ":1:18: "),
     ("[]", ":1:1: "), ("", "found the end"),
   ])

@@ -103,6 +103,7 @@ public struct TextEncoderArchive: Sendable {
   /// - Parameters:
   ///   - tokens: Tokens of all texts together.
   ///   - elementType: What layers compute in.
+  /// - Returns: Bytes.
   public func memoryBytes(tokens: Int, _ elementType: ElementType) -> Int {
     let (layer, row): (Int, Int) =
       switch sizes {

@@ -91,9 +91,9 @@ struct TokenizerDocument {
     _ body: (inout JSONCursor) throws(JSONError) -> Void
   ) throws(TokenizationError) {
     do throws(JSONError) {
-      try bytes.withUnsafeBytes { bytes throws(JSONError) in
+      try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
         // The vocabulary is checked for repeated tokens by its reader, byte by byte.
-        var cursor = JSONCursor(bytes, repeatedKeys: .kept)
+        var cursor = JSONCursor(UnsafeRawBufferPointer(bytes), repeatedKeys: .kept)
         try body(&cursor)
       }
     } catch {

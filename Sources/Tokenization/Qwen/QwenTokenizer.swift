@@ -37,6 +37,11 @@ public final class QwenTokenizer: Sendable {
     self.init(try QwenVocabulary(path: path, tokens: tokens, types: types, merges: merges))
   }
 
+  /// Whether a file is a `tokenizer.json` of byte-pair encoding with Qwen's special tokens, or a `vocab.json` of such a vocabulary.
+  ///
+  /// Of the tokens only a few are read. A file that cannot be read is none.
+  public static func recognises(path: String) -> Bool { QwenVocabulary.recognises(path: path) }
+
   init(_ vocabulary: QwenVocabulary) {
     path = vocabulary.path
     count = vocabulary.count

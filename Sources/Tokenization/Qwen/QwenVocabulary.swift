@@ -50,11 +50,30 @@ struct QwenVocabulary {
     try TokenizerDocument.reading(ids.path, try ids.readBytes(), .qwen) { cursor throws(JSONError) in
       try builder.readIDs(&cursor)
     }
-    for pair in try pairs.readMerges(limit: .max) { try builder.add(pair.left, pair.right, line: pair.line, file: pairs.path) }
+    for pair in try pairs.readMerges(limit: .max) {
+      try builder.add(pair.left, pair.right, line: pair.line, file: pairs.path)
+    }
     if let config = beside("tokenizer_config.json") { try builder.readDecoder(config) }
     if let added = beside("added_tokens.json") { try builder.readAdded(added) }
     builder.addStandardTokens(Self.standardTokens)
     self = try builder.vocabulary()
+  }
+
+  /// Whether a file is for this tokenizer, see `QwenTokenizer.recognises(path:)`.
+  static func recognises(path: String) -> Bool {
+    let file = VocabularyFile(path: path)
+    guard let bytes = try? file.readBytes() else { return false }
+    if file.name == "vocab.json" {
+      // CLIP's vocabulary has ends of words, and its own begin; Qwen's has neither.
+      let text = bytes[...].prefix(1 << 22)
+      return !text.contains(Array("</w>\"".utf8)) && !text.contains(Array("<|startoftext|>".utf8))
+    }
+    guard let document = try? TokenizerDocument(path: path, bytes: bytes, for: .qwen), document.modelType == "BPE"
+    else {
+      return false
+    }
+    let begin = Array("<|im_start|>".utf8)
+    return document.addedTokens.contains { $0.content == begin }
   }
 
   private init(_ document: TokenizerDocument) throws(TokenizationError) {

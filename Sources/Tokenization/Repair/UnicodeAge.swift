@@ -7,7 +7,7 @@ enum UnicodeAge {
   /// The regular expressions of the `tokenizers` library 0.23.
   static let tokenizers = (16, 0)
   /// The normaliser of the `tokenizers` library 0.23.
-  static let tokenizersNormalForm = (16, 0)
+  static let tokenizersNormalForm = (9, 0)
 
   /// Whether `scalar` was assigned after this version of Unicode, or never.
   static func isNewer(_ scalar: Unicode.Scalar, than version: (Int, Int)) -> Bool {

@@ -47,14 +47,17 @@ struct SentencePieceFile {
       throw damaged("it is not the protocol buffer of a SentencePiece model: \(error.reason)", at: error.offset)
     }
     guard !pieces.isEmpty else { throw damaged("it has no pieces") }
-    guard modelType == 1 else { throw damaged("it is a SentencePiece model of type \(modelType), expected 1 (unigram)") }
+    guard modelType == 1 else {
+      throw damaged("it is a SentencePiece model of type \(modelType), expected 1 (unigram)")
+    }
     guard !hasBytes, !pieces.contains(where: { $0.kind == .byte }) else {
       throw damaged("it has byte_fallback, which T5's tokenizer does not have")
     }
     guard escapesBlanks, !blankIsSuffix else { throw damaged("it writes blanks in another way than T5's tokenizer") }
     if let piece = pieces.first(where: { $0.kind == .userDefined }) {
       throw damaged(
-        "it has the user-defined piece \"\(String(decoding: piece.text, as: UTF8.self).abridged)\", which is not supported")
+        "it has the user-defined piece \"\(String(decoding: piece.text, as: UTF8.self).abridged)\", which is not supported"
+      )
     }
     if let index = pieces.firstIndex(where: { String(validating: $0.text, as: UTF8.self) == nil || $0.text.isEmpty }) {
       throw damaged("its piece \(index) is empty or not UTF-8")

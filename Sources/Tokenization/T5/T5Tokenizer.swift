@@ -37,6 +37,16 @@ public final class T5Tokenizer: Sendable {
     }
   }
 
+  /// Whether a file is a `tokenizer.json` of the unigram kind, or is named like a SentencePiece model.
+  ///
+  /// The tokens are not read. A file that cannot be read is none.
+  public static func recognises(path: String) -> Bool {
+    let file = VocabularyFile(path: path)
+    if file.name.hasSuffix(".model") { return true }
+    guard let bytes = try? file.readBytes() else { return false }
+    return (try? TokenizerDocument(path: path, bytes: bytes, for: .t5))?.modelType == "Unigram"
+  }
+
   private init(
     path: String, text: T5Text, pieces: [UnigramModel.Piece], unknownID: Int32, sums: UnigramModel.Sums,
     leastScore: Double, addedTokens: [AddedToken], count: Int, canonicalBytes: [UInt8]
@@ -91,10 +101,10 @@ public final class T5Tokenizer: Sendable {
     let text = try T5Text(document)
     var canonical = Array("t5 tokenizers\n\(unknown)\n".utf8)
     for piece in pieces {
-      canonical += "\(piece.score.bitPattern) \(piece.text.count) ".utf8 + piece.text + [UInt8(ascii: "\n")]
+      canonical += Array("\(piece.score.bitPattern) \(piece.text.count) ".utf8) + piece.text + [UInt8(ascii: "\n")]
     }
     for token in document.addedTokens.sorted(by: { $0.id < $1.id }) { canonical += token.canonicalBytes }
-    canonical += document.normalizer.jsonText.utf8 + document.preTokenizer.jsonText.utf8
+    canonical += Array(document.normalizer.jsonText.utf8) + Array(document.preTokenizer.jsonText.utf8)
     let highest = document.addedTokens.map { Int($0.id) + 1 }.max() ?? 0
     try self.init(
       path: document.path, text: text, pieces: pieces, unknownID: unknown, sums: .double,

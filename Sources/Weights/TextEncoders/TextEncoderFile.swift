@@ -54,8 +54,7 @@ package struct TextEncoderFile: Sendable {
       for mark in kind.marks {
         for name in tensors.keys where matches(name, mark) {
           let prefix = String(name.dropLast(mark.count))
-          // A T5's own name contains CLIP's mark nowhere, but a T5 in a GGUF file has no prefix.
-          guard found[prefix] == nil, !isVision(prefix) else { continue }
+          guard found[prefix] == nil, !isOther(prefix) else { continue }
           let isLlamaCpp = mark.hasPrefix("blk.") || mark.hasPrefix("enc.")
           let keyMap = keyMap(kind, prefix: prefix, isLlamaCpp: isLlamaCpp, tensors)
           let store = WeightStore(path: path, tensors: tensors, keyMap: keyMap)
@@ -69,9 +68,10 @@ package struct TextEncoderFile: Sendable {
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  /// Whether the names are those of an image encoder, which has layers like those of the text encoder.
-  private static func isVision(_ prefix: String) -> Bool {
-    prefix.hasSuffix("vision_model.") || prefix.hasSuffix("visual.") || prefix.hasSuffix("decoder.")
+  /// Whether the names are those of an image encoder or a decoder, which have layers like those of the text encoder, or are
+  /// counted already.
+  private static func isOther(_ prefix: String) -> Bool {
+    ["vision_model.", "visual.", "decoder.", "text_model."].contains { prefix.hasSuffix($0) }
   }
 
   private static func keyMap(

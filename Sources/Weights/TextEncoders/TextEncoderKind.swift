@@ -16,7 +16,7 @@ public enum TextEncoderKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// The endings of names that mark the encoder, and how many of their last components belong to the encoder itself.
+  /// The endings of names that mark the encoder; what is before them is its prefix.
   var marks: [String] {
     switch self {
     case .qwen3: ["layers.0.self_attn.q_norm.weight", "blk.0.attn_q_norm.weight"]

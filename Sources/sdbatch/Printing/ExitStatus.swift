@@ -80,6 +80,8 @@ extension TensorError: InputFailure {}
 
 extension TokenizationError: InputFailure {}
 
+extension MissingParts: InputFailure {}
+
 extension SheetError: InputFailure {}
 
 extension FaceFilesMissing: InputFailure {
