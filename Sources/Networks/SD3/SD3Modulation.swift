@@ -80,7 +80,7 @@ final class SD3Modulation {
         try context.map { StreamChanges(try $0.forward(vector, compute), width: width) }
         + [StreamChanges(keysAndValues: try end(contextEnd))]
       let images = try image.map { StreamChanges(try $0.forward(vector, compute), width: width) }
-      return Rows(blocks: Array(zip(images, texts)), last: try end(last))
+      return Rows(blocks: zip(images, texts).map { ($0, $1) }, last: try end(last))
     }
   }
 }

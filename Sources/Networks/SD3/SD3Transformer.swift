@@ -25,7 +25,7 @@ public final class SD3Transformer: DenoisingNetwork {
   private let compute: Compute
   /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
-  private var table: (height: Int, width: Int, rows: Tensor)?
+  private var middle: (height: Int, width: Int, rows: Tensor)?
 
   /// False: guidance is not an input.
   public var readsGuidance: Bool { false }
@@ -119,9 +119,9 @@ public final class SD3Transformer: DenoisingNetwork {
 
   /// The middle of the table of positions.
   private func table(height: Int, width: Int) throws -> Tensor {
-    if let table, (table.height, table.width) == (height, width) { return table.rows }
+    if let middle, (middle.height, middle.width) == (height, width) { return middle.rows }
     let rows = try positions.middle(height: height, width: width, precise)
-    table = (height, width, rows)
+    middle = (height, width, rows)
     return rows
   }
 }

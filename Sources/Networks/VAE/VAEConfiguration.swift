@@ -18,8 +18,8 @@ public struct VAEConfiguration: Hashable, Sendable {
   /// What latents are multiplied by for sampling, and divided by before decoding; nil if the VAE's files do not state it and
   /// no family is known.
   public var scalingFactor: Float? = 0.18215
-  /// What is subtracted from latents before they are multiplied for sampling; nil as the factor.
-  public var shift: Float? = 0
+  /// What is subtracted from latents before they are multiplied for sampling; it counts only if the factor is known.
+  public var shift: Float = 0
   /// Channels at each resolution of the encoder, if they differ from the decoder's.
   public var encoderBlockOutChannels: [Int]?
   /// How sampled latents are packed; nil if they are the VAE's, scaled.
@@ -35,7 +35,7 @@ public struct VAEConfiguration: Hashable, Sendable {
   public init() {}
 
   /// The scale of the latents that are sampled; nil if the VAE's files do not state it and no family is known.
-  public var scale: LatentScale? { scalingFactor.map { LatentScale(factor: $0, shift: shift ?? 0) } }
+  public var scale: LatentScale? { scalingFactor.map { LatentScale(factor: $0, shift: shift) } }
 
   /// Channels of the latents that are sampled.
   public var sampledChannels: Int { latentChannels * (packing.map { $0.side * $0.side } ?? 1) }
@@ -70,7 +70,6 @@ extension VAEConfiguration {
       path = network.store.path
       try measure(network)
       scalingFactor = family?.latentScale
-      if family == nil { shift = nil }
     }
     guard outChannels == 3 else {
       throw .configuration(path: path, key: "out_channels", found: "\(outChannels)", expected: "3: red, green and blue")

@@ -184,12 +184,12 @@ struct DiffusersFolder {
   private func network(
     _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
   ) throws(WeightError) -> ModelFiles.Network {
-    try network(folder, &files, byTensors: { keyMap($0.keys.map { $0[...] }) })
+    try sizedNetwork(folder, &files) { keyMap($0.keys.map { $0[...] }) }
   }
 
   /// The same, with a key map that depends on the tensors' shapes.
-  func network(
-    _ folder: String, _ files: inout [String], byTensors keyMap: ([String: StoredTensor]) -> KeyMap
+  func sizedNetwork(
+    _ folder: String, _ files: inout [String], keyMap: ([String: StoredTensor]) -> KeyMap
   ) throws(WeightError) -> ModelFiles.Network {
     let part = try part(folder)
     files += part.files

@@ -72,17 +72,18 @@ package struct TransformerFiles: Sendable {
     model.transformer = ModelFiles.Network(
       store: WeightStore(path: path, tensors: own, keyMap: kind.keyMap(prefix: prefix, own)))
     model.textEncoders = encoders.sorted()
-    model.isDistilled = isNamedBase(path) ? false : nil
+    model.isDistilled = isNamedDistilled(path)
     model.file = file
     return model
   }
 
   private static let textEncodersPrefix = "text_encoders."
 
-  /// Whether a name says that the model is not distilled: "base" as a word of it.
-  private static func isNamedBase(_ path: String) -> Bool {
+  /// Whether a name says that the model is distilled, by the word "turbo", or is not, by "base"; nil if it says neither.
+  static func isNamedDistilled(_ path: String) -> Bool? {
     let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent.lowercased()
-    return name.split { !$0.isLetter }.contains("base")
+    let words = name.split { !$0.isLetter }
+    return words.contains("turbo") ? true : words.contains("base") ? false : nil
   }
 }
 
@@ -103,7 +104,7 @@ extension DiffusersFolder {
       throw ForeignTransformer.refusal(className: name, path: path)
     }
     var files: [String] = []
-    let transformer = try network("transformer", &files, byTensors: { kind.keyMap(prefix: "", $0) })
+    let transformer = try sizedNetwork("transformer", &files) { kind.keyMap(prefix: "", $0) }
     try ForeignTransformer.refuse(transformer.store.byFileName, path: transformer.store.path)
     var model = TransformerFiles(path: path, layout: .diffusers, kind: kind, transformer: transformer)
     model.hasVAE = DiffusersFolder.isFolder("\(path)/vae")
@@ -111,6 +112,7 @@ extension DiffusersFolder {
     model.tokenizerFolders = ["tokenizer", "tokenizer_2", "tokenizer_3"].filter { hasFolder($0) }.map {
       "\(path)/\($0)"
     }
+    model.isDistilled = TransformerFiles.isNamedDistilled(path)
     if hasFile("model_index.json") {
       let index = try ConfigurationFile(path: "\(path)/model_index.json")
       if case .bool(let isDistilled)? = index["is_distilled"] { model.isDistilled = isDistilled }

@@ -36,7 +36,8 @@ struct JointParts: TextParts {
       let isG = need.folder == TextEncoderNeed.clipG.folder
       // A folder of Stable Diffusion 3 has a projection of CLIP-L; that of other files is a leftover.
       let isProjected = !isG && ModelFiles.isFolder(archive.path) && archive.clip?.projectionWidth != nil
-      let role = isG ? ModelFamily.clipG : isProjected && needs.count > 1 ? .projectedCLIPL : .clipL
+      let role =
+        isG ? ModelFamily.clipG : isProjected && needs.count > 1 ? ModelFamily.projectedCLIPL : ModelFamily.clipL
       guard let (read, weights) = try archive.clip(role) else { continue }
       var configuration = read
       configuration.isPooledPlainly = configuration.projectionWidth == nil

@@ -75,7 +75,9 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   /// The files of a diffusers folder that are read besides the transformer's, relative to it.
   private var folderFiles: [String] {
     guard ModelFiles.isFolder(path) else { return [] }
-    let own = texts.archives.map(\.path).filter { $0.hasPrefix(path + "/") }.map { String($0.dropFirst(path.count + 1)) }
+    let own = texts.archives.map(\.path).filter { $0.hasPrefix(path + "/") }.map {
+      String($0.dropFirst(path.count + 1))
+    }
     return (own + (ownVAE == nil ? [] : ["vae"])).sorted().flatMap { folder in
       ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? []).sorted()
         .filter { name in [".json", ".safetensors", ".bin"].contains { name.hasSuffix($0) } }
