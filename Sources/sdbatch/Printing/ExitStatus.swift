@@ -107,7 +107,8 @@ extension EngineError: InputFailure {
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
     case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notForFamily, .notFinite,
-      .evaluation: true
+      .evaluation:
+      true
     }
   }
 }

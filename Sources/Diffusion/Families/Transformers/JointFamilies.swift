@@ -25,8 +25,9 @@ struct JointParts: TextParts {
   /// - Parameters:
   ///   - search: The search.
   ///   - vocabularies: Finds CLIP's vocabulary.
-  ///   - clips: The CLIPs that the family needs.
-  ///   - t5: The T5.
+  ///   - needs: The CLIPs that the family needs.
+  ///   - need: The T5.
+  /// - Throws: What the search throws.
   init?(
     _ search: PartSearch, _ vocabularies: VocabularyLocator, clips needs: [TextEncoderNeed], t5 need: TextEncoderNeed
   ) throws {
