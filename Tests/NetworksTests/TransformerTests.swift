@@ -155,7 +155,10 @@ import TestSupport
   func `relatives that do not run are refused by name`(title: String, tensors: [(String, [Int])]) throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("model.safetensors", tensors.map { SyntheticTensor($0.0, $0.1) })
-    for open in [{ _ = try TransformerArchive.open(path: path) }, { _ = try ModelArchive.open(path: path) }] {
+    let openings: [() throws -> Void] = [
+      { _ = try TransformerArchive.open(path: path) }, { _ = try ModelArchive.open(path: path) },
+    ]
+    for open in openings {
       let error = #expect(throws: WeightError.self) { try open() }
       #expect("\(try #require(error))".contains(title))
     }

@@ -51,13 +51,13 @@ struct JointSequence {
   ///
   /// - Returns: `[1, 1, tokens, width]`.
   func attended(_ name: String, _ tokens: Range<Int>? = nil, _ compute: Compute) -> Tensor {
-    let queries = tokens.map { queries.tokens($0) } ?? queries
+    let asking = tokens.map { queries.tokens($0) } ?? queries
     let source = compute.measuredPacking(name, keys) {
       [KeysValues(keys: keys, values: values, image: 0, heads: keys.channels / headWidth, compute: compute)]
     }
     let operations = 4 * Double(keys.pixels) * Double(keys.channels)
-    return compute.measured(name, .attention, queries, operationsPerPixel: operations) {
-      compute.attention(queries, source)
+    return compute.measured(name, .attention, asking, operationsPerPixel: operations) {
+      compute.attention(asking, source)
     }
   }
 }

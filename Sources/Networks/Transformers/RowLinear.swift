@@ -20,9 +20,6 @@ final class RowLinear: Sendable {
     self.hasBias = hasBias
   }
 
-  /// The names of its tensors, relative to the scope that it was made with.
-  var names: [String] { hasBias ? ["weight", "bias"] : ["weight"] }
-
   /// W x + b, in floats.
   ///
   /// - Parameters:
