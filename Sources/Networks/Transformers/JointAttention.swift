@@ -50,7 +50,7 @@ struct JointSequence {
   /// Attends from all tokens to all tokens, or from some of them.
   ///
   /// - Returns: `[1, 1, tokens, width]`.
-  func attended(_ name: String, _ tokens: Range<Int>? = nil, _ compute: Compute) -> Tensor {
+  func attended(_ name: String, from tokens: Range<Int>? = nil, _ compute: Compute) -> Tensor {
     let asking = tokens.map { queries.tokens($0) } ?? queries
     let source = compute.measuredPacking(name, keys) {
       [KeysValues(keys: keys, values: values, image: 0, heads: keys.channels / headWidth, compute: compute)]

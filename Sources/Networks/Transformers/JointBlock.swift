@@ -53,7 +53,7 @@ final class JointBlock {
       compute.modulated(text, changes.text.attention), into: sequence, at: 0, compute)
     self.image.attention.put(normal, into: sequence, at: count, compute)
     let first = sizes.endsText ? count : 0
-    let attended = sequence.attended(name, first..<count + image.pixels, compute)
+    let attended = sequence.attended(name, from: first..<count + image.pixels, compute)
     var h = self.image.attention.added(
       attended.tokens(count - first..<attended.pixels), by: changes.image.attention.gate, to: image, compute)
     if let second, let change = changes.image.secondAttention {
