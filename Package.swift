@@ -47,7 +47,7 @@ let package = Package(
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
       ]),
     .target(name: "Prompts", dependencies: ["Text"]),
-    .target(name: "Tokenization", dependencies: ["Prompts", "Text", "CZlib"], swiftSettings: optimised),
+    .target(name: "Tokenization", dependencies: ["Prompts", "JSON", "Text", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", "Hashing"], swiftSettings: optimised),
     .target(

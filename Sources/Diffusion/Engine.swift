@@ -35,6 +35,8 @@ public final class Engine {
   public var previews: Previews? { didSet { previewDecoder = nil } }
   /// Read when the first preview is due.
   var previewDecoder: (any LatentDecoder)?
+  /// Asked within evaluations of large networks; nil if nobody stops the engine.
+  var isStopping: (() -> Bool)?
   /// What restored the last faces, if it was kept, and its files.
   var faceRestorer: (restorer: FaceRestorer, files: [ModelIdentity])?
 
@@ -160,6 +162,10 @@ public final class Engine {
     defer { notes = [] }
     return catalog.takeNotes() + notes
   }
+
+  /// Gives the engine a question to ask between the blocks of large networks, whose evaluations take minutes. If the answer is
+  /// true, `progress` is called with the state before the sampling step; if that throws, the step is given up.
+  public func askWithin(_ isStopping: @escaping () -> Bool) { self.isStopping = isStopping }
 
   /// Makes one image; see ``generate(_:resuming:progress:)``. If faces are restored, the result also says how many, and has the
   /// image before.

@@ -43,6 +43,13 @@ public enum EngineError: Error, CustomStringConvertible {
   case notForFamily([FamilyRefusal])
   /// The network's output is NaN or infinite.
   case notFinite(stage: String)
+  /// An evaluation of the network ended early, because it was asked to or because weights cannot be read.
+  case evaluation(any Error)
+
+  /// Evaluates `body` and wraps what it throws in `.evaluation`.
+  static func wrapping<Result>(_ body: () throws -> Result) throws(EngineError) -> Result {
+    do { return try body() } catch { throw error as? EngineError ?? .evaluation(error) }
+  }
 
   /// Whether a prompt names a LoRA that was not found, or not decided.
   public var isMissingAdapter: Bool {
@@ -71,6 +78,8 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
+    case .evaluation(let error):
+      "\(error)"
     case .otherEnlargement(let path, let factor, let expected):
       "\(path): the VAE enlarges latents \(factor) times, expected \(expected) times; use another VAE"
     case .companionVAE(let reason):

@@ -25,6 +25,9 @@ public struct VocabularyLocator: Sendable {
     }
   }
 
+  /// The user's folder for what several models share: `$XDG_DATA_HOME/sdbatch`; nil if the user has none.
+  public var sharedFolder: String? { dataFolder?.appendingPathComponent("sdbatch").path }
+
   /// Reads the vocabulary for the model file or folder at `modelPath`.
   ///
   /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`; a damaged file is an error, even if there are others.

@@ -122,7 +122,7 @@ struct FakeConfiguration: DenoiserConfiguration {
 struct FakeModel: DiffusionModel {
   let path: String
 
-  static func recognises(path: String) -> Bool { path.hasSuffix(".fake") }
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { path.hasSuffix(".fake") }
 
   /// A file whose name begins with a family's name is of that family.
   static func family(ofModelAt path: String) -> FamilyID {

@@ -12,7 +12,8 @@ static void attention_bf16(const ck_bf16_attention *p) {
   uint16_t *weights = (uint16_t *)(sums + CK_BF16_ATTENTION_ROWS * width);
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
   // Exponents have base 2. scale > 0, so the largest score stays the largest.
-  const float factor = p->scale * 1.44269504088896341f;
+  // With a bias the scores are scaled first, because the bias is not.
+  const float factor = (p->bias ? 1 : p->scale) * 1.44269504088896341f;
   const size_t last_seen = p->visible + p->rows - 1 < p->count ? p->visible + p->rows - 1 : p->count;
 
   for (size_t first = 0; first < last_seen; first += KEY_BLOCK) {
@@ -30,6 +31,12 @@ static void attention_bf16(const ck_bf16_attention *p) {
       if (seen > keys) seen = keys;
       const size_t whole = seen / VL * VL, rest = seen - whole;
 #define CK_SCORES(j) (scores + (j) / NR * panel + i * NR + (j) % NR)
+      if (p->bias) {
+        const float *bias = p->bias + (ptrdiff_t)first - (ptrdiff_t)i;
+        const vf by = v_set1(p->scale);
+        for (size_t j = 0; j < whole; j += VL) v_store(CK_SCORES(j), v_fma(v_load(CK_SCORES(j)), by, v_load(bias + j)));
+        for (size_t j = whole; j < seen; j++) *CK_SCORES(j) = *CK_SCORES(j) * p->scale + bias[j];
+      }
       float max = first == 0 ? scores[i * NR] * factor : largest[i];
       if (whole) {
         vf most = v_load(CK_SCORES(0));

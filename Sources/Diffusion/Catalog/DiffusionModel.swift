@@ -11,8 +11,13 @@ import Weights
 /// A family is one type that conforms, in a folder of `Families/`, and an entry in `ModelFamilies.all`. Its networks are a
 /// folder of the target `Networks`.
 protocol DiffusionModel: Sendable {
-  /// Whether the file or folder is of this family.
-  static func recognises(path: String) -> Bool
+  /// Whether a file or folder is of this family.
+  ///
+  /// - Parameters:
+  ///   - path: The file or folder.
+  ///   - kind: The kind of transformer in it; nil for none.
+  /// - Returns: Whether it is.
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool
 
   /// How a file or folder of this family is sampled. It is asked for when recipes are read, so it reads no weights; a file that
   /// cannot be used is `.stableDiffusion`, because its error is reported when it is opened.

@@ -1,10 +1,14 @@
 import Settings
 import Tokenization
+import Weights
 
 /// All families of models that this version runs.
 enum ModelFamilies {
   /// The first family that recognises a file opens it. The last one recognises any file, and reports why it cannot be used.
-  static let all: [any DiffusionModel.Type] = [StableDiffusionModel.self]
+  static let all: [any DiffusionModel.Type] = [
+    TransformerModel<Flux2Family>.self, TransformerModel<ZImageFamily>.self, TransformerModel<SD3Family>.self,
+    TransformerModel<Flux1Family>.self, StableDiffusionModel.self,
+  ]
 
   /// Opens a checkpoint with the files that complete it; throws what its family throws.
   static func open(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws -> any DiffusionModel {
@@ -13,7 +17,8 @@ enum ModelFamilies {
 
   /// The type that opens a file or folder.
   fileprivate static func type(ofModelAt path: String) -> any DiffusionModel.Type {
-    all.first { $0.recognises(path: path) } ?? StableDiffusionModel.self
+    let kind = TransformerFiles.kind(ofModelAt: path)
+    return all.first { $0.recognises(path: path, transformer: kind) } ?? StableDiffusionModel.self
   }
 }
 

@@ -16,7 +16,7 @@ struct StableDiffusionModel: DiffusionModel {
   private let tokenizer: CLIPTokenizer
 
   /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
-  static func recognises(path: String) -> Bool { true }
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { true }
 
   init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws {
     let textEncoder = parts.textEncoder
