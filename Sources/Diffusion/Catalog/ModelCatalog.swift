@@ -308,8 +308,20 @@ final class ModelCatalog {
     guard !files.textEncoderFiles.isEmpty else { return nil }
     return try files.textEncoderFiles.map { path in
       ModelIdentity(
-        name: Self.stem(path), path: path, sha256: try digests.sha256(ofFileAt: path), family: "text_encoder")
+        name: Self.stem(path), path: path, sha256: try sha256(ofEncoderAt: path), family: "text_encoder")
     }
+  }
+
+  /// The digest of a text encoder's file, or of the files in its folder.
+  private func sha256(ofEncoderAt path: String) throws -> String {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return try digests.sha256(ofFileAt: path)
+    }
+    let files = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
+      [".json", ".safetensors", ".bin"].contains { name.hasSuffix($0) }
+    }
+    return try digests.sha256(ofFiles: files.sorted(), in: path)
   }
 
   private func note(_ text: String) {
