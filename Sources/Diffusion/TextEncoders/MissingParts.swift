@@ -1,7 +1,7 @@
 import Foundation
 
 /// The parts of a model that were not found, all at once.
-struct MissingParts: Error, Hashable, CustomStringConvertible {
+public struct MissingParts: Error, Hashable, CustomStringConvertible {
   /// A part of a model.
   struct Part: Hashable {
     /// What people call it.
@@ -23,7 +23,7 @@ struct MissingParts: Error, Hashable, CustomStringConvertible {
   var folders: [String]
 
   /// One message: what is missing, what such files are called, where they were looked for, what to do.
-  var description: String {
+  public var description: String {
     var lines = ["\(model): \(family) needs \(parts.count == 1 ? "a part that was" : "parts that were") not found:"]
     for part in parts {
       lines.append("  \(part.title): usually \(part.fileNames.joined(separator: ", "))")

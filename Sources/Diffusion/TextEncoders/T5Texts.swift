@@ -30,12 +30,8 @@ final class T5Texts {
   }
 
   /// The tokens of a prompt's runs, without end. Each run is tokenized by itself; a `BREAK` only ends a run.
-  func tokens(_ runs: [PromptAttention.Run]) -> Tokens { Self.tokens(runs, tokenizer) }
-
-  /// The same without an encoder; none without a tokenizer.
-  static func tokens(_ runs: [PromptAttention.Run], _ tokenizer: T5Tokenizer?) -> Tokens {
+  func tokens(_ runs: [PromptAttention.Run]) -> Tokens {
     var tokens = Tokens(ids: [], weights: [])
-    guard let tokenizer else { return tokens }
     for run in runs where !run.isBreak {
       let ids = tokenizer.encode(run.text)
       tokens.ids += ids

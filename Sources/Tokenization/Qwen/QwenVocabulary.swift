@@ -65,9 +65,8 @@ struct QwenVocabulary {
     guard let bytes = try? file.readBytes() else { return false }
     if file.name == "vocab.json" {
       // CLIP's vocabulary has ends of words, and its own begin; Qwen's has neither.
-      return !["</w>\"", "<|startoftext|>"].contains { mark in
-        bytes.withUnsafeBytes { memmem($0.baseAddress, $0.count, mark, mark.utf8.count) != nil }
-      }
+      let text = Data(bytes)
+      return !["</w>\"", "<|startoftext|>"].contains { text.range(of: Data($0.utf8)) != nil }
     }
     guard let document = try? TokenizerDocument(path: path, bytes: bytes, for: .qwen), document.modelType == "BPE"
     else {
