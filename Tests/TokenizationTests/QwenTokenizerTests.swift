@@ -115,7 +115,7 @@ import TestSupport
       #"{"model": {"type": "BPE"}, "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel"}}"#,
       "pre_tokenizer"
     ),
-    (#"{"added_tokens": [{"id": 7}], "model": {"type": "BPE"}}"#, ":1:18: "),
+    (#"{"added_tokens": [{"id": 7}], "model": {"type": "BPE"}}"#, ":1:19: "),
     ("[]", ":1:1: "), ("", "found the end"),
   ])
   func `a damaged file is refused with its position`(text: String, message: String) throws {

@@ -135,7 +135,7 @@ final class PartSearch {
         }
       }
     }
-    if let archive, let vocabulary = try GGUFVocabulary(path: archive.path), vocabulary.model == "gpt2",
+    if let archive, archive.isGGUF, let vocabulary = try GGUFVocabulary(path: archive.path), vocabulary.model == "gpt2",
       vocabulary.split == "qwen2"
     {
       return try QwenTokenizer(

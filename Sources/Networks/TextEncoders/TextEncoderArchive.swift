@@ -135,7 +135,7 @@ public struct TextEncoderArchive: Sendable {
       let expected = Set(configuration.expectedTensors.map(\.name))
       return audit.keeping { finding in
         if case .unread(let name, _) = finding {
-          return !isOptional(name) && !expected.contains(String(name.dropFirst(prefix.count))) && !isLlamaCpp
+          return !isOptional(name) && !expected.contains(String(name.dropFirst(prefix.count))) && !isGGUF
         }
         return true
       }
@@ -144,7 +144,8 @@ public struct TextEncoderArchive: Sendable {
     }
   }
 
-  private var isLlamaCpp: Bool { file.container == .gguf }
+  /// Whether it is in a GGUF file, which may have the vocabulary too.
+  public var isGGUF: Bool { file.container == .gguf }
 
   private func isOptional(_ name: String) -> Bool {
     name == prefix + "norm.weight" || name.hasPrefix("lm_head.")

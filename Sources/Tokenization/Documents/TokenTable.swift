@@ -35,7 +35,7 @@ struct TokenTable: Sendable {
   /// Adds a token; returns the id that it has already, and changes nothing then.
   mutating func insert(_ token: some Collection<UInt8>, id: Int32) -> Int32? {
     if !hasRoom { self = enlarged() }
-    let slot = slot(token, EmptyCollection())
+    let slot = slot(token, EmptyCollection<UInt8>())
     if slots[slot] > 0 { return ids[Int(slots[slot]) - 1] }
     bytes.append(contentsOf: token)
     ends.append(Int32(bytes.count))
@@ -45,7 +45,7 @@ struct TokenTable: Sendable {
   }
 
   /// The id of a token; nil if there is none.
-  func id(_ token: some Collection<UInt8>) -> Int32? { id(token, EmptyCollection()) }
+  func id(_ token: some Collection<UInt8>) -> Int32? { id(token, EmptyCollection<UInt8>()) }
 
   /// The id of the token that begins with `first` and ends with `second`; nil if there is none.
   func id(_ first: some Collection<UInt8>, _ second: some Collection<UInt8>) -> Int32? {

@@ -65,8 +65,8 @@ struct QwenVocabulary {
     guard let bytes = try? file.readBytes() else { return false }
     if file.name == "vocab.json" {
       // CLIP's vocabulary has ends of words, and its own begin; Qwen's has neither.
-      let text = bytes[...].prefix(1 << 22)
-      return !text.contains(Array("</w>\"".utf8)) && !text.contains(Array("<|startoftext|>".utf8))
+      let text = Data(bytes)
+      return !["</w>\"", "<|startoftext|>"].contains { text.range(of: Data($0.utf8)) != nil }
     }
     guard let document = try? TokenizerDocument(path: path, bytes: bytes, for: .qwen), document.modelType == "BPE"
     else {

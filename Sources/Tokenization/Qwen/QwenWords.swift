@@ -37,7 +37,7 @@ enum QwenWords {
 
   /// Calls `body` with each word of a text; together they are the whole text.
   static func forEach(in text: [Unicode.Scalar], _ body: (ArraySlice<Unicode.Scalar>) -> Void) {
-    let kinds = text.map(Kind.init)
+    let kinds = text.map { Kind($0) }
     func end(from start: Int, while condition: (Kind) -> Bool) -> Int {
       var end = start
       while end < kinds.count, condition(kinds[end]) { end += 1 }

@@ -79,7 +79,8 @@ enum T5Text: Sendable {
     var result = addsBlank ? blank : []
     var isAfterBlank = removesBlanks
     while !rest.isEmpty {
-      var (count, by) = next()
+      let (count, replacement) = next()
+      var by = replacement
       if isAfterBlank { by = by.drop { $0 == 0x20 } }
       for byte in by { result += byte == 0x20 ? blank : [byte] }
       if let last = by.last { isAfterBlank = last == 0x20 }
@@ -112,7 +113,7 @@ extension T5Text.Step {
       while position < text.count {
         var end = position
         var count = 0
-        while text[end...].starts(with: pattern), count < (least == nil ? 1 : .max) {
+        while text[end...].starts(with: pattern), count < (least == nil ? 1 : Int.max) {
           end += pattern.count
           count += 1
         }
