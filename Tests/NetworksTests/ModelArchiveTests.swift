@@ -90,6 +90,16 @@ struct ModelArchiveTests {
     #expect(archive.unet.untaken.isEmpty && vae.untaken.isEmpty && archive.textEncoders[0].untaken.isEmpty)
   }
 
+  @Test func `a logit_scale of OpenCLIP's name does not make a model of 1.x one of 2.x`() throws {
+    let folder = try TemporaryFolder()
+    for name in ModelFixture.all {
+      let stray = SyntheticTensor("cond_stage_model.model.logit_scale", [])
+      let path = try folder.write("model.safetensors", try ModelFixture(name).singleFile() + [stray])
+      let archive = try ModelArchive.open(path: path)
+      #expect(archive.family == .sd1 && archive.audit().isClean, "\(name)")
+    }
+  }
+
   @Test func `the text encoder is found with and without its prefix, in both layouts`() throws {
     let folder = try TemporaryFolder()
     let fixture = try ModelFixture("one-layer")
