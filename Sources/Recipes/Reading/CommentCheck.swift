@@ -37,7 +37,7 @@ struct CommentCheck {
     guard rest.hasPrefix(text) else { return }
     let words = String(rest.dropFirst(text.count).drop { $0 == " " || $0 == "\t" }).trimmingBlanks
     guard words.hasPrefix("#") else { return }
-    let isCut = text.hasSuffix("||") || text.hasSuffix(",") || words.contains("||")
+    let isCut = text.hasSuffix("||") || text.hasSuffix(",")
     // People write a blank after the sign that begins a comment, or several signs.
     let isGlued = words.dropFirst().first.map { !$0.isWhitespace && $0 != "#" } ?? false
     guard isCut || isGlued else { return }
