@@ -110,7 +110,7 @@ final class Workspace {
 
   func manifestJobs(_ run: String = "run") throws -> [JSONValue] { try manifest(run)["jobs"]?.elements ?? [] }
 
-  /// The whole lines of the journal; the last one may be on its way.
+  /// The whole lines of the journal; the last one may be incomplete.
   func journal(_ run: String = "run") -> [JSONValue] {
     let lines = ((try? text("\(run)/journal.jsonl")) ?? "").split(separator: "\n", omittingEmptySubsequences: false)
     return lines.dropLast().compactMap { try? JSONValue(parsing: String($0)) }

@@ -2,7 +2,7 @@ import Networks
 import Settings
 import Tensors
 
-/// How the networks share the memory while an image is made, and what is given up to stay below a limit.
+/// Which networks are in memory together while an image is made, and what is released to stay below a limit.
 ///
 /// It depends on the sizes of model and image, the precision and the limit, and never on the machine: how weights are packed
 /// decides the last digits of an image.
@@ -25,11 +25,11 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
-    /// What enlarges the image between its passes; nil if latents are enlarged.
+    /// The upscaler between the passes; nil if latents are enlarged.
     let upscaler: UpscalerReference?
-    /// The size that it is enlarged to; empty if latents are enlarged.
+    /// The size after it; empty if latents are enlarged.
     let enlarged: [Int]
-    /// What restores faces, and where its files are looked for; nil if nothing does.
+    /// The network that restores faces, and the folders of its files; nil if faces are not restored.
     let faces: FaceRestorationModel?
     let faceFolders: [String]
 
@@ -73,20 +73,20 @@ public struct MemoryPlan: Hashable, Sendable {
 
   /// The program itself, its vocabulary, and the part of a file that is being read.
   private static let programBytes = 160 << 20
-  /// If decoding or encoding takes more than this, the denoising network is released for it even without a limit: such an
-  /// image takes minutes, and reading the network again a second or two.
+  /// If decoding or encoding takes more than this, the denoising network is released first, even without a limit: such an
+  /// image takes minutes, and reading the network again takes a second or two.
   private static let largeDecoding = 1 << 30
 
-  /// The fastest plan that stays below the limit. Reading the denoising network again costs an image a second or two, small
-  /// weights cost a third of its time, so the former is tried first.
+  /// The fastest plan that stays below the limit. Reading the denoising network again costs a second or two per image, and
+  /// small weights a third of its time, so reading again is tried first.
   ///
   /// - Parameters:
   ///   - passes: At least one. The last one's size is the image's, and its denoising networks may stay while it is decoded.
-  ///   - vae: What decodes.
-  ///   - handover: What happens between the passes; nil if latents are enlarged.
-  ///   - faces: What restores faces; nil if nothing does.
-  ///   - key: What is asked for.
-  /// - Throws: `EngineError.memoryLimit` if there is none.
+  ///   - vae: The decoder.
+  ///   - handover: The networks between the passes; nil if latents are enlarged.
+  ///   - faces: The networks of face restoration; nil without it.
+  ///   - key: The settings.
+  /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit.
   init(
     _ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, faces: FaceRestorerFiles? = nil,
     _ key: Key
@@ -174,7 +174,7 @@ public struct MemoryPlan: Hashable, Sendable {
     self.peak = Int64(peak)
   }
 
-  /// What is given up for the limit, as one line for the user; nil without a limit.
+  /// One line for the user on what the limit costs; nil without a limit.
   public var summary: String? {
     guard let limit else { return nil }
     var parts: [String] = []

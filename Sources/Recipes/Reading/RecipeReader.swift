@@ -51,6 +51,7 @@ public struct RecipeReader: Sendable {
       throw RecipeErrors(
         "found \(original.found), expected a mapping of recipe keys, such as prompt: a red fish", at: original.position)
     }
+    CommentCheck.check(original, in: text, findings)
     var root = original
     for (index, override) in overrides.enumerated() {
       do {

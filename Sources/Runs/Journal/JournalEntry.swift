@@ -266,7 +266,7 @@ struct JournalLine {
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The member of this name; none if nobody looks for it.
+    /// The member of this name; nil for names that are not read.
     init(_ name: String) {
       switch name {
       case "index": self = .index

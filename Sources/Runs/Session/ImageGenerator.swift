@@ -17,7 +17,7 @@ public protocol ImageGenerator {
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
   /// What takes effect at which call of a job's first pass: prompts, and what may replace the network. Jobs whose settings and
-  /// ingredients are the same but for later stages are the same image up to the first change that differs.
+  /// ingredients are the same except for later stages are the same image up to the first change that differs.
   ///
   /// - Parameter settings: The settings of a job.
   /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.

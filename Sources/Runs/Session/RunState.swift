@@ -46,7 +46,7 @@ struct RunState {
     isTried[index] = true
   }
 
-  /// Notes how far images are when they begin, because earlier ones came by there.
+  /// Records how many steps of each image an earlier image has already made.
   ///
   /// - Parameters:
   ///   - work: The jobs to do.

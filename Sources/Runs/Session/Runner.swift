@@ -360,13 +360,16 @@ public struct Runner<Generator: ImageGenerator> {
     _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
-    let bytes = try PNGFile(image: picture.image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
+    var texts = [PNGText(keyword: "parameters", text: infotext)]
+    // If the process ends before the journal line is written, the next run reads the number here.
+    if let faces = picture.faces { texts.append(PNGText(keyword: ImageCheck.facesKeyword, text: "\(faces)")) }
+    let bytes = try PNGFile(image: picture.image, texts: texts).encoded()
     // Another process may have replaced the folder meanwhile.
     try tenancy.check()
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
-      let texts = [PNGText(keyword: "parameters", text: infotext)]
       try AtomicFile.write(
-        try PNGFile(image: before, texts: texts).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)), on: disk)
+        try PNGFile(image: before, texts: [texts[0]]).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)),
+        on: disk)
     }
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(

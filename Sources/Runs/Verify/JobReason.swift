@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Why the next run makes a job's image, or skips the job.
+/// Why the next run makes a job's image or skips the job.
 public struct JobReason: Hashable, Sendable {
   /// One part of an identity that differs between two images.
   public struct Change: Hashable, Sendable {
@@ -12,7 +12,7 @@ public struct JobReason: Hashable, Sendable {
     public var name: String
     /// What it was for the earlier image; nil if its identity has no such part.
     public var earlier: JSONValue?
-    /// What it is for the job; nil likewise.
+    /// What it is for the job now; nil if its identity has no such part.
     public var now: JSONValue?
 
     var text: String { "\(name): \(Self.text(earlier)), now \(Self.text(now))" }
@@ -36,7 +36,7 @@ public struct JobReason: Hashable, Sendable {
   public var runs: Bool
   /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa` or `new`.
   public var cause: String
-  /// What was found, in words.
+  /// The reason in words.
   public var reason: String
   /// The image that the journal names for the job, relative to the run folder.
   public var file: String?
@@ -184,7 +184,7 @@ public struct JobReasons {
     let text = Infotext(planned.job.settings, planned.ingredients, version: version)
     if case .done(let image)? = try states.find(planned, in: journal, infotext: text.text).1 {
       return reason(
-        runs: false, "unrecorded", "its image exists; the next run adds the line that the journal lacks",
+        runs: false, "unrecorded", "its image exists; the next run adds its missing journal line",
         file: image.file)
     }
     if let verdict = states.verdict(planned.id) { return reason(runs: false, "crashed", verdict) }
@@ -192,13 +192,14 @@ public struct JobReasons {
       return reason(
         runs: false, "other_isa",
         """
-        its image exists, made with \(other.ingredients.isa) (\(other.ingredients.precision)); a run ends before it makes \
+        its image exists, made with \(other.ingredients.isa) (\(other.ingredients.precision)); a run stops before it makes \
         the image again, or keeps it with --accept-isa
         """, file: noted.file)
     }
     if let job = try journal.requeued(planned.id) {
       return reason(
-        runs: true, "requeued", "verify --repair put it back on \(job.started.iso): its image \(job.reason)")
+        runs: true, "requeued",
+        "verify --repair put it back into the queue on \(job.started.iso): its image \(job.reason)")
     }
     if let failure = try journal.failure(planned.id) {
       return reason(
@@ -233,7 +234,7 @@ public struct JobReasons {
       guard let made = Self.identity(try journal.identity(id)) else { continue }
       for (index, identity) in wanted {
         let weight = Self.weight(made, identity)
-        // Of those equally near, the latest.
+        // Of equally near images, take the latest.
         if let known = best[index], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
         best[index] = (weight, image.line.order)
         reasons[index].nearest = image.file
@@ -242,7 +243,7 @@ public struct JobReasons {
     }
   }
 
-  /// Images of different seeds or prompts look less alike than those of different other settings.
+  /// Images of different seeds or prompts look less alike than images that differ in other settings.
   private static func weight(_ one: Identity, _ other: Identity) -> Int {
     walk(one, other).reduce(0) { $0 + (["seed", "prompt"].contains($1.name) ? 3 : 1) }
   }

@@ -175,7 +175,7 @@ public struct StoredTensor: Sendable {
     throw .notFinite(path: path, name: name, index: elements.lowerBound + index, value: value)
   }
 
-  /// The bytes of the file that hold some elements, and how far from the tensor's first byte they begin.
+  /// The bytes of the file that hold some elements, and their distance from the tensor's first byte.
   private func span(of elements: Range<Int>) -> (bytes: Range<Int>, offset: Int) {
     let block = elementType.block
     var first = elements.lowerBound

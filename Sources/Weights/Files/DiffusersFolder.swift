@@ -22,6 +22,8 @@ struct DiffusersFolder {
   /// The whole model.
   func model() throws(WeightError) -> ModelFiles {
     let family = try family()
+    // Nothing in it is needed, but diffusers reads it, so a damaged copy of a folder is noticed.
+    if hasFile("model_index.json") { _ = try ConfigurationFile(path: "\(path)/model_index.json") }
     var model = ModelFiles(path: path, layout: .diffusers, family: family)
     model.unet = try network("unet", &model.files) { _ in .diffusersUNet() }
     for encoder in family.textEncoders {

@@ -141,7 +141,7 @@ struct RecipeOptions: ParsableArguments {
 private struct RecipeFolder {
   /// The recipes by name, and last the folder itself if it has requests, which are one run.
   private(set) var paths: [String] = []
-  /// What is in the folder besides, but for what recipes use.
+  /// The other files in the folder, except those that recipes use.
   private(set) var skipped: [String] = []
 
   /// What recipes use, beside them.

@@ -44,7 +44,7 @@ struct ModelInspection {
 
   private var modelHash: String? { sha256.map { String($0.prefix(10)) } }
 
-  /// Whether a run accepts it, judged by the list of its tensors.
+  /// Whether a run would accept it, according to the list of its tensors.
   private var isUsable: Bool { report.kind != .other && report.refusal == nil && report.audit.isClean }
 
   // MARK: Text

@@ -189,7 +189,7 @@ private struct WorkToMake {
     indices.append(index)
   }
 
-  /// By job, how far its image is when it begins.
+  /// By job, how many of its steps are already made when it begins.
   func starts(of jobs: some Sequence<Job>, _ engine: Engine) -> [Int: ImagePosition] {
     SharedWork(
       jobs, indices, batch: { _ in 0 }, ingredients: { found[Int(groups[$0])] }, changes: { engine.changes(in: $0) }

@@ -19,6 +19,8 @@ public struct ModelReport: Sendable {
     case embedding = "textual inversion"
     /// A network that enlarges images.
     case upscaler
+    /// A network that finds, cuts out or restores faces.
+    case face = "face restoration"
     /// Anything else.
     case other
   }

@@ -17,7 +17,10 @@ struct ModelGuess {
 
   init(_ file: TensorFile) {
     let names = file.tensors.keys
-    if names.contains(where: AdapterPart.isTelling) {
+    if FaceFile.isLikely(names) {
+      kind = .face
+      read { (guess) throws(WeightError) in try guess.readFaceNetwork(file) }
+    } else if names.contains(where: AdapterPart.isTelling) {
       kind = .lora
       read { (guess) throws(WeightError) in try guess.readAdapter(file) }
     } else if Self.isEmbedding(file) {
@@ -44,6 +47,7 @@ struct ModelGuess {
     case .lora: "adapter"
     case .embedding: "embedding"
     case .upscaler: "upscaler"
+    case .face: "network"
     default: "file"
     }
   }
@@ -100,6 +104,16 @@ struct ModelGuess {
     [768]: "Stable Diffusion 1.x", [1024]: "Stable Diffusion 2.x", [768, 1280]: "Stable Diffusion XL",
     [1280]: "the refiner of Stable Diffusion XL",
   ]
+
+  // MARK: Faces
+
+  private mutating func readFaceNetwork(_ file: TensorFile) throws(WeightError) {
+    let network = try FaceFile(path: file.path)
+    family = network.kind.title
+    let configuration = try FaceArchive.configuration(of: network)
+    findings = FaceArchive.findings(in: network, configuration)
+    parts = [ModelReport.Part(partName, network.store.all, configuration.sizes)]
+  }
 
   // MARK: Upscalers
 
