@@ -25,7 +25,7 @@ struct FeatureReusingEvaluator<Network: DenoisingNetwork>: Evaluator {
           input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
           options: evaluation.options)
       }
-      cache.keep(features, of: roles)
+      cache.keep(features, of: roles, atCall: evaluation.call)
       output = whole
     }
     return try output.latents(count: contexts.count, call: evaluation.call)

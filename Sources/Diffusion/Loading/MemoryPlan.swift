@@ -25,6 +25,8 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
+    /// For each pass, whether features are forecast.
+    let forecasts: [Bool]
     /// The upscaler between the passes; nil if latents are enlarged.
     let upscaler: UpscalerReference?
     /// The size after it; empty if latents are enlarged.
@@ -41,6 +43,7 @@ public struct MemoryPlan: Hashable, Sendable {
       sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
       (packing, limit) = (settings.weightPacking, settings.memoryLimit)
+      forecasts = passes.compactMap { $0?.forecastMatters }
       let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
       upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
       enlarged = size.map { [$0.width, $0.height] } ?? []
@@ -103,9 +106,11 @@ public struct MemoryPlan: Hashable, Sendable {
     func sampling(_ pass: Pass) -> Int {
       most(
         pass.models.map {
-          $0.denoiser.activationBytes(
-            height: pass.height / $0.latents.pixelsPerPlace, width: pass.width / $0.latents.pixelsPerPlace, images: 2,
-            elementType: elementType)
+          let (height, width) = (pass.height / $0.latents.pixelsPerPlace, pass.width / $0.latents.pixelsPerPlace)
+          // Of both halves, and once more in the state that is kept for a checkpoint.
+          let features = 2 * 2 * FeatureSeries.terms * $0.denoiser.lateFeatureBytes(height: height, width: width)
+          return $0.denoiser.activationBytes(height: height, width: width, images: 2, elementType: elementType)
+            + (key.forecasts.contains(true) ? features : 0)
         })
     }
     let last = passes[passes.count - 1]

@@ -30,6 +30,7 @@ private struct CallChanges {
     calls = job.sampler.plannedCalls(steps: job.steps)
     try addPrompts(catalog)
     addGuidance()
+    addForecast()
     try addRefiner(catalog)
     // A stable order, since images are compared change by change.
     changes.sort { ($0.call, $0.text) < ($1.call, $1.text) }
@@ -87,9 +88,16 @@ private struct CallChanges {
   // MARK: Guidance and refiner
 
   private mutating func addGuidance() {
-    let skipped = GuidanceSkips(job).earlyCalls
-    if skipped > 0 { changes.append(CallChange(call: 0, text: "no guidance")) }
-    changes.append(CallChange(call: skipped, text: "guidance"))
+    for change in GuidanceSkips(job).changes {
+      changes.append(CallChange(call: change.call, text: change.isSkipped ? "no guidance" : "guidance"))
+    }
+  }
+
+  /// From the first call on, features are noted; the interval counts later.
+  private mutating func addForecast() {
+    guard let schedule = ForecastSchedule(job) else { return }
+    changes.append(CallChange(call: 0, text: "forecast"))
+    changes.append(CallChange(call: schedule.firstOwnCall, text: "forecast every \(schedule.interval) calls"))
   }
 
   private mutating func addRefiner(_ catalog: ModelCatalog) throws {

@@ -39,7 +39,7 @@ struct KeyReader {
     if key.kind == .models, let items = entry.value.items {
       return models(key, items, named: entry.name)
     }
-    guard let scalar = entry.value.scalar else {
+    guard let scalar = entry.value.scalar(for: key) else {
       let hint = entry.value.items == nil ? "" : "; several values make an axis, which belongs under grid"
       findings.error(
         "\(entry.name): found \(entry.value.found), expected \(key.kind.expectation)\(hint)",
