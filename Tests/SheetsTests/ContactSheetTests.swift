@@ -117,7 +117,7 @@ import TestSupport
     }
   }
 
-  @Test func `directions can be chosen by name, and an axis without one has a page per value`() throws {
+  @Test func `directions can be chosen by name, and an axis without one makes blocks, or pages if some axis has pages`() throws {
     let cells = try (0..<2).flatMap { model in
       try table(2, 2).map { cell in
         var cell = cell
@@ -125,8 +125,14 @@ import TestSupport
         return cell
       }
     }
-    #expect(try ContactSheet(cells).pageCount == 2)
+    // One page, on which the second model is below the first.
+    let blocks = try pages(ContactSheet(cells))
+    #expect(blocks.count == 1)
+    #expect(try #require(blocks.first).image.height > #require(try pages(ContactSheet(table(2, 2))).first).image.height)
     var options = SheetOptions()
+    options.pages = ["model"]
+    #expect(try ContactSheet(cells, options: options).pageCount == 2)
+    options = SheetOptions()
     (options.x, options.superX) = ("SEED", "model")
     let sheet = try ContactSheet(cells, options: options)
     #expect(sheet.pageCount == 1)
@@ -260,5 +266,27 @@ import TestSupport
     options.fonts = ["/nonexistent.ttf"]
     #expect(throws: SheetError.noFont(["/nonexistent.ttf"])) { try ContactSheet(cells, options: options) }
     #expect(throws: SheetError.noCells("the run has no jobs")) { try ContactSheet([]) }
+  }
+
+  @Test func `four axes of 55 cells are on one page, and an axis with many values has pages still`() throws {
+    func cells(_ counts: [Int]) throws -> [SheetCell] {
+      try (0..<counts.reduce(1, *)).map { number in
+        var rest = number
+        let axes = counts.enumerated().reversed().map { axis, count in
+          defer { rest /= count }
+          return position("axis\(axis)", "\(rest % count)")
+        }
+        return try cell(number, axes.reversed())
+      }
+    }
+    #expect(try ContactSheet(Array(cells([2, 2, 3, 5]).prefix(55))).pageCount == 1)
+    #expect(try ContactSheet(cells([12, 2, 2])).pageCount == 12)
+  }
+
+  @Test func `axes of prompts are labelled with the user's name`() {
+    #expect(SheetAxis(names: ["prompt_sr shape", "seed"]).title == "shape + seed")
+    #expect(SheetAxis(names: ["prompt_matrix"]).title == "Prompt matrix")
+    #expect(SheetAxis.label(position("prompt_sr count", "2")) == "count: 2")
+    #expect(SheetAxis(names: ["prompt_sr shape"]).isCalled("prompt_sr shape"))
   }
 }
