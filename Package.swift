@@ -85,9 +85,9 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "PageServer", "DemoModel", "Imaging",
-        "Infotext", "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", "Hashing",
-        "CZlib",
+        "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "PageServer", "DemoModel",
+        "Imaging", "Infotext", "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights",
+        "TensorFiles", "Hashing", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -182,6 +182,20 @@ class Browser:
         """A screenshot of an element as PNG."""
         return base64.b64decode(self._call("GET", f"/element/{self.element(selector)}/screenshot"))
 
+    def violations(self):
+        """What the rules of axe-core find; nothing without the Python package axe-core-python."""
+        try:
+            from importlib.resources import files
+            script = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+        except ModuleNotFoundError:
+            return []
+        self.run(script + """; window.found = null;
+            axe.run(document, { resultTypes: ["violations"] }).then(result => {
+              window.found = result.violations.map(rule => rule.id + ": " + rule.nodes.map(node => node.html.slice(0, 90)));
+            });""")
+        self.wait("window.found !== null", seconds=60)
+        return self.value("window.found")
+
     def log(self):
         """The page's console messages since the last call."""
         return [f"{entry['level']}: {entry['message']}" for entry in self._call("POST", "/se/log", {"type": "browser"})]

@@ -279,6 +279,7 @@ def shows_a_run_as_it_goes_on(browser):
         count = len(os.listdir(f"{folder}/images"))
         browser.wait(f"{done} >= arguments[0]", count, seconds=2)
         assert browser.value("document.querySelectorAll('.cell.working').length") <= 1
+        assert browser.violations() == [], browser.value("window.found")
         browser.click("#pause")
         assert run.wait(timeout=60) == 75, "it stopped with work left"
         browser.wait("document.querySelector('#pause').textContent === 'Continue'")
@@ -326,6 +327,10 @@ def shows_several_runs(browser):
         assert "6 of 6 done" in browser.value("document.querySelector(\".card[data-name='one']\").textContent")
         assert "1 night" in browser.value("document.querySelector(\".card[data-name='one']\").textContent")
         browser.wait("[...document.querySelectorAll('.strip img')].every(image => image.complete && image.naturalWidth > 0)")
+        for theme in ["light", "dark"]:
+            browser.emulate(prefers_color_scheme=theme)
+            assert browser.violations() == [], browser.value("window.found")
+        browser.emulate(prefers_color_scheme="light")
         # A new run appears.
         sdbatch(write("recipe.yaml", RECIPE), "--output", f"{OUTPUT}/zz", "--quiet")
         browser.wait("document.querySelector(\".card[data-name='zz']\") !== null")

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Text
 
 /// What somebody chose for one image.
 public struct Pick: Hashable, Sendable {

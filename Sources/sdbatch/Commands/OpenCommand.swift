@@ -33,7 +33,7 @@ struct OpenCommand: ParsableCommand {
     StopSignals.install()
     let pages = try OpenPages(folder)
     let outcome = Outcome()
-    let (port, opensBrowser) = (port, !noBrowser)
+    let (port, opensBrowser) = (self.port, !noBrowser)
     let task = Task.detached {
       defer { outcome.isOver.signal() }
       do {

@@ -42,7 +42,8 @@ struct SheetCommand: ParsableCommand {
   @Option(help: "Show only this value of an axis, as axis=value; may be given several times.")
   var filter: [String] = []
 
-  @Flag(help: "Show only the images with stars in the run's picks.json, on picks-sheet.png; leaves the other files alone.")
+  @Flag(
+    help: "Show only the images with stars in the run's picks.json, on picks-sheet.png; leaves the other files alone.")
   var picks = false
 
   @Option(

@@ -16,7 +16,9 @@ struct UpscaledFile {
   /// `picksOnly` is set.
   ///
   /// Throws `UpscaleError` if there is none, or if two would become one file.
-  static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled", picksOnly: Bool = false) throws -> [UpscaledFile] {
+  static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled", picksOnly: Bool = false)
+    throws -> [UpscaledFile]
+  {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
     func add(_ source: String, in usual: String) throws {

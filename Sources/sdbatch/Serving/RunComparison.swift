@@ -57,7 +57,7 @@ struct RunComparison {
         cell.index = all.count
         if case .image(let file, let thumbnail) = cell.content {
           cell.content = .image(
-            file: "../run/\(encoded)/\(file)", thumbnail: thumbnail.map { "../run/\(encoded)/\($0)" })
+            file: "../../run/\(encoded)/\(file)", thumbnail: thumbnail.map { "../../run/\(encoded)/\($0)" })
         }
         all.append(Cell(page: cell, path: entry.path))
       }

@@ -59,7 +59,7 @@ final class RunSummary {
       JSONMember(
         "images",
         .array(
-          shown.compactMap(\.path).map { path in
+          shown.compactMap(\.path).map { path -> JSONValue in
             let name = (path as NSString).lastPathComponent
             return .string((thumbnails.contains(name) ? "thumbs/" : "images/") + name)
           })),
@@ -78,7 +78,9 @@ final class RunSummary {
     }
     let day = DateFormatter()
     day.dateFormat = "yyyy-MM-dd"
-    let days = hours.compactMap { format.date(from: $0 + ":00:00.000Z") }.map { day.string(from: $0 - 12 * 3600) }
+    let days = hours.compactMap { format.date(from: String($0) + ":00:00.000Z") }.map {
+      day.string(from: $0 - 12 * 3600)
+    }
     return Set(days).sorted()
   }
 }

@@ -49,7 +49,7 @@ final class RunWatch: Sendable {
   }
 
   /// What the run was started with, if it was seen.
-  var process: RunProcess? { state.withLock(\.process) }
+  var process: RunProcess? { state.withLock { $0.process } }
 
   /// Notes that the run was asked to stop.
   func noteStop() {

@@ -82,7 +82,7 @@ final class ServedRun: @unchecked Sendable {
       let version = watches[0].version()
       let layout = SheetOptions()
       try RunPageFiles(folder: folders[0]).write(
-        layout, isRunning: RunActivity(folders[0]).isRunning, served: .init(version: version, canRun: true),
+        layout, isRunning: RunActivity(folders[0]).isRunning, served: RunPage.Served(version: version, canRun: true),
         patience: .seconds(1)
       ) { bytes += $0 }
       return .page(bytes)
@@ -172,7 +172,8 @@ final class ServedRun: @unchecked Sendable {
 
   /// Makes a file of images: `{ "kind": "zip", "cells": [0, 1], "picks": true }`.
   private func prepare(_ json: JSONValue) throws -> PageAnswer {
-    guard let kind = json["kind"]?.text.flatMap(TakeAway.Kind.init), let numbers = json["cells"]?.elements else {
+    guard let kind = json["kind"]?.text.flatMap({ TakeAway.Kind(rawValue: $0) }), let numbers = json["cells"]?.elements
+    else {
       return .failure(400, "found no kind or no cells")
     }
     let all: [RunComparison.Cell]

@@ -1,6 +1,7 @@
 import Foundation
 import Imaging
 import JSON
+import PageServer
 import Runs
 import Sheets
 import WebPage
@@ -87,7 +88,7 @@ struct TakeAway {
   }
 
   private func makePage(_ path: String) throws {
-    let total = images.reduce(Int64(0)) { $0 + ((try? FileMark(path: $1.path).size) ?? 0) }
+    let total = images.reduce(0) { $0 + (OpenFile($1.path)?.size ?? 0) }
     guard total < 512 << 20 else {
       throw TakeAwayError("the images have \(total >> 20) MiB, too many for one page; take fewer, or a zip")
     }
@@ -105,7 +106,8 @@ struct TakeAway {
     // Read before anything is written, one at a time, since the sequence cannot throw.
     let page = RunPage(heading, positions: images.map(\.cell.axes), groups: groups, layout: SheetOptions())
     try page.write(
-      images.lazy.enumerated().map { number, image in
+      images.indices.lazy.map { number -> PageCell in
+        let image = images[number]
         var cell = image.cell
         cell.index = number
         let bytes = (try? FileReader.bytes(of: image.path)) ?? []

@@ -35,12 +35,21 @@ final class ZipFile {
     let text = Array(name.utf8)
     let sum = bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
     // Version 2.0, names in UTF-8, stored, 1 January 1980.
-    let common =
-      Self.two(20) + Self.two(0x0800) + Self.two(0) + Self.two(0) + Self.two(33) + Self.four(sum)
-      + Self.four(UInt32(bytes.count)) + Self.four(UInt32(bytes.count)) + Self.two(text.count) + Self.two(0)
-    directory += Self.four(0x0201_4B50) + Self.two(20) + common + Self.two(0) + Self.two(0) + Self.two(0) + Self.four(0)
-    directory += Self.four(UInt32(size)) + text
-    try write(Self.four(0x0403_4B50) + common + text)
+    let parts: [[UInt8]] = [
+      Self.two(20), Self.two(0x0800), Self.two(0), Self.two(0), Self.two(33), Self.four(sum),
+      Self.four(UInt32(bytes.count)), Self.four(UInt32(bytes.count)), Self.two(text.count), Self.two(0),
+    ]
+    let common = Array(parts.joined())
+    directory += Self.four(0x0201_4B50)
+    directory += Self.two(20)
+    directory += common
+    // No comment, the first disk, no attributes.
+    directory += [UInt8](repeating: 0, count: 10)
+    directory += Self.four(UInt32(size))
+    directory += text
+    try write(Self.four(0x0403_4B50))
+    try write(common)
+    try write(text)
     try write(bytes)
     count += 1
   }
@@ -50,9 +59,11 @@ final class ZipFile {
     let start = size
     let length = directory.count
     try write(directory)
-    try write(
-      Self.four(0x0605_4B50) + Self.two(0) + Self.two(0) + Self.two(count) + Self.two(count) + Self.four(UInt32(length))
-        + Self.four(UInt32(start)) + Self.two(0))
+    let parts: [[UInt8]] = [
+      Self.four(0x0605_4B50), Self.two(0), Self.two(0), Self.two(count), Self.two(count), Self.four(UInt32(length)),
+      Self.four(UInt32(start)), Self.two(0),
+    ]
+    try write(Array(parts.joined()))
     try file.close()
   }
 

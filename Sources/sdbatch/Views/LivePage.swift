@@ -65,7 +65,7 @@ final class LivePage {
     // Leave a folder alone that another process made in place of ours.
     if page.isDue(since: start), lock.isHeld {
       let patience = max(.milliseconds(200), page.cost)
-      page.spend { try? files.make(SheetOptions(), isRunning: true, patience: patience) }
+      page.spend { _ = try? files.make(SheetOptions(), isRunning: true, patience: patience) }
     }
     guard case .imageDone = event, sheet.isDue(since: start), lock.isHeld else { return }
     sheet.spend { _ = try? ContactSheetFiles(folder: lock.folder).make(SheetOptions()) }

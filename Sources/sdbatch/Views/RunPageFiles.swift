@@ -15,7 +15,9 @@ struct RunPageFiles {
   /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
   /// - Throws: `RunError`.
   func refresh(patience: Duration?) throws {
-    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe, folder.picks] + folder.journals), !saysRunning {
+    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe, folder.picks] + folder.journals),
+      !saysRunning
+    {
       return
     }
     try make(SheetOptions(), isRunning: false, patience: patience)
