@@ -132,6 +132,23 @@ public struct PNGFile: Hashable, Sendable {
     return rewritten
   }
 
+  /// Adds texts to a file, whose pixels and other parts stay as they are.
+  ///
+  /// - Parameters:
+  ///   - texts: The texts, which come directly after the header.
+  ///   - bytes: The file.
+  /// - Returns: The file with the texts.
+  /// - Throws: `ImagingError` for a file that is not a PNG or damaged, or a keyword that PNG does not allow.
+  public static func adding(_ texts: [PNGText], to bytes: [UInt8]) throws(ImagingError) -> [UInt8] {
+    var result = PNGChunk.signature
+    for chunk in try PNGChunk.all(in: bytes) {
+      chunk.append(to: &result)
+      guard chunk.type == "IHDR" else { continue }
+      for text in texts { try text.chunk().append(to: &result) }
+    }
+    return result
+  }
+
   // MARK: libpng
 
   /// Three 8-bit channels, red first. The header's name for it is a macro that Swift cannot import.

@@ -19,6 +19,7 @@ struct SDBatch: ParsableCommand {
     version: version,
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, CollectCommand.self, SlurmCommand.self, SheetCommand.self,
+      OpenCommand.self,
       VerifyCommand.self, WhyCommand.self,
       InspectCommand.self, ReproduceCommand.self, UpscaleCommand.self, RestoreCommand.self,
       SchemaCommand.self,

@@ -21,6 +21,9 @@ struct UpscaleCommand: ParsableCommand {
   @Argument(help: "PNG files, or run folders.")
   var images: [String]
 
+  @Flag(help: "Of a run folder, only the images with stars in its picks.json.")
+  var picks = false
+
   @Option(
     help:
       "Lanczos, Nearest, or a network of the ESRGAN family by its file, also in upscalers/ in the folders of models."
@@ -65,7 +68,7 @@ struct UpscaleCommand: ParsableCommand {
   func run() throws {
     StopSignals.install()
     let method = try self.method()
-    let files = try UpscaledFile.all(of: images, in: output)
+    let files = try UpscaledFile.all(of: images, in: output, picksOnly: picks)
     let threads = threads ?? ProcessorAllotment().threads
     let restorer = restoreFaces ? try ImageFaces(faces, threads: threads) : nil
     let upscaler = try ImageUpscaler(method, threads: threads)
