@@ -17,7 +17,7 @@ struct InspectCommand: ParsableCommand {
       upscalers in every format that a run takes. Exit codes: 0 done; 10 the image has no such text, or the file is damaged.
       """)
 
-  @Argument(help: "A PNG image, a model file or a model's folder.")
+  @Argument(help: "A PNG image, a model file or a model's folder.", completion: .file())
   var file: String
 
   @Flag(help: "Print one JSON object.")
