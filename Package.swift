@@ -90,6 +90,19 @@ let package = Package(
         "TensorFiles", "Hashing", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      // The pages of "sdbatch help TOPIC".
+      resources: [
+        .embedInCode("Manual.docc/Manual.md"), .embedInCode("Manual.docc/Recipes.md"),
+        .embedInCode("Manual.docc/Prompts.md"), .embedInCode("Manual.docc/Samplers.md"),
+        .embedInCode("Manual.docc/Models.md"), .embedInCode("Manual.docc/LoRA.md"),
+        .embedInCode("Manual.docc/Hires.md"), .embedInCode("Manual.docc/Faces.md"),
+        .embedInCode("Manual.docc/Runs.md"), .embedInCode("Manual.docc/Files.md"),
+        .embedInCode("Manual.docc/Sheets.md"), .embedInCode("Manual.docc/Nights.md"),
+        .embedInCode("Manual.docc/Machines.md"), .embedInCode("Manual.docc/Requests.md"),
+        .embedInCode("Manual.docc/Speed.md"), .embedInCode("Manual.docc/Questions.md"),
+        .embedInCode("Manual.docc/ExitCodes.md"), .embedInCode("Manual.docc/Commands.md"),
+        .embedInCode("Manual.docc/Inspect.md"), .embedInCode("Manual.docc/Changelog.md"),
       ]),
     .executableTarget(
       name: "sdbench",

@@ -18,7 +18,7 @@ struct InspectCommand: ParsableCommand {
       such text, or the file is damaged.
       """)
 
-  @Argument(help: "A PNG image, a model file or a model's folder.")
+  @Argument(help: "A PNG image, a model file or a model's folder.", completion: .file())
   var file: String
 
   @Flag(help: "Print one JSON object.")

@@ -18,16 +18,16 @@ struct RestoreCommand: ParsableCommand {
       used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.")
+  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
   var images: [String]
 
   @OptionGroup
   var faces: FaceOptions
 
-  @Option(help: "The folder for the new files.")
+  @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {

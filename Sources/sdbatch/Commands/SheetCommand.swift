@@ -18,7 +18,7 @@ struct SheetCommand: ParsableCommand {
     case png, html
   }
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Option(help: "Make only contact-sheet.png, or only index.html (png or html; default: both).")
@@ -58,7 +58,8 @@ struct SheetCommand: ParsableCommand {
   )
   var sort = SheetOptions.Order.written
 
-  @Option(help: "A font file for the labels; may be given several times.")
+  @Option(
+    help: "A font file for the labels; may be given several times.", completion: .file(extensions: ["ttf", "otf"]))
   var font: [String] = []
 
   @Option(help: "The title (default: the folder's name).")

@@ -18,7 +18,7 @@ struct UpscaleCommand: ParsableCommand {
       be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.")
+  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
   var images: [String]
 
   @Flag(help: "Of a run folder, only the images with stars in its picks.json.")
@@ -42,10 +42,10 @@ struct UpscaleCommand: ParsableCommand {
   @OptionGroup
   var faces: FaceOptions
 
-  @Option(help: "The folder for the new files.")
+  @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {

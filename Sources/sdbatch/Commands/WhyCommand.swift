@@ -16,7 +16,7 @@ struct WhyCommand: ParsableCommand {
       as they are now. Without JOB, all jobs that would run are listed.
       """)
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Argument(help: "A job: its number in the plan, the first digits of its identity, or the name of its image.")

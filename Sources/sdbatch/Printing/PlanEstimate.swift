@@ -158,8 +158,8 @@ struct PlanEstimate {
             ? ", plus \(Count(unmeasured, "image")) whose model, size and precision have not been timed on this machine yet"
             : ""))
     }
-    lines.append("memory       \(memory.map { "about \(Self.size($0))" } ?? "unknown")")
-    lines.append("disk         \(unmeasured > 0 ? "at most" : "about") \(Self.size(disk))")
+    lines.append("memory       \(memory.map { "about \(ByteText.text($0))" } ?? "unknown")")
+    lines.append("disk         \(unmeasured > 0 ? "at most" : "about") \(ByteText.text(disk))")
     return lines
   }
 
@@ -174,14 +174,6 @@ struct PlanEstimate {
       "memory_bytes": memory.map { .integer($0) } ?? .null, "disk_bytes": .integer(disk),
       "disk_is_upper_bound": .bool(unmeasured > 0), "problems": .array(problems.map { .string($0) }),
     ]
-  }
-
-  /// "850 KiB", "12 MiB", "4.5 GiB".
-  private static func size(_ bytes: Int64) -> String {
-    let mebibytes = Double(bytes) / 1_048_576
-    if mebibytes < 1 { return "\((bytes + 1023) / 1024) KiB" }
-    if mebibytes < 1024 { return "\(Int(mebibytes.rounded(.up))) MiB" }
-    return "\((mebibytes / 102.4).rounded(.up) / 10) GiB"
   }
 }
 
