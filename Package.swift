@@ -95,7 +95,7 @@ let package = Package(
       resources: [
         .embedInCode("Manual.docc/Manual.md"), .embedInCode("Manual.docc/Recipes.md"),
         .embedInCode("Manual.docc/Prompts.md"), .embedInCode("Manual.docc/Samplers.md"),
-        .embedInCode("Manual.docc/Models.md"), .embedInCode("Manual.docc/LoRA.md"),
+        .embedInCode("Manual.docc/Models.md"), .embedInCode("Manual.docc/LoRA.md"), .embedInCode("Manual.docc/Flow.md"),
         .embedInCode("Manual.docc/Hires.md"), .embedInCode("Manual.docc/Faces.md"),
         .embedInCode("Manual.docc/Runs.md"), .embedInCode("Manual.docc/Files.md"),
         .embedInCode("Manual.docc/Sheets.md"), .embedInCode("Manual.docc/Nights.md"),

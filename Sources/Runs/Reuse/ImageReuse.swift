@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import Settings
@@ -69,12 +69,12 @@ struct ImageReuse {
         of: bytes, by: [PNGText(keyword: "parameters", text: infotext)])
     else { return nil }
     return (
-      try AtomicFile.write(rewritten, to: target, on: disk), Hexadecimal.text(SHA256.hash(data: rewritten))
+      try AtomicFile.write(rewritten, to: target, on: disk), Hexadecimal.text(SHA256.hash(rewritten))
     )
   }
 
   private static func isWhole(_ bytes: [UInt8], _ entry: ImageStore.Entry) -> Bool {
-    Hexadecimal.text(SHA256.hash(data: bytes)) == entry.sha256
+    Hexadecimal.text(SHA256.hash(bytes)) == entry.sha256
   }
 
   private static func text(of bytes: [UInt8]) -> String? {

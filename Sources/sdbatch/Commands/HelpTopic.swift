@@ -6,7 +6,7 @@ enum HelpTopic {
   static let pages: [(name: String, text: [UInt8])] = [
     ("manual", PackageResources.Manual_md), ("recipes", PackageResources.Recipes_md),
     ("prompts", PackageResources.Prompts_md), ("samplers", PackageResources.Samplers_md),
-    ("model-files", PackageResources.Models_md), ("lora", PackageResources.LoRA_md),
+    ("model-files", PackageResources.Models_md), ("flow", PackageResources.Flow_md), ("lora", PackageResources.LoRA_md),
     ("hires", PackageResources.Hires_md),
     ("faces", PackageResources.Faces_md), ("runs", PackageResources.Runs_md), ("files", PackageResources.Files_md),
     ("sheets", PackageResources.Sheets_md), ("nights", PackageResources.Nights_md),
