@@ -76,6 +76,7 @@ struct AddedTokenSplitter: Sendable {
 extension Unicode.Scalar {
   /// `\w` of regular expressions, after Unicode's UTS 18.
   fileprivate var isWordCharacter: Bool {
+    if UnicodeAge.isNewer(self, than: UnicodeAge.tokenizers) { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }
     switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
