@@ -64,7 +64,7 @@ final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
       settings.emphasis.apply(to: [EncodedChunk(z: z, pooled: nil, weights: t5.0.weights, count: 1)])
       let runs = try PromptAttention.Run.runs(text.text, settings.emphasis)
       let chunk = PromptChunks(runs: runs, tokenizer: tokenizer).chunks[0]
-      let pooled = clipL.forward(model, chunk) { _ in [] }.pooled
+      let pooled = clipL.forward(model, chunk, clipSkip: 1) { _ in [] }.pooled
       return JointEncoding(tokens: z, pooled: pooled?.values ?? [])
     }
   }

@@ -119,7 +119,7 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
     let model = try encoder.model.get()
     var encoded: [PromptChunks.Chunk: CLIPTextModel.Encoding] = [:]
     for chunk in texts.joined() where encoded[chunk] == nil {
-      encoded[chunk] = encoder.forward(model, chunk) { _ in [] }
+      encoded[chunk] = encoder.forward(model, chunk, clipSkip: 1) { _ in [] }
     }
     encoder.model.release()
     return encoded
