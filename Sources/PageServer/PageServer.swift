@@ -89,9 +89,13 @@ public final class PageServer: Sendable {
           }
         }
         let keepsAlive = head.isKeepAlive
-        let answer: PageAnswer =
-          size > Self.bodyLimit ? .failure(413, "The body is too large.") : await answer(head, body)
-        try await send(answer, head, keepsAlive, to: outbound)
+        let reply: PageAnswer
+        if size > Self.bodyLimit {
+          reply = .failure(413, "The body is too large.")
+        } else {
+          reply = await answer(head, body)
+        }
+        try await send(reply, head, keepsAlive, to: outbound)
         if !keepsAlive { return }
       }
     }

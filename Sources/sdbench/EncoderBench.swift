@@ -1,5 +1,6 @@
 import ArgumentParser
 import Networks
+import Runs
 import Tensors
 
 /// Times a language model that encodes prompts, reading of its layers included.

@@ -183,14 +183,17 @@ class Browser:
         return base64.b64decode(self._call("GET", f"/element/{self.element(selector)}/screenshot"))
 
     def violations(self):
-        """What the rules of axe-core find; nothing without the Python package axe-core-python."""
+        """What the rules of axe-core find, in the dialog that is open, since all else is inert then.
+
+        Nothing without the Python package axe-core-python.
+        """
         try:
             from importlib.resources import files
             script = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
         except ModuleNotFoundError:
             return []
         self.run(script + """; window.found = null;
-            axe.run(document, { resultTypes: ["violations"] }).then(result => {
+            axe.run(document.querySelector("dialog[open]") ?? document, { resultTypes: ["violations"] }).then(result => {
               window.found = result.violations.map(rule => rule.id + ": " + rule.nodes.map(node => node.html.slice(0, 90)));
             });""")
         self.wait("window.found !== null", seconds=60)
@@ -303,6 +306,7 @@ class Firefox(Browser):
         if prefers_color_scheme:
             self._chrome("Services.prefs.setIntPref('layout.css.prefers-color-scheme.content-override', arguments[0]);",
                          0 if prefers_color_scheme == "dark" else 1)
+            self.wait("matchMedia('(prefers-color-scheme: dark)').matches === arguments[0]", prefers_color_scheme == "dark")
 
     def log(self):
         return self._chrome("""

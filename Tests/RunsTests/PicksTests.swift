@@ -43,7 +43,7 @@ import Testing
     let folder = RunFolder(temporary.path)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<40 {
-        group.addTask { try Picks.add(self.picks(number, stars: number % 5 + 1, changed: "2026"), to: folder) }
+        group.addTask { _ = try Picks.add(picks(number, stars: number % 5 + 1, changed: "2026"), to: folder) }
       }
       try await group.waitForAll()
     }

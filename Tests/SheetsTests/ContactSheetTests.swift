@@ -286,10 +286,11 @@ import TestSupport
   }
 
   @Test func `axes of prompts are labelled with the user's name`() {
-    #expect(SheetAxis(names: ["prompt_sr shape", "seed"]).title == "shape + seed")
-    #expect(SheetAxis(names: ["prompt_matrix"]).title == "Prompt matrix")
+    let cells = [[position("prompt_sr shape", "star"), position("seed", "1")]]
+    #expect(SheetAxis.all(of: cells, groups: [["prompt_sr shape", "seed"]]).map(\.title) == ["shape + seed"])
+    #expect(SheetAxis.title("prompt_matrix") == "Prompt matrix")
     #expect(SheetAxis.label(position("prompt_sr count", "2")) == "count: 2")
-    #expect(SheetAxis(names: ["prompt_sr shape"]).isCalled("prompt_sr shape"))
+    #expect(SheetAxis.all(of: cells, groups: [])[0].isCalled("prompt_sr shape"))
   }
 
   private static let hasEmoji = FileManager.default.fileExists(

@@ -1,4 +1,5 @@
 import Foundation
+import Text
 
 /// Every change that a run makes on the disk goes through here, one named step at a time.
 ///

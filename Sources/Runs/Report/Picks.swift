@@ -55,9 +55,9 @@ public struct Picks: Hashable, Sendable {
   /// - Throws: `RunError.notRead`, or `damaged` for a file that is something else.
   public init(of folder: RunFolder) throws {
     do {
-      try self.init(path: folder.picks)
+      self = try Picks(path: folder.picks)
     } catch RunError.notRead(_, let code) where code == ENOENT {
-      byID = [:]
+      self = Picks()
     }
   }
 
@@ -71,7 +71,7 @@ public struct Picks: Hashable, Sendable {
     }
     let bytes = try FileReader.bytes(of: path)
     do {
-      try self.init(JSONValue(parsing: String(decoding: bytes, as: UTF8.self)))
+      self = try Picks(JSONValue(parsing: String(decoding: bytes, as: UTF8.self)))
     } catch let error as JSONError {
       throw RunError.damaged(path: path, problem: "it is not JSON (\(error))")
     } catch let error as PicksError {

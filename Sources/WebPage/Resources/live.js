@@ -84,9 +84,13 @@ class Live {
       bar.max = progress.steps;
       bar.value = progress.step ?? 0;
     }
-    const image = find("now-preview");
-    image.hidden = !progress.preview;
-    if (progress.preview && image.getAttribute("src") !== progress.preview) image.src = progress.preview;
+    const preview = find("now-preview");
+    preview.hidden = !progress.preview;
+    if (progress.preview) {
+      const image = preview.firstElementChild ?? make("img", { alt: "The unfinished image" });
+      if (image.getAttribute("src") !== progress.preview) image.src = progress.preview;
+      if (!image.isConnected) preview.append(image);
+    }
     const button = find("pause");
     button.textContent = progress.running ? "Pause" : "Continue";
     button.disabled = Boolean(progress.stopping);

@@ -166,7 +166,7 @@ function preparePicks() {
     menu.open = false;
     click();
   } }, text);
-  const field = make("input", { type: "file", accept: ".json,application/json", hidden: true, change: async event => {
+  const field = make("input", { type: "file", accept: ".json,application/json", hidden: true, "aria-label": "A picks.json", change: async event => {
     const found = readPicks(await event.target.files[0].text());
     event.target.value = "";
     if (!found) return say("That file is not a picks.json.");

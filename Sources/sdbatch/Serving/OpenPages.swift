@@ -62,14 +62,14 @@ final class OpenPages: @unchecked Sendable {
     let path = request.path
     if path.count >= 3, path[0] == "run" {
       // Runs that are started from a page are beside it.
-      guard !path[1].isEmpty, !path[1].hasPrefix("."), let run = run([path[1]]) else {
+      guard !path[1].isEmpty, !path[1].hasPrefix("."), let run = self.run([path[1]]) else {
         return .failure(404, "There is no such run.")
       }
       return try run.answer(request, Array(path.dropFirst(2)))
     }
     if path.count >= 3, path[0] == "compare", single == nil {
       let names = path[1].split(separator: "\u{1F}").map(String.init)
-      guard (1...Self.comparisonLimit).contains(names.count), let run = run(names) else {
+      guard (1...Self.comparisonLimit).contains(names.count), let run = self.run(names) else {
         return .failure(404, "There are no such runs, or more than \(Self.comparisonLimit).")
       }
       return try run.answer(request, Array(path.dropFirst(2)))

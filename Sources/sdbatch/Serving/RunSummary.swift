@@ -7,7 +7,7 @@ final class RunSummary {
   let folder: RunFolder
   private var marks: [String] = []
   private var members: [JSONMember] = []
-  private var lastRead = ContinuousClock.now - .seconds(60)
+  private var lastRead = ContinuousClock.now.advanced(by: .seconds(-60))
   private var cost = Duration.zero
 
   /// How many images are shown.
@@ -46,7 +46,7 @@ final class RunSummary {
     let room = max(0, Self.imageCount - best.count)
     let step = max(1, others.count / max(1, room))
     let shown =
-      best.prefix(Self.imageCount) + stride(from: 0, to: others.count, by: step).prefix(room).map { others[$0] }
+      Array(best.prefix(Self.imageCount)) + stride(from: 0, to: others.count, by: step).prefix(room).map { others[$0] }
     let thumbnails = try ThumbnailFiles(folder).refresh(Array(shown), patience: .seconds(1))
     let nights = Self.nights(folder)
     return [

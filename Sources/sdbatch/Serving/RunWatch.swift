@@ -26,7 +26,7 @@ final class RunWatch: Sendable {
     /// For each cell, the version in which it changed last.
     var versions: [Int] = []
     var version = 0
-    var lastRead = ContinuousClock.now - .seconds(60)
+    var lastRead = ContinuousClock.now.advanced(by: .seconds(-60))
     var cost = Duration.zero
     var progress = ""
     var picks = ""
@@ -108,7 +108,7 @@ final class RunWatch: Sendable {
           }
         }
       }
-      let progress = progress(&state)
+      let progress = self.progress(&state)
       if progress != state.progress {
         state.progress = progress
         send(PageEvent("progress", progress), &state)

@@ -44,19 +44,25 @@ struct JointParts: TextParts {
       configuration.isPooledPlainly = configuration.projectionWidth == nil
       clips.append(CLIP(role: role, archive: archive, configuration: configuration, weights: weights))
     }
-    var vocabulary: Vocabulary?
-    do {
-      vocabulary = try vocabularies.find(for: search.model)
-    } catch TokenizationError.vocabularyNotFound {
-      search.addMissing(
-        MissingParts.Part(title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"]))
-    }
+    let vocabulary = try Self.vocabulary(search, vocabularies)
     let encoder = try search.encoder(need)
     let text = encoder == nil && need.isOptional ? nil : try search.t5Tokenizer(need, encoder)
     guard clips.count == needs.count, let vocabulary, encoder == nil ? need.isOptional : text != nil else { return nil }
     tokenizer = CLIPTokenizer(vocabulary)
     self.clips = clips
     if let encoder, let text { t5 = (encoder, text) } else { t5 = nil }
+  }
+
+  /// CLIP's vocabulary; nil if there is none, which is remembered.
+  private static func vocabulary(_ search: PartSearch, _ vocabularies: VocabularyLocator) throws -> Vocabulary? {
+    do {
+      return try vocabularies.find(for: search.model)
+    } catch {
+      guard case .vocabularyNotFound = error else { throw error }
+      search.addMissing(
+        MissingParts.Part(title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"]))
+      return nil
+    }
   }
 
   var archives: [TextEncoderArchive] { clips.map(\.archive) + (t5.map { [$0.archive] } ?? []) }
