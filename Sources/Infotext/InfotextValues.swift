@@ -56,6 +56,7 @@ struct InfotextValues {
       case .number: Self.number(text).map { .number($0) }
       case .limit:
         Double(text).flatMap { $0.isNaN ? nil : $0 == 0 || $0 == .infinity ? .null : .number($0) }
+      case .interval, .otherInterval: PassInterval(text).map { .interval($0) }
       case .flag: Self.flag(text).map { .flag($0) }
       case .choice(let names) where names.contains("true"): Self.flag(text).map { .choice($0 ? "true" : "false") }
       case .choice(let names): names.first { $0.lowercased() == text.lowercased() }.map { .choice($0) }
@@ -92,6 +93,7 @@ struct InfotextValues {
     case .flag: "True or False"
     case .choice(let names) where names.contains("true"): "True or False"
     case .choice(let names): "one of " + names.joined(separator: ", ")
+    case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
     case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .styles,
       .size,
       .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:

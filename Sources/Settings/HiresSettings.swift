@@ -19,6 +19,10 @@ public struct HiresSettings: Hashable, Sendable {
   public var refinerPass = RefinerPass.second
   /// The fraction of all tokens that is merged; 0 for the first pass's.
   public var tokenMergingRatio = 0.0
+  /// The part in which guidance applies; nil for the first pass's.
+  public var guidanceInterval: PassInterval?
+  /// Every how many calls the network is computed; 0 for as often as in the first pass.
+  public var featureForecast = 0
   /// The checkpoint; nil for the first pass's.
   public var checkpoint: ModelReference?
   /// The sampler; nil for the first pass's.
@@ -135,6 +139,26 @@ extension HiresSettings: SettingsPart {
         }
       ],
       request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
+    row(
+      "hr_guidance_interval", \.guidanceInterval, .otherInterval,
+      "The guidance_interval of the second pass, if different.",
+      effect: .computed(as: "guidance_interval") { image in
+        image.ownSecondInterval.map { .array([.number($0.start), .number($0.end)]) }
+      },
+      infotext: [
+        .computed("Hires guidance interval", at: 1825, reading: .byKind) { image in
+          image.ownSecondInterval.map { .string($0.text) }
+        }
+      ], isShown: { $0.hires?.guidanceInterval != nil })
+    row(
+      "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
+      "The feature_forecast of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "feature_forecast") { image in image.ownSecondForecast.map { .integer(Int64($0)) } },
+      infotext: [
+        .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in
+          image.ownSecondForecast.map { .integer(Int64($0)) }
+        }
+      ], isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },

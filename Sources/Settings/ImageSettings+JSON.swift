@@ -76,6 +76,7 @@ extension SettingValue {
     case .text(let text): .string(text)
     case .integer(let integer): .integer(integer)
     case .number(let number): .number(number)
+    case .interval(let interval): .array([.number(interval.start), .number(interval.end)])
     case .sampler(let sampler, _): .string(sampler.rawValue)
     case .schedule(let schedule): .string(schedule.rawValue)
     case .model(let model): .string(model.name)
@@ -97,7 +98,7 @@ extension SettingValue {
     case .upscaler(let upscaler):
       .object(
         [JSONMember("name", .string(upscaler.name))] + (upscaler.path.map { [JSONMember("path", .string($0))] } ?? []))
-    case .text, .integer, .number, .sampler, .schedule, .choice, .flag, .folders, .null: json
+    case .text, .integer, .number, .interval, .sampler, .schedule, .choice, .flag, .folders, .null: json
     }
   }
 
@@ -120,6 +121,12 @@ extension SettingValue {
       case .text: json.text.map { .text($0) }
       case .integer, .seed, .bytes: json.integerValue.map { .integer($0) }
       case .number, .limit: json.numberValue.map { .number($0) }
+      case .interval, .otherInterval:
+        json.elements.flatMap { elements in
+          let numbers = elements.compactMap(\.numberValue)
+          return elements.count == 2 && numbers.count == 2
+            ? PassInterval(numbers[0], numbers[1]).map { .interval($0) } : Optional.none
+        }
       case .sampler, .otherSampler: choice(SamplerID.self).map { .sampler($0, nil) }
       case .schedule, .otherSchedule: choice(ScheduleID.self).map { .schedule($0) }
       case .model, .vae, .otherModel: file { .model(ModelReference(name: $0, path: $1)) }

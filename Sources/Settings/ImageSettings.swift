@@ -45,6 +45,8 @@ extension ImageSettings {
     if !hires.prompt.isEmpty { second.prompt = hires.prompt }
     if !hires.negativePrompt.isEmpty { second.negativePrompt = hires.negativePrompt }
     if hires.tokenMergingRatio != 0 { second.tokenMergingRatio = hires.tokenMergingRatio }
+    if let interval = hires.guidanceInterval { second.guidanceInterval = interval }
+    if hires.featureForecast != 0 { second.featureForecast = hires.featureForecast }
     return second
   }
 

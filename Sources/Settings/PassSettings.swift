@@ -127,6 +127,8 @@ public struct PassSettings: Hashable, Sendable {
   public var sMinUncondAll = false
   /// The fraction of calls, counted from the first, that omit the negative prompt, 0 to 1.
   public var skipEarlyCond = 0.0
+  /// The part of the pass in which guidance applies; other calls omit the negative prompt.
+  public var guidanceInterval = PassInterval.whole
 
   // MARK: The networks
 
@@ -137,6 +139,9 @@ public struct PassSettings: Hashable, Sendable {
   /// Every N-th call computes the whole network; 1 means every call. Calls in between compute only its shallow layers
   /// and reuse the last output of the deep ones: an approximation.
   public var featureCache = 1
+  /// Once it has started, every N-th call computes the network; 1 means every call. In between, the network's last features
+  /// are forecast from those of earlier calls: an approximation.
+  public var featureForecast = 1
 
   // MARK: Faces
 
@@ -466,6 +471,16 @@ extension PassSettings: SettingsPart {
       "The fraction of calls, counted from the first, that omit the negative prompt.",
       effect: .when { $0.settings.skipEarlyCond != 0 }, infotext: [.entry("Skip Early CFG", at: 1600)],
       request: .option("skip_early_cond"), stage: { _ in .duringFirstPass })
+    row(
+      "guidance_interval", \.guidanceInterval, .interval,
+      "The part of each pass in which guidance applies, by fractions of its calls; other calls omit the negative prompt.",
+      effect: .when { $0.settings.guidanceInterval != .whole },
+      infotext: [
+        .computed("Guidance interval", at: 1823, reading: .byKind) {
+          JSONValue.string($0.settings.guidanceInterval.text).only(if: $0.settings.guidanceInterval != .whole)
+        }
+      ],
+      stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
 
     // MARK: The networks
     row(
@@ -480,6 +495,11 @@ extension PassSettings: SettingsPart {
       "feature_cache", \.featureCache, .integer(1...100, multipleOf: 1),
       "Computes the whole network every N-th call and only its shallow layers in between: an approximation.",
       effect: .when { $0.settings.featureCache != 1 }, infotext: [.entry("Feature cache", at: 1820)])
+    row(
+      "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
+      "Computes the network every N-th call and forecasts its features in between: an approximation.",
+      effect: .when { $0.settings.base.forecastMatters }, infotext: [.entry("Feature forecast", at: 1822)],
+      stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
 
     // MARK: Faces
     row(

@@ -24,7 +24,8 @@ import TestSupport
   private static let notRead: Set<String> = ["code_former_weight"]
   /// Rows that requests cannot set.
   private static let withoutRequest: Set<String> = [
-    "adapter_places", "precision", "prediction_type", "feature_cache", "memory_limit", "weight_packing",
+    "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
+    "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
     "face_places", "text_encoder",
   ]
 
@@ -253,6 +254,8 @@ import TestSupport
     case .seed: first(.integer(7), .integer(8))
     case .number: first(.number(0.25), .number(0.5))
     case .limit: first(.number(12.5), .number(13))
+    case .interval, .otherInterval:
+      first(PassInterval(0.25, 0.5).settingValue, PassInterval(0, 0.75).settingValue)
     case .bytes: first(.integer(3 << 30), .integer(5 << 30))
     case .sampler, .otherSampler: first(.sampler(.heun, nil), .sampler(.lms, nil))
     case .schedule, .otherSchedule: first(.schedule(.exponential), .schedule(.karras))

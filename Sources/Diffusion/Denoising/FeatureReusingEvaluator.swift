@@ -21,7 +21,7 @@ struct FeatureReusingEvaluator<Network: DenoisingNetwork>: Evaluator {
       let (whole, features) = network.forwardKeepingFeatures(
         input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
         options: evaluation.options)
-      cache.keep(features, of: roles)
+      cache.keep(features, of: roles, atCall: evaluation.call)
       output = whole
     }
     return try output.latents(count: contexts.count, call: evaluation.call)

@@ -6,6 +6,12 @@ import Settings
 protocol Denoiser: GuidedModel where Failure == EngineError {
   /// Whether an image can be resumed at this call, because nothing from here on depends on earlier calls.
   func isResumable(atCall call: Int) -> Bool
+
+  /// The features of earlier calls that later ones are forecast from.
+  var features: ForecastFeatures { get }
+
+  /// Continues with the features of an image that was stopped.
+  func resume(_ features: ForecastFeatures)
 }
 
 /// Classifier-free guidance over the network's outputs (Ho & Salimans 2022, arXiv:2207.12598).
@@ -45,6 +51,10 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   }
 
   func isResumable(atCall call: Int) -> Bool { evaluator.isResumable(atCall: call) }
+
+  var features: ForecastFeatures { evaluator.features }
+
+  func resume(_ features: ForecastFeatures) { evaluator.resume(features) }
 
   private func outputs(
     _ input: Latent, timestep: Float, call: Int, isSkipped: Bool

@@ -25,6 +25,8 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
+    /// For each pass, whether features are forecast.
+    let forecasts: [Bool]
     /// What enlarges the image between its passes; nil if latents are enlarged.
     let upscaler: UpscalerReference?
     /// The size that it is enlarged to; empty if latents are enlarged.
@@ -39,6 +41,7 @@ public struct MemoryPlan: Hashable, Sendable {
       sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
       (packing, limit) = (settings.weightPacking, settings.memoryLimit)
+      forecasts = passes.compactMap { $0?.forecastMatters }
       let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
       upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
       enlarged = size.map { [$0.width, $0.height] } ?? []
@@ -99,11 +102,13 @@ public struct MemoryPlan: Hashable, Sendable {
     let texts = most(passes.flatMap(\.models).map(\.textEncoderBytes))
     let contexts = most(passes.flatMap(\.models).map { 2 * $0.denoiser.contextBytes(elementType: elementType) })
     func sampling(_ pass: Pass) -> Int {
-      most(
+      let (height, width) = (pass.height / LatentFormat.enlargement, pass.width / LatentFormat.enlargement)
+      return most(
         pass.models.map {
-          $0.denoiser.activationBytes(
-            height: pass.height / LatentFormat.enlargement, width: pass.width / LatentFormat.enlargement, images: 2,
-            elementType: elementType)
+          // Of both halves, and once more in the state that is kept for a checkpoint.
+          let features = 2 * 2 * FeatureSeries.terms * $0.denoiser.lateFeatureBytes(height: height, width: width)
+          return $0.denoiser.activationBytes(height: height, width: width, images: 2, elementType: elementType)
+            + (key.forecasts.contains(true) ? features : 0)
         })
     }
     let last = passes[passes.count - 1]

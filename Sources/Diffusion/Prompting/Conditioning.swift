@@ -28,6 +28,14 @@ struct Conditioning<Context> {
     return contexts
   }
 
+  /// The context of one prompt; nil if there is no such prompt.
+  func context(_ role: PromptRole, atCall call: Int) -> Context? {
+    switch role {
+    case .part(let index): parts.indices.contains(index) ? parts[index].timeline.context(atCall: call) : nil
+    case .negative: negative?.context(atCall: call)
+    }
+  }
+
   /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j if there is no negative prompt because the scales add up to 1. If the
   /// negative prompt is skipped, the first part takes its place, and parts have their weights alone (as in the webui).
   ///

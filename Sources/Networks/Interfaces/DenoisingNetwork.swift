@@ -36,6 +36,29 @@ public protocol DenoisingNetwork: AnyObject {
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Features]
   ) -> Tensor
+
+  /// Is given the input of the network's last layers, `[contexts, height, width, channels]` of any element type, in each
+  /// evaluation; nil if nobody asks.
+  var lateFeatures: ((Tensor) -> Void)? { get set }
+
+  /// Evaluates the last layers alone.
+  ///
+  /// - Parameters:
+  ///   - features: What `lateFeatures` is given, in the element type of activations.
+  ///   - options: How the image changes the network.
+  /// - Returns: `[contexts, height, width, channels]` in fp32.
+  func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor
+}
+
+extension DenoisingNetwork {
+  /// Nil: a network that does not give its late features is computed in every call.
+  public var lateFeatures: ((Tensor) -> Void)? {
+    get { nil }
+    set {}
+  }
+
+  /// The features themselves, as if there were no last layers.
+  public func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor { features }
 }
 
 extension DenoisingNetwork where Features == Never {
@@ -85,6 +108,11 @@ public struct NetworkOptions: Hashable, Sendable {
   }
 }
 
+extension DenoiserConfiguration {
+  /// 0: the network does not give its late features.
+  public func lateFeatureBytes(height: Int, width: Int) -> Int { 0 }
+}
+
 /// The sizes of a denoising network.
 public protocol DenoiserConfiguration: NetworkConfiguration {
   /// Channels of the latents.
@@ -103,6 +131,9 @@ public protocol DenoiserConfiguration: NetworkConfiguration {
   ///   - elementType: Of activations.
   /// - Returns: An upper estimate.
   func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int
+
+  /// Bytes of the late features of one image in fp32; 0 if the network does not give them.
+  func lateFeatureBytes(height: Int, width: Int) -> Int
 
   /// Bytes of the context of a prompt of ordinary length.
   func contextBytes(elementType: ElementType) -> Int

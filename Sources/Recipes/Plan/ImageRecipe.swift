@@ -126,6 +126,7 @@ extension SettingValue {
     case .text(let text): YAMLScalar(text, style: .doubleQuoted)
     case .integer(let integer): YAMLScalar("\(integer)")
     case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
+    case .interval(let interval): YAMLScalar(interval.text)
     case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)

@@ -36,7 +36,7 @@ struct KeyReader {
     if key.kind == .styles, let items = entry.value.items {
       return Self.styles(key, items, named: entry.name, at: entry.value.position, values, findings)
     }
-    guard let scalar = entry.value.scalar else {
+    guard let scalar = entry.value.scalar(for: key) else {
       let hint = entry.value.items == nil ? "" : "; several values make an axis, which belongs under grid"
       findings.error(
         "\(entry.name): found \(entry.value.found), expected \(key.kind.expectation)\(hint)",

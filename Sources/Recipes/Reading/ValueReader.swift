@@ -30,6 +30,9 @@ struct ValueReader {
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .null }
       return .number(try number(scalar, kind, range))
+    case .interval, .otherInterval:
+      guard let interval = PassInterval(scalar.text) else { throw unexpected(scalar, kind) }
+      return .setting(.interval(interval))
     case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
@@ -233,6 +236,13 @@ struct ValueReader {
 }
 
 extension YAMLNode {
+  /// The scalar, or a list of two numbers as one, for the kinds that take such lists.
+  func scalar(for key: RecipeKey) -> YAMLScalar? {
+    guard key.kind == .interval || key.kind == .otherInterval, let items else { return scalar }
+    let numbers = items.compactMap(\.scalar?.text)
+    return items.count == 2 && numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+  }
+
   /// The scalar, as messages name it.
   static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "no value" : Quoted.short(scalar) }
 }

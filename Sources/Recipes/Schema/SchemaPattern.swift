@@ -58,6 +58,8 @@ extension RecipeKey {
           ["type": "string", "pattern": "^([+]?\\.(inf|Inf|INF))$"],
         ]
       ]
+    case .interval: Self.interval
+    case .otherInterval: ["anyOf": [Self.interval, ["type": "null"]]]
     case .bytes:
       [
         "anyOf": [
@@ -85,6 +87,17 @@ extension RecipeKey {
     case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address: true
     }
   }
+
+  /// Two numbers, or text such as `0.2 to 0.8`.
+  private static let interval: JSONValue = [
+    "anyOf": [
+      ["type": "array", "items": numberOrText(number(0...1)), "minItems": 2, "maxItems": 2],
+      [
+        "type": "string",
+        "pattern": .string("^[ ]*" + SchemaPattern.number + "[ ]+[tT][oO][ ]+" + SchemaPattern.number + "[ ]*$"),
+      ],
+    ]
+  ]
 
   /// A value, or what means none: null, an empty text or these words.
   private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {

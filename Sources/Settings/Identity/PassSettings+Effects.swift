@@ -34,6 +34,9 @@ extension PassSettings {
     }
   }
 
+  /// Whether features are forecast. Samplers that choose their noise levels by the network's outputs compute every call.
+  public var forecastMatters: Bool { featureForecast != 1 && !sampler.traits.flags.contains(.choosesNoiseLevels) }
+
   var scheduleMatters: Bool { !sampler.usesTimesteps }
 
   var quantizationMatters: Bool {

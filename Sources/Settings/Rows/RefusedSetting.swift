@@ -194,7 +194,7 @@ package enum RequestFieldKind: Sendable {
         .choice,
         .folders, .path, .address:
         .text
-      case .axisGroups, .cells, .files: .list
+      case .interval, .otherInterval, .axisGroups, .cells, .files: .list
       case .axes, .sheet: .object
       }
   }

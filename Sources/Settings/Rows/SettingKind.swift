@@ -8,6 +8,10 @@ public enum SettingKind: Hashable, Sendable {
   case seed
   /// A finite number.
   case number(ClosedRange<Double>)
+  /// Two numbers from 0 to 1, ascending: a list of them, or text such as `0.2 to 0.8`.
+  case interval
+  /// Such an interval, or null for the first pass's.
+  case otherInterval
   /// A finite number where null, 0 and `.inf` mean that there is no limit.
   case limit(ClosedRange<Double>)
   /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or null for no limit.
@@ -64,8 +68,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed, .number, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .styles,
-      .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files,
+      .sheet, .address:
       false
     }
   }
@@ -86,7 +90,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed: true
     case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
-      .otherModel, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet,
+      .otherModel, .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells,
+      .path, .files, .sheet,
       .address:
       false
     }
@@ -95,10 +100,10 @@ public enum SettingKind: Hashable, Sendable {
   /// Whether null is a value.
   package var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .styles, .files, .path,
-      .address, .axes, .axisGroups, .cells, .sheet:
+    case .text, .otherSampler, .otherSchedule, .otherInterval, .otherModel, .upscaler, .limit, .bytes, .vae, .styles,
+      .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
       true
-    case .integer, .seed, .number, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
+    case .integer, .seed, .number, .interval, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
     }
   }
 
@@ -112,6 +117,8 @@ public enum SettingKind: Hashable, Sendable {
     case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
     case .limit(let range):
       "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .interval: "two ascending numbers from 0 to 1, such as [0.2, 0.8]"
+    case .otherInterval: "two ascending numbers from 0 to 1, such as [0.2, 0.8], or null for the first pass's"
     case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"

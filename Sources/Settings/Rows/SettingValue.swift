@@ -3,6 +3,7 @@ public enum SettingValue: Hashable, Sendable {
   case text(String)
   case integer(Int64)
   case number(Double)
+  case interval(PassInterval)
   /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
@@ -75,6 +76,14 @@ extension Bool: SettingRepresentable {
     self = flag
   }
   var settingValue: SettingValue { .flag(self) }
+}
+
+extension PassInterval: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .interval(let interval) = value else { return nil }
+    self = interval
+  }
+  var settingValue: SettingValue { .interval(self) }
 }
 
 extension SamplerID: SettingRepresentable {
