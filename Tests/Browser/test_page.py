@@ -49,6 +49,11 @@ grid:
 FAILURE = "<img src=x onerror=window.hacked=1> no memory"
 
 
+# No image may come from another run folder, least of all from one of the user's.
+os.environ["XDG_CACHE_HOME"] = WORK + "/cache"
+os.makedirs(WORK + "/cache/sdbatch/images.tsv")
+
+
 def sdbatch(*arguments):
     subprocess.run([SDBATCH, *arguments], check=True, stdout=subprocess.DEVNULL)
 

@@ -34,7 +34,7 @@ public struct JobReason: Hashable, Sendable {
   public var id: String
   /// Whether the next run makes the image.
   public var runs: Bool
-  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa` or `new`.
+  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa`, `elsewhere` or `new`.
   public var cause: String
   /// What was found, in words.
   public var reason: String
@@ -75,15 +75,18 @@ public struct JobReasons {
   private let index: JournalIndex
   private let journal: JournalReader
   private let version: String
+  private let store: ImageStore?
 
   /// Reads the journal of a run.
   ///
   /// - Parameters:
   ///   - folder: The run; it may be going on.
   ///   - version: The program that would run.
+  ///   - store: Where the images of other run folders are; nil if the run would not look.
   /// - Throws: `RunError`, `noRun` if there is no plan.
-  public init(_ folder: RunFolder, version: String = "") throws {
+  public init(_ folder: RunFolder, version: String = "", store: ImageStore? = nil) throws {
     self.folder = folder
+    self.store = store
     self.version = version
     try folder.checkIsRun()
     index = try JournalIndex(folder)
@@ -150,6 +153,7 @@ public struct JobReasons {
         ).0
       return reason
     }
+    findElsewhere(&reasons)
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
     let searched = reasons.indices.filter { ["new", "other_isa"].contains(reasons[$0].cause) }.prefix(limit)
     try findNearest(Array(searched), jobs, &reasons)
@@ -168,7 +172,8 @@ public struct JobReasons {
       let name = noted.file
       switch try ImageCheck(path, mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 }) {
       case .intact:
-        return reason(runs: false, "done", "its image exists and is unchanged", file: name)
+        let source = noted.isReused ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
+        return reason(runs: false, "done", "its image exists and is unchanged" + (source ?? ""), file: name)
       case .moved:
         return reason(
           runs: false, "touched", "its image has another modification time, but the same bytes", file: name)
@@ -206,6 +211,21 @@ public struct JobReasons {
         "its last try failed on \(failure.started.iso) after \(failure.seconds) s: \(failure.error)")
     }
     return reason(runs: true, "new", "it has no image yet")
+  }
+
+  /// Which of the new images another run folder has.
+  private func findElsewhere(_ reasons: inout [JobReason]) {
+    guard let store else { return }
+    var wanted: [JobID: [Int]] = [:]
+    for (index, reason) in reasons.enumerated() where ["new", "missing", "altered", "failed"].contains(reason.cause) {
+      if let id = JobID(reason.id) { wanted[id, default: []].append(index) }
+    }
+    for (id, path) in store.paths(of: Set(wanted.keys), outside: folder) {
+      for index in wanted[id] ?? [] {
+        reasons[index].cause = "elsewhere"
+        reasons[index].reason += "; the run takes it from \(path), if that file is unchanged"
+      }
+    }
   }
 
   /// How many jobs are done, failed and pending, as `status` counts them.

@@ -39,6 +39,9 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Announce nothing to webhooks; what is in the outbox stays there.")
   var noWebhook = false
 
+  @Flag(help: "Make every image here, even if another run folder has it.")
+  var noReuse = false
+
   @Flag(help: "Do only the jobs whose last try failed.")
   var onlyFailed = false
 
@@ -144,6 +147,7 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     var session = RunSession(
       engine, RecipePlanner(target: target, drawsNewSeeds: newSeeds), in: folder, sessionOptions)
+    if !noReuse { session.store = ImageStore(environment: ProcessInfo.processInfo.environment) }
     session.ingredients = ModelCheck(engine, isQuiet: quiet).ingredients
     session.stopRequest = { StopSignals.request ?? stopTime.request }
     session.isWaiting = { owner in

@@ -37,7 +37,8 @@ struct WhyCommand: ParsableCommand {
 
   func run() throws {
     let folder = RunFolder(folder)
-    let finder = try JobReasons(folder, version: SDBatch.version)
+    let finder = try JobReasons(
+      folder, version: SDBatch.version, store: ImageStore(environment: ProcessInfo.processInfo.environment))
     let engine = try Engine.forCommand(threads: 1)
     let current = try currentJobs(folder, engine)
     let reasons = try finder.reasons(try job.map { [try finder.job(named: $0, in: current.jobs)] } ?? current.jobs)

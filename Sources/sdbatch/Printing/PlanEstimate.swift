@@ -12,6 +12,8 @@ struct PlanEstimate {
   private(set) var stepsToMake = 0
   /// How many steps more they would take if each were made alone.
   private(set) var stepsShared = 0
+  /// How many are in other run folders, and will be taken from there.
+  private(set) var imagesElsewhere = 0
   /// How many exist.
   private(set) var imagesDone = 0
   /// For the images whose kind was made on this machine before.
@@ -61,16 +63,26 @@ struct PlanEstimate {
     var models: [ImageSettings.IngredientsKey: JobIngredients?] = [:]
     var work = WorkToMake()
     let list = try? list.get()
+    var elsewhere: Set<JobID> = []
+    if let list {
+      elsewhere = Set(
+        ImageStore(environment: ProcessInfo.processInfo.environment)
+          .paths(of: Set(list.ids).filter { !done.contains($0) }, outside: folder).keys)
+    }
     for (index, job) in plan.jobs.enumerated() {
       let settings = job.settings
       let key = settings.ingredientsKey
       let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
-      if let ingredients, !done.isEmpty {
+      if let ingredients, !done.isEmpty || !elsewhere.isEmpty {
         let id = list?.ids[index] ?? JobID(settings, ingredients)
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1
+          continue
+        }
+        if elsewhere.contains(id), !settings.savesBeforeFaces {
+          imagesElsewhere += 1
           continue
         }
       }
@@ -129,8 +141,12 @@ struct PlanEstimate {
   /// The lines of `plan`.
   var lines: [String] {
     let shared = stepsShared > 0 ? " (\(stepsShared) more in common with other images)" : ""
+    var elsewhere = ""
+    if imagesElsewhere > 0 {
+      elsewhere = "; \(imagesElsewhere) \(imagesElsewhere == 1 ? "is in another folder" : "are in other folders")"
+    }
     let images = "\(Count(imagesToMake, "image")), \(Count(stepsToMake, "step"))\(shared)"
-    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")"]
+    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")\(elsewhere)"]
     lines += problems.map { "error        \($0)" }
     if imagesToMake == 0 { return lines }
     if unmeasured == imagesToMake {
@@ -152,7 +168,7 @@ struct PlanEstimate {
     [
       "images_to_make": .integer(Int64(imagesToMake)), "steps_to_make": .integer(Int64(stepsToMake)),
       "steps_shared": .integer(Int64(stepsShared)),
-      "images_done": .integer(Int64(imagesDone)),
+      "images_done": .integer(Int64(imagesDone)), "images_elsewhere": .integer(Int64(imagesElsewhere)),
       "seconds": unmeasured == imagesToMake && imagesToMake > 0 ? .null : .number(seconds),
       "images_unmeasured": .integer(Int64(unmeasured)),
       "memory_bytes": memory.map { .integer($0) } ?? .null, "disk_bytes": .integer(disk),
