@@ -62,8 +62,8 @@ struct InfotextValues {
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
       // These name files, which are not looked up here.
-      case .model, .vae, .otherModel, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path, .files,
-        .sheet, .address:
+      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path,
+        .files, .sheet, .address:
         nil
       }
     guard let value else {
@@ -92,9 +92,8 @@ struct InfotextValues {
     case .flag: "True or False"
     case .choice(let names) where names.contains("true"): "True or False"
     case .choice(let names): "one of " + names.joined(separator: ", ")
-    case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .styles,
-      .size,
-      .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+    case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
+      .styles, .size, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       kind.expectation
     }
   }

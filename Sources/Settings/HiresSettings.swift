@@ -15,6 +15,10 @@ public struct HiresSettings: Hashable, Sendable {
   public var resizeY = 0
   /// Sampling steps of the second pass; 0 for as many as in the first.
   public var steps = 0
+  /// The strength of classifier-free guidance; 0 for the first pass's.
+  public var cfgScale = 0.0
+  /// The guidance that the network reads, as `distilledCFGScale` of the first pass; 0 for the first pass's.
+  public var distilledCFGScale = 0.0
   /// Which pass a refiner finishes.
   public var refinerPass = RefinerPass.second
   /// The fraction of all tokens that is merged; 0 for the first pass's.
@@ -109,6 +113,36 @@ extension HiresSettings: SettingsPart {
         .entry("Hires steps", at: 1070, reading: .together, when: { $0.second != nil && $0.hires?.steps != 0 })
       ],
       request: .field(0, worker: 0), plot: ["Hires steps"], ingredients: .ofPrompts)
+    row(
+      "hr_cfg", \.cfgScale, .number(0...1000), "The cfg_scale of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "cfg_scale") { image in
+        image.sampledAgain.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
+      },
+      infotext: [
+        .computed("Hires CFG Scale", at: 1072, reading: .byKind) { image in
+          image.second.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
+        }
+      ],
+      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"], isShown: { $0.hires?.cfgScale != 0 })
+    row(
+      "hr_distilled_cfg", \.distilledCFGScale, .number(0...1000),
+      "The distilled_cfg_scale of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "distilled_cfg_scale") { image in
+        image.sampledAgain.flatMap {
+          JSONValue.number($0.effectiveDistilledCFGScale).only(if: $0.traits.readsDistilledGuidance)
+        }
+      },
+      infotext: [
+        .computed("Hires Distilled CFG Scale", at: 1074, reading: .byKind) { image in
+          image.second.flatMap {
+            JSONValue.number($0.effectiveDistilledCFGScale)
+              .only(
+                if: $0.traits.readsDistilledGuidance
+                  && $0.effectiveDistilledCFGScale != image.settings.effectiveDistilledCFGScale)
+          }
+        }
+      ],
+      request: .field(nil, worker: nil), isShown: { $0.hires?.distilledCFGScale != 0 })
     row(
       "hires_fix_refiner_pass", choice: \.refinerPass, "Which pass the refiner finishes, if there are two.",
       effect: .computed(as: "refiner_pass") { image in

@@ -85,6 +85,7 @@ extension SettingValue {
     case .choice(let name): .string(name)
     case .flag(let flag): .bool(flag)
     case .folders(let folders): .array(folders.map { .string($0) })
+    case .models(let models): .array(models.map { .string($0.name) })
     case .null: .null
     }
   }
@@ -92,8 +93,8 @@ extension SettingValue {
   /// The value for plans: models and upscalers with their paths.
   fileprivate var located: JSONValue {
     switch self {
-    case .model(let model):
-      ["name": .string(model.name), "path": model.path.map { .string($0) } ?? .null]
+    case .model(let model): model.located
+    case .models(let models): .array(models.map(\.located))
     case .upscaler(let upscaler):
       .object(
         [JSONMember("name", .string(upscaler.name))] + (upscaler.path.map { [JSONMember("path", .string($0))] } ?? []))
@@ -122,7 +123,12 @@ extension SettingValue {
       case .number, .limit: json.numberValue.map { .number($0) }
       case .sampler, .otherSampler: choice(SamplerID.self).map { .sampler($0, nil) }
       case .schedule, .otherSchedule: choice(ScheduleID.self).map { .schedule($0) }
-      case .model, .vae, .otherModel: file { .model(ModelReference(name: $0, path: $1)) }
+      case .model, .vae, .otherModel: ModelReference(planned: json).map { .model($0) }
+      case .models:
+        json.elements.flatMap { elements in
+          let models = elements.compactMap { ModelReference(planned: $0) }
+          return models.count == elements.count ? .models(models) : nil
+        }
       case .upscaler: file { .upscaler(UpscalerReference(name: $0, path: $1)) }
       case .choice(let names) where names.contains("true"): flag.map { .choice($0 ? "true" : "false") }
       case .choice: json.text.map { .choice($0) }
@@ -136,5 +142,29 @@ extension SettingValue {
       }
     guard let value else { return nil }
     self = value
+  }
+}
+
+extension ModelReference {
+  /// The model with its path, and its family unless that is Stable Diffusion.
+  fileprivate var located: JSONValue {
+    .object(
+      [JSONMember("name", .string(name)), JSONMember("path", path.map { .string($0) } ?? .null)]
+        + (family == .stableDiffusion ? [] : [JSONMember("family", .string(family.rawValue))]))
+  }
+
+  /// Reads what `located` wrote; nil for anything else.
+  fileprivate init?(planned json: JSONValue) {
+    guard let name = json["name"]?.text else { return nil }
+    var family = FamilyID.stableDiffusion
+    if let text = json["family"] {
+      guard let known = text.text.flatMap(FamilyID.init) else { return nil }
+      family = known
+    }
+    switch json["path"] {
+    case nil, .null: self.init(name: name, path: nil, family: family)
+    case .string(let path): self.init(name: name, path: path, family: family)
+    default: return nil
+    }
   }
 }

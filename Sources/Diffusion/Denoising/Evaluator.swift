@@ -31,7 +31,7 @@ struct Evaluation<Context> {
   let timestep: Float
   /// The call of the image, from 0.
   let call: Int
-  /// `cfg_scale`, for networks that read it.
+  /// What networks read that read a guidance; 0 for others.
   let guidance: Float
   /// How the image changes the network.
   let options: NetworkOptions

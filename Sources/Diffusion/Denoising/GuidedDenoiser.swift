@@ -17,7 +17,7 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   /// What the network's output means.
   let prediction: Prediction
   let conditioning: Conditioning<Context>
-  /// `cfg_scale`, for networks that read it.
+  /// What networks read that read a guidance: `cfg_scale`, or `distilled_cfg_scale`; 0 for others.
   let guidance: Float
   /// How the image changes the network.
   let options: NetworkOptions
@@ -27,7 +27,8 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
     let isSkipped = skips.skips(call: call, level: sigma)
     let outputs = try outputs(
-      prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.timestep(forSigma: sigma), call: call,
+      prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.networkTimestep(forSigma: sigma),
+      call: call,
       isSkipped: isSkipped)
     return conditioning.combine(
       outputs.map { prediction.denoised(x, output: $0, sigma: sigma) }, isSkipped: isSkipped)

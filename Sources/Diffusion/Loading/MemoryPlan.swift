@@ -35,7 +35,9 @@ public struct MemoryPlan: Hashable, Sendable {
 
     init(_ settings: ImageSettings, _ precision: Precision) {
       let passes = [settings.firstPass, settings.secondPass]
-      models = [settings.vae, settings.textEncoder] + passes.flatMap { [$0?.model, $0?.refiner] }
+      models =
+        [settings.vae, settings.textEncoder] + settings.textEncoders.map { $0 }
+        + passes.flatMap { [$0?.model, $0?.refiner] }
       sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
       (packing, limit) = (settings.weightPacking, settings.memoryLimit)
@@ -102,7 +104,7 @@ public struct MemoryPlan: Hashable, Sendable {
       most(
         pass.models.map {
           $0.denoiser.activationBytes(
-            height: pass.height / LatentFormat.enlargement, width: pass.width / LatentFormat.enlargement, images: 2,
+            height: pass.height / $0.latents.pixelsPerPlace, width: pass.width / $0.latents.pixelsPerPlace, images: 2,
             elementType: elementType)
         })
     }

@@ -61,9 +61,13 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
     _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
   ) throws -> any Denoiser {
     let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
+    let network = try network.get()
+    // Others get the same number whatever the settings, so that the memory finds their outputs.
+    let guidance =
+      network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
     return GuidedDenoiser(
-      evaluator: evaluator(try network.get(), featureInterval: job.featureCache, memory), training: training,
-      prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(job.cfgScale),
+      evaluator: evaluator(network, featureInterval: job.featureCache, memory), training: training,
+      prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(guidance),
       options: NetworkOptions(job), skips: GuidanceSkips(job))
   }
 
@@ -85,6 +89,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
   private func prediction(_ choice: PredictionChoice) -> Prediction {
     switch choice {
+    case _ where trainedPrediction == .flow: .flow
     case .epsilon: .epsilon
     case .vPrediction: .vPrediction
     case .auto: trainedPrediction

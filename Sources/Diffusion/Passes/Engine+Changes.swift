@@ -54,7 +54,7 @@ private struct CallChanges {
         continue
       }
       // Contexts are as long as the longest text needs, and an empty prompt can mean zeros if it stays empty.
-      let counts = try Set(texts).map { try model.chunkCount(of: $0, job.emphasis, library) }
+      let counts = try Set(texts).map { try model.chunkCount(of: $0, job.effectiveEmphasis, library) }
       let length = counts.max() ?? 1
       changes.append(
         CallChange(call: 0, text: "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")"))
@@ -64,7 +64,7 @@ private struct CallChanges {
 
   /// Whether a text has no weights.
   private func isIndependent(_ text: String) throws -> Bool {
-    try PromptAttention.Run.runs(text, job.emphasis).allSatisfy { $0.weight == 1 || $0.isBreak }
+    try PromptAttention.Run.runs(text, job.effectiveEmphasis).allSatisfy { $0.weight == 1 || $0.isBreak }
   }
 
   private mutating func addTexts(_ schedule: PromptSchedule, _ name: String) {

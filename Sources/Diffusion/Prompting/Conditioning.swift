@@ -79,7 +79,7 @@ extension PromptEncoder {
     let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
     let schedules = parts.map { schedule($0.text) }
     // All parts of a prompt get the length of the longest.
-    let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
+    let length = try schedules.map { try chunkCount($0, emphasis: job.effectiveEmphasis) }.max() ?? 1
     var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
     // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
     let readsNegative = scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
@@ -87,7 +87,7 @@ extension PromptEncoder {
       let schedule = schedule(job.negativePrompt)
       requests.append(
         Request(
-          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis),
+          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.effectiveEmphasis),
           settings: settings.negative))
     }
     let timelines = try timelines(requests)

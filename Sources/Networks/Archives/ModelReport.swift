@@ -98,6 +98,8 @@ public struct ModelReport: Sendable {
     case model(ModelArchive)
     /// A VAE.
     case vae(VAEArchive)
+    /// A transformer, and what completes it.
+    case transformer(TransformerArchive)
   }
 
   /// Inspects the file or folder at `path`.
@@ -107,7 +109,11 @@ public struct ModelReport: Sendable {
     var file: TensorFile?
     if !ModelFiles.isFolder(path) { file = try WeightError.wrapping(try TensorFile(path: path)) }
     do throws(WeightError) {
-      self.init(try ModelArchive.open(path: path), file)
+      if TransformerArchive.recognises(path: path) {
+        self.init(try TransformerArchive.open(path: path), file)
+      } else {
+        self.init(try ModelArchive.open(path: path), file)
+      }
       return
     } catch {
       // A checkpoint that does not run has a VAE that does, but the checkpoint was meant.
@@ -161,6 +167,29 @@ public struct ModelReport: Sendable {
     refusal = audit.isClean ? nil : "\(audit)"
     metadata = file?.metadata ?? [:]
     archive = .model(model)
+  }
+
+  private init(_ model: TransformerArchive, _ file: TensorFile?) {
+    path = model.path
+    container = file?.container
+    kind = .checkpoint
+    family = model.familyTitle
+    layout = model.layout.rawValue
+    parts = [Part("transformer", model.weights, model.sizes)]
+    var findings = model.audit()
+    if model.hasVAE, let vae = try? ModelArchive.openVAE(path: path) {
+      if case .full(let network) = vae.decoder {
+        parts.append(Part("vae", network.weights, network.configuration.sizes))
+        encoder = Encoder(vae.encoder)
+      }
+      findings = findings.merged(with: vae.audit())
+    }
+    audit = findings
+    refusal = audit.isClean ? nil : "\(audit)"
+    if !model.hasVAE { remarks.append("a VAE in a file of its own completes it") }
+    if model.textEncoders.isEmpty { remarks.append("a text encoder in a file of its own completes it") }
+    metadata = file?.metadata ?? [:]
+    archive = .transformer(model)
   }
 
   private init(_ vae: VAEArchive, _ file: TensorFile?) {

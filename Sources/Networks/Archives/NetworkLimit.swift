@@ -5,6 +5,7 @@ enum NetworkLimit {
   static let blocks = 1...16
   static let layers = 1...16
   static let textLayers = 1...128
+  static let transformerBlocks = 1...999
   static let heads = 1...1024
   static let channels = 1...65536
   static let vocabulary = 1...1_000_000

@@ -22,36 +22,37 @@ public protocol DenoisingNetwork: AnyObject {
   ///   - guidance: The guidance scale, for networks that read it.
   ///   - options: How the image changes the network.
   /// - Returns: `[batch, height, width, channels]` in fp32.
+  /// - Throws: `WeightError` if weights that stay in the file cannot be read, and what the machine's interruption throws.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> Tensor
+  ) throws -> Tensor
 
   /// Evaluates the network, and also returns the features of its deep layers, one for each context.
   func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> (output: Tensor, features: [Features])
+  ) throws -> (output: Tensor, features: [Features])
 
   /// Evaluates the shallow layers only; the deep layers' features are those of an earlier step.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Features]
-  ) -> Tensor
+  ) throws -> Tensor
 }
 
 extension DenoisingNetwork where Features == Never {
   /// Evaluates the network, which has no features to keep.
   public func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> (output: Tensor, features: [Never]) {
-    (forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options), [])
+  ) throws -> (output: Tensor, features: [Never]) {
+    (try forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options), [])
   }
 
   /// Evaluates all layers, because there are no features to reuse.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Never]
-  ) -> Tensor {
-    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
+  ) throws -> Tensor {
+    try forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
   }
 }
 

@@ -128,7 +128,7 @@ public struct ModelArchive: Sendable {
     }
     if let network = model.vae {
       let vaeConfiguration = try VAEConfiguration(network, family: family)
-      try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
+      try Self.requireMatch(vaeConfiguration.sampledChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
       vaeEncoder = model.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
     } else {
@@ -212,7 +212,7 @@ public struct ModelArchive: Sendable {
   public var decoderFiles: DecoderFiles? {
     if let tinyDecoder { return DecoderFiles(tinyDecoder) }
     return vae.map {
-      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scalingFactor.map(LatentScale.init))
+      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scale)
     }
   }
 

@@ -318,7 +318,7 @@ struct AxisReader {
   /// Models are shown by their file's name.
   static func title(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {
     switch key.kind {
-    case .model, .vae, .otherModel:
+    case .model, .vae, .otherModel, .models:
       let file = scalar.text.split(separator: "/").last.map(String.init) ?? scalar.text
       for ending in [".safetensors", ".ckpt"] where file.hasSuffix(ending) {
         return String(file.dropLast(ending.count))

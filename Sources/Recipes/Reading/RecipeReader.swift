@@ -337,7 +337,7 @@ private struct Reading {
     }
   }
 
-  /// Reports cells whose second pass would have an impossible size.
+  /// Reports cells whose second pass would have an impossible size, and those that their model's family cannot do.
   private func checkSizes(_ parts: Parts) {
     let groups = parts.grid.map { [$0] } + parts.zip
     // Groups of unequal length were already reported, and have no cells.
@@ -345,6 +345,7 @@ private struct Reading {
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
     SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
+    FamilyCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
   }
 
   // MARK: Prompts

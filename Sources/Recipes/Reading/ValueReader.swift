@@ -36,10 +36,12 @@ struct ValueReader {
     case .otherSampler: return isSame(scalar, "use same sampler") ? .null : try sampler(scalar)
     case .otherSchedule: return isSame(scalar, "use same scheduler") ? .null : try schedule(scalar)
     case .upscaler: return scalar.text.isEmpty ? .null : try upscaler(scalar)
-    case .model: return try model(scalar)
+    case .model: return try checkpoint(scalar)
     case .otherModel:
       return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased())
-        ? .null : try model(scalar, asVAE: true)
+        ? .null : try checkpoint(scalar, asVAE: true)
+    case .models:
+      return ["", "none"].contains(scalar.text.lowercased()) ? .null : .setting(.models([try part(scalar)]))
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
@@ -202,6 +204,21 @@ struct ValueReader {
     case "none": .setting(.model(.ownVAE))
     default: try model(scalar, asVAE: true)
     }
+  }
+
+  /// A checkpoint, with how it is sampled.
+  private func checkpoint(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {
+    guard case .setting(.model(var reference)) = try model(scalar, asVAE: isVAE) else { return .null }
+    if let path = reference.path, let family = locator.environment.family { reference.family = family(path) }
+    return .setting(.model(reference))
+  }
+
+  /// A file with a part of a model.
+  func part(_ scalar: YAMLScalar) throws(Complaint) -> ModelReference {
+    guard case .setting(.model(let reference)) = try model(scalar, asVAE: true) else {
+      throw unexpected(scalar, .models)
+    }
+    return reference
   }
 
   private func model(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {

@@ -80,7 +80,7 @@ extension RecipeKey {
     case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
-    case .styles, .files: Self.oneOrMore
+    case .styles, .files, .models: Self.oneOrMore
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
     case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address: true
     }

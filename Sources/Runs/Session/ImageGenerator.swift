@@ -23,6 +23,12 @@ public protocol ImageGenerator {
   /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.
   func changes(in settings: ImageSettings) -> [CallChange]?
 
+  /// Gives the generator a question to ask within long computations. If the answer is true, it calls `progress` soon, with the
+  /// last state, and need not finish the sampling step.
+  ///
+  /// - Parameter isStopping: The question.
+  mutating func askWithin(_ isStopping: @escaping () -> Bool)
+
   /// Makes one image, and says what was done to it last; by default ``generate(_:resuming:progress:)``.
   mutating func make(
     _ settings: ImageSettings, resuming state: [UInt8]?,
@@ -75,6 +81,9 @@ public struct InputFailures: InputFailure, CustomStringConvertible {
 extension ImageGenerator {
   /// Nil: nothing is known about what images have in common.
   public func changes(in settings: ImageSettings) -> [CallChange]? { nil }
+
+  /// By default the question is not asked, and sampling steps are finished.
+  public mutating func askWithin(_ isStopping: @escaping () -> Bool) {}
 
   /// Zero: nothing is counted.
   public var evaluations: NetworkEvaluations { NetworkEvaluations() }

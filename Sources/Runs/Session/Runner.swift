@@ -325,6 +325,7 @@ public struct Runner<Generator: ImageGenerator> {
     let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
     var isResumeReported = earlier == nil
+    generator.askWithin { stopRequest() != nil || deadline(running.job) != nil }
     let picture = try generator.make(settings, resuming: earlier?.state) { progress, state in
       if !isResumeReported, let state {
         isResumeReported = true

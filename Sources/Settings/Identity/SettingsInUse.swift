@@ -29,7 +29,9 @@ public final class SettingsInUse: Sendable {
   func inAnyPass(_ holds: (PassSettings) -> Bool) -> Bool { holds(settings.base) || second.map(holds) ?? false }
 
   /// Whether a prompt has brackets, which `emphasis` applies to.
-  var emphasisMatters: Bool { settings.emphasis != .original && anyPromptContains(["(", "["]) }
+  var emphasisMatters: Bool {
+    settings.emphasis != .original && inAnyPass { $0.traits.prompts.readsWeights } && anyPromptContains(["(", "["])
+  }
 
   /// Whether a prompt has square brackets, whose numbers `use_old_scheduling` applies to.
   var timelinesMatter: Bool { settings.timelines != .current && anyPromptContains(["["]) }

@@ -189,7 +189,7 @@ package enum RequestFieldKind: Sendable {
       case .integer, .seed, .bytes: .integer
       case .number, .limit: .number
       case .flag: .flag
-      case .styles: .texts
+      case .styles, .models: .texts
       case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .size,
         .choice,
         .folders, .path, .address:

@@ -28,6 +28,8 @@ public enum SettingKind: Hashable, Sendable {
   case vae
   /// A checkpoint file or a model folder, or null.
   case otherModel
+  /// A model file or folder, or a list of them, or null.
+  case models
   /// Names of styles separated by commas, or a list of them.
   case styles
   /// Width and height in pixels, such as 512x768.
@@ -57,14 +59,14 @@ public enum SettingKind: Hashable, Sendable {
   case address
 
   /// Whether a scalar that gives an axis its values is split at commas.
-  package var splitsAtCommas: Bool { self != .text }
+  package var splitsAtCommas: Bool { self != .text && self != .models }
 
   /// Whether `...` continues a row of values.
   package var hasProgressions: Bool {
     switch self {
     case .integer, .seed, .number, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .styles,
+      .models, .styles,
       .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       false
     }
@@ -86,8 +88,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed: true
     case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
-      .otherModel, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet,
-      .address:
+      .otherModel, .models, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files,
+      .sheet, .address:
       false
     }
   }
@@ -95,7 +97,8 @@ public enum SettingKind: Hashable, Sendable {
   /// Whether null is a value.
   package var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .styles, .files, .path,
+    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .models, .styles, .files,
+      .path,
       .address, .axes, .axisGroups, .cells, .sheet:
       true
     case .integer, .seed, .number, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
@@ -121,6 +124,7 @@ public enum SettingKind: Hashable, Sendable {
     case .model: "demo, a model file or a model folder"
     case .otherModel: "a checkpoint file or a model folder, or null"
     case .vae: "a VAE file or folder, or null"
+    case .models: "a file or folder, a list of them, or null"
     case .styles: "names of styles"
     case .size: "width and height, such as 512x768"
     case .files: "a path or a list of paths"

@@ -7,6 +7,8 @@ public enum SettingValue: Hashable, Sendable {
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
   case model(ModelReference)
+  /// Models in their order.
+  case models([ModelReference])
   case upscaler(UpscalerReference)
   /// One of the names that the setting's kind lists.
   case choice(String)
@@ -23,6 +25,7 @@ public enum SettingValue: Hashable, Sendable {
       sampler == found && (schedule == nil || schedule == foundSchedule)
     // The same file may have been named in different ways.
     case (.model(let model), .model(let found)): model.path == found.path
+    case (.models(let models), .models(let found)): models.map(\.path) == found.map(\.path)
     case (.upscaler(let upscaler), .upscaler(let found)) where upscaler.path != nil: upscaler.path == found.path
     default: self == resolved
     }
@@ -109,12 +112,38 @@ extension UpscalerReference: SettingRepresentable {
   var settingValue: SettingValue { .upscaler(self) }
 }
 
-extension [String]: SettingRepresentable {
-  init?(_ value: SettingValue) {
-    guard case .folders(let folders) = value else { return nil }
-    self = folders
+/// A type that a setting can have several of.
+protocol SettingListElement: Sendable {
+  static func list(_ value: SettingValue) -> [Self]?
+  static func settingValue(_ list: [Self]) -> SettingValue
+}
+
+extension String: SettingListElement {
+  static func list(_ value: SettingValue) -> [String]? {
+    if case .folders(let folders) = value { folders } else { nil }
   }
-  var settingValue: SettingValue { .folders(self) }
+  static func settingValue(_ list: [String]) -> SettingValue { .folders(list) }
+}
+
+extension ModelReference: SettingListElement {
+  /// Null is no model.
+  static func list(_ value: SettingValue) -> [ModelReference]? {
+    switch value {
+    case .models(let models): models
+    case .model(let model): [model]
+    case .null: []
+    default: nil
+    }
+  }
+  static func settingValue(_ list: [ModelReference]) -> SettingValue { .models(list) }
+}
+
+extension Array: SettingRepresentable where Element: SettingListElement {
+  init?(_ value: SettingValue) {
+    guard let list = Element.list(value) else { return nil }
+    self = list
+  }
+  var settingValue: SettingValue { Element.settingValue(self) }
 }
 
 extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {

@@ -124,7 +124,8 @@ struct DiffusersFolder {
   private func family() throws(WeightError) -> ModelFamily {
     let advice = "use a model of Stable Diffusion 1.x, 2.x or XL"
     if hasFolder("transformer") {
-      throw .unsupported(path: path, found: "a transformer model, such as Stable Diffusion 3 or Flux", advice: advice)
+      let name = try? configuration("transformer").string("_class_name", default: "")
+      throw ForeignTransformer.refusal(className: name ?? "", path: path)
     }
     guard hasFolder("unet"), hasFolder("text_encoder") || hasFolder("text_encoder_2") else {
       throw .file(
@@ -183,11 +184,17 @@ struct DiffusersFolder {
   private func network(
     _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
   ) throws(WeightError) -> ModelFiles.Network {
+    try sizedNetwork(folder, &files) { keyMap($0.keys.map { $0[...] }) }
+  }
+
+  /// The same, with a key map that depends on the tensors' shapes.
+  func sizedNetwork(
+    _ folder: String, _ files: inout [String], keyMap: ([String: StoredTensor]) -> KeyMap
+  ) throws(WeightError) -> ModelFiles.Network {
     let part = try part(folder)
     files += part.files
     let store = WeightStore(
-      path: folder.isEmpty ? path : "\(path)/\(folder)", tensors: part.tensors,
-      keyMap: keyMap(part.tensors.keys.map { $0[...] }))
+      path: folder.isEmpty ? path : "\(path)/\(folder)", tensors: part.tensors, keyMap: keyMap(part.tensors))
     return ModelFiles.Network(store: store, configuration: part.configuration)
   }
 
@@ -273,9 +280,9 @@ struct DiffusersFolder {
     return shards.sorted()
   }
 
-  private func hasFolder(_ name: String) -> Bool { Self.isFolder("\(path)/\(name)") }
+  func hasFolder(_ name: String) -> Bool { Self.isFolder("\(path)/\(name)") }
 
-  private func hasFile(_ name: String) -> Bool {
+  func hasFile(_ name: String) -> Bool {
     FileManager.default.fileExists(atPath: "\(path)/\(name)") && !hasFolder(name)
   }
 }

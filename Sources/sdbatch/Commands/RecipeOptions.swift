@@ -1,8 +1,10 @@
 import ArgumentParser
 import DemoModel
+import Diffusion
 import Foundation
 import Recipes
 import Runs
+import Settings
 import TensorFiles
 
 /// The arguments of the commands that read a recipe.
@@ -181,6 +183,7 @@ extension PlanningEnvironment {
     environment.hashes = { path in
       ModelHashes(old: ModelInspection.oldHash(path), sha256: { try? digests.sha256(ofFileAt: path) })
     }
+    environment.family = { FamilyID(ofModelAt: $0) }
     return environment
   }()
 }

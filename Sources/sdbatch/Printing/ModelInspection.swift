@@ -26,6 +26,7 @@ struct ModelInspection {
     let cache = DigestCache(environment: environment)
     switch report.archive {
     case .model(let archive): sha256 = try archive.sha256(cache)
+    case .transformer(let archive): sha256 = try archive.sha256(cache)
     case .vae(let archive): sha256 = try archive.sha256(cache)
     // Which files of a folder count is known only if it can be opened.
     case nil: sha256 = try report.container.map { _ in try cache.sha256(ofFileAt: path) }
