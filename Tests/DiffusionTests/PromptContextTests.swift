@@ -45,7 +45,9 @@ import Weights
     try FileManager.default.copyItem(atPath: Fixtures.path(fixture), toPath: path)
   }
 
-  private static let compute: Compute? = (try? Kernels.forThisMachine()).map { Compute(kernels: $0, threadCount: 2) }
+  private let compute: Compute
+
+  init() throws { compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2) }
 
   private static func tokenizer() throws -> CLIPTokenizer {
     CLIPTokenizer(try Vocabulary(contentsOf: Fixtures.path("Tokenization/small/merges.txt")))
@@ -65,17 +67,15 @@ import Weights
     let archive = try #require(try search.encoder(need))
     var (configuration, weights) = try #require(try archive.clip(role))
     configuration.isPooledPlainly = configuration.projectionWidth == nil
-    let compute = try #require(Self.compute)
     let tokenizer = try Self.tokenizer()
     let model = PagedNetwork(
       bytes: 1 << 30, smallBytes: 0, profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
-    ) { [configuration] in try CLIPTextModel(weights, configuration: configuration, compute: compute) }
+    ) { [configuration, compute] in try CLIPTextModel(weights, configuration: configuration, compute: compute) }
     return TextEncoder(
       role: role, model: model, configuration: configuration, endID: tokenizer.vocabulary.endID, compute: compute)
   }
 
   private func t5(_ search: PartSearch) throws -> T5Texts {
-    let compute = try #require(Self.compute)
     let need = TextEncoderNeed.t5(number: 2, width: 224)
     let archive = try #require(try search.encoder(need))
     return T5Texts(
@@ -84,7 +84,6 @@ import Weights
   }
 
   private func joint(_ item: Case) throws -> JointEncoding {
-    let compute = try #require(Self.compute)
     let folder = try Self.folder(Self.all)
     let search = search(folder)
     let settings = TextSettings(PassSettings())
@@ -105,7 +104,6 @@ import Weights
   }
 
   private func qwen(_ item: Case) throws -> (ids: [Int32], encoding: QwenEncoding) {
-    let compute = try #require(Self.compute)
     let folder = try Self.folder(["qwen3": "qwen_3_4b.safetensors"])
     try Self.copy("Tokenizers/qwen/tokenizer.json.gz", to: folder.path + "/models/text_encoders/tokenizer.json")
     let search = search(folder)
