@@ -25,6 +25,9 @@ SDBATCH = os.path.abspath(sys.argv[1])
 BROWSER = sys.argv[2] if len(sys.argv) > 2 else "chromium"
 WORK = tempfile.mkdtemp(prefix="sdbatch-open-")
 OUTPUT = f"{WORK}/Output"
+# No image may come from another run folder, least of all from one of the user's.
+os.environ["XDG_CACHE_HOME"] = WORK + "/cache"
+os.makedirs(WORK + "/cache/sdbatch/images.tsv")
 
 RECIPE = """
 steps: 2

@@ -131,12 +131,4 @@ import TestSupport
       #expect(try Engine.forTests().generate(settings, resuming: state) { _, _ in } == whole)
     }
   }
-
-  @Test func `a memory limit counts the features`() throws {
-    var settings = ResumedImageTests.settings(.euler)
-    let engine = try Engine.forTests()
-    let plain = try engine.memoryPlan(for: settings).peak
-    settings.featureForecast = 2
-    #expect(try engine.memoryPlan(for: settings).peak > plain)
-  }
 }

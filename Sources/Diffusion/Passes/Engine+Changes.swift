@@ -110,8 +110,8 @@ private struct CallChanges {
     changes.append(CallChange(call: call, text: text))
   }
 
-  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, later ones may be at
-  /// the next step's.
+  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, a second one may be
+  /// at the next step's.
   private func firstRefinedStep(_ catalog: ModelCatalog) throws -> Int {
     let training = try catalog.training(job)
     let sampling = SamplingSettings(job, channels: try catalog.channels(job))
@@ -120,6 +120,6 @@ private struct CallChanges {
     // Samplers that choose their noise levels as they go, and those of timesteps, could switch at once as far as is known here.
     guard job.sampler.stepsThroughSigmas else { return 0 }
     let index = sigmas.firstIndex { training.completedPart(atSigma: $0, of: job.sampler) >= switchAt } ?? sigmas.count
-    return max(0, index - 1)
+    return job.sampler.isSecondOrder ? max(0, index - 1) : index
   }
 }

@@ -120,13 +120,15 @@ extension CLIPConfiguration {
     mlpWidth = root.commonSize(inLayers("mlp.fc1.weight", "mlp.fc1.bias")) ?? mlpWidth
     vocabularySize = root.commonSize(["embeddings.token_embedding.weight"]) ?? vocabularySize
     positionCount = root.commonSize(["embeddings.position_embedding.weight"]) ?? positionCount
-    // Shapes do not reveal the number of heads, but in all CLIPs of this family they are 64 wide.
-    guard width > 0, width.isMultiple(of: 64) else {
+    // Shapes do not reveal the number of heads, but in all published CLIPs they are 64 wide. Small ones in files of their own
+    // have heads of 16.
+    let headWidth = role.isInOwnFile && !width.isMultiple(of: 64) ? 16 : 64
+    guard width > 0, width.isMultiple(of: headWidth) else {
       throw .configuration(
         path: path, key: "width of the text encoder", found: "\(width)",
-        expected: "a multiple of 64, the width of a head")
+        expected: "a multiple of \(headWidth), the width of a head")
     }
-    headCount = width / 64
+    headCount = width / headWidth
     if role.naming == .openCLIP { activation = .gelu }
     if role.isPooled {
       projectionWidth = root.commonSize(["text_projection.weight"]) ?? width

@@ -76,6 +76,9 @@ public struct ModelFamily: Hashable, Sendable {
     /// Whether the UNet also gets the encoding of the whole text, which is that of its end token.
     public let isPooled: Bool
 
+    /// Whether the family has it in a file of its own: Stable Diffusion 3 and Flux.1.
+    package var isInOwnFile: Bool { prefix.hasPrefix("text_encoders.") }
+
     /// The prefixes of its names in single files that have its own naming.
     var prefixes: [String] { [prefix] + (sgmPrefix.map { [$0] } ?? []) }
   }

@@ -67,7 +67,7 @@ final class RunStarter: @unchecked Sendable {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     let log = FileManager.default.temporaryDirectory.appendingPathComponent("sdbatch-\(UUID().uuidString).log")
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     process.standardError = (try? FileHandle(forWritingTo: log)) ?? FileHandle.nullDevice
     process.terminationHandler = { [self] process in
       let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
