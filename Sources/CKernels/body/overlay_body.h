@@ -7,6 +7,7 @@ static void overlay_int8(ck_table *t) {
   t->range = range;
   t->range_scale = ck_quantized_range;
   t->quantize_panel = quantize_panel;
+  t->unpack_int8 = unpack_int8;
 }
 #endif
 
@@ -25,6 +26,7 @@ static void overlay_bf16(ck_table *t) {
   t->winograd_input_bf16 = winograd_input_bf16;
   t->winograd_output_bf16 = winograd_output_bf16;
   t->winograd_weights_bf16 = winograd_weights_bf16;
+  t->unpack_bf16 = unpack_bf16;
   t->widen = widen;
   t->narrow = narrow;
 }
@@ -48,6 +50,7 @@ static void overlay(ck_table *t) {
   t->winograd_input = winograd_input;
   t->winograd_output = winograd_output;
   t->winograd_weights = winograd_weights;
+  t->unpack = unpack;
   overlay_bf16(t);
   overlay_int8(t);
 }

@@ -141,6 +141,30 @@ typedef struct {
   int32_t *column_sum;  ///< [nr]: the sum of a column's quantised weights
 } ck_quantized_panel;
 
+/// How a file stores weights: ggml's blocks, FP8, or plain numbers. Blocks hold 32 weights, those that end in _K 256.
+typedef enum {
+  CK_Q4_0 = 0, CK_Q8_0, CK_Q4_K, CK_Q5_K, CK_Q6_K, CK_F8_E4M3, CK_F8_E5M2, CK_I8, CK_F16, CK_BF16
+} ck_stored;
+
+/// Turns stored rows of weights, one for each output of a panel, into some inputs of that panel:
+///
+///     float32:   panel[k][j] = w[j][first + k]
+///     bfloat16:  panel[k / 2][j][k % 2] = the nearest bfloat16 of w[j][first + k]
+///     bytes:     panel[k / 4][j][k % 4] = round(w[j][first + k] * inverse[j]), ties to even
+///
+/// A weight is what ggml's reference functions make of the block, or the stored number times its factor, rounded to float32 after
+/// each operation.
+typedef struct {
+  ck_stored stored;
+  const uint8_t *const *rows;    ///< [nr] the first byte of each row; a null row becomes zeros
+  const float *const *factors;   ///< [nr] the factors of each row, for FP8 and I8; null for 1
+  size_t factor_inputs;          ///< inputs that share a factor, a multiple of 32
+  size_t first;                  ///< the first input, a multiple of 32
+  size_t count;                  ///< inputs, a multiple of 32
+  void *panel;                   ///< 64-byte aligned
+  const float *inverse;          ///< [nr], for bytes only
+} ck_unpacking;
+
 /// softmax(scale * q keys^T) values for a few queries of one head, in bfloat16, with sums and softmax in float32. The
 /// softmax's results are rounded to bfloat16 before the second product.
 typedef struct {
@@ -236,6 +260,8 @@ typedef struct {
   void (*winograd_input)(const ck_winograd_input *);
   void (*winograd_output)(const ck_winograd_output *);
   void (*winograd_weights)(const ck_winograd_weights *);
+  /// Stored weights to a panel; not 0 if all of them are finite.
+  int (*unpack)(const ck_unpacking *);
 
   // The same for bfloat16.
 
@@ -254,6 +280,7 @@ typedef struct {
   void (*winograd_input_bf16)(const ck_winograd_input *);
   void (*winograd_output_bf16)(const ck_winograd_output *);
   void (*winograd_weights_bf16)(const ck_winograd_weights *);
+  void (*unpack_bf16)(const ck_unpacking *);
 
   // For 8-bit integers.
 
@@ -266,6 +293,8 @@ typedef struct {
   void (*range_scale)(float smallest, float largest, float *scale, int32_t *zero);
   /// Weights to a panel: y = round(x / scale), ties to even; the largest magnitude of each column becomes 127.
   void (*quantize_panel)(const ck_quantized_panel *);
+  /// Stored weights to bytes of a panel, by the scales that `quantize_panel` found.
+  void (*unpack_int8)(const ck_unpacking *);
 
   /// From IEEE half precision to float32, exactly. `x` needs no alignment. Returns not 0 if all numbers are finite.
   int (*widen_f16)(const void *x, size_t count, float *y);

@@ -22,6 +22,11 @@ enum { MR16 = 8, NV = 2, NR = NV * VL };
 #include "../body/winograd_math.h"
 #include "../body/winograd_body.h"
 #include "../body/bf16_winograd_weights_body.h"
+#include "../body/stored_body.h"
+#define CK_UNPACK unpack_bf16
+#define CK_UNPACK_FN(part) bf16_unpack_##part
+#define CK_GROUP 2
+#include "../body/unpack_body.h"
 #pragma clang attribute pop
 
 static int supported(void) { return __builtin_cpu_supports("avx512bf16") && ck_isa_avx512.supported(); }

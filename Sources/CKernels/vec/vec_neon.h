@@ -130,3 +130,53 @@ static inline vi v_dot4(vi sum, vq a, vq b) {
   return vaddq_s32(sum, vpaddq_s32(first, second));
 }
 #endif
+
+// Stored weights: VL neighbouring bytes.
+static inline vi v_unsigned_bytes(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes))))));
+}
+static inline vi v_signed_bytes(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(bytes)))));
+}
+static inline vi v_and_int(vi a, int32_t b) { return vandq_s32(a, vdupq_n_s32(b)); }
+static inline vi v_or_int(vi a, vi b) { return vorrq_s32(a, b); }
+static inline vi v_left(vi a, int n) { return vshlq_s32(a, vdupq_n_s32(n)); }
+static inline vi v_right(vi a, int n) { return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-n))); }
+// One number of half precision.
+static inline float v_half(const uint8_t *p) {
+  uint16_t bits;
+  memcpy(&bits, p, sizeof bits);
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits))), 0);
+}
+// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+static inline vf v_load_e4m3(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  const uint16x4_t byte = vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))), low = vand_u16(byte, vdup_n_u16(0x7f));
+  // All ones become an exponent of all ones.
+  const uint16x4_t nan = vand_u16(vadd_u16(low, vdup_n_u16(1)), vdup_n_u16(0x80));
+  const uint16x4_t half = vorr_u16(vshl_n_u16(vand_u16(byte, vdup_n_u16(0x80)), 8), vshl_n_u16(vorr_u16(low, nan), 7));
+  return vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(half)), 256.0f);
+}
+static inline vf v_load_e5m2(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vcvt_f32_f16(vreinterpret_f16_u16(vshl_n_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))), 8)));
+}
+// Stores the lowest byte of each integer.
+static inline void v_store_low_bytes(uint8_t *p, vi x) {
+  const uint16x4_t halves = vmovn_u32(vreinterpretq_u32_s32(x));
+  const uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(halves, halves))), 0);
+  memcpy(p, &bytes, sizeof bytes);
+}
+static inline void v_transpose(vi *x) {
+  const int32x4x2_t a = vtrnq_s32(x[0], x[1]), b = vtrnq_s32(x[2], x[3]);
+  x[0] = vcombine_s32(vget_low_s32(a.val[0]), vget_low_s32(b.val[0]));
+  x[1] = vcombine_s32(vget_low_s32(a.val[1]), vget_low_s32(b.val[1]));
+  x[2] = vcombine_s32(vget_high_s32(a.val[0]), vget_high_s32(b.val[0]));
+  x[3] = vcombine_s32(vget_high_s32(a.val[1]), vget_high_s32(b.val[1]));
+}
