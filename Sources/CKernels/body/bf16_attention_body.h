@@ -1,81 +1,206 @@
 // softmax(q k^T) v without the whole matrix of scores: a block of keys at a time, with a running maximum and sum for every
 // query (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135). Two products around exp2.
+//
+// A few queries at a time, so that their scores and weights stay in the nearest cache; the block's keys and values stay in the
+// next one until all queries of the call have used them.
 
-enum { KEY_BLOCK = CK_BF16_ATTENTION_KEYS };
+enum { KEY_BLOCK = CK_BF16_ATTENTION_KEYS, QUERY_ROWS = MR16 };
+
+// The scores of some queries and the keys of one panel, and the largest scores so far in each lane.
+static inline __attribute__((always_inline)) void score_tile(const uint16_t *q, size_t q_stride, const int rows, size_t d, const uint16_t *keys, float *scores, float *most) {
+  vf sum[MR16][NV];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) sum[i][v] = v_zero();
+  }
+  const uint16_t *a[(MR16 + 2) / 3];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i += 3) a[i / 3] = q + i * q_stride;
+  const size_t pairs = d / 2;
+  for (size_t k = 0; k < pairs; k++, keys += 2 * NR) {
+    vp column[NV];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) column[v] = v_load_pairs(keys + 2 * v * VL);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      vp x = v_set1_pair(pair_at(a[i / 3] + (i % 3) * q_stride + 2 * k));
+#pragma clang loop unroll(full)
+      for (int v = 0; v < NV; v++) sum[i][v] = v_dot2(sum[i][v], x, column[v]);
+    }
+  }
+  if (d % 2) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      vp x = v_set1_pair(a[i / 3][(i % 3) * q_stride + 2 * pairs]);
+#pragma clang loop unroll(full)
+      for (int v = 0; v < NV; v++) sum[i][v] = v_dot2(sum[i][v], x, v_load_pairs(keys + 2 * v * VL));
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+    vf largest = v_load(most + i * VL);
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) {
+      v_store(scores + i * KEY_BLOCK + v * VL, sum[i][v]);
+      largest = v_max(largest, sum[i][v]);
+    }
+    v_store(most + i * VL, largest);
+  }
+}
+
+static void score_panel(const uint16_t *q, size_t q_stride, size_t rows, size_t d, const uint16_t *keys, float *scores, float *most) {
+  switch (rows) {
+#define CK_ROWS(r) case r: if (r <= MR16) score_tile(q, q_stride, r <= MR16 ? r : 1, d, keys, scores, most); break;
+    CK_ROWS(1) CK_ROWS(2) CK_ROWS(3) CK_ROWS(4) CK_ROWS(5) CK_ROWS(6) CK_ROWS(7) CK_ROWS(8)
+#undef CK_ROWS
+    default: break;
+  }
+}
+
+#ifdef CK_HAS_HALVES
+// The weighted sums of a panel and of the next one's first half vector, for heads of 40: their last columns are half a vector.
+static inline __attribute__((always_inline)) void value_tile(const uint16_t *weights, const int rows, size_t pairs, const uint16_t *values, const uint16_t *rest, float *sums, float *rest_sums, int continues) {
+  vf sum[MR16][NV];
+  vh half[MR16];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) sum[i][v] = continues ? v_load(sums + i * NR + v * VL) : v_zero();
+    half[i] = continues ? h_load(rest_sums + i * NR) : h_zero();
+  }
+  for (size_t k = 0; k < pairs; k++, values += 2 * NR, rest += 2 * NR) {
+    vp column[NV];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) column[v] = v_load_pairs(values + 2 * v * VL);
+    const __m256i last = h_load_pairs(rest);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      const vp x = v_set1_pair(pair_at(weights + i * KEY_BLOCK + 2 * k));
+#pragma clang loop unroll(full)
+      for (int v = 0; v < NV; v++) sum[i][v] = v_dot2(sum[i][v], x, column[v]);
+      half[i] = h_dot2(half[i], x, last);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) v_store(sums + i * NR + v * VL, sum[i][v]);
+    h_store(rest_sums + i * NR, half[i]);
+  }
+}
+
+static void value_panel(const uint16_t *weights, size_t rows, size_t pairs, const uint16_t *values, const uint16_t *rest, float *sums, float *rest_sums, int continues) {
+  switch (rows) {
+#define CK_ROWS(r) case r: if (r <= MR16) value_tile(weights, r <= MR16 ? r : 1, pairs, values, rest, sums, rest_sums, continues); break;
+    CK_ROWS(1) CK_ROWS(2) CK_ROWS(3) CK_ROWS(4) CK_ROWS(5) CK_ROWS(6) CK_ROWS(7) CK_ROWS(8)
+#undef CK_ROWS
+    default: break;
+  }
+}
+#endif
 
 static void attention_bf16(const ck_bf16_attention *p) {
   const size_t width = (p->d + NR - 1) / NR * NR, pairs = (p->d + 1) / 2;
-  // Scores and sums are in panels, [panel][rows][NR], the layout that products leave between calls.
+  // Sums are in panels, [panel][rows][NR], the layout that products leave between calls.
   const size_t panel = p->rows * NR;
   float *scores = p->scratch;
-  float *sums = scores + CK_BF16_ATTENTION_ROWS * KEY_BLOCK;
+  float *sums = scores + QUERY_ROWS * KEY_BLOCK;
   uint16_t *weights = (uint16_t *)(sums + CK_BF16_ATTENTION_ROWS * width);
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
+  __attribute__((aligned(64))) float most[QUERY_ROWS * VL];
   // Exponents have base 2. scale > 0, so the largest score stays the largest.
   const float factor = p->scale * 1.44269504088896341f;
   const size_t last_seen = p->visible + p->rows - 1 < p->count ? p->visible + p->rows - 1 : p->count;
 
   for (size_t first = 0; first < last_seen; first += KEY_BLOCK) {
     const size_t keys = last_seen - first < KEY_BLOCK ? last_seen - first : KEY_BLOCK;
-    for (size_t key = 0; key < keys; key += NR) {
-      const uint16_t *tap[1] = {p->q};
-      ck_bf16_product product = {.taps = 1, .tap = tap, .row_stride = p->q_stride, .k = p->d,
-                                 .panel = p->keys + (first + key) / NR * pairs * 2 * NR, .m = p->rows, .n = NR,
-                                 .sums = scores + key / NR * panel};
-      product_bf16(&product);
-    }
-    for (size_t i = 0; i < p->rows; i++) {
-      uint16_t *w = weights + i * KEY_BLOCK;
-      size_t seen = p->visible + i < first ? 0 : p->visible + i - first;
-      if (seen > keys) seen = keys;
-      const size_t whole = seen / VL * VL, rest = seen - whole;
-#define CK_SCORES(j) (scores + (j) / NR * panel + i * NR + (j) % NR)
-      float max = first == 0 ? scores[i * NR] * factor : largest[i];
-      if (whole) {
-        vf most = v_load(CK_SCORES(0));
-        for (size_t j = VL; j < whole; j += VL) most = v_max(most, v_load(CK_SCORES(j)));
-        const float value = v_largest(most) * factor;
-        max = value > max ? value : max;
-      }
-      for (size_t j = 0; j < rest; j++) max = CK_SCORES(whole)[j] * factor > max ? CK_SCORES(whole)[j] * factor : max;
-      const vf scale = v_set1(factor), offset = v_set1(-max);
-      vf sum = v_zero();
-      for (size_t j = 0; j < whole; j += VL) {
-        vf e = v_exp2_rough(v_fma(v_load(CK_SCORES(j)), scale, offset));
-        sum = v_add(sum, e);
-        v_store16(w + j, e);
-      }
-      float added = v_sum(sum);
-      if (rest) {
-        float e[VL];
-        v_store(e, v_exp2_rough(v_fma(v_load(CK_SCORES(whole)), scale, offset)));
-        for (size_t j = 0; j < rest; j++) added += e[j];
-        v_store16_n(w + whole, v_load(e), rest);
-      }
-#undef CK_SCORES
-      // Keys that this query does not see, and the missing half of an odd last pair.
-      for (size_t j = seen; j < keys + keys % 2; j++) w[j] = 0;
-      if (first == 0) {
-        total[i] = added;
-      } else if (largest[i] == max) {
-        total[i] += added;
-      } else {
-        const float shrink = exp2f(largest[i] - max);
-        total[i] = total[i] * shrink + added;
-        const vf by = v_set1(shrink);
-        for (size_t c = 0; c < width; c += VL) {
-          float *o = sums + c / NR * panel + i * NR + c % NR;
-          v_store(o, v_mul(v_load(o), by));
+    for (size_t row = 0; row < p->rows; row += QUERY_ROWS) {
+      const size_t rows = p->rows - row < QUERY_ROWS ? p->rows - row : QUERY_ROWS;
+      // The lanes' maxima may count keys that a query does not see; those queries look at their scores again.
+      for (size_t i = 0; i < rows * VL; i++) most[i] = -3.0e38f;
+      const size_t whole_keys = keys / NR * NR;
+      for (size_t key = 0; key < keys; key += NR) {
+        if (key == whole_keys) {
+          // Missing keys have scores of zero, which do not count.
+          __attribute__((aligned(64))) float ignored[QUERY_ROWS * VL];
+          memcpy(ignored, most, rows * VL * sizeof *most);
+          score_panel(p->q + row * p->q_stride, p->q_stride, rows, p->d, p->keys + (first + key) / NR * pairs * 2 * NR, scores + key, ignored);
+        } else {
+          score_panel(p->q + row * p->q_stride, p->q_stride, rows, p->d, p->keys + (first + key) / NR * pairs * 2 * NR, scores + key, most);
         }
       }
-      largest[i] = max;
-    }
-    for (size_t c = 0; c < p->d; c += NR) {
-      const uint16_t *tap[1] = {weights};
-      ck_bf16_product product = {.taps = 1, .tap = tap, .row_stride = KEY_BLOCK, .k = keys + keys % 2,
-                                 .panel = p->values + (c / NR * ((p->count + 1) / 2) + first / 2) * 2 * NR, .m = p->rows,
-                                 .n = p->d - c < NR ? p->d - c : NR, .sums = sums + c / NR * panel, .continues = first > 0};
-      product_bf16(&product);
+      for (size_t i = 0; i < rows; i++) {
+        const size_t query = row + i;
+        const float *s = scores + i * KEY_BLOCK;
+        uint16_t *w = weights + i * KEY_BLOCK;
+        size_t seen = p->visible + query < first ? 0 : p->visible + query - first;
+        if (seen > keys) seen = keys;
+        const size_t whole = seen / VL * VL, rest = seen - whole;
+        float max = first == 0 ? s[0] * factor : largest[query];
+        size_t counted = 0;
+        if (seen >= whole_keys) {
+          counted = whole_keys;
+          if (whole_keys) {
+            const float value = v_largest(v_load(most + i * VL)) * factor;
+            max = value > max ? value : max;
+          }
+        }
+        for (size_t j = counted; j < seen; j++) max = s[j] * factor > max ? s[j] * factor : max;
+        const vf scale = v_set1(factor), offset = v_set1(-max);
+        vf sum = v_zero();
+        size_t j = 0;
+        for (; j + 2 * VL <= whole; j += 2 * VL) {
+          const vf e = v_exp2_rough(v_fma(v_load(s + j), scale, offset)), f = v_exp2_rough(v_fma(v_load(s + j + VL), scale, offset));
+          sum = v_add(v_add(sum, e), f);
+          v_store16_both(w + j, e, f);
+        }
+        if (j < whole) {
+          const vf e = v_exp2_rough(v_fma(v_load(s + j), scale, offset));
+          sum = v_add(sum, e);
+          v_store16(w + j, e);
+        }
+        float added = v_sum(sum);
+        if (rest) {
+          float e[VL];
+          v_store(e, v_exp2_rough(v_fma(v_load(s + whole), scale, offset)));
+          for (size_t l = 0; l < rest; l++) added += e[l];
+          v_store16_n(w + whole, v_load(e), rest);
+        }
+        // Keys that this query does not see, and the missing half of an odd last pair.
+        for (size_t l = seen; l < keys + keys % 2; l++) w[l] = 0;
+        if (first == 0) {
+          total[query] = added;
+        } else if (largest[query] == max) {
+          total[query] += added;
+        } else {
+          const float shrink = exp2f(largest[query] - max);
+          total[query] = total[query] * shrink + added;
+          const vf by = v_set1(shrink);
+          for (size_t c = 0; c < width; c += VL) {
+            float *o = sums + c / NR * panel + query * NR + c % NR;
+            v_store(o, v_mul(v_load(o), by));
+          }
+        }
+        largest[query] = max;
+      }
+      const size_t whole_pairs = (p->count + 1) / 2, used = (keys + 1) / 2;
+      const uint16_t *values = p->values + first / 2 * 2 * NR;
+      for (size_t c = 0; c < p->d; c += NR) {
+        float *to = sums + c / NR * panel + row * NR;
+#ifdef CK_HAS_HALVES
+        if (p->d - c > NR && p->d - c <= NR + VL / 2) {
+          const uint16_t *from = values + c / NR * whole_pairs * 2 * NR;
+          value_panel(weights, rows, used, from, from + whole_pairs * 2 * NR, to, to + panel, first > 0);
+          break;
+        }
+#endif
+        const uint16_t *tap[1] = {weights};
+        ck_bf16_product product = {.taps = 1, .tap = tap, .row_stride = KEY_BLOCK, .k = 2 * used,
+                                   .panel = values + c / NR * whole_pairs * 2 * NR, .m = rows,
+                                   .n = p->d - c < NR ? p->d - c : NR, .sums = to, .continues = first > 0};
+        product_bf16(&product);
+      }
     }
   }
   for (size_t i = 0; i < p->rows; i++) {

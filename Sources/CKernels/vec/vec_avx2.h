@@ -80,6 +80,11 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   v_store16(whole, x);
   for (size_t i = 0; i < n; i++) p[i] = whole[i];
 }
+// Two vectors next to each other.
+static inline void v_store16_both(uint16_t *p, vf first, vf second) {
+  v_store16(p, first);
+  v_store16(p + VL, second);
+}
 static inline vp v_load_pairs(const uint16_t *p) { return _mm256_load_si256((const __m256i *)p); }
 static inline vp v_set1_pair(uint32_t pair) { return _mm256_set1_epi32((int)pair); }
 static inline vf v_even(vp x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)); }

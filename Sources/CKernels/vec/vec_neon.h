@@ -72,6 +72,11 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   v_store16(whole, x);
   for (size_t i = 0; i < n; i++) p[i] = whole[i];
 }
+// Two vectors next to each other.
+static inline void v_store16_both(uint16_t *p, vf first, vf second) {
+  v_store16(p, first);
+  v_store16(p + VL, second);
+}
 static inline vp v_load_pairs(const uint16_t *p) { return vreinterpretq_u32_u16(vld1q_u16(p)); }
 static inline vp v_set1_pair(uint32_t pair) { return vdupq_n_u32(pair); }
 static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16)); }

@@ -54,6 +54,13 @@ public final class WeightStore: Sendable {
 
   /// The tensor called `name` in code, which must have `shape`. It is recorded as taken.
   func take(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
+    let tensor = try peek(name, shape: shape)
+    taken.withLock { _ = $0.insert(name) }
+    return tensor
+  }
+
+  /// The tensor called `name` in code, which must have `shape`, without a record of it.
+  package func peek(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
     let (fileName, form) = keyMap.location(name)
     let fileShape = form.fileShape(shape)
     guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: fileShape) }
@@ -63,7 +70,6 @@ public final class WeightStore: Sendable {
     guard tensor.elementType.isReadable else {
       throw .file(.elementType(path: path, name: fileName, found: tensor.elementType.rawValue))
     }
-    taken.withLock { _ = $0.insert(name) }
     return switch form {
     case .whole: tensor.reshaped(shape)
     case .part(let index, let count): tensor.part(index, of: count, shape: shape)
