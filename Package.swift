@@ -6,8 +6,6 @@ import PackageDescription
 /// Arithmetic runs optimised in debug builds too, so that the tests take minutes and not hours.
 let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-
 let package = Package(
   name: "sdbatch",
   products: [
@@ -16,15 +14,13 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-    // swift-crypto's own dependency, named only to pin it.
-    .package(url: "https://github.com/apple/swift-asn1.git", exact: "1.7.4"),
-    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
   ],
   targets: [
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     // FreeType, HarfBuzz and FriBidi; HarfBuzz's flags have FreeType's among them.
     .systemLibrary(
       name: "CText", pkgConfig: "harfbuzz", providers: [.apt(["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev"])]),
@@ -32,16 +28,17 @@ let package = Package(
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
+    .target(name: "Hashing", dependencies: ["CCrypto"], swiftSettings: optimised),
     .target(name: "Text", swiftSettings: optimised),
     .target(name: "JSON", dependencies: ["Text"], swiftSettings: optimised),
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
-    .target(name: "Settings", dependencies: ["JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "Settings", dependencies: ["JSON", "Text", "Hashing"], swiftSettings: optimised),
     .target(name: "Infotext", dependencies: ["Settings", "JSON", "Text"]),
     .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
     .target(
       name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings", "Text"], swiftSettings: optimised),
     .target(
-      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", crypto],
+      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Hashing"],
       // Inside the program, so that a copy of it makes pages too.
       resources: [
         .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
@@ -52,17 +49,18 @@ let package = Package(
     .target(name: "Prompts", dependencies: ["Text"]),
     .target(name: "Tokenization", dependencies: ["Prompts", "Text", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
-    .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", crypto], swiftSettings: optimised),
+    .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", "Hashing"], swiftSettings: optimised),
     .target(
       name: "Weights", dependencies: ["TensorFiles", "JSON", "Text", "CYAML"], swiftSettings: optimised),
 
     .target(name: "Sampling", dependencies: ["Settings"], swiftSettings: optimised),
-    .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", crypto]),
+    .target(name: "Recipes", dependencies: ["Settings", "JSON", "Text", "Prompts", "CYAML", "Hashing"]),
     .target(
-      name: "Runs", dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", crypto]),
+      name: "Runs",
+      dependencies: ["Imaging", "Infotext", "Settings", "JSON", "Text", "CCrashNotes", "CZlib", "Hashing"]),
 
     .target(
-      name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", crypto]),
+      name: "Delivery", dependencies: ["Runs", "Recipes", "Imaging", "Infotext", "Settings", "JSON", "Text", "Hashing"]),
 
     .target(
       name: "Networks", dependencies: ["Weights", "TensorFiles", "Tensors", "JSON", "Text"], swiftSettings: optimised),
@@ -70,7 +68,7 @@ let package = Package(
       name: "Diffusion",
       dependencies: [
         "Networks", "Sampling", "Tokenization", "Prompts", "Imaging", "DemoModel", "Settings", "Text", "Weights",
-        "TensorFiles", "Tensors", crypto,
+        "TensorFiles", "Tensors", "Hashing",
       ],
       swiftSettings: optimised),
 
@@ -78,7 +76,7 @@ let package = Package(
       name: "sdbatch",
       dependencies: [
         "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
-        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", crypto,
+        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", "Hashing",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -89,16 +87,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "TestSupport", dependencies: ["Text", crypto], path: "Tests/TestSupport", swiftSettings: optimised),
+    .target(
+      name: "TestSupport", dependencies: ["Text", "Hashing"], path: "Tests/TestSupport", swiftSettings: optimised),
+    .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    // SwiftPM warns about a package that no target uses.
-    .testTarget(
-      name: "PackageTests", dependencies: ["TestSupport", .product(name: "SwiftASN1", package: "swift-asn1")]),
+    .testTarget(name: "PackageTests", dependencies: ["TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", "CZlib"]),
     .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
-    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", crypto]),
+    .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", "Hashing"]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
@@ -112,7 +110,7 @@ let package = Package(
       name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(
       name: "RunsTests",
-      dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", crypto]),
+      dependencies: ["Runs", "Imaging", "Infotext", "Settings", "JSON", "Text", "TestSupport", "Hashing"]),
     .testTarget(
       name: "DeliveryTests", dependencies: ["Delivery", "Recipes", "Runs", "Settings", "JSON", "TestSupport"]),
     .testTarget(

@@ -18,6 +18,8 @@ public struct Tensor {
   public let elementType: ElementType
 
   private let buffer: Buffer
+  /// Bytes of the buffer before the first number.
+  private let skippedBytes: Int
 
   /// A tensor with any content; the border is zero.
   ///
@@ -39,13 +41,26 @@ public struct Tensor {
     self.channels = channels
     self.border = border
     self.elementType = elementType
+    skippedBytes = 0
     buffer = workspace.buffer(
       bytes: batch * (height + 2 * border) * (width + 2 * border) * channels * elementType.size)
     if border > 0 { clearBorder() }
   }
 
+  private init(_ tensor: Tensor, tokens: Range<Int>) {
+    (batch, height, width, channels) = (1, 1, tokens.count, tensor.channels)
+    (border, elementType, buffer) = (0, tensor.elementType, tensor.buffer)
+    skippedBytes = tensor.skippedBytes + tokens.lowerBound * tensor.channels * tensor.elementType.size
+  }
+
+  /// Some tokens of a sequence, or pixels of images without a border, as a sequence that shares the memory.
+  public func tokens(_ range: Range<Int>) -> Tensor {
+    precondition(border == 0 && range.lowerBound >= 0 && range.upperBound <= pixels, "there are no such tokens")
+    return Tensor(self, tokens: range)
+  }
+
   /// The first byte of the memory, border included.
-  public var bytes: UnsafeMutableRawPointer { buffer.raw }
+  public var bytes: UnsafeMutableRawPointer { buffer.raw + skippedBytes }
 
   /// The first number of the memory, border included, for code that is generic over the element type.
   func base<Number: TensorNumber>(as type: Number.Type) -> UnsafeMutablePointer<Number> {

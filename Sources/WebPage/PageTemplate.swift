@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 
 /// The parts of a page before and after its data.
@@ -39,7 +39,7 @@ struct PageTemplate {
 
   /// The name of an element's text in the policy, which is its digest.
   private static func source(_ text: String) -> String {
-    "'sha256-\(Data(SHA256.hash(data: Array(text.utf8))).base64EncodedString())'"
+    "'sha256-\(Data(SHA256.hash(Array(text.utf8))).base64EncodedString())'"
   }
 
   /// Text escaped for HTML, in elements and in quoted attributes.

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import JSON
@@ -90,7 +90,7 @@ struct FakeGenerator: ImageGenerator {
     try report(.encoding)
     while step < settings.steps {
       try report(.sampling(step: step, of: settings.steps), state())
-      latent = Array(SHA256.hash(data: latent))
+      latent = Array(SHA256.hash(latent))
       step += 1
       note("\(settings.seed)", in: log + "-steps")
     }
@@ -108,7 +108,7 @@ struct FakeGenerator: ImageGenerator {
   }
 
   private func start(_ settings: ImageSettings) throws -> [UInt8] {
-    Array(SHA256.hash(data: JobID.canonicalJSON(settings, try ingredients(for: settings))))
+    Array(SHA256.hash(JobID.canonicalJSON(settings, try ingredients(for: settings))))
   }
 
   private func picture(_ settings: ImageSettings, _ latent: [UInt8]) -> RGBImage {
@@ -116,7 +116,7 @@ struct FakeGenerator: ImageGenerator {
     var pixels: [UInt8] = []
     var block = latent
     while pixels.count < width * height * 3 {
-      block = Array(SHA256.hash(data: block))
+      block = Array(SHA256.hash(block))
       pixels += block
     }
     return RGBImage(width: width, height: height, pixels: Array(pixels.prefix(width * height * 3)))
@@ -125,7 +125,7 @@ struct FakeGenerator: ImageGenerator {
   /// What `generate` makes.
   func picture(_ settings: ImageSettings) throws -> RGBImage {
     var latent = try start(settings)
-    for _ in 0..<settings.steps { latent = Array(SHA256.hash(data: latent)) }
+    for _ in 0..<settings.steps { latent = Array(SHA256.hash(latent)) }
     return picture(settings, latent)
   }
 

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import JSON
@@ -90,7 +90,7 @@ struct SharingGenerator: ImageGenerator {
     return Self.digest(Array("\(seed) \(cfg) \(sampler) \(steps)".utf8))
   }
 
-  private static func digest(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+  private static func digest(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(bytes)) }
 
   /// The image of settings, made alone.
   static func alone(_ settings: ImageSettings) throws -> RGBImage {

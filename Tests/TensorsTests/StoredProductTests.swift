@@ -136,7 +136,8 @@ struct StoredRowsSample {
     let sample = try StoredRowsSample(.q5_K, outputs: shape.outputs, inputs: shape.inputs)
     let bias = [Float](repeating: 0.5, count: shape.outputs)
     let results = try [1, 2, 3, 7].map { threads in
-      let compute = Compute(kernels: Kernels.available[Kernels.available.count - 1], threadCount: threads, precision: precision)
+      let compute = Compute(
+        kernels: Kernels.available[Kernels.available.count - 1], threadCount: threads, precision: precision)
       return bits(compute.product(input(shape, compute), try sample.matrix(.linear, bias: bias, compute)))
     }
     #expect(results.allSatisfy { $0 == results[0] })

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import JSON
 import Settings
@@ -92,7 +92,7 @@ import WebPage
   @Test func `the policy allows the page's own script and style, and no resources but images`() throws {
     let file = try file([cell(0, [])])
     let policy = try element(#"Content-Security-Policy" content=""#, "\"", in: file)
-    func digest(_ text: String) -> String { Data(SHA256.hash(data: Array(text.utf8))).base64EncodedString() }
+    func digest(_ text: String) -> String { Data(SHA256.hash(Array(text.utf8))).base64EncodedString() }
     #expect(policy.contains("default-src 'none'"))
     #expect(policy.contains("script-src 'sha256-\(digest(try element("<script>", "</script>", in: file)))'"))
     #expect(policy.contains("style-src 'sha256-\(digest(try element("<style>", "</style>", in: file)))'"))

@@ -6,6 +6,7 @@ static inline __attribute__((always_inline)) vf activated(vf x, ck_activation ac
     case CK_SILU: return v_silu(x);
     case CK_GELU: return v_gelu(x);
     case CK_QUICK_GELU: return v_quick_gelu(x);
+    case CK_GELU_TANH: return v_gelu_tanh(x);
   }
   return x;
 }

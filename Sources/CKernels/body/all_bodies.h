@@ -1,5 +1,6 @@
 // Every kernel, for the vector that the including file has chosen, in float32, bfloat16 and bytes.
 #include "math_body.h"
+#include "activated_body.h"
 #include "convert_body.h"
 #include "element_fp32.h"
 #include "norm_body.h"
@@ -13,7 +14,6 @@
 #include "element_bf16.h"
 #include "norm_body.h"
 #include "pointwise_body.h"
-#include "activated_body.h"
 #include "bf16_product_body.h"
 #include "bf16_attention_body.h"
 #include "winograd_body.h"

@@ -53,6 +53,11 @@ static inline vf v_sigmoid_product(vf x, float steepness) {
 }
 static inline vf v_silu(vf x) { return v_sigmoid_product(x, 1.0f); }
 static inline vf v_quick_gelu(vf x) { return v_sigmoid_product(x, 1.702f); }
+// 0.5 x (1 + tanh(u)) = x * sigmoid(2 u)
+static inline vf v_gelu_tanh(vf x) {
+  vf cubic = v_fma(v_mul(v_mul(x, x), x), v_set1(0.044715f), x);
+  return v_div(x, v_add(v_set1(1.0f), v_exp(v_mul(cubic, v_set1(-1.59576912160573071f)))));
+}
 static inline vf v_gelu(vf x) {
   vf half = v_mul(x, v_set1(0.5f));
   return v_fma(half, v_erf(v_mul(x, v_set1(0.70710678118654752f))), half);

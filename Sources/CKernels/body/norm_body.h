@@ -55,3 +55,66 @@ static void CK_FN(layer_norm)(const CK_NUMBER *x, size_t rows, size_t width, con
     }
   }
 }
+
+// 1 / sqrt(mean(x^2) + epsilon)
+static inline float CK_FN(inverse_rms)(const CK_NUMBER *x, size_t width, float epsilon) {
+  vf squares = v_zero();
+  for (size_t j = 0; j < width; j += VL) {
+    vf value = CK_LOAD_N(x + j, width - j < VL ? width - j : VL);
+    squares = v_fma(value, value, squares);
+  }
+  return 1.0f / sqrtf(v_sum(squares) / (float)width + epsilon);
+}
+
+static void CK_FN(rms_norm)(const ck_rms_norm *p) {
+  for (size_t i = 0; i < p->rows; i++) {
+    const CK_NUMBER *x = (const CK_NUMBER *)p->x + i * p->x_stride;
+    const CK_NUMBER *residual = p->residual ? (const CK_NUMBER *)p->residual + i * p->residual_stride : 0;
+    CK_NUMBER *y = (CK_NUMBER *)p->y + i * p->y_stride;
+    const vf inverse = v_set1(CK_FN(inverse_rms)(x, p->width, p->epsilon));
+    for (size_t j = 0; j < p->width; j += VL) {
+      size_t n = p->width - j < VL ? p->width - j : VL;
+      vf normal = v_mul(CK_LOAD_N(x + j, n), inverse), gamma = v_load_n(p->gamma + j, n);
+      CK_STORE_N(y + j, residual ? v_fma(normal, gamma, CK_LOAD_N(residual + j, n)) : v_mul(normal, gamma), n);
+    }
+  }
+}
+
+// Numbers of a head that were normalised; gamma is null for no norm.
+static inline vf CK_FN(head_part)(const CK_NUMBER *x, const float *gamma, vf inverse, size_t n) {
+  vf value = CK_LOAD_N(x, n);
+  return gamma ? v_mul(v_mul(value, inverse), v_load_n(gamma, n)) : value;
+}
+
+static void CK_FN(heads)(const ck_heads *p) {
+  const size_t d = p->d, half = d / 2;
+  for (size_t i = 0; i < p->rows; i++) {
+    const float *cosines = p->cosines ? p->cosines + i * d : 0, *sines = p->cosines ? p->sines + i * d : 0;
+    const CK_NUMBER *x = (const CK_NUMBER *)p->x + i * p->x_stride;
+    CK_NUMBER *y = (CK_NUMBER *)p->y + i * p->y_stride;
+    for (size_t head = 0; head < p->heads; head++, x += d, y += d) {
+      const float *gamma = p->gamma;
+      const vf inverse = v_set1(gamma ? CK_FN(inverse_rms)(x, d, p->epsilon) : 1.0f);
+      if (!cosines) {
+        for (size_t j = 0; j < d; j += VL) {
+          size_t n = d - j < VL ? d - j : VL;
+          CK_STORE_N(y + j, CK_FN(head_part)(x + j, gamma ? gamma + j : 0, inverse, n), n);
+        }
+      } else if (p->halves) {
+        for (size_t j = 0; j < half; j += VL) {
+          size_t n = half - j < VL ? half - j : VL, k = j + half;
+          vf a = CK_FN(head_part)(x + j, gamma ? gamma + j : 0, inverse, n);
+          vf b = CK_FN(head_part)(x + k, gamma ? gamma + k : 0, inverse, n);
+          CK_STORE_N(y + j, v_fma(a, v_load_n(cosines + j, n), v_mul(b, v_load_n(sines + j, n))), n);
+          CK_STORE_N(y + k, v_fma(b, v_load_n(cosines + k, n), v_mul(a, v_load_n(sines + k, n))), n);
+        }
+      } else {
+        for (size_t j = 0; j < d; j += VL) {
+          size_t n = d - j < VL ? d - j : VL;
+          vf a = CK_FN(head_part)(x + j, gamma ? gamma + j : 0, inverse, n);
+          CK_STORE_N(y + j, v_fma(a, v_load_n(cosines + j, n), v_mul(v_swap_pairs(a), v_load_n(sines + j, n))), n);
+        }
+      }
+    }
+  }
+}

@@ -22,7 +22,12 @@ static void overlay_bf16(ck_table *t) {
   t->silu_bf16 = silu_bf16;
   t->gelu_bf16 = gelu_bf16;
   t->quick_gelu_bf16 = quick_gelu_bf16;
+  t->gelu_tanh_bf16 = gelu_tanh_bf16;
   t->add_bf16 = add_bf16;
+  t->add_scaled_bf16 = add_scaled_bf16;
+  t->rms_norm_bf16 = rms_norm_bf16;
+  t->heads_bf16 = heads_bf16;
+  t->gate_bf16 = gate_bf16;
   t->winograd_input_bf16 = winograd_input_bf16;
   t->winograd_output_bf16 = winograd_output_bf16;
   t->winograd_weights_bf16 = winograd_weights_bf16;
@@ -45,7 +50,12 @@ static void overlay(ck_table *t) {
   t->silu = silu;
   t->gelu = gelu;
   t->quick_gelu = quick_gelu;
+  t->gelu_tanh = gelu_tanh;
   t->add = add;
+  t->add_scaled = add_scaled;
+  t->rms_norm = rms_norm;
+  t->heads = heads;
+  t->gate = gate;
   t->widen_f16 = widen_f16;
   t->winograd_input = winograd_input;
   t->winograd_output = winograd_output;

@@ -53,7 +53,7 @@ typedef struct {
 #define CK_ATTENTION_ROWS 24
 
 /// The function f that a product applies after the bias.
-typedef enum { CK_IDENTITY = 0, CK_SILU, CK_GELU, CK_QUICK_GELU } ck_activation;
+typedef enum { CK_IDENTITY = 0, CK_SILU, CK_GELU, CK_QUICK_GELU, CK_GELU_TANH } ck_activation;
 
 /// The product of bfloat16 numbers with sums in float32:
 /// out[i][j] = f(sum over t and k of tap[t][i * row_stride + k] * panel[t][k / 2][j][k % 2] + bias[j]) + residual[i][j].
@@ -187,6 +187,56 @@ typedef struct {
 #define CK_BF16_ATTENTION_KEYS 512
 #define CK_BF16_ATTENTION_SCRATCH(width) (CK_BF16_ATTENTION_ROWS * (CK_BF16_ATTENTION_KEYS * 3 / 2 + (width)))
 
+/// Divides each row by the root of its mean square: y[i][j] = x[i][j] / sqrt(mean(x[i]^2) + epsilon) * gamma[j] + residual[i][j].
+/// `x`, `residual` and `y` have the slot's type; `y` may be either. Zhang & Sennrich 2019, arXiv:1910.07467.
+typedef struct {
+  const void *x;         ///< [rows][width]
+  size_t x_stride;
+  size_t rows;
+  size_t width;
+  const float *gamma;    ///< [width]
+  float epsilon;
+  const void *residual;  ///< [rows][width], or null
+  size_t residual_stride;
+  void *y;               ///< [rows][width]
+  size_t y_stride;
+} ck_rms_norm;
+
+/// Queries or keys of several heads: each head of a row is normalised as by `ck_rms_norm`, and then turned by angles that
+/// depend on the row (rotary position embedding: Su et al. 2021, arXiv:2104.09864):
+///
+///     y[j] = n[j] * cosines[i][j] + n[partner(j)] * sines[i][j]
+///
+/// The partner of j is its neighbour, j ^ 1, or the number half a head away. `x` and `y` have the slot's type; `y` may be `x`.
+typedef struct {
+  const void *x;         ///< [rows][heads][d]; heads have no gaps
+  size_t x_stride;       ///< between rows
+  size_t rows;
+  size_t heads;
+  size_t d;              ///< width of a head, even if it is turned
+  const float *gamma;    ///< [d]; null for no norm
+  float epsilon;
+  const float *cosines;  ///< [rows][d]; null if heads are not turned
+  const float *sines;    ///< [rows][d]: negative for the first number of each pair
+  int halves;            ///< if not 0, partners are half a head apart; otherwise neighbours
+  void *y;               ///< [rows][heads][d]
+  size_t y_stride;
+} ck_heads;
+
+/// y[i][j] = f(gate[i][j]) * x[i][j], as in SwiGLU (Shazeer 2020, arXiv:2002.05202). All arrays have the slot's type; `y` may be
+/// either of the others.
+typedef struct {
+  const void *gate;  ///< [rows][width]
+  size_t gate_stride;
+  const void *x;     ///< [rows][width]
+  size_t x_stride;
+  size_t rows;
+  size_t width;
+  ck_activation activation;
+  void *y;           ///< [rows][width]
+  size_t y_stride;
+} ck_gate;
+
 /// Transforms the windows of a run of neighbouring tiles in one row of tiles, for Winograd's convolution F(tile x tile, 3 x 3):
 /// Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
 ///
@@ -255,8 +305,15 @@ typedef struct {
   void (*gelu)(const float *x, size_t count, float *y);
   /// x * sigmoid(1.702 x); `y` may be `x`.
   void (*quick_gelu)(const float *x, size_t count, float *y);
+  /// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); `y` may be `x`.
+  void (*gelu_tanh)(const float *x, size_t count, float *y);
   /// y[i] = a[i] + b[i]; `y` may be either.
   void (*add)(const float *a, const float *b, size_t count, float *y);
+  /// y[i][c] = residual[i][c] + x[i][c] * scale[c]; `y` may be either.
+  void (*add_scaled)(const float *residual, const float *x, size_t rows, size_t channels, const float *scale, float *y);
+  void (*rms_norm)(const ck_rms_norm *);
+  void (*heads)(const ck_heads *);
+  void (*gate)(const ck_gate *);
   void (*winograd_input)(const ck_winograd_input *);
   void (*winograd_output)(const ck_winograd_output *);
   void (*winograd_weights)(const ck_winograd_weights *);
@@ -276,7 +333,12 @@ typedef struct {
   void (*silu_bf16)(const uint16_t *x, size_t count, uint16_t *y);
   void (*gelu_bf16)(const uint16_t *x, size_t count, uint16_t *y);
   void (*quick_gelu_bf16)(const uint16_t *x, size_t count, uint16_t *y);
+  void (*gelu_tanh_bf16)(const uint16_t *x, size_t count, uint16_t *y);
   void (*add_bf16)(const uint16_t *a, const uint16_t *b, size_t count, uint16_t *y);
+  void (*add_scaled_bf16)(const uint16_t *residual, const uint16_t *x, size_t rows, size_t channels, const float *scale, uint16_t *y);
+  void (*rms_norm_bf16)(const ck_rms_norm *);
+  void (*heads_bf16)(const ck_heads *);
+  void (*gate_bf16)(const ck_gate *);
   void (*winograd_input_bf16)(const ck_winograd_input *);
   void (*winograd_output_bf16)(const ck_winograd_output *);
   void (*winograd_weights_bf16)(const ck_winograd_weights *);

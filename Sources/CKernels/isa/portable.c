@@ -65,6 +65,7 @@ static void moments(const float *x, size_t rows, size_t channels, float *mean, f
   }
 }
 
+static float gelu_tanh1(float x) { return 0.5f * x * (1 + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x))); }
 static float silu1(float x) { return x / (1 + expf(-x)); }
 static float gelu1(float x) { return 0.5f * x * (1 + erff(x * 0.70710678118654752f)); }
 
@@ -105,6 +106,14 @@ static void gelu(const float *x, size_t count, float *y) {
 
 static void quick_gelu(const float *x, size_t count, float *y) {
   for (size_t i = 0; i < count; i++) y[i] = x[i] / (1 + expf(-1.702f * x[i]));
+}
+
+static void gelu_tanh(const float *x, size_t count, float *y) {
+  for (size_t i = 0; i < count; i++) y[i] = gelu_tanh1(x[i]);
+}
+
+static void add_scaled(const float *residual, const float *x, size_t rows, size_t channels, const float *scale, float *y) {
+  for (size_t i = 0; i < rows * channels; i++) y[i] = residual[i] + x[i] * scale[i % channels];
 }
 
 static void add(const float *a, const float *b, size_t count, float *y) {
@@ -158,6 +167,7 @@ static float activated(float x, ck_activation activation) {
     case CK_SILU: return silu1(x);
     case CK_GELU: return gelu1(x);
     case CK_QUICK_GELU: return x / (1 + expf(-1.702f * x));
+    case CK_GELU_TANH: return gelu_tanh1(x);
   }
   return x;
 }
@@ -267,6 +277,15 @@ static void gelu_bf16(const uint16_t *x, size_t count, uint16_t *y) {
 
 static void quick_gelu_bf16(const uint16_t *x, size_t count, uint16_t *y) {
   for (size_t i = 0; i < count; i++) y[i] = narrowed(activated(widened(x[i]), CK_QUICK_GELU));
+}
+
+static void gelu_tanh_bf16(const uint16_t *x, size_t count, uint16_t *y) {
+  for (size_t i = 0; i < count; i++) y[i] = narrowed(gelu_tanh1(widened(x[i])));
+}
+
+static void add_scaled_bf16(const uint16_t *residual, const uint16_t *x, size_t rows, size_t channels, const float *scale,
+                            uint16_t *y) {
+  for (size_t i = 0; i < rows * channels; i++) y[i] = narrowed(widened(residual[i]) + widened(x[i]) * scale[i % channels]);
 }
 
 static void add_bf16(const uint16_t *a, const uint16_t *b, size_t count, uint16_t *y) {
@@ -568,6 +587,68 @@ static void unpack_int8(const ck_unpacking *p) {
     }
   }
 }
+
+// The kernels of transformers, once for both types: read and write are by the type of `x`.
+
+static float get(const void *x, size_t i, int narrow) { return narrow ? widened(((const uint16_t *)x)[i]) : ((const float *)x)[i]; }
+static void set(void *y, size_t i, float value, int narrow) {
+  if (narrow) ((uint16_t *)y)[i] = narrowed(value);
+  else ((float *)y)[i] = value;
+}
+
+static float inverse_rms(const void *x, size_t start, size_t width, float epsilon, int narrow) {
+  float squares = 0;
+  for (size_t j = 0; j < width; j++) squares += get(x, start + j, narrow) * get(x, start + j, narrow);
+  return 1 / sqrtf(squares / (float)width + epsilon);
+}
+
+static void any_rms_norm(const ck_rms_norm *p, int narrow) {
+  for (size_t i = 0; i < p->rows; i++) {
+    float inverse = inverse_rms(p->x, i * p->x_stride, p->width, p->epsilon, narrow);
+    for (size_t j = 0; j < p->width; j++) {
+      float y = get(p->x, i * p->x_stride + j, narrow) * inverse * p->gamma[j];
+      if (p->residual) y += get(p->residual, i * p->residual_stride + j, narrow);
+      set(p->y, i * p->y_stride + j, y, narrow);
+    }
+  }
+}
+static void rms_norm(const ck_rms_norm *p) { any_rms_norm(p, 0); }
+static void rms_norm_bf16(const ck_rms_norm *p) { any_rms_norm(p, 1); }
+
+static void any_heads(const ck_heads *p, int narrow) {
+  for (size_t i = 0; i < p->rows; i++) {
+    for (size_t head = 0; head < p->heads; head++) {
+      size_t x = i * p->x_stride + head * p->d, y = i * p->y_stride + head * p->d;
+      float inverse = p->gamma ? inverse_rms(p->x, x, p->d, p->epsilon, narrow) : 1;
+      size_t half = p->d / 2, pairs = p->cosines ? half : p->d;
+      for (size_t pair = 0; pair < pairs; pair++) {
+        size_t j = p->cosines && !p->halves ? 2 * pair : pair, k = p->halves ? pair + half : 2 * pair + 1;
+        float a = get(p->x, x + j, narrow) * inverse * (p->gamma ? p->gamma[j] : 1);
+        if (!p->cosines) {
+          set(p->y, y + j, a, narrow);
+          continue;
+        }
+        float b = get(p->x, x + k, narrow) * inverse * (p->gamma ? p->gamma[k] : 1);
+        const float *cosines = p->cosines + i * p->d, *sines = p->sines + i * p->d;
+        set(p->y, y + j, a * cosines[j] + b * sines[j], narrow);
+        set(p->y, y + k, b * cosines[k] + a * sines[k], narrow);
+      }
+    }
+  }
+}
+static void heads(const ck_heads *p) { any_heads(p, 0); }
+static void heads_bf16(const ck_heads *p) { any_heads(p, 1); }
+
+static void any_gate(const ck_gate *p, int narrow) {
+  for (size_t i = 0; i < p->rows; i++) {
+    for (size_t j = 0; j < p->width; j++) {
+      float gate = activated(get(p->gate, i * p->gate_stride + j, narrow), p->activation);
+      set(p->y, i * p->y_stride + j, gate * get(p->x, i * p->x_stride + j, narrow), narrow);
+    }
+  }
+}
+static void gate(const ck_gate *p) { any_gate(p, 0); }
+static void gate_bf16(const ck_gate *p) { any_gate(p, 1); }
 
 static int supported(void) { return 1; }
 

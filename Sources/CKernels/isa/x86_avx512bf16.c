@@ -9,6 +9,7 @@
 #define CK_HAS_DOT2
 #include "../vec/vec_avx512.h"
 #include "../body/math_body.h"
+#include "../body/activated_body.h"
 #include "../body/convert_body.h"
 #include "../body/element_bf16.h"
 #include "../body/norm_body.h"
@@ -16,7 +17,6 @@
 
 // 8 x 32 sums in 16 registers, with panels as wide as plain AVX-512's.
 enum { MR16 = 8, NV = 2, NR = NV * VL };
-#include "../body/activated_body.h"
 #include "../body/bf16_product_body.h"
 #include "../body/bf16_attention_body.h"
 #include "../body/winograd_math.h"

@@ -22,6 +22,8 @@ static inline vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+// The two numbers of each pair of lanes in reverse order.
+static inline vf v_swap_pairs(vf a) { return _mm256_permute_ps(a, 0xB1); }
 static inline vf v_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 static inline vf v_copysign(vf magnitude, vf sign) {
   vf bit = _mm256_set1_ps(-0.0f);

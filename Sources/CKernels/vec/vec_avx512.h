@@ -20,6 +20,8 @@ static inline vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 static inline vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+// The two numbers of each pair of lanes in reverse order.
+static inline vf v_swap_pairs(vf a) { return _mm512_permute_ps(a, 0xB1); }
 static inline vf v_abs(vf a) { return _mm512_abs_ps(a); }
 static inline vf v_copysign(vf magnitude, vf sign) {
   __m512i bit = _mm512_set1_epi32((int)0x80000000);

@@ -29,6 +29,8 @@ static inline vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf v_max(vf a, vf b) { return vmaxq_f32(a, b); }
 static inline vf v_min(vf a, vf b) { return vminq_f32(a, b); }
 static inline vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+// The two numbers of each pair of lanes in reverse order.
+static inline vf v_swap_pairs(vf a) { return vrev64q_f32(a); }
 static inline vf v_abs(vf a) { return vabsq_f32(a); }
 static inline vf v_copysign(vf magnitude, vf sign) { return vbslq_f32(vdupq_n_u32(0x80000000), sign, magnitude); }
 static inline vf v_round(vf a) { return vrndnq_f32(a); }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Infotext
 import JSON
 import Recipes
@@ -64,7 +64,7 @@ public struct ResponseOrder: Sendable {
     switch occasion {
     case .run:
       var hash = SHA256()
-      for id in ids { hash.update(data: Array(id.description.utf8)) }
+      for id in ids { hash.update(Array(id.description.utf8)) }
       let id = Hexadecimal.text(hash.finalize().prefix(16))
       return ids.isEmpty
         ? [] : [ResponseOrder(id: id, input: recipe, parameters: recipe, jobs: 0..<ids.count, webhook)]
@@ -96,9 +96,9 @@ public struct ResponseOrder: Sendable {
   /// A digest of the request and of the images that it results in.
   func digest(_ ids: some Sequence<JobID>) -> String {
     var hash = SHA256()
-    hash.update(data: Array(input.jsonText.utf8))
-    hash.update(data: Array(parameters.jsonText.utf8))
-    for id in ids { hash.update(data: Array(id.description.utf8)) }
+    hash.update(Array(input.jsonText.utf8))
+    hash.update(Array(parameters.jsonText.utf8))
+    for id in ids { hash.update(Array(id.description.utf8)) }
     return Hexadecimal.text(hash.finalize())
   }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import JSON
 import Runs
@@ -18,7 +18,7 @@ final class ResponseRecord {
 
     /// Distinguishes this answer from others to the same request, in 16 hexadecimal digits; times do not count.
     var fingerprint: String {
-      Hexadecimal.text(SHA256.hash(data: Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
+      Hexadecimal.text(SHA256.hash(Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
     }
   }
 

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import FoundationNetworking
 import JSON
@@ -133,6 +133,6 @@ final class WebhookSender: Sendable {
 
   /// The signature of a body: `sha256=` and its HMAC-SHA256 in hexadecimal digits, as many services sign webhooks.
   static func signature(_ body: some DataProtocol, _ secret: [UInt8]) -> String {
-    "sha256=" + Hexadecimal.text(HMAC<SHA256>.authenticationCode(for: body, using: SymmetricKey(data: secret)))
+    "sha256=" + Hexadecimal.text(SHA256.authenticationCode(of: body, key: secret))
   }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import DemoModel
 import Foundation
 import Networks
@@ -301,7 +301,7 @@ final class ModelCatalog {
     for model in models where !digests.contains(model.files.vocabularySHA256) {
       digests.append(model.files.vocabularySHA256)
     }
-    return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(data: Array(digests.joined().utf8)))
+    return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(Array(digests.joined().utf8)))
   }
 
   /// What users should know about the files that were opened so far; each note is returned once.

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Networks
 import Sampling
 import Settings
@@ -18,7 +18,7 @@ final class EvaluationMemory {
 
     /// The keys of an evaluation, one for each context.
     static func keys(_ evaluation: Evaluation<some NetworkContext>) -> [Key] {
-      let digest = evaluation.input.values.withUnsafeBytes { SHA256.hash(data: $0) }
+      let digest = evaluation.input.values.withUnsafeBytes { SHA256.hash($0) }
       return evaluation.contexts.map {
         Key(
           latent: digest, timestep: evaluation.timestep.bitPattern, options: evaluation.options,

@@ -29,7 +29,9 @@ extension WeightScope {
       try patch(name)?.prepared(
         shape: shape, parallel: compute.pool.run,
         read: { (rows, destination) throws(TensorFileError) in try weight.read(rows: rows, into: destination) }))
-    if patch == nil, let kept = try weight.kept(shape: shape, bias: bias, layer: layer, compute: compute) { return kept }
+    if patch == nil, let kept = try weight.kept(shape: shape, bias: bias, layer: layer, compute: compute) {
+      return kept
+    }
     return try WeightError.wrapping(
       try PanelMatrix(
         outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute,
@@ -52,7 +54,8 @@ extension StoredTensor {
     let factors = scale.factors.map { StoredFactors(factors: $0, inputsOfFactor: scale.columnsOfFactor) }
     return try WeightError.wrapping(
       try PanelMatrix(
-        stored: stored, factors: factors, outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute,
+        stored: stored, factors: factors, outputs: shape[0], inputs: shape[1], bias: bias, layer: layer,
+        compute: compute,
         read: { (rows, destination) throws(TensorFileError) in try readBytes(rows: rows, into: destination) }))
   }
 
@@ -97,6 +100,7 @@ extension WeightStore {
   ///   - tensors: The tensors of the network.
   ///   - precision: Of its linear layers.
   ///   - storage: How linear layers hold their weights. Convolutions are packed; of those this counts nine positions.
+  /// - Returns: Bytes.
   public func weightBytes(of tensors: [ExpectedTensor], _ precision: Precision, _ storage: WeightStorage) -> Int {
     tensors.reduce(0) { sum, tensor in
       let shape = tensor.shape

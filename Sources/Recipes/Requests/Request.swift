@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import JSON
 import Settings
 import Text
@@ -124,7 +124,7 @@ public struct RequestBatch: Sendable {
   }
 
   private static func id(of text: String) -> String {
-    Hexadecimal.text(SHA256.hash(data: Array(text.utf8)).prefix(16))
+    Hexadecimal.text(SHA256.hash(Array(text.utf8)).prefix(16))
   }
 }
 

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import JSON
 import Settings
@@ -193,7 +193,7 @@ struct RequestReader {
     let body: JSONValue = [
       "defaults": .string(envelope.defaults.rawValue), "payload": envelope.payload.json, "set": .object(changes),
     ]
-    return Hexadecimal.text(SHA256.hash(data: Array(body.jsonText.utf8)))
+    return Hexadecimal.text(SHA256.hash(Array(body.jsonText.utf8)))
   }
 
   /// Overrides that change no image.

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import JSON
 import Settings
 import Text
@@ -275,6 +275,6 @@ extension JobID {
         JobStage(settings, ingredients, upTo: .secondPass).write(to: &writer)
       }
     }
-    self.init(digest: SHA256.hash(data: writer.bytes))
+    self.init(digest: SHA256.hash(writer.bytes))
   }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import JSON
 import Settings
@@ -118,7 +118,7 @@ package final class FileReader {
     while true {
       let piece = try reader.read()
       if piece.isEmpty { return Hexadecimal.text(hash.finalize()) }
-      hash.update(data: piece)
+      hash.update(piece)
     }
   }
 

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import Infotext
@@ -370,8 +370,8 @@ public struct Runner<Generator: ImageGenerator> {
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
-      sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: picture.image.pixels)), started: started,
+      sha256: Hexadecimal.text(SHA256.hash(bytes)),
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(picture.image.pixels)), started: started,
       seconds: keeper.seconds,
       infotext: infotext, faces: picture.faces, identity: planned.identity)
   }

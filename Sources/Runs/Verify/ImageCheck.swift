@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import JSON
@@ -55,8 +55,8 @@ enum ImageCheck {
     else { return nil }
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
-      sha256: Hexadecimal.text(SHA256.hash(data: bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(data: png.image.pixels)),
+      sha256: Hexadecimal.text(SHA256.hash(bytes)),
+      pixelsSHA256: Hexadecimal.text(SHA256.hash(png.image.pixels)),
       started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: text,
       identity: planned.identity)
   }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import JSON
@@ -40,7 +40,7 @@ struct ImageExamination {
       problem = (
         .size, "is \(bytes.count) bytes long, expected \(noted.mark.size)\(Self.rest(decoded, noted))"
       )
-    } else if Hexadecimal.text(SHA256.hash(data: bytes)) != noted.sha256 {
+    } else if Hexadecimal.text(SHA256.hash(bytes)) != noted.sha256 {
       problem = (.digest, "has other bytes than were written\(Self.rest(decoded, noted))")
     } else {
       problem = Self.problem(of: decoded, noted, size: size)
@@ -76,6 +76,6 @@ struct ImageExamination {
   }
 
   private static func digest(_ png: PNGFile) -> String {
-    Hexadecimal.text(SHA256.hash(data: png.image.pixels))
+    Hexadecimal.text(SHA256.hash(png.image.pixels))
   }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Infotext
 import JSON
 import Settings
@@ -68,7 +68,7 @@ extension JournalReader {
         if key == "identity" { range = start..<cursor.offset }
       }
       guard let range else { return nil }
-      return JobID(Hexadecimal.text(SHA256.hash(data: UnsafeRawBufferPointer(rebasing: bytes[range]))))
+      return JobID(Hexadecimal.text(SHA256.hash(UnsafeRawBufferPointer(rebasing: bytes[range]))))
     }
   }
 }

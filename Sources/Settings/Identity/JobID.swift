@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import JSON
 import Text
 
@@ -11,7 +11,7 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
   ///
   /// It is the SHA-256 of their canonical JSON; see `canonicalJSON`.
   public init(_ settings: ImageSettings, _ ingredients: JobIngredients) {
-    self.init(digest: SHA256.hash(data: Self.canonicalJSON(settings, ingredients)))
+    self.init(digest: SHA256.hash(Self.canonicalJSON(settings, ingredients)))
   }
 
   /// The identity written as 64 lower-case hexadecimal digits; nil for other text.
@@ -110,12 +110,12 @@ public struct JobIDSequence {
       let two = JobID.canonicalJSON(text, ingredients)
       let digit = zip(one, two).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
       before = SHA256()
-      before.update(data: one[..<digit])
+      before.update(one[..<digit])
       after = Array(one[(digit + 1)...])
       last = settings
     }
     var hash = before
-    hash.update(data: Array(String(settings.seed).utf8) + after)
+    hash.update(Array(String(settings.seed).utf8) + after)
     return JobID(digest: hash.finalize())
   }
 }

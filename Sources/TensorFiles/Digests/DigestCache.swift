@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Text
 
@@ -48,7 +48,7 @@ public struct DigestCache: Sendable {
     }
     // The entry of a whole file has only its path; other extents add a line.
     let name = extent == .file ? realPath : realPath + "\n" + extent.rawValue
-    let entryPath = folder + "/" + Hexadecimal.text(SHA256.hash(data: Data(name.utf8)))
+    let entryPath = folder + "/" + Hexadecimal.text(SHA256.hash(Data(name.utf8)))
     if let digest = Self.cached(entryPath, key: Self.key(realPath, name)) { return digest }
 
     var states: [Entry] = []

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Text
 
@@ -17,7 +17,7 @@ public enum FileDigest {
   public static func sha256(ofFilesByRelativePath digests: [String: String]) -> String {
     let paths = digests.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let listing = paths.map { "\(digests[$0] ?? "")  \($0)\n" }.joined()
-    return Hexadecimal.text(SHA256.hash(data: Data(listing.utf8)))
+    return Hexadecimal.text(SHA256.hash(Data(listing.utf8)))
   }
 
   /// The part of a file that a digest covers.
@@ -51,7 +51,7 @@ public enum FileDigest {
         if errno == EINTR { continue }
         throw .unreadable(path: path, reason: "cannot read: \(ByteFile.lastError)")
       }
-      hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
     if fstat(descriptor, &now) == 0 { status(now) }
     return Hexadecimal.text(hasher.finalize())

@@ -84,6 +84,7 @@ struct TensorScale: Sendable {
   /// - Parameters:
   ///   - rows: Rows of the matrix.
   ///   - columns: Columns of the matrix.
+  /// - Returns: `[rows][blocks of columns]`.
   func byRows(_ rows: Int, columns: Int) -> (factors: [Float], columnsOfFactor: Int)? {
     if factors.count == 1 { return ([Float](repeating: factors[0], count: rows), columns) }
     guard !isTransposed else { return nil }

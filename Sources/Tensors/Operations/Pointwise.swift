@@ -29,6 +29,11 @@ extension Compute {
     apply(kernels.table.pointee.quick_gelu, kernels.table.pointee.quick_gelu_bf16, x)
   }
 
+  /// x · Φ(x) by its approximation with tanh, in place: 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+  public func applyGELUTanh(_ x: Tensor) {
+    apply(kernels.table.pointee.gelu_tanh, kernels.table.pointee.gelu_tanh_bf16, x)
+  }
+
   /// max(x, 0), in place.
   public func applyReLU(_ x: Tensor) { applyEach(x) { max($0, 0) } }
 

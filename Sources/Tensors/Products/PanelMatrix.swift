@@ -123,7 +123,8 @@ public final class PanelMatrix {
     return padded
   }
 
-  /// Keeps the weights of a linear layer as a file stores them; products unpack them. Results are those of packed weights.
+  /// Keeps the weights of a linear layer as a file stores them; products unpack them. Results are those of packed weights. Nil if the
+  /// inputs are not whole blocks, or if a weight is NaN or infinite.
   ///
   /// - Parameters:
   ///   - stored: The file's form.
@@ -134,7 +135,6 @@ public final class PanelMatrix {
   ///   - layer: A linear layer, gated or not.
   ///   - compute: The kernels that will multiply, and the threads to read with; its precision decides whether products are in bytes.
   ///   - read: Copies the bytes of some rows; called from several threads at once.
-  /// - Returns: Nil if the inputs are not whole blocks, or if a weight is NaN or infinite.
   /// - Throws: What `read` throws for the first rows that it rejects.
   public init?<Failure>(
     stored: StoredWeights, factors: StoredFactors?, outputs: Int, inputs: Int, bias: [Float]?, layer: Layer,

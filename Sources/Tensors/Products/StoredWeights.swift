@@ -37,6 +37,7 @@ public enum StoredWeights: Sendable, CaseIterable {
   /// - Parameters:
   ///   - inputs: Weights of a row.
   ///   - precision: What the layer computes in.
+  /// - Returns: False for inputs that are not whole blocks, too.
   public func isSmaller(inputs: Int, than precision: Precision) -> Bool {
     guard let bytes = rowBytes(inputs: inputs) else { return false }
     return bytes < inputs * (precision == .int8 ? 1 : precision.elementType.size)

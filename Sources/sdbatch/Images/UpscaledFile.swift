@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import Imaging
 import JSON
@@ -94,6 +94,6 @@ struct UpscaledFile {
 
   /// The first digits of the SHA-256 of the pixels.
   static func digest(of image: RGBImage) -> String {
-    String(Hexadecimal.text(SHA256.hash(data: image.pixels)).prefix(10))
+    String(Hexadecimal.text(SHA256.hash(image.pixels)).prefix(10))
   }
 }

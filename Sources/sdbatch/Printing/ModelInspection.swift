@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Foundation
 import JSON
 import Networks
@@ -38,7 +38,7 @@ struct ModelInspection {
   static func oldHash(_ path: String) -> String? {
     guard let file = FileHandle(forReadingAtPath: path), (try? file.seek(toOffset: 0x100000)) != nil else { return nil }
     let bytes = (try? file.read(upToCount: 0x10000)) ?? Data()
-    return String(Hexadecimal.text(SHA256.hash(data: bytes)).prefix(8))
+    return String(Hexadecimal.text(SHA256.hash(bytes)).prefix(8))
   }
 
   private var modelHash: String? { sha256.map { String($0.prefix(10)) } }

@@ -1,4 +1,4 @@
-import Crypto
+import Hashing
 import Networks
 import Sampling
 import Settings
@@ -34,7 +34,7 @@ struct StableDiffusionModel: DiffusionModel {
       }
     }
     tokenizer = CLIPTokenizer(vocabulary)
-    vocabularySHA256 = Hexadecimal.text(SHA256.hash(data: vocabulary.canonicalBytes))
+    vocabularySHA256 = Hexadecimal.text(SHA256.hash(vocabulary.canonicalBytes))
   }
 
   // MARK: Files
