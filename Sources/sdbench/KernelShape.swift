@@ -6,8 +6,6 @@ struct KernelShape {
     /// A 3x3 convolution of step 1.
     case convolution(inputs: Int, outputs: Int)
     case linear(inputs: Int, outputs: Int)
-    /// A linear layer whose weights stay as a file stores them.
-    case storedLinear(inputs: Int, outputs: Int, StoredWeights)
     /// Attention of every pixel to this many keys.
     case attention(heads: Int, width: Int, keys: Int)
   }
@@ -22,8 +20,6 @@ struct KernelShape {
     switch kind {
     case .convolution(let inputs, let outputs): "\(network) conv \(side)x\(side) \(inputs)->\(outputs)"
     case .linear(let inputs, let outputs): "\(network) linear \(side * side) \(inputs)->\(outputs)"
-    case .storedLinear(let inputs, let outputs, let form):
-      "\(network) linear \(side * side) \(inputs)->\(outputs) kept as \(form)"
     case .attention(let heads, let width, let keys):
       "\(network) attention \(heads)x\(width), \(side * side) to \(keys)"
     }
@@ -34,7 +30,7 @@ struct KernelShape {
     let pixels = Double(batch * side * side)
     switch kind {
     case .convolution(let inputs, let outputs): return 18 * pixels * Double(inputs * outputs)
-    case .linear(let inputs, let outputs), .storedLinear(let inputs, let outputs, _): return 2 * pixels * Double(inputs * outputs)
+    case .linear(let inputs, let outputs): return 2 * pixels * Double(inputs * outputs)
     case .attention(let heads, let width, let keys): return 4 * pixels * Double(heads * width * keys)
     }
   }
@@ -45,7 +41,6 @@ struct KernelShape {
       switch kind {
       case .convolution(let inputs, _): .convolution(inputs: inputs, outputs: 48)
       case .linear(let inputs, _): .linear(inputs: inputs, outputs: 48)
-      case .storedLinear(let inputs, _, let form): .storedLinear(inputs: inputs, outputs: 48, form)
       case .attention(_, let width, let keys): .attention(heads: 1, width: width, keys: keys)
       }
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
@@ -59,7 +54,7 @@ struct KernelShape {
       case .fp32: [.direct, .winograd2, .winograd4]
       case .bf16, .int8: [.direct, .winograd2]
       }
-    case .linear, .storedLinear: [.direct]
+    case .linear: [.direct]
     case .attention:
       switch precision {
       case .fp32, .bf16: [.direct]
@@ -99,10 +94,6 @@ struct KernelShape {
       let weights = matrix(inputs, outputs, .linear)
       let x = tensor(side * side, side, inputs)
       return { compute.product(x, weights) }
-    case .storedLinear(let inputs, let outputs, let form):
-      let weights = Self.stored(form, outputs: outputs, inputs: inputs, compute) ?? matrix(inputs, outputs, .linear)
-      let x = tensor(side * side, side, inputs)
-      return { compute.product(x, weights) }
     case .attention(let heads, let width, let keys):
       let q = tensor(side * side, side, heads * width)
       let source = tensor(keys, keys, heads * width)
@@ -110,37 +101,6 @@ struct KernelShape {
         KeysValues(keys: source, values: source, image: $0, heads: heads, compute: compute)
       }
       return { compute.attention(q, sources) }
-    }
-  }
-
-  /// Rows of arbitrary bytes in a file's form, with small scales.
-  private static func stored(
-    _ form: StoredWeights, outputs: Int, inputs: Int, _ compute: Compute
-  ) -> PanelMatrix? {
-    // 2^-11 in half precision, at the offsets of the block's scales.
-    let scales =
-      switch form {
-      case .q4_0, .q8_0: [0]
-      case .q4_K, .q5_K: [0, 2]
-      case .q6_K: [208]
-      case .f8E4M3, .f8E5M2, .int8, .fp16, .bf16: [Int]()
-      }
-    return PanelMatrix(
-      stored: form, factors: nil, outputs: outputs, inputs: inputs, bias: nil, layer: .linear, compute: compute
-    ) { rows, destination in
-      let bytes = destination.assumingMemoryBound(to: UInt8.self)
-      let rowBytes = (form.rowBytes(inputs: inputs) ?? 0)
-      for row in rows {
-        let start = (row - rows.lowerBound) * rowBytes
-        // Small numbers in every plain form too.
-        for index in 0..<rowBytes { bytes[start + index] = UInt8(truncatingIfNeeded: (row * 131 + index) * 77) & 0x2F }
-        for block in stride(from: start, to: start + rowBytes, by: form.block.bytes) {
-          for scale in scales {
-            bytes[block + scale] = 0
-            bytes[block + scale + 1] = 0x10
-          }
-        }
-      }
     }
   }
 
@@ -182,13 +142,6 @@ extension KernelShape {
     }
     + [(64, 640, 5120), (32, 1280, 10240)].map { side, inputs, outputs in
       KernelShape(network: "SDXL", kind: .linear(inputs: inputs, outputs: outputs), batch: 2, side: side)
-    }
-    + [8, 23, 32, 64].flatMap { side in
-      [KernelShape(network: "klein", kind: .linear(inputs: 3072, outputs: 3072), batch: 1, side: side)]
-        + [StoredWeights.q8_0, .q6_K, .q5_K, .q4_K, .q4_0, .f8E4M3].map {
-          KernelShape(
-            network: "klein", kind: .storedLinear(inputs: 3072, outputs: 3072, $0), batch: 1, side: side)
-        }
     }
     + [(64, 8, 40, 4096), (32, 8, 80, 1024), (16, 8, 160, 256), (64, 8, 40, 77)].map { side, heads, width, keys in
       KernelShape(
