@@ -15,6 +15,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
   ],
   targets: [
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
@@ -45,9 +46,18 @@ let package = Package(
         .embedInCode("Resources/run.js"), .embedInCode("Resources/view.js"), .embedInCode("Resources/arrangement.js"),
         .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
+        .embedInCode("Resources/picks.js"), .embedInCode("Resources/likes.js"), .embedInCode("Resources/shootout.js"),
+        .embedInCode("Resources/live.js"), .embedInCode("Resources/overview.html"),
+        .embedInCode("Resources/overview.js"),
+      ]),
+    .target(
+      name: "PageServer",
+      dependencies: [
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ]),
     .target(name: "Prompts", dependencies: ["Text"]),
-    .target(name: "Tokenization", dependencies: ["Prompts", "Text", "CZlib"], swiftSettings: optimised),
+    .target(name: "Tokenization", dependencies: ["Prompts", "JSON", "Text", "CZlib"], swiftSettings: optimised),
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: optimised),
     .target(name: "TensorFiles", dependencies: ["CKernels", "JSON", "Text", "Hashing"], swiftSettings: optimised),
     .target(
@@ -75,10 +85,24 @@ let package = Package(
     .executableTarget(
       name: "sdbatch",
       dependencies: [
-        "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "DemoModel", "Imaging", "Infotext",
-        "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights", "TensorFiles", "Hashing",
+        "Delivery", "Runs", "Diffusion", "Networks", "Recipes", "Sheets", "WebPage", "PageServer", "DemoModel",
+        "Imaging", "Infotext", "Settings", "JSON", "Text", "Prompts", "Tensors", "Tokenization", "Weights",
+        "TensorFiles", "Hashing", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      // The pages of "sdbatch help TOPIC".
+      resources: [
+        .embedInCode("Manual.docc/Manual.md"), .embedInCode("Manual.docc/Recipes.md"),
+        .embedInCode("Manual.docc/Prompts.md"), .embedInCode("Manual.docc/Samplers.md"),
+        .embedInCode("Manual.docc/Models.md"), .embedInCode("Manual.docc/LoRA.md"), .embedInCode("Manual.docc/Flow.md"),
+        .embedInCode("Manual.docc/Hires.md"), .embedInCode("Manual.docc/Faces.md"),
+        .embedInCode("Manual.docc/Runs.md"), .embedInCode("Manual.docc/Files.md"),
+        .embedInCode("Manual.docc/Sheets.md"), .embedInCode("Manual.docc/Nights.md"),
+        .embedInCode("Manual.docc/Machines.md"), .embedInCode("Manual.docc/Requests.md"),
+        .embedInCode("Manual.docc/Speed.md"), .embedInCode("Manual.docc/Questions.md"),
+        .embedInCode("Manual.docc/ExitCodes.md"), .embedInCode("Manual.docc/Commands.md"),
+        .embedInCode("Manual.docc/Inspect.md"), .embedInCode("Manual.docc/Changelog.md"),
       ]),
     .executableTarget(
       name: "sdbench",

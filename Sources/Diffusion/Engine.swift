@@ -30,10 +30,13 @@ public final class Engine {
   /// What users should know, and was not returned yet.
   private var notes: [String] = []
   private var isSlownessNoted = false
+  private var familiesWithNotedBrackets: Set<FamilyID> = []
   /// Shown while images are made; nil for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
   /// Read when the first preview is due.
   var previewDecoder: (any LatentDecoder)?
+  /// Asked within evaluations of large networks; nil if nobody stops the engine.
+  var isStopping: (() -> Bool)?
   /// What restored the last faces, if it was kept, and its files.
   var faceRestorer: (restorer: FaceRestorer, files: [ModelIdentity])?
 
@@ -77,7 +80,10 @@ public final class Engine {
   /// - Throws: `EngineError`, `WeightError` or `TokenizationError` if the model or a LoRA of the prompt cannot be used;
   ///   `PromptError` for a tag that cannot be parsed.
   public func ingredients(for settings: ImageSettings) throws -> JobIngredients {
+    let refusals = settings.familyRefusals
+    guard refusals.isEmpty else { throw EngineError.notForFamily(refusals) }
     try SecondPass.check(settings)
+    noteBrackets(settings)
     let vae = try catalog.models(for: settings.base).vae
     let upscaler = try catalog.upscaler(for: settings)
     let precision = compute.precision(settings.precision)
@@ -110,7 +116,8 @@ public final class Engine {
     let otherVAEs = try later.compactMap { try catalog.otherVAE(of: $0) }
     return JobIngredients(
       model: try catalog.identity(of: settings.base), vae: vae?.identity,
-      textEncoder: try catalog.textEncoder(of: settings.base), otherVAEs: otherVAEs.isEmpty ? nil : otherVAEs,
+      textEncoder: try catalog.textEncoder(of: settings.base),
+      textEncoders: try catalog.textEncoders(of: settings.base), otherVAEs: otherVAEs.isEmpty ? nil : otherVAEs,
       refiner: try refined.map { try catalog.identity(of: $0) },
       hiresModel: try settings.hires?.checkpoint.flatMap { _ in
         try passes.second.map { try catalog.identity(of: $0.begun) }
@@ -123,11 +130,23 @@ public final class Engine {
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
+  /// Notes that weights are not read, once for each family.
+  private func noteBrackets(_ settings: ImageSettings) {
+    let prompts = [settings.prompt, settings.negativePrompt, settings.hires?.prompt ?? ""]
+    let family = settings.model.family
+    guard !family.traits.prompts.readsWeights, !familiesWithNotedBrackets.contains(family),
+      prompts.contains(where: { $0.utf8.contains { "([".utf8.contains($0) } })
+    else { return }
+    familiesWithNotedBrackets.insert(family)
+    notes.append("prompt: brackets are plain text for \(family.traits.title), whose prompts have no weights")
+  }
+
   /// Whether a network of the job halves maps of odd sizes.
   private func cropsMaps(_ settings: ImageSettings, _ passes: ImagePasses) throws -> Bool {
     func crops(_ pass: ImagePass, width: Int, height: Int) throws -> Bool {
       try pass.all.contains { part in
-        let step = try catalog.models(for: part).model.files.denoiser.latentStep * LatentFormat.enlargement
+        let files = try catalog.models(for: part).model.files
+        let step = files.denoiser.latentStep * files.latents.pixelsPerPlace
         return !(width.isMultiple(of: step) && height.isMultiple(of: step))
       }
     }
@@ -143,6 +162,10 @@ public final class Engine {
     defer { notes = [] }
     return catalog.takeNotes() + notes
   }
+
+  /// Gives the engine a question to ask between the blocks of large networks, whose evaluations take minutes. If the answer is
+  /// true, `progress` is called with the state before the sampling step; if that throws, the step is given up.
+  public func askWithin(_ isStopping: @escaping () -> Bool) { self.isStopping = isStopping }
 
   /// Makes one image; see ``generate(_:resuming:progress:)``. If faces are restored, the result also says how many, and has the
   /// image before.

@@ -14,8 +14,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case noVAE(path: String)
   /// The VAE beside the checkpoint cannot be used.
   case companionVAE(reason: String)
-  /// The VAE does not enlarge latents 8 times.
-  case otherEnlargement(path: String, Int)
+  /// The VAE does not enlarge latents as often as the model's.
+  case otherEnlargement(path: String, Int, expected: Int)
   /// A checkpoint cannot continue with another one's latents.
   case otherLatents(key: String, path: String, String, model: String)
   /// The decoder for previews is not a TAESD.
@@ -39,8 +39,17 @@ public enum EngineError: Error, CustomStringConvertible {
   case noHiresUpscaler(String)
   /// The settings result in noise levels that are NaN or infinite; `settings` are those that may be the cause.
   case notFiniteLevels(settings: [String])
+  /// Settings that the model's family cannot be sampled with.
+  case notForFamily([FamilyRefusal])
   /// The network's output is NaN or infinite.
   case notFinite(stage: String)
+  /// An evaluation of the network ended early, because it was asked to or because weights cannot be read.
+  case evaluation(any Error)
+
+  /// Evaluates `body` and wraps what it throws in `.evaluation`.
+  static func wrapping<Result>(_ body: () throws -> Result) throws(EngineError) -> Result {
+    do { return try body() } catch { throw error as? EngineError ?? .evaluation(error) }
+  }
 
   /// Whether a prompt names a LoRA that was not found, or not decided.
   public var isMissingAdapter: Bool {
@@ -69,8 +78,10 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
-    case .otherEnlargement(let path, let factor):
-      "\(path): the VAE enlarges latents \(factor) times, expected 8 times as in Stable Diffusion; use another VAE"
+    case .evaluation(let error):
+      "\(error)"
+    case .otherEnlargement(let path, let factor, let expected):
+      "\(path): the VAE enlarges latents \(factor) times, expected \(expected) times; use another VAE"
     case .companionVAE(let reason):
       "\(reason)\nThis file lies beside the checkpoint and so replaces its VAE, as in the webui; remove it, or set vae: none"
     case .noVAE(let path):
@@ -111,6 +122,7 @@ public enum EngineError: Error, CustomStringConvertible {
     case .notFiniteLevels(let settings):
       "the noise schedule holds NaN or infinite sigmas, through which no image can be sampled"
         + (settings.isEmpty ? "" : "; change \(SettingKind.list(settings))")
+    case .notForFamily(let refusals): refusals.map(\.description).joined(separator: "\n")
     case .notFinite(let stage):
       "the \(stage) holds NaN or infinite numbers; the model cannot be used with these settings"
     }

@@ -114,6 +114,41 @@ public struct PNGFile: Hashable, Sendable {
     PNGText.all(in: try PNGChunk.all(in: bytes))
   }
 
+  /// The bytes of a file with other texts, and its pixels as they are: what `encoded()` makes of the same image.
+  ///
+  /// - Parameters:
+  ///   - bytes: A file that `encoded()` made.
+  ///   - texts: The texts.
+  /// - Returns: The file.
+  /// - Throws: `ImagingError` for a file that is not a PNG, is truncated, or has a wrong checksum, and for a keyword that PNG does
+  ///   not allow.
+  public static func replacingTexts(of bytes: [UInt8], by texts: [PNGText]) throws(ImagingError) -> [UInt8] {
+    let textChunks = try texts.map { text throws(ImagingError) in try text.chunk() }
+    var rewritten = PNGChunk.signature
+    for chunk in try PNGChunk.all(in: bytes) where !["tEXt", "zTXt", "iTXt"].contains(chunk.type) {
+      chunk.append(to: &rewritten)
+      if chunk.type == "IHDR" { for text in textChunks { text.append(to: &rewritten) } }
+    }
+    return rewritten
+  }
+
+  /// Adds texts to a file, whose pixels and other parts stay as they are.
+  ///
+  /// - Parameters:
+  ///   - texts: The texts, which come directly after the header.
+  ///   - bytes: The file.
+  /// - Returns: The file with the texts.
+  /// - Throws: `ImagingError` for a file that is not a PNG or damaged, or a keyword that PNG does not allow.
+  public static func adding(_ texts: [PNGText], to bytes: [UInt8]) throws(ImagingError) -> [UInt8] {
+    var result = PNGChunk.signature
+    for chunk in try PNGChunk.all(in: bytes) {
+      chunk.append(to: &result)
+      guard chunk.type == "IHDR" else { continue }
+      for text in texts { try text.chunk().append(to: &result) }
+    }
+    return result
+  }
+
   // MARK: libpng
 
   /// Three 8-bit channels, red first. The header's name for it is a macro that Swift cannot import.

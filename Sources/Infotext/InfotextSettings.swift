@@ -74,6 +74,11 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var vae: NamedModel?
   /// The checkpoint whose text encoders were used.
   public private(set) var textEncoder: NamedModel?
+  /// The files of text encoders and the VAE beside the checkpoint, by the names of Forge's `Module 1`, `Module 2` ...
+  public private(set) var modules: [String] = []
+  /// The schedule that the text names; nil if it names none, or `Automatic`. The settings have `automatic` for the sampler's
+  /// default, which for some families is another one.
+  public private(set) var namedSchedule: ScheduleID?
   /// The refiner's checkpoint.
   public private(set) var refiner: NamedModel?
   /// The checkpoint of the second pass.
@@ -86,6 +91,9 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var program: String?
   /// Everything that the settings do not show.
   public private(set) var remarks: [Remark] = []
+
+  /// Whether Civitai generated the image with Flux.
+  private var isFluxOfCivitai = false
 
   /// Whether the settings are enough to reproduce the image.
   public var isComplete: Bool { obstacles.isEmpty }
@@ -108,6 +116,8 @@ public struct InfotextSettings: Hashable, Sendable {
     // Without the key, the webui's GPU drew the numbers, which are the same as NV's.
     settings.rng = .nv
     let origin = InfotextProgram(infotext)
+    let text = infotext.text
+    isFluxOfCivitai = text.contains("Civitai") && text.contains("FLUX")
     program = origin.name
     var values = InfotextValues(infotext)
     readImage(&values, width: width, height: height)
@@ -119,11 +129,13 @@ public struct InfotextSettings: Hashable, Sendable {
     readSecondPass(&values)
     if settings.hires != nil { readRows(of: .second, &values) }
     readOldVersion(origin, &values)
+    if isFluxOfCivitai { readFluxOfCivitai() }
     remarks = values.finish(prompt: origin.isOurs ? "" : infotext.prompt)
     settings.model =
       model.name == ModelReference.demo.name ? .demo : ModelReference(name: model.name ?? "", path: nil)
     settings.vae = vae.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
     settings.textEncoder = textEncoder.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
+    settings.textEncoders = modules.map { ModelReference(name: $0, path: nil) }
     settings.refiner = refiner.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
     settings.hires?.checkpoint = hiresModel.map { ModelReference(name: $0.name ?? $0.hash ?? "", path: nil) }
   }
@@ -162,6 +174,7 @@ public struct InfotextSettings: Hashable, Sendable {
     embeddings = values.readHashes("TI hashes", orNames: true)
     // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
+    readModules(&values)
     if let title = values.take("Refiner") {
       refiner = NamedModel(title: title)
       // If the webui's text has no switch point, the refiner takes over at the start.
@@ -170,9 +183,44 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
+  /// What Forge writes about files beside the checkpoint, and how it stored weights.
+  private mutating func readModules(_ values: inout InfotextValues) {
+    var number = 1
+    while let name = values.take("Module \(number)") {
+      if vae == nil, ModelReference(name: name, path: nil).isNamedLikeVAE {
+        vae = NamedModel(name: name)
+      } else if vae?.name.map({ Self.stem($0) }) != name {
+        modules.append(name)
+      }
+      number += 1
+    }
+    if let storage = values.take("Diffusion in Low Bits"), !storage.hasPrefix("Automatic") {
+      values.note(
+        "Diffusion in Low Bits", "found \"\(storage.abridged)\"; here weights keep the precision of their file")
+    }
+  }
+
+  private static func stem(_ name: String) -> String {
+    let endings = [".safetensors", ".gguf", ".ckpt", ".pth", ".pt", ".bin"]
+    return endings.first { name.lowercased().hasSuffix($0) }.map { String(name.dropLast($0.count)) } ?? name
+  }
+
+  /// Civitai's generator writes the guidance that the network reads as `CFG scale`, and no sampler, which is Euler on `simple`.
+  /// Its clip skip says nothing.
+  ///
+  /// Source: `parse_generation_parameters` of Forge.
+  private mutating func readFluxOfCivitai() {
+    (settings.distilledCFGScale, settings.cfgScale) = (settings.cfgScale, 1)
+    settings.clipSkip = 1
+  }
+
   private mutating func readSampler(_ values: inout InfotextValues) {
     let type = values.take("Schedule type")
     guard let name = values.take("Sampler") else { return values.miss("Sampler") }
+    if isFluxOfCivitai, name == "Undefined" {
+      (settings.sampler, settings.scheduler, namedSchedule) = (.euler, .simple, .simple)
+      return
+    }
     guard let (sampler, named) = SamplerID.resolve(name) else {
       return values.complain("Sampler", name, "a sampler's name")
     }
@@ -189,6 +237,7 @@ public struct InfotextSettings: Hashable, Sendable {
       schedule = .uniform
       values.note("Schedule type", "is missing, as before webui 1.9, when plain \(sampler.rawValue) ran on uniform")
     }
+    if schedule != .automatic { namedSchedule = schedule }
     settings.scheduler = schedule == sampler.defaultSchedule ? .automatic : schedule
   }
 

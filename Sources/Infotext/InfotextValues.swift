@@ -56,14 +56,15 @@ struct InfotextValues {
       case .number: Self.number(text).map { .number($0) }
       case .limit:
         Double(text).flatMap { $0.isNaN ? nil : $0 == 0 || $0 == .infinity ? .null : .number($0) }
+      case .interval, .otherInterval: PassInterval(text).map { .interval($0) }
       case .flag: Self.flag(text).map { .flag($0) }
       case .choice(let names) where names.contains("true"): Self.flag(text).map { .choice($0 ? "true" : "false") }
       case .choice(let names): names.first { $0.lowercased() == text.lowercased() }.map { .choice($0) }
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
       // These name files, which are not looked up here.
-      case .model, .vae, .otherModel, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path, .files,
-        .sheet, .address:
+      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path,
+        .files, .sheet, .address:
         nil
       }
     guard let value else {
@@ -92,9 +93,9 @@ struct InfotextValues {
     case .flag: "True or False"
     case .choice(let names) where names.contains("true"): "True or False"
     case .choice(let names): "one of " + names.joined(separator: ", ")
-    case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .styles,
-      .size,
-      .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+    case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
+    case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
+      .styles, .size, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       kind.expectation
     }
   }

@@ -1,32 +1,45 @@
 import Settings
 
 /// The calls of the model that skip the negative prompt, and with it guidance.
+///
+/// `guidance_interval` follows Kynkäänniemi et al. 2024, arXiv:2404.07724, with fractions of calls in place of noise levels.
 public struct GuidanceSkips: Hashable, Sendable {
   private let minimum: Float
   private let isEveryCall: Bool
   private let earlyPart: Double
+  private let interval: PassInterval
   private let plannedCalls: Int
 
-  /// The calls that a job skips: its first ones, and those below a noise level.
+  /// The calls that a job skips: its first ones, those outside an interval, and those below a noise level.
   public init(_ job: PassSettings) {
     minimum = Float(job.sMinUncond)
     isEveryCall = job.sMinUncondAll
     earlyPart = job.skipEarlyCond
+    interval = job.guidanceInterval
     plannedCalls = job.sampler.plannedCalls(steps: job.steps)
   }
 
-  /// How many calls, from the first on, are skipped at every noise level.
-  public var earlyCalls: Int {
-    var count = 0
-    while earlyPart != 0, count <= plannedCalls, isEarly(count) { count += 1 }
-    return count
+  /// The calls at which guidance begins or ends, whatever the noise level: first whether it applies to call 0, then each call
+  /// where that changes.
+  public var changes: [(call: Int, isSkipped: Bool)] {
+    var changes = [(call: 0, isSkipped: isOutside(0))]
+    if earlyPart == 0, interval == .whole { return changes }
+    // From one call after the planned ones on, nothing changes any more.
+    for call in 1...(plannedCalls + 1) where isOutside(call) != changes[changes.count - 1].isSkipped {
+      changes.append((call, isOutside(call)))
+    }
+    return changes
   }
 
-  private func isEarly(_ call: Int) -> Bool { Double(call) / Double(plannedCalls) <= earlyPart }
+  /// Whether the call is skipped at every noise level.
+  private func isOutside(_ call: Int) -> Bool {
+    if earlyPart != 0, Double(call) / Double(plannedCalls) <= earlyPart { return true }
+    return !interval.contains(call: call, of: plannedCalls)
+  }
 
   /// Whether the call, counted from 0, at this noise level (a sigma, or a timestep for samplers without sigmas) is skipped.
   public func skips(call: Int, level: Float) -> Bool {
-    if earlyPart != 0, isEarly(call) { return true }
+    if isOutside(call) { return true }
     return (call % 2 == 1 || isEveryCall) && minimum > 0 && level < minimum
   }
 }

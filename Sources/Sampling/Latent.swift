@@ -55,6 +55,13 @@ public struct Latent: Hashable, Sendable {
     }
   }
 
+  /// x = x + number
+  public mutating func add(_ number: Float) {
+    values.withUnsafeMutableBufferPointer { x in
+      for i in x.indices { x[i] += number }
+    }
+  }
+
   /// x = x + weight · other
   public mutating func add(_ weight: Float, _ other: Latent) {
     update(with: other) { x, y in

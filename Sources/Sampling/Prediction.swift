@@ -1,6 +1,6 @@
 /// What the network's output means, and how to get the denoised latent from it.
 ///
-/// The input of the network is x / √(σ² + 1), which has unit variance at every noise level.
+/// The input of networks that predict noise is x / √(σ² + 1), which has unit variance at every noise level.
 /// Source: Karras et al. 2022, arXiv:2206.00364, table 1; k-diffusion's `DiscreteEpsDDPMDenoiser` and
 /// `DiscreteVDDPMDenoiser`.
 public enum Prediction: String, Codable, Hashable, Sendable {
@@ -8,14 +8,18 @@ public enum Prediction: String, Codable, Hashable, Sendable {
   case epsilon
   /// The output is the velocity of Salimans & Ho 2022, arXiv:2202.00512.
   case vPrediction = "v_prediction"
+  /// The output is the velocity of flow matching, noise − image, for x = σ · noise + (1 − σ) · image, which is the input.
+  /// Source: Lipman et al. 2022, arXiv:2210.02747; Esser et al. 2024, arXiv:2403.03206.
+  case flow
 
   /// The factor c_in that scales `x` for the network.
   public func inputScale(sigma: Float) -> Float {
-    1 / (sigma * sigma + 1).squareRoot()
+    self == .flow ? 1 : 1 / (sigma * sigma + 1).squareRoot()
   }
 
   /// The network's input for `x` at noise level `sigma`.
   public func networkInput(_ x: Latent, sigma: Float) -> Latent {
+    if self == .flow { return x }
     var input = x
     input.scale(by: inputScale(sigma: sigma))
     return input
@@ -25,7 +29,7 @@ public enum Prediction: String, Codable, Hashable, Sendable {
   public func denoised(_ x: Latent, output: Latent, sigma: Float) -> Latent {
     var denoised = x
     switch self {
-    case .epsilon:
+    case .epsilon, .flow:
       denoised.add(-sigma, output)
     case .vPrediction:
       let variance = sigma * sigma + 1
@@ -34,10 +38,11 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return denoised
   }
 
-  /// The noise in `x`, of unit variance, from the network's `output` at a timestep with this ᾱ.
+  /// The noise in `x`, of unit variance, from the network's `output` at a timestep with this ᾱ. Flow matching has no ᾱ, and
+  /// its families no samplers that ask for this.
   public func noise(_ x: Latent, output: Latent, alphaCumprod: Float) -> Latent {
     switch self {
-    case .epsilon: return output
+    case .epsilon, .flow: return output
     case .vPrediction:
       var noise = output
       noise.scale(by: alphaCumprod.squareRoot(), adding: (1 - alphaCumprod).squareRoot(), x)

@@ -29,6 +29,15 @@ enum SamplerRegistry {
         options: options.uniPC, steps: timesteps.count, training: training,
         start: part == nil ? 1 : UniPCTime.time(atTimestep: timesteps.last ?? 0))
     }
+    if training.flow != nil {
+      // Forms of their own, because noise is not just added: the image's part shrinks.
+      switch id {
+      case .eulerAncestral: return FlowEulerAncestral(eta: eta)
+      case .dpm2Ancestral: return FlowDPM2Ancestral(eta: eta, sNoise: sNoise)
+      case .lcm: return FlowLCM()
+      default: break
+      }
+    }
     return switch id {
     case .dpmPP2M: DPMPP2M()
     case .dpmPPSDE: DPMPPSDE(eta: eta, sNoise: sNoise)
@@ -64,8 +73,11 @@ enum SamplerRegistry {
   }
 
   /// The sampler's type, for decoding a saved one.
-  static func type(of id: SamplerID) -> any Sampler.Type {
+  static func type(of id: SamplerID, inFlow isFlow: Bool = false) -> any Sampler.Type {
     switch id {
+    case .eulerAncestral where isFlow: FlowEulerAncestral.self
+    case .dpm2Ancestral where isFlow: FlowDPM2Ancestral.self
+    case .lcm where isFlow: FlowLCM.self
     case .dpmPP2M: DPMPP2M.self
     case .dpmPPSDE: DPMPPSDE.self
     case .dpmPP2MSDE, .dpmPP2MSDEHeun: DPMPP2MSDE.self

@@ -8,6 +8,8 @@ struct SamplingCourse {
   enum Start {
     /// Noise of this deviation is added.
     case sigma(Float)
+    /// This fraction of the latent is replaced by noise.
+    case flow(Float)
     /// This fraction of the variance remains, the rest is noise.
     case alpha(Float)
   }
@@ -39,7 +41,8 @@ struct SamplingCourse {
       if settings.scheduleOptions.discardsPenultimateSigma { steps += 1 }
     } else {
       levels = SigmaSchedule.sigmas(
-        settings.schedule, for: settings.sampler, steps: steps, options: settings.scheduleOptions, training: training)
+        settings.schedule, for: settings.sampler, steps: steps, options: settings.scheduleOptions,
+        training: training, tokens: settings.shape.height * settings.shape.width)
     }
     noiseRange = NoiseRange(levels)
     // Schedules may have fewer values than requested. At least one step remains.
@@ -49,7 +52,9 @@ struct SamplingCourse {
       ? SamplerRegistry.range(sigmas, training: training, part: part) : nil
     sampler = SamplerRegistry.sampler(
       settings.sampler, options: settings.options, sigmas: sigmas, steps: steps, training: training, part: part)
-    if let part {
+    if part != nil, training.flow != nil {
+      start = sigmas.first.map { .flow($0) }
+    } else if let part {
       let timesteps = Timesteps(count: steps, training: training)
       start =
         sigmas.first.map { .sigma($0) } ?? .alpha(timesteps.alphas[min(part.timestepCount, timesteps.alphas.count - 1)])

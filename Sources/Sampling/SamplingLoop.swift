@@ -58,6 +58,10 @@ public struct SamplingLoop: Sendable {
       let draw = stream.next()
       start.add(sigma, draw)
       if extra > 0 { start.add(extra, draw) }
+    case .flow(let sigma):
+      let draw = stream.next()
+      start.scale(by: 1 - sigma, adding: sigma, draw)
+      if extra > 0 { start.add(extra, draw) }
     case .alpha(let alpha):
       let draw = stream.next()
       start.scale(by: alpha.squareRoot(), adding: (1 - alpha).squareRoot(), draw)
@@ -138,7 +142,8 @@ extension SamplingLoop: Codable {
     // Older versions saved only passes that begin with noise.
     earlierSteps = try container.decodeIfPresent(Int.self, forKey: .earlierSteps) ?? 0
     noiseRange = try container.decodeIfPresent(NoiseRange.self, forKey: .noiseRange) ?? NoiseRange(sigmas)
-    sampler = try Self.decodeSampler(SamplerRegistry.type(of: settings.sampler), from: container)
+    sampler = try Self.decodeSampler(
+      SamplerRegistry.type(of: settings.sampler, inFlow: settings.isFlow == true), from: container)
     let stepCount = sampler.stepCount(sigmas: sigmas)
     guard settings.sampler.usesTimesteps == sigmas.isEmpty, stepIndex >= 0, earlierSteps >= 0, stepIndex <= stepCount,
       latent.shape == settings.shape, callCount >= 0, drawCount >= 0

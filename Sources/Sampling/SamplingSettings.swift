@@ -26,6 +26,8 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   public var denoisingStrength: Double?
   /// How much of the same noise is added to that latent besides; nil for none.
   public var extraNoise: Double?
+  /// Whether the levels are those of flow matching; nil if they are not.
+  public var isFlow: Bool?
 
   /// These settings.
   public init(
@@ -47,10 +49,11 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
     self.denoisingStrength = denoisingStrength
   }
 
-  /// The settings of a job, for a model whose latents have `channels` channels of an eighth of the image's size.
+  /// The settings of a job, for a model whose latents have `channels` channels.
   public init(_ job: PassSettings, channels: Int = 4) {
+    let place = job.traits.geometry.pixelsPerPlace
     self.init(
-      sampler: job.sampler, schedule: job.scheduler, steps: job.steps,
+      sampler: job.sampler, schedule: job.traits.flow == nil ? job.scheduler : job.namedSchedule, steps: job.steps,
       options: SamplerOptions(
         eta: job.eta, sChurn: job.sChurn, sTmin: job.sTmin, sTmax: job.sTmax, sNoise: job.sNoise, etaDDIM: job.etaDDIM,
         uniPC: UniPCOptions(
@@ -61,17 +64,19 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
         rho: job.rho, betaAlpha: job.betaDistAlpha, betaBeta: job.betaDistBeta,
         usesOldRange: job.useOldKarrasSchedulerSigmas),
       sgmNoiseMultiplier: job.sgmNoiseMultiplier, seed: job.seed, variation: NoiseVariation(job), rng: job.rng,
-      shape: LatentShape(channels: channels, height: job.height / 8, width: job.width / 8))
+      shape: LatentShape(channels: channels, height: job.height / place, width: job.width / place))
+    if job.traits.flow != nil { isFlow = true }
   }
 }
 
 extension NoiseVariation {
   /// The variation of a job.
   init(_ job: PassSettings) {
+    let place = job.traits.geometry.pixelsPerPlace
     self.init(
       subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
       resizeFrom: job.seedResizeMatters
-        ? Size(width: job.seedResizeFromW / 8, height: job.seedResizeFromH / 8) : nil,
+        ? Size(width: job.seedResizeFromW / place, height: job.seedResizeFromH / place) : nil,
       seedDelta: job.etaNoiseSeedDelta)
   }
 }

@@ -8,22 +8,28 @@ public enum SigmaSchedule {
   /// There is one sigma more than steps, and the last is 0. Exceptions: `klOptimal` ends above 0, and `ddim` decides the number
   /// itself. If the penultimate sigma is discarded, the schedule is computed for one step more and its last sigma but one is
   /// removed. `automatic` means the sampler's own schedule, or `uniform` if it has none. The sampler LCM replaces the levels of
-  /// the training by its own.
+  /// the training by its own, unless they are those of flow matching. `tokens`, the number of latent pixels, counts for `flux2`.
   ///
   /// Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
   /// arXiv:2206.00364, equation 5; k-diffusion's `get_sigmas_*`; the webui's `KDiffusionSampler.get_sigmas`; for
   /// `alignYourSteps` Sabour et al. 2024, arXiv:2404.14507; for `beta` Lee et al. 2024, arXiv:2407.12173.
   public static func sigmas(
     _ schedule: ScheduleID, for sampler: SamplerID, steps: Int, options: ScheduleOptions = ScheduleOptions(),
-    training: TrainingSchedule
+    training: TrainingSchedule, tokens: Int = 1024
   ) -> [Float] {
     precondition(steps > 0, "a schedule takes at least one step")
-    let levels: any NoiseLevels = sampler == .lcm ? LCMLevels(training) : training
+    let levels: any NoiseLevels = sampler == .lcm && training.flow == nil ? LCMLevels(training) : training
     let discards = sampler.discardsPenultimateSigma || options.discardsPenultimateSigma
     let named = schedule == .automatic ? sampler.defaultSchedule : schedule
-    var sigmas = sigmas(
-      named, count: discards ? steps + 1 : steps, options: options, levels: levels, alignedSteps: training.alignedSteps)
-    if discards { sigmas.remove(at: sigmas.count - 2) }
+    let count = discards ? steps + 1 : steps
+    var sigmas =
+      switch (named, training.flow) {
+      case (.flux2, let flow?): flow.flux2(steps: count, tokens: tokens)
+      case (.beta, let flow?) where flow.isBetaOfTable:
+        flow.beta(steps: count, BetaDistribution(alpha: options.betaAlpha, beta: options.betaBeta))
+      default: Self.sigmas(named, count: count, options: options, levels: levels, alignedSteps: training.alignedSteps)
+      }
+    if discards, sigmas.count > 2 { sigmas.remove(at: sigmas.count - 2) }
     return sigmas
   }
 
@@ -33,7 +39,8 @@ public enum SigmaSchedule {
   ) -> [Float] {
     let (low, high) = options.range(of: levels)
     switch schedule {
-    case .automatic, .uniform:
+    // Only flow matching has `flux2`; other models are refused before a run.
+    case .automatic, .uniform, .flux2:
       let first = levels.timestep(forSigma: levels.sigmas[levels.sigmas.count - 1])
       let last = levels.timestep(forSigma: levels.sigmas[0])
       return linspace(first, last, count).map(levels.sigma(atTimestep:)) + [0]

@@ -11,6 +11,8 @@ public struct TrainingSchedule: Hashable, Sendable {
   public let sigmas: [Float]
   /// Eleven sigmas, from the highest, for `ScheduleID.alignYourSteps`.
   public var alignedSteps = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
+  /// How the levels are those of flow matching; nil if the network predicts noise.
+  public let flow: FlowLevels?
   private let logSigmas: [Float]
   /// Whether every noise level is rounded to a whole timestep.
   private let isQuantized: Bool
@@ -67,12 +69,28 @@ public struct TrainingSchedule: Hashable, Sendable {
     precondition(alphasCumprod.count > 1, "a training schedule takes at least two timesteps")
     self.alphasCumprod = alphasCumprod
     self.isQuantized = isQuantized
+    flow = nil
     sigmas = alphasCumprod.map { round(round(round(1 - $0) / $0).squareRoot()) }
     logSigmas = sigmas.map { round(.log($0)) }
   }
 
+  /// The levels of flow matching; they have no ᾱ.
+  init(_ flow: FlowLevels) {
+    alphasCumprod = []
+    isQuantized = false
+    self.flow = flow
+    sigmas = flow.table
+    logSigmas = sigmas.map { .log($0) }
+  }
+
+  /// What the network is told about a noise level: its timestep, or 1000 σ with flow matching.
+  public func networkTimestep(forSigma sigma: Float) -> Float {
+    flow == nil ? timestep(forSigma: sigma) : 1000 * sigma
+  }
+
   /// The timestep whose noise level is `sigma`, clamped to the trained range; fractional unless it is quantized.
   public func timestep(forSigma sigma: Float) -> Float {
+    if flow?.hasTimeOfSigma == true { return sigma }
     let logSigma = Float.log(sigma)
     // Find the first timestep with a larger log sigma; the one before it starts the segment.
     var below = 0
@@ -99,12 +117,12 @@ public struct TrainingSchedule: Hashable, Sendable {
   ///   - sampler: LCM has levels of its own; the webui takes their index for a timestep.
   /// - Returns: 0 to 0.999.
   public func completedPart(atSigma sigma: Float, of sampler: SamplerID) -> Float {
-    let levels = sampler == .lcm ? LCMLevels(self).sigmas : sigmas
+    let levels = sampler == .lcm && flow == nil ? LCMLevels(self).sigmas : sigmas
     var nearest = 0
     for (index, level) in levels.enumerated() where (level - sigma).magnitude < (levels[nearest] - sigma).magnitude {
       nearest = index
     }
-    return completedPart(atTimestep: Float(nearest))
+    return completedPart(atTimestep: Float(levels.count > 1000 ? nearest * 1000 / levels.count : nearest))
   }
 
   /// The fraction of the noise that is gone at a timestep, which is rounded down.
@@ -119,11 +137,11 @@ public struct TrainingSchedule: Hashable, Sendable {
 
   /// The noise level of a fractional timestep in 0...(timesteps − 1).
   public func sigma(atTimestep timestep: Float) -> Float {
-    LogInterpolation.sigma(logSigmas, at: timestep)
+    flow?.hasTimeOfSigma == true ? timestep : LogInterpolation.sigma(logSigmas, at: timestep)
   }
 
   /// ᾱ of a timestep, which is rounded down.
   public func alphaCumprod(atTimestep timestep: Float) -> Float {
-    alphasCumprod[Self.whole(timestep, below: alphasCumprod.count)]
+    alphasCumprod.isEmpty ? 1 : alphasCumprod[Self.whole(timestep, below: alphasCumprod.count)]
   }
 }

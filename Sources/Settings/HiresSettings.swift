@@ -15,10 +15,18 @@ public struct HiresSettings: Hashable, Sendable {
   public var resizeY = 0
   /// Sampling steps of the second pass; 0 for as many as in the first.
   public var steps = 0
+  /// The strength of classifier-free guidance; 0 for the first pass's.
+  public var cfgScale = 0.0
+  /// The guidance that the network reads, as `distilledCFGScale` of the first pass; 0 for the first pass's.
+  public var distilledCFGScale = 0.0
   /// Which pass a refiner finishes.
   public var refinerPass = RefinerPass.second
   /// The fraction of all tokens that is merged; 0 for the first pass's.
   public var tokenMergingRatio = 0.0
+  /// The part in which guidance applies; nil for the first pass's.
+  public var guidanceInterval: PassInterval?
+  /// Every how many calls the network is computed; 0 for as often as in the first pass.
+  public var featureForecast = 0
   /// The checkpoint; nil for the first pass's.
   public var checkpoint: ModelReference?
   /// The sampler; nil for the first pass's.
@@ -110,6 +118,36 @@ extension HiresSettings: SettingsPart {
       ],
       request: .field(0, worker: 0), plot: ["Hires steps"], ingredients: .ofPrompts)
     row(
+      "hr_cfg", \.cfgScale, .number(0...1000), "The cfg_scale of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "cfg_scale") { image in
+        image.sampledAgain.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
+      },
+      infotext: [
+        .computed("Hires CFG Scale", at: 1072, reading: .byKind) { image in
+          image.second.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
+        }
+      ],
+      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"], isShown: { $0.hires?.cfgScale != 0 })
+    row(
+      "hr_distilled_cfg", \.distilledCFGScale, .number(0...1000),
+      "The distilled_cfg_scale of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "distilled_cfg_scale") { image in
+        image.sampledAgain.flatMap {
+          JSONValue.number($0.effectiveDistilledCFGScale).only(if: $0.traits.readsDistilledGuidance)
+        }
+      },
+      infotext: [
+        .computed("Hires Distilled CFG Scale", at: 1074, reading: .byKind) { image in
+          image.second.flatMap {
+            JSONValue.number($0.effectiveDistilledCFGScale)
+              .only(
+                if: $0.traits.readsDistilledGuidance
+                  && $0.effectiveDistilledCFGScale != image.settings.effectiveDistilledCFGScale)
+          }
+        }
+      ],
+      request: .field(nil, worker: nil), isShown: { $0.hires?.distilledCFGScale != 0 })
+    row(
       "hires_fix_refiner_pass", choice: \.refinerPass, "Which pass the refiner finishes, if there are two.",
       effect: .computed(as: "refiner_pass") { image in
         image.hires.flatMap { JSONValue.string($0.refinerPass.rawValue).only(if: image.ingredients.refiner != nil) }
@@ -135,6 +173,26 @@ extension HiresSettings: SettingsPart {
         }
       ],
       request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
+    row(
+      "hr_guidance_interval", \.guidanceInterval, .otherInterval,
+      "The guidance_interval of the second pass, if different.",
+      effect: .computed(as: "guidance_interval") { image in
+        image.ownSecondInterval.map { .array([.number($0.start), .number($0.end)]) }
+      },
+      infotext: [
+        .computed("Hires guidance interval", at: 1825, reading: .byKind) { image in
+          image.ownSecondInterval.map { .string($0.text) }
+        }
+      ], isShown: { $0.hires?.guidanceInterval != nil })
+    row(
+      "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
+      "The feature_forecast of the second pass; 0 for the first pass's.",
+      effect: .computed(as: "feature_forecast") { image in image.ownSecondForecast.map { .integer(Int64($0)) } },
+      infotext: [
+        .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in
+          image.ownSecondForecast.map { .integer(Int64($0)) }
+        }
+      ], isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },

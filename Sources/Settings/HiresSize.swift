@@ -1,7 +1,7 @@
 /// The size that the first pass is enlarged to, and the part that is kept.
 ///
 /// Sizes are rounded as in the webui: fractions of pixels are dropped, and latents have an eighth of the size, rounded
-/// down.
+/// down. Families that need other multiples have their sides rounded down to those.
 public struct HiresSize: Hashable, Sendable {
   /// The width in pixels before cropping; often not a multiple of 8.
   public var width: Int
@@ -12,10 +12,13 @@ public struct HiresSize: Hashable, Sendable {
   /// The latent rows that are kept.
   public var rows: Range<Int>
 
+  /// Pixels per latent pixel, along a side.
+  public let pixelsPerPlace: Int
+
   /// The image's width in pixels.
-  public var finalWidth: Int { 8 * columns.count }
+  public var finalWidth: Int { pixelsPerPlace * columns.count }
   /// The image's height in pixels.
-  public var finalHeight: Int { 8 * rows.count }
+  public var finalHeight: Int { pixelsPerPlace * rows.count }
 
   /// The size of the second pass.
   ///
@@ -23,7 +26,13 @@ public struct HiresSize: Hashable, Sendable {
   ///   - hires: The second pass. If it gives both sides, the image is enlarged to cover them and then cropped.
   ///   - firstWidth: The first pass's width in pixels.
   ///   - firstHeight: The first pass's height in pixels.
-  public init(_ hires: HiresSettings, firstWidth: Int, firstHeight: Int) {
+  ///   - geometry: Of the latents that are sampled in the second pass.
+  public init(
+    _ hires: HiresSettings, firstWidth: Int, firstHeight: Int,
+    geometry: LatentGeometry = FamilyID.stableDiffusion.traits.geometry
+  ) {
+    let multiple = geometry.sizeMultiple
+    pixelsPerPlace = geometry.pixelsPerPlace
     let (x, y) = (hires.resizeX, hires.resizeY)
     var surplus = (x: 0, y: 0)
     switch (x, y) {
@@ -35,15 +44,17 @@ public struct HiresSize: Hashable, Sendable {
     default:
       let isNarrower = Double(firstWidth) / Double(firstHeight) < Double(x) / Double(y)
       (width, height) = isNarrower ? (x, x * firstHeight / firstWidth) : (y * firstWidth / firstHeight, y)
-      surplus = ((width - x) / 8, (height - y) / 8)
+      surplus = ((width - x) / multiple, (height - y) / multiple)
     }
-    columns = Self.middle(width / 8, without: surplus.x)
-    rows = Self.middle(height / 8, without: surplus.y)
+    let places = multiple / pixelsPerPlace
+    columns = Self.middle(width / multiple, without: surplus.x, places)
+    rows = Self.middle(height / multiple, without: surplus.y, places)
   }
 
-  private static func middle(_ length: Int, without surplus: Int) -> Range<Int> {
+  /// The latent pixels in the middle; lengths are in multiples of the image's sides, each of which has `places` latent pixels.
+  private static func middle(_ length: Int, without surplus: Int, _ places: Int) -> Range<Int> {
     let start = min(surplus / 2, length)
-    return start..<max(start, length - (surplus + 1) / 2)
+    return start * places..<max(start, length - (surplus + 1) / 2) * places
   }
 }
 

@@ -76,6 +76,7 @@ extension SettingValue {
     case .text(let text): .string(text)
     case .integer(let integer): .integer(integer)
     case .number(let number): .number(number)
+    case .interval(let interval): .array([.number(interval.start), .number(interval.end)])
     case .sampler(let sampler, _): .string(sampler.rawValue)
     case .schedule(let schedule): .string(schedule.rawValue)
     case .model(let model): .string(model.name)
@@ -85,6 +86,7 @@ extension SettingValue {
     case .choice(let name): .string(name)
     case .flag(let flag): .bool(flag)
     case .folders(let folders): .array(folders.map { .string($0) })
+    case .models(let models): .array(models.map { .string($0.name) })
     case .null: .null
     }
   }
@@ -92,12 +94,12 @@ extension SettingValue {
   /// The value for plans: models and upscalers with their paths.
   fileprivate var located: JSONValue {
     switch self {
-    case .model(let model):
-      ["name": .string(model.name), "path": model.path.map { .string($0) } ?? .null]
+    case .model(let model): model.located
+    case .models(let models): .array(models.map(\.located))
     case .upscaler(let upscaler):
       .object(
         [JSONMember("name", .string(upscaler.name))] + (upscaler.path.map { [JSONMember("path", .string($0))] } ?? []))
-    case .text, .integer, .number, .sampler, .schedule, .choice, .flag, .folders, .null: json
+    case .text, .integer, .number, .interval, .sampler, .schedule, .choice, .flag, .folders, .null: json
     }
   }
 
@@ -120,9 +122,20 @@ extension SettingValue {
       case .text: json.text.map { .text($0) }
       case .integer, .seed, .bytes: json.integerValue.map { .integer($0) }
       case .number, .limit: json.numberValue.map { .number($0) }
+      case .interval, .otherInterval:
+        json.elements.flatMap { elements in
+          let numbers = elements.compactMap(\.numberValue)
+          return elements.count == 2 && numbers.count == 2
+            ? PassInterval(numbers[0], numbers[1]).map { .interval($0) } : Optional.none
+        }
       case .sampler, .otherSampler: choice(SamplerID.self).map { .sampler($0, nil) }
       case .schedule, .otherSchedule: choice(ScheduleID.self).map { .schedule($0) }
-      case .model, .vae, .otherModel: file { .model(ModelReference(name: $0, path: $1)) }
+      case .model, .vae, .otherModel: ModelReference(planned: json).map { .model($0) }
+      case .models:
+        json.elements.flatMap { elements in
+          let models = elements.compactMap { ModelReference(planned: $0) }
+          return models.count == elements.count ? .models(models) : nil
+        }
       case .upscaler: file { .upscaler(UpscalerReference(name: $0, path: $1)) }
       case .choice(let names) where names.contains("true"): flag.map { .choice($0 ? "true" : "false") }
       case .choice: json.text.map { .choice($0) }
@@ -136,5 +149,29 @@ extension SettingValue {
       }
     guard let value else { return nil }
     self = value
+  }
+}
+
+extension ModelReference {
+  /// The model with its path, and its family unless that is Stable Diffusion.
+  fileprivate var located: JSONValue {
+    .object(
+      [JSONMember("name", .string(name)), JSONMember("path", path.map { .string($0) } ?? .null)]
+        + (family == .stableDiffusion ? [] : [JSONMember("family", .string(family.rawValue))]))
+  }
+
+  /// Reads what `located` wrote; nil for anything else.
+  fileprivate init?(planned json: JSONValue) {
+    guard let name = json["name"]?.text else { return nil }
+    var family = FamilyID.stableDiffusion
+    if let text = json["family"] {
+      guard let known = text.text.flatMap(FamilyID.init) else { return nil }
+      family = known
+    }
+    switch json["path"] {
+    case nil, .null: self.init(name: name, path: nil, family: family)
+    case .string(let path): self.init(name: name, path: path, family: family)
+    default: return nil
+    }
   }
 }

@@ -37,20 +37,32 @@ extension ImageSettings {
     guard let hires, let size = hiresSize else { return nil }
     var second = base
     (second.width, second.height) = (size.width, size.height)
-    if let checkpoint = hires.checkpoint { second.model = checkpoint }
+    if let checkpoint = hires.checkpoint {
+      // Each family has a shift of its own.
+      if checkpoint.family != base.model.family { second.shift = 0 }
+      second.model = checkpoint
+    }
     if hires.refinerPass == .first { second.refiner = nil }
     if hires.steps != 0 { second.steps = hires.steps }
     if let sampler = hires.sampler { second.sampler = sampler }
     if let scheduler = hires.scheduler { second.scheduler = scheduler }
+    if hires.cfgScale != 0 { second.cfgScale = hires.cfgScale }
+    if hires.distilledCFGScale != 0 { second.distilledCFGScale = hires.distilledCFGScale }
     if !hires.prompt.isEmpty { second.prompt = hires.prompt }
     if !hires.negativePrompt.isEmpty { second.negativePrompt = hires.negativePrompt }
     if hires.tokenMergingRatio != 0 { second.tokenMergingRatio = hires.tokenMergingRatio }
+    if let interval = hires.guidanceInterval { second.guidanceInterval = interval }
+    if hires.featureForecast != 0 { second.featureForecast = hires.featureForecast }
     return second
   }
 
   /// The size of the second pass; nil without one.
   public var hiresSize: HiresSize? {
-    hires.map { HiresSize($0, firstWidth: base.width, firstHeight: base.height) }
+    hires.map { hires in
+      HiresSize(
+        hires, firstWidth: base.width, firstHeight: base.height,
+        geometry: (hires.checkpoint ?? base.model).family.traits.geometry)
+    }
   }
 
   /// The width of the finished image, in pixels.

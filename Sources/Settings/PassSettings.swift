@@ -14,6 +14,8 @@ public struct PassSettings: Hashable, Sendable {
   public var vae: ModelReference?
   /// A checkpoint whose text encoders are used instead of the model's own; nil for its own.
   public var textEncoder: ModelReference?
+  /// Files with text encoders, for checkpoints whose parts are in files of their own; what they lack is looked for.
+  public var textEncoders: [ModelReference] = []
   /// The checkpoint that finishes the image; nil for one checkpoint throughout.
   public var refiner: ModelReference?
   /// The fraction of the noise that is removed before the refiner takes over, 0 to 1.
@@ -21,6 +23,9 @@ public struct PassSettings: Hashable, Sendable {
   /// The folders whose `lora/`, `Lora/` and `embeddings/` are searched for the prompts' LoRAs and embeddings, in this
   /// order; empty if the prompts use none.
   public var adapterFolders: [String] = []
+  /// The folders that are searched for text encoders and VAEs in files of their own, in this order; empty for Stable
+  /// Diffusion.
+  public var partFolders: [String] = []
 
   // MARK: Prompts
 
@@ -41,6 +46,10 @@ public struct PassSettings: Hashable, Sendable {
   public var steps = 20
   /// The strength of classifier-free guidance; 1 turns it off.
   public var cfgScale = 7.0
+  /// The guidance that networks read which were distilled for it, such as Flux.1 dev's.
+  public var distilledCFGScale = 3.5
+  /// The shift of the noise levels of flow matching: σ(u) = a u / (1 + (a − 1) u); 0 for the family's own.
+  public var shift = 0.0
   /// The sampler.
   public var sampler = SamplerID.dpmPP2M
   /// The requested schedule; `automatic` means the sampler's default.
@@ -127,6 +136,8 @@ public struct PassSettings: Hashable, Sendable {
   public var sMinUncondAll = false
   /// The fraction of calls, counted from the first, that omit the negative prompt, 0 to 1.
   public var skipEarlyCond = 0.0
+  /// The part of the pass in which guidance applies; other calls omit the negative prompt.
+  public var guidanceInterval = PassInterval.whole
 
   // MARK: The networks
 
@@ -137,6 +148,9 @@ public struct PassSettings: Hashable, Sendable {
   /// Every N-th call computes the whole network; 1 means every call. Calls in between compute only its shallow layers
   /// and reuse the last output of the deep ones: an approximation.
   public var featureCache = 1
+  /// Once it has started, every N-th call computes the network; 1 means every call. In between, the network's last features
+  /// are forecast from those of earlier calls: an approximation.
+  public var featureForecast = 1
 
   // MARK: Faces
 
@@ -208,6 +222,20 @@ extension PassSettings: SettingsPart {
       infotext: [.computed("Text encoder", at: 1815) { $0.ingredients.textEncoder.map { .string($0.title) } }],
       ingredients: .always, isShown: { $0.textEncoder != nil })
     row(
+      "text_encoders", aliases: ["forge_additional_modules"], \.textEncoders, .models,
+      "The files of text encoders, if they are not in the checkpoint; those that are missing are looked for.",
+      effect: .computed { image in
+        image.ingredients.textEncoders.map { .array($0.map { .string($0.pixelDigest) }) }
+      },
+      infotext: (1...ModelIdentity.mostModules).map { number in
+        .computed("Module \(number)", at: 1850 + number) { $0.module(number).map { .string($0) } }
+      },
+      request: .option("forge_additional_modules"), ingredients: .always, isShown: { !$0.textEncoders.isEmpty })
+    row(
+      "part_places", \.partFolders, .folders,
+      "The folders that are searched for text encoders and VAEs in files of their own.",
+      effect: .none, ingredients: .always, isShown: { !$0.partFolders.isEmpty })
+    row(
       "refiner_checkpoint", \.refiner, .otherModel,
       "A checkpoint that finishes the image, such as the refiner of Stable Diffusion XL.",
       effect: .computed { $0.ingredients.refiner.map { .string($0.pixelDigest) } },
@@ -260,6 +288,33 @@ extension PassSettings: SettingsPart {
       infotext: [.entry("CFG scale", at: 40, reading: .together, when: { _ in true })],
       request: .field(7.0, worker: 7.0), plot: ["CFG Scale"])
     row(
+      "distilled_cfg_scale", \.distilledCFGScale, .number(0...1000),
+      "The guidance that the network of Flux.1 dev reads; other networks do not.",
+      effect: .computed { image in
+        JSONValue.number(image.settings.effectiveDistilledCFGScale)
+          .only(if: image.settings.traits.readsDistilledGuidance)
+      },
+      infotext: [
+        .entry(
+          "Distilled CFG Scale", at: 45,
+          when: { image in image.inAnyPass { $0.traits.readsDistilledGuidance } })
+      ],
+      request: .field(nil, worker: nil), plot: ["Distilled CFG Scale"])
+    row(
+      "shift", \.shift, .number(0...1000),
+      "The shift of the noise levels of models trained by flow matching; 0 for the family's own.",
+      effect: .computed { image in
+        (image.settings.traits.flow == nil ? image.second : image.settings.base).flatMap { pass in
+          JSONValue.number(pass.effectiveShift).only(if: pass.traits.flow != nil)
+        }
+      },
+      infotext: [.computed("Shift", at: 46, reading: .byKind) { $0.writtenShift.map { .number($0) } }],
+      plot: ["Shift"],
+      shown: { image in
+        let pass = image.settings.traits.flow == nil ? image.second ?? image.settings.base : image.settings.base
+        return .number(pass.effectiveShift)
+      })
+    row(
       "sampler_name", aliases: ["sampler_index"], \.sampler, .sampler,
       "The sampler by its webui name; an old combined name (DPM++ SDE Karras) sets the scheduler too.",
       effect: .always, infotext: [.entry("Sampler", at: 20, reading: .together, when: { _ in true })],
@@ -296,7 +351,8 @@ extension PassSettings: SettingsPart {
       request: .option("randn_source"), plot: ["RNG source"])
     row(
       "clip_skip", aliases: ["CLIP_stop_at_last_layers"], \.clipSkip, .integer(1...32, multipleOf: 1),
-      "Which layer of the text encoder is used, counted from the end: 1 is the last.", effect: .always,
+      "Which layer of the text encoder is used, counted from the end: 1 is the last.",
+      effect: .when { image in image.inAnyPass { $0.traits.prompts.readsClipSkip } },
       infotext: [.entry("Clip skip", at: 150)], request: .option("CLIP_stop_at_last_layers"), plot: ["Clip skip"])
     row(
       "eta", \.eta, .number(0...100),
@@ -466,6 +522,16 @@ extension PassSettings: SettingsPart {
       "The fraction of calls, counted from the first, that omit the negative prompt.",
       effect: .when { $0.settings.skipEarlyCond != 0 }, infotext: [.entry("Skip Early CFG", at: 1600)],
       request: .option("skip_early_cond"), stage: { _ in .duringFirstPass })
+    row(
+      "guidance_interval", \.guidanceInterval, .interval,
+      "The part of each pass in which guidance applies, by fractions of its calls; other calls omit the negative prompt.",
+      effect: .when { $0.settings.guidanceInterval != .whole },
+      infotext: [
+        .computed("Guidance interval", at: 1823, reading: .byKind) {
+          JSONValue.string($0.settings.guidanceInterval.text).only(if: $0.settings.guidanceInterval != .whole)
+        }
+      ],
+      stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
 
     // MARK: The networks
     row(
@@ -480,6 +546,11 @@ extension PassSettings: SettingsPart {
       "feature_cache", \.featureCache, .integer(1...100, multipleOf: 1),
       "Computes the whole network every N-th call and only its shallow layers in between: an approximation.",
       effect: .when { $0.settings.featureCache != 1 }, infotext: [.entry("Feature cache", at: 1820)])
+    row(
+      "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
+      "Computes the network every N-th call and forecasts its features in between: an approximation.",
+      effect: .when { $0.settings.base.forecastMatters }, infotext: [.entry("Feature forecast", at: 1822)],
+      stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
 
     // MARK: Faces
     row(

@@ -54,6 +54,17 @@ struct Canvas {
     }
   }
 
+  /// Blends blue, green, red and coverage into a pixel, where the colours are multiplied by the coverage; pixels outside are
+  /// ignored.
+  mutating func blend(premultiplied pixel: ArraySlice<UInt8>, x: Int, y: Int) {
+    guard x >= 0, x < width, y >= 0, y < height, let coverage = pixel.last, coverage > 0 else { return }
+    let index = (y * width + x) * 3
+    for channel in 0..<3 {
+      let new = Int(pixel[pixel.startIndex + 2 - channel])
+      pixels[index + channel] = UInt8(min(255, new + Int(pixels[index + channel]) * (255 - Int(coverage)) / 255))
+    }
+  }
+
   private mutating func set(_ color: Color, _ index: Int) {
     pixels[index] = color.red
     pixels[index + 1] = color.green

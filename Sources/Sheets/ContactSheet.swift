@@ -31,6 +31,7 @@ public struct ContactSheet {
       pages = try SheetComposer(
         grid: grid, options: options, typeface: typeface, tile: tile,
         heading: options.title.isEmpty ? summary.prompt : options.title,
+        summary: summary,
         details: (options.title.isEmpty ? [] : [summary.prompt]).appending(summary.settings)
       ).pages()
       if pages.count <= max(1, grid.expectedPages) { break }
@@ -63,9 +64,9 @@ public struct ContactSheet {
       var canvas = Canvas(width: page.width, height: band.height)
       let images = images(of: band)
       for (tile, image) in zip(band.tiles, images) {
-        if let cell = tile.cell { draw(cell, image, x: tile.x, on: &canvas) }
+        if let cell = tile.cell { draw(cell, image, x: tile.x, height: band.tileHeight, on: &canvas) }
       }
-      for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : tile.height, on: &canvas) }
+      for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : band.tileHeight, on: &canvas) }
       try writer.append(canvas.pixels[...])
     }
   }
@@ -82,22 +83,25 @@ public struct ContactSheet {
     }
   }
 
-  private func draw(_ cell: SheetCell, _ image: RGBImage?, x: Int, on canvas: inout Canvas) {
+  private func draw(_ cell: SheetCell, _ image: RGBImage?, x: Int, height: Int, on canvas: inout Canvas) {
     switch cell.content {
     case .image:
-      guard let image else { return draw("the image cannot be read", cell, x: x, .failed, .failedInk, on: &canvas) }
-      canvas.put(image, x: x + (tile.width - image.width) / 2, y: (tile.height - image.height) / 2)
-    case .failed(let reason): draw("failed\n" + reason, cell, x: x, .failed, .failedInk, on: &canvas)
-    case .pending: draw("pending", cell, x: x, .pending, .faint, on: &canvas)
+      guard let image else {
+        return draw("the image cannot be read", cell, x: x, height: height, .failed, .failedInk, on: &canvas)
+      }
+      canvas.put(image, x: x + (tile.width - image.width) / 2, y: (height - image.height) / 2)
+    case .failed(let reason): draw("failed\n" + reason, cell, x: x, height: height, .failed, .failedInk, on: &canvas)
+    case .pending: draw("pending", cell, x: x, height: height, .pending, .faint, on: &canvas)
     }
   }
 
   /// Draws a tile with a text instead of an image, with the image's shape.
   private func draw(
-    _ text: String, _ cell: SheetCell, x: Int, _ ground: Canvas.Color, _ ink: Canvas.Color, on canvas: inout Canvas
+    _ text: String, _ cell: SheetCell, x: Int, height: Int, _ ground: Canvas.Color, _ ink: Canvas.Color,
+    on canvas: inout Canvas
   ) {
     let size = Thumbnail.size(width: cell.width, height: cell.height, box: tile)
-    let (left, top) = (x + (tile.width - size.width) / 2, (tile.height - size.height) / 2)
+    let (left, top) = (x + (tile.width - size.width) / 2, (height - size.height) / 2)
     canvas.fill(x: left, y: top, width: size.width, height: size.height, ground)
     let textSize = 13
     let lines = typeface.lines(
@@ -105,7 +109,7 @@ public struct ContactSheet {
       limit: max(1, (size.height - 8) / Typeface.lineHeight(size: textSize)))
     var label = SheetPage.Label(lines: lines, x: left + 4, width: size.width - 8, isCentered: true, size: textSize)
     label.color = ink
-    draw(label, height: tile.height, on: &canvas)
+    draw(label, height: height, on: &canvas)
   }
 
   /// Draws lines from the top of a band, or centred in the given height.

@@ -10,8 +10,25 @@ package struct SheetAxis: Hashable {
   /// The steps; each has a position for every name.
   package var steps: [[AxisPosition]] = []
 
-  /// The name for labels and options.
+  /// The name for options and addresses.
   package var name: String { names.joined(separator: " + ") }
+
+  /// The name for labels, in the user's words.
+  package var title: String { names.map(Self.title).joined(separator: " + ") }
+
+  /// The name that the user gave an axis of prompts, or the webui's name of its kind; other axes have their key.
+  package static func title(_ name: String) -> String {
+    for (key, title) in promptAxes {
+      if name == key { return title }
+      if name.hasPrefix(key + " ") { return String(name.dropFirst(key.count + 1)) }
+    }
+    return name
+  }
+
+  private static let promptAxes = [
+    ("prompt_sr", "Prompt S/R"), ("prompt_order", "Prompt order"), ("prompt_matrix", "Prompt matrix"),
+    ("negative_prompt_matrix", "Negative prompt matrix"),
+  ]
 
   /// The label of the step with this index.
   package func label(_ step: Int) -> String {
@@ -21,7 +38,7 @@ package struct SheetAxis: Hashable {
   /// The label of a position. A number needs the name of its axis; a name, or a title by the user, does not.
   package static func label(_ position: AxisPosition) -> String {
     let needsNoName = position.title != position.value || (Double(position.value) == nil && !position.value.isEmpty)
-    return needsNoName ? position.title : "\(position.name): \(position.title)"
+    return needsNoName ? position.title : "\(title(position.name)): \(position.title)"
   }
 
   /// Whether an option's text is a name of this axis.

@@ -9,6 +9,7 @@ struct SheetComposer {
   let tile: (width: Int, height: Int)
   /// The large and the small text above the grid.
   let heading: String
+  let summary: SheetSummary
   let details: String
 
   private static let gap = 6
@@ -31,7 +32,10 @@ struct SheetComposer {
     }
     if !grid.others.isEmpty {
       let tiles = grid.others.map { cell in
-        (cell.axes.map(SheetAxis.label).joined(separator: ", "), cell)
+        (
+          cell.axes.isEmpty ? summary.differences(of: cell) : cell.axes.map(SheetAxis.label).joined(separator: ", "),
+          cell
+        )
       }
       pages += try flow(tiles: tiles, note: "extra cells")
     }
@@ -162,18 +166,24 @@ struct SheetComposer {
   private func rowBand(
     _ page: [Int: Int], _ row: Track, _ columns: [Track], _ edges: [Int], _ gutter: Int
   ) -> SheetPage.Band {
-    var band = SheetPage.Band(height: tile.height + Self.gap)
-    for (column, edge) in zip(columns, edges) {
-      band.tiles.append(SheetPage.Tile(cell: cell(page, column, row), x: edge))
-    }
+    let cells = columns.map { cell(page, $0, row) }
+    let height = rowHeight(cells)
+    var band = SheetPage.Band(height: height + Self.gap, tileHeight: height)
+    for (cell, edge) in zip(cells, edges) { band.tiles.append(SheetPage.Tile(cell: cell, x: edge)) }
     if let axis = grid.directions.y {
       let width = gutter - Self.gap * 2
       let lines = typeface.lines(
-        grid.axes[axis].label(row.inner ?? 0), size: labelSize, width: width, limit: max(1, tile.height / lineHeight))
+        grid.axes[axis].label(row.inner ?? 0), size: labelSize, width: width, limit: max(1, height / lineHeight))
       band.labels.append(
         SheetPage.Label(lines: lines, x: Self.margin, width: width, isCentered: false, size: labelSize))
     }
     return band
+  }
+
+  /// The height of the highest image in a row, and of a line of its label.
+  private func rowHeight(_ cells: [SheetCell?]) -> Int {
+    let heights = cells.compactMap { $0 }.map { Thumbnail.size(width: $0.width, height: $0.height, box: tile).height }
+    return max(heights.max() ?? tile.height, lineHeight)
   }
 
   /// The width of the row labels, with a limit that depends on the tile's width.
@@ -210,7 +220,8 @@ struct SheetComposer {
     var pages: [SheetPage] = []
     var current = SheetPage(width: width, bands: head)
     for start in stride(from: 0, to: tiles.count, by: columns) {
-      var bands = [SheetPage.Band(height: tile.height + Self.gap)]
+      let height = rowHeight(tiles[start..<min(start + columns, tiles.count)].map(\.1))
+      var bands = [SheetPage.Band(height: height + Self.gap, tileHeight: height)]
       var captions = SheetPage.Band(height: 0)
       for (column, tile) in tiles[start..<min(start + columns, tiles.count)].enumerated() {
         let x = Self.margin + column * step
@@ -220,8 +231,8 @@ struct SheetComposer {
           SheetPage.Label(lines: lines, x: x, width: self.tile.width, isCentered: true, size: labelSize))
       }
       if captions.labels.contains(where: { !$0.lines.isEmpty }) { bands.append(fitted(captions, gap: 2 * Self.gap)) }
-      let height = current.height + bands.reduce(0) { $0 + $1.height } + Self.margin
-      if start > 0, height > options.sideLimit || height * width > options.areaLimit {
+      let end = current.height + bands.reduce(0) { $0 + $1.height } + Self.margin
+      if start > 0, end > options.sideLimit || end * width > options.areaLimit {
         pages.append(current)
         current = SheetPage(width: width, bands: head)
       }

@@ -76,6 +76,19 @@ struct SheetGrid {
     for name in options.pages { if let axis = try take(name) { directions.pages.append(axis) } }
     if directions.x == nil { directions.x = free.popLast() }
     if directions.y == nil { directions.y = free.popLast() }
+    if options.superX == nil, options.superY == nil, directions.pages.isEmpty {
+      var count = [directions.x, directions.y].reduce(1) { $0 * ($1.map { axes[$0].steps.count } ?? 1) }
+      // Short axes make blocks, as on the page: down first, then across, as long as everything fits on a few screens.
+      func block() -> Int? {
+        guard let axis = free.last, axes[axis].steps.count <= 8, count * axes[axis].steps.count <= 600 else {
+          return nil
+        }
+        count *= axes[axis].steps.count
+        return free.removeLast()
+      }
+      directions.superY = block()
+      if directions.superY != nil { directions.superX = block() }
+    }
     directions.pages = (directions.pages + free).sorted()
     return directions
   }

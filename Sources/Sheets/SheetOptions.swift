@@ -12,7 +12,7 @@ public struct SheetOptions: Hashable, Sendable {
   public var x: String?
   /// The vertical axis; by default the last of the axes that are left.
   public var y: String?
-  /// The axis that puts whole blocks side by side.
+  /// The axis that puts whole blocks side by side; by default, as the next, a short axis that is left, unless there are pages.
   public var superX: String?
   /// The axis that puts whole blocks below each other.
   public var superY: String?

@@ -22,6 +22,8 @@ struct SheetPage {
   /// A horizontal strip of the page.
   struct Band {
     var height: Int
+    /// The height of its tiles, in which images are centred.
+    var tileHeight = 0
     var labels: [Label] = []
     var tiles: [Tile] = []
   }

@@ -66,9 +66,16 @@ final class TextShaper {
     guard size != self.size else { return }
     self.size = size
     for (face, font) in zip(faces, fonts) {
-      FT_Set_Pixel_Sizes(face, 0, FT_UInt(size))
+      // A font of coloured pictures has one size only, which is scaled.
+      if face.strikeHeight == nil { FT_Set_Pixel_Sizes(face, 0, FT_UInt(size)) } else { FT_Select_Size(face, 0) }
       hb_ft_font_changed(font)
     }
+  }
+
+  /// A distance in the pixels of a face, in those of the text.
+  private func scaled(_ distance: Int32, _ face: Int) -> Int {
+    guard let height = faces[face].strikeHeight else { return Int(distance) }
+    return Int(distance) * size / height
   }
 
   /// Shapes a line.
@@ -150,6 +157,12 @@ final class TextShaper {
   /// character.
   private func face(for letter: Character, after last: Int?) -> Int {
     let needed = letter.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
+    // Emoji are in colour if a font has them so; DejaVu has some in black and white.
+    if letter.isEmoji,
+      let face = faces.indices.first(where: { faces[$0].strikeHeight != nil && hasFirst(of: letter, $0) })
+    {
+      return face
+    }
     func has(_ face: Int) -> Bool {
       needed.allSatisfy { FT_Get_Char_Index(faces[face], FT_ULong($0.value)) != 0 }
     }
@@ -157,6 +170,10 @@ final class TextShaper {
     return faces.indices.first(where: has)
       ?? faces.indices.first { FT_Get_Char_Index(faces[$0], FT_ULong(letter.unicodeScalars.first?.value ?? 0)) != 0 }
       ?? 0
+  }
+
+  private func hasFirst(of letter: Character, _ face: Int) -> Bool {
+    FT_Get_Char_Index(faces[face], FT_ULong(letter.unicodeScalars.first?.value ?? 0)) != 0
   }
 
   /// The runs in visual order from left to right: rule L2 of the annex.
@@ -199,8 +216,27 @@ final class TextShaper {
       let position = positions[number]
       line.glyphs.append(
         Glyph(
-          face: run.face, index: infos[number].codepoint, x: pen + Int(position.x_offset), y: Int(position.y_offset)))
-      pen += Int(position.x_advance)
+          face: run.face, index: infos[number].codepoint, x: pen + scaled(position.x_offset, run.face),
+          y: scaled(position.y_offset, run.face)))
+      pen += scaled(position.x_advance, run.face)
     }
+  }
+}
+
+extension FT_Face {
+  /// The height of the glyphs of a font that has pictures of one size instead of outlines, in pixels; nil for other fonts.
+  var strikeHeight: Int? {
+    let face = pointee
+    // FT_FACE_FLAG_SCALABLE
+    guard face.face_flags & 1 == 0, face.num_fixed_sizes > 0, let sizes = face.available_sizes else { return nil }
+    return max(1, Int(sizes[0].y_ppem) >> 6)
+  }
+}
+
+extension Character {
+  /// Whether it is shown as a picture by default, or asks for it.
+  fileprivate var isEmoji: Bool {
+    unicodeScalars.first?.properties.isEmojiPresentation == true
+      || unicodeScalars.dropFirst().contains { $0.value == 0xFE0F } && unicodeScalars.first?.properties.isEmoji == true
   }
 }

@@ -9,8 +9,10 @@ final class Typeface {
     /// The distances from the pen to the left edge, and from the baseline up to the top edge.
     var left = 0
     var top = 0
-    /// The coverage of each pixel, 0...255.
+    /// The coverage of each pixel, 0...255; of a coloured glyph instead its blue, green, red and coverage, where the colours
+    /// are multiplied by the coverage.
     var coverage: [UInt8] = []
+    var isColoured = false
   }
 
   private struct GlyphKey: Hashable {
@@ -31,6 +33,7 @@ final class Typeface {
     "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
     "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf",
     "/usr/share/fonts/truetype/freefont/FreeSans.ttf",
+    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
   ]
 
   /// Opens fonts.
@@ -174,6 +177,11 @@ final class Typeface {
       let (left, top) = (x + (placed.x + 32) >> 6 + glyph.left, baseline - (placed.y + 32) >> 6 - glyph.top)
       for row in 0..<glyph.rows {
         for column in 0..<glyph.width {
+          if glyph.isColoured {
+            let index = (row * glyph.width + column) * 4
+            canvas.blend(premultiplied: glyph.coverage[index..<index + 4], x: left + column, y: top + row)
+            continue
+          }
           canvas.blend(color, coverage: glyph.coverage[row * glyph.width + column], x: left + column, y: top + row)
         }
       }
@@ -190,12 +198,17 @@ final class Typeface {
   private func rendered(_ key: GlyphKey) -> Glyph {
     shaper.setSize(key.size)
     let face = faces[key.face]
-    guard FT_Load_Glyph(face, key.index, sdbatch_load_and_render) == 0, let slot = face.pointee.glyph?.pointee else {
+    let strike = face.strikeHeight
+    let flags = strike == nil ? sdbatch_load_and_render : sdbatch_load_coloured
+    guard FT_Load_Glyph(face, key.index, flags) == 0, let slot = face.pointee.glyph?.pointee else {
       return Glyph()
     }
     var glyph = Glyph(left: Int(slot.bitmap_left), top: Int(slot.bitmap_top))
     let bitmap = slot.bitmap
-    // Eight bits of coverage per pixel. Other formats, such as coloured glyphs, are left blank.
+    if let strike, bitmap.pixel_mode == FT_PIXEL_MODE_BGRA.rawValue {
+      return Self.coloured(slot, strike, size: key.size)
+    }
+    // Eight bits of coverage per pixel. Other formats are left blank.
     guard bitmap.pixel_mode == 2, let buffer = bitmap.buffer, bitmap.pitch > 0 else { return glyph }
     glyph.width = Int(bitmap.width)
     glyph.rows = Int(bitmap.rows)
@@ -204,5 +217,38 @@ final class Typeface {
       glyph.coverage += UnsafeBufferPointer(start: start, count: glyph.width)
     }
     return glyph
+  }
+
+  /// A coloured glyph at the size of the text. Each new pixel is the mean of the area that it covers.
+  private static func coloured(_ slot: FT_GlyphSlotRec, _ strike: Int, size: Int) -> Glyph {
+    let bitmap = slot.bitmap
+    guard let buffer = bitmap.buffer, bitmap.pitch > 0, bitmap.width > 0, bitmap.rows > 0 else { return Glyph() }
+    func scaled(_ distance: Int) -> Int { (distance * size + strike / 2) / strike }
+    var glyph = Glyph(
+      width: max(1, scaled(Int(bitmap.width))), rows: max(1, scaled(Int(bitmap.rows))),
+      left: scaled(Int(slot.bitmap_left)),
+      top: scaled(Int(slot.bitmap_top)))
+    glyph.isColoured = true
+    for row in 0..<glyph.rows {
+      let rows = span(row, glyph.rows, Int(bitmap.rows))
+      for column in 0..<glyph.width {
+        let columns = span(column, glyph.width, Int(bitmap.width))
+        var sums = [0, 0, 0, 0]
+        for y in rows {
+          for x in columns {
+            for channel in 0..<4 { sums[channel] += Int(buffer[y * Int(bitmap.pitch) + x * 4 + channel]) }
+          }
+        }
+        let count = rows.count * columns.count
+        glyph.coverage += sums.map { UInt8(($0 + count / 2) / count) }
+      }
+    }
+    return glyph
+  }
+
+  /// The old pixels that a new one covers, at least one.
+  private static func span(_ index: Int, _ new: Int, _ old: Int) -> Range<Int> {
+    let start = min(old - 1, index * old / new)
+    return start..<max(start + 1, min(old, (index + 1) * old / new))
   }
 }

@@ -1,6 +1,6 @@
 /// Text handled as the webui's Python handles it: by Unicode scalars, with lines separated by LF alone.
 ///
-/// The webui defines its prompt language and its infotext by Python's regular expressions, hence the classes of scalars
+/// The webui defines its prompt language and its infotext by Python's regular expressions, which is why the classes of scalars
 /// here.
 package enum PythonText {
   /// The parts of `text` between line feeds: at least one, which may be empty.

@@ -1,9 +1,9 @@
-/// A text that is always the same but for a few places, such as the seed in the lines of a plan.
+/// A text that is always the same except in a few places, such as the seed in the lines of a plan.
 ///
 /// The places are found by comparing two texts that were written with different values in them, so nothing else has to know
 /// where they are, and nothing is taken for fixed that was seen to change.
 package struct TextTemplate: Sendable {
-  /// What stands in one kind of place in each of the two texts that are compared.
+  /// What one kind of place holds in each of the two texts that are compared.
   package struct Probe: Sendable {
     /// Equally long, and different in every byte.
     package let one, two: String
@@ -57,7 +57,7 @@ package struct TextTemplate: Sendable {
   ///
   /// - Parameters:
   ///   - text: Receives it.
-  ///   - place: Appends what stands in a place, given the index of its kind among the probes.
+  ///   - place: Appends the text of a place, given the index of its kind among the probes.
   package func append(to text: inout [UInt8], _ place: (Int, inout [UInt8]) -> Void) {
     var start = 0
     for (offset, kind) in places {

@@ -17,14 +17,19 @@ struct BytePairEncoder: Sendable {
       if let id = vocabulary.id(of: character) { byteIDs[Int(byte)] = id }
       if let id = vocabulary.id(of: character + ByteAlphabet.endOfWord) { lastByteIDs[Int(byte)] = id }
     }
+    self.init(byteIDs: byteIDs, lastByteIDs: lastByteIDs, merges: vocabulary.merges)
+  }
+
+  /// An encoder of a vocabulary whose words have no end of their own if both lists of bytes are equal.
+  init(byteIDs: [Int32], lastByteIDs: [Int32], merges: [Vocabulary.Merge]) {
     self.byteIDs = byteIDs
     self.lastByteIDs = lastByteIDs
     var ranks: [UInt64: Int32] = [:]
-    ranks.reserveCapacity(vocabulary.merges.count)
+    ranks.reserveCapacity(merges.count)
     // If a merge is listed twice, its later rank counts, as in the reference.
-    for (rank, merge) in vocabulary.merges.enumerated() { ranks[Self.key(merge.left, merge.right)] = Int32(rank) }
+    for (rank, merge) in merges.enumerated() { ranks[Self.key(merge.left, merge.right)] = Int32(rank) }
     self.ranks = ranks
-    results = vocabulary.merges.map(\.result)
+    results = merges.map(\.result)
   }
 
   private static func key(_ left: Int32, _ right: Int32) -> UInt64 {

@@ -6,6 +6,8 @@ public enum TokenizationError: Error, Equatable {
   case unreadableFile(path: String, reason: String)
   /// The file can be read, but is not a CLIP vocabulary. `line` counts from 1; nil for files without lines.
   case damagedVocabulary(path: String, line: Int?, found: String, expected: String)
+  /// The file can be read, but is not a tokenizer for this text encoder. `position` is a line and a column, or a byte.
+  case damagedTokenizer(path: String, position: String?, purpose: TokenizerPurpose, reason: String)
 }
 
 extension TokenizationError: CustomStringConvertible {
@@ -24,6 +26,9 @@ extension TokenizationError: CustomStringConvertible {
     case .damagedVocabulary(let path, let line, let found, let expected):
       let position = line.map { "\(path):\($0)" } ?? path
       return "\(position): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
+    case .damagedTokenizer(let path, let position, let purpose, let reason):
+      let place = position.map { "\(path):\($0)" } ?? path
+      return "\(place): not a usable \(purpose.rawValue) tokenizer: \(reason)"
     }
   }
 }

@@ -25,6 +25,9 @@ public struct VocabularyLocator: Sendable {
     }
   }
 
+  /// The user's folder for what several models share: `$XDG_DATA_HOME/sdbatch`; nil if the user has none.
+  public var sharedFolder: String? { dataFolder?.appendingPathComponent("sdbatch").path }
+
   /// Reads the vocabulary for the model file or folder at `modelPath`.
   ///
   /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`; a damaged file is an error, even if there are others.
@@ -42,9 +45,25 @@ public struct VocabularyLocator: Sendable {
   public func read(in folder: String) throws(TokenizationError) -> Vocabulary? {
     for name in Self.fileNames {
       let path = URL(fileURLWithPath: folder).appendingPathComponent(name).path
-      if FileManager.default.fileExists(atPath: path) { return try Vocabulary(contentsOf: path) }
+      if FileManager.default.fileExists(atPath: path), !isOther(name, in: folder) {
+        return try Vocabulary(contentsOf: path)
+      }
     }
     return nil
+  }
+
+  /// Whether a file is the tokenizer of a Qwen3 or T5, which have files of the same names.
+  private func isOther(_ name: String, in folder: String) -> Bool {
+    let url = URL(fileURLWithPath: folder)
+    switch name {
+    case "tokenizer.json":
+      let path = url.appendingPathComponent(name).path
+      return T5Tokenizer.recognises(path: path) || QwenTokenizer.recognises(path: path)
+    case "merges.txt":
+      let path = url.appendingPathComponent("vocab.json").path
+      return FileManager.default.fileExists(atPath: path) && QwenTokenizer.recognises(path: path)
+    default: return false
+    }
   }
 
   /// The folders that are searched, in order.

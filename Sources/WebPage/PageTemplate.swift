@@ -8,14 +8,20 @@ struct PageTemplate {
   /// The page after the data.
   let afterData: [UInt8]
 
-  /// - Parameter title: The title that is shown without JavaScript, and in the tab until the page's script has run.
-  init(title: String) {
+  /// - Parameters:
+  ///   - title: The title that is shown without JavaScript, and in the tab until the page's script has run.
+  ///   - isServed: Whether the page may connect to the server that it is from.
+  ///   - markup: The page.
+  ///   - script: The parts of its script, in the order of their dependencies.
+  init(
+    title: String, isServed: Bool, markup: [UInt8] = PackageResources.page_html, script: [[UInt8]] = Self.script
+  ) {
     let style = Self.text(PackageResources.page_css)
-    let script = Self.script
+    let script = "\"use strict\";\n{\n" + script.map(Self.text).joined(separator: "\n") + "}\n"
     let policy =
-      "default-src 'none'; img-src 'self' file: data:; style-src \(Self.source(style)); script-src \(Self.source(script)); "
+      "default-src 'none'; img-src 'self'\(isServed ? "" : " file:") data:; \(isServed ? "connect-src 'self'; " : "")style-src \(Self.source(style)); script-src \(Self.source(script)); "
       + "base-uri 'none'; form-action 'none'"
-    let parts = Self.text(PackageResources.page_html)
+    let parts = Self.text(markup)
       .replacingOccurrences(of: "{{policy}}", with: policy)
       .replacingOccurrences(of: "{{style}}", with: style)
       .replacingOccurrences(of: "{{script}}", with: script)
@@ -25,14 +31,14 @@ struct PageTemplate {
     afterData = Array((parts.count > 1 ? parts[1] : "").utf8)
   }
 
-  /// The script: its parts in the order of their dependencies.
-  private static var script: String {
-    let parts = [
-      PackageResources.elements_js, PackageResources.run_js, PackageResources.view_js, PackageResources.arrangement_js,
-      PackageResources.sheet_js, PackageResources.stage_js, PackageResources.viewer_js, PackageResources.comparison_js,
+  /// The script of the page of a run.
+  static var script: [[UInt8]] {
+    [
+      PackageResources.elements_js, PackageResources.run_js, PackageResources.picks_js, PackageResources.view_js,
+      PackageResources.arrangement_js, PackageResources.sheet_js, PackageResources.stage_js, PackageResources.viewer_js,
+      PackageResources.comparison_js, PackageResources.likes_js, PackageResources.shootout_js, PackageResources.live_js,
       PackageResources.controls_js, PackageResources.main_js,
     ]
-    return "\"use strict\";\n{\n" + parts.map(text).joined(separator: "\n") + "}\n"
   }
 
   private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -23,6 +23,10 @@ public struct RunPage {
     public var sheets: [String]
     /// The longest side of the thumbnails in pixels.
     public var thumbnailSide: Int
+    /// The picks when the page was written, an object by the images' ids; null for none.
+    public var picks = JSONValue.null
+    /// What the server does that the page is from; nil for a page that is a file.
+    public var served: Served?
 
     /// A heading.
     public init(
@@ -34,6 +38,20 @@ public struct RunPage {
       self.generator = generator
       self.sheets = sheets
       self.thumbnailSide = thumbnailSide
+    }
+  }
+
+  /// What a server does for a page: it keeps picks, and takes images away.
+  public struct Served: Sendable {
+    /// The state that the page shows, from which the server says what changes; nil if it does not.
+    public var version: Int?
+    /// Whether it stops, continues and starts runs.
+    public var canRun: Bool
+
+    /// What a server does.
+    public init(version: Int?, canRun: Bool) {
+      self.version = version
+      self.canRun = canRun
     }
   }
 
@@ -68,7 +86,7 @@ public struct RunPage {
   ///   - sink: Called with the bytes of the file, piece by piece.
   /// - Throws: What `cells` or the sink throws.
   public func write(_ cells: some Sequence<PageCell>, to sink: ([UInt8]) throws -> Void) throws {
-    let template = PageTemplate(title: heading.title)
+    let template = PageTemplate(title: heading.title, isServed: heading.served != nil)
     try sink(template.beforeData)
     var writer = JSONWriter()
     var pieces = TextPieces()
@@ -99,6 +117,15 @@ public struct RunPage {
     writer.member("generator", heading.generator)
     writer.member("sheets", .array(heading.sheets.map { .string($0) }))
     writer.member("thumbnail_side", heading.thumbnailSide)
+    if let served = heading.served {
+      writer.key("served")
+      writer.object { writer in
+        writer.member("version", served.version)
+        writer.member("can_run", .bool(served.canRun))
+      }
+    }
+    writer.lineBreak()
+    writer.member("picks", heading.picks)
     writer.lineBreak()
     writer.key("layout")
     writer.object { writer in
@@ -115,6 +142,7 @@ public struct RunPage {
         writer.lineBreak()
         writer.object { writer in
           writer.member("name", axis.name)
+          writer.member("title", axis.title)
           writer.key("values")
           writer.array { writer in
             for step in axis.steps.indices {
@@ -136,7 +164,7 @@ public struct RunPage {
   private func write(_ cell: PageCell, _ pieces: inout TextPieces, to writer: inout JSONWriter) {
     writer.object { writer in
       writer.member("index", cell.index)
-      writer.member("id", String(cell.id.prefix(8)))
+      writer.member("id", cell.id)
       writer.key("at")
       writer.array { writer in
         for (axis, numbers) in zip(axes, numbers) {

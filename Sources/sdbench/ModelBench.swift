@@ -122,7 +122,8 @@ struct ModelBench: ParsableCommand {
 
   private func benchImage(_ report: inout BenchReport, _ precision: PrecisionChoice) throws {
     var settings = ImageSettings()
-    settings.model = ModelReference(name: model, path: URL(fileURLWithPath: model).path)
+    let path = URL(fileURLWithPath: model).path
+    settings.model = ModelReference(name: model, path: path, family: FamilyID(ofModelAt: path))
     settings.prompt = "a lighthouse in a storm, oil painting"
     settings.negativePrompt = "blurry"
     settings.precision = precision

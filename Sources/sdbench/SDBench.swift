@@ -8,5 +8,5 @@ struct SDBench: ParsableCommand {
     abstract: "Time the inference core on this machine.",
     discussion:
       "Compare figures of the same run only, on an otherwise idle machine. SDBATCH_ISA selects an instruction set.",
-    subcommands: [PeakBench.self, KernelBench.self, ModelBench.self, RunBench.self])
+    subcommands: [PeakBench.self, KernelBench.self, ModelBench.self, EncoderBench.self, RunBench.self])
 }

@@ -1,6 +1,8 @@
-"""Drives a browser: headless Chromium, through chromedriver and the WebDriver protocol.
+"""Drives a browser: headless Chromium, through chromedriver and the WebDriver protocol, or headless Firefox, through
+Marionette, which is the same protocol without a driver.
 
-Python's own library is all it needs. Source: W3C WebDriver (https://www.w3.org/TR/webdriver2/).
+Python's own library is all it needs. Sources: W3C WebDriver (https://www.w3.org/TR/webdriver2/); Firefox's
+remote/doc/marionette/Protocol.md.
 """
 
 import base64
@@ -9,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -102,7 +105,8 @@ class Browser:
         """Opens a file and waits until the page is ready."""
         # By way of another page, because a new fragment alone does not load the page.
         self._call("POST", "/url", {"url": "about:blank"})
-        self._call("POST", "/url", {"url": f"file://{os.path.abspath(path)}{fragment}"})
+        address = path if path.startswith("http://") else f"file://{os.path.abspath(path)}"
+        self._call("POST", "/url", {"url": address + fragment})
         self.wait("document.documentElement.dataset.ready === 'true'")
 
     def reload(self):
@@ -178,6 +182,23 @@ class Browser:
         """A screenshot of an element as PNG."""
         return base64.b64decode(self._call("GET", f"/element/{self.element(selector)}/screenshot"))
 
+    def violations(self):
+        """What the rules of axe-core find, in the dialog that is open, since all else is inert then.
+
+        Nothing without the Python package axe-core-python.
+        """
+        try:
+            from importlib.resources import files
+            script = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+        except ModuleNotFoundError:
+            return []
+        self.run(script + """; window.found = null;
+            axe.run(document.querySelector("dialog[open]") ?? document, { resultTypes: ["violations"] }).then(result => {
+              window.found = result.violations.map(rule => rule.id + ": " + rule.nodes.map(node => node.html.slice(0, 90)));
+            });""")
+        self.wait("window.found !== null", seconds=60)
+        return self.value("window.found")
+
     def log(self):
         """The page's console messages since the last call."""
         return [f"{entry['level']}: {entry['message']}" for entry in self._call("POST", "/se/log", {"type": "browser"})]
@@ -188,3 +209,113 @@ class Browser:
         messages = [json.loads(entry["message"])["message"] for entry in entries]
         return [message["params"]["request"]["url"] for message in messages
                 if message["method"] == "Network.requestWillBeSent"]
+
+
+class Firefox(Browser):
+    """The same with Firefox. It does not report the page's requests, and its windows are at least 450 pixels wide."""
+
+    def __init__(self, width=1280, height=800):
+        program = shutil.which("firefox-esr") or shutil.which("firefox")
+        if program is None:
+            raise SystemExit("firefox is not there: apt-get install firefox-esr")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.profile = tempfile.mkdtemp(prefix="sdbatch-firefox-")
+        with open(f"{self.profile}/user.js", "w", encoding="utf-8") as file:
+            for name, value in {"marionette.port": port, "browser.shell.checkDefaultBrowser": False,
+                                "datareporting.policy.dataSubmissionEnabled": False, "app.update.enabled": False,
+                                "browser.startup.page": 0, "toolkit.telemetry.reportingpolicy.firstRun": False,
+                                "remote.prefs.recommended": True}.items():
+                file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
+        self.driver = subprocess.Popen(
+            [program, "--marionette", "--remote-allow-system-access", "--headless", "--no-remote", "--profile", self.profile],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "MOZ_HEADLESS": "1", "HOME": self.profile})
+        self.session = None
+        self.number = 0
+        self.stream = self._connect(port)
+        self._message()
+        self.session = self._command("WebDriver:NewSession", {})["sessionId"]
+        self.resize(width, height)
+
+    def __exit__(self, *_):
+        try:
+            self._command("Marionette:Quit", {"flags": ["eForceQuit"]})
+        except (AssertionError, OSError):
+            pass
+        finally:
+            self.driver.terminate()
+            self.driver.wait()
+            shutil.rmtree(self.profile, ignore_errors=True)
+
+    def _connect(self, port):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), timeout=120).makefile("rwb")
+            except OSError:
+                if time.monotonic() > deadline or self.driver.poll() is not None:
+                    raise SystemExit("firefox did not start") from None
+                time.sleep(0.1)
+
+    def _message(self):
+        """A message is its length, a colon and JSON."""
+        length = b""
+        while not length.endswith(b":"):
+            byte = self.stream.read(1)
+            if not byte:
+                raise OSError("firefox has gone")
+            length += byte
+        return json.loads(self.stream.read(int(length[:-1])))
+
+    def _command(self, name, parameters):
+        self.number += 1
+        text = json.dumps([0, self.number, name, parameters]).encode()
+        self.stream.write(str(len(text)).encode() + b":" + text)
+        self.stream.flush()
+        _, _, error, result = self._message()
+        if error:
+            raise AssertionError(f"{name}: {error['error']}: {error['message'].splitlines()[0]}")
+        return result["value"] if isinstance(result, dict) and set(result) == {"value"} else result
+
+    def _call(self, method, path, body=None):
+        parts = path.split("/")[1:]
+        if parts[0] == "element" and len(parts) == 3:
+            if parts[2] == "screenshot":
+                return self._command("WebDriver:TakeScreenshot", {"id": parts[1], "full": False, "hash": False})
+            return self._command("WebDriver:ElementClick", {"id": parts[1]})
+        names = {"url": "WebDriver:Navigate", "refresh": "WebDriver:Refresh", "execute": "WebDriver:ExecuteScript",
+                 "element": "WebDriver:FindElement", "actions": "WebDriver:PerformActions",
+                 "screenshot": "WebDriver:TakeScreenshot"}
+        return self._command(names[parts[0]], {"full": False, "hash": False} if parts[0] == "screenshot" else body or {})
+
+    def _chrome(self, script, *arguments):
+        """Runs a script of the browser itself."""
+        self._command("Marionette:SetContext", {"value": "chrome"})
+        try:
+            return self._command("WebDriver:ExecuteScript", {"script": script, "args": list(arguments)})
+        finally:
+            self._command("Marionette:SetContext", {"value": "content"})
+
+    def resize(self, width, height):
+        for _ in range(2):
+            frame = self.value("[outerWidth - innerWidth, outerHeight - innerHeight]")
+            self._command("WebDriver:SetWindowRect", {"width": width + frame[0], "height": height + frame[1]})
+
+    def emulate(self, prefers_color_scheme=None, **_):
+        if prefers_color_scheme:
+            self._chrome("Services.prefs.setIntPref('layout.css.prefers-color-scheme.content-override', arguments[0]);",
+                         0 if prefers_color_scheme == "dark" else 1)
+            self.wait("matchMedia('(prefers-color-scheme: dark)').matches === arguments[0]", prefers_color_scheme == "dark")
+
+    def log(self):
+        return self._chrome("""
+            const found = Services.console.getMessageArray().filter(entry => entry instanceof Ci.nsIScriptError
+              && /content|CSP|Security/i.test(entry.category) && !/chrome:|resource:/.test(entry.sourceName))
+              .map(entry => entry.errorMessage);
+            Services.console.reset();
+            return found;
+        """)
+
+    def requests(self):
+        return []

@@ -62,7 +62,7 @@ import TestSupport
     // Each run is ended after a step more than the one before had on the disk, in one of three ways.
     while true {
       let child = try space.start("recipe.yaml", "--json", "--checkpoint-every", "0")
-      // A step is told after the checkpoint of the one before was written.
+      // A step is reported after the checkpoint of the previous step was written.
       try child.wait { child.output.contains("\"step\":\(last + 2),") }
       let signal = [SIGKILL, SIGTERM, SIGUSR1][runs % 3]
       child.kill(signal)
@@ -75,7 +75,7 @@ import TestSupport
       runs += 1
       if end == .exited(0) { break }
       #expect(end == (signal == SIGKILL ? .killed(by: SIGKILL) : .exited(75)), "\(child.output)\(child.errors)")
-      // What was reported last may have been on its way to the disk; a run that was asked to stop has it there.
+      // The last reported step may not have reached the disk; after a requested stop it has.
       last = max(last, (taken.last ?? 0) - (signal == SIGKILL ? 1 : 0))
     }
     #expect(try space.images() == whole.images())

@@ -159,7 +159,7 @@ import TestSupport
         "Postprocess GFPGAN visibility: 0.7, Postprocess CodeFormer visibility: 1.0, ") == true)
   }
 
-  @Test func `images are enlarged and restored in one go`() async throws {
+  @Test func `images are enlarged and restored by one command`() async throws {
     let space = try space()
     try await space.run("recipe.yaml")
     let name = try #require(try space.images().keys.first)
@@ -192,5 +192,32 @@ import TestSupport
     let child = try space.start([Child.program] + arguments, environment: [:])
     #expect(try await child.wait() == .exited(code))
     #expect(child.errors.contains(words), "\(child.errors)")
+  }
+
+  @Test func `inspect describes each of the four networks`() async throws {
+    let space = try space()
+    for (file, family) in [
+      ("Codeformer/codeformer-v0.1.0", "CodeFormer"), ("GFPGAN/GFPGANv1.4", "GFPGAN"),
+      ("GFPGAN/detection_Resnet50_Final", "RetinaFace (ResNet-50)"), ("GFPGAN/parsing_parsenet", "ParseNet"),
+    ] {
+      let path = "models/\(file).safetensors"
+      let json = try JSONValue(parsing: try await space.run("inspect", path, "--json").output)
+      #expect(json["kind"]?.text == "face restoration" && json["family"]?.text == family, "\(json.jsonText)")
+      #expect(json["usable"] == .bool(true) && json["hashes"]?["sha256"]?.text?.count == 64)
+    }
+  }
+
+  @Test func `an image whose journal line was lost keeps its number of faces`() async throws {
+    let space = try space("restore_faces: true\n")
+    try await space.run("recipe.yaml")
+    let whole = try space.manifestJobs().map { $0["faces"]?.integerValue }
+    #expect(whole == [1])
+    let image = try space.images()
+    for file in ["journal.jsonl", "manifest.json"] {
+      try FileManager.default.removeItem(atPath: "\(space.path)/run/\(file)")
+    }
+    try await space.run("recipe.yaml")
+    #expect(try space.manifestJobs().map { $0["faces"]?.integerValue } == whole)
+    #expect(try space.images() == image)
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Imaging
 import Testing
 
-/// Prompts that a recipe has made for it, as the images tell them.
+/// Prompts that a recipe composes, as the images record them.
 @Suite struct PromptTests {
   @Test func `styles, wildcards and prompt S/R are in the images as they were made`() async throws {
     let space = try Workspace(

@@ -224,14 +224,14 @@ import TestSupport
     try space.write(try RandomModels.data("model.safetensors"), to: "models/renamed.safetensors")
     try space.write(try RandomModels.data("merges.txt"), to: "models/merges.txt")
     try await space.run("reproduce", "moved.png", environment: nowhere)
-    // Another model under the right name is passed over, and told when nothing better is there.
+    // Another model under the right name is skipped, and reported if there is no better one.
     try space.write("no model", to: "model.safetensors")
     try await space.run("reproduce", "moved.png", environment: nowhere)
     try FileManager.default.removeItem(atPath: space.path + "/models")
     #expect(
       try await space.run("reproduce", "moved.png", environment: nowhere, exits: 10).errors
         .contains("\(space.path)/model.safetensors"))
-    // The same network but for the last bit of a weight.
+    // The same network except for the last bit of a weight.
     var bytes = try RandomModels.data("model.safetensors")
     bytes[bytes.count - 2] ^= 1
     try space.write(bytes, to: "other.safetensors")
@@ -268,7 +268,7 @@ import TestSupport
     #expect(try await space.run("reproduce", "d.png", exits: 3).errors.contains("unknown: Foo Bar: "))
   }
 
-  @Test func `a webui image that PyTorch made comes out as it was, but for rounding`() async throws {
+  @Test func `a webui image that PyTorch made is the same except for rounding`() async throws {
     let space = try Workspace()
     let image = try PNGFile(decoding: [UInt8](Fixtures.data("Engine/images/01.png"))).image
     let hash = digest(try RandomModels.data("model.safetensors")).prefix(10)

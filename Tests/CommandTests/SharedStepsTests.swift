@@ -58,6 +58,26 @@ import TestSupport
       settings: "steps: 5\nsampler_name: DPM++ 2M SDE\nseed: 1", axes: [("skip_early_cond", ["0.2", "0.4"])],
       steps: 5 + 3),
     Grid(
+      name: "guidance that ends",
+      settings: "steps: 10\nsampler_name: DPM++ 2M\nseed: 1",
+      axes: [("guidance_interval", ["[0, 0.5]", "[0, 0.8]", "[0.2, 0.8]"])], steps: 10 + 5 + 10),
+    Grid(
+      name: "forecasts with other intervals: equal until the first call that differs",
+      settings: "steps: 9\nsampler_name: Euler\nseed: 1",
+      axes: [("feature_forecast", ["1", "2", "3"])], steps: 9 + 9 + 4),
+    Grid(
+      name: "forecasts of which the guidance ends, with a sampler of two calls a step, and a second pass",
+      settings: """
+        steps: 8
+        sampler_name: Heun
+        seed: 1
+        feature_forecast: 2
+        enable_hr: true
+        hr_scale: 1.5
+        hr_second_pass_steps: 2
+        """,
+      axes: [("guidance_interval", ["[0, 0.75]", "[0, 1]"]), ("hr_feature_forecast", ["1", "2"])], steps: 8 + 2 + 4 * 2),
+    Grid(
       name: "feature cache: resumable calls only",
       settings: "steps: 6\nsampler_name: DPM++ 2M\nseed: 1\nfeature_cache: 3",
       axes: [("prompt", ["\"a [boat:ship:0.7]\"", "a boat"])], steps: 6 + 3),
@@ -85,7 +105,7 @@ import TestSupport
     #expect(jobs.count == grid.cells.count)
     for (index, (cell, job)) in zip(grid.cells, jobs).enumerated() {
       try space.write(cell + "output: alone\(index)\n", to: "cell.yaml")
-      try await space.run("cell.yaml", "--no-sheet")
+      try await space.run("cell.yaml", "--no-sheet", "--no-reuse")
       let image = try #require(try space.manifestJobs("alone\(index)").first)
       #expect(image["id"] == job["id"])
       #expect(image["sha256"] == job["sha256"])

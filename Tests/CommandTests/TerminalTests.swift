@@ -92,7 +92,7 @@ import Testing
     #expect(live.allSatisfy { $0 < 20 })
   }
 
-  @Test func `an error ends the live line before it is told`() async throws {
+  @Test func `the live line ends before an error is printed`() async throws {
     let space = try Workspace(recipe: Workspace.recipe)
     let screen = try Screen(columns: 200)
     let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)

@@ -42,7 +42,7 @@ import TestSupport
     }
     #expect(try Self.documents(receiver).allSatisfy { $0["status"] == "COMPLETED" && $0["webhook"] != nil })
     #expect(Self.waiting(space) == [])
-    // What was reported is not told again.
+    // What was reported is not announced again.
     try await space.run("request.jsonl", environment: Self.quick)
     #expect(receiver.requests.count == 2)
   }
@@ -116,9 +116,9 @@ import TestSupport
 
     try await space.run("request.jsonl", environment: Self.quick)
     #expect(try RequestTests.response(space, "a")["status"] == "COMPLETED")
-    let told = try Self.documents(receiver).map { "\($0["id"]?.text ?? "") \($0["status"]?.text ?? "")" }
-    // That it was cancelled may be told by the first run, by the second, or not at all, for there is something new.
-    #expect(told.filter { $0 != "a CANCELLED" } == ["a COMPLETED", "b COMPLETED"], "\(told)")
+    let announced = try Self.documents(receiver).map { "\($0["id"]?.text ?? "") \($0["status"]?.text ?? "")" }
+    // The cancellation may be announced by the first run, by the second, or not at all, because there is something new.
+    #expect(announced.filter { $0 != "a CANCELLED" } == ["a COMPLETED", "b COMPLETED"], "\(announced)")
   }
 
   @Test(arguments: ["--max-time", "SIGUSR1"])
@@ -170,15 +170,15 @@ import TestSupport
       try await space.run("request.jsonl", environment: Self.quick)
     }
     try await space.run("request.jsonl", environment: Self.quick)
-    let told = try Self.documents(receiver)
+    let announced = try Self.documents(receiver)
     var seen: [String] = []
-    for document in told {
+    for document in announced {
       #expect(document["status"] == "COMPLETED" && document["output"]?["images"]?.elements?.count == 2)
       if let id = document["id"]?.text, !seen.contains(id) { seen.append(id) }
     }
     #expect(seen == ids, "\(seen)")
     #expect(Self.waiting(space) == [])
-    // What was reported twice can be told by its key.
+    // An announcement that arrives twice has the same key.
     for id in ids {
       let keys = receiver.requests.filter { $0.headers["x-sdbatch-id"] == id }.map { $0.headers["idempotency-key"] }
       #expect(Set(keys).count == 1)

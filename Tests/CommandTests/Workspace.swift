@@ -28,7 +28,12 @@ final class Workspace {
   init(recipe: String? = Workspace.recipe) throws {
     folder = try TemporaryFolder()
     if let recipe { try write(recipe, to: "recipe.yaml") }
+    // Runs of the same images are compared with each other, so none may take them from another folder.
+    try makeFolder("cache/sdbatch/images.tsv")
   }
+
+  /// Lets runs take images from other run folders of this test, as they do by default.
+  func allowReuse() throws { try remove("cache/sdbatch/images.tsv") }
 
   // MARK: Files
 
@@ -110,7 +115,7 @@ final class Workspace {
 
   func manifestJobs(_ run: String = "run") throws -> [JSONValue] { try manifest(run)["jobs"]?.elements ?? [] }
 
-  /// The whole lines of the journal; the last one may be on its way.
+  /// The whole lines of the journal; the last one may be incomplete.
   func journal(_ run: String = "run") -> [JSONValue] {
     let lines = ((try? text("\(run)/journal.jsonl")) ?? "").split(separator: "\n", omittingEmptySubsequences: false)
     return lines.dropLast().compactMap { try? JSONValue(parsing: String($0)) }

@@ -129,7 +129,7 @@ struct FaceImageTests {
   @Test func `files are found in all folders, by their tensors`() throws {
     let faces = try FaceFolders(roots: [folder("empty"), folder("eager")]).files(for: .gfpgan)
     #expect(faces.restorer.path.hasSuffix("eager/GFPGAN/GFPGANv1.4.safetensors"))
-    // Under other names, in face/, beside files of no use.
+    // Under other names, in face/, beside files that cannot be used.
     for (number, name) in RandomFaces.names.enumerated() {
       try RandomFaces.tensors(name).write(to: try folder.write("odd/face/a-\(number).safetensors", []))
     }

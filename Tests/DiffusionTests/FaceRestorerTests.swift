@@ -90,7 +90,7 @@ struct FaceRestorerTests {
     #expect(faces.count == expected.faces)
     for (face, landmarks) in zip(faces, expected.landmarks) {
       let points = face.points.flatMap { [$0.x, $0.y] }
-      #expect(zip(points, landmarks).allSatisfy { abs($0 - $1) < 0.01 }, "\(points)")
+      #expect(zip(points, landmarks).allSatisfy { abs($0 - $1) < 0.001 }, "\(points)")
     }
     #expect(zip(faces.map(\.score), expected.scores).allSatisfy { abs($0 - $1) < 1e-4 })
   }

@@ -122,8 +122,13 @@ struct FakeConfiguration: DenoiserConfiguration {
 struct FakeModel: DiffusionModel {
   let path: String
 
-  static func recognises(path: String) -> Bool { path.hasSuffix(".fake") }
-  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) { self.path = path }
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { path.hasSuffix(".fake") }
+
+  /// A file whose name begins with a family's name is of that family.
+  static func family(ofModelAt path: String) -> FamilyID {
+    FamilyID(rawValue: String(path.dropLast(".fake".count))) ?? .stableDiffusion
+  }
+  init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) { self.path = path }
 
   let familyName = "fake"
   let familyTitle = "Fake Diffusion"
@@ -142,7 +147,7 @@ struct FakeModel: DiffusionModel {
   let encoder: EncoderFiles? = nil
   func requireMatch(_ vae: VAEArchive) {}
 
-  func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule() }
+  func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
   var denoiser: any DenoiserConfiguration { FakeConfiguration() }
   let textEncoderBytes = 0
 
@@ -150,8 +155,9 @@ struct FakeModel: DiffusionModel {
     let network = PagedNetwork(bytes: 0, smallBytes: smallBytes, profiler: compute.profiler, requireUnchanged: {}) {
       FakeNetwork(compute)
     }
+    let isFlow = Self.family(ofModelAt: path).traits.flow != nil
     return PagedSamplingNetworks(
-      FakePrompts(), network, readsGuidance: false, trainedPrediction: .epsilon, compute: compute)
+      FakePrompts(), network, readsGuidance: false, trainedPrediction: isFlow ? .flow : .epsilon, compute: compute)
   }
 
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) -> Int { 1 }

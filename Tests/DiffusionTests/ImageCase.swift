@@ -25,6 +25,11 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let s_min_uncond: Double?
   let s_min_uncond_all: Bool?
   let skip_early_cond: Double?
+  let guidance_interval: [Double]?
+  let feature_forecast: Int?
+  /// How often the network was asked, and how often it was computed.
+  let evaluations: Int?
+  let evaluations_computed: Int?
   let tiling: Bool?
   let token_merging_ratio: Double?
   let enable_hr: Bool?
@@ -84,6 +89,8 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     settings.sMinUncond = s_min_uncond ?? 0
     settings.sMinUncondAll = s_min_uncond_all ?? false
     settings.skipEarlyCond = skip_early_cond ?? 0
+    settings.guidanceInterval = guidance_interval.flatMap { PassInterval($0[0], $0[1]) } ?? .whole
+    settings.featureForecast = feature_forecast ?? 1
     settings.tiling = tiling ?? false
     settings.tokenMergingRatio = token_merging_ratio ?? 0
     if enable_hr == true { settings.hires = hires }

@@ -11,7 +11,8 @@ import Tokenization
 
 /// A family with another network, other prompts and other latents goes through the same sampling as Stable Diffusion.
 @Suite struct NetworkFamilyTests {
-  private let model = FakeModel(path: "model.fake", textEncoder: nil, vocabularies: VocabularyLocator(environment: [:]))
+  private let model = FakeModel(
+    path: "model.fake", parts: ModelParts(), vocabularies: VocabularyLocator(environment: [:]))
   private let compute: Compute
 
   init() throws { compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 1) }
@@ -68,7 +69,7 @@ import Tokenization
     let calls = try networks.network.get().calls
     #expect(calls.count == 10 && Array(calls[..<5]) == Array(calls[5...]))
     // Two parts and the negative prompt; the first part alternates.
-    #expect(calls.allSatisfy { $0.strengths.count == 3 && $0.latents == 3 && $0.guidance == 2 })
+    #expect(calls.allSatisfy { $0.strengths.count == 3 && $0.latents == 3 && $0.guidance == 0 })
     let first = calls.prefix(5).map { $0.strengths[0] }
     #expect(first[0] != first[2] && first == [first[0], first[0], first[2], first[0], first[2]])
     #expect(calls[0].strengths[1...] == calls[1].strengths[1...])
@@ -84,8 +85,10 @@ import Tokenization
   }
 
   @Test func `a list of families opens a file with the first that recognises it`() {
-    #expect(FakeModel.recognises(path: "x.fake") && !FakeModel.recognises(path: "x.safetensors"))
+    #expect(
+      FakeModel.recognises(path: "x.fake", transformer: nil)
+        && !FakeModel.recognises(path: "x.safetensors", transformer: nil))
     #expect(ModelFamilies.all.last == StableDiffusionModel.self)
-    #expect(StableDiffusionModel.recognises(path: "anything"))
+    #expect(StableDiffusionModel.recognises(path: "anything", transformer: nil))
   }
 }

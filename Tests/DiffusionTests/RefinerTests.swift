@@ -15,7 +15,7 @@ import TestSupport
   }
 
   /// Settings with which the refiner takes over in the middle of an image.
-  private static func settings(_ sampler: SamplerID = .euler) -> ImageSettings {
+  static func settings(_ sampler: SamplerID = .euler) -> ImageSettings {
     var settings = ImageSettings()
     settings.model = family("sdxl.safetensors")
     settings.refiner = family("refiner.safetensors")

@@ -51,7 +51,7 @@ class Encoder:
 
 
 class Context:
-    """What a UNet is told: tokens [n, width] and what diffusers calls added conditions."""
+    """What a UNet is given: tokens [n, width] and what diffusers calls added conditions."""
 
     def __init__(self, tokens, pooled=None, numbers=None):
         self.tokens, self.pooled, self.numbers = tokens, pooled, numbers

@@ -5,7 +5,7 @@
 Made with torch 2.15.0, safetensors 0.8.0, gguf 0.19.0.
 
 Weights/containers/NAME.EXT   the file
-Weights/containers/NAME.txt   its tensors as it should be read: on each line the name, the shape, and the bits in Float32
+Weights/containers/NAME.txt   its tensors as they should be read: on each line the name, the shape, and the bits in Float32
 """
 import collections, sys
 import gguf, numpy as np, torch

@@ -234,7 +234,7 @@ for name, seed, channels, depths, width, projection, number, head in (
         save_folder(name, seed, u, v, {"text_encoder_2": t}, prediction_type="epsilon")
     models[name] = Model("sdxl-refiner", tokenizer, [Encoder(t, -2, True, False, True)], u, v, scale=XL)
 
-# A model distilled from guided ones, which is told the guidance scale.
+# A model distilled from guided ones, which takes the guidance scale.
 torch.manual_seed(37)
 u, v, t = livened(
     [unet((16, 16), (1, 0), 64, linear=False, head_width=4, guidance=24, groups=8), autoencoder(8), text_encoder(64, 2, "quick_gelu")]
@@ -285,7 +285,7 @@ cases += [
     dict(refined, sampler_name="Restart", model="sd2.safetensors", refiner_checkpoint="lcm", refiner_switch_at=0.8, steps=20),
     dict(refined, sampler_name="Euler a", refiner_switch_at=1.0),
     dict(refined, sampler_name="Euler a"),
-    # Stable Diffusion 1.x and 2.x have the same latents; here one predicts velocity, the other is told the guidance scale.
+    # Stable Diffusion 1.x and 2.x have the same latents; here one predicts velocity, the other takes the guidance scale.
     dict(refined, sampler_name="Euler", model="sd2", refiner_checkpoint="lcm", refiner_switch_at=0.3),
     dict(refined, sampler_name="DDIM", model="lcm", refiner_checkpoint="sd2", refiner_switch_at=0.6, cfg_scale=3.0),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ cases = [
     dict(refined, sampler_name="Euler a", refiner_switch_at=0.4, hires_fix_refiner_pass="first pass", hr_second_pass_steps=4),
     dict(refined, sampler_name="DDIM", refiner_switch_at=0.6, hires_fix_refiner_pass="both passes", hr_scale=1.25),
     dict(xl, sampler_name="DPM++ SDE", hr_checkpoint_name="refiner.safetensors", hr_resize_x=80, hr_resize_y=88, rng="nv"),
-    # One predicts velocity, the other noise, the third is told the guidance scale.
+    # One predicts velocity, the other noise, the third takes the guidance scale.
     dict(base, model="sd2.safetensors", sampler_name="Euler", hr_checkpoint_name="sd2", hr_prompt=edited, hr_scale=1.25),
     dict(base, model="sd2", sampler_name="Heun", hr_checkpoint_name="sd2.safetensors", prompt="a [red:blue:1.5] boat"),
     dict(base, model="lcm", sampler_name="DDIM", hr_checkpoint_name="sd2", refiner_checkpoint="sd2.safetensors",

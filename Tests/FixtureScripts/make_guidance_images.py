@@ -14,10 +14,10 @@ from PIL import Image
 import webui_reference as reference
 from fixture_paths import fixtures
 from saved_networks import small_model
+from skipping_model import SECOND_ORDER, SkippingModel
 from webui_prompts import parts, schedule
 
 W = reference.W
-SECOND_ORDER = ("DPM++ SDE", "DPM++ 2S a", "Heun", "DPM2", "DPM2 a", "Restart")
 ALPHAS = W.ALPHAS
 
 
@@ -28,53 +28,6 @@ def zero_terminal(alphas):
     alphas = ((roots - last) * (first / (first - last))) ** 2
     alphas[-1] = 4.8973451890853435e-08
     return alphas
-
-
-class SkippingModel:
-    """Guidance that leaves the negative prompt out of some calls: the first part replaces it, and the scale is 1."""
-
-    def __init__(self, model, prompts, negative, case, alphas):
-        self.inner_model, self.prompts, self.negative, self.alphas = model, prompts, negative, alphas
-        self.scale = case["cfg_scale"] / (12.5 if case["sampler_name"] == "DDIM CFG++" else 1)
-        self.total = case["steps"] * (2 if case["sampler_name"] in SECOND_ORDER else 1)
-        self.below, self.all = case.get("s_min_uncond", 0), case.get("s_min_uncond_all", False)
-        self.early = case.get("skip_early_cond", 0)
-        self.calls, self.skipped, self.is_lcm = 0, 0, False
-
-    def at(self, schedule):
-        return next((context for end, context in schedule if self.calls <= end), schedule[0][1])
-
-    def combined(self, level, output):
-        """The guided output, and that without the prompt."""
-        contexts = [self.at(entries) for _, entries in self.prompts]
-        length = max(map(len, contexts))
-        outputs = [output(torch.cat([c] + [c[-1:]] * (length - len(c)))[None]) for c in contexts]
-        if self.early != 0 and self.calls / self.total <= self.early:
-            skips = True
-        else:
-            skips = (self.calls % 2 == 1 or self.all) and self.below > 0 and level < self.below
-        negative, scale = (outputs[0], 1) if skips else (output(self.at(self.negative)[None]), self.scale)
-        result = negative.clone()
-        for (weight, _), with_prompt in zip(self.prompts, outputs):
-            result += (with_prompt - negative) * (weight * scale)
-        self.calls += 1
-        self.skipped += skips
-        return result, negative
-
-    def __call__(self, x, sigma, **_):
-        sigma = sigma.flatten()[0]
-        timestep = W.lcm_timestep(sigma) if self.is_lcm else None
-        result = self.combined(sigma, lambda c: self.inner_model.denoise(x, sigma, c, timestep))[0]
-        return W.lcm_denoised(x, timestep, result) if self.is_lcm else result
-
-    def noise(self, x, timestep):
-        t, alpha = torch.tensor([float(timestep)]), self.alphas[int(timestep)]
-
-        def output(context):
-            out = self.inner_model.unet(x.float(), t, context, return_dict=False)[0]
-            return out if self.inner_model.prediction == "epsilon" else alpha.sqrt() * out + (1 - alpha).sqrt() * x.float()
-
-        return self.combined(timestep, output)
 
 
 out = fixtures("Engine")
@@ -118,6 +71,9 @@ cases = [
     dict(base, **terminal, sampler_name="DDIM", steps=10),
     dict(base, **terminal, sampler_name="Euler", scheduler="sgm_uniform"),
     dict(base, **v, **terminal, sampler_name="UniPC", steps=6),
+    dict(base, sampler_name="DPM++ 2M", steps=10, guidance_interval=[0.2, 0.8], prompt=three),
+    dict(base, sampler_name="Heun", guidance_interval=[0.0, 0.5], s_min_uncond=8.0, skip_early_cond=0.1),
+    dict(base, sampler_name="DDIM", steps=9, guidance_interval=[0.3, 1.0]),
 ]  # fmt: skip
 for i, case in enumerate(cases):
     alphas = zero_terminal(ALPHAS) if case.get("sd_noise_schedule") else ALPHAS

@@ -50,7 +50,7 @@ info = {
     "is_using_inpainting_conditioning": False,
     "version": None,
 }
-# A second pass: its prompts are functions in the webui's object, which become null, as does the schedule that is not told.
+# A second pass: its prompts are functions in the webui's object, which become null, as does the schedule, which is not given.
 second = info | {
     "extra_generation_params": {
         "Denoising strength": 0.7, "Hires sampler": "Euler a", "Hires prompt": None, "Hires negative prompt": None,

@@ -98,7 +98,7 @@ class Store:
             file.write("{\n" + lines + "\n}\n")
 
 
-# Schedules, as the webui's: one value more and the last but one dropped where the sampler asks for it.
+# Schedules, as the webui's: one value more and the last one but one dropped where the sampler asks for it.
 
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085 ** 0.5, 0.012 ** 0.5, 1000, dtype=torch.float64) ** 2, 0).float()
 SIGMAS = ((1 - ALPHAS) / ALPHAS) ** 0.5

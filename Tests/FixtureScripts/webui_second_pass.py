@@ -143,7 +143,7 @@ def resample(guided, latent, *, sampler_name, scheduler, steps, strength, seed, 
         options["noise_sampler"] = K.BrownianTreeNoiseSampler(x, sigmas[sigmas > 0].min(), sigmas.max(), seed=[seed])
 
     class Torch:
-        """torch, but for the noise of samplers that take no noise_sampler."""
+        """torch, except for the noise of samplers that take no noise_sampler."""
 
         def __getattr__(self, name):
             return draw if name == "randn_like" else getattr(torch, name)

@@ -203,4 +203,24 @@ import Testing
     value = ~value
     return [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> UInt32($0)) }
   }
+
+  @Test func `texts are added to a file whose other bytes stay`() throws {
+    let bytes = try PNGFixture.bytes("utf8")
+    let added = try PNGFile.adding([PNGText(keyword: "XML:com.adobe.xmp", text: "\u{FEFF}<x/>")], to: bytes)
+    func others(_ bytes: [UInt8]) -> [[UInt8]] { chunks(bytes).filter { $0.type != "iTXt" }.map(\.data) }
+    #expect(others(added) == others(bytes))
+    #expect(chunks(added)[1].type == "iTXt")
+    #expect(try PNGFile.texts(in: added).map(\.keyword) == ["XML:com.adobe.xmp", "parameters"])
+    #expect(try PNGFile(decoding: added).image == PNGFile(decoding: bytes).image)
+  }
+
+  @Test func `an animation is a PNG of its first image, with every image in order`() throws {
+    let images = (0..<3).map { RGBImage(width: 2, height: 1, pixels: [UInt8](repeating: UInt8($0 * 50), count: 6)) }
+    var animation = PNGAnimation(count: 3, width: 2, height: 1, milliseconds: 500)
+    for image in images { try animation.append(image) }
+    let bytes = animation.encoded()
+    #expect(try PNGFile(decoding: bytes).image == images[0])
+    #expect(chunks(bytes).map(\.type) == ["IHDR", "acTL", "fcTL", "IDAT", "fcTL", "fdAT", "fcTL", "fdAT", "IEND"])
+    #expect(throws: ImagingError.self) { try animation.append(RGBImage(width: 1, height: 1, pixels: [0, 0, 0])) }
+  }
 }

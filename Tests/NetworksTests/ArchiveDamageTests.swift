@@ -91,11 +91,15 @@ struct ArchiveDamageTests {
     "model.diffusion_model.output_blocks.7.1.", "model.diffusion_model.middle_block.",
     "model.diffusion_model.input_blocks.2.1.transformer_blocks.1.",
   ])
-  func `a UNet without a whole transformer, or without its middle, is a distilled one`(part: String) throws {
+  func `a UNet without one of its transformers, or only without its middle, is damaged and not a distilled one`(
+    part: String
+  ) throws {
     let folder = try TemporaryFolder()
-    let tensors = needed(try ModelFixture("three-layers")).filter { !$0.name.hasPrefix(part) }
-    let path = try folder.write("model.safetensors", tensors)
-    #expect(try ModelArchive.open(path: path).audit().isClean)
+    let all = needed(try ModelFixture("three-layers"))
+    let path = try folder.write("model.safetensors", all.filter { !$0.name.hasPrefix(part) })
+    let removed = all.filter { $0.name.hasPrefix(part) }
+    let findings = try ModelArchive.open(path: path).audit().findings
+    #expect(Set(findings) == Set(removed.map { .missing(name: $0.name, shape: asked($0)) }))
   }
 
   @Test(arguments: [

@@ -90,6 +90,26 @@ struct ModelArchiveTests {
     #expect(archive.unet.untaken.isEmpty && vae.untaken.isEmpty && archive.textEncoders[0].untaken.isEmpty)
   }
 
+  @Test func `a damaged model_index.json is reported, although nothing in it is needed`() throws {
+    let folder = try TemporaryFolder()
+    let path = try ModelFixture("one-layer").writeFolder(to: folder, as: "model")
+    try folder.write("model/model_index.json", #"{"_class_name": "StableDiffusionPip"#)
+    let error = #expect(throws: WeightError.self) { try ModelArchive.open(path: path) }
+    #expect("\(try #require(error))".contains("model_index.json"))
+    try folder.write("model/model_index.json", "{}")
+    #expect(try ModelArchive.open(path: path).audit().isClean)
+  }
+
+  @Test func `a logit_scale of OpenCLIP's name does not make a model of 1.x one of 2.x`() throws {
+    let folder = try TemporaryFolder()
+    for name in ModelFixture.all {
+      let stray = SyntheticTensor("cond_stage_model.model.logit_scale", [])
+      let path = try folder.write("model.safetensors", try ModelFixture(name).singleFile() + [stray])
+      let archive = try ModelArchive.open(path: path)
+      #expect(archive.family == .sd1 && archive.audit().isClean, "\(name)")
+    }
+  }
+
   @Test func `the text encoder is found with and without its prefix, in both layouts`() throws {
     let folder = try TemporaryFolder()
     let fixture = try ModelFixture("one-layer")

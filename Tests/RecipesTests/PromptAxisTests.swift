@@ -32,6 +32,25 @@ import Testing
     #expect(jobs[0].axes.map(\.name) == ["prompt_sr what", "prompt_sr Colour"])
   }
 
+  @Test(arguments: [
+    ("prompt: fish\ngrid:\n  Prompt S/R: fish || #2 || cat\n", 3, 15), ("prompt: fish, #ff0000 sky\n", 1, 9),
+    ("grid:\n  prompt:\n  - a cat #1\n  - a dog\n", 3, 5), ("prompt: a cat,  # and more\n", 1, 9),
+  ])
+  func `a comment that cuts a prompt's text off is reported if it is hardly meant`(text: String, line: Int, column: Int)
+    throws
+  {
+    let warnings = try RecipeText(text).read().warnings
+    #expect(warnings.count == 1 && warnings[0].message.contains("a comment in YAML"), "\(warnings)")
+    #expect(warnings.first?.position.line == line && warnings.first?.position.column == column)
+  }
+
+  @Test(arguments: [
+    "prompt: a cat # as before\n", "prompt: 'a cat #1'\n", "prompt: a cat#1\n", "prompt: fish ## fish\nsteps: 3 #5\n",
+  ])
+  func `other comments are not reported`(text: String) throws {
+    #expect(try RecipeText(text).read().warnings.isEmpty)
+  }
+
   @Test func `an axis sees the edits of earlier axes, wherever the prompt comes from`() throws {
     #expect(
       try prompts(

@@ -12,20 +12,21 @@ import TestSupport
 @Suite struct SettingRowTests {
   /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = [
-    "adapter_places", "face_places", "memory_limit", "save_images_before_face_restoration",
+    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
     "adapter_places", "prompt", "negative_prompt", "height", "seed_resize_from_h", "hr_resize_y", "memory_limit",
-    "face_places", "face_restoration_model", "code_former_weight",
+    "face_places", "face_restoration_model", "code_former_weight", "part_places",
     "save_images_before_face_restoration",
   ]
   /// Rows that no infotext of the webui holds, although they affect pixels.
   private static let notRead: Set<String> = ["code_former_weight"]
   /// Rows that requests cannot set.
   private static let withoutRequest: Set<String> = [
-    "adapter_places", "precision", "prediction_type", "feature_cache", "memory_limit", "weight_packing",
-    "face_places", "text_encoder",
+    "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
+    "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
+    "face_places", "part_places", "shift", "text_encoder",
   ]
 
   /// A folder with the model files that the changed settings name.
@@ -187,6 +188,9 @@ import TestSupport
     case .model, .vae, .otherModel:
       let model = ModelReference(name: "b.safetensors", path: folder.path + "/b.safetensors")
       return (.model(model), "b.safetensors".debugDescription)
+    case .models:
+      let model = ModelReference(name: "b.safetensors", path: folder.path + "/b.safetensors")
+      return (.models([model]), "[\"b.safetensors\"]")
     default:
       let value = another(row.defaultValue, row)
       return (value, value.json.jsonText)
@@ -196,8 +200,28 @@ import TestSupport
   // MARK: Values
 
   /// Settings in which each row has an effect: every sampler, with schedules that read all options, in one pass and in
-  /// two.
-  private var bases: [ImageSettings] {
+  /// two; and a model that is trained by flow matching.
+  private var bases: [ImageSettings] { diffusionBases + flowBases }
+
+  private var flowBases: [ImageSettings] {
+    [FamilyID.flux1Dev, .zImageTurbo, .klein].flatMap { family in
+      [false, true].map { hasSecondPass in
+        var settings = ImageSettings()
+        settings.prompt = "a (red) [fish:bird:0.5]"
+        settings.model = ModelReference(name: "flow", path: "/flow", family: family)
+        settings.sampler = .eulerAncestral
+        settings.textEncoders = [ModelReference(name: "t5", path: "/t5")]
+        settings.vae = ModelReference(name: "ae", path: "/ae")
+        if hasSecondPass {
+          settings.hires = HiresSettings()
+          settings.hires?.denoisingStrength = 0.6
+        }
+        return settings
+      }
+    }
+  }
+
+  private var diffusionBases: [ImageSettings] {
     SamplerID.allCases.flatMap { sampler in
       [ScheduleID.automatic, .beta, .polyexponential].flatMap { schedule in
         [false, true].map { hasSecondPass in
@@ -236,6 +260,8 @@ import TestSupport
       JobIngredients(
         model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
         textEncoder: settings.textEncoder.map { identity($0.name, "sd1") },
+        textEncoders: settings.textEncoders.isEmpty
+          ? nil : settings.textEncoders.map { identity($0.name, "text_encoder") },
         refiner: settings.refiner.map { identity($0.name, "sd1") },
         hiresModel: settings.hires?.checkpoint.map { identity($0.name, "sd1") }, upscaler: upscaler,
         faces: settings.restoreFaces ? [identity(settings.faceRestorationModel.rawValue, "face")] : nil,
@@ -253,12 +279,18 @@ import TestSupport
     case .seed: first(.integer(7), .integer(8))
     case .number: first(.number(0.25), .number(0.5))
     case .limit: first(.number(12.5), .number(13))
+    case .interval, .otherInterval:
+      first(PassInterval(0.25, 0.5).settingValue, PassInterval(0, 0.75).settingValue)
     case .bytes: first(.integer(3 << 30), .integer(5 << 30))
     case .sampler, .otherSampler: first(.sampler(.heun, nil), .sampler(.lms, nil))
     case .schedule, .otherSchedule: first(.schedule(.exponential), .schedule(.karras))
     case .model, .vae, .otherModel:
       first(.model(ModelReference(name: "b", path: "/b")), .model(ModelReference(name: "c", path: "/c")))
     case .upscaler: first(.upscaler(UpscalerReference(name: "Lanczos")), .upscaler(UpscalerReference(name: "Nearest")))
+    case .models:
+      first(
+        .models([ModelReference(name: "t5", path: "/t5"), ModelReference(name: "clip", path: "/clip")]),
+        .models([ModelReference(name: "c", path: "/c")]))
     case .choice(let names): names.last.map { first(.choice($0), .choice(names[0])) } ?? .null
     case .flag: first(.flag(true), .flag(false))
     case .folders: first(.folders(["/x"]), .folders(["/y"]))

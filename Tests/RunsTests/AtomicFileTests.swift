@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test func `an error leaves the file that was there, wherever it comes`() throws {
+  @Test func `an error leaves the old file, whichever step fails`() throws {
     struct Failure: Error {}
     _ = try write([[1], [2], [3]])
     for pieces in [[], [[1]], [[1], [2], [3]], [[1], [4]]] as [[[UInt8]]] {

@@ -22,7 +22,7 @@ import Testing
       [
         "2026-01-01T00:00:0\(place % 10).000Z", "\(row.seconds)", "\(row.pace)", "\(row.steps)", "512x16", row.sampler,
         "7.0",
-        "300", "1000", model, "fp32", "portable", "2", "0", "id", "file", "40", "0", "0",
+        "300", "1000", model, "fp32", "portable", "2", "0", "id", "file", "40", "0", "0", "",
       ]
     }
     mkdir(space.folder.path, 0o755)

@@ -147,7 +147,7 @@ import TestSupport
     return images.keys.filter { !$0.hasPrefix(".") }.compactMap { Int64($0.split(separator: "-")[1]) }
   }
 
-  /// Same files, same digests, same manifest but for times.
+  /// Same files, same digests, same manifest except for times.
   private func expectSame(_ space: Workspace, _ whole: Workspace, _ comment: Comment) throws {
     #expect(try space.images() == whole.images(), comment)
     let (jobs, expected) = (try space.manifestJobs(), try whole.manifestJobs())

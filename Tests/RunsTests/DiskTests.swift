@@ -19,7 +19,7 @@ import Testing
       checkpoints[String(file.dropFirst("images/".count))] = id + ".checkpoint"
     }
     let expected = names.flatMap { name in
-      // The finished latent, the image, its line; only then is the latent let go.
+      // The finished latent, the image, its line; only then is the latent removed.
       let latent = checkpoints[name] ?? ""
       return [
         "create checkpoints/.\(latent).\(getpid()).tmp", "write to checkpoints/.\(latent).\(getpid()).tmp",

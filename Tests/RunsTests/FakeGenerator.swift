@@ -192,13 +192,12 @@ final class Workspace {
 func runFake(
   _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
   every interval: Duration = .seconds(30), only: JobSelection = .unfinished,
-  onFailure: FailurePolicy = .goOn, stopRequest: @escaping () -> StopReason? = { nil },
+  onFailure: FailurePolicy = .goOn, store: ImageStore? = nil, stopRequest: @escaping () -> StopReason? = { nil },
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
     generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
-    stopRequest: stopRequest,
-    observe: observe)
+    stopRequest: stopRequest, store: store, observe: observe)
   let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"), only: only,

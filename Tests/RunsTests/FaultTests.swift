@@ -85,7 +85,7 @@ import TestSupport
       }
       let steps = space.generator.steps.count
       try expectRecovery(space, images, "killed at step \(fatal)")
-      // At most the step whose checkpoint was on its way.
+      // At most the step whose checkpoint was being written.
       #expect(space.generator.steps.count <= max(steps, 4) + 1, "killed at step \(fatal)")
     }
   }
@@ -137,24 +137,24 @@ import TestSupport
       let space = try Workspace()
       try PowerCut.put(snapshot, into: space.folder.path)
       // Every image in the journal exists and is complete.
-      var told = 0
+      var reported = 0
       for line in space.lines(space.folder.journal) where line.hasSuffix("}") {
         guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
           let file = object["file"] as? String
         else { continue }
-        told += 1
+        reported += 1
         let name = String(file.dropFirst("images/".count))
         #expect(snapshot[file] == .file(images[name] ?? []), "cut before step \(number)")
       }
       let outcome = try space.run(Self.jobs(), every: .zero)
-      #expect(outcome.imagesMade <= 2 - told)
+      #expect(outcome.imagesMade <= 2 - reported)
       #expect(try space.images() == images, "cut before step \(number)")
       #expect(try FileManager.default.contentsOfDirectory(atPath: space.folder.checkpoints).isEmpty)
     }
   }
 }
 
-/// What a disk holds after a power cut: a model of a file system that writes down nothing before it is told to.
+/// What a disk holds after a power cut: a model of a file system that writes only when it is told to.
 struct PowerCut {
   /// What is under a name.
   enum Entry: Equatable {
@@ -162,7 +162,7 @@ struct PowerCut {
     case file([UInt8])
   }
 
-  /// What a disk may do with what it was not told to bring to safety.
+  /// What a disk may do with data that was not synchronised.
   enum Disk: CaseIterable {
     /// All of it is lost.
     case thatKeepsNothing

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Runs
 
-/// Images that the journal does not know: the process ended between the two.
+/// Images without a journal line: the process ended before it wrote the line.
 @Suite struct OrphanTests {
   /// Takes the last lines of the journal away.
   private func cutJournal(_ space: Workspace, to count: Int) throws {

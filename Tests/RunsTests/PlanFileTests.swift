@@ -129,7 +129,7 @@ import Testing
     #expect(try Verification(space.folder).isClean)
   }
 
-  @Test func `a line is read the same after the line before as alone, whatever stands in it`() throws {
+  @Test func `a line is read the same after the line before as alone, whatever it holds`() throws {
     let space = try Workspace()
     try space.run(Array(jobs().prefix(9)))
     let lines = try lines(of: space.folder.plan).map { String(decoding: $0, as: UTF8.self) }

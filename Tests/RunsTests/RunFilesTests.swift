@@ -6,7 +6,7 @@ import Text
 
 @testable import Runs
 
-/// What can be told from the files of a run alone.
+/// What the files of a run alone show.
 @Suite struct RunFilesTests {
   @Test func `the plan reads back as it was frozen`() throws {
     let space = try Workspace()

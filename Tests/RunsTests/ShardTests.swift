@@ -267,10 +267,12 @@ import Text
 @discardableResult
 func runFakeShard(
   _ shard: Shard, _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),
-  every interval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { nil }
+  every interval: Duration = .seconds(30), store: ImageStore? = nil,
+  stopRequest: @escaping () -> StopReason? = { nil }
 ) throws -> RunOutcome {
   var runner = Runner(
-    generator, shard: shard, in: folder, on: disk, checkpointInterval: interval, stopRequest: stopRequest)
+    generator, shard: shard, in: folder, on: disk, checkpointInterval: interval, stopRequest: stopRequest,
+    store: store)
   let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(
     RunPlan(jobs: jobs, recipe: ["prompt": "fish", "steps": 3], recipeText: "prompt: fish\n"))

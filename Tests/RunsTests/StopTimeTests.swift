@@ -26,7 +26,7 @@ import Testing
       let text = [fields.tm_hour, fields.tm_min, fields.tm_sec].map { $0 < 10 ? "0\($0)" : "\($0)" }
       let time = try #require(TimeOfDay(text.joined(separator: ":")))
       let next = time.next(after: now)
-      // A day, but for a change between summer and winter time.
+      // A day, unless the clocks change between summer and winter time.
       #expect(abs(next - now - 86400) <= 3600)
       #expect(abs(time.next(after: now - 5) - now) <= 3600)
     }

@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Runs
 
-/// Folders that were damaged in every way, and what `verify` says of them and does about them.
+/// Folders that were damaged in every way, and how `verify` reports and repairs them.
 @Suite struct VerificationTests {
   /// A run of three seeds, of which the last fails.
   private func space() throws -> Workspace {
@@ -228,8 +228,8 @@ import TestSupport
     #expect(try verified(space).findings.map(\.text) == [])
     try space.run(fakeJobs([1, 2]))
     for (old, new, problem) in [
-      ("Seed: 2,", "Seed: 3,", "job 1: other infotext than"),
-      ("\"seed\":1,", "\"seed\":4,", "job 0: other parameters than"),
+      ("Seed: 2,", "Seed: 3,", "job 1: differs from plan and journal in infotext"),
+      ("\"seed\":1,", "\"seed\":4,", "job 0: differs from plan and journal in parameters"),
       ("\"total\":2", "\"total\":3", "its counts differ"),
       ("\"prompt\":\"fish\"", "\"prompt\":\"cat\"", "recipe"),
     ] {

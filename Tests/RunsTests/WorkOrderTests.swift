@@ -101,7 +101,7 @@ import TestSupport
     try space.run(Self.jobs, generator, stopRequest: { count.withLock { $0 } >= stopAt ? .signal(SIGTERM) : nil })
     let first = space.generator.calls
     try space.run(Self.jobs)
-    // The image at which it was stopped is the first to go on with.
+    // The image at which it was stopped is continued first.
     let order = whole.generator.calls
     #expect(first == Array(order.prefix(stopAt)))
     #expect(space.generator.calls.dropFirst(first.count) == order.dropFirst(max(stopAt - 1, 0)))
@@ -121,7 +121,7 @@ import TestSupport
     }
   }
 
-  @Test func `one file under two names is worked as two, for each is opened by itself`() throws {
+  @Test func `one file under two names is treated as two models, because each is opened separately`() throws {
     struct Copies: ImageGenerator {
       var inner: FakeGenerator
       var description: EngineDescription { inner.description }

@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test func `calls omit the negative prompt as requested`() {
+  @Test func `calls omit the negative prompt as requested`() throws {
     var job = PassSettings()
     job.sampler = .heun
     job.steps = 10
@@ -106,5 +106,15 @@ import Testing
     job.skipEarlyCond = 0.25
     // Of the twenty planned calls, the first six are early.
     #expect((0..<20).filter { GuidanceSkips(job).skips(call: $0, level: 5) } == Array(0...5))
+    #expect(GuidanceSkips(job).changes.map(\.call) == [0, 6])
+    job.guidanceInterval = try #require(PassInterval(0.2, 0.8))
+    #expect((0..<20).filter { GuidanceSkips(job).skips(call: $0, level: 5) } == Array(0...5) + Array(16..<20))
+    #expect(GuidanceSkips(job).changes.map(\.call) == [0, 6, 16])
+    job.skipEarlyCond = 0
+    #expect((0..<22).filter { GuidanceSkips(job).skips(call: $0, level: 5) } == Array(0..<4) + Array(16..<22))
+    // A few samplers make more calls than planned: an interval up to 1 includes them.
+    job.guidanceInterval = try #require(PassInterval(0.5, 1))
+    #expect((0..<30).filter { GuidanceSkips(job).skips(call: $0, level: 5) } == Array(0..<10))
+    #expect(PassInterval(0.8, 0.2) == nil && PassInterval("0.2 to 0.8") == PassInterval(0.2, 0.8))
   }
 }

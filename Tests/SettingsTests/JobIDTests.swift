@@ -68,6 +68,7 @@ import Testing
     ("use_downcasted_alpha_bar", { $0.useDowncastedAlphaBar = true }),
     ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
     ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
+    ("guidance_interval", { $0.guidanceInterval = PassInterval(0, 0.5) ?? .whole }),
     ("feature_cache", { $0.featureCache = 3 }), ("tiling", { $0.tiling = true }),
     ("token_merging_ratio", { $0.tokenMergingRatio = 0.5 }), ("enable_hr", { $0.hires = HiresSettings() }),
     (

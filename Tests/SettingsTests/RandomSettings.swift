@@ -60,6 +60,9 @@ struct RandomSettings {
     settings.sMinUncondAll = pick([true, false])
     settings.skipEarlyCond = pick([0, number(0, 1)])
     settings.featureCache = pick([1, 2, 5])
+    settings.featureForecast = pick([1, 2, 5])
+    let intervals = [.whole, PassInterval(0, number(0.5, 1)), PassInterval(number(0, 0.5), 1)]
+    settings.guidanceInterval = pick(intervals) ?? .whole
     settings.tiling = pick([false, true])
     settings.tokenMergingRatio = pick([0, 0.5, 0.9])
     settings.restoreFaces = pick([false, true])
@@ -86,6 +89,8 @@ struct RandomSettings {
     hires.prompt = pick(Self.texts)
     hires.negativePrompt = pick(Self.texts)
     hires.tokenMergingRatio = pick([0, 0.3])
+    hires.featureForecast = pick([0, 1, 3])
+    hires.guidanceInterval = pick([nil, .whole, PassInterval(0.1, 0.9)])
     return hires
   }
 

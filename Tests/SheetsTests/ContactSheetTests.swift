@@ -117,7 +117,9 @@ import TestSupport
     }
   }
 
-  @Test func `directions can be chosen by name, and an axis without one has a page per value`() throws {
+  @Test func `directions can be chosen by name, and an axis without one makes blocks, or pages if some axis has pages`()
+    throws
+  {
     let cells = try (0..<2).flatMap { model in
       try table(2, 2).map { cell in
         var cell = cell
@@ -125,8 +127,14 @@ import TestSupport
         return cell
       }
     }
-    #expect(try ContactSheet(cells).pageCount == 2)
+    // One page, on which the second model is below the first.
+    let blocks = try pages(ContactSheet(cells))
+    #expect(blocks.count == 1)
+    #expect(try #require(blocks.first).image.height > #require(try pages(ContactSheet(table(2, 2))).first).image.height)
     var options = SheetOptions()
+    options.pages = ["model"]
+    #expect(try ContactSheet(cells, options: options).pageCount == 2)
+    options = SheetOptions()
     (options.x, options.superX) = ("SEED", "model")
     let sheet = try ContactSheet(cells, options: options)
     #expect(sheet.pageCount == 1)
@@ -260,5 +268,56 @@ import TestSupport
     options.fonts = ["/nonexistent.ttf"]
     #expect(throws: SheetError.noFont(["/nonexistent.ttf"])) { try ContactSheet(cells, options: options) }
     #expect(throws: SheetError.noCells("the run has no jobs")) { try ContactSheet([]) }
+  }
+
+  @Test func `four axes of 55 cells are on one page, and an axis with many values has pages still`() throws {
+    func cells(_ counts: [Int]) throws -> [SheetCell] {
+      try (0..<counts.reduce(1, *)).map { number in
+        var rest = number
+        let axes = counts.enumerated().reversed().map { axis, count in
+          defer { rest /= count }
+          return position("axis\(axis)", "\(rest % count)")
+        }
+        return try cell(number, axes.reversed())
+      }
+    }
+    #expect(try ContactSheet(Array(cells([2, 2, 3, 5]).prefix(55))).pageCount == 1)
+    #expect(try ContactSheet(cells([12, 2, 2])).pageCount == 12)
+  }
+
+  @Test func `axes of prompts are labelled with the user's name`() {
+    let cells = [[position("prompt_sr shape", "star"), position("seed", "1")]]
+    #expect(SheetAxis.all(of: cells, groups: [["prompt_sr shape", "seed"]]).map(\.title) == ["shape + seed"])
+    #expect(SheetAxis.title("prompt_matrix") == "Prompt matrix")
+    #expect(SheetAxis.label(position("prompt_sr count", "2")) == "count: 2")
+    #expect(SheetAxis.all(of: cells, groups: [])[0].isCalled("prompt_sr shape"))
+  }
+
+  private static let hasEmoji = FileManager.default.fileExists(
+    atPath: "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+
+  @Test(.enabled(if: hasEmoji)) func `emoji are in colour`() throws {
+    func colours(_ title: String) throws -> Int {
+      let cell = SheetCell(
+        axes: [position("style", "x", title: title)], content: .pending, width: 64, height: 64,
+        infotext: "a fish\nSteps: 4, Sampler: Euler, CFG scale: 7.0, Seed: 1, Size: 64x64, Model: m", seconds: 1)
+      let pixels = try #require(pages(ContactSheet([cell])).first).image.pixels
+      return stride(from: 0, to: pixels.count, by: 3).count { start in
+        let pixel = pixels[start..<start + 3]
+        return (pixel.max() ?? 0) - (pixel.min() ?? 0) > 90
+      }
+    }
+    #expect(try colours("fish") == 0)
+    #expect(try colours("\u{1F34E}\u{1F34E}") > 60)
+  }
+
+  @Test func `a row is as high as its highest image`() throws {
+    func cells(_ heights: [Int]) throws -> [SheetCell] {
+      try heights.enumerated().map { number, height in
+        try cell(number, [position("steps", "\(number)"), position("seed", "1")], width: 60, height: height)
+      }
+    }
+    let (low, high) = (try ContactSheet(cells([40, 40, 40])), try ContactSheet(cells([40, 60, 40])))
+    #expect(high.size(ofPage: 0).height - low.size(ofPage: 0).height == 20)
   }
 }

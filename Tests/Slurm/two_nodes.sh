@@ -9,6 +9,10 @@
 # minutes, for Slurm lets a job that is queued again wait for two. Ends with 0 if all went as it should.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# Runs of the same images are compared, so none may take them from another folder.
+XDG_CACHE_HOME=$(mktemp -d)
+export XDG_CACHE_HOME
+mkdir -p "$XDG_CACHE_HOME/sdbatch/images.tsv"
 sdbatch=$(realpath "${1:-.build/release/sdbatch}")
 
 box=$(mktemp -d)

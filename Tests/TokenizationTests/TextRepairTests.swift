@@ -64,7 +64,7 @@ struct TextRepairTests {
     #expect(repaired(long).utf8.count == 1_200_000)
   }
 
-  @Test func `a text is told to be repaired only if its tokens change`() throws {
+  @Test func `a text counts as repaired only if its tokens change`() throws {
     let tokenizer = try Fixtures.small()
     for text in ["a red fish", "Café, naïve", "漢字 😀 ½", "a <lora:x:1>\n(b:1.2) \"c\" 'd' #e", "e\u{301}", "1 < 2"] {
       #expect(!tokenizer.isRepaired(text, by: [.clip, .openCLIP]), "\(text)")

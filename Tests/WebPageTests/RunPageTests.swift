@@ -27,11 +27,12 @@ import WebPage
 
   private func file(
     _ cells: [PageCell], title: String = "fish", isRunning: Bool = false, groups: [[String]] = [],
-    layout: SheetOptions = SheetOptions()
+    layout: SheetOptions = SheetOptions(), served: RunPage.Served? = nil, picks: JSONValue = .null
   ) throws -> String {
-    let heading = RunPage.Heading(
+    var heading = RunPage.Heading(
       title: title, isRunning: isRunning, written: "2026-01-02T03:04:05Z", generator: "sdbatch 1", sheets: [],
       thumbnailSide: 192)
+    (heading.served, heading.picks) = (served, picks)
     var bytes: [UInt8] = []
     try RunPage(heading, positions: cells.map(\.axes), groups: groups, layout: layout).write(cells) { bytes += $0 }
     return String(decoding: bytes, as: UTF8.self)
@@ -118,6 +119,24 @@ import WebPage
     #expect(found[1]["error"] == "no memory" && found[1]["file"] == nil && found[1]["seconds"] == nil)
     #expect(elements(elements(data["axes"])[0]["values"]).map { elements($0["values"]) } == [[.string(big)], ["5"]])
     #expect(data["running"] == true && data["written"] == "2026-01-02T03:04:05Z" && data["thumbnail_side"] == 192)
+  }
+
+  @Test func `a page that is served may connect to its server and to nothing else`() throws {
+    let file = try file(
+      [cell(0, [])], served: RunPage.Served(version: 3, canRun: true), picks: ["00": ["note": "</script>"]])
+    let policy = try element(#"Content-Security-Policy" content=""#, "\"", in: file)
+    #expect(policy.contains("default-src 'none'; img-src 'self' data:; connect-src 'self'; "))
+    #expect(!policy.contains("file:") && !policy.contains("unsafe"))
+    let data = try data(file)
+    #expect(data["served"]?["version"] == 3 && data["served"]?["can_run"] == true)
+    #expect(data["picks"]?["00"]?["note"] == "</script>")
+    #expect(elements(data["cells"])[0]["id"]?.text?.count == 64)
+  }
+
+  @Test func `axes of prompts have the user's names as titles, and their own in addresses`() throws {
+    let data = try data(file([cell(0, [position("prompt_sr shape", "star"), position("cfg_scale", "7")])]))
+    #expect(elements(data["axes"]).map { $0["name"]?.text } == ["prompt_sr shape", "cfg_scale"])
+    #expect(elements(data["axes"]).map { $0["title"]?.text } == ["shape", "cfg_scale"])
   }
 
   @Test func `the recipe's layout is the initial one, and axes that advance together are one`() throws {

@@ -45,7 +45,7 @@ import Weights
       names.addTextEncoder(modules, ModelFamily.sd1.textEncoders[0], network: 0)
     }
     let match = try AdapterMatch(
-      AdapterFile(path: path), names: names, shapes: [shapes], model: "model", family: .sd1)
+      AdapterFile(path: path), names: names, shapes: [shapes], model: "model", title: ModelFamily.sd1.title)
     var patches: [[String: WeightPatch]] = [[:]]
     match.add(to: &patches, multipliers: [1], rankLimit: nil)
     var merged: [String: [Float]] = [:]

@@ -13,13 +13,22 @@ static void attention(const ck_attention *p) {
     float *s = p->scores + i * stride;
     size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
     size_t whole = seen / VL * VL, rest = seen - whole;
+    float factor = p->scale;
+    if (p->bias) {
+      // The scores are scaled here, because the bias is not.
+      const float *bias = p->bias - i;
+      vf by = v_set1(factor);
+      for (size_t j = 0; j < whole; j += VL) v_store(s + j, v_fma(v_load(s + j), by, v_load(bias + j)));
+      for (size_t j = whole; j < seen; j++) s[j] = s[j] * factor + bias[j];
+      factor = 1;
+    }
     float max = s[0];
     vf largest = v_set1(max);
     for (size_t j = 0; j < whole; j += VL) largest = v_max(largest, v_load(s + j));
     max = v_largest(largest);
     for (size_t j = whole; j < seen; j++) max = s[j] > max ? s[j] : max;
     // scale > 0, so the largest score stays the largest.
-    vf scale = v_set1(p->scale), offset = v_set1(-max * p->scale), total = v_zero();
+    vf scale = v_set1(factor), offset = v_set1(-max * factor), total = v_zero();
     for (size_t j = 0; j < whole; j += VL) {
       vf e = v_exp(v_fma(v_load(s + j), scale, offset));
       total = v_add(total, e);

@@ -204,7 +204,8 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
   __attribute__((aligned(64))) float most[QUERY_ROWS * VL];
   // Exponents have base 2. scale > 0, so the largest score stays the largest.
-  const float base = p->scale * 1.44269504088896341f;
+  // With a bias the scores are scaled first, because the bias is not.
+  const float base = (p->bias ? 1 : p->scale) * 1.44269504088896341f;
   float query_scales[CK_BF16_ATTENTION_ROWS];
   __attribute__((aligned(64))) uint8_t queries[is_int8 ? CK_BF16_ATTENTION_ROWS * CK_INT8_ATTENTION_WIDTH + VL : 1];
   if (is_int8) quantize_queries(p->q, p->q_stride, p->rows, p->d, queries, query_scales);
@@ -231,15 +232,28 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
       }
       for (size_t i = 0; i < rows; i++) {
         const size_t query = row + i;
-        const float factor = is_int8 ? base * query_scales[query] : base;
-        const float *s = scores + i * KEY_BLOCK;
+        const float factor = is_int8 && !p->bias ? base * query_scales[query] : base;
+        float *s = scores + i * KEY_BLOCK;
         uint16_t *w = weights + i * KEY_BLOCK;
         size_t seen = p->visible + query < first ? 0 : p->visible + query - first;
         if (seen > keys) seen = keys;
         const size_t whole = seen / VL * VL, rest = seen - whole;
+        if (p->bias) {
+          const float *bias = p->bias + (ptrdiff_t)first - (ptrdiff_t)query;
+          const float by = is_int8 ? p->scale * query_scales[query] : p->scale;
+          for (size_t j = 0; j < whole; j += VL) v_store(s + j, v_fma(v_load(s + j), v_set1(by), v_load(bias + j)));
+          for (size_t j = whole; j < seen; j++) s[j] = s[j] * by + bias[j];
+        }
         float max = first == 0 ? s[0] * factor : largest[query];
         size_t counted = 0;
-        if (seen >= whole_keys) {
+        if (p->bias) {
+          // The maxima are those without the bias.
+          vf highest = whole ? v_load(s) : v_set1(s[0]);
+          for (size_t j = VL; j < whole; j += VL) highest = v_max(highest, v_load(s + j));
+          const float value = v_largest(highest) * factor;
+          if (seen) max = value > max ? value : max;
+          counted = whole;
+        } else if (seen >= whole_keys) {
           counted = whole_keys;
           if (whole_keys) {
             const float value = v_largest(v_load(most + i * VL)) * factor;

@@ -33,7 +33,7 @@ typedef struct {
   size_t residual_stride;
 } ck_product;
 
-/// softmax(scale * q keys^T) values for a few queries of one head, with keys and values packed in panels.
+/// softmax(scale * q keys^T + bias) values for a few queries of one head, with keys and values packed in panels.
 typedef struct {
   const float *q;         ///< [rows][d]
   size_t q_stride;
@@ -43,7 +43,8 @@ typedef struct {
   const float *values;    ///< [ceil(d / nr)][count][nr]: panel p, column j is component p * nr + j
   size_t count;           ///< keys
   size_t visible;         ///< keys that the first query sees; query i sees visible + i, at most `count`
-  float scale;
+  float scale;            ///< greater than 0
+  const float *bias;      ///< by distance: query i and key j get bias[j - i]; or null
   float *scores;          ///< scratch: [rows][ceil(count / nr) * nr]
   float *out;             ///< [rows][d]
   size_t out_stride;
@@ -165,7 +166,7 @@ typedef struct {
   const float *inverse;          ///< [nr], for bytes only
 } ck_unpacking;
 
-/// softmax(scale * q keys^T) values for a few queries of one head, in bfloat16, with sums and softmax in float32. The
+/// softmax(scale * q keys^T + bias) values for a few queries of one head, in bfloat16, with sums and softmax in float32. The
 /// softmax's results are rounded to bfloat16 before the second product.
 typedef struct {
   const uint16_t *q;       ///< [rows][d]
@@ -180,6 +181,7 @@ typedef struct {
   const int8_t *keys8;     ///< `attention_int8` only, instead of `keys`: panels of `quantize_keys`
   const float *key_scales; ///< likewise, [ceil(count / nr) * nr]
   const int32_t *key_sums; ///< likewise
+  const float *bias;       ///< by distance: query i and key j get bias[j - i]; or null
   float *scratch;          ///< CK_BF16_ATTENTION_SCRATCH(d rounded up to whole panels) floats, 64-byte aligned
   uint16_t *out;           ///< [rows][d]
   size_t out_stride;

@@ -38,7 +38,7 @@ static void attention(const ck_attention *p) {
       const float *column = p->keys + key / NR * p->d * NR + key % NR;
       float dot = 0;
       for (size_t c = 0; c < p->d; c++) dot += q[c] * column[c * NR];
-      s[key] = dot * p->scale;
+      s[key] = dot * p->scale + (p->bias ? p->bias[(ptrdiff_t)key - (ptrdiff_t)i] : 0);
       max = fmaxf(max, s[key]);
     }
     for (size_t key = 0; key < seen; key++) sum += s[key] = expf(s[key] - max);
@@ -198,11 +198,11 @@ static void product_bf16(const ck_bf16_product *p) {
 }
 
 // One query at a time. Scores are computed twice, because the scratch memory has no room for all of them.
-static float score(const ck_bf16_attention *p, const uint16_t *q, size_t key) {
+static float score(const ck_bf16_attention *p, const uint16_t *q, size_t i, size_t key) {
   const uint16_t *column = p->keys + (key / NR * ((p->d + 1) / 2) * NR + key % NR) * 2;
   float dot = 0;
   for (size_t c = 0; c < p->d; c++) dot += widened(q[c]) * widened(column[c / 2 * 2 * NR + c % 2]);
-  return dot * p->scale;
+  return dot * p->scale + (p->bias ? p->bias[(ptrdiff_t)key - (ptrdiff_t)i] : 0);
 }
 
 static void attention_bf16(const ck_bf16_attention *p) {
@@ -211,10 +211,10 @@ static void attention_bf16(const ck_bf16_attention *p) {
     float *weighted = p->scratch;
     size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
     float max = -INFINITY, sum = 0;
-    for (size_t key = 0; key < seen; key++) max = fmaxf(max, score(p, q, key));
+    for (size_t key = 0; key < seen; key++) max = fmaxf(max, score(p, q, i, key));
     for (size_t c = 0; c < p->d; c++) weighted[c] = 0;
     for (size_t key = 0; key < seen; key++) {
-      float weight = expf(score(p, q, key) - max);
+      float weight = expf(score(p, q, i, key) - max);
       sum += weight;
       weight = widened(narrowed(weight));
       for (size_t c = 0; c < p->d; c++) {
@@ -235,6 +235,10 @@ static float byte_score(const ck_bf16_attention *p, const int32_t *q, float scal
 
 static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
 
+static float bias_of(const ck_bf16_attention *p, size_t query, size_t key) {
+  return p->bias ? p->bias[(ptrdiff_t)key - (ptrdiff_t)query] : 0;
+}
+
 static void attention_int8(const ck_bf16_attention *p) {
   for (size_t i = 0; i < p->rows; i++) {
     const uint16_t *q = p->q + i * p->q_stride;
@@ -246,10 +250,10 @@ static void attention_int8(const ck_bf16_attention *p) {
     float *weighted = p->scratch;
     size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
     float max = -INFINITY, sum = 0;
-    for (size_t key = 0; key < seen; key++) max = fmaxf(max, byte_score(p, bytes, scale, key));
+    for (size_t key = 0; key < seen; key++) max = fmaxf(max, byte_score(p, bytes, scale, key) + bias_of(p, i, key));
     for (size_t c = 0; c < p->d; c++) weighted[c] = 0;
     for (size_t key = 0; key < seen; key++) {
-      float weight = expf(byte_score(p, bytes, scale, key) - max);
+      float weight = expf(byte_score(p, bytes, scale, key) + bias_of(p, i, key) - max);
       sum += weight;
       weight = widened(narrowed(weight));
       for (size_t c = 0; c < p->d; c++) {

@@ -11,17 +11,26 @@ import Weights
 /// A family is one type that conforms, in a folder of `Families/`, and an entry in `ModelFamilies.all`. Its networks are a
 /// folder of the target `Networks`.
 protocol DiffusionModel: Sendable {
-  /// Whether the file or folder is of this family.
-  static func recognises(path: String) -> Bool
+  /// Whether a file or folder is of this family.
+  ///
+  /// - Parameters:
+  ///   - path: The file or folder.
+  ///   - kind: The kind of transformer in it; nil for none.
+  /// - Returns: Whether it is.
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool
+
+  /// How a file or folder of this family is sampled. It is asked for when recipes are read, so it reads no weights; a file that
+  /// cannot be used is `.stableDiffusion`, because its error is reported when it is opened.
+  static func family(ofModelAt path: String) -> FamilyID
 
   /// Opens a checkpoint, without reading its weights.
   ///
   /// - Parameters:
   ///   - path: The file or folder.
-  ///   - textEncoder: A checkpoint whose text encoders are used instead of its own; nil for its own.
+  ///   - parts: The files that complete it.
   ///   - vocabularies: Finds the vocabulary.
   /// - Throws: `WeightError`, `EngineError` or `TokenizationError` if it cannot be used.
-  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) throws
+  init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws
 
   // MARK: Files
 
@@ -35,6 +44,10 @@ protocol DiffusionModel: Sendable {
   var remarks: [String] { get }
   /// The checkpoint whose text encoders are used; nil if they are the model's own.
   var textEncoderPath: String? { get }
+  /// The files of text encoders beside the checkpoint that are used, in the order of the family; empty if it has its own.
+  var textEncoderFiles: [String] { get }
+  /// A file with a VAE that was found for a checkpoint without one, if the settings name none; it decodes as if it were named.
+  var foundVAE: String? { get }
   /// What the network predicts; nil if the files do not state it.
   var trainedPrediction: TrainedPrediction? { get }
   /// Which file or tensor states it.
@@ -110,6 +123,24 @@ protocol DiffusionModel: Sendable {
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary?
 }
 
+extension DiffusionModel {
+  static func family(ofModelAt path: String) -> FamilyID { .stableDiffusion }
+  var textEncoderFiles: [String] { [] }
+  var foundVAE: String? { nil }
+}
+
+/// The files that complete a checkpoint.
+struct ModelParts: Hashable, Sendable {
+  /// A checkpoint whose text encoders are used instead of the model's own; nil for its own.
+  var textEncoder: String?
+  /// Files with text encoders that the settings name.
+  var textEncoders: [String] = []
+  /// The VAE that the settings name; nil for the model's own, or one that is found.
+  var vae: String?
+  /// The folders that are searched for what is missing, in this order.
+  var folders: [String] = []
+}
+
 /// The latents of a family.
 struct LatentFormat: Hashable, Sendable {
   /// Planes of the latent.
@@ -117,5 +148,5 @@ struct LatentFormat: Hashable, Sendable {
   /// Their scale, if the VAE's files do not state it.
   var scale: LatentScale
   /// Pixels of the image per latent pixel, along a side.
-  static let enlargement = 8
+  var pixelsPerPlace = 8
 }

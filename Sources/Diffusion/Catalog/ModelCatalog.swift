@@ -26,20 +26,40 @@ final class ModelCatalog {
   private var faces: [FaceKey: FaceFiles] = [:]
   private var checked: [Key: (model: Model, vae: VAE?)] = [:]
 
-  /// The checkpoint that a job names, and the one that completes it.
+  /// The checkpoint that a job names, and the files that complete it.
   struct Checkpoint: Hashable {
     let model: ModelReference
     let textEncoder: ModelReference?
+    private let textEncoders: [ModelReference]
+    /// The VAE that the job names, for families whose parts are in files of their own.
+    private let vae: ModelReference?
+    private let folders: [String]
 
-    init(_ settings: PassSettings) { (model, textEncoder) = (settings.model, settings.textEncoder) }
+    init(_ settings: PassSettings) {
+      (model, textEncoder) = (settings.model, settings.textEncoder)
+      let hasParts = settings.traits.flow != nil
+      textEncoders = hasParts ? settings.textEncoders : []
+      vae = hasParts ? settings.vae : nil
+      folders = hasParts ? settings.partFolders : []
+    }
 
-    init(_ model: ModelReference) { (self.model, textEncoder) = (model, nil) }
+    init(_ model: ModelReference) {
+      (self.model, textEncoder, textEncoders, vae, folders) = (model, nil, [], nil, [])
+    }
 
     /// Settings with this checkpoint, and the defaults otherwise.
     var settings: PassSettings {
       var settings = PassSettings()
       (settings.model, settings.textEncoder) = (model, textEncoder)
+      (settings.textEncoders, settings.vae, settings.partFolders) = (textEncoders, vae, folders)
       return settings
+    }
+
+    /// The files that complete it, by path; `demo` is the path of the model inside the package.
+    func parts(demo: () throws -> String) rethrows -> ModelParts {
+      ModelParts(
+        textEncoder: try textEncoder.map { try $0.path ?? demo() }, textEncoders: textEncoders.compactMap(\.path),
+        vae: vae?.path, folders: folders)
     }
   }
 
@@ -104,8 +124,9 @@ final class ModelCatalog {
     try model.files.check(hasSeparateVAE: vae != nil)
     if let vae { try model.files.requireMatch(vae.archive) }
     let factor = try model.decoder(vae).configuration.enlargement
-    guard factor == LatentFormat.enlargement else {
-      throw EngineError.otherEnlargement(path: vae?.archive.path ?? model.files.path, factor)
+    let expected = model.files.latents.pixelsPerPlace
+    guard factor == expected else {
+      throw EngineError.otherEnlargement(path: vae?.archive.path ?? model.files.path, factor, expected: expected)
     }
     checked[key] = (model, vae)
     return (model, vae)
@@ -188,15 +209,20 @@ final class ModelCatalog {
     _ settings: PassSettings, from first: PassSettings, to other: ModelReference, asImage isImage: Bool = false,
     key: String
   ) throws -> PassSettings {
-    let (one, two) = (try model(Checkpoint(first)), try model(Checkpoint(other)))
-    let hasSameLatents = one.files.latents == two.files.latents
+    var named = settings
+    named.model = other
+    named.textEncoder = nil
+    // The parts that the recipe names are those of the first checkpoint; another family has its own.
+    if other.family != first.model.family { (named.textEncoders, named.vae) = ([], nil) }
+    let (one, two) = (try model(Checkpoint(first)), try model(Checkpoint(named)))
+    let hasSameLatents =
+      one.files.latents == two.files.latents
+      && (first.traits.flow == nil) == (named.traits.flow == nil)
     guard hasSameLatents || isImage else {
       throw EngineError.otherLatents(
         key: key, path: two.files.path, two.files.familyTitle, model: one.files.familyTitle)
     }
-    var settings = settings
-    settings.model = other
-    settings.textEncoder = nil
+    var settings = named
     // The recipe's prediction type is that of the first checkpoint.
     if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
     let usesOwnVAE = settings.vae == nil || settings.vae == .ownVAE
@@ -210,6 +236,7 @@ final class ModelCatalog {
   /// What decodes the latents of a checkpoint, as a VAE that another one can be given.
   private func decoder(of settings: PassSettings) -> ModelReference {
     if let vae = companionVAE(of: settings) { return vae }
+    if let found = try? foundVAE(of: settings) { return found }
     guard let textEncoder = settings.textEncoder, (try? vae(settings.model)) == nil else { return settings.model }
     return companionVAE(of: Checkpoint(textEncoder).settings) ?? textEncoder
   }
@@ -218,6 +245,7 @@ final class ModelCatalog {
   private func vae(of settings: PassSettings) throws -> VAE? {
     if settings.vae == .ownVAE { return nil }
     if let named = settings.vae { return try vae(named) }
+    if let found = try foundVAE(of: settings) { return try vae(found) }
     guard let companion = companionVAE(of: settings) else { return nil }
     do {
       let vae = try vae(companion)
@@ -228,6 +256,12 @@ final class ModelCatalog {
     } catch {
       throw EngineError.companionVAE(reason: "\(error)")
     }
+  }
+
+  /// A VAE that was found for a checkpoint whose parts are in files of their own; nil if there is none.
+  private func foundVAE(of settings: PassSettings) throws -> ModelReference? {
+    guard settings.traits.flow != nil, let path = try model(Checkpoint(settings)).files.foundVAE else { return nil }
+    return ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)
   }
 
   /// The VAE beside a checkpoint, or beside the one that completes it; nil if there is none.
@@ -266,6 +300,28 @@ final class ModelCatalog {
     // What it predicts does not count, but how its text encoder reads positions does.
     identity.variant = model.files.variant(usesPrediction: false)
     return identity
+  }
+
+  /// The files of text encoders that complete a job's model, by digest; nil if it has its own.
+  func textEncoders(of settings: PassSettings) throws -> [ModelIdentity]? {
+    let files = try model(Checkpoint(settings)).files
+    guard !files.textEncoderFiles.isEmpty else { return nil }
+    return try files.textEncoderFiles.map { path in
+      ModelIdentity(
+        name: Self.stem(path), path: path, sha256: try sha256(ofEncoderAt: path), family: "text_encoder")
+    }
+  }
+
+  /// The digest of a text encoder's file, or of the files in its folder.
+  private func sha256(ofEncoderAt path: String) throws -> String {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return try digests.sha256(ofFileAt: path)
+    }
+    let files = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
+      [".json", ".safetensors", ".bin"].contains { name.hasSuffix($0) }
+    }
+    return try digests.sha256(ofFiles: files.sorted(), in: path)
   }
 
   private func note(_ text: String) {
@@ -324,8 +380,7 @@ final class ModelCatalog {
     let reference = checkpoint.model
     let path = try reference.path ?? demoFolder()
     let files = try ModelFamilies.open(
-      path: path, textEncoder: try checkpoint.textEncoder.map { try $0.path ?? demoFolder() },
-      vocabularies: vocabularies)
+      path: path, parts: try checkpoint.parts(demo: demoFolder), vocabularies: vocabularies)
     for remark in files.remarks { note("\(path): \(remark)") }
     let identity = ModelIdentity(
       name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,

@@ -13,6 +13,7 @@ final class EvaluationMemory {
   struct Key: Hashable {
     fileprivate let latent: SHA256Digest
     fileprivate let timestep: UInt32
+    fileprivate let guidance: UInt32
     fileprivate let options: NetworkOptions
     fileprivate let context: ContextIdentity
 
@@ -21,8 +22,8 @@ final class EvaluationMemory {
       let digest = evaluation.input.values.withUnsafeBytes { SHA256.hash($0) }
       return evaluation.contexts.map {
         Key(
-          latent: digest, timestep: evaluation.timestep.bitPattern, options: evaluation.options,
-          context: $0.context.identity)
+          latent: digest, timestep: evaluation.timestep.bitPattern, guidance: evaluation.guidance.bitPattern,
+          options: evaluation.options, context: $0.context.identity)
       }
     }
   }

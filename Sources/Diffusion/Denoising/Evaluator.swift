@@ -16,11 +16,23 @@ protocol Evaluator<Context> {
 
   /// Whether no output from this call on depends on an earlier call, so that an image can be resumed here.
   func isResumable(atCall call: Int) -> Bool
+
+  /// The features of earlier calls that later ones are forecast from; none for most evaluators.
+  var features: ForecastFeatures { get }
+
+  /// Continues with the features of an image that was stopped.
+  func resume(_ features: ForecastFeatures)
 }
 
 extension Evaluator {
   /// True: most evaluators keep nothing that changes outputs.
   func isResumable(atCall call: Int) -> Bool { true }
+
+  /// None.
+  var features: ForecastFeatures { ForecastFeatures() }
+
+  /// Nothing to continue with.
+  func resume(_ features: ForecastFeatures) {}
 }
 
 /// One latent at one noise level, to be evaluated with some contexts.
@@ -31,7 +43,7 @@ struct Evaluation<Context> {
   let timestep: Float
   /// The call of the image, from 0.
   let call: Int
-  /// `cfg_scale`, for networks that read it.
+  /// What networks read that read a guidance; 0 for others.
   let guidance: Float
   /// How the image changes the network.
   let options: NetworkOptions

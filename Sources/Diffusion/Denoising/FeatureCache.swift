@@ -1,10 +1,10 @@
 /// What the network's deep layers computed at the last call that ran them, for the calls until the next such call.
 ///
-/// Every `interval`th call of an image, counted from its start, runs all layers. An image that is resumed at one of these
-/// calls is the same as without stopping.
+/// Every `interval`th call of an image, counted from its start, runs all layers, or the next one after it if that call is not
+/// evaluated at all. An image that is resumed at one of these calls is the same as without stopping.
 final class FeatureCache<Features> {
   private let interval: Int
-  private var features: [PromptRole: Features] = [:]
+  private var features: [PromptRole: (features: Features, call: Int)] = [:]
 
   /// A cache for an image whose job asks for this interval; nil if all layers run in every call.
   init?(interval: Int) {
@@ -18,13 +18,13 @@ final class FeatureCache<Features> {
   /// The features of these prompts, in order; nil if all layers must run, because it is their turn or a prompt was not
   /// evaluated since.
   func features(of roles: [PromptRole], atCall call: Int) -> [Features]? {
-    if isRenewed(atCall: call) { features = [:] }
-    let kept = roles.compactMap { features[$0] }
+    let renewal = call - call % interval
+    let kept = roles.compactMap { features[$0] }.filter { $0.call >= renewal && $0.call < call }.map(\.features)
     return kept.count == roles.count ? kept : nil
   }
 
   /// Keeps the features of these prompts.
-  func keep(_ kept: [Features], of roles: [PromptRole]) {
-    for (role, feature) in zip(roles, kept) { features[role] = feature }
+  func keep(_ kept: [Features], of roles: [PromptRole], atCall call: Int) {
+    for (role, feature) in zip(roles, kept) { features[role] = (feature, call) }
   }
 }

@@ -14,14 +14,18 @@ struct FeatureReusingEvaluator<Network: DenoisingNetwork>: Evaluator {
     let input = compute.tensor(evaluation.input, copies: 1)
     let output: Tensor
     if let features = cache.features(of: roles, atCall: evaluation.call) {
-      output = network.forward(
-        input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
-        options: evaluation.options, reusing: features)
+      output = try EngineError.wrapping {
+        try network.forward(
+          input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
+          options: evaluation.options, reusing: features)
+      }
     } else {
-      let (whole, features) = network.forwardKeepingFeatures(
-        input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
-        options: evaluation.options)
-      cache.keep(features, of: roles)
+      let (whole, features) = try EngineError.wrapping {
+        try network.forwardKeepingFeatures(
+          input, timestep: evaluation.timestep, contexts: contexts, guidance: evaluation.guidance,
+          options: evaluation.options)
+      }
+      cache.keep(features, of: roles, atCall: evaluation.call)
       output = whole
     }
     return try output.latents(count: contexts.count, call: evaluation.call)

@@ -6,6 +6,12 @@ import Settings
 protocol Denoiser: GuidedModel where Failure == EngineError {
   /// Whether an image can be resumed at this call, because nothing from here on depends on earlier calls.
   func isResumable(atCall call: Int) -> Bool
+
+  /// The features of earlier calls that later ones are forecast from.
+  var features: ForecastFeatures { get }
+
+  /// Continues with the features of an image that was stopped.
+  func resume(_ features: ForecastFeatures)
 }
 
 /// Classifier-free guidance over the network's outputs (Ho & Salimans 2022, arXiv:2207.12598).
@@ -17,7 +23,7 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   /// What the network's output means.
   let prediction: Prediction
   let conditioning: Conditioning<Context>
-  /// `cfg_scale`, for networks that read it.
+  /// What networks read that read a guidance: `cfg_scale`, or `distilled_cfg_scale`; 0 for others.
   let guidance: Float
   /// How the image changes the network.
   let options: NetworkOptions
@@ -27,7 +33,8 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
     let isSkipped = skips.skips(call: call, level: sigma)
     let outputs = try outputs(
-      prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.timestep(forSigma: sigma), call: call,
+      prediction.networkInput(x, sigma: sigma), timestep: timestep ?? training.networkTimestep(forSigma: sigma),
+      call: call,
       isSkipped: isSkipped)
     return conditioning.combine(
       outputs.map { prediction.denoised(x, output: $0, sigma: sigma) }, isSkipped: isSkipped)
@@ -45,6 +52,10 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
   }
 
   func isResumable(atCall call: Int) -> Bool { evaluator.isResumable(atCall: call) }
+
+  var features: ForecastFeatures { evaluator.features }
+
+  func resume(_ features: ForecastFeatures) { evaluator.resume(features) }
 
   private func outputs(
     _ input: Latent, timestep: Float, call: Int, isSkipped: Bool

@@ -11,9 +11,11 @@ struct NetworkEvaluator<Network: DenoisingNetwork>: Evaluator {
 
   func outputs(_ evaluation: Evaluation<Network.Context>) throws(EngineError) -> [Latent] {
     let contexts = evaluation.contexts.map(\.context)
-    let output = network.forward(
-      compute.tensor(evaluation.input, copies: sharesLatent ? 1 : contexts.count), timestep: evaluation.timestep,
-      contexts: contexts, guidance: evaluation.guidance, options: evaluation.options)
+    let output = try EngineError.wrapping {
+      try network.forward(
+        compute.tensor(evaluation.input, copies: sharesLatent ? 1 : contexts.count), timestep: evaluation.timestep,
+        contexts: contexts, guidance: evaluation.guidance, options: evaluation.options)
+    }
     return try output.latents(count: contexts.count, call: evaluation.call)
   }
 }

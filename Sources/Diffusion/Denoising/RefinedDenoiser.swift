@@ -30,6 +30,9 @@ final class RefinedDenoiser: GuidedModel {
     self.refinement = refinement
   }
 
+  /// The features of the checkpoint that runs, which later calls are forecast from.
+  var features: ForecastFeatures { (hasSwitched ? refinement?.denoiser : first)?.features ?? ForecastFeatures() }
+
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
     try denoiser { $0.training.completedPart(atSigma: sigma, of: $0.sampler) }
       .denoised(x, sigma: sigma, timestep: timestep, call: call)

@@ -3,7 +3,7 @@ import Sampling
 
 /// Looks in the memory before it asks another evaluator, and asks only once for parts of a prompt that are equal.
 ///
-/// Not for networks that read the guidance scale, because the memory does not tell scales apart.
+/// Not for networks that read `cfg_scale`, because cells of different scales have nothing in common.
 struct RememberingEvaluator<Base: Evaluator>: Evaluator {
   let base: Base
   let memory: EvaluationMemory

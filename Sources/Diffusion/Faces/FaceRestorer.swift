@@ -33,7 +33,7 @@ public final class FaceRestorer {
     }
   }
 
-  /// What was done so far, for those who wait.
+  /// What is being done.
   public enum Progress: Hashable, Sendable {
     /// Faces are looked for.
     case detecting

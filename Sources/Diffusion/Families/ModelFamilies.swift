@@ -1,15 +1,29 @@
+import Settings
 import Tokenization
+import Weights
 
 /// All families of models that this version runs.
 enum ModelFamilies {
   /// The first family that recognises a file opens it. The last one recognises any file, and reports why it cannot be used.
-  static let all: [any DiffusionModel.Type] = [StableDiffusionModel.self]
+  static let all: [any DiffusionModel.Type] = [
+    TransformerModel<Flux2Family>.self, TransformerModel<ZImageFamily>.self, TransformerModel<SD3Family>.self,
+    TransformerModel<Flux1Family>.self, StableDiffusionModel.self,
+  ]
 
-  /// Opens a checkpoint, with the text encoders of another one if that is named; throws what its family throws.
-  static func open(
-    path: String, textEncoder: String?, vocabularies: VocabularyLocator
-  ) throws -> any DiffusionModel {
-    let family = all.first { $0.recognises(path: path) } ?? StableDiffusionModel.self
-    return try family.init(path: path, textEncoder: textEncoder, vocabularies: vocabularies)
+  /// Opens a checkpoint with the files that complete it; throws what its family throws.
+  static func open(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws -> any DiffusionModel {
+    try type(ofModelAt: path).init(path: path, parts: parts, vocabularies: vocabularies)
   }
+
+  /// The type that opens a file or folder.
+  fileprivate static func type(ofModelAt path: String) -> any DiffusionModel.Type {
+    let kind = TransformerFiles.kind(ofModelAt: path)
+    return all.first { $0.recognises(path: path, transformer: kind) } ?? StableDiffusionModel.self
+  }
+}
+
+extension FamilyID {
+  /// How the model in a file or folder is sampled. Reads no weights; a file that cannot be used is `.stableDiffusion`, because
+  /// its error is reported when it is opened.
+  public init(ofModelAt path: String) { self = ModelFamilies.type(ofModelAt: path).family(ofModelAt: path) }
 }

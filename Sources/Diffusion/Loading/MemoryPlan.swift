@@ -2,7 +2,7 @@ import Networks
 import Settings
 import Tensors
 
-/// How the networks share the memory while an image is made, and what is given up to stay below a limit.
+/// Which networks are in memory together while an image is made, and what is released to stay below a limit.
 ///
 /// It depends on the sizes of model and image, the precision and the limit, and never on the machine: how weights are packed
 /// decides the last digits of an image.
@@ -25,20 +25,25 @@ public struct MemoryPlan: Hashable, Sendable {
     let precision: Precision
     let packing: WeightPackingChoice
     let limit: Int64
-    /// What enlarges the image between its passes; nil if latents are enlarged.
+    /// For each pass, whether features are forecast.
+    let forecasts: [Bool]
+    /// The upscaler between the passes; nil if latents are enlarged.
     let upscaler: UpscalerReference?
-    /// The size that it is enlarged to; empty if latents are enlarged.
+    /// The size after it; empty if latents are enlarged.
     let enlarged: [Int]
-    /// What restores faces, and where its files are looked for; nil if nothing does.
+    /// The network that restores faces, and the folders of its files; nil if faces are not restored.
     let faces: FaceRestorationModel?
     let faceFolders: [String]
 
     init(_ settings: ImageSettings, _ precision: Precision) {
       let passes = [settings.firstPass, settings.secondPass]
-      models = [settings.vae, settings.textEncoder] + passes.flatMap { [$0?.model, $0?.refiner] }
+      models =
+        [settings.vae, settings.textEncoder] + settings.textEncoders.map { $0 }
+        + passes.flatMap { [$0?.model, $0?.refiner] }
       sides = [settings.width, settings.height, settings.finalWidth, settings.finalHeight]
       self.precision = precision
       (packing, limit) = (settings.weightPacking, settings.memoryLimit)
+      forecasts = passes.compactMap { $0?.forecastMatters }
       let size = settings.hires?.enlargesImages == true ? settings.hiresSize : nil
       upscaler = size == nil ? nil : settings.hires?.effectiveUpscaler
       enlarged = size.map { [$0.width, $0.height] } ?? []
@@ -71,20 +76,20 @@ public struct MemoryPlan: Hashable, Sendable {
 
   /// The program itself, its vocabulary, and the part of a file that is being read.
   private static let programBytes = 160 << 20
-  /// If decoding or encoding takes more than this, the denoising network is released for it even without a limit: such an
-  /// image takes minutes, and reading the network again a second or two.
+  /// If decoding or encoding takes more than this, the denoising network is released first, even without a limit: such an
+  /// image takes minutes, and reading the network again takes a second or two.
   private static let largeDecoding = 1 << 30
 
-  /// The fastest plan that stays below the limit. Reading the denoising network again costs an image a second or two, small
-  /// weights cost a third of its time, so the former is tried first.
+  /// The fastest plan that stays below the limit. Reading the denoising network again costs a second or two per image, and
+  /// small weights a third of its time, so reading again is tried first.
   ///
   /// - Parameters:
   ///   - passes: At least one. The last one's size is the image's, and its denoising networks may stay while it is decoded.
-  ///   - vae: What decodes.
-  ///   - handover: What happens between the passes; nil if latents are enlarged.
-  ///   - faces: What restores faces; nil if nothing does.
-  ///   - key: What is asked for.
-  /// - Throws: `EngineError.memoryLimit` if there is none.
+  ///   - vae: The decoder.
+  ///   - handover: The networks between the passes; nil if latents are enlarged.
+  ///   - faces: The networks of face restoration; nil without it.
+  ///   - key: The settings.
+  /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit.
   init(
     _ passes: [Pass], vae: any LatentDecoderConfiguration, handover: Handover?, faces: FaceRestorerFiles? = nil,
     _ key: Key
@@ -101,9 +106,11 @@ public struct MemoryPlan: Hashable, Sendable {
     func sampling(_ pass: Pass) -> Int {
       most(
         pass.models.map {
-          $0.denoiser.activationBytes(
-            height: pass.height / LatentFormat.enlargement, width: pass.width / LatentFormat.enlargement, images: 2,
-            elementType: elementType)
+          let (height, width) = (pass.height / $0.latents.pixelsPerPlace, pass.width / $0.latents.pixelsPerPlace)
+          // Of both halves, and once more in the state that is kept for a checkpoint.
+          let features = 2 * 2 * FeatureSeries.terms * $0.denoiser.lateFeatureBytes(height: height, width: width)
+          return $0.denoiser.activationBytes(height: height, width: width, images: 2, elementType: elementType)
+            + (key.forecasts.contains(true) ? features : 0)
         })
     }
     let last = passes[passes.count - 1]
@@ -172,7 +179,7 @@ public struct MemoryPlan: Hashable, Sendable {
     self.peak = Int64(peak)
   }
 
-  /// What is given up for the limit, as one line for the user; nil without a limit.
+  /// One line for the user on what the limit costs; nil without a limit.
   public var summary: String? {
     guard let limit else { return nil }
     var parts: [String] = []

@@ -61,9 +61,13 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
     _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
   ) throws -> any Denoiser {
     let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
+    let network = try network.get()
+    // Others get the same number whatever the settings, so that the memory finds their outputs.
+    let guidance =
+      network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
     return GuidedDenoiser(
-      evaluator: evaluator(try network.get(), featureInterval: job.featureCache, memory), training: training,
-      prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(job.cfgScale),
+      evaluator: evaluator(network, job, training, conditioning, memory), training: training,
+      prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(guidance),
       options: NetworkOptions(job), skips: GuidanceSkips(job))
   }
 
@@ -71,10 +75,21 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
   /// Evaluates the network in the way that a job asks for.
   private func evaluator(
-    _ network: Encoding.Network, featureInterval: Int, _ memory: EvaluationMemory?
+    _ network: Encoding.Network, _ job: PassSettings, _ training: TrainingSchedule,
+    _ conditioning: Conditioning<Encoding.Network.Context>, _ memory: EvaluationMemory?
   ) -> any Evaluator<Encoding.Network.Context> {
-    if let cache = FeatureCache<Encoding.Network.Features>(interval: featureInterval) {
-      return FeatureReusingEvaluator(network: network, cache: cache, compute: compute)
+    let schedule = ForecastSchedule(job)
+    func forecasting(_ base: some Evaluator<Encoding.Network.Context>) -> any Evaluator<Encoding.Network.Context> {
+      guard let schedule else { return base }
+      return ForecastingEvaluator(
+        base, network, schedule, training: training, conditioning: conditioning, memory: memory, compute: compute)
+    }
+    if let cache = FeatureCache<Encoding.Network.Features>(interval: job.featureCache) {
+      return forecasting(FeatureReusingEvaluator(network: network, cache: cache, compute: compute))
+    }
+    if schedule != nil {
+      // The memory has outputs, not features.
+      return forecasting(NetworkEvaluator(network: network, sharesLatent: memory != nil, compute: compute))
     }
     guard let memory, !network.readsGuidance else {
       return NetworkEvaluator(network: network, sharesLatent: false, compute: compute)
@@ -85,6 +100,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
   private func prediction(_ choice: PredictionChoice) -> Prediction {
     switch choice {
+    case _ where trainedPrediction == .flow: .flow
     case .epsilon: .epsilon
     case .vPrediction: .vPrediction
     case .auto: trainedPrediction

@@ -30,6 +30,7 @@ private struct CallChanges {
     calls = job.sampler.plannedCalls(steps: job.steps)
     try addPrompts(catalog)
     addGuidance()
+    addForecast()
     try addRefiner(catalog)
     // A stable order, since images are compared change by change.
     changes.sort { ($0.call, $0.text) < ($1.call, $1.text) }
@@ -54,7 +55,7 @@ private struct CallChanges {
         continue
       }
       // Contexts are as long as the longest text needs, and an empty prompt can mean zeros if it stays empty.
-      let counts = try Set(texts).map { try model.chunkCount(of: $0, job.emphasis, library) }
+      let counts = try Set(texts).map { try model.chunkCount(of: $0, job.effectiveEmphasis, library) }
       let length = counts.max() ?? 1
       changes.append(
         CallChange(call: 0, text: "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")"))
@@ -64,7 +65,7 @@ private struct CallChanges {
 
   /// Whether a text has no weights.
   private func isIndependent(_ text: String) throws -> Bool {
-    try PromptAttention.Run.runs(text, job.emphasis).allSatisfy { $0.weight == 1 || $0.isBreak }
+    try PromptAttention.Run.runs(text, job.effectiveEmphasis).allSatisfy { $0.weight == 1 || $0.isBreak }
   }
 
   private mutating func addTexts(_ schedule: PromptSchedule, _ name: String) {
@@ -87,9 +88,16 @@ private struct CallChanges {
   // MARK: Guidance and refiner
 
   private mutating func addGuidance() {
-    let skipped = GuidanceSkips(job).earlyCalls
-    if skipped > 0 { changes.append(CallChange(call: 0, text: "no guidance")) }
-    changes.append(CallChange(call: skipped, text: "guidance"))
+    for change in GuidanceSkips(job).changes {
+      changes.append(CallChange(call: change.call, text: change.isSkipped ? "no guidance" : "guidance"))
+    }
+  }
+
+  /// From the first call on, features are noted; the interval counts later.
+  private mutating func addForecast() {
+    guard let schedule = ForecastSchedule(job) else { return }
+    changes.append(CallChange(call: 0, text: "forecast"))
+    changes.append(CallChange(call: schedule.firstOwnCall, text: "forecast every \(schedule.interval) calls"))
   }
 
   private mutating func addRefiner(_ catalog: ModelCatalog) throws {
@@ -102,8 +110,8 @@ private struct CallChanges {
     changes.append(CallChange(call: call, text: text))
   }
 
-  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, later ones may be at
-  /// the next step's.
+  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, a second one may be
+  /// at the next step's.
   private func firstRefinedStep(_ catalog: ModelCatalog) throws -> Int {
     let training = try catalog.training(job)
     let sampling = SamplingSettings(job, channels: try catalog.channels(job))
@@ -112,6 +120,6 @@ private struct CallChanges {
     // Samplers that choose their noise levels as they go, and those of timesteps, could switch at once as far as is known here.
     guard job.sampler.stepsThroughSigmas else { return 0 }
     let index = sigmas.firstIndex { training.completedPart(atSigma: $0, of: job.sampler) >= switchAt } ?? sigmas.count
-    return max(0, index - 1)
+    return job.sampler.isSecondOrder ? max(0, index - 1) : index
   }
 }

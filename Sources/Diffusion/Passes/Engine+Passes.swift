@@ -37,18 +37,34 @@ extension Engine {
             denoiser: try denoiser(settings), switchAt: Float(settings.refinerSwitchAt), training: training,
             sampler: settings.sampler)
         })
+      first.resume(image.features)
       compute.profiler.begin("sampling")
       // With a feature cache, an image can only be resumed at calls that compute everything.
       var state = image.generationState
       while !image.loop.isFinished {
         if first.isResumable(atCall: image.loop.callCount) { state = image.generationState }
         try progress(stage(image.loop), state)
-        try step(&image.loop, model, training)
+        try interruptible(at: stage(image.loop), state, progress) { try step(&image.loop, model, training) }
         if model.hasSwitched { image.isRefining = true }
+        image.features = model.features
       }
     }
     try progress(stage(image.loop), image.generationState)
     guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
+  }
+
+  /// Takes a step that calls `progress` before it is done if the engine is to stop, and ends with what that throws.
+  private func interruptible(
+    at stage: GenerationProgress, _ state: GenerationState?,
+    _ progress: (GenerationProgress, GenerationState?) throws -> Void, _ step: () throws -> Void
+  ) throws {
+    guard let isStopping else { return try step() }
+    try withoutActuallyEscaping(progress) { progress in
+      let interruption = compute.machine.interruption
+      interruption.handler = { if isStopping() { try progress(stage, state) } }
+      defer { interruption.handler = nil }
+      do { try step() } catch EngineError.evaluation(let error) { throw error }
+    }
   }
 
   /// The first pass's latent at the size of the second.

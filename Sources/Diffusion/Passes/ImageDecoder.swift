@@ -18,6 +18,7 @@ struct ImageDecoder {
   func decode(_ latent: Latent) throws(EngineError) -> RGBImage {
     var scaled = latent
     scaled.divide(by: scale.factor)
+    if scale.shift != 0 { scaled.add(scale.shift) }
     let image = decoder.forward(compute.tensor(scaled, copies: 1), padding: padding)
     let values = UnsafeBufferPointer(start: image.base, count: image.count)
     guard values.allSatisfy(\.isFinite) else { throw .notFinite(stage: "decoded image") }

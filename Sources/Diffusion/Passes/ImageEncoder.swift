@@ -27,6 +27,7 @@ struct ImageEncoder {
     let mean = encoder.forward(pixels, padding: padding)
     var latent = Latent(mean, image: 0)
     guard latent.values.allSatisfy(\.isFinite) else { throw .notFinite(stage: "encoded image") }
+    if scale.shift != 0 { latent.add(-scale.shift) }
     latent.scale(by: scale.factor)
     return latent
   }

@@ -7,6 +7,8 @@ struct ImageState {
   var loop: SamplingLoop
   /// Whether the refiner has taken over in this pass.
   var isRefining = false
+  /// The network's features in earlier calls of this pass, if later ones are forecast from them.
+  var features = ForecastFeatures()
 }
 
 extension SamplingLoop {
@@ -17,20 +19,21 @@ extension SamplingLoop {
 /// A saved image is a binary property list, in which latents are raw numbers.
 extension ImageState: Codable {
   private enum CodingKeys: String, CodingKey {
-    case isRefining
+    case isRefining, features
   }
 
   init(from decoder: any Decoder) throws {
     loop = try SamplingLoop(from: decoder)
     let container = try decoder.container(keyedBy: CodingKeys.self)
     isRefining = try container.decodeIfPresent(Bool.self, forKey: .isRefining) ?? false
+    features = try container.decodeIfPresent(ForecastFeatures.self, forKey: .features) ?? ForecastFeatures()
   }
 
   func encode(to encoder: any Encoder) throws {
     try loop.encode(to: encoder)
-    guard isRefining else { return }
     var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(true, forKey: .isRefining)
+    if isRefining { try container.encode(true, forKey: .isRefining) }
+    if !features.isEmpty { try container.encode(features, forKey: .features) }
   }
 }
 

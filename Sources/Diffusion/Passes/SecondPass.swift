@@ -65,7 +65,7 @@ struct SecondPass {
     let large =
       if let filter = upscaler.latentFilter {
         latent.resized(
-          height: size.height / LatentFormat.enlargement, width: size.width / LatentFormat.enlargement, filter: filter)
+          height: size.height / size.pixelsPerPlace, width: size.width / size.pixelsPerPlace, filter: filter)
       } else {
         try throughImage(latent)
       }

@@ -28,6 +28,14 @@ struct Conditioning<Context> {
     return contexts
   }
 
+  /// The context of one prompt; nil if there is no such prompt.
+  func context(_ role: PromptRole, atCall call: Int) -> Context? {
+    switch role {
+    case .part(let index): parts.indices.contains(index) ? parts[index].timeline.context(atCall: call) : nil
+    case .negative: negative?.context(atCall: call)
+    }
+  }
+
   /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j if there is no negative prompt because the scales add up to 1. If the
   /// negative prompt is skipped, the first part takes its place, and parts have their weights alone (as in the webui).
   ///
@@ -79,7 +87,7 @@ extension PromptEncoder {
     let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
     let schedules = parts.map { schedule($0.text) }
     // All parts of a prompt get the length of the longest.
-    let length = try schedules.map { try chunkCount($0, emphasis: job.emphasis) }.max() ?? 1
+    let length = try schedules.map { try chunkCount($0, emphasis: job.effectiveEmphasis) }.max() ?? 1
     var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
     // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
     let readsNegative = scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
@@ -87,7 +95,7 @@ extension PromptEncoder {
       let schedule = schedule(job.negativePrompt)
       requests.append(
         Request(
-          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.emphasis),
+          schedule: schedule, chunkCount: try chunkCount(schedule, emphasis: job.effectiveEmphasis),
           settings: settings.negative))
     }
     let timelines = try timelines(requests)

@@ -84,6 +84,11 @@ final class PromptEncoder<Encoding: PromptEncoding> {
     // Recalled before anything is prepared, which may push these out of the memory.
     var known: [Key: [Context]] = [:]
     for key in keys where known[key] == nil { known[key] = recall(key) }
+    var missing: [Key: Request] = [:]
+    for (key, request) in zip(keys, requests) where known[key] == nil { missing[key] = request }
+    if missing.count > 1 {
+      try encoding.prefetch(missing.map { (texts: texts(of: $1, $0).texts, settings: $1.settings) })
+    }
     var encoded: [Key: EncodedSchedule] = [:]
     for (key, request) in zip(keys, requests) where known[key] == nil && encoded[key] == nil {
       encoded[key] = try encode(request, key)
@@ -111,6 +116,12 @@ final class PromptEncoder<Encoding: PromptEncoding> {
   }
 
   private func encode(_ request: Request, _ key: Key) throws -> EncodedSchedule {
+    let (texts, order) = texts(of: request, key)
+    return EncodedSchedule(encodings: try encoding.encode(texts, request.settings), order: order)
+  }
+
+  /// The different texts of a schedule, and the index of each entry's text.
+  private func texts(of request: Request, _ key: Key) -> (texts: [(text: String, count: Int)], order: [Int]) {
     var indices: [[UInt8]: Int] = [:]
     var texts: [(text: String, count: Int)] = []
     let order = zip(key.texts, request.schedule.entries).map { bytes, entry in
@@ -122,7 +133,7 @@ final class PromptEncoder<Encoding: PromptEncoding> {
       texts[index].count += 1
       return index
     }
-    return EncodedSchedule(encodings: try encoding.encode(texts, request.settings), order: order)
+    return (texts, order)
   }
 
   private func prepare(_ encoded: EncodedSchedule, _ request: Request, _ key: Key) throws -> [Context] {

@@ -21,6 +21,11 @@ protocol PromptEncoding: AnyObject {
   /// The settings without those that this family ignores, so that texts that differ in these only are encoded once.
   func reduced(_ settings: TextSettings) -> TextSettings
 
+  /// Does what `encode` needs for several schedules at once, so that layers that are read for each encoding are read once.
+  ///
+  /// Nothing by default. Throws what `encode` throws.
+  func prefetch(_ schedules: [(texts: [(text: String, count: Int)], settings: TextSettings)]) throws
+
   /// Encodes the texts of one schedule.
   ///
   /// - Parameters:
@@ -44,4 +49,8 @@ protocol PromptEncoding: AnyObject {
 
   /// Releases the memory of the text encoders, which are read again when they are needed.
   func release()
+}
+
+extension PromptEncoding {
+  func prefetch(_ schedules: [(texts: [(text: String, count: Int)], settings: TextSettings)]) throws {}
 }

@@ -18,7 +18,7 @@ enum PromptTexts {
       let schedule = PromptSchedule(
         part, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
       for entry in schedule.entries where texts.insert(Array(entry.text.utf8)).inserted {
-        guard let parsed = try? PromptAttention.Run.runs(entry.text, job.emphasis) else { return [] }
+        guard let parsed = try? PromptAttention.Run.runs(entry.text, job.effectiveEmphasis) else { return [] }
         runs += parsed.lazy.filter { !$0.isBreak }.map(\.text)
       }
     }

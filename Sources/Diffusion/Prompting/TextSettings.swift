@@ -15,8 +15,8 @@ struct TextSettings: Hashable {
 
   /// The settings of a job's prompt.
   init(_ job: PassSettings) {
-    clipSkip = job.clipSkip
-    emphasis = job.emphasis
+    clipSkip = job.traits.prompts.readsClipSkip ? job.clipSkip : 1
+    emphasis = job.effectiveEmphasis
     width = job.width
     height = job.height
   }

@@ -31,6 +31,8 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var normEpsilon: Float = 1e-5
   /// Width of the pooled encoding of a text; nil if the model does not use it.
   public var projectionWidth: Int?
+  /// Whether the pooled encoding is used without a projection.
+  public var isPooledPlainly = false
   /// Whether the files lack the last layer, which the family does not use.
   public var lacksLastLayer = false
   /// The row of the position table that each token of a chunk has; nil if tokens and rows are in the same order.

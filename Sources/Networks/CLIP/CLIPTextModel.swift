@@ -10,6 +10,7 @@ public final class CLIPTextModel {
   private let layers: [CLIPLayer]
   private let finalNorm: LayerNorm
   private let projection: Linear?
+  private let isPooledPlainly: Bool
   private let compute: Compute
 
   /// Reads every weight of the encoder.
@@ -22,6 +23,7 @@ public final class CLIPTextModel {
   public init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
     self.compute = compute
     lacksLastLayer = configuration.lacksLastLayer
+    isPooledPlainly = configuration.isPooledPlainly
     let width = configuration.width
     tokenEmbedding = try Embedding(
       w["embeddings.token_embedding"], count: configuration.vocabularySize, width: width)
@@ -50,13 +52,15 @@ public final class CLIPTextModel {
   public struct Encoding {
     /// `[1, 1, tokens, width]`.
     public let tokens: Tensor
-    /// The pooled encoding of the chunk, `[1, 1, 1, projection width]`; nil in models without projection.
+    /// The pooled encoding of the chunk, `[1, 1, 1, projection width]`, or `[1, 1, 1, width]` if it is not projected; nil in
+    /// models that do not use it.
     public let pooled: Tensor?
   }
 
   /// Encodes one chunk of tokens.
   ///
-  /// The pooled encoding is the last layer's output for the end token, normed and projected, whatever `clipSkip` is. The end
+  /// The pooled encoding is the last layer's output for the end token, normed, and projected if there is a projection, whatever
+  /// `clipSkip` is. The end
   /// token is the one with the highest id.
   ///
   /// - Parameters:
@@ -84,13 +88,14 @@ public final class CLIPTextModel {
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
     let tokens = isNormed ? finalNorm.forward(x, compute) : x
-    guard let projection, let highest = ids.max(), let end = ids.firstIndex(of: highest) else {
+    guard projection != nil || isPooledPlainly, let highest = ids.max(), let end = ids.firstIndex(of: highest) else {
       return Encoding(tokens: tokens, pooled: nil)
     }
     for layer in layers.suffix(clipSkip - 1) { x = layer.forward(x, compute) }
     let last = compute.tensor(batch: 1, height: 1, width: 1, channels: x.channels)
     last.base.update(from: x.pixel(0, 0, end), count: x.channels)
-    return Encoding(tokens: tokens, pooled: projection.forward(finalNorm.forward(last, compute), compute))
+    let pooled = finalNorm.forward(last, compute)
+    return Encoding(tokens: tokens, pooled: projection?.forward(pooled, compute) ?? pooled)
   }
 }
 

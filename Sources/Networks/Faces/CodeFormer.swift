@@ -136,11 +136,11 @@ private enum CodeFormerBlock {
     case .convolution:
       self = .convolution(
         try FaceConvolution(
-          w, inputs: inputs, outputs: outputs, side: block.side, isExact: isEncoder, compute: compute))
+          w, inputs: inputs, outputs: outputs, side: block.side, digits: isEncoder ? .close : .fast, compute: compute))
     case .residual:
       self = .residual(
         try CodeFormerResidual(
-          w, inputs: inputs, outputs: outputs, side: block.side, isExact: isEncoder, compute: compute))
+          w, inputs: inputs, outputs: outputs, side: block.side, digits: isEncoder ? .close : .fast, compute: compute))
     case .attention:
       self = .attention(
         try Self.norm(w["norm"], inputs),
@@ -186,13 +186,14 @@ private final class CodeFormerResidual {
   private let conv2: FaceConvolution
   private let shortcut: FaceConvolution?
 
-  init(_ w: WeightScope, inputs: Int, outputs: Int, side: Int, isExact: Bool, compute: Compute) throws {
+  init(_ w: WeightScope, inputs: Int, outputs: Int, side: Int, digits: FaceConvolution.Digits, compute: Compute) throws
+  {
     norm1 = try CodeFormerBlock.norm(w["norm1"], inputs)
     conv1 = try FaceConvolution(
-      w["conv1"], inputs: inputs, outputs: outputs, side: side, isExact: isExact, compute: compute)
+      w["conv1"], inputs: inputs, outputs: outputs, side: side, digits: digits, compute: compute)
     norm2 = try CodeFormerBlock.norm(w["norm2"], outputs)
     conv2 = try FaceConvolution(
-      w["conv2"], inputs: outputs, outputs: outputs, side: side, isExact: isExact, compute: compute)
+      w["conv2"], inputs: outputs, outputs: outputs, side: side, digits: digits, compute: compute)
     shortcut =
       inputs == outputs
       ? nil
@@ -259,7 +260,7 @@ private final class FusionBlock {
 
   init(_ w: WeightScope, channels: Int, side: Int, compute: Compute) throws {
     encode = try CodeFormerResidual(
-      w["encode_enc"], inputs: 2 * channels, outputs: channels, side: side, isExact: false, compute: compute)
+      w["encode_enc"], inputs: 2 * channels, outputs: channels, side: side, digits: .fast, compute: compute)
     func convolution(_ name: String) throws -> FaceConvolution {
       try FaceConvolution(w[name], inputs: channels, outputs: channels, side: side, compute: compute)
     }

@@ -116,6 +116,13 @@ struct CodeFormerConfiguration: FaceConfiguration {
     ]
   }
 
+  var sizes: [(name: String, values: [Int])] {
+    [
+      ("channels", widths), ("codes", [codes]), ("code_width", [embedding]), ("hidden_size", [width]),
+      ("num_hidden_layers", [layers]),
+    ]
+  }
+
   func network(_ w: WeightScope, compute: Compute) throws -> FaceNetwork {
     .restorer(try CodeFormer(w, configuration: self, compute: compute))
   }

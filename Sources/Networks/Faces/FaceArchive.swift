@@ -22,16 +22,24 @@ public struct FaceArchive: Sendable {
     self.path = path
     file = try FaceFile(path: path)
     guard kinds.contains(file.kind) else { throw Self.wrong(path, file.kind, expected: kinds) }
+    configuration = try Self.configuration(of: file)
+    try WeightAudit(path: path, findings: Self.findings(in: file, configuration)).check()
+  }
+
+  /// The sizes of a file's network.
+  static func configuration(of file: FaceFile) throws(WeightError) -> any FaceConfiguration {
     let root = file.store.root
-    configuration =
-      switch file.kind {
-      case .detector: try RetinaFaceConfiguration(root)
-      case .parser: try ParseNetConfiguration(root)
-      case .codeFormer: try CodeFormerConfiguration(root)
-      case .gfpgan: try GFPGANConfiguration(root)
-      }
-    let audit = file.store.audit(expecting: configuration.expectedTensors)
-    try WeightAudit(path: path, findings: audit.findings + file.unread).check()
+    return switch file.kind {
+    case .detector: try RetinaFaceConfiguration(root)
+    case .parser: try ParseNetConfiguration(root)
+    case .codeFormer: try CodeFormerConfiguration(root)
+    case .gfpgan: try GFPGANConfiguration(root)
+    }
+  }
+
+  /// What is wrong with a file's tensors.
+  static func findings(in file: FaceFile, _ configuration: any FaceConfiguration) -> [WeightAudit.Finding] {
+    file.store.audit(expecting: configuration.expectedTensors).findings + file.unread
   }
 
   /// Reads every weight of a network that finds faces.

@@ -6,6 +6,9 @@ protocol FaceConfiguration: NetworkConfiguration {
   /// Reads the sizes; throws `WeightError` if the shapes are those of no such network.
   init(_ w: WeightScope) throws(WeightError)
 
+  /// The sizes that `inspect` prints.
+  var sizes: [(name: String, values: [Int])] { get }
+
   /// Reads every weight; throws `WeightError`.
   func network(_ w: WeightScope, compute: Compute) throws -> FaceNetwork
 }

@@ -11,6 +11,16 @@ final class FaceConvolution {
   private let kernel: Int
   private let step: Int
 
+  /// How close to exact sums a layer is.
+  enum Digits {
+    /// As close as the fastest algorithm.
+    case fast
+    /// Close enough for a choice between codes.
+    case close
+    /// Plain sums: a face that is found a thousandth of a pixel beside its place is cut out with other pixels.
+    case plain
+  }
+
   /// Where the batch norm after a convolution has its weights.
   struct Norm {
     let scope: WeightScope
@@ -31,13 +41,13 @@ final class FaceConvolution {
   ///   - step: 1 or 2.
   ///   - hasBias: Whether the layer has a bias.
   ///   - norm: The batch norm after it.
-  ///   - side: The sides of the image, about; they decide how the weights are packed.
-  ///   - isExact: Whether the last digits matter more than time.
+  ///   - side: The sides of the image, about; they decide how the weights are packed, unless plain sums are asked for.
+  ///   - digits: How much its last digits matter.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   init(
     _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, step: Int = 1, hasBias: Bool = true,
-    norm: Norm? = nil, side: Int, isExact: Bool = false, compute: Compute
+    norm: Norm? = nil, side: Int = 0, digits: Digits = .fast, compute: Compute
   ) throws {
     name = w.path
     self.kernel = kernel
@@ -65,18 +75,22 @@ final class FaceConvolution {
       weights: weights, bias: bias, outputs: outputs, inputs: kernel == 3 ? inputs : inputs * area,
       layer: kernel == 3
         ? .convolution(
-          Self.algorithm(inputs: inputs, outputs: outputs, step: step, side: side, isExact: isExact)) : .linear,
+          Self.algorithm(inputs: inputs, outputs: outputs, step: step, side: side, digits: digits)) : .linear,
       compute: compute)
   }
 
   /// Small images do not repay the larger weights of Winograd's algorithm. Its smaller tile has nearly the digits of plain
   /// sums.
   private static func algorithm(
-    inputs: Int, outputs: Int, step: Int, side: Int, isExact: Bool
+    inputs: Int, outputs: Int, step: Int, side: Int, digits: Digits
   ) -> ConvolutionAlgorithm {
     let fastest = ConvolutionAlgorithm.of(
       inputs: inputs, outputs: outputs, step: step, elementType: .fp32, packing: side >= 64 ? .fast : .small)
-    return isExact && fastest == .winograd4 ? .winograd2 : fastest
+    return switch digits {
+    case .fast: fastest
+    case .close: fastest == .winograd4 ? .winograd2 : fastest
+    case .plain: .direct
+    }
   }
 
   /// From `[outputs, inputs, area]` to `[outputs, area, inputs]`.

@@ -300,6 +300,10 @@ struct GFPGANConfiguration: FaceConfiguration {
     }
   }
 
+  var sizes: [(name: String, values: [Int])] {
+    [("unet_channels", lookingWidths), ("decoder_channels", drawingWidths), ("style_width", [styleWidth])]
+  }
+
   func network(_ w: WeightScope, compute: Compute) throws -> FaceNetwork {
     .restorer(try GFPGAN(w, configuration: self, compute: compute))
   }

@@ -120,6 +120,13 @@ struct ParseNetConfiguration: FaceConfiguration {
     }
   }
 
+  var sizes: [(name: String, values: [Int])] {
+    [
+      ("channels", [base] + encoder.map(\.outputs)), ("body_blocks", [body.count]),
+      ("decoder_channels", decoder.map(\.outputs)), ("classes", [ParseNet.classes]),
+    ]
+  }
+
   func network(_ w: WeightScope, compute: Compute) throws -> FaceNetwork {
     .parser(try ParseNet(w, configuration: self, compute: compute))
   }

@@ -5,7 +5,7 @@ import Weights
 /// Finds faces and five points in each: Deng et al. 2019, "RetinaFace", arXiv:1905.00641, over a ResNet-50 (He et al. 2015,
 /// arXiv:1512.03385).
 public final class RetinaFace {
-  /// What the network says of each place where a face may be, in the order of levels, rows, columns and sizes.
+  /// The network's answer for each place where a face may be, in the order of levels, rows, columns and sizes.
   public struct Output {
     /// Two offsets and two logarithms of sizes for each place.
     public var boxes: [Float] = []
@@ -31,34 +31,34 @@ public final class RetinaFace {
     slope = features > 64 ? 0 : 0.1
     stem = try FaceConvolution(
       w["body.conv1"], inputs: 3, outputs: configuration.stem, kernel: 7, step: 2, hasBias: false,
-      norm: .init(w["body.bn1"]), side: 640, compute: compute)
+      norm: .init(w["body.bn1"]), digits: .plain, compute: compute)
     var inputs = configuration.stem
     stages = try configuration.stages.enumerated().map { index, stage in
       try (0..<stage.blocks).map { block in
         defer { inputs = stage.outputs }
         return try Bottleneck(
           w["body.layer\(index + 1).\(block)"], inputs: inputs, planes: stage.planes, outputs: stage.outputs,
-          step: block == 0 && index > 0 ? 2 : 1, hasShortcut: block == 0, side: 160 >> index, compute: compute)
+          step: block == 0 && index > 0 ? 2 : 1, hasShortcut: block == 0, compute: compute)
       }
     }
-    func convolution(_ name: String, _ inputs: Int, kernel: Int, side: Int) throws -> FaceConvolution {
+    func convolution(_ name: String, _ inputs: Int, kernel: Int) throws -> FaceConvolution {
       try FaceConvolution(
         w["fpn.\(name).0"], inputs: inputs, outputs: features, kernel: kernel, hasBias: false,
-        norm: .init(w["fpn.\(name).1"]), side: side, compute: compute)
+        norm: .init(w["fpn.\(name).1"]), digits: .plain, compute: compute)
     }
     outputs = try (0..<3).map {
-      try convolution("output\($0 + 1)", configuration.stages[$0 + 1].outputs, kernel: 1, side: 80 >> $0)
+      try convolution("output\($0 + 1)", configuration.stages[$0 + 1].outputs, kernel: 1)
     }
     merges = try [
-      convolution("merge1", features, kernel: 3, side: 80), convolution("merge2", features, kernel: 3, side: 40),
+      convolution("merge1", features, kernel: 3), convolution("merge2", features, kernel: 3),
     ]
     contexts = try (0..<3).map {
-      try ContextModule(w["ssh\($0 + 1)"], channels: features, side: 80 >> $0, compute: compute)
+      try ContextModule(w["ssh\($0 + 1)"], channels: features, compute: compute)
     }
     heads = try (0..<3).map { level in
       func head(_ name: String, _ numbers: Int) throws -> FaceConvolution {
         try FaceConvolution(
-          w["\(name).\(level).conv1x1"], inputs: features, outputs: 2 * numbers, kernel: 1, side: 80 >> level,
+          w["\(name).\(level).conv1x1"], inputs: features, outputs: 2 * numbers, kernel: 1,
           compute: compute)
       }
       return (try head("ClassHead", 2), try head("BboxHead", 4), try head("LandmarkHead", 10))
@@ -109,13 +109,13 @@ private final class Bottleneck {
   private let shortcut: FaceConvolution?
 
   init(
-    _ w: WeightScope, inputs: Int, planes: Int, outputs: Int, step: Int, hasShortcut: Bool, side: Int, compute: Compute
+    _ w: WeightScope, inputs: Int, planes: Int, outputs: Int, step: Int, hasShortcut: Bool, compute: Compute
   ) throws {
     func convolution(_ number: Int, _ inputs: Int, _ outputs: Int, kernel: Int, step: Int = 1) throws -> FaceConvolution
     {
       try FaceConvolution(
         w["conv\(number)"], inputs: inputs, outputs: outputs, kernel: kernel, step: step, hasBias: false,
-        norm: .init(w["bn\(number)"]), side: side, compute: compute)
+        norm: .init(w["bn\(number)"]), digits: .plain, compute: compute)
     }
     first = try convolution(1, inputs, planes, kernel: 1)
     second = try convolution(2, planes, planes, kernel: 3, step: step)
@@ -124,7 +124,7 @@ private final class Bottleneck {
       hasShortcut
       ? try FaceConvolution(
         w["downsample.0"], inputs: inputs, outputs: outputs, kernel: 1, step: step, hasBias: false,
-        norm: .init(w["downsample.1"]), side: side, compute: compute) : nil
+        norm: .init(w["downsample.1"]), digits: .plain, compute: compute) : nil
   }
 
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
@@ -142,10 +142,10 @@ private final class ContextModule {
   private let wide1: FaceConvolution
   private let wide2: FaceConvolution
 
-  init(_ w: WeightScope, channels: Int, side: Int, compute: Compute) throws {
+  init(_ w: WeightScope, channels: Int, compute: Compute) throws {
     func convolution(_ name: String, _ inputs: Int, _ outputs: Int) throws -> FaceConvolution {
       try FaceConvolution(
-        w["\(name).0"], inputs: inputs, outputs: outputs, hasBias: false, norm: .init(w["\(name).1"]), side: side,
+        w["\(name).0"], inputs: inputs, outputs: outputs, hasBias: false, norm: .init(w["\(name).1"]), digits: .plain,
         compute: compute)
     }
     narrow = try convolution("conv3X3", channels, channels / 2)
@@ -197,6 +197,10 @@ struct RetinaFaceConfiguration: FaceConfiguration {
       throw .configuration(
         path: w.store.path, key: "channels of the detector's levels", found: "\(features)", expected: "a multiple of 4")
     }
+  }
+
+  var sizes: [(name: String, values: [Int])] {
+    [("stage_channels", stages.map(\.outputs)), ("stage_blocks", stages.map(\.blocks)), ("level_channels", [features])]
   }
 
   func network(_ w: WeightScope, compute: Compute) throws -> FaceNetwork {

@@ -22,36 +22,60 @@ public protocol DenoisingNetwork: AnyObject {
   ///   - guidance: The guidance scale, for networks that read it.
   ///   - options: How the image changes the network.
   /// - Returns: `[batch, height, width, channels]` in fp32.
+  /// - Throws: `WeightError` if weights that stay in the file cannot be read, and what the machine's interruption throws.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> Tensor
+  ) throws -> Tensor
 
   /// Evaluates the network, and also returns the features of its deep layers, one for each context.
   func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> (output: Tensor, features: [Features])
+  ) throws -> (output: Tensor, features: [Features])
 
   /// Evaluates the shallow layers only; the deep layers' features are those of an earlier step.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Features]
-  ) -> Tensor
+  ) throws -> Tensor
+
+  /// Is given the input of the network's last layers, `[contexts, height, width, channels]` of any element type, in each
+  /// evaluation; nil if nobody asks.
+  var lateFeatures: ((Tensor) -> Void)? { get set }
+
+  /// Evaluates the last layers alone.
+  ///
+  /// - Parameters:
+  ///   - features: What `lateFeatures` is given, in the element type of activations.
+  ///   - options: How the image changes the network.
+  /// - Returns: `[contexts, height, width, channels]` in fp32.
+  func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor
+}
+
+extension DenoisingNetwork {
+  /// Nil: a network that does not give its late features is computed in every call.
+  public var lateFeatures: ((Tensor) -> Void)? {
+    get { nil }
+    set {}
+  }
+
+  /// The features themselves, as if there were no last layers.
+  public func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor { features }
 }
 
 extension DenoisingNetwork where Features == Never {
   /// Evaluates the network, which has no features to keep.
   public func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
-  ) -> (output: Tensor, features: [Never]) {
-    (forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options), [])
+  ) throws -> (output: Tensor, features: [Never]) {
+    (try forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options), [])
   }
 
   /// Evaluates all layers, because there are no features to reuse.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Never]
-  ) -> Tensor {
-    forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
+  ) throws -> Tensor {
+    try forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
   }
 }
 
@@ -85,6 +109,11 @@ public struct NetworkOptions: Hashable, Sendable {
   }
 }
 
+extension DenoiserConfiguration {
+  /// 0: the network does not give its late features.
+  public func lateFeatureBytes(height: Int, width: Int) -> Int { 0 }
+}
+
 /// The sizes of a denoising network.
 public protocol DenoiserConfiguration: NetworkConfiguration {
   /// Channels of the latents.
@@ -103,6 +132,9 @@ public protocol DenoiserConfiguration: NetworkConfiguration {
   ///   - elementType: Of activations.
   /// - Returns: An upper estimate.
   func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int
+
+  /// Bytes of the late features of one image in fp32; 0 if the network does not give them.
+  func lateFeatureBytes(height: Int, width: Int) -> Int
 
   /// Bytes of the context of a prompt of ordinary length.
   func contextBytes(elementType: ElementType) -> Int

@@ -9,7 +9,7 @@ public protocol LatentDecoder: AnyObject {
   /// - Parameters:
   ///   - latent: `[1, height, width, channels]` in fp32, on the scale of the decoder (see `LatentScale`).
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
+  /// - Returns: `[1, n * height, n * width, 3]` in fp32, about -1 to 1; n is the enlargement of its configuration.
   func forward(_ latent: Tensor, padding: ConvolutionPadding) -> Tensor
 }
 
@@ -20,17 +20,25 @@ public protocol LatentEncoder: AnyObject {
   /// - Parameters:
   ///   - image: `[1, height, width, 3]` in fp32 from -1 to 1; each side at least 8 pixels.
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, height / 8, width / 8, channels]` in fp32, sides rounded down, on the scale of the encoder.
+  /// - Returns: `[1, height / n, width / n, channels]` in fp32, sides rounded down, on the scale of the encoder.
   func forward(_ image: Tensor, padding: ConvolutionPadding) -> Tensor
 }
 
 /// How the latents that are sampled are scaled, compared with those of the VAE.
 public struct LatentScale: Hashable, Sendable {
-  /// What the VAE's latents are multiplied by.
+  /// What the VAE's latents are multiplied by, after the shift is subtracted.
   public var factor: Float
+  /// What is subtracted from the VAE's latents.
+  public var shift: Float
 
-  /// A scale; with a factor of 1 both latents are the same.
-  public init(factor: Float) { self.factor = factor }
+  /// A scale without a shift; with a factor of 1 both latents are the same.
+  public init(factor: Float) { self.init(factor: factor, shift: 0) }
+
+  /// A scale with a shift.
+  public init(factor: Float, shift: Float) {
+    self.factor = factor
+    self.shift = shift
+  }
 }
 
 /// The sizes of a decoder, which determine the memory it needs.

@@ -24,6 +24,18 @@ struct TensorList {
     add("\(name).bias", channels)
   }
 
+  /// The scale of a norm without a shift.
+  mutating func scale(_ name: String, _ channels: Int) { vector("\(name).weight", channels) }
+
+  /// Numbers under a whole name.
+  mutating func vector(_ name: String, _ count: Int) { add(name, count) }
+
+  /// Numbers of any shape under a whole name.
+  mutating func tensor(_ name: String, _ shape: [Int]) { tensors.append(ExpectedTensor(name, shape)) }
+
+  /// Rows of numbers under a whole name.
+  mutating func table(_ name: String, _ rows: Int, _ width: Int) { add(name, rows, width) }
+
   mutating func resnet(_ name: String, _ inChannels: Int, _ outChannels: Int, timeWidth: Int? = nil) {
     norm("\(name).norm1", inChannels)
     convolution("\(name).conv1", inChannels, outChannels)

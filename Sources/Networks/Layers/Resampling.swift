@@ -63,7 +63,7 @@ public final class Upsample {
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
   ///   - height: The height of the result: twice `x`'s, or one less if `Downsample` rounded up.
-  ///   - width: The width of the result, likewise.
+  ///   - width: The width of the result.
   ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, channels]`.
   ///

@@ -23,7 +23,7 @@ extension ModelArchive {
     }
     var matches: [AdapterMatch] = []
     for file in files {
-      matches.append(try AdapterMatch(file, names: names, shapes: shapes, model: path, family: family))
+      matches.append(try AdapterMatch(file, names: names, shapes: shapes, model: path, title: family.title))
     }
     return matches
   }

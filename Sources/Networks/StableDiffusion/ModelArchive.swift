@@ -27,7 +27,7 @@ public struct ModelArchive: Sendable {
       return ids != Array(0..<ids.count)
     }
 
-    /// Checks whether all tensors are there and have the right shapes.
+    /// Finds missing tensors and wrong shapes.
     public func audit() -> WeightAudit { weights.store.audit(expecting: configuration.expectedTensors) }
 
     /// The tensors that were not read from `weights` yet; empty once the network is loaded.
@@ -40,14 +40,14 @@ public struct ModelArchive: Sendable {
   public let family: ModelFamily
   /// What users should know about how the files were understood; empty if there is no doubt.
   public let remarks: [String]
-  /// How the tensors are named and spread over files.
+  /// How the tensors are named and distributed over files.
   public let layout: ModelLayout
   /// The UNet.
   public let unet: Network<UNetConfiguration>
   /// The CLIP text encoders, in the order of the family's; names count from `embeddings`, `encoder` and
   /// `final_layer_norm`.
   public let textEncoders: [Network<CLIPConfiguration>]
-  /// The VAE, under `decoder` and `post_quant_conv`; nil in checkpoints that come without one.
+  /// The VAE, under `decoder` and `post_quant_conv`; nil in checkpoints without one.
   public let vae: Network<VAEConfiguration>?
   /// The VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none. It has an audit of its own, because few
   /// images need it.
@@ -128,7 +128,7 @@ public struct ModelArchive: Sendable {
     }
     if let network = model.vae {
       let vaeConfiguration = try VAEConfiguration(network, family: family)
-      try Self.requireMatch(vaeConfiguration.latentChannels, unetConfiguration, path: path)
+      try Self.requireMatch(vaeConfiguration.sampledChannels, unetConfiguration, path: path)
       vae = Network(vaeConfiguration, network)
       vaeEncoder = model.vaeEncoder.map { Network(VAEEncoderConfiguration(vaeConfiguration), $0) }
     } else {
@@ -162,11 +162,11 @@ public struct ModelArchive: Sendable {
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
-  /// What decides the model's images besides the content of its files and the family, for the identity of images; nil for most
-  /// models. It lists only what the first version did not respect, so that the images of all other models keep their identity.
+  /// What else changes the model's images besides its files' contents and its family, for the identity of images; nil for most
+  /// models. It lists only what the first version ignored, so that images of all other models keep their identity.
   ///
   /// - Parameter usesPrediction: Whether `predictionType` counts, because the settings do not replace it.
-  /// - Returns: A text that two models share only if they are used alike.
+  /// - Returns: A text that two models share only if they are used in the same way.
   public func variant(usesPrediction: Bool) -> String? {
     var parts: [String] = []
     if usesPrediction, isPredictionNew, let predictionType { parts.append(predictionType.rawValue) }
@@ -208,11 +208,11 @@ public struct ModelArchive: Sendable {
     try tinyDecoder?.weights.store.requireUnchanged()
   }
 
-  /// The VAE's decoder, or the small one in its place; nil in checkpoints that come without one.
+  /// The VAE's decoder, or the small one that replaces it; nil in checkpoints without one.
   public var decoderFiles: DecoderFiles? {
     if let tinyDecoder { return DecoderFiles(tinyDecoder) }
     return vae.map {
-      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scalingFactor.map(LatentScale.init))
+      DecoderFiles($0.configuration, $0.weights, scale: $0.configuration.scale)
     }
   }
 

@@ -15,6 +15,8 @@ public final class UNet: DenoisingNetwork {
   private let compute: Compute
   /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
   public let readsGuidance: Bool
+  /// Is given the input of the last norm in each evaluation; nil if nobody asks.
+  public var lateFeatures: ((Tensor) -> Void)?
   private let inChannels: Int
   private let contextWidth: Int
   /// For the first layers of latents and timestep, in fp32: they cost almost nothing, and everything depends on them.
@@ -185,7 +187,18 @@ public final class UNet: DenoisingNetwork {
     let last = up[up.count - 1]
     let x = last.forward(
       deep, time: time, &cursor, skips: &skips, layers: last.firstShallowLayer..<last.resnets.count, compute)
-    return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
+    lateFeatures?(x)
+    return output(x, compute)
+  }
+
+  /// The last norm and convolution.
+  private func output(_ x: Tensor, _ compute: Compute) -> Tensor {
+    convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
+  }
+
+  /// Evaluates the last norm and convolution alone; see ``DenoisingNetwork``.
+  public func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor {
+    output(features, compute.with(options.padding))
   }
 }
 

@@ -272,6 +272,34 @@ extension UNetConfiguration {
     let projections = attentions.flatMap { ["\($0).proj_in.weight", "\($0).proj_out.weight"] }
     let ranks = projections.compactMap { root.shape(of: $0)?.count }
     usesLinearProjection = ranks.count { $0 == 2 } > ranks.count / 2
+    fillGaps()
+  }
+
+  /// Adds the parts that every published UNet of this kind has, so that the audit reports them as missing.
+  ///
+  /// BK-SDM, SDXS and KOALA lack residual layers in every block, and some of them the middle. SSD-1B and Vega lack the
+  /// middle's transformer, and have transformers of several depths at one resolution. None lacks a transformer beside another
+  /// one, at a resolution between two that have some, or only the middle.
+  private mutating func fillGaps() {
+    let count = blockOutChannels.count
+    func deepest(_ block: Int) -> Int { (downDepths[block] + upDepths[count - 1 - block]).max() ?? 0 }
+    let attending = (0..<count).filter { deepest($0) > 0 }
+    guard let first = attending.first, let last = attending.last else { return }
+    for block in first...last {
+      let depth = max(deepest(block), 1)
+      // Only a UNet without the middle's transformer may have several depths.
+      func filled(_ depths: [Int]) -> [Int] { depths.map { middle == .resnet && $0 > 0 ? $0 : depth } }
+      let (down, up) = (filled(downDepths[block]), filled(upDepths[count - 1 - block]))
+      downDepths[block] = down
+      upDepths[count - 1 - block] = up
+    }
+    let isWhole =
+      switch middle {
+      case .none: layersPerBlock == 1
+      case .resnet: layersPerBlock == 1 || vectorWidth != nil
+      case .transformer: true
+      }
+    if !isWhole { middle = .transformer(depth: deepest(last)) }
   }
 
   /// The number of blocks of a transformer; 0 if there is none.

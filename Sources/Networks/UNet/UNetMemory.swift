@@ -39,6 +39,9 @@ extension UNetConfiguration: DenoiserConfiguration {
     return numbers * images * elementType.size
   }
 
+  /// Bytes of the late features of one image in fp32.
+  public func lateFeatureBytes(height: Int, width: Int) -> Int { blockOutChannels[0] * height * width * 4 }
+
   /// Bytes of the keys and values of one prompt of this many tokens.
   public func contextBytes(tokens: Int, elementType: ElementType) -> Int {
     var channels = 0

@@ -45,7 +45,7 @@ public struct VAEArchive: Sendable {
     switch decoder {
     case .full(let network):
       DecoderFiles(
-        network.configuration, network.weights, scale: network.configuration.scalingFactor.map(LatentScale.init))
+        network.configuration, network.weights, scale: network.configuration.scale)
     case .tiny(let network): DecoderFiles(network)
     }
   }
@@ -67,7 +67,7 @@ public struct VAEArchive: Sendable {
   /// Channels of the latents.
   public var latentChannels: Int {
     switch decoder {
-    case .full(let network): network.configuration.latentChannels
+    case .full(let network): network.configuration.sampledChannels
     case .tiny(let network): network.configuration.latentChannels
     }
   }
@@ -105,6 +105,6 @@ extension DecoderFiles {
 extension EncoderFiles {
   init(_ network: ModelArchive.Network<VAEEncoderConfiguration>) {
     self.init(
-      network.configuration, network.weights, scale: network.configuration.vae.scalingFactor.map(LatentScale.init))
+      network.configuration, network.weights, scale: network.configuration.vae.scale)
   }
 }

@@ -18,6 +18,12 @@ public struct VAEConfiguration: Hashable, Sendable {
   /// What latents are multiplied by for sampling, and divided by before decoding; nil if the VAE's files do not state it and
   /// no family is known.
   public var scalingFactor: Float? = 0.18215
+  /// What is subtracted from latents before they are multiplied for sampling; it counts only if the factor is known.
+  public var shift: Float = 0
+  /// Channels at each resolution of the encoder, if they differ from the decoder's.
+  public var encoderBlockOutChannels: [Int]?
+  /// How sampled latents are packed; nil if they are the VAE's, scaled.
+  public var packing: LatentPacking?
   /// Whether a 1×1 convolution of the latent precedes the decoder.
   public var usesPostQuantConvolution = true
   /// Whether a 1×1 convolution follows the encoder.
@@ -26,6 +32,24 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var hasMiddleAttention = true
 
   /// The VAE of Stable Diffusion 1.5.
+  public init() {}
+
+  /// The scale of the latents that are sampled; nil if the VAE's files do not state it and no family is known.
+  public var scale: LatentScale? { scalingFactor.map { LatentScale(factor: $0, shift: shift) } }
+
+  /// Channels of the latents that are sampled.
+  public var sampledChannels: Int { latentChannels * (packing.map { $0.side * $0.side } ?? 1) }
+}
+
+/// How FLUX.2's latents are packed for sampling: squares of pixels become one, whose channels are normalised by statistics in
+/// the VAE's files.
+public struct LatentPacking: Hashable, Sendable {
+  /// Pixels on the side of a square.
+  public var side = 2
+  /// Added to variances.
+  public var epsilon: Float = 1e-4
+
+  /// The packing of FLUX.2.
   public init() {}
 }
 
@@ -60,9 +84,14 @@ extension VAEConfiguration {
   }
 
   private mutating func read(_ file: ConfigurationFile) throws(WeightError) {
-    try file.require("_class_name", in: [.string("AutoencoderKL")])
+    try file.require("_class_name", in: [.string("AutoencoderKL"), .string("AutoencoderKLFlux2")])
+    if file["_class_name"] == .string("AutoencoderKLFlux2") {
+      try file.require("patch_size", in: [.array([.integer(2), .integer(2)])])
+      var packing = LatentPacking()
+      packing.epsilon = Float(try file.positiveNumber("batch_norm_eps", default: 1e-4))
+      self.packing = packing
+    }
     try file.require("act_fn", in: [.string("silu"), .string("swish")])
-    try file.require("shift_factor", in: [.null, .integer(0)])
     try file.require("latents_mean", in: [.null])
     try file.require("latents_std", in: [.null])
     let types = try file.strings("up_block_types", default: ["UpDecoderBlock2D"])
@@ -75,7 +104,18 @@ extension VAEConfiguration {
     latentChannels = try file.integer("latent_channels", default: 4, in: NetworkLimit.channels)
     outChannels = try file.integer("out_channels", default: 3, in: NetworkLimit.channels)
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
-    scalingFactor = Float(try file.positiveNumber("scaling_factor", default: 0.18215))
+    scalingFactor = packing == nil ? Float(try file.positiveNumber("scaling_factor", default: 0.18215)) : 1
+    if file["shift_factor"] != nil {
+      guard let number = file["shift_factor"]?.numberValue, number.isFinite else {
+        throw file.unusable("shift_factor", expected: "a number")
+      }
+      shift = Float(number)
+    }
+    if file["decoder_block_out_channels"] != nil {
+      encoderBlockOutChannels = blockOutChannels
+      blockOutChannels = try file.integers(
+        "decoder_block_out_channels", default: nil, in: NetworkLimit.channels, count: types.count)
+    }
     usesPostQuantConvolution = try file.boolean("use_post_quant_conv", default: true)
     usesQuantConvolution = try file.boolean("use_quant_conv", default: true)
     hasMiddleAttention = try file.boolean("mid_block_add_attention", default: true)
@@ -101,5 +141,16 @@ extension VAEConfiguration {
     blockOutChannels = channels
     outChannels = root.commonSize(["decoder.conv_out.weight", "decoder.conv_out.bias"]) ?? outChannels
     latentChannels = root.commonSize(["decoder.conv_in.weight"], dimension: 1) ?? latentChannels
+    if root.contains("bn.running_mean") { packing = LatentPacking() }
+    // Those of four channels always have both convolutions, so a missing one is a fault of the file.
+    if latentChannels != 4 {
+      usesPostQuantConvolution = root.contains("post_quant_conv.weight")
+      usesQuantConvolution = root.contains("quant_conv.weight") || root.contains("encoder.quant_conv.weight")
+    }
+    let encoder = (0..<structure.blockCount).map { block in
+      root.commonSize((0..<layersPerBlock).map { "encoder.down.\(block).block.\($0).conv2.weight" })
+        ?? root.commonSize((0..<layersPerBlock).map { "encoder.down_blocks.\(block).resnets.\($0).conv2.weight" })
+    }.compactMap { $0 }
+    if encoder.count == channels.count, encoder != blockOutChannels { encoderBlockOutChannels = encoder }
   }
 }

@@ -4,6 +4,7 @@ import Weights
 /// The half of the autoencoder that turns a latent into an image: Kingma & Welling 2014, arXiv:1312.6114, in the shape of
 /// Esser et al. 2021, arXiv:2012.09841.
 public final class VAEDecoder: LatentDecoder {
+  private let packing: PackedLatents?
   private let postQuantization: Linear?
   private let convIn: Convolution2D
   private let resnet0: ResnetBlock
@@ -31,6 +32,7 @@ public final class VAEDecoder: LatentDecoder {
     let groups = configuration.normGroups
     let decoder = w["decoder"]
     let middle = decoder["mid_block"]
+    packing = try configuration.packing.map { try PackedLatents(w, $0, channels: configuration.sampledChannels) }
     postQuantization =
       try configuration.usesPostQuantConvolution
       ? Linear(
@@ -75,11 +77,12 @@ public final class VAEDecoder: LatentDecoder {
   /// Decodes one latent.
   ///
   /// - Parameters:
-  ///   - latent: `[1, height, width, 4]` in fp32, divided by the VAE's scaling factor.
+  ///   - latent: `[1, height, width, channels]` in fp32, divided by the VAE's scaling factor, or packed as it is sampled.
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
+  /// - Returns: `[1, n * height, n * width, 3]` in fp32, about -1 to 1; n is the configuration's enlargement.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
+    let latent = packing?.unpacked(latent, precise) ?? latent
     let z = postQuantization?.forward(latent, precise) ?? latent
     var x = convIn.forward(precise.bordered(z), as: compute.elementType, precise)
     x = resnet0.forward(x, compute)

@@ -13,6 +13,7 @@ public final class VAEEncoder: LatentEncoder {
   private let convOut: Convolution2D
   private let quantization: Linear?
   private let latentChannels: Int
+  private let packing: PackedLatents?
   private let compute: Compute
   /// For the first layers, so that no bit of the image is lost, and for the last one, in fp32: they cost almost nothing.
   private let precise: Compute
@@ -28,7 +29,7 @@ public final class VAEEncoder: LatentEncoder {
     self.compute = compute
     precise = compute.with(.fp32)
     let vae = configuration.vae
-    let widths = vae.blockOutChannels
+    let widths = configuration.blockOutChannels
     let (groups, epsilon) = (vae.normGroups, VAEDecoder.epsilon)
     latentChannels = vae.latentChannels
     let encoder = w["encoder"]
@@ -64,6 +65,8 @@ public final class VAEEncoder: LatentEncoder {
     normOut = try GroupNorm(encoder["conv_norm_out"], channels: inner, groups: groups, epsilon: epsilon)
     convOut = try Convolution2D(
       encoder["conv_out"], inputs: inner, outputs: 2 * latentChannels, compute: compute)
+    // The statistics are outside of the encoder's own names.
+    packing = try vae.packing.map { try PackedLatents(w, $0, channels: vae.sampledChannels) }
     quantization =
       try vae.usesQuantConvolution
       ? Linear(w["quant_conv"], inputs: 2 * latentChannels, outputs: 2 * latentChannels, compute: precise) : nil
@@ -74,8 +77,8 @@ public final class VAEEncoder: LatentEncoder {
   /// - Parameters:
   ///   - image: `[1, height, width, 3]` in fp32 from -1 to 1; each side at least 8 pixels.
   ///   - padding: What convolutions see beyond the edges; those that halve the image always see zeros.
-  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, 4]` in fp32, sides rounded down, before it
-  ///   is multiplied by the VAE's scaling factor.
+  /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, channels]` in fp32, sides rounded down,
+  ///   before it is multiplied by the VAE's scaling factor; packed if the VAE's latents are.
   public func forward(_ image: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
     var x = convIn.forward(precise.bordered(image), as: compute.elementType, precise)
@@ -91,7 +94,8 @@ public final class VAEEncoder: LatentEncoder {
     }
     x = resnet1.forward(x, compute)
     let moments = convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
-    return mean(of: quantization?.forward(moments, precise) ?? moments)
+    let latent = mean(of: quantization?.forward(moments, precise) ?? moments)
+    return packing?.packed(latent, precise) ?? latent
   }
 
   /// The first half of the channels; the other half are log variances.

@@ -2,8 +2,8 @@ import Tensors
 import Weights
 
 extension VAEConfiguration: LatentDecoderConfiguration {
-  /// Every block but the last doubles the resolution.
-  public var enlargement: Int { 1 << (blockOutChannels.count - 1) }
+  /// Every block but the last doubles the resolution, and packed latents are unpacked before.
+  public var enlargement: Int { (packing?.side ?? 1) << (blockOutChannels.count - 1) }
 
   /// Bytes without which an image cannot be decoded: the input of the last block's first convolution, before and after its
   /// norm, and the output.
@@ -52,6 +52,9 @@ public struct VAEEncoderConfiguration: LatentEncoderConfiguration {
   /// The encoder of a VAE.
   public init(_ vae: VAEConfiguration) { self.vae = vae }
 
+  /// Channels at each resolution, finest first.
+  var blockOutChannels: [Int] { vae.encoderBlockOutChannels ?? vae.blockOutChannels }
+
   /// Bytes without which an image cannot be encoded: the input of the first block's first convolution, before and after its
   /// norm, and the output.
   ///
@@ -61,7 +64,7 @@ public struct VAEEncoderConfiguration: LatentEncoderConfiguration {
   ///   - elementType: Of activations.
   /// - Returns: A lower bound.
   public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
-    width * height * 3 * vae.blockOutChannels[0] * elementType.size
+    width * height * 3 * blockOutChannels[0] * elementType.size
   }
 
   /// Bytes that encoding an image works in.
@@ -75,8 +78,8 @@ public struct VAEEncoderConfiguration: LatentEncoderConfiguration {
     var peak = 0
     var pixels = (height + 2) * (width + 2)
     let image = 2 * vae.outChannels * pixels * ElementType.fp32.size
-    for (level, channels) in vae.blockOutChannels.enumerated() {
-      let before = vae.blockOutChannels[max(level - 1, 0)]
+    for (level, channels) in blockOutChannels.enumerated() {
+      let before = blockOutChannels[max(level - 1, 0)]
       peak = max(peak, (2 * before + 4 * channels) * pixels)
       pixels /= 4
     }

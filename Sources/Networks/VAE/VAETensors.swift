@@ -6,6 +6,10 @@ extension VAEConfiguration: NetworkConfiguration {
     var list = TensorList()
     let count = blockOutChannels.count
     let inner = blockOutChannels[count - 1]
+    if packing != nil {
+      list.vector("bn.running_mean", sampledChannels)
+      list.vector("bn.running_var", sampledChannels)
+    }
     if usesPostQuantConvolution { list.convolution("post_quant_conv", latentChannels, latentChannels, kernel: 1) }
     list.convolution("decoder.conv_in", latentChannels, inner)
     list.vaeMiddle("decoder.mid_block", inner, hasAttention: hasMiddleAttention)
@@ -28,8 +32,12 @@ extension VAEEncoderConfiguration {
   /// All tensors of the encoder and of what follows it.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
-    let widths = vae.blockOutChannels
+    let widths = blockOutChannels
     let inner = widths[widths.count - 1]
+    if vae.packing != nil {
+      list.vector("bn.running_mean", vae.sampledChannels)
+      list.vector("bn.running_var", vae.sampledChannels)
+    }
     list.convolution("encoder.conv_in", vae.outChannels, widths[0])
     for (block, channels) in widths.enumerated() {
       let name = "encoder.down_blocks.\(block)"

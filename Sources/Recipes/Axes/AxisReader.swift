@@ -231,6 +231,9 @@ struct AxisReader {
       else { return nil }
       let text = Self.text(node, key)
       return AxisValue(text: text, title: text, settings: [setting], isNamed: false)
+    case .sequence where key.flatMap(node.scalar(for:)) != nil:
+      guard let key, let scalar = node.scalar(for: key) else { return nil }
+      return value(YAMLNode(.scalar(scalar), at: node.position), name: name, key: key)
     case .sequence:
       findings.error("\(name): found a list within the list, expected a value", at: node.position)
       return nil
@@ -288,7 +291,7 @@ struct AxisReader {
         }
         settings.append(setting)
         value = Self.text(entry.value, key)
-        title = title ?? entry.value.scalar.map { Self.title($0, key) }
+        title = title ?? entry.value.scalar(for: key).map { Self.title($0, key) }
       default:
         guard let setting = reader.setting(of: entry, among: settings, or: ["title", "value"]) else {
           isSound = false
@@ -310,7 +313,7 @@ struct AxisReader {
 
   /// The text of a scalar, or the texts of a list separated by commas.
   static func text(_ node: YAMLNode, _ key: RecipeKey) -> String {
-    if let scalar = node.scalar { return text(scalar, key) }
+    if let scalar = node.scalar(for: key) { return text(scalar, key) }
     let names = (node.items ?? []).map { $0.scalar?.text ?? "" }
     return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
@@ -318,7 +321,7 @@ struct AxisReader {
   /// Models are shown by their file's name.
   static func title(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {
     switch key.kind {
-    case .model, .vae, .otherModel:
+    case .model, .vae, .otherModel, .models:
       let file = scalar.text.split(separator: "/").last.map(String.init) ?? scalar.text
       for ending in [".safetensors", ".ckpt"] where file.hasSuffix(ending) {
         return String(file.dropLast(ending.count))

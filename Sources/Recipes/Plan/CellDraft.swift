@@ -34,6 +34,9 @@ struct CellDraft {
   private var givenEta: Double?
   /// The option `eta_ancestral`.
   var ancestralEta: Double?
+  private var givenSteps: Int?
+  private var givenCFGScale: Double?
+  private var isSamplerGiven = false
   private var givenWidth: Int?
   private var givenHeight: Int?
   private let demoWidth: Int
@@ -118,8 +121,9 @@ struct CellDraft {
   }
 
   var sampler: (SamplerID, ScheduleID?) {
-    get { (settings.sampler, scheduler) }
+    get { (isSamplerGiven ? settings.sampler : defaults.sampler, scheduler) }
     set {
+      isSamplerGiven = true
       settings.sampler = newValue.0
       nameSchedule = newValue.1
     }
@@ -140,6 +144,19 @@ struct CellDraft {
     set { givenEta = newValue }
   }
 
+  /// The defaults of the model's family.
+  private var defaults: FamilyDefaults { settings.traits.defaults }
+
+  var steps: Int {
+    get { givenSteps ?? defaults.steps }
+    set { givenSteps = newValue }
+  }
+
+  var cfgScale: Double {
+    get { givenCFGScale ?? defaults.cfgScale }
+    set { givenCFGScale = newValue }
+  }
+
   var width: Int {
     get { givenWidth ?? (usesDemo ? demoWidth : settings.width) }
     set { givenWidth = newValue }
@@ -152,7 +169,10 @@ struct CellDraft {
 
   /// The sampling steps of both passes together.
   var allSteps: Int {
-    hires.isOn ? settings.allSteps : settings.steps
+    guard hires.isOn else { return steps }
+    var settings = settings
+    settings.steps = steps
+    return settings.allSteps
   }
 
   private var usesDemo: Bool { settings.model.path == nil }
@@ -169,7 +189,14 @@ struct CellDraft {
     resolved.negativePrompt = prompts.negativePrompt
     resolved.adapterFolders = adapterFolders.folders(for: prompts)
     resolved.faceFolders = resolved.restoreFaces ? adapterFolders.all : []
+    (resolved.steps, resolved.cfgScale, resolved.sampler) = (steps, cfgScale, sampler.0)
     resolved.scheduler = scheduler
+    let flow = settings.traits.flow
+    // Written down, so that a plan stays what it is. klein's follows from size, steps and schedule.
+    if let flow, !flow.hasOwnCurve, resolved.shift == 0 { resolved.shift = flow.table.shift }
+    if flow != nil || (hires.isOn && settings.hires?.checkpoint?.family.traits.flow != nil) {
+      resolved.partFolders = adapterFolders.all
+    }
     resolved.eta = eta
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width

@@ -59,7 +59,7 @@ public struct ImageRecipe: Sendable {
       .mapping(
         entries.map { key, value in
           YAMLEntry(
-            key: YAMLScalar(key.name), keyPosition: nowhere, value: YAMLNode(.scalar(value.scalar), at: nowhere))
+            key: YAMLScalar(key.name), keyPosition: nowhere, value: value.node(at: nowhere))
         }), at: nowhere)
     return (lacksModel ? "model:  # write the model's file here\n" : "") + (YAMLWriter.text(of: root) ?? "")
   }
@@ -91,6 +91,8 @@ extension CellDraft {
     stripsComments = !prompts.contains { $0.unicodeScalars.contains("#") }
     // Wildcards were already replaced, so a remaining __name__ is text.
     hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
+    (steps, cfgScale) = (parameters.steps, parameters.cfgScale)
+    sampler = (parameters.sampler, nil)
     scheduler = parameters.scheduler
     width = parameters.width
     height = parameters.height
@@ -99,9 +101,19 @@ extension CellDraft {
 }
 
 extension KeyValue {
+  /// The value as a recipe writes it.
+  fileprivate func node(at position: SourcePosition) -> YAMLNode {
+    guard case .setting(.models(let models)) = self else { return YAMLNode(.scalar(scalar), at: position) }
+    return YAMLNode(
+      .sequence(
+        models.map { YAMLNode(.scalar(YAMLScalar($0.path ?? $0.name, style: .doubleQuoted)), at: position) }),
+      at: position)
+  }
+
   fileprivate var json: JSONValue {
     switch self {
     case .setting(.model), .setting(.upscaler): .string(scalar.text)
+    case .setting(.models(let models)): .array(models.map { .string($0.path ?? $0.name) })
     case .setting(let value): value.json
     case .styles(let styles): .array(styles.map { .string($0.name) })
     case .size, .edit, .combination: .string(scalar.text)
@@ -126,6 +138,7 @@ extension SettingValue {
     case .text(let text): YAMLScalar(text, style: .doubleQuoted)
     case .integer(let integer): YAMLScalar("\(integer)")
     case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
+    case .interval(let interval): YAMLScalar(interval.text)
     case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)
@@ -133,6 +146,7 @@ extension SettingValue {
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
+    case .models(let models): YAMLScalar(models.map { $0.path ?? $0.name }.joined(separator: ", "))
     case .folders, .null: YAMLScalar("")
     }
   }

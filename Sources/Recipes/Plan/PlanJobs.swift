@@ -139,7 +139,7 @@ struct Census {
   private(set) var hits: [Bool]
 
   /// The concerns that affect the number of steps.
-  private static let concerns = ["steps", "enable_hr", "hr_second_pass_steps", "denoising_strength"]
+  private static let concerns = ["steps", "size", "enable_hr", "hr_second_pass_steps", "denoising_strength"]
 
   init(base: CellDraft, axes: [PlanAxis], filters: [PlanFilter], extras: [ExtraCell]) {
     hits = Array(repeating: false, count: filters.count)

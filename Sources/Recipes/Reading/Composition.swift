@@ -24,7 +24,7 @@ struct Composition: Sendable {
 
   /// The settings that are composed, by their keys.
   static let named: [String: Composition] = [
-    // The demo model has a native size.
+    // The demo model has a native size, and families have defaults of their own.
     "model": Composition(concern: "size"),
     "prompt": Composition(
       concern: "prompt", resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
@@ -32,6 +32,9 @@ struct Composition: Sendable {
     "negative_prompt": Composition(
       concern: "prompt", resolved: { .text($0.finalPrompts.negativePrompt) }, written: { .text($0.negativePrompt) },
       apply: { $1.baseNegativePrompt = $0.asText }),
+    "steps": Composition(
+      concern: "steps", resolved: { .integer(Int64($0.steps)) }, apply: { $1.steps = Int($0.asInteger) }),
+    "cfg_scale": Composition(resolved: { .number($0.cfgScale) }, apply: { $1.cfgScale = $0.asNumber }),
     "sampler_name": Composition(
       concern: "sampler", resolved: { .setting(.sampler($0.sampler.0, $0.sampler.1)) },
       apply: { $1.sampler = $0.asSampler }),

@@ -36,7 +36,10 @@ struct KeyReader {
     if key.kind == .styles, let items = entry.value.items {
       return Self.styles(key, items, named: entry.name, at: entry.value.position, values, findings)
     }
-    guard let scalar = entry.value.scalar else {
+    if key.kind == .models, let items = entry.value.items {
+      return models(key, items, named: entry.name)
+    }
+    guard let scalar = entry.value.scalar(for: key) else {
       let hint = entry.value.items == nil ? "" : "; several values make an axis, which belongs under grid"
       findings.error(
         "\(entry.name): found \(entry.value.found), expected \(key.kind.expectation)\(hint)",
@@ -90,6 +93,26 @@ struct KeyReader {
     let setting = Setting(key, .styles(styles))
     note(setting, at: position, values)
     return isSound ? setting : nil
+  }
+
+  /// Files by a list of their names.
+  private func models(_ key: RecipeKey, _ items: [YAMLNode], named name: String) -> Setting? {
+    var models: [ModelReference] = []
+    var isSound = true
+    for item in items {
+      guard let scalar = item.scalar, !scalar.isNull else {
+        findings.error("\(name): found \(item.found), expected a file or folder", at: item.position)
+        isSound = false
+        continue
+      }
+      do {
+        models.append(try values.part(scalar))
+      } catch {
+        findings.error("\(name): \(error.message)", at: item.position)
+        isSound = false
+      }
+    }
+    return isSound ? Setting(key, .setting(.models(models))) : nil
   }
 
   /// Notes the positions of texts that may hold wildcards.

@@ -136,12 +136,23 @@ extension ModelLocator {
     folders.enumerated().map { index, folder in
       var models: [String] = []
       var budget = Self.entryLimit
-      Self.list(folder, depth: index == 0 ? 1 : Self.depthLimit, budget: &budget, into: &models)
+      Self.list(
+        folder, depth: index == 0 ? 1 : Self.depthLimit, without: Self.otherFolders, budget: &budget, into: &models)
       return models
     }
   }
 
-  private static func list(_ folder: String, depth: Int, budget: inout Int, into models: inout [String]) {
+  /// The files of models of every kind in a folder and below, and the model folders of diffusers; absolute paths.
+  public static func everyModel(below folder: String) -> [String] {
+    var models: [String] = []
+    var budget = entryLimit
+    list(folder, depth: depthLimit, without: [], budget: &budget, into: &models)
+    return models
+  }
+
+  private static func list(
+    _ folder: String, depth: Int, without others: Set<String>, budget: inout Int, into models: inout [String]
+  ) {
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
     var folders: [String] = []
     for name in names where !name.hasPrefix(".") {
@@ -152,12 +163,12 @@ extension ModelLocator {
         if isCheckpoint(name) { models.append(path) }
       } else if FileManager.default.fileExists(atPath: path + "/model_index.json") {
         models.append(path)
-      } else if !otherFolders.contains(name.lowercased()) {
+      } else if !others.contains(name.lowercased()) {
         folders.append(path)
       }
     }
     guard depth > 1 else { return }
-    for path in folders { list(path, depth: depth - 1, budget: &budget, into: &models) }
+    for path in folders { list(path, depth: depth - 1, without: others, budget: &budget, into: &models) }
   }
 }
 

@@ -1,3 +1,4 @@
+import Settings
 import Text
 
 /// What a plan depends on besides the recipe.
@@ -14,6 +15,8 @@ public struct PlanningEnvironment: Sendable {
   public var today: LocalDate
   /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this, no model is found by its hash.
   public var hashes: (@Sendable (String) -> ModelHashes?)?
+  /// How the model in a file or folder is sampled, by its path. Without this, all models are of Stable Diffusion.
+  public var family: (@Sendable (String) -> FamilyID)?
 
   /// An environment with these folders, sizes and date.
   public init(

@@ -51,6 +51,7 @@ public struct RecipeReader: Sendable {
       throw RecipeErrors(
         "found \(original.found), expected a mapping of recipe keys, such as prompt: a red fish", at: original.position)
     }
+    CommentCheck.check(original, in: text, findings)
     var root = original
     for (index, override) in overrides.enumerated() {
       do {
@@ -337,7 +338,7 @@ private struct Reading {
     }
   }
 
-  /// Reports cells whose second pass would have an impossible size.
+  /// Reports cells whose second pass would have an impossible size, and those that their model's family cannot do.
   private func checkSizes(_ parts: Parts) {
     let groups = parts.grid.map { [$0] } + parts.zip
     // Groups of unequal length were already reported, and have no cells.
@@ -345,6 +346,7 @@ private struct Reading {
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
     SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
+    FamilyCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
   }
 
   // MARK: Prompts

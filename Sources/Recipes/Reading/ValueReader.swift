@@ -30,16 +30,21 @@ struct ValueReader {
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .null }
       return .number(try number(scalar, kind, range))
+    case .interval, .otherInterval:
+      guard let interval = PassInterval(scalar.text) else { throw unexpected(scalar, kind) }
+      return .setting(.interval(interval))
     case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
     case .otherSampler: return isSame(scalar, "use same sampler") ? .null : try sampler(scalar)
     case .otherSchedule: return isSame(scalar, "use same scheduler") ? .null : try schedule(scalar)
     case .upscaler: return scalar.text.isEmpty ? .null : try upscaler(scalar)
-    case .model: return try model(scalar)
+    case .model: return try checkpoint(scalar)
     case .otherModel:
       return ["", "none", "use same checkpoint"].contains(scalar.text.lowercased())
-        ? .null : try model(scalar, asVAE: true)
+        ? .null : try checkpoint(scalar, asVAE: true)
+    case .models:
+      return ["", "none"].contains(scalar.text.lowercased()) ? .null : .setting(.models([try part(scalar)]))
     case .vae: return try vae(scalar)
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
@@ -204,6 +209,21 @@ struct ValueReader {
     }
   }
 
+  /// A checkpoint, with how it is sampled.
+  private func checkpoint(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {
+    guard case .setting(.model(var reference)) = try model(scalar, asVAE: isVAE) else { return .null }
+    if let path = reference.path, let family = locator.environment.family { reference.family = family(path) }
+    return .setting(.model(reference))
+  }
+
+  /// A file with a part of a model.
+  func part(_ scalar: YAMLScalar) throws(Complaint) -> ModelReference {
+    guard case .setting(.model(let reference)) = try model(scalar, asVAE: true) else {
+      throw unexpected(scalar, .models)
+    }
+    return reference
+  }
+
   private func model(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {
     if scalar.text == ModelReference.demo.name { return .setting(.model(.demo)) }
     if let path = locator.exactPath(of: scalar.text) {
@@ -233,6 +253,13 @@ struct ValueReader {
 }
 
 extension YAMLNode {
+  /// The scalar, or a list of two numbers as one, for the kinds that take such lists.
+  func scalar(for key: RecipeKey) -> YAMLScalar? {
+    guard key.kind == .interval || key.kind == .otherInterval, let items else { return scalar }
+    let numbers = items.compactMap(\.scalar?.text)
+    return items.count == 2 && numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+  }
+
   /// The scalar, as messages name it.
   static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "no value" : Quoted.short(scalar) }
 }

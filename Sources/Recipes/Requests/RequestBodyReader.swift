@@ -73,9 +73,34 @@ struct RequestBodyReader {
     draft.apply(settings)
     checkCount(body, fields, draft)
     body.settings = draft.resolved
+    fitToFamily(&body.settings, fields)
     // As in the webui, which records it in the image's infotext.
     body.settings.subseed = draft.settings.subseed
     return body
+  }
+
+  /// Rounds the size down to what the model's family needs, as the webui does, and reports what the family cannot do.
+  private func fitToFamily(_ settings: inout ImageSettings, _ fields: Fields) {
+    let traits = settings.traits
+    let multiple = traits.geometry.sizeMultiple
+    func rounded(_ side: Int, _ name: String) -> Int {
+      let below = max(side / multiple * multiple, multiple)
+      if below != side {
+        findings.warning(
+          "\(name): found \(side), rounded to \(below) for \(traits.title), as in the webui",
+          at: fields.value(name).position)
+      }
+      return below
+    }
+    if traits.flow != nil {
+      settings.width = rounded(settings.width, "width")
+      settings.height = rounded(settings.height, "height")
+    }
+    let options = fields.given["override_settings"]
+    for refusal in settings.familyRefusals {
+      let position = options?.value(refusal.key)?.position ?? fields.value(refusal.key).position
+      findings.error(refusal.description, at: position)
+    }
   }
 
   // MARK: Fields
@@ -120,10 +145,10 @@ struct RequestBodyReader {
       return value.isNull || value.scalar?.text.isEmpty == true
     }
 
-    /// All fields, with their received or default values.
+    /// All fields of the webui with their received or default values, and those of Forge that are present.
     var json: JSONValue {
       .object(
-        RequestField.all.map { field in
+        RequestField.all.filter { !$0.isOfForge || given[$0.name] != nil }.map { field in
           let value = given[field.name]?.json ?? field.value(defaults)
           if field.kind == .number, case .integer(let integer) = value, given[field.name] != nil {
             return JSONMember(field.name, .number(Double(integer)))
@@ -280,7 +305,9 @@ struct RequestBodyReader {
   private func applyOptions(_ node: YAMLNode, to draft: inout CellDraft) {
     for entry in node.entries ?? [] where !entry.value.isNull {
       let (name, value) = (entry.name, entry.value)
-      if RequestField.options.contains(name), let key = RecipeKey.named(name) {
+      if name == "forge_additional_modules" {
+        applyModules(value, to: &draft)
+      } else if RequestField.options.contains(name), let key = RecipeKey.named(name) {
         guard let scalar = value.scalar.map({ Self.option($0, key.kind) }), Self.fits(scalar, key.kind) else {
           findings.error("\(name): found \(value.found), expected \(key.kind.expectation)", at: value.position)
           continue
@@ -299,6 +326,32 @@ struct RequestBodyReader {
             + NearestName.hint(name, among: RequestField.options.sorted()), at: entry.keyPosition)
       }
     }
+  }
+
+  /// Forge's list of text encoders and VAE, by paths or names; the VAE is told by its name.
+  private func applyModules(_ node: YAMLNode, to draft: inout CellDraft) {
+    guard let items = node.items else {
+      findings.error(
+        "forge_additional_modules: found \(node.found), expected a list of files", at: node.position)
+      return
+    }
+    var encoders: [ModelReference] = []
+    for item in items {
+      guard let scalar = item.scalar, scalar.coreValue == .text else {
+        findings.error("forge_additional_modules: found \(item.found), expected a file", at: item.position)
+        continue
+      }
+      do {
+        // Paths are those of another machine: the file's name is looked for here.
+        let isHere = values.locator.exactPath(of: scalar.text) != nil
+        let name = scalar.text.split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? scalar.text
+        let part = try values.part(isHere ? scalar : YAMLScalar(name))
+        if part.isNamedLikeVAE { draft.settings.vae = part } else { encoders.append(part) }
+      } catch {
+        findings.error("forge_additional_modules: \(error.message)", at: item.position)
+      }
+    }
+    draft.settings.textEncoders = encoders
   }
 
   /// An option's value as the webui uses it. It does not convert options: to Python, booleans are numbers, and a number is

@@ -33,8 +33,11 @@ struct RequestField: Sendable {
   /// Whether the serverless worker has the field.
   var isKnownToWorker: Bool { defaults.worker != nil }
 
-  /// Every field in the order of the webui's `parameters`.
-  static let all: [RequestField] = order.compactMap(field)
+  /// Whether only Forge has the field: the webui's `parameters` do not list it.
+  var isOfForge: Bool { Self.ofForge.contains(name) }
+
+  /// Every field in the order of the webui's `parameters`, then Forge's.
+  static let all: [RequestField] = (order + ofForge).compactMap(field)
 
   static let names = all.map(\.name)
 
@@ -57,6 +60,8 @@ struct RequestField: Sendable {
     return RequestField(
       name, RequestFieldKind(key.kind), field, isOfSecondPass: key.pass == .second)
   }
+
+  private static let ofForge = ["distilled_cfg_scale", "hr_cfg", "hr_distilled_cfg"]
 
   /// Source: stable-diffusion-webui 1.10.1.
   private static let order = [

@@ -58,6 +58,8 @@ extension RecipeKey {
           ["type": "string", "pattern": "^([+]?\\.(inf|Inf|INF))$"],
         ]
       ]
+    case .interval: Self.interval
+    case .otherInterval: ["anyOf": [Self.interval, ["type": "null"]]]
     case .bytes:
       [
         "anyOf": [
@@ -80,11 +82,22 @@ extension RecipeKey {
     case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
-    case .styles, .files: Self.oneOrMore
+    case .styles, .files, .models: Self.oneOrMore
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
     case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address: true
     }
   }
+
+  /// Two numbers, or text such as `0.2 to 0.8`.
+  private static let interval: JSONValue = [
+    "anyOf": [
+      ["type": "array", "items": numberOrText(number(0...1)), "minItems": 2, "maxItems": 2],
+      [
+        "type": "string",
+        "pattern": .string("^[ ]*" + SchemaPattern.number + "[ ]+[tT][oO][ ]+" + SchemaPattern.number + "[ ]*$"),
+      ],
+    ]
+  ]
 
   /// A value, or what means none: null, an empty text or these words.
   private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {

@@ -63,7 +63,7 @@ struct JobStates {
 
   // MARK: Images without a line
 
-  /// Whether there are images that the journal does not know, which may be of any job.
+  /// Whether there are images without a journal line, which may belong to any job.
   mutating func hasOrphans(_ index: JournalIndex) -> Bool { !orphans(index).isEmpty }
 
   private mutating func orphans(_ index: JournalIndex) -> [String: [String]] {

@@ -12,6 +12,8 @@ struct JournalIndex {
   struct Image {
     var file: String
     var mark: FileMark
+    /// Whether it was taken from another run folder.
+    var isReused: Bool
     var line: JournalPosition
   }
 
@@ -95,8 +97,8 @@ struct JournalIndex {
     let position = JournalPosition(order: lineCount, file: Int32(file), range: range)
     lineCount += 1
     switch line.event {
-    case .done(let file, let mark):
-      images[line.id] = Image(file: file, mark: mark, line: position)
+    case .done(let file, let mark, let isReused):
+      images[line.id] = Image(file: file, mark: mark, isReused: isReused, line: position)
       failures[line.id] = nil
       if !requeued.isEmpty { requeued[line.id] = nil }
     case .failed:

@@ -22,6 +22,8 @@ struct FinishedImage: Hashable {
   var infotext: String
   /// How many faces were restored; nil if none were looked for.
   var faces: Int?
+  /// The file of another run folder that it was taken from; nil for an image that was made here.
+  var reusedFrom: String?
   /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
   var identity: JSONValue?
 }
@@ -78,6 +80,7 @@ enum JournalEntry: Hashable {
         writer.member("seconds", image.seconds)
         writer.member("infotext", image.infotext)
         if let faces = image.faces { writer.member("faces", faces) }
+        if let path = image.reusedFrom { writer.member("reused_from", path) }
         if let identity = image.identity { writer.member("identity", identity) }
       case .failed(let job):
         writer.member("event", "failed")
@@ -123,7 +126,7 @@ enum JournalEntry: Hashable {
         FinishedImage(
           id: id, index: Int(index), file: file, mark: FileMark(size: size, modified: modified), sha256: sha256,
           pixelsSHA256: pixelsSHA256, started: started, seconds: fields.seconds, infotext: infotext,
-          faces: fields.faces.map { Int($0) }, identity: fields.identity))
+          faces: fields.faces.map { Int($0) }, reusedFrom: fields.reusedFrom, identity: fields.identity))
     case "failed":
       guard let error = fields.error, let seconds = fields.seconds else { return nil }
       self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
@@ -149,6 +152,7 @@ enum JournalEntry: Hashable {
     var seconds: Double?
     var infotext: String?
     var faces: Int64?
+    var reusedFrom: String?
     var error: String?
     var reason: String?
     var identity: JSONValue?
@@ -169,6 +173,7 @@ enum JournalEntry: Hashable {
       case "seconds": seconds = try cursor.value().numberValue
       case "infotext": infotext = try cursor.value().text
       case "faces": faces = try cursor.value().integerValue
+      case "reused_from": reusedFrom = try cursor.value().text
       case "error": error = try cursor.value().text
       case "reason": reason = try cursor.value().text
       case "identity" where hasIdentity: identity = try cursor.value()
@@ -182,7 +187,7 @@ enum JournalEntry: Hashable {
 struct JournalLine {
   /// What happened to the image.
   enum Event {
-    case done(file: String, mark: FileMark)
+    case done(file: String, mark: FileMark, isReused: Bool)
     case failed
     case requeued
   }
@@ -196,7 +201,7 @@ struct JournalLine {
     id = entry.id
     started = nil
     switch entry {
-    case .done(let image): event = .done(file: image.file, mark: image.mark)
+    case .done(let image): event = .done(file: image.file, mark: image.mark, isReused: image.reusedFrom != nil)
     case .failed: event = .failed
     case .requeued: event = .requeued
     }
@@ -211,6 +216,7 @@ struct JournalLine {
     var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
     var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
     var started: Timestamp?
+    var isReused = false
     // The other members must exist too, or `JournalEntry` is nil.
     var others: Members = []
     do {
@@ -221,6 +227,9 @@ struct JournalLine {
         case "file": file = try cursor.string()
         case "size": size = try cursor.value().integerValue
         case "modified": modified = try cursor.value().integerValue
+        case "reused_from":
+          isReused = true
+          try cursor.skip()
         case "started" where hasTime:
           others.insert(.started)
           started = Timestamp(try cursor.string())
@@ -241,7 +250,7 @@ struct JournalLine {
       guard let file, RunFolder.isImageName(file), let size, let modified,
         others.isSuperset(of: [.index, .started, .sha256, .pixelsSHA256, .infotext])
       else { return nil }
-      event = .done(file: file, mark: FileMark(size: size, modified: modified))
+      event = .done(file: file, mark: FileMark(size: size, modified: modified), isReused: isReused)
     case "failed":
       guard others.isSuperset(of: [.index, .started, .seconds, .error]) else { return nil }
       event = .failed
@@ -266,7 +275,7 @@ struct JournalLine {
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The member of this name; none if nobody looks for it.
+    /// The member of this name; nil for names that are not read.
     init(_ name: String) {
       switch name {
       case "index": self = .index

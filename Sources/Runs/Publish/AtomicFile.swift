@@ -214,7 +214,7 @@ private final class KnownPart {
     self.file = file
   }
 
-  /// Whether the file goes on with these bytes, which then belong to the part.
+  /// Whether the file continues with these bytes, which then belong to the part.
   func goesOn(with bytes: [UInt8]) -> Bool {
     let range = count..<(count + Int64(bytes.count))
     guard range.upperBound <= size, (try? file.read(range)) == bytes else { return false }

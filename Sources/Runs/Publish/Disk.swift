@@ -1,4 +1,5 @@
 import Foundation
+import Text
 
 /// Every change that a run makes on the disk goes through here, one named step at a time.
 ///
@@ -125,6 +126,22 @@ public struct Disk: Sendable {
       return errno == EPERM || errno == ENOTSUP || errno == EMLINK ? Glibc.rename(path, newPath) : -1
     }
     return isFree
+  }
+
+  /// Gives a file that exists a second name that is free.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - newPath: The name.
+  /// - Returns: False if there is no such file, or if it cannot have that name: on another file system, for example.
+  /// - Throws: What the observer throws.
+  func linkExisting(_ path: String, to newPath: String) throws -> Bool {
+    var isLinked = false
+    try step(Step(action: .link, path: newPath, oldPath: path)) {
+      isLinked = uninterrupted { Glibc.link(path, newPath) } == 0
+      return 0
+    }
+    return isLinked
   }
 
   package func remove(_ path: String) throws {

@@ -5,7 +5,8 @@ package enum RunFileName {
   /// The files that a run folder may have directly in it, besides those of shards and further pages.
   private static let fixed: Set<String> = [
     "plan.jsonl", "seeds.json", "recipe.yaml", "manifest.json", "index.html", JournalFiles.main, "trace.tsv",
-    "profile.tsv", "progress.json", "preview.png", "contact-sheet.png", "crashes.log", "responses.jsonl", "run.lock",
+    "picks.json", "profile.tsv", "progress.json", "preview.png", "contact-sheet.png", "crashes.log", "responses.jsonl",
+    "run.lock",
   ]
 
   /// The folders in a run folder.

@@ -60,9 +60,10 @@ extension JSONWriter {
         writer.key(key)
         writer.model(model)
       }
-      if let vaes = ingredients.otherVAEs {
-        writer.key("otherVAEs")
-        writer.array { writer in for vae in vaes { writer.model(vae) } }
+      for (key, models) in [("textEncoders", ingredients.textEncoders), ("otherVAEs", ingredients.otherVAEs)] {
+        guard let models else { continue }
+        writer.key(key)
+        writer.array { writer in for model in models { writer.model(model) } }
       }
       for (key, loras) in [("loras", ingredients.loras), ("hiresLoRAs", ingredients.hiresLoRAs)] {
         guard let loras else { continue }

@@ -13,12 +13,12 @@ struct ManifestComparison {
     self.index = index
   }
 
-  /// What differs, a line for each job, and one for each part of the head.
+  /// The differences: one text for each job, and one for each part of the head.
   ///
   /// - Parameters:
-  ///   - isToCompare: Whether a job's entry is compared; not if its image is damaged, which was reported already.
+  ///   - isToCompare: Whether a job's entry is compared; false if its image is damaged, which was reported already.
   ///   - counts: How many jobs are done, failed and pending; nil if that is not compared.
-  /// - Returns: Problems in words; none for the manifest that a run would write.
+  /// - Returns: The differences in words; empty for the manifest that a run would write.
   /// - Throws: `RunError` if plan or journal cannot be read.
   mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts?) throws -> [String] {
     let found: ManifestReader
@@ -90,9 +90,9 @@ struct ManifestComparison {
     guard let found = found.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       let expected = expected.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       case .object(let members) = expected
-    else { return "is no entry" }
+    else { return "is not an entry" }
     let names = members.filter { !isSame(withoutLocalTime(found[$0.name]), withoutLocalTime($0.value)) }.map(\.name)
-    return names.isEmpty ? nil : "other \(names.joined(separator: ", ")) than plan and journal say"
+    return names.isEmpty ? nil : "differs from plan and journal in \(names.joined(separator: ", "))"
   }
 
   /// The webui's time stamp is in local time, so it depends on the time zone.
@@ -126,7 +126,7 @@ final class ManifestReader {
   /// Opens a manifest.
   ///
   /// - Parameter path: The file.
-  /// - Throws: `RunError.notRead`, or `damaged` for a file that is no manifest.
+  /// - Throws: `RunError.notRead`, or `damaged` for a file that is not a manifest.
   init(path: String) throws {
     let lines = try LineReader(path: path)
     while let line = try lines.next(), headBytes.count < 64 << 20 {
@@ -139,7 +139,7 @@ final class ManifestReader {
     let bytes = try FileReader.bytes(of: path)
     guard let value = bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       case .array(let jobs) = value["jobs"]
-    else { throw RunError.damaged(path: path, problem: "is no manifest") }
+    else { throw RunError.damaged(path: path, problem: "is not a manifest") }
     whole = (value, jobs[...])
   }
 

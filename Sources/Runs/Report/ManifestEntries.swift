@@ -48,6 +48,7 @@ struct ManifestEntries {
         // An image of an earlier run may have an older text; the manifest shows the one in the file.
         writer.string(image.infotext)
         if let faces = image.faces { writer.member("faces", faces) }
+        if let path = image.reusedFrom { writer.member("reused_from", path) }
         writer.key("info")
         let places = SeedText.Places(seed: places.seed, texts: [image.infotext, image.started.compactLocal])
         info.write(places, of: group, to: &writer) { places, writer in

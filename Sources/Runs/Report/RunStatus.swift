@@ -41,6 +41,8 @@ public struct RunStatus: Hashable, Sendable {
   public var folder: String
   /// How many jobs are done, failed and pending, as the next run finds them.
   public var counts: RunCounts
+  /// How many of the images were taken from other run folders.
+  public var reused: Int
   /// The host, process and start of the run that is going on; nil if none is.
   public var holder: String?
   /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
@@ -61,9 +63,14 @@ public struct RunStatus: Hashable, Sendable {
     let journal = try JournalIndex(folder)
     var states = try JobStates(folder)
     var indices: [JobID: Int] = [:]
+    var reused = 0
     counts = try states.counts(of: JournalReader(folder, journal)) { index, id in
-      if indices[id] == nil { indices[id] = index }
+      if indices[id] == nil {
+        indices[id] = index
+        if journal.images[id]?.isReused == true { reused += 1 }
+      }
     }
+    self.reused = reused
     holder = RunLock.holder(of: folder)
     current = holder.flatMap { ProgressFile.read(folder, holder: $0) }
     lastActivity = (folder.journals + [folder.plan]).compactMap { try? FileMark(path: $0).modified }.max().map {
@@ -115,6 +122,7 @@ public struct RunStatus: Hashable, Sendable {
     var lines = [
       "\(folder.printableLine): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"
     ]
+    if reused > 0 { lines.append("\(reused) taken from other run folders") }
     let atWork = shards.count { $0.current != nil }
     if let holder {
       lines.append("running" + (holder.isEmpty ? "" : ": \(holder)"))
@@ -146,7 +154,7 @@ public struct RunStatus: Hashable, Sendable {
         "total": .integer(Int64(counts.total)), "done": .integer(Int64(counts.done)),
         "failed": .integer(Int64(counts.failed)), "pending": .integer(Int64(counts.pending)),
       ],
-      "running": .bool(holder != nil),
+      "reused": .integer(Int64(reused)), "running": .bool(holder != nil),
       "holder": holder.map { .string($0) } ?? .null,
       "last_activity": lastActivity.map { .string($0) } ?? .null,
       "current": current.map(\.json) ?? .null,

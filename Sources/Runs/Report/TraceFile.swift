@@ -36,6 +36,8 @@ final class TraceFile {
     case evaluationsSaved = "evaluations_saved"
     /// How many of the steps an earlier image took for this one too.
     case stepsShared = "steps_shared"
+    /// The file of another run folder that the image was taken from; empty for one that was made.
+    case reusedFrom = "reused_from"
   }
 
   private let path: String
@@ -139,9 +141,17 @@ final class TraceFile {
       case .evaluations: "\(asked.asked)"
       case .evaluationsSaved: "\(asked.saved)"
       case .stepsShared: "\(stepsShared)"
+      case .reusedFrom: image.reusedFrom ?? ""
       }
     }
     try disk.write(Self.line(fields), to: descriptor, path: path)
+  }
+
+  /// Adds the line of an image that was taken from another run folder, none of whose steps were taken.
+  func appendReused(_ image: FinishedImage, _ planned: IdentifiedJob) throws {
+    begin(NetworkEvaluations())
+    noteShared(planned.job.settings.allSteps)
+    try append(image, planned, NetworkEvaluations())
   }
 
   private static func line(_ fields: [String]) -> [UInt8] { Array((fields.joined(separator: "\t") + "\n").utf8) }

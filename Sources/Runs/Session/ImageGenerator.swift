@@ -17,11 +17,17 @@ public protocol ImageGenerator {
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
   /// What takes effect at which call of a job's first pass: prompts, and what may replace the network. Jobs whose settings and
-  /// ingredients are the same but for later stages are the same image up to the first change that differs.
+  /// ingredients are the same except for later stages are the same image up to the first change that differs.
   ///
   /// - Parameter settings: The settings of a job.
   /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.
   func changes(in settings: ImageSettings) -> [CallChange]?
+
+  /// Gives the generator a question to ask within long computations. If the answer is true, it calls `progress` soon, with the
+  /// last state, and need not finish the sampling step.
+  ///
+  /// - Parameter isStopping: The question.
+  mutating func askWithin(_ isStopping: @escaping () -> Bool)
 
   /// Makes one image, and says what was done to it last; by default ``generate(_:resuming:progress:)``.
   mutating func make(
@@ -75,6 +81,9 @@ public struct InputFailures: InputFailure, CustomStringConvertible {
 extension ImageGenerator {
   /// Nil: nothing is known about what images have in common.
   public func changes(in settings: ImageSettings) -> [CallChange]? { nil }
+
+  /// By default the question is not asked, and sampling steps are finished.
+  public mutating func askWithin(_ isStopping: @escaping () -> Bool) {}
 
   /// Zero: nothing is counted.
   public var evaluations: NetworkEvaluations { NetworkEvaluations() }

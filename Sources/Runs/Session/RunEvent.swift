@@ -38,6 +38,8 @@ public struct RunStart: Hashable, Sendable {
   public var stepsToMake: Int
   /// How many steps more they would take if each were made alone.
   public var stepsShared: Int
+  /// How many images were taken from other run folders instead.
+  public var imagesReused: Int
 }
 
 /// A job that is being done.

@@ -46,6 +46,8 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   public var observer: (RunLock?) -> (any RunObserver)? = { _ in nil }
   /// Makes what answers those who asked for the images.
   public var answers: (Planner.Source, JobList) throws -> (any RunAnswers)? = { _, _ in nil }
+  /// Where images of other run folders are; nil to make every image.
+  public var store: ImageStore?
   /// Makes the contact sheet and the page; nil for a run without them.
   public var views: (any RunViews)?
   /// Called at the end, also of a run that failed, while the lock is still held.
@@ -139,7 +141,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     defer { observer?.close() }
     var runner = Runner(
       generator, lock: lock, on: disk, checkpointInterval: options.checkpointInterval, stopRequest: stopRequest,
-      deadline: { answers?.deadline(for: $0) }
+      deadline: { answers?.deadline(for: $0) }, store: store
     ) { event in
       answers?.note(event)
       observer?.note(event)
@@ -169,7 +171,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     defer { observer?.close() }
     var runner = Runner(
       generator, shard: shard, in: folder, on: disk, checkpointInterval: options.checkpointInterval,
-      stopRequest: stopRequest, observe: { observer?.note($0) })
+      stopRequest: stopRequest, store: store, observe: { observer?.note($0) })
     return try runner.run(plan, only: options.selection, onFailure: options.failurePolicy)
   }
 

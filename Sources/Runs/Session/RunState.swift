@@ -14,6 +14,7 @@ struct RunState {
   private var imagesToMake = 0
   private var stepsToMake = 0
   private var stepsShared = 0
+  private var imagesReused = 0
   private var begun = 0
   /// By the index of the job that makes the image, whether that is for this run to do.
   private let owned: [Bool]
@@ -46,7 +47,7 @@ struct RunState {
     isTried[index] = true
   }
 
-  /// Notes how far images are when they begin, because earlier ones came by there.
+  /// Records how many steps of each image an earlier image has already made.
   ///
   /// - Parameters:
   ///   - work: The jobs to do.
@@ -63,7 +64,7 @@ struct RunState {
   func start(in folder: RunFolder) -> RunStart {
     RunStart(
       folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake,
-      stepsShared: stepsShared)
+      stepsShared: stepsShared, imagesReused: imagesReused)
   }
 
   // MARK: The work
@@ -95,6 +96,16 @@ struct RunState {
     left -= 1
     imagesToMake -= 1
   }
+
+  /// Notes that the image was taken from another run folder.
+  mutating func reuse(_ settings: ImageSettings, at index: Int) {
+    adopt(index)
+    imagesReused += 1
+    stepsToMake -= settings.allSteps
+  }
+
+  /// Whether the image of this job is for this run to make.
+  func isToMake(_ index: Int) -> Bool { isOwn(index) && states[index] != .done && !isTried[index] }
 
   /// Whether nothing is left to try.
   var isComplete: Bool { left == 0 }

@@ -14,6 +14,7 @@ public struct Runner<Generator: ImageGenerator> {
   private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
   private let deadline: (Job) -> String?
+  private let store: ImageStore?
   private let observe: (RunEvent) -> Void
 
   /// A runner that has its folder to itself.
@@ -25,13 +26,15 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
   ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
   ///   - deadline: Asked before every step of a job; the job fails when it returns a reason, and its checkpoint stays.
+  ///   - store: Where images of other run folders are; nil to make every image.
   ///   - observe: Receives every event.
   public init(
     _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
     stopRequest: @escaping () -> StopReason? = { StopSignals.request },
-    deadline: @escaping (Job) -> String? = { _ in nil }, observe: @escaping (RunEvent) -> Void = { _ in }
+    deadline: @escaping (Job) -> String? = { _ in nil }, store: ImageStore? = nil,
+    observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, observe)
+    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, store, observe)
   }
 
   /// A runner for one part of a plan, in a folder where other processes do the other parts.
@@ -46,18 +49,20 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - disk: The disk.
   ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
   ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
+  ///   - store: Where images of other run folders are; nil to make every image.
   ///   - observe: Receives every event.
   public init(
     _ generator: Generator, shard: Shard, in folder: RunFolder, on disk: Disk = Disk(),
     checkpointInterval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { StopSignals.request },
-    observe: @escaping (RunEvent) -> Void = { _ in }
+    store: ImageStore? = nil, observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .shared(shard, folder), disk.shared, checkpointInterval, stopRequest, { _ in nil }, observe)
+    self.init(
+      generator, .shared(shard, folder), disk.shared, checkpointInterval, stopRequest, { _ in nil }, store, observe)
   }
 
   private init(
     _ generator: Generator, _ tenancy: Tenancy, _ disk: Disk, _ checkpointInterval: Duration,
-    _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?,
+    _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?, _ store: ImageStore?,
     _ observe: @escaping (RunEvent) -> Void
   ) {
     self.generator = generator
@@ -66,6 +71,7 @@ public struct Runner<Generator: ImageGenerator> {
     self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
     self.deadline = deadline
+    self.store = store
     self.observe = observe
   }
 
@@ -97,6 +103,7 @@ public struct Runner<Generator: ImageGenerator> {
     var state = RunState(plan.jobs, shard: tenancy.shard, changes: changes)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, selection)
+    try reuseImages(&state, journal)
     let work = state.work(changes: changes)
     let shared = SharedStates(
       work, in: checkpoints, numerics: generator.description.numerics, changes: changes, beforeWriting: tenancy.check)
@@ -220,6 +227,43 @@ public struct Runner<Generator: ImageGenerator> {
     return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
   }
 
+  /// Takes over the images that other run folders have.
+  private func reuseImages(_ state: inout RunState, _ journal: Journal) throws {
+    guard let store, !state.isComplete else { return }
+    let wanted = Set(state.jobs.ids.enumerated().filter { state.isToMake($0.offset) }.map(\.element))
+    let entries = store.entries(of: wanted, outside: folder)
+    if entries.isEmpty { return }
+    let reuse = ImageReuse(store: store, folder: folder, disk: disk)
+    let names = Set(journal.index.images.values.lazy.map(\.file))
+    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
+    var taken: [(IdentifiedJob, FinishedImage)] = []
+    /// As with an image that is made: its name is durable, then its line, and only then is it reported.
+    func settle() throws {
+      if taken.isEmpty { return }
+      try disk.synchroniseFolder(folder.images)
+      for (_, image) in taken { try journal.append(.done(image), isDurable: false) }
+      try journal.synchronise()
+      store.add(taken.map { ImageStore.Entry($0.1, in: folder) })
+      for (planned, image) in taken {
+        try trace.appendReused(image, planned)
+        observe(.imageFound(planned.job, planned.id))
+      }
+      taken.removeAll()
+    }
+    for (index, planned) in state.jobs.identified.enumerated() where state.isToMake(index) {
+      // The image before its faces were restored is in no store.
+      guard let known = entries[planned.id], !planned.job.settings.savesBeforeFaces else { continue }
+      if stopRequest() != nil { break }
+      try tenancy.check()
+      let file = fileName(planned, journal, taken: names)
+      guard let image = try reuse.take(known, for: planned, as: file, infotext: infotext(planned)) else { continue }
+      taken.append((planned, image))
+      state.reuse(planned.job.settings, at: index)
+      if taken.count >= 64 { try settle() }
+    }
+    try settle()
+  }
+
   // MARK: The work
 
   private mutating func work(
@@ -259,6 +303,7 @@ public struct Runner<Generator: ImageGenerator> {
           return try publish(picture, planned, file, started, keeper)
         }
         try journal.append(.done(finished))
+        store?.add([ImageStore.Entry(finished, in: folder)])
         state.finish(.done, at: index)
         try keeper.discard()
         try shared.end(index)
@@ -325,6 +370,7 @@ public struct Runner<Generator: ImageGenerator> {
     let settings = running.job.settings
     let (observe, stopRequest, deadline) = (observe, stopRequest, deadline)
     var isResumeReported = earlier == nil
+    generator.askWithin { stopRequest() != nil || deadline(running.job) != nil }
     let picture = try generator.make(settings, resuming: earlier?.state) { progress, state in
       if !isResumeReported, let state {
         isResumeReported = true
@@ -359,13 +405,16 @@ public struct Runner<Generator: ImageGenerator> {
     _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
-    let bytes = try PNGFile(image: picture.image, texts: [PNGText(keyword: "parameters", text: infotext)]).encoded()
+    var texts = [PNGText(keyword: "parameters", text: infotext)]
+    // If the process ends before the journal line is written, the next run reads the number here.
+    if let faces = picture.faces { texts.append(PNGText(keyword: ImageCheck.facesKeyword, text: "\(faces)")) }
+    let bytes = try PNGFile(image: picture.image, texts: texts).encoded()
     // Another process may have replaced the folder meanwhile.
     try tenancy.check()
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
-      let texts = [PNGText(keyword: "parameters", text: infotext)]
       try AtomicFile.write(
-        try PNGFile(image: before, texts: texts).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)), on: disk)
+        try PNGFile(image: before, texts: [texts[0]]).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)),
+        on: disk)
     }
     let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
     return FinishedImage(

@@ -25,7 +25,7 @@ public struct TimeOfDay: Hashable, Sendable {
   /// When this time comes next.
   ///
   /// - Parameter now: Seconds since 1970.
-  /// - Returns: Seconds since 1970, later than `now`; at most a day later, but for a change of the clocks.
+  /// - Returns: Seconds since 1970, later than `now`; at most a day later, unless the clocks change.
   public func next(after now: Int) -> Int {
     var time = time_t(now)
     var fields = tm()

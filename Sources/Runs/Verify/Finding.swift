@@ -1,41 +1,41 @@
 import JSON
 import Text
 
-/// One thing in a run folder that is not as it should be.
+/// One thing that is wrong in a run folder.
 public struct Finding: Hashable, Sendable {
   /// What is wrong; the raw value is the one of `verify --json`.
   public enum Kind: String, Sendable {
     /// An image of the journal is missing.
     case missing
-    /// The file is longer or shorter than what was written.
+    /// The file is longer or shorter than when it was written.
     case size
-    /// The file holds other bytes than what was written.
+    /// The file holds different bytes than were written.
     case digest
-    /// The file's bytes are those that were written, but they are no whole PNG.
+    /// The file has the bytes that were written, but they are not a complete PNG.
     case undecodable
-    /// The pixels in the file are not those that the journal noted.
+    /// The file has different pixels than the journal records.
     case pixels
-    /// The text in the file is not the one that the journal noted.
+    /// The file has a different infotext than the journal records.
     case infotext
     /// The file cannot be read.
     case unreadable
-    /// What the identity is made of, as the journal has it, results in another id.
+    /// The journal's record of what the image was made from gives another id.
     case identity
     /// The image's text has other settings than the job in the plan.
     case otherJob = "other_job"
     /// An image that no job made.
     case orphan
-    /// A file that was on its way when its process ended.
+    /// A temporary file of a process that was killed.
     case leftover
-    /// A contact sheet, a thumbnail or the page that is not whole, or a thumbnail of no image.
+    /// An incomplete contact sheet, thumbnail or page, or a thumbnail without an image.
     case derived
     /// The journal ends in the middle of a line.
     case tornLine = "torn_line"
     /// A line of the journal that cannot be read.
     case damagedLine = "damaged_line"
-    /// A line that the journal has twice, or a file that two images claim.
+    /// A line that is in the journal twice, or a file that two images claim.
     case duplicate
-    /// The manifest is not what plan and journal result in.
+    /// The manifest does not agree with plan and journal.
     case manifest
     /// The plan cannot be read.
     case plan
@@ -51,9 +51,9 @@ public struct Finding: Hashable, Sendable {
   public var id: String?
   /// What was found, and what was expected.
   public var problem: String
-  /// What to do, or what was done.
+  /// What to do, or what has been done.
   public var remedy: String
-  /// Whether what was wrong has been put right.
+  /// Whether it has been repaired.
   public var isRepaired = false
 
   /// One line: the file, what is wrong with it, and what to do.

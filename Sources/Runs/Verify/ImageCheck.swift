@@ -35,6 +35,9 @@ enum ImageCheck {
     }
   }
 
+  /// The keyword of the text that says how many faces of an image were restored.
+  static let facesKeyword = "faces"
+
   /// A whole image of this job without a journal line, because the process ended between writing the two.
   ///
   /// Its name holds the identity's first digits; its text must be the job's, and its pixels whole.
@@ -58,7 +61,7 @@ enum ImageCheck {
       sha256: Hexadecimal.text(SHA256.hash(bytes)),
       pixelsSHA256: Hexadecimal.text(SHA256.hash(png.image.pixels)),
       started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: text,
-      identity: planned.identity)
+      faces: png.text(facesKeyword).flatMap { Int($0) }, identity: planned.identity)
   }
 
   /// The bytes of an infotext up to the program's version, which may have changed since the image was made.

@@ -9,7 +9,7 @@ import Text
 struct ImageExamination {
   /// The first thing that is wrong with it; nil for an unchanged image.
   private(set) var problem: (kind: Finding.Kind, text: String)?
-  /// Whether the next run sees by itself that something is wrong.
+  /// Whether the next run notices the problem by itself.
   private(set) var isSeenByRuns = true
   private(set) var bytesRead: Int64 = 0
 
@@ -49,9 +49,9 @@ struct ImageExamination {
 
   private typealias Decoded = Result<PNGFile, any Error>
 
-  /// What is known about a file whose bytes have changed.
+  /// What else can be said about a file whose bytes have changed.
   private static func rest(_ decoded: Decoded, _ noted: FinishedImage) -> String {
-    guard let png = try? decoded.get() else { return " and is not a whole PNG" }
+    guard let png = try? decoded.get() else { return " and is not a complete PNG" }
     let isSame = digest(png) == noted.pixelsSHA256
     if isSame { return png.text("parameters") == noted.infotext ? "; pixels and text are the same" : " of text" }
     return " and different pixels"

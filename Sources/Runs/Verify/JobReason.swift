@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Why the next run makes a job's image, or skips the job.
+/// Why the next run makes a job's image or skips the job.
 public struct JobReason: Hashable, Sendable {
   /// One part of an identity that differs between two images.
   public struct Change: Hashable, Sendable {
@@ -12,7 +12,7 @@ public struct JobReason: Hashable, Sendable {
     public var name: String
     /// What it was for the earlier image; nil if its identity has no such part.
     public var earlier: JSONValue?
-    /// What it is for the job; nil likewise.
+    /// What it is for the job now; nil if its identity has no such part.
     public var now: JSONValue?
 
     var text: String { "\(name): \(Self.text(earlier)), now \(Self.text(now))" }
@@ -34,9 +34,9 @@ public struct JobReason: Hashable, Sendable {
   public var id: String
   /// Whether the next run makes the image.
   public var runs: Bool
-  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa` or `new`.
+  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa`, `elsewhere` or `new`.
   public var cause: String
-  /// What was found, in words.
+  /// The reason in words.
   public var reason: String
   /// The image that the journal names for the job, relative to the run folder.
   public var file: String?
@@ -75,15 +75,18 @@ public struct JobReasons {
   private let index: JournalIndex
   private let journal: JournalReader
   private let version: String
+  private let store: ImageStore?
 
   /// Reads the journal of a run.
   ///
   /// - Parameters:
   ///   - folder: The run; it may be going on.
   ///   - version: The program that would run.
+  ///   - store: Where the images of other run folders are; nil if the run would not look.
   /// - Throws: `RunError`, `noRun` if there is no plan.
-  public init(_ folder: RunFolder, version: String = "") throws {
+  public init(_ folder: RunFolder, version: String = "", store: ImageStore? = nil) throws {
     self.folder = folder
+    self.store = store
     self.version = version
     try folder.checkIsRun()
     index = try JournalIndex(folder)
@@ -150,6 +153,7 @@ public struct JobReasons {
         ).0
       return reason
     }
+    findElsewhere(&reasons)
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
     let searched = reasons.indices.filter { ["new", "other_isa"].contains(reasons[$0].cause) }.prefix(limit)
     try findNearest(Array(searched), jobs, &reasons)
@@ -168,7 +172,8 @@ public struct JobReasons {
       let name = noted.file
       switch try ImageCheck(path, mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 }) {
       case .intact:
-        return reason(runs: false, "done", "its image exists and is unchanged", file: name)
+        let source = noted.isReused ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
+        return reason(runs: false, "done", "its image exists and is unchanged" + (source ?? ""), file: name)
       case .moved:
         return reason(
           runs: false, "touched", "its image has another modification time, but the same bytes", file: name)
@@ -184,7 +189,7 @@ public struct JobReasons {
     let text = Infotext(planned.job.settings, planned.ingredients, version: version)
     if case .done(let image)? = try states.find(planned, in: journal, infotext: text.text).1 {
       return reason(
-        runs: false, "unrecorded", "its image exists; the next run adds the line that the journal lacks",
+        runs: false, "unrecorded", "its image exists; the next run adds its missing journal line",
         file: image.file)
     }
     if let verdict = states.verdict(planned.id) { return reason(runs: false, "crashed", verdict) }
@@ -192,13 +197,14 @@ public struct JobReasons {
       return reason(
         runs: false, "other_isa",
         """
-        its image exists, made with \(other.ingredients.isa) (\(other.ingredients.precision)); a run ends before it makes \
+        its image exists, made with \(other.ingredients.isa) (\(other.ingredients.precision)); a run stops before it makes \
         the image again, or keeps it with --accept-isa
         """, file: noted.file)
     }
     if let job = try journal.requeued(planned.id) {
       return reason(
-        runs: true, "requeued", "verify --repair put it back on \(job.started.iso): its image \(job.reason)")
+        runs: true, "requeued",
+        "verify --repair put it back into the queue on \(job.started.iso): its image \(job.reason)")
     }
     if let failure = try journal.failure(planned.id) {
       return reason(
@@ -206,6 +212,21 @@ public struct JobReasons {
         "its last try failed on \(failure.started.iso) after \(failure.seconds) s: \(failure.error)")
     }
     return reason(runs: true, "new", "it has no image yet")
+  }
+
+  /// Which of the new images another run folder has.
+  private func findElsewhere(_ reasons: inout [JobReason]) {
+    guard let store else { return }
+    var wanted: [JobID: [Int]] = [:]
+    for (index, reason) in reasons.enumerated() where ["new", "missing", "altered", "failed"].contains(reason.cause) {
+      if let id = JobID(reason.id) { wanted[id, default: []].append(index) }
+    }
+    for (id, path) in store.paths(of: Set(wanted.keys), outside: folder) {
+      for index in wanted[id] ?? [] {
+        reasons[index].cause = "elsewhere"
+        reasons[index].reason += "; the run takes it from \(path), if that file is unchanged"
+      }
+    }
   }
 
   /// How many jobs are done, failed and pending, as `status` counts them.
@@ -233,7 +254,7 @@ public struct JobReasons {
       guard let made = Self.identity(try journal.identity(id)) else { continue }
       for (index, identity) in wanted {
         let weight = Self.weight(made, identity)
-        // Of those equally near, the latest.
+        // Of equally near images, take the latest.
         if let known = best[index], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
         best[index] = (weight, image.line.order)
         reasons[index].nearest = image.file
@@ -242,7 +263,7 @@ public struct JobReasons {
     }
   }
 
-  /// Images of different seeds or prompts look less alike than those of different other settings.
+  /// Images of different seeds or prompts look less alike than images that differ in other settings.
   private static func weight(_ one: Identity, _ other: Identity) -> Int {
     walk(one, other).reduce(0) { $0 + (["seed", "prompt"].contains($1.name) ? 3 : 1) }
   }

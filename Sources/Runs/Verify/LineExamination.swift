@@ -4,10 +4,10 @@ import JSON
 import Settings
 import Text
 
-/// Compares a line of the journal with the job that it is about: the identity's digest with the id, and the image's text with
+/// Compares a line of the journal with its job: the identity's digest with the id, and the image's text with
 /// the job's settings.
 struct LineExamination {
-  /// What is wrong with the line; nil for one that is as it should be.
+  /// What is wrong with the line; nil for a correct one.
   let problem: (kind: Finding.Kind, text: String)?
 
   /// Examines the line of an image whose file is as the line says.
@@ -32,11 +32,11 @@ struct LineExamination {
 
   /// Keys that every text of this program has, and whose values are part of the identity.
   private static let always = ["Seed", "Steps", "Sampler", "CFG scale", "Size", "Model hash", "RNG", "Precision"]
-  /// Keys that count if both texts have them: one that is left out may just have no effect.
+  /// Keys that are compared if both texts have them: a key may be left out because it has no effect.
   private static let ifThere = ["Clip skip", "Denoising strength", "Variation seed", "Variation seed strength"]
 
-  /// How two texts differ in what decides the pixels; nil if they do not. An image that an edited recipe reuses may have
-  /// another text where that has no effect, such as the name of a model file.
+  /// How two texts differ in settings that affect pixels; nil if they do not. An image that an edited recipe reuses may have
+  /// another text in other respects, such as the name of a model file.
   private static func difference(found: String, expected: String) -> String? {
     if found == expected { return nil }
     let (found, expected) = (ParsedInfotext(found), ParsedInfotext(expected))
@@ -56,7 +56,7 @@ struct LineExamination {
 }
 
 extension JournalReader {
-  /// The digest of all that an image's identity is made of, as its line has it; nil for a line without that.
+  /// The digest of the identity that an image's line holds; nil for a line without one.
   func identityDigest(_ id: JobID) throws -> JobID? {
     guard let line = index.images[id]?.line else { return nil }
     return try bytes(of: line).withUnsafeBytes { bytes in

@@ -1,15 +1,15 @@
 import Foundation
 import Settings
 
-/// Repairs what was found.
+/// Repairs of a run folder.
 extension Verification {
   /// Lets the next run make damaged images again, removes leftovers, and rewrites the manifest.
   ///
-  /// A damaged file is removed and its job put back into the queue by a line of the journal. Orphans stay, because
-  /// their job is unknown; so does a damaged plan, which the next run replaces.
+  /// A damaged file is removed, and a line of the journal puts its job back into the queue. Orphans stay because their job is
+  /// unknown. A damaged plan stays too: the next run replaces it.
   ///
   /// - Parameters:
-  ///   - lock: The right to work in the folder.
+  ///   - lock: The folder's lock.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
   public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
@@ -25,7 +25,7 @@ extension Verification {
       switch finding.kind {
       case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob:
         guard let index = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
-        // Where the line is wrong, the file may be another job's image, which the next run finds.
+        // If the line is wrong, the file may be the image of another job, which the next run finds.
         let isOfFile = finding.kind != .identity && finding.kind != .otherJob
         if isOfFile, !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
         try journal.append(
@@ -75,7 +75,7 @@ extension Verification {
   /// Deletes the images that the plan no longer asks for, and their thumbnails.
   ///
   /// - Parameters:
-  ///   - lock: The right to work in the folder.
+  ///   - lock: The folder's lock.
   ///   - disk: The disk.
   /// - Returns: What was deleted, relative to the run folder.
   /// - Throws: `RunError`.

@@ -6,11 +6,12 @@ import Settings
 
 /// The result of reading every byte of a run folder.
 ///
-/// It changes nothing, and can be done during a run; files that the run may be writing are not checked then.
+/// It changes nothing. During a run, the files that the run may be writing are not checked.
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String
-  /// How many jobs are done, failed and pending, as the next run finds them: it does not see all that `findings` has.
+  /// How many jobs are done, failed and pending as the next run counts them. A run checks less than this, so it may count jobs
+  /// of `findings` as done.
   public internal(set) var counts = RunCounts()
   /// Everything that is wrong.
   public internal(set) var findings: [Finding] = []
@@ -31,16 +32,16 @@ public struct Verification {
   public private(set) var machines: [String: Int] = [:]
   /// Whether an image was made with another instruction set than the plan's.
   private var hasOtherMachine = false
-  /// By identity, the index of the first job in the plan, and whether its image is as it should be.
+  /// By identity, the index of the first job in the plan, and whether its image is sound.
   private(set) var firstJobs: [JobID: (index: Int, isSound: Bool)] = [:]
   /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
   private(set) var uselessLines: [String: Set<Int>] = [:]
 
-  /// Looks through a run folder.
+  /// Reads a run folder.
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - lock: The right to work in the folder, for those who have it.
+  ///   - lock: The folder's lock, if the caller holds it.
   ///   - observe: Receives each finding as it is found.
   /// - Throws: `RunError`, `noRun` if there is no plan.
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
@@ -70,7 +71,7 @@ public struct Verification {
     findings.forEach(observe)
   }
 
-  /// Whether everything is as it should be.
+  /// Whether nothing is wrong.
   public var isClean: Bool { findings.isEmpty }
 
   // MARK: Images
@@ -80,7 +81,7 @@ public struct Verification {
     var states = try JobStates(run)
     hasOrphans = states.hasOrphans(index)
     var (version, isa) = ("", "")
-    /// The first job whose settings result in another id than its line says.
+    /// The first job whose settings give another id than its line has.
     var misplanned: Int?
     do {
       try PlanFile.forEachJob(in: run) { planned, details in
@@ -89,7 +90,7 @@ public struct Verification {
         let isPlanned = JobID(planned.job.settings, planned.ingredients) == id
         if !isPlanned, misplanned == nil { misplanned = planned.job.index }
         if firstJobs[id] == nil {
-          // Settings that are not the job's say nothing against its image.
+          // If the plan's settings are wrong, the image need not be.
           let isSound = try examine(id, reader, planned, isPlanned: isPlanned, version: version)
           firstJobs[id] = (planned.job.index, isSound)
           if isSound {
@@ -97,7 +98,7 @@ public struct Verification {
             hasOtherMachine = hasOtherMachine || planned.ingredients.isa != isa
           }
         }
-        // As the next run finds it: it does not see every damage.
+        // Count what the next run will find, which checks less.
         counts.count(
           try states.find(
             planned, in: reader,
@@ -114,7 +115,7 @@ public struct Verification {
       findings.append(
         Finding(
           kind: .plan, file: "plan.jsonl", index: misplanned,
-          problem: "its settings result in another id than its line has",
+          problem: "its settings give another id than its line has",
           remedy: "the next run of the recipe rewrites the plan"))
     }
     for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where firstJobs[id] == nil {
@@ -124,7 +125,7 @@ public struct Verification {
     }
   }
 
-  /// Whether the image is as the journal notes it.
+  /// Whether the image is the one that the journal records.
   private mutating func examine(
     _ id: JobID, _ reader: JournalReader, _ planned: IdentifiedJob?, isPlanned: Bool, version: String
   ) throws -> Bool {
@@ -165,30 +166,30 @@ public struct Verification {
           if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
           findings.append(
             Finding(
-              kind: .leftover, file: prefix + name, problem: "was being written when its process ended",
+              kind: .leftover, file: prefix + name, problem: "is a temporary file of a process that ended",
               remedy: "the next run and --repair remove it"))
         } else if prefix == "images/", name.hasSuffix(".png"), !name.hasPrefix("."),
           !known.contains(RunFolder.nameAfterFaces(prefix + name))
         {
           findings.append(
             Finding(
-              kind: .orphan, file: prefix + name, problem: "is an image that the journal does not know",
-              remedy: "a run adopts it if it is whole and belongs to one of its jobs; else move it or delete it"))
+              kind: .orphan, file: prefix + name, problem: "is an image without a journal line",
+              remedy: "a run adopts it if it is complete and belongs to one of its jobs; else move it or delete it"))
         } else if let problem = derivedProblem(prefix + name, known) {
           findings.append(
             Finding(
               kind: .derived, file: prefix + name, problem: problem,
-              remedy: "it can be made again: --repair removes it, sdbatch sheet makes what is missing"))
+              remedy: "--repair removes it, and sdbatch sheet makes it again"))
         }
       }
     }
   }
 
-  /// What is wrong with a file that is derived from others; nil for one that is whole, and for all other files.
+  /// The problem of a file that is derived from images; nil for a complete one, and for all other files.
   private func derivedProblem(_ file: String, _ images: Set<String>) -> String? {
     if file == "index.html" {
       let bytes = (try? FileReader.bytes(of: run.page)) ?? []
-      return bytes.suffix(16).elementsEqual("</body>\n</html>\n".utf8) ? nil : "is not whole"
+      return bytes.suffix(16).elementsEqual("</body>\n</html>\n".utf8) ? nil : "is incomplete"
     }
     guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
     if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
@@ -199,7 +200,7 @@ public struct Verification {
       _ = try PNGFile.texts(in: FileReader.bytes(of: run.file(file)))
       return nil
     } catch {
-      return "is not whole (\(error))"
+      return "is damaged (\(error))"
     }
   }
 
@@ -286,7 +287,7 @@ private struct JournalAudit {
     guard let entry else {
       // A later version of the program may have written it.
       guard (try? JSONValue(parsing: bytes))?["event"]?.text == nil else { return }
-      add(.damagedLine, name, "is no entry", "runs ignore it; --repair removes it")
+      add(.damagedLine, name, "is not an entry", "runs ignore it; --repair removes it")
       return
     }
     var hasher = Hasher()
@@ -311,8 +312,8 @@ private struct JournalAudit {
       findings.append(
         Finding(
           kind: .duplicate, file: image.file, id: id.description,
-          problem: "is the file of two images, \(owner.prefix(8)) and \(id.prefix(8))",
-          remedy: "the one that is not in it is made again, in a file of its own"))
+          problem: "is recorded for two images, \(owner.prefix(8)) and \(id.prefix(8))",
+          remedy: "the image that is not in the file is made again, in a file of its own"))
     }
   }
 
@@ -321,6 +322,6 @@ private struct JournalAudit {
       Finding(
         kind: .tornLine, file: JournalFiles.main,
         problem: "ends in the middle of line \(lines[JournalFiles.main, default: 0] + 1)",
-        remedy: "the next run and --repair cut it off; the image that it was about is adopted again"))
+        remedy: "the next run and --repair remove the rest of a line; its image gets a new line"))
   }
 }

@@ -56,7 +56,8 @@ public struct EmbeddingIdentity: Codable, Hashable, Sendable {
 extension JobIngredients {
   /// All models that the job uses, for the run's list of models.
   public var models: [ModelIdentity] {
-    [model, vae, textEncoder, hiresModel, refiner, upscaler].compactMap { $0 } + (otherVAEs ?? []) + (faces ?? [])
+    [model, vae, textEncoder, hiresModel, refiner, upscaler].compactMap { $0 } + (textEncoders ?? [])
+      + (otherVAEs ?? []) + (faces ?? [])
       + ((loras ?? []) + (hiresLoRAs ?? [])).map {
         ModelIdentity(name: $0.name, path: $0.path, sha256: $0.sha256, family: "lora")
       }

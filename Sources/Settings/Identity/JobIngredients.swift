@@ -6,6 +6,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var vae: ModelIdentity?
   /// The checkpoint whose text encoders are used instead of the model's own.
   public var textEncoder: ModelIdentity?
+  /// The files of text encoders that complete the checkpoint, in the order of the family; nil if it has its own.
+  public var textEncoders: [ModelIdentity]?
   /// The VAEs beside the refiner and the checkpoint of the second pass, which replace theirs; nil if there are none.
   public var otherVAEs: [ModelIdentity]?
   /// The checkpoint that finishes a pass.
@@ -42,7 +44,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 
   /// The ingredients of a job.
   public init(
-    model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil, otherVAEs: [ModelIdentity]? = nil,
+    model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil,
+    textEncoders: [ModelIdentity]? = nil, otherVAEs: [ModelIdentity]? = nil,
     refiner: ModelIdentity? = nil, hiresModel: ModelIdentity? = nil,
     loras: [LoRAIdentity]? = nil, hiresLoRAs: [LoRAIdentity]? = nil, upscaler: ModelIdentity? = nil,
     faces: [ModelIdentity]? = nil, embeddings: [EmbeddingIdentity] = [], textRepair: Int? = nil,
@@ -52,6 +55,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     self.model = model
     self.vae = vae
     self.textEncoder = textEncoder
+    self.textEncoders = textEncoders
     self.otherVAEs = otherVAEs
     self.refiner = refiner
     self.hiresModel = hiresModel
@@ -77,6 +81,7 @@ extension JobIngredients {
     model = try container.decode(ModelIdentity.self, forKey: .model)
     vae = try container.decodeIfPresent(ModelIdentity.self, forKey: .vae)
     textEncoder = try container.decodeIfPresent(ModelIdentity.self, forKey: .textEncoder)
+    textEncoders = try container.decodeIfPresent([ModelIdentity].self, forKey: .textEncoders)
     otherVAEs = try container.decodeIfPresent([ModelIdentity].self, forKey: .otherVAEs)
     refiner = try container.decodeIfPresent(ModelIdentity.self, forKey: .refiner)
     hiresModel = try container.decodeIfPresent(ModelIdentity.self, forKey: .hiresModel)

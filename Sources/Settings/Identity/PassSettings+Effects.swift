@@ -3,8 +3,31 @@ extension PassSettings {
   /// The schedule in use; `uniform` if the sampler has no default of its own.
   public var effectiveSchedule: ScheduleID { namedSchedule == .automatic ? .uniform : namedSchedule }
 
-  /// The schedule's name, with `automatic` replaced by the sampler's default; `automatic` if the sampler has none.
-  public var namedSchedule: ScheduleID { scheduler == .automatic ? sampler.defaultSchedule : scheduler }
+  /// The schedule's name, with `automatic` replaced by the sampler's default, or else the family's; `automatic` if there is
+  /// none.
+  public var namedSchedule: ScheduleID {
+    guard scheduler == .automatic else { return scheduler }
+    guard let flow = traits.flow, flow.hasOwnCurve || sampler.defaultSchedule == .automatic else {
+      return sampler.defaultSchedule
+    }
+    return flow.automatic
+  }
+
+  /// What settings need to know about the family of the checkpoint.
+  public var traits: FamilyTraits { model.family.traits }
+
+  /// How weights are applied: brackets are plain text for families that read none.
+  public var effectiveEmphasis: EmphasisChoice { traits.prompts.readsWeights ? emphasis : .none }
+
+  /// The shift of the noise levels in use; 0 if it follows from the image's size and the number of steps, and for families
+  /// that are not trained by flow matching.
+  public var effectiveShift: Double {
+    guard let flow = traits.flow else { return 0 }
+    return shift != 0 || effectiveSchedule == .flux2 ? shift : flow.table.shift
+  }
+
+  /// The guidance that the network reads: as in Forge, 0 means 3.5.
+  public var effectiveDistilledCFGScale: Double { distilledCFGScale == 0 ? 3.5 : distilledCFGScale }
 
   var etaMatters: Bool { sampler.usesEta }
 
@@ -19,7 +42,10 @@ extension PassSettings {
   public var subseedMatters: Bool { subseedStrength != 0 }
 
   /// Whether the initial noise is taken from another size, which needs at least one latent pixel.
-  public var seedResizeMatters: Bool { seedResizeFromW >= 8 && seedResizeFromH >= 8 }
+  public var seedResizeMatters: Bool {
+    let place = traits.geometry.pixelsPerPlace
+    return seedResizeFromW >= place && seedResizeFromH >= place
+  }
 
   /// Brownian trees use the seed itself; all other noise except the initial noise uses the shifted seed.
   var etaNoiseSeedDeltaMatters: Bool {
@@ -33,6 +59,9 @@ extension PassSettings {
     case .none, .brownian: false
     }
   }
+
+  /// Whether features are forecast. Samplers that choose their noise levels by the network's outputs compute every call.
+  public var forecastMatters: Bool { featureForecast != 1 && !sampler.traits.flags.contains(.choosesNoiseLevels) }
 
   var scheduleMatters: Bool { !sampler.usesTimesteps }
 

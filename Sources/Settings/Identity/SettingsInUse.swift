@@ -25,11 +25,28 @@ public final class SettingsInUse: Sendable {
     second.flatMap { $0.namedSchedule == settings.namedSchedule ? nil : $0.namedSchedule }
   }
 
+  /// The part of the second pass in which guidance applies, if it samples and differs from the first pass's.
+  var ownSecondInterval: PassInterval? {
+    sampledAgain.flatMap { $0.guidanceInterval == settings.guidanceInterval ? nil : $0.guidanceInterval }
+  }
+
+  /// The `feature_forecast` of the second pass, if it samples and differs from the first pass's.
+  var ownSecondForecast: Int? {
+    // What the first pass has counts for both, unless its sampler ignores it.
+    let inherited = settings.base.forecastMatters ? settings.featureForecast : 1
+    return sampledAgain.flatMap { second in
+      let own = second.forecastMatters ? second.featureForecast : 1
+      return own == inherited ? nil : own
+    }
+  }
+
   /// Whether the condition holds in either pass.
   func inAnyPass(_ holds: (PassSettings) -> Bool) -> Bool { holds(settings.base) || second.map(holds) ?? false }
 
   /// Whether a prompt has brackets, which `emphasis` applies to.
-  var emphasisMatters: Bool { settings.emphasis != .original && anyPromptContains(["(", "["]) }
+  var emphasisMatters: Bool {
+    settings.emphasis != .original && inAnyPass { $0.traits.prompts.readsWeights } && anyPromptContains(["(", "["])
+  }
 
   /// Whether a prompt has square brackets, whose numbers `use_old_scheduling` applies to.
   var timelinesMatter: Bool { settings.timelines != .current && anyPromptContains(["["]) }

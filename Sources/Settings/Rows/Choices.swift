@@ -4,17 +4,28 @@ public struct ModelReference: Codable, Hashable, Sendable {
   public var name: String
   /// The absolute path of the file or folder; nil for the model inside the package.
   public var path: String?
+  /// How the model is sampled, as its file says.
+  public var family: FamilyID
 
   /// A model at this path.
-  public init(name: String, path: String?) {
+  public init(name: String, path: String?, family: FamilyID = .stableDiffusion) {
     self.name = name
     self.path = path
+    self.family = family
   }
 
   /// The model inside the package.
   public static let demo = ModelReference(name: "demo", path: nil)
   /// As a VAE: the checkpoint's own, even if there is one beside it. The webui's name for it.
   public static let ownVAE = ModelReference(name: "None", path: nil)
+}
+
+extension ModelReference {
+  /// Whether the file's name is that of a VAE: `ae`, `flux2-vae`, `flux2_ae`.
+  public var isNamedLikeVAE: Bool {
+    let stem = (name.split { $0 == "/" || $0 == "\\" }.last ?? "").lowercased()
+    return stem.split { !($0.isLetter || $0.isNumber) }.contains { $0 == "ae" || $0.hasSuffix("vae") }
+  }
 }
 
 /// The random number generator of the noise.

@@ -189,12 +189,12 @@ package enum RequestFieldKind: Sendable {
       case .integer, .seed, .bytes: .integer
       case .number, .limit: .number
       case .flag: .flag
-      case .styles: .texts
+      case .styles, .models: .texts
       case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .size,
         .choice,
         .folders, .path, .address:
         .text
-      case .axisGroups, .cells, .files: .list
+      case .interval, .otherInterval, .axisGroups, .cells, .files: .list
       case .axes, .sheet: .object
       }
   }

@@ -8,6 +8,10 @@ public enum SettingKind: Hashable, Sendable {
   case seed
   /// A finite number.
   case number(ClosedRange<Double>)
+  /// Two numbers from 0 to 1, ascending: a list of them, or text such as `0.2 to 0.8`.
+  case interval
+  /// Such an interval, or null for the first pass's.
+  case otherInterval
   /// A finite number where null, 0 and `.inf` mean that there is no limit.
   case limit(ClosedRange<Double>)
   /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or null for no limit.
@@ -28,6 +32,8 @@ public enum SettingKind: Hashable, Sendable {
   case vae
   /// A checkpoint file or a model folder, or null.
   case otherModel
+  /// A model file or folder, or a list of them, or null.
+  case models
   /// Names of styles separated by commas, or a list of them.
   case styles
   /// Width and height in pixels, such as 512x768.
@@ -57,15 +63,15 @@ public enum SettingKind: Hashable, Sendable {
   case address
 
   /// Whether a scalar that gives an axis its values is split at commas.
-  package var splitsAtCommas: Bool { self != .text }
+  package var splitsAtCommas: Bool { self != .text && self != .models }
 
   /// Whether `...` continues a row of values.
   package var hasProgressions: Bool {
     switch self {
     case .integer, .seed, .number, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .styles,
-      .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .models, .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path,
+      .files, .sheet, .address:
       false
     }
   }
@@ -86,8 +92,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed: true
     case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
-      .otherModel, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet,
-      .address:
+      .otherModel, .models, .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups,
+      .cells, .path, .files, .sheet, .address:
       false
     }
   }
@@ -95,10 +101,10 @@ public enum SettingKind: Hashable, Sendable {
   /// Whether null is a value.
   package var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .otherModel, .upscaler, .limit, .bytes, .vae, .styles, .files, .path,
-      .address, .axes, .axisGroups, .cells, .sheet:
+    case .text, .otherSampler, .otherSchedule, .otherInterval, .otherModel, .upscaler, .limit, .bytes, .vae, .models,
+      .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
       true
-    case .integer, .seed, .number, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
+    case .integer, .seed, .number, .interval, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
     }
   }
 
@@ -112,6 +118,8 @@ public enum SettingKind: Hashable, Sendable {
     case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
     case .limit(let range):
       "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
+    case .interval: "two ascending numbers from 0 to 1, such as [0.2, 0.8]"
+    case .otherInterval: "two ascending numbers from 0 to 1, such as [0.2, 0.8], or null for the first pass's"
     case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"
@@ -121,6 +129,7 @@ public enum SettingKind: Hashable, Sendable {
     case .model: "demo, a model file or a model folder"
     case .otherModel: "a checkpoint file or a model folder, or null"
     case .vae: "a VAE file or folder, or null"
+    case .models: "a file or folder, a list of them, or null"
     case .styles: "names of styles"
     case .size: "width and height, such as 512x768"
     case .files: "a path or a list of paths"

@@ -3,10 +3,13 @@ public enum SettingValue: Hashable, Sendable {
   case text(String)
   case integer(Int64)
   case number(Double)
+  case interval(PassInterval)
   /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
   case model(ModelReference)
+  /// Models in their order.
+  case models([ModelReference])
   case upscaler(UpscalerReference)
   /// One of the names that the setting's kind lists.
   case choice(String)
@@ -23,6 +26,7 @@ public enum SettingValue: Hashable, Sendable {
       sampler == found && (schedule == nil || schedule == foundSchedule)
     // The same file may have been named in different ways.
     case (.model(let model), .model(let found)): model.path == found.path
+    case (.models(let models), .models(let found)): models.map(\.path) == found.map(\.path)
     case (.upscaler(let upscaler), .upscaler(let found)) where upscaler.path != nil: upscaler.path == found.path
     default: self == resolved
     }
@@ -77,6 +81,14 @@ extension Bool: SettingRepresentable {
   var settingValue: SettingValue { .flag(self) }
 }
 
+extension PassInterval: SettingRepresentable {
+  init?(_ value: SettingValue) {
+    guard case .interval(let interval) = value else { return nil }
+    self = interval
+  }
+  var settingValue: SettingValue { .interval(self) }
+}
+
 extension SamplerID: SettingRepresentable {
   init?(_ value: SettingValue) {
     guard case .sampler(let sampler, _) = value else { return nil }
@@ -109,12 +121,38 @@ extension UpscalerReference: SettingRepresentable {
   var settingValue: SettingValue { .upscaler(self) }
 }
 
-extension [String]: SettingRepresentable {
-  init?(_ value: SettingValue) {
-    guard case .folders(let folders) = value else { return nil }
-    self = folders
+/// A type that a setting can have several of.
+protocol SettingListElement: Sendable {
+  static func list(_ value: SettingValue) -> [Self]?
+  static func settingValue(_ list: [Self]) -> SettingValue
+}
+
+extension String: SettingListElement {
+  static func list(_ value: SettingValue) -> [String]? {
+    if case .folders(let folders) = value { folders } else { nil }
   }
-  var settingValue: SettingValue { .folders(self) }
+  static func settingValue(_ list: [String]) -> SettingValue { .folders(list) }
+}
+
+extension ModelReference: SettingListElement {
+  /// Null is no model.
+  static func list(_ value: SettingValue) -> [ModelReference]? {
+    switch value {
+    case .models(let models): models
+    case .model(let model): [model]
+    case .null: []
+    default: nil
+    }
+  }
+  static func settingValue(_ list: [ModelReference]) -> SettingValue { .models(list) }
+}
+
+extension Array: SettingRepresentable where Element: SettingListElement {
+  init?(_ value: SettingValue) {
+    guard let list = Element.list(value) else { return nil }
+    self = list
+  }
+  var settingValue: SettingValue { Element.settingValue(self) }
 }
 
 extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {

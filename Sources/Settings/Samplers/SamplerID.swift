@@ -25,7 +25,8 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   public var traits: SamplerTraits {
     switch self {
     case .dpmPP2M:
-      SamplerTraits(aliases: ["k_dpmpp_2m"], schedule: .karras, calls: .one, noise: .none, flags: [])
+      SamplerTraits(
+        aliases: ["k_dpmpp_2m"], schedule: .karras, calls: .one, noise: .none, flags: [.runsInFlow])
     case .dpmPPSDE:
       SamplerTraits(
         aliases: ["k_dpmpp_sde"], schedule: .karras, calls: .two, noise: .brownian, flags: [.readsNoiseScale])
@@ -46,21 +47,25 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
     case .eulerAncestral:
       // The webui's Euler a does not read s_noise.
       SamplerTraits(
-        aliases: ["k_euler_a", "k_euler_ancestral"], schedule: .automatic, calls: .one, noise: .ancestral, flags: [])
+        aliases: ["k_euler_a", "k_euler_ancestral"], schedule: .automatic, calls: .one, noise: .ancestral,
+        flags: [.runsInFlow])
     case .euler:
-      SamplerTraits(aliases: ["k_euler"], schedule: .automatic, calls: .one, noise: .churn, flags: [.readsNoiseScale])
+      SamplerTraits(
+        aliases: ["k_euler"], schedule: .automatic, calls: .one, noise: .churn, flags: [.readsNoiseScale, .runsInFlow])
     case .lms:
-      SamplerTraits(aliases: ["k_lms"], schedule: .automatic, calls: .one, noise: .none, flags: [])
+      SamplerTraits(
+        aliases: ["k_lms"], schedule: .automatic, calls: .one, noise: .none, flags: [.runsInFlow])
     case .heun:
-      SamplerTraits(aliases: ["k_heun"], schedule: .automatic, calls: .two, noise: .churn, flags: [.readsNoiseScale])
+      SamplerTraits(
+        aliases: ["k_heun"], schedule: .automatic, calls: .two, noise: .churn, flags: [.readsNoiseScale, .runsInFlow])
     case .dpm2:
       SamplerTraits(
         aliases: ["k_dpm_2"], schedule: .karras, calls: .two, noise: .churn,
-        flags: [.readsNoiseScale, .discardsPenultimateSigma])
+        flags: [.readsNoiseScale, .discardsPenultimateSigma, .runsInFlow])
     case .dpm2Ancestral:
       SamplerTraits(
         aliases: ["k_dpm_2_a"], schedule: .karras, calls: .two, noise: .ancestral,
-        flags: [.readsNoiseScale, .discardsPenultimateSigma])
+        flags: [.readsNoiseScale, .discardsPenultimateSigma, .runsInFlow])
     case .dpmFast:
       SamplerTraits(
         aliases: ["k_dpm_fast"], schedule: .automatic, calls: .one, noise: .ancestral,
@@ -84,7 +89,8 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
         flags: [.usesTimesteps, .readsUniPCOptions])
     case .lcm:
       SamplerTraits(
-        aliases: ["k_lcm"], schedule: .automatic, calls: .one, noise: .everyStep, flags: [.quantizesTimesteps])
+        aliases: ["k_lcm"], schedule: .automatic, calls: .one, noise: .everyStep,
+        flags: [.quantizesTimesteps, .runsInFlow])
     }
   }
 

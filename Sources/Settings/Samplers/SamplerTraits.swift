@@ -47,6 +47,8 @@ public struct SamplerTraits: Hashable, Sendable {
     public static let readsUniPCOptions = Flags(rawValue: 1 << 5)
     /// It chooses the noise levels at which it calls the model by itself.
     public static let choosesNoiseLevels = Flags(rawValue: 1 << 6)
+    /// It is right for models that are trained by flow matching, as it is or in a form of its own.
+    public static let runsInFlow = Flags(rawValue: 1 << 7)
   }
 
   /// Other names in the webui's API; before 1.9, aliases with a schedule ended in `_ka` or `_exp`.
@@ -81,6 +83,9 @@ extension SamplerID {
 
   /// Whether the sampler calls the model at the schedule's sigmas and between them, step by step.
   public var stepsThroughSigmas: Bool { !usesTimesteps && !traits.flags.contains(.choosesNoiseLevels) }
+
+  /// Whether the sampler is right for models that are trained by flow matching.
+  public var runsInFlow: Bool { traits.flags.contains(.runsInFlow) }
 
   /// Whether the sampler also reads the network's unconditional output.
   public var readsUnconditional: Bool { traits.flags.contains(.readsUnconditional) }

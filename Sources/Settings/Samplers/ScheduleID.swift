@@ -12,6 +12,8 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   case normal
   case ddim
   case beta
+  /// FLUX.2's own: even steps through a curve whose shift follows from the image's size and the number of steps.
+  case flux2
 
   /// The webui's name, which infotexts use.
   public var label: String {
@@ -28,6 +30,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     case .normal: "Normal"
     case .ddim: "DDIM"
     case .beta: "Beta"
+    case .flux2: "Flux2"
     }
   }
 
@@ -38,7 +41,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   public var usesSigmaRange: Bool {
     switch self {
     case .karras, .exponential, .polyexponential, .sgmUniform, .klOptimal, .normal, .beta: true
-    case .automatic, .uniform, .alignYourSteps, .simple, .ddim: false
+    case .automatic, .uniform, .alignYourSteps, .simple, .ddim, .flux2: false
     }
   }
 
@@ -47,7 +50,8 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     switch self {
     case .karras: 7
     case .polyexponential: 1
-    case .automatic, .uniform, .exponential, .sgmUniform, .klOptimal, .alignYourSteps, .simple, .normal, .ddim, .beta:
+    case .automatic, .uniform, .exponential, .sgmUniform, .klOptimal, .alignYourSteps, .simple, .normal, .ddim, .beta,
+      .flux2:
       nil
     }
   }

@@ -11,6 +11,12 @@ enum GGUFValue {
   case array(count: Int)
 }
 
+/// A list of a GGUF file's metadata.
+enum GGUFList {
+  case texts([String])
+  case numbers([Int])
+}
+
 extension GGUFValue: CustomStringConvertible {
   /// The value as text.
   var description: String {
@@ -118,6 +124,44 @@ struct GGUFCursor {
     case 12: return .float(Double(bitPattern: try number(UInt64.self)))
     default: throw GGUFError("its value '\(key.abridged)' has the unknown type \(type)")
     }
+  }
+
+  /// The texts or whole numbers of a list; nil for a value that is no such list, which is skipped.
+  mutating func list(_ key: String) throws(GGUFError) -> GGUFList? {
+    let type = try number(UInt32.self)
+    guard type == 9 else {
+      _ = try value(type: type, key: key, depth: 0)
+      return nil
+    }
+    let start = at
+    let elementType = try number(UInt32.self)
+    let size = [0: 1, 4: 4, 5: 4, 8: 8][elementType]
+    guard let size else {
+      at = start
+      _ = try array(key: key, depth: 0)
+      return nil
+    }
+    let count = try count(ofAtLeast: size, "elements of '\(key.abridged)'")
+    elementCount += count
+    guard elementCount <= Self.elementLimit else {
+      throw GGUFError("its value '\(key.abridged)' has lists of more than \(Self.elementLimit) elements")
+    }
+    if elementType == 8 {
+      var texts: [String] = []
+      texts.reserveCapacity(count)
+      for _ in 0..<count { texts.append(try string(limit: Self.textLimit)) }
+      return .texts(texts)
+    }
+    var numbers: [Int] = []
+    numbers.reserveCapacity(count)
+    for _ in 0..<count {
+      switch elementType {
+      case 0: numbers.append(Int(try number(UInt8.self)))
+      case 4: numbers.append(Int(try number(UInt32.self)))
+      default: numbers.append(Int(try number(Int32.self)))
+      }
+    }
+    return .numbers(numbers)
   }
 
   private mutating func array(key: String, depth: Int) throws(GGUFError) -> GGUFValue {

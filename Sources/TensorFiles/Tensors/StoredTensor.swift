@@ -77,6 +77,22 @@ public struct StoredTensor: Sendable {
       scale: scale?.part(index, of: count))
   }
 
+  /// Some of the rows.
+  package func rows(_ rows: Range<Int>, shape: [Int]) -> StoredTensor {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= self.shape[0], "rows outside the tensor")
+    var range = byteRange
+    if let strides {
+      range = range.lowerBound + rows.lowerBound * strides[0] * elementType.block.bytes..<range.upperBound
+    } else {
+      let rowBytes = range.count / self.shape[0]
+      let start = range.lowerBound + rows.lowerBound * rowBytes
+      range = start..<start + rows.count * rowBytes
+    }
+    return StoredTensor(
+      name: name, shape: shape, elementType: elementType, file: file, byteRange: range, strides: strides,
+      scale: scale?.rows(rows))
+  }
+
   /// The transposed matrix; other tensors stay as they are.
   package func transposed() -> StoredTensor {
     guard shape.count == 2 else { return self }
@@ -179,7 +195,7 @@ public struct StoredTensor: Sendable {
     throw .notFinite(path: path, name: name, index: elements.lowerBound + index, value: value)
   }
 
-  /// The bytes of the file that hold some elements, and how far from the tensor's first byte they begin.
+  /// The bytes of the file that hold some elements, and their distance from the tensor's first byte.
   private func span(of elements: Range<Int>) -> (bytes: Range<Int>, offset: Int) {
     let block = elementType.block
     var first = elements.lowerBound

@@ -72,6 +72,15 @@ struct TensorScale: Sendable {
     return part
   }
 
+  /// The scale of some of the rows.
+  func rows(_ range: Range<Int>) -> TensorScale {
+    guard !isTransposed else { return self }
+    var part = self
+    part.rows = range.count
+    part.firstRow += range.lowerBound
+    return part
+  }
+
   /// The scale of the transposed matrix.
   var transposed: TensorScale {
     var other = self

@@ -9,6 +9,9 @@ public final class Machine {
   /// Measures layers while it is turned on.
   public let profiler = Profiler()
 
+  /// What long computations ask between their parts.
+  public let interruption = Interruption()
+
   /// A machine with an empty workspace and a profiler that is off.
   ///
   /// - Parameters:

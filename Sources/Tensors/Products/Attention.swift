@@ -8,33 +8,79 @@ public enum AttentionMask: Sendable {
   case causal
 }
 
+/// What attention adds to the scores of each head by the distance between key and query.
+///
+/// Source: Raffel et al. 2019, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
+/// arXiv:1910.10683.
+public final class DistanceBias: Sendable {
+  /// How many tokens the queries and the keys may have.
+  public let count: Int
+  let heads: Int
+  /// `[heads][2 * count - 1]`, from the distance 1 - count on.
+  private let values: [Float]
+
+  /// Computes the bias of each distance.
+  ///
+  /// - Parameters:
+  ///   - count: How many tokens the queries and the keys may have.
+  ///   - heads: How many heads.
+  ///   - value: The bias of a head for the index of a key minus that of a query.
+  public init(count: Int, heads: Int, value: (_ head: Int, _ distance: Int) -> Float) {
+    self.count = count
+    self.heads = heads
+    values = (0..<heads).flatMap { head in (1 - count..<count).map { value(head, $0) } }
+  }
+
+  /// Calls `body` with the bias of the first key for a query, from which both distances of the query can be reached.
+  fileprivate func withStart(_ head: Int, query: Int, _ body: (UnsafePointer<Float>?) -> Void) {
+    values.withUnsafeBufferPointer { body($0.baseAddress.map { $0 + head * (2 * count - 1) + count - 1 - query }) }
+  }
+}
+
 extension Compute {
-  /// softmax(q kᵀ / √width) v for every head. Scores exist for a few queries at a time only.
+  /// softmax(q kᵀ · scale + bias) v for every head. Scores exist for a few queries at a time only.
+  ///
+  /// Keys and values may have fewer heads than the queries: neighbouring heads of the queries then share them, as in Ainslie et
+  /// al. 2023, "GQA", arXiv:2305.13245.
   ///
   /// - Parameters:
   ///   - q: `[batch, height, width, heads * head width]` without a border; every pixel is a query.
   ///   - sources: The keys and values of each image of the batch.
   ///   - mask: Which keys a query sees.
+  ///   - scale: Multiplies the products; nil for 1 / √width.
+  ///   - bias: Added to the scores; nil for nothing.
   /// - Returns: A tensor of `q`'s shape.
   ///
   /// Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762.
-  public func attention(_ q: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none) -> Tensor {
+  public func attention(
+    _ q: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, scale: Float? = nil, bias: DistanceBias? = nil
+  ) -> Tensor {
     precondition(q.border == 0 && sources.count == q.batch, "one set of keys and values for each image")
     precondition(
       sources.allSatisfy { $0.elementType == q.elementType }, "keys and queries have different element types")
+    let headWidth = sources[0].headWidth
+    let heads = q.channels / headWidth
+    precondition(
+      sources.allSatisfy { $0.headWidth == headWidth && heads.isMultiple(of: $0.heads) } && q.channels % headWidth == 0,
+      "the heads of the queries are a multiple of the keys'")
+    precondition(
+      bias.map { bias in
+        bias.heads == heads && q.height * q.width <= bias.count && sources.allSatisfy { $0.count <= bias.count }
+      } ?? true, "the bias is for other tokens")
     return switch q.elementType {
-    case .fp32: attention(q, sources, mask, by: ck_attention.self)
-    case .bf16: attention(q, sources, mask, by: ck_bf16_attention.self)
+    case .fp32: attention(q, sources, mask, scale, bias, by: ck_attention.self)
+    case .bf16: attention(q, sources, mask, scale, bias, by: ck_bf16_attention.self)
     }
   }
 
   private func attention<Call: AttentionCall>(
-    _ q: Tensor, _ sources: [KeysValues], _ mask: AttentionMask, by _: Call.Type
+    _ q: Tensor, _ sources: [KeysValues], _ mask: AttentionMask, _ scale: Float?, _ bias: DistanceBias?,
+    by _: Call.Type
   ) -> Tensor {
     let out = tensor(like: q)
     let queries = q.height * q.width
     let blocks = (queries + Call.queriesInCall - 1) / Call.queriesInCall
-    let heads = sources[0].heads
+    let heads = q.channels / sources[0].headWidth
     pool.run(q.batch * heads * blocks) { part in
       let image = part / (heads * blocks)
       let head = part / blocks % heads
@@ -49,19 +95,23 @@ extension Compute {
         call.q_stride = q.channels
         call.rows = rows
         call.d = source.headWidth
-        call.keys = UnsafePointer(source.keys(head, as: Call.Number.self))
-        call.values = UnsafePointer(source.values(head, as: Call.Number.self))
+        call.keys = UnsafePointer(source.keys(head * source.heads / heads, as: Call.Number.self))
+        call.values = UnsafePointer(source.values(head * source.heads / heads, as: Call.Number.self))
         call.count = source.count
         call.visible =
           switch mask {
           case .none: source.count
           case .causal: first + 1
           }
-        call.scale = 1 / Float(source.headWidth).squareRoot()
+        call.scale = scale ?? 1 / Float(source.headWidth).squareRoot()
         call.setScratch(scratch.baseAddress?.assumingMemoryBound(to: Float.self))
         call.out = out.base(as: Call.Number.self) + offset
         call.out_stride = q.channels
-        call.run(kernels.table)
+        guard let bias else { return call.run(kernels.table) }
+        bias.withStart(head, query: first) { start in
+          call.bias = start
+          call.run(kernels.table)
+        }
       }
     }
     return out
@@ -87,6 +137,7 @@ private protocol AttentionCall {
   var count: Int { get set }
   var visible: Int { get set }
   var scale: Float { get set }
+  var bias: UnsafePointer<Float>! { get set }
   var out: UnsafeMutablePointer<Number>! { get set }
   var out_stride: Int { get set }
 

@@ -17,9 +17,12 @@ public final class KeysValues {
   ///   - values: Of the same shape.
   ///   - image: The index of the image in the batch.
   ///   - heads: How many heads share the channels.
+  ///   - count: How many tokens are keys, from the first on; nil for all.
   ///   - compute: The kernels to pack for, and the threads to do it.
-  public init(keys: Tensor, values: Tensor, image: Int, heads: Int, compute: Compute) {
-    count = keys.height * keys.width
+  public init(keys: Tensor, values: Tensor, image: Int, heads: Int, count: Int? = nil, compute: Compute) {
+    self.count = count ?? keys.height * keys.width
+    precondition((1...max(keys.height * keys.width, 1)).contains(self.count), "more keys than tokens")
+    let count = self.count
     self.heads = heads
     headWidth = keys.channels / heads
     panelWidth = compute.kernels.panelWidth

@@ -5,10 +5,14 @@ const blockGap = 24;
 const margin = 16;
 const labelFont = "13px system-ui, sans-serif";
 const labelLine = 18;
+// The line above the labels of columns, with the names of the axes.
+const namesLine = 22;
 
 class Arrangement {
-  // run, view: what to show. width: the width of the scroller.
-  constructor(run, view, width) {
+  // run, view: what to show. width, height: those of the scroller. size: the longest side of a cell, if it is not the view's.
+  // other: an arrangement of the same at another size, which knows the cells already.
+  constructor(run, view, width, height, size = view.size, other = null) {
+    this.other = other;
     this.run = run;
     this.view = view;
     this.room = width;
@@ -21,6 +25,7 @@ class Arrangement {
       this.shape.width = Math.max(this.shape.width, cell.width / longest);
       this.shape.height = Math.max(this.shape.height, cell.height / longest);
     }
+    this.wanted = size === "fit" ? this.fittingSize(width, height) : size;
     this.columns = [];
     this.rows = [];
     this.gutter = 0;
@@ -50,8 +55,26 @@ class Arrangement {
       const inners = inner < 0 ? [null] : view.shown(inner);
       return outers.flatMap(outer => inners.map(inner => ({ outer, inner })));
     };
-    const columns = tracks(view.sx, view.x);
-    const rows = tracks(view.sy, view.y);
+    // The values of a cell: those that are held, then those of its column and row.
+    const base = run.axes.map((_, axis) => view.held(axis));
+    const cellOf = (column, row) => {
+      const at = base.slice();
+      for (const [axis, value] of [[view.sx, column.outer], [view.x, column.inner], [view.sy, row.outer], [view.y, row.inner]]) {
+        if (axis >= 0) at[axis] = value;
+      }
+      return run.cellAt(at);
+    };
+    let columns = tracks(view.sx, view.x);
+    let rows = tracks(view.sy, view.y);
+    // Rows and columns in which no cell passes the filter are left out.
+    if (view.pick !== "all") {
+      const keeps = (column, row) => {
+        const cell = cellOf(column, row);
+        return cell !== null && view.keeps(cell);
+      };
+      rows = rows.filter(row => columns.some(column => keeps(column, row)));
+      columns = columns.filter(column => rows.some(row => keeps(column, row)));
+    }
     const label = (axis, value) => run.axes[axis].values[value].title;
     this.gutter = view.y < 0 ? margin : this.gutterWidth(view.shown(view.y).map(value => label(view.y, value)));
     this.measure(columns.length, columns.filter((column, n) => n && column.outer !== columns[n - 1].outer).length);
@@ -65,15 +88,7 @@ class Arrangement {
     this.right = x + margin;
     this.layHead();
 
-    // The values of a cell: those that are held, then those of its column and row.
-    const base = run.axes.map((_, axis) => view.held(axis));
-    const cellOf = (column, row) => {
-      const at = base.slice();
-      for (const [axis, value] of [[view.sx, column.outer], [view.x, column.inner], [view.sy, row.outer], [view.y, row.inner]]) {
-        if (axis >= 0) at[axis] = value;
-      }
-      return run.cellAt(at);
-    };
+    const other = this.other?.rows.filter(row => row.kind === "cells").map(row => row.cells);
     let y = this.head + gap;
     rows.forEach((row, number) => {
       if (view.sy >= 0 && (number === 0 || rows[number - 1].outer !== row.outer)) {
@@ -85,7 +100,7 @@ class Arrangement {
       this.rows.push({
         kind: "cells", y, height: this.box.height, axis: view.y, value: row.inner,
         label: view.y < 0 ? null : label(view.y, row.inner),
-        cells: this.columns.map(column => cellOf(column, row)),
+        cells: other ? other[number] : this.columns.map(column => cellOf(column, row)),
       });
       y += this.box.height + gap;
     });
@@ -103,13 +118,13 @@ class Arrangement {
     for (const label of labels.slice(0, 2000)) {
       for (const line of label.split("\n")) widest = Math.max(widest, textWidth(line, labelFont));
     }
-    const name = textWidth(this.run.axes[this.view.y].name.toUpperCase(), labelFont);
-    return Math.ceil(Math.min(most, Math.max(widest, name))) + margin + 16;
+    return Math.ceil(Math.min(most, widest)) + margin + 16;
   }
 
   // The labels above the columns: first those of blocks, then those of the columns.
   layHead() {
     const { run, view } = this;
+    if (view.x >= 0 || view.sx >= 0 || view.y >= 0) this.head += namesLine;
     if (view.sx >= 0) {
       const tier = { axis: view.sx, y: this.head, height: 0, labels: [] };
       this.columns.forEach((column, number) => {
@@ -138,8 +153,6 @@ class Arrangement {
       lines = Math.max(lines, Math.min(most, lineCount(label.text, label.width - 4, labelFont)));
     }
     tier.height = lines * labelLine + 10;
-    // The corner has the names of both axes.
-    if (this.tiers.length === 0 && this.view.sx < 0 && this.view.y >= 0) tier.height = Math.max(tier.height, 42);
     this.head += tier.height;
     this.tiers.push(tier);
   }
@@ -147,7 +160,7 @@ class Arrangement {
   // MARK: Wrapped cells
 
   passes(cell) {
-    return cell.at.every((value, axis) => value === null || !this.view.hidden[axis].has(value));
+    return this.view.keeps(cell) && cell.at.every((value, axis) => value === null || !this.view.hidden[axis].has(value));
   }
 
   // One axis, or none, wrapped like text.
@@ -160,7 +173,8 @@ class Arrangement {
     const cells = values.map(value => run.cellAt(base.map((held, axis) => (axis === view.x ? value : held))));
     const labels = values.map(value => (value === null ? "" : run.axes[view.x].values[value].label.replaceAll("\n", ", ")));
     // Without axes, every job but the first is an extra cell.
-    const present = cells.map((cell, number) => [cell, labels[number]]).filter(([cell]) => cell || run.axes.length > 0);
+    const present = cells.map((cell, number) => [cell, labels[number]])
+      .filter(([cell]) => (cell ? view.keeps(cell) : run.axes.length > 0 && view.pick === "all"));
     this.flow(present.map(([cell]) => cell), margin, present.map(([, label]) => label));
     const extras = run.extras.filter(cell => this.passes(cell));
     if (extras.length) {
@@ -176,7 +190,9 @@ class Arrangement {
     this.measure(0, 0);
     this.gutter = margin;
     const cells = run.cells.filter(cell => this.passes(cell));
-    if (view.order !== "written") {
+    if (view.order === "best") cells.sort((a, b) => view.picks.compare(a, b));
+    else if (view.order === "rank") cells.sort((a, b) => view.picks.compareRanks(a, b));
+    else if (view.order !== "written") {
       const sign = view.order === "fastest" ? 1 : -1;
       const rank = cell => (cell.status === "done" && cell.seconds !== undefined ? 0 : 1);
       cells.sort((a, b) => rank(a) - rank(b) || sign * ((a.seconds ?? 0) - (b.seconds ?? 0)) || a.index - b.index);
@@ -207,7 +223,7 @@ class Arrangement {
 
   // The size of a cell's box: the chosen one, or as large as fits, with a minimum so that images can be recognised.
   measure(columns, blocks) {
-    let size = this.view.size;
+    let size = this.wanted;
     if (size === null) {
       const most = Math.min(384, Math.max(this.native, 256));
       if (columns) {
@@ -225,6 +241,19 @@ class Arrangement {
     this.box = {
       width: Math.max(8, Math.round(size * this.shape.width)), height: Math.max(8, Math.round(size * this.shape.height)),
     };
+  }
+
+  // The largest size at which everything is in view at once; the smallest size if nothing is small enough.
+  fittingSize(width, height) {
+    let [low, high] = [16, 768];
+    let trial = null;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      trial = new Arrangement(this.run, this.view, width, height, middle, trial);
+      if (trial.width <= width && trial.height <= height) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 
   // The left edge of a cell.

@@ -119,7 +119,7 @@ class Comparison {
     if (event.key.startsWith("Arrow") && event.target.closest("input")) return;
     if (this.stage.key(event)) return;
     const modes = Object.keys(modeNames);
-    if (event.key === "x") this.view.set({ pair: [...this.view.pair].reverse() });
+    if (event.key === "s") this.view.set({ pair: [...this.view.pair].reverse() });
     else if (event.key === "m") this.view.set({ mode: modes[(modes.indexOf(this.view.mode) + 1) % modes.length] });
     else if (this.view.mode === "swipe" && event.key === "ArrowLeft") this.divide(Math.max(0, this.wipe - 2));
     else if (this.view.mode === "swipe" && event.key === "ArrowRight") this.divide(Math.min(100, this.wipe + 2));

@@ -10,8 +10,9 @@ class Controls {
     this.selects = new Map();
     this.makeDirections();
     find("order").addEventListener("change", event => view.set({ order: event.target.value }));
+    find("pick").addEventListener("change", event => view.set({ pick: event.target.value }));
     find("size").addEventListener("input", event => view.set({ size: Number(event.target.value) }));
-    find("fit").addEventListener("click", () => view.set({ size: null }));
+    find("fit").addEventListener("click", () => view.set({ size: view.size === "fit" ? null : "fit" }));
     find("times").addEventListener("change", event => view.set({ times: event.target.checked }));
     find("hover").addEventListener("change", event => view.set({ hover: event.target.checked }));
     // A click outside an open list of values closes it, and so does Escape.
@@ -35,7 +36,7 @@ class Controls {
     for (const name of directions) {
       const select = make("select", { id: name, change: event => view.direct(name, Number(event.target.value)) },
         make("option", { value: "-1" }, "—"),
-        ...run.axes.map((axis, number) => make("option", { value: String(number) }, axis.name)));
+        ...run.axes.map((axis, number) => make("option", { value: String(number) }, axis.title)));
       const values = make("div", { className: "values-holder" });
       holder.append(make("div", { className: "field direction" },
         make("label", { htmlFor: name }, directionNames[name]), make("div", { className: "pair" }, select, values)));
@@ -54,13 +55,14 @@ class Controls {
     }
     this.updateSliders();
     find("order").value = view.order;
-    find("size").value = view.size ?? this.sheet.arrangement.size;
-    find("fit").disabled = view.size === null;
+    find("pick").value = view.pick;
+    find("size").value = this.sheet.arrangement.size;
+    find("fit").setAttribute("aria-pressed", String(view.size === "fit"));
     find("times").checked = view.times;
     find("hover").checked = view.hover;
     // Without times there is nothing to sort by.
     for (const option of find("order").options) {
-      if (option.value.endsWith("est")) option.disabled = !run.cells.some(cell => cell.seconds !== undefined);
+      if (["fastest", "slowest"].includes(option.value)) option.disabled = !run.cells.some(cell => cell.seconds !== undefined);
     }
   }
 
@@ -97,9 +99,9 @@ class Controls {
       view.hold(axis, view.shown(axis)[Number(event.target.value)]);
     } });
     const play = make("button", { type: "button", className: "button play", "aria-pressed": "false",
-      "aria-label": `Play ${run.axes[axis].name}`, title: "Play the values", click: () => this.play(axis, play) }, "▶");
+      "aria-label": `Play ${run.axes[axis].title}`, title: "Play the values", click: () => this.play(axis, play) }, "▶");
     const element = make("div", { className: "field slider", "data-axis": axis },
-      make("label", { htmlFor: id, dir: "auto" }, run.axes[axis].name),
+      make("label", { htmlFor: id, dir: "auto", title: run.axes[axis].title }, run.axes[axis].title),
       make("div", { className: "pair" }, play, input, make("output", { htmlFor: id, dir: "auto" }),
         make("div", { className: "values-holder" })));
     return element;
@@ -146,7 +148,7 @@ class Controls {
     const shown = view.shown(axis).length;
     const summary = list.querySelector("summary");
     summary.textContent = shown === all ? `${all}` : `${shown} of ${all}`;
-    summary.setAttribute("aria-label", `Values of ${run.axes[axis].name}: ${shown} of ${all} shown`);
+    summary.setAttribute("aria-label", `Values of ${run.axes[axis].title}: ${shown} of ${all} shown`);
     summary.title = "Shown values";
     summary.classList.toggle("partial", shown < all);
     for (const box of list.querySelectorAll("input[type=checkbox]")) box.checked = !view.hidden[axis].has(Number(box.value));
@@ -157,10 +159,10 @@ class Controls {
     const { values } = run.axes[axis];
     const most = 500;
     const items = make("div", { className: "items" });
-    const fill = word => {
+    const showFound = word => {
       const found = values.map((value, number) => ({ value, number }))
         .filter(({ value }) => value.title.toLowerCase().includes(word.toLowerCase()));
-      items.replaceChildren(...found.slice(0, most).map(({ value, number }) => {
+      fill(items, ...found.slice(0, most).map(({ value, number }) => {
         const box = make("input", { type: "checkbox", value: String(number), checked: !view.hidden[axis].has(number),
           change: event => {
             const hidden = new Set(view.hidden[axis]);
@@ -176,12 +178,12 @@ class Controls {
       }), found.length > most ? make("p", { className: "remark" }, `and ${found.length - most} more; use the search`) : null);
     };
     const search = values.length > 12 ? make("input", { type: "search", placeholder: "Search", "aria-label": "Search values",
-      input: event => fill(event.target.value) }) : null;
+      input: event => showFound(event.target.value) }) : null;
     const row = make("div", { className: "all" },
       make("button", { type: "button", className: "button", click: () => view.hide(axis, []) }, "All"),
       make("button", { type: "button", className: "button", click: () => view.hide(axis, values.map((_, number) => number)) }, "None"),
       search);
-    list.querySelector(".list").replaceChildren(row, items);
-    fill("");
+    fill(list.querySelector(".list"), row, items);
+    showFound("");
   }
 }

@@ -11,7 +11,16 @@ function make(name, properties = {}, ...children) {
     else if (key.includes("-") || key === "role" || key === "for") element.setAttribute(key, value);
     else element[key] = value;
   }
-  element.append(...children.filter(child => child !== null && child !== undefined));
+  element.append(...present(children));
+  return element;
+}
+
+// The children that exist. The DOM would write null and undefined as text.
+function present(children) { return children.filter(child => child !== null && child !== undefined); }
+
+// Replaces the children of an element.
+function fill(element, ...children) {
+  element.replaceChildren(...present(children));
   return element;
 }
 
@@ -70,9 +79,17 @@ function duration(seconds) {
 
 // The width of a text on one line, in pixels.
 const ruler = document.createElement("canvas").getContext("2d");
+const widths = new Map();
 function textWidth(text, font) {
-  ruler.font = font;
-  return ruler.measureText(text).width;
+  const key = font + text;
+  let width = widths.get(key);
+  if (width === undefined) {
+    if (widths.size > 20000) widths.clear();
+    ruler.font = font;
+    width = ruler.measureText(text).width;
+    widths.set(key, width);
+  }
+  return width;
 }
 
 // The number of lines that a text takes at this width and in this font.

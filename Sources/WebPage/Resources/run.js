@@ -61,7 +61,14 @@ class Run {
     const parts = axes
       .filter(axis => cell.at[axis] !== null && cell.at[axis] !== undefined)
       .map(axis => isolated(this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", ")));
-    return parts.join(" · ") || `job ${cell.index}`;
+    return parts.join(" · ") || this.differences(cell) || `job ${cell.index}`;
+  }
+
+  // What a cell without axes, such as one of a request, has that not all cells have: texts, and numbers with their keys.
+  differences(cell) {
+    const parts = this.settings(cell).filter(([key, value]) => this.common.get(key) !== value && value !== "")
+      .map(([key, value]) => isolated(/^[-\d.]+$/.test(value) ? `${key}: ${value}` : value.length > 120 ? value.slice(0, 120) + "…" : value));
+    return parts.slice(0, 4).join(" · ");
   }
 
   // The label and the state of a cell, for screen readers.

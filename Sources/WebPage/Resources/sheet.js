@@ -1,9 +1,20 @@
 // The grid of images. Only rows and cells in or near the view have elements; others get theirs when they come near.
 
+const reasonLine = 16;
+
+// Stars in words.
+function starName(stars) { return stars === 1 ? "1 star" : `${stars} stars`; }
+
+// A pick in words, for screen readers; empty for none.
+function pickName(pick) {
+  return [pick.stars ? starName(pick.stars) : "", pick.rejected ? "rejected" : "", pick.rank ? `rank ${pick.rank}` : ""].filter(Boolean).join(", ");
+}
+
 class Sheet {
   // open: called with a cell to show it large.
-  constructor(run, view, open) {
+  constructor(run, view, picks, open) {
     this.run = run;
+    this.picks = picks;
     this.view = view;
     this.open = open;
     this.scroller = find("scroller");
@@ -25,7 +36,8 @@ class Sheet {
   // MARK: Layout
 
   resize() {
-    if (this.scroller.clientWidth !== this.arrangement.room) this.rebuild();
+    const { clientWidth, clientHeight } = this.scroller;
+    if (clientWidth !== this.arrangement.room || (this.view.size === "fit" && clientHeight !== this.height)) this.rebuild();
     else this.later();
   }
 
@@ -34,8 +46,9 @@ class Sheet {
     const old = this.cellAt(this.focus);
     const hadFocus = this.element.contains(document.activeElement);
     this.hidePreview();
-    const arrangement = new Arrangement(this.run, this.view, this.scroller.clientWidth);
+    const arrangement = new Arrangement(this.run, this.view, this.scroller.clientWidth, this.scroller.clientHeight);
     this.arrangement = arrangement;
+    this.height = this.scroller.clientHeight;
     this.element.replaceChildren();
     this.drawnRows.clear();
     place(this.element, { width: arrangement.width, height: arrangement.height });
@@ -83,14 +96,19 @@ class Sheet {
   // MARK: Drawing
 
   drawHead() {
-    const { tiers, gutter, head } = this.arrangement;
-    if (!tiers.length) return;
+    const { arrangement } = this;
+    const { tiers, gutter, head } = arrangement;
+    if (!head) return;
     const element = place(make("div", { className: "head" }), { height: head });
-    const corner = place(make("div", { className: "corner", "aria-hidden": "true" }), { width: gutter - gap });
-    const names = [this.view.y >= 0 ? this.run.axes[this.view.y].name + " ↓" : "", this.run.axes[this.view.x]?.name];
-    if (names[1]) corner.append(make("span", { className: "across", dir: "auto" }, names[1] + " →"));
-    if (names[0]) corner.append(make("span", { className: "down", dir: "auto" }, names[0]));
-    element.append(corner);
+    // Names are above the labels and not beside them, so that a narrow column of labels does not cut them.
+    const names = [["sx", "⇉", "blocks across"], ["x", "→", "across"], ["y", "↓", "down"]].filter(([name]) => this.view[name] >= 0)
+      .map(([name, arrow, way]) => make("span", { className: "axis-name", title: `${this.run.axes[this.view[name]].title} (${way})` },
+        make("bdi", {}, this.run.axes[this.view[name]].title), ` ${arrow}`));
+    element.append(place(make("div", { className: "names", "aria-hidden": "true" }, ...names), { "max-width": arrangement.room }));
+    if (tiers.length) {
+      const corner = place(make("div", { className: "corner", "aria-hidden": "true" }), { width: gutter - gap, height: head - namesLine });
+      element.append(corner);
+    }
     tiers.forEach((tier, number) => {
       const row = make("div", { role: "row", className: "tier", "aria-rowindex": number + 1 });
       place(row, { top: tier.y, height: tier.height });
@@ -163,7 +181,7 @@ class Sheet {
     });
     place(element, { top: row.y, height: row.height });
     if (row.kind === "band") {
-      const name = row.axis === undefined ? "" : this.run.axes[row.axis].name;
+      const name = row.axis === undefined ? "" : this.run.axes[row.axis].title;
       element.append(make("div", { role: "rowheader", className: "band-label" },
         name ? make("span", { className: "axis-name", dir: "auto" }, name) : null,
         make("span", { dir: "auto" }, row.text)));
@@ -223,20 +241,99 @@ class Sheet {
       place(element, { "--height": arrangement.box.height });
       return element;
     }
-    const isMarked = view.pair.includes(cell.number);
     element.dataset.number = cell.number;
+    if (!view.keeps(cell)) {
+      // Its row and column have others that pass the filter.
+      element.classList.add("out");
+      element.setAttribute("aria-label", `${run.label(cell)}, not shown by the filter`);
+      return element;
+    }
+    const isMarked = view.pair.includes(cell.number);
     element.classList.add(cell.status);
     element.setAttribute("aria-label", run.description(cell));
     element.setAttribute("aria-selected", String(isMarked));
     element.append(this.tile(cell));
     if (row.captions) element.append(make("span", { className: "caption", dir: "auto" }, row.captions[column]));
-    if (cell.status === "done") {
+    if (cell.status === "done" && (arrangement.drawn(cell).width >= 56 || isMarked)) {
       element.querySelector(".frame").append(make("button", {
         type: "button", className: "mark", tabIndex: -1, title: "Compare (c)",
         "aria-label": isMarked ? "Remove from comparison" : "Compare", "aria-pressed": String(isMarked),
       }, isMarked ? "✓" : "+"));
+      element.querySelector(".mark").dataset.sign = isMarked ? "✓" : "+";
+    }
+    if (cell.status === "done") {
+      if (arrangement.drawn(cell).width >= 110) element.querySelector(".frame").append(this.rater());
+      this.showPick(element, cell);
     }
     return element;
+  }
+
+  // Buttons for one to five stars, for the mouse; the keys 0 to 5 do the same.
+  rater() {
+    return make("div", { className: "rater", role: "group", "aria-label": "Stars" }, ...[1, 2, 3, 4, 5].map(stars =>
+      make("button", { type: "button", tabIndex: -1, className: "rate", "data-stars": stars, "aria-label": starName(stars),
+        title: `${starName(stars)} (${stars})` }, "★")));
+  }
+
+  // Shows the stars of a cell, or that it is rejected.
+  showPick(element, cell) {
+    const pick = this.picks.of(cell);
+    element.classList.toggle("rejected", pick.rejected);
+    const frame = element.querySelector(".frame");
+    let badge = frame.querySelector(".badge");
+    const text = pick.rejected ? "✕" : starText(pick.stars) + (pick.note ? " ✎" : "");
+    if (!text) badge?.remove();
+    else {
+      if (!badge) frame.append(badge = make("span", { className: "badge", "aria-hidden": "true" }));
+      badge.textContent = text;
+      badge.title = pick.note;
+    }
+    for (const star of element.querySelectorAll(".rate")) star.classList.toggle("on", Number(star.dataset.stars) <= pick.stars);
+    element.setAttribute("aria-label", [this.run.description(cell), pickName(pick)].filter(Boolean).join(", "));
+  }
+
+  // Makes the elements of cells again whose content changed.
+  redraw(numbers) {
+    const changed = new Set(numbers);
+    for (const [row, drawn] of this.drawnRows) {
+      for (const [column, element] of drawn.cells) {
+        if (!changed.has(Number(element.dataset.number))) continue;
+        const hadFocus = element === document.activeElement;
+        const made = this.cellElement(this.arrangement.rows[row], row, column);
+        place(made, { left: this.arrangement.x(this.arrangement.rows[row], column), width: this.arrangement.box.width,
+          height: this.arrangement.rows[row].height });
+        element.replaceWith(made);
+        drawn.cells.set(column, made);
+        if (hadFocus) made.focus({ preventScroll: true });
+      }
+    }
+    this.showWork(this.working ?? null);
+  }
+
+  // Marks the cell that is being made, by the index of its job.
+  showWork(index) {
+    this.working = index;
+    for (const { cells } of this.drawnRows.values()) {
+      for (const element of cells.values()) {
+        const cell = this.run.cells[Number(element.dataset.number)];
+        element.classList.toggle("working", index !== null && cell?.index === index && cell.status !== "done");
+      }
+    }
+  }
+
+  // Rates a cell; the same number again takes the stars away.
+  rate(cell, stars) {
+    if (cell.status !== "done") return;
+    const old = this.picks.of(cell);
+    this.picks.change([cell], { stars: old.stars === stars ? 0 : stars });
+    say(pickName(this.picks.of(cell)) || "no stars");
+  }
+
+  reject(cell) {
+    if (cell.status !== "done") return;
+    const rejected = !this.picks.of(cell).rejected;
+    this.picks.change([cell], { rejected });
+    say(rejected ? "rejected" : "no longer rejected");
   }
 
   // The image of a cell, or the text shown instead.
@@ -249,14 +346,23 @@ class Sheet {
     tile.append(frame);
     if (cell.status === "done") {
       frame.append(this.image(cell, size));
-      if ((view.times || view.order.endsWith("est")) && cell.seconds !== undefined) {
+      if ((view.times || ["fastest", "slowest"].includes(view.order)) && cell.seconds !== undefined) {
         frame.append(make("span", { className: "time" }, duration(cell.seconds)));
       }
     } else {
-      const text = cell.status === "failed" ? [make("b", {}, "failed"), make("span", { dir: "auto" }, cell.error)] : ["pending"];
-      frame.append(make("div", { className: "reason" }, ...text));
+      frame.append(this.reason(cell, size));
     }
     return tile;
+  }
+
+  // Why there is no image. A long reason ends in an ellipsis at the last line that fits; all of it is in the tooltip.
+  reason(cell, size) {
+    if (cell.status !== "failed") return make("div", { className: "reason" }, size.width < 52 ? "…" : "pending");
+    const text = make("span", { dir: "auto" }, cell.error);
+    const lines = Math.floor((size.height - 12) / reasonLine) - 1;
+    place(text, { "-webkit-line-clamp": String(Math.max(1, lines)) });
+    const isSmall = size.width < 72 || lines < 1;
+    return make("div", { className: "reason", title: cell.error }, make("b", {}, size.width < 52 ? "!" : "failed"), isSmall ? null : text);
   }
 
   // The thumbnail if it is large enough, else the image itself.
@@ -342,6 +448,10 @@ class Sheet {
       if (cell) this.open(cell);
     } else if (event.key === "c" && cell?.status === "done") {
       this.mark(cell);
+    } else if (/^[0-5]$/.test(event.key) && cell) {
+      this.rate(cell, Number(event.key));
+    } else if (event.key === "x" && cell) {
+      this.reject(cell);
     } else if (event.key === "z") {
       if (find("preview").hidden) this.showPreview(this.elementAt(this.focus));
       else this.hidePreview();
@@ -377,7 +487,9 @@ class Sheet {
     const element = event.target.closest(".cell[data-number]");
     if (!element) return;
     const cell = this.run.cells[Number(element.dataset.number)];
+    const star = event.target.closest(".rate");
     if (event.target.closest(".mark")) this.mark(cell);
+    else if (star) this.rate(cell, Number(star.dataset.stars));
     else this.open(cell);
   }
 
@@ -393,13 +505,15 @@ class Sheet {
   showMarks() {
     for (const { cells } of this.drawnRows.values()) {
       for (const element of cells.values()) {
+        const cell = this.run.cells[Number(element.dataset.number)];
+        if (cell?.status === "done" && element.querySelector(".frame")) this.showPick(element, cell);
         const button = element.querySelector(".mark");
         if (!button) continue;
         const isMarked = this.view.pair.includes(Number(element.dataset.number));
         element.setAttribute("aria-selected", String(isMarked));
         button.setAttribute("aria-pressed", String(isMarked));
         button.setAttribute("aria-label", isMarked ? "Remove from comparison" : "Compare");
-        button.textContent = isMarked ? "✓" : "+";
+        button.textContent = button.dataset.sign = isMarked ? "✓" : "+";
       }
     }
   }

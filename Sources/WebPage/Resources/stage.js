@@ -1,16 +1,19 @@
 // An area for large images that can be zoomed and moved. Several images move together.
 
 class Stage {
-  // element: the element of the area. changed: called with the scale as text whenever it changes.
-  constructor(element, changed = () => {}) {
+  // element: the element of the area. changed: called with the scale as text whenever it changes. swiped: called with 1 or -1
+  // when a finger moves left or right over an image that is not zoomed.
+  constructor(element, changed = () => {}, swiped = null) {
     this.element = element;
     this.changed = changed;
+    this.swiped = swiped;
     this.panes = [];
     element.addEventListener("wheel", event => this.wheel(event), { passive: false });
     element.addEventListener("pointerdown", event => this.press(event));
     element.addEventListener("pointermove", event => this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) {
       element.addEventListener(name, event => {
+        if (name === "pointerup") this.release(event);
         this.fingers.delete(event.pointerId);
         element.classList.remove("dragging");
       });
@@ -97,8 +100,17 @@ class Stage {
   press(event) {
     if (event.button !== 0 || event.target.closest("button, input, a")) return;
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.began = this.fingers.size === 1 && event.pointerType === "touch" && this.zoom <= 1 ? { x: event.clientX, y: event.clientY } : null;
     this.element.setPointerCapture(event.pointerId);
     this.element.classList.add("dragging");
+  }
+
+  // The end of a swipe: mostly sideways, and at least a thumb's width.
+  release(event) {
+    if (!this.began || !this.swiped) return;
+    const [dx, dy] = [event.clientX - this.began.x, event.clientY - this.began.y];
+    this.began = null;
+    if (Math.abs(dx) >= 48 && Math.abs(dx) > 1.5 * Math.abs(dy)) this.swiped(dx < 0 ? 1 : -1);
   }
 
   drag(event) {
@@ -120,8 +132,8 @@ class Stage {
   // Handles a key; returns whether it is one of the stage's.
   key(event) {
     const actions = {
-      "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8), "0": () => this.reset(),
-      "1": () => this.actualSize(),
+      "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8), f: () => this.reset(),
+      a: () => this.actualSize(),
     };
     if (!actions[event.key] || event.ctrlKey || event.metaKey || event.altKey) return false;
     actions[event.key]();

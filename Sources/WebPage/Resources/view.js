@@ -1,11 +1,13 @@
 // The reader's choices of what is shown and how. They are kept in the address, so that a link shows the same and a reload
 // changes nothing.
 
+const pickFilters = ["all", "kept", "1", "2", "3", "4", "5", "unrated", "noted", "rejected"];
 const directions = ["x", "y", "sx", "sy"];
 
 class View {
-  constructor(run) {
+  constructor(run, picks) {
     this.run = run;
+    this.picks = picks;
     this.listeners = [];
     this.read(location.hash);
     addEventListener("hashchange", () => {
@@ -30,6 +32,9 @@ class View {
     const shown = this.shown(axis);
     return shown.includes(this.at[axis]) ? this.at[axis] : shown[0] ?? -1;
   }
+
+  // Whether a cell passes the filter of picks.
+  keeps(cell) { return this.pick === "all" || this.picks.passes(cell, this.pick); }
 
   // The default directions: those of the recipe. Otherwise the last axis is horizontal, the one before it vertical, and
   // short axes before those make blocks, as long as everything fits on a few screens.
@@ -111,9 +116,10 @@ class View {
       const text = words.get("hide." + axis.name);
       return new Set(text ? text.split(".").map(Number).filter(value => value in axis.values) : []);
     });
-    this.order = choice(words.get("order"), ["grid", "written", "fastest", "slowest"]);
-    // Null means as large as fits.
-    this.size = words.has("size") ? integer(words.get("size"), 32, 768, 128) : null;
+    this.order = choice(words.get("order"), ["grid", "written", "fastest", "slowest", "best", "rank"]);
+    this.pick = choice(words.get("pick"), pickFilters);
+    // Null means that a row fits if its images can then be recognised, and "fit" that everything is in view.
+    this.size = words.get("size") === "fit" ? "fit" : words.has("size") ? integer(words.get("size"), 16, 768, 128) : null;
     this.times = words.get("times") === "1";
     this.hover = words.get("hover") !== "0";
     this.theme = choice(words.get("theme"), ["auto", "light", "dark"]);
@@ -139,6 +145,7 @@ class View {
     });
     if (this.order !== "grid") words.set("order", this.order);
     if (this.size !== null) words.set("size", this.size);
+    if (this.pick !== "all") words.set("pick", this.pick);
     if (this.times) words.set("times", "1");
     if (!this.hover) words.set("hover", "0");
     if (this.theme !== "auto") words.set("theme", this.theme);

@@ -2,13 +2,16 @@
 
 class Viewer {
   // sheet: has the positions of cells, for the arrow keys.
-  constructor(run, view, sheet) {
+  constructor(run, view, sheet, picks, likes) {
+    this.picks = picks;
+    this.likes = likes;
     this.run = run;
     this.view = view;
     this.sheet = sheet;
     this.dialog = find("viewer");
     this.scaleText = make("output", { className: "scale" });
-    this.stage = new Stage(find("viewer-stage"), text => { this.scaleText.textContent = text; });
+    this.stage = new Stage(find("viewer-stage"), text => { this.scaleText.textContent = text; },
+      by => this.move(by, 0));
     this.makeStage();
     find("viewer-close").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("close", () => this.closed());
@@ -24,7 +27,10 @@ class Viewer {
       return;
     }
     if (this.cell !== cell) this.show(cell);
-    else this.showMark();
+    else {
+      this.showMark();
+      this.showPick();
+    }
     openDialog(this.dialog);
   }
 
@@ -54,8 +60,8 @@ class Viewer {
     this.zooms = make("div", { className: "zooms" },
       this.button("−", "Smaller (-)", () => this.stage.zoomBy(0.8)), this.scaleText,
       this.button("+", "Larger (+)", () => this.stage.zoomBy(1.25)),
-      this.button("1:1", "Actual size (1)", () => this.stage.actualSize()),
-      this.button("Fit", "Fit to window (0)", () => this.stage.reset()));
+      this.button("1:1", "Actual size (a)", () => this.stage.actualSize()),
+      this.button("Fit", "Fit to window (f)", () => this.stage.reset()));
     this.arrows = [["left", "‹", "Previous (←)", -1], ["right", "›", "Next (→)", 1]].map(([side, text, title, by]) => {
       const button = this.button(text, title, () => this.move(by, 0));
       button.className = "arrow " + side;
@@ -73,7 +79,7 @@ class Viewer {
       this.stage.show([shown], keepsZoom);
     } else {
       const text = cell.status === "failed" ? [make("b", {}, "Failed"), make("span", { dir: "auto" }, cell.error)]
-        : [make("b", {}, "Pending"), this.run.running ? "Waiting its turn." : "The next run makes this image."];
+        : [make("b", {}, "Pending"), this.run.running ? "Waiting its turn." : "The next run makes it."];
       this.room.replaceChildren(make("div", { className: "reason large " + cell.status }, ...text));
       this.stage.show([], false);
     }
@@ -97,10 +103,14 @@ class Viewer {
     this.compareButton = compareButton;
     const recipe = run.recipe(cell);
     const infotext = run.infotext(cell);
+    const isDone = cell.status === "done";
     const parts = [
+      isDone ? this.rating(cell) : null,
       make("div", { className: "actions" },
         this.copyButton("Copy infotext", infotext, "Infotext", "infotext"),
         this.copyButton("Copy recipe", recipe, "Recipe", "recipe"), compareButton,
+        isDone ? make("button", { type: "button", className: "button", "data-role": "like", click: () => this.likes.open(cell) },
+          "More like this") : null,
         cell.file ? make("a", { className: "button", href: cell.file, target: "_blank", rel: "noopener" }, "Open file") : null),
       this.steppers(cell),
       ...prompts.map(([key, value]) => make("div", { className: "prompt" },
@@ -110,6 +120,7 @@ class Viewer {
       this.source("Recipe for this image", recipe, "recipe-text"),
     ];
     this.showMark();
+    this.showPick();
     return parts.filter(Boolean);
   }
 
@@ -118,6 +129,33 @@ class Viewer {
     const isMarked = this.view.pair.includes(this.cell.number);
     this.compareButton.textContent = isMarked ? "Remove from comparison" : "Compare";
     this.compareButton.setAttribute("aria-pressed", String(isMarked));
+  }
+
+  // Stars, reject and a note.
+  rating(cell) {
+    const stars = [1, 2, 3, 4, 5].map(number => make("button", { type: "button", className: "button star", "data-role": "star" + number,
+      "data-stars": number, "aria-label": starName(number), title: `${starName(number)} (${number})`,
+      click: () => this.sheet.rate(cell, number) }, "★"));
+    const reject = make("button", { type: "button", className: "button", "data-role": "reject", title: "Reject (x)",
+      click: () => this.sheet.reject(cell) }, "Reject");
+    const note = make("textarea", { rows: 1, placeholder: "Note", "aria-label": "Note", dir: "auto", maxLength: 4000,
+      change: event => this.picks.change([cell], { note: event.target.value }) });
+    note.value = this.picks.of(cell).note;
+    this.rater = { cell, stars, reject, note };
+    return make("div", { className: "rating" },
+      make("div", { className: "stars", role: "group", "aria-label": "Stars" }, ...stars), reject, note);
+  }
+
+  showPick() {
+    if (!this.rater || this.rater.cell !== this.cell) return;
+    const { stars, reject, note } = this.rater;
+    const pick = this.picks.of(this.cell);
+    stars.forEach((button, index) => {
+      button.setAttribute("aria-pressed", String(index + 1 === pick.stars));
+      button.classList.toggle("on", index < pick.stars);
+    });
+    reject.setAttribute("aria-pressed", String(pick.rejected));
+    if (document.activeElement !== note) note.value = pick.note;
   }
 
   copyButton(text, content, what, role) {
@@ -132,12 +170,12 @@ class Viewer {
       const step = (by, role, text, name) => {
         const next = this.along(cell, number, by);
         const button = make("button", { type: "button", className: "button step", "data-role": role + number,
-          "aria-label": `${axis.name}: ${name}`, click: () => next && this.view.set({ cell: next.number }) }, text);
+          "aria-label": `${axis.title}: ${name}`, click: () => next && this.view.set({ cell: next.number }) }, text);
         button.setAttribute("aria-disabled", String(!next));
         return button;
       };
       return make("div", { className: "stepper" },
-        make("span", { className: "axis-name", dir: "auto" }, axis.name),
+        make("span", { className: "axis-name", dir: "auto", title: axis.title }, axis.title),
         step(-1, "before", "‹", "previous value"),
         make("span", { className: "value", dir: "auto", title: axis.values[value].title },
           axis.values[value].title.replaceAll("\n", " + ") || "(empty)"),
@@ -208,10 +246,13 @@ class Viewer {
 
   key(event) {
     if (event.target.closest("pre, input, select") && event.key.startsWith("Arrow")) return;
+    if (event.target.closest("textarea")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || this.stage.key(event)) return;
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (moves[event.key]) this.move(...moves[event.key]);
     else if (event.key === "c" && this.cell.status === "done") this.sheet.mark(this.cell);
+    else if (/^[0-5]$/.test(event.key)) this.sheet.rate(this.cell, Number(event.key));
+    else if (event.key === "x") this.sheet.reject(this.cell);
     else return;
     event.preventDefault();
   }

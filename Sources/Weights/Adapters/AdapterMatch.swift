@@ -10,6 +10,7 @@ public struct AdapterMatch: Sendable {
 
   private struct Change: Sendable {
     var layer: AdapterNames.Layer
+    var rows: (range: Range<Int>, count: Int)?
     var name: String
     var module: AdapterModule
   }
@@ -21,32 +22,33 @@ public struct AdapterMatch: Sendable {
   ///   - names: The names of the model's layers in adapters.
   ///   - shapes: For each network of the model, the shapes of its tensors by names in code.
   ///   - model: The model's path, for messages.
-  ///   - family: The model's family.
+  ///   - title: What people call the model's family.
   /// - Throws: `WeightError.adapter` for an adapter of another kind of model, with the layers that do not match.
   package init(
-    _ file: AdapterFile, names: AdapterNames, shapes: [[String: [Int]]], model: String, family: ModelFamily
+    _ file: AdapterFile, names: AdapterNames, shapes: [[String: [Int]]], model: String, title: String
   ) throws(WeightError) {
     self.file = file
     var changes: [Change] = []
     var unknown: [String] = []
     var misfits: [String] = []
     for (name, module) in file.modules {
-      guard let layer = names[name] else {
-        unknown.append(name.abridged)
-        continue
+      let targets = names.targets(name)
+      if targets.isEmpty { unknown.append(name.abridged) }
+      for target in targets {
+        let tensors = shapes[target.layer.network]
+        var weight = tensors[target.layer.name + ".weight"]
+        if let rows = target.rows { weight?[0] = rows.count }
+        let bias = target.rows == nil ? tensors[target.layer.name + ".bias"] : nil
+        if let misfit = module.misfit(weight: weight, bias: bias, isSplit: target.rows != nil) {
+          if misfits.last?.hasPrefix("\(name.abridged): ") != true { misfits.append("\(name.abridged): \(misfit)") }
+        }
+        changes.append(Change(layer: target.layer, rows: target.rows, name: name, module: module))
       }
-      let tensors = shapes[layer.network]
-      if let misfit = module.misfit(
-        weight: tensors[layer.name + ".weight"], bias: tensors[layer.name + ".bias"])
-      {
-        misfits.append("\(name.abridged): \(misfit)")
-      }
-      changes.append(Change(layer: layer, name: name, module: module))
     }
     self.changes = changes
     guard unknown.isEmpty, misfits.isEmpty else {
-      let kind = file.family.map { $0 == family.title ? "" : "; it looks like one for \($0)" } ?? ""
-      let target = "\(model), which is a \(family.title) model"
+      let kind = file.family.map { $0 == title ? "" : "; it looks like one for \($0)" } ?? ""
+      let target = "\(model), which is a \(title) model"
       let reason =
         if changes.isEmpty {
           "it changes no layer of \(target)\(kind); its layers are \(Self.list(unknown))"
@@ -72,7 +74,7 @@ public struct AdapterMatch: Sendable {
         patches[change.layer.network][change.layer.name + tensor, default: WeightPatch()].append(
           WeightPatch.Step(
             file: file, module: change.module, name: change.name, part: part,
-            multiplier: multipliers[change.layer.network], rankLimit: rankLimit))
+            multiplier: multipliers[change.layer.network], rankLimit: rankLimit, rows: change.rows))
       }
       if change.module.change != nil { add(.weight, to: ".weight") }
       if change.module.biasDifference != nil { add(.bias, to: ".bias") }
@@ -88,7 +90,7 @@ public struct AdapterMatch: Sendable {
 
 extension AdapterModule {
   /// Why the module cannot change a layer with these tensors; nil if it can.
-  fileprivate func misfit(weight: [Int]?, bias: [Int]?) -> String? {
+  fileprivate func misfit(weight: [Int]?, bias: [Int]?, isSplit: Bool) -> String? {
     guard let weight, let rows = weight.first else { return "the layer has no weight" }
     let rowSize = weight.dropFirst().reduce(1, *)
     let found = weight.count == 1 ? "\(rows)" : "\(rows)x\(rowSize)"
@@ -108,6 +110,10 @@ extension AdapterModule {
       let count = magnitude.tensor.elementCount
       guard weight.count > 1, count == (magnitude.isOfRows(rows) ? rows : weight[1]) else {
         return "has \(count) lengths for a weight of \(found)"
+      }
+      // The lengths of columns are those of the whole matrix, which the model has in parts.
+      if isSplit, !magnitude.isOfRows(rows) {
+        return "has a length for each column of queries, keys and values together"
       }
     }
     if let biasDifference {

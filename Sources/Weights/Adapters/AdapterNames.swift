@@ -9,6 +9,7 @@
 /// | diffusers before 0.18 | `down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q` |
 /// | PEFT alone | `base_model.model.down_blocks.0.attentions.0.proj_in` |
 /// | ComfyUI | `diffusion_model.input_blocks.4.1.proj_in`, `text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1` (`clip_g`) |
+/// | transformers | `transformer.transformer_blocks.0.attn.to_q` (diffusers), `lora_unet_double_blocks_0_img_attn_qkv` (kohya), `diffusion_model.double_blocks.0.img_attn.qkv` (ComfyUI) |
 /// | OneTrainer | `lora_unet.down_blocks.0.attentions.0.proj_in`, `clip_l.text_model.encoder.layers.0.mlp.fc1` |
 package struct AdapterNames {
   /// A layer of one of the model's networks.
@@ -19,10 +20,26 @@ package struct AdapterNames {
     package var name: String
   }
 
+  /// What a name in a file refers to: a layer, by all or by some rows of the file's module.
+  package struct Target: Sendable {
+    /// The layer.
+    package var layer: Layer
+    /// The rows of the module that change it, and how many rows the module has; nil for all.
+    package var rows: (range: Range<Int>, count: Int)?
+  }
+
   /// The layers of one network by their names without a prefix.
   private struct Names {
     var dotted: [String: Layer] = [:]
     var underscored: [String: Layer] = [:]
+    /// The layers of the code that are one matrix in other namings.
+    var fused: [String: [Target]] = [:]
+    var fusedUnderscored: [String: [Target]] = [:]
+
+    mutating func add(_ name: String, _ target: Target) {
+      fused[name, default: []].append(target)
+      fusedUnderscored[AdapterNames.underscored(name), default: []].append(target)
+    }
 
     mutating func add(_ name: String, _ layer: Layer) {
       dotted[name] = layer
@@ -47,6 +64,32 @@ package struct AdapterNames {
       let layer = Layer(network: network, name: name)
       names.add(name, layer)
       names.add(String(keyMap.fileName(name).dropFirst(keyMap.prefix.count)), layer)
+    }
+    networks[.unet] = names
+  }
+
+  /// Adds the layers of a transformer.
+  ///
+  /// - Parameters:
+  ///   - tensors: Its tensors by names in code.
+  ///   - keyMaps: The namings that adapters may have, without a prefix.
+  ///   - network: The network's index in the model's list.
+  package mutating func addTransformer(_ tensors: [ExpectedTensor], keyMaps: [KeyMap], network: Int) {
+    var names = Names()
+    let ending = ".weight"
+    for tensor in tensors where tensor.name.hasSuffix(ending) {
+      let layer = Layer(network: network, name: String(tensor.name.dropLast(ending.count)))
+      for keyMap in keyMaps {
+        let (fileName, form) = keyMap.location(tensor.name)
+        let name = fileName.hasSuffix(ending) ? String(fileName.dropLast(ending.count)) : fileName
+        let rows = tensor.shape[0]
+        switch form {
+        case .whole, .transposed: names.add(name, layer)
+        case .part(let index, let count):
+          names.add(name, Target(layer: layer, rows: (index * rows..<(index + 1) * rows, count * rows)))
+        case .rows(let range, let count): names.add(name, Target(layer: layer, rows: (range, count)))
+        }
+      }
     }
     networks[.unet] = names
   }
@@ -82,6 +125,19 @@ package struct AdapterNames {
       }
     }
     return nil
+  }
+
+  /// What a file refers to by this name: one layer, several if the file's naming has them as one, or none.
+  package func targets(_ name: String) -> [Target] {
+    if let layer = self[name] { return [Target(layer: layer)] }
+    for (prefix, rest) in AdapterPrefix.readings(of: name) {
+      for network in prefix.networks {
+        guard let names = networks[network] else { continue }
+        let found = (prefix.isUnderscored ? names.fusedUnderscored : names.fused)[String(rest)]
+        if let found { return found }
+      }
+    }
+    return []
   }
 
   /// Converts a name of diffusers before 0.18. There, attention processors held the matrices, and those of text encoders had

@@ -38,6 +38,8 @@ struct AdapterPrefix: Sendable {
     // LyCORIS's wrapper names layers from the network that it was given.
     AdapterPrefix("lycoris_", "LyCORIS", .unet, .firstText, underscored: true),
     AdapterPrefix("unet.", "diffusers", .unet),
+    AdapterPrefix("transformer.", "diffusers", .unet),
+    AdapterPrefix("lora_transformer_", "kohya", .unet, underscored: true),
     AdapterPrefix("text_encoder.", "diffusers", .firstText),
     AdapterPrefix("text_encoder_2.", "diffusers", .secondText),
     AdapterPrefix("lora_unet.", "OneTrainer", .unet),

@@ -94,6 +94,8 @@ private struct AdapterLayerName: Hashable {
   private static let beginnings: [(text: String, network: AdapterPrefix.Network)] = [
     ("text_model.", .firstText), ("text_model_", .firstText), ("encoder.layers.", .firstText),
     ("embeddings.", .firstText), ("down_blocks.", .unet), ("mid_block.", .unet), ("up_blocks.", .unet),
+    ("transformer_blocks.", .unet), ("single_transformer_blocks.", .unet), ("double_blocks.", .unet),
+    ("single_blocks.", .unet), ("layers.", .unet), ("noise_refiner.", .unet), ("context_refiner.", .unet),
   ]
 
   init(_ layer: String) {

@@ -30,6 +30,8 @@ public struct PreparedPatch: Sendable {
     let scale: Float
     let multiplier: Float
     let magnitude: Magnitude?
+    /// The row of the change that is the tensor's first.
+    let firstRow: Int
   }
 
   /// The numbers per output.
@@ -56,6 +58,7 @@ extension PreparedPatch.Step {
   /// Source: Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation", arXiv:2402.09353. As in the webui, the
   /// multiplier interpolates between W and the whole change.
   func apply(to values: UnsafeMutablePointer<Float>, rows: Range<Int>, rowSize: Int) {
+    let rows = rows.lowerBound + firstRow..<rows.upperBound + firstRow
     withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * rowSize) { buffer in
       guard let change = buffer.baseAddress else { return }
       delta.rows(rows, of: values, into: change, rowSize: rowSize)

@@ -13,6 +13,8 @@ public struct WeightPatch: Sendable {
     let multiplier: Float
     /// The rank to which products are cut; nil for no limit.
     let rankLimit: Int?
+    /// The rows of the module that change the tensor, and how many rows the module has; nil for all.
+    var rows: (range: Range<Int>, count: Int)?
   }
 
   /// The tensor of a layer that is changed.
@@ -32,7 +34,7 @@ public struct WeightPatch: Sendable {
     steps.count == other.steps.count
       && zip(steps, other.steps).allSatisfy { a, b in
         a.file === b.file && a.name == b.name && a.part == b.part && a.multiplier == b.multiplier
-          && a.rankLimit == b.rankLimit
+          && a.rankLimit == b.rankLimit && a.rows?.range == b.rows?.range
       }
   }
 
@@ -59,7 +61,7 @@ public struct WeightPatch: Sendable {
       prepared.append(
         PreparedPatch.Step(
           delta: delta, scale: step.part == .weight ? step.module.scale : step.module.biasScale,
-          multiplier: step.multiplier, magnitude: magnitude))
+          multiplier: step.multiplier, magnitude: magnitude, firstRow: step.rows?.range.lowerBound ?? 0))
     }
     return prepared
   }
@@ -92,7 +94,7 @@ extension WeightPatch.Step {
     read: (Range<Int>, UnsafeMutablePointer<Float>) throws(TensorFileError) -> Void
   ) throws(TensorFileError) -> PreparedPatch.Magnitude {
     let lengths = try magnitude.tensor.floats()
-    if magnitude.isOfRows(shape[0]) { return .outputs(lengths) }
+    if magnitude.isOfRows(rows?.count ?? shape[0]) { return .outputs(lengths) }
     // The lengths of columns need a separate pass over all rows. Chunks are summed in the order of rows, so that the sum is
     // the same for any number of threads.
     let (inputs, taps, rowSize) = (shape[1], prepared.rowSize / shape[1], prepared.rowSize)
@@ -107,7 +109,7 @@ extension WeightPatch.Step {
       faults.deinitialize()
       faults.deallocate()
     }
-    let change = PreparedPatch.Step(delta: delta, scale: module.scale, multiplier: 1, magnitude: nil)
+    let change = PreparedPatch.Step(delta: delta, scale: module.scale, multiplier: 1, magnitude: nil, firstRow: 0)
     // Each call writes only the elements of its own chunk.
     nonisolated(unsafe) let (chunkSums, found) = (sums, faults)
     withoutActuallyEscaping(read) { read in

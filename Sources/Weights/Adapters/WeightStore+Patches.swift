@@ -22,7 +22,13 @@ extension WeightStore {
   func patch(of name: String) -> WeightPatch? { patches.withLock { $0.patches[name] } }
 
   func register(_ reader: any PatchedReader, for names: [String]) {
-    patches.withLock { $0.readers.append(PatchBook.Reader(reader: reader, names: names)) }
+    patches.withLock { book in
+      // Layers that are read one after the other and released would fill the list with readers that are gone.
+      if book.readers.count >= 1024, book.readers.count.nonzeroBitCount == 1 {
+        book.readers.removeAll { $0.reader == nil }
+      }
+      book.readers.append(PatchBook.Reader(reader: reader, names: names))
+    }
   }
 
   /// Replaces all patches, and reloads every layer whose tensors change.

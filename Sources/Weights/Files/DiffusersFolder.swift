@@ -22,6 +22,8 @@ struct DiffusersFolder {
   /// The whole model.
   func model() throws(WeightError) -> ModelFiles {
     let family = try family()
+    // Nothing in it is needed, but diffusers reads it, so a damaged copy of a folder is noticed.
+    if hasFile("model_index.json") { _ = try ConfigurationFile(path: "\(path)/model_index.json") }
     var model = ModelFiles(path: path, layout: .diffusers, family: family)
     model.unet = try network("unet", &model.files) { _ in .diffusersUNet() }
     for encoder in family.textEncoders {
@@ -124,7 +126,8 @@ struct DiffusersFolder {
   private func family() throws(WeightError) -> ModelFamily {
     let advice = "use a model of Stable Diffusion 1.x, 2.x or XL"
     if hasFolder("transformer") {
-      throw .unsupported(path: path, found: "a transformer model, such as Stable Diffusion 3 or Flux", advice: advice)
+      let name = try? configuration("transformer").string("_class_name", default: "")
+      throw ForeignTransformer.refusal(className: name ?? "", path: path)
     }
     guard hasFolder("unet"), hasFolder("text_encoder") || hasFolder("text_encoder_2") else {
       throw .file(
@@ -183,23 +186,45 @@ struct DiffusersFolder {
   private func network(
     _ folder: String, _ files: inout [String], keyMap: ([Substring]) -> KeyMap
   ) throws(WeightError) -> ModelFiles.Network {
-    let prefix = folder.isEmpty ? "" : folder + "/"
-    let configuration = try configuration(folder)
-    files.append(prefix + "config.json")
+    try sizedNetwork(folder, &files) { keyMap($0.keys.map { $0[...] }) }
+  }
+
+  /// The same, with a key map that depends on the tensors' shapes.
+  func sizedNetwork(
+    _ folder: String, _ files: inout [String], keyMap: ([String: StoredTensor]) -> KeyMap
+  ) throws(WeightError) -> ModelFiles.Network {
+    let part = try part(folder)
+    files += part.files
+    let store = WeightStore(
+      path: folder.isEmpty ? path : "\(path)/\(folder)", tensors: part.tensors, keyMap: keyMap(part.tensors))
+    return ModelFiles.Network(store: store, configuration: part.configuration)
+  }
+
+  /// A subfolder with a `config.json` and the weights of a network.
+  struct Part {
+    var configuration: ConfigurationFile
     var tensors: [String: StoredTensor] = [:]
-    for file in try weightFiles(prefix, &files) {
-      files.append(prefix + file)
-      let part = try WeightError.wrapping(try TensorFile(path: "\(path)/\(prefix)\(file)"))
-      for (name, tensor) in part.tensors {
-        guard tensors.updateValue(tensor, forKey: name) == nil else {
+    /// Relative to the whole folder.
+    var files: [String]
+    var container = TensorFile.Container.safetensors
+  }
+
+  /// Opens a subfolder, or the folder itself if `folder` is empty.
+  func part(_ folder: String) throws(WeightError) -> Part {
+    let prefix = folder.isEmpty ? "" : folder + "/"
+    var part = Part(configuration: try configuration(folder), files: [prefix + "config.json"])
+    for file in try weightFiles(prefix, &part.files) {
+      part.files.append(prefix + file)
+      let opened = try WeightError.wrapping(try TensorFile(path: "\(path)/\(prefix)\(file)"))
+      part.container = opened.container
+      for (name, tensor) in opened.tensors {
+        guard part.tensors.updateValue(tensor, forKey: name) == nil else {
           throw .file(
-            .damaged(path: part.path, reason: "the tensor '\(name.abridged)' is also in another file of the model"))
+            .damaged(path: opened.path, reason: "the tensor '\(name.abridged)' is also in another file of the model"))
         }
       }
     }
-    let store = WeightStore(
-      path: prefix.isEmpty ? path : "\(path)/\(folder)", tensors: tensors, keyMap: keyMap(tensors.keys.map { $0[...] }))
-    return ModelFiles.Network(store: store, configuration: configuration)
+    return part
   }
 
   /// The names of the files with the weights of the network in a subfolder.
@@ -257,9 +282,9 @@ struct DiffusersFolder {
     return shards.sorted()
   }
 
-  private func hasFolder(_ name: String) -> Bool { Self.isFolder("\(path)/\(name)") }
+  func hasFolder(_ name: String) -> Bool { Self.isFolder("\(path)/\(name)") }
 
-  private func hasFile(_ name: String) -> Bool {
+  func hasFile(_ name: String) -> Bool {
     FileManager.default.fileExists(atPath: "\(path)/\(name)") && !hasFolder(name)
   }
 }

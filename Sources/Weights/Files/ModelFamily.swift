@@ -163,6 +163,22 @@ extension ModelFamily {
     vector: [.pooledText, .originalSize, .cropTopLeft, .aestheticScore], heads: .width(64), latentScale: 0.13025,
     isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
+  /// CLIP ViT-L as Stable Diffusion 3 and Flux.1 have it: in a file of its own, or a folder.
+  public static let clipL = TextEncoder(
+    folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "text_encoders.clip_l.transformer.",
+    renamedPrefixes: [], naming: .transformers, padding: .endToken, output: .penultimate, isPooled: false)
+
+  /// The same with the projection that a folder of Stable Diffusion 3 has.
+  public static let projectedCLIPL = TextEncoder(
+    folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "text_encoders.clip_l.transformer.",
+    renamedPrefixes: [], naming: .transformers, padding: .endToken, output: .penultimate, isPooled: true)
+
+  /// OpenCLIP ViT-bigG as Stable Diffusion 3 has it. Its files have the names of the transformers library, but the
+  /// activation is OpenCLIP's.
+  public static let clipG = TextEncoder(
+    folder: "text_encoder_2", tokenizerFolder: "tokenizer_2", prefix: "text_encoders.clip_g.transformer.",
+    renamedPrefixes: [], naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true)
+
   /// The families that this version runs.
   public static let all = [sd1, sd2, sdxl, sdxlRefiner]
 

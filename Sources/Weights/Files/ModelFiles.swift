@@ -92,6 +92,7 @@ package struct ModelFiles: Sendable {
   private static func openFile(path: String) throws(WeightError) -> ModelFiles {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let tensors = file.tensors
+    try ForeignTransformer.refuse(tensors, path: path)
     let names = try SingleFileNames(file)
     var model = ModelFiles(path: path, layout: .singleFile, family: names.family)
     model.isFamilyGuessed = names.isFamilyGuessed
@@ -115,6 +116,7 @@ package struct ModelFiles: Sendable {
   private static func openUNetFile(path: String) throws(WeightError) -> ModelFiles {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let tensors = file.tensors
+    try ForeignTransformer.refuse(tensors, path: path)
     try ModelLayout.requireStableDiffusion(tensors.keys, path: path)
     guard let names = UNetNames(tensors.keys) else {
       throw .unsupported(
@@ -191,9 +193,17 @@ package struct ModelFiles: Sendable {
   /// decoder.
   static func recogniseVAE(prefix: String, names: [Substring]) -> VAENames? {
     if let structure = BlockStructure(ldmVAE: names) {
-      return VAENames(
-        keyMap: .ldmVAE(prefix: prefix, structure), encoderKeyMap: .ldmVAEEncoder(prefix: prefix, structure),
-        structure: structure, layout: .singleFile)
+      var (decoder, encoder) = (
+        KeyMap.ldmVAE(prefix: prefix, structure), KeyMap.ldmVAEEncoder(prefix: prefix, structure)
+      )
+      // FLUX.2's authors have both convolutions inside of the halves.
+      if names.contains("decoder.post_quant_conv.weight") {
+        decoder.rules.append(KeyRule("post_quant_conv", "decoder.post_quant_conv"))
+      }
+      if names.contains("encoder.quant_conv.weight") {
+        encoder.rules.append(KeyRule("quant_conv", "encoder.quant_conv"))
+      }
+      return VAENames(keyMap: decoder, encoderKeyMap: encoder, structure: structure, layout: .singleFile)
     }
     if let structure = BlockStructure(diffusersVAE: names) {
       return VAENames(
@@ -222,8 +232,10 @@ struct VAENames {
   /// The encoder among a VAE's tensors; nil if there is none.
   func encoder(path: String, tensors: [String: StoredTensor]) -> ModelFiles.Network? {
     let prefixes = KeyMap.vaeEncoderPrefixes.map { encoderKeyMap.prefix + $0 }
-    let own = tensors.filter { name, _ in prefixes.contains { name.hasPrefix($0) } }
-    guard !own.isEmpty else { return nil }
+    guard tensors.keys.contains(where: { name in prefixes.contains { name.hasPrefix($0) } }) else { return nil }
+    // Some latents are normalised by statistics that both halves read.
+    let read = prefixes + [encoderKeyMap.prefix + "bn."]
+    let own = tensors.filter { name, _ in read.contains { name.hasPrefix($0) } }
     return ModelFiles.Network(
       store: WeightStore(path: path, tensors: own, keyMap: encoderKeyMap), structure: structure)
   }

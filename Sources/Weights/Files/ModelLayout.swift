@@ -19,8 +19,8 @@ extension ModelLayout {
     ("edm_mean", "a Playground 2.5 model"),
     ("model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model"),
     ("joint_blocks.", "a Stable Diffusion 3 model"),
-    ("model.diffusion_model.double_blocks.", "a Flux model"),
-    ("double_blocks.", "a Flux model"),
+    ("model.diffusion_model.double_blocks.", "a Flux.1 model"),
+    ("double_blocks.", "a Flux.1 model"),
   ]
 
   /// Other files that people keep among their models, recognised in the same way.

@@ -21,6 +21,8 @@ enum TensorForm: Hashable, Sendable {
   case whole
   /// The code's tensor is one of several equal parts of the file's rows.
   case part(Int, of: Int)
+  /// The code's tensor is some of this many rows of the file's.
+  case rows(Range<Int>, of: Int)
   /// The file's tensor is transposed.
   case transposed
 
@@ -29,6 +31,7 @@ enum TensorForm: Hashable, Sendable {
     switch self {
     case .whole: shape
     case .part(_, let count): shape.isEmpty ? shape : [shape[0] * count] + shape.dropFirst()
+    case .rows(_, let count): shape.isEmpty ? shape : [count] + shape.dropFirst()
     case .transposed: shape.reversed()
     }
   }
@@ -39,6 +42,7 @@ enum TensorForm: Hashable, Sendable {
     case .whole: shape
     case .part(_, let count):
       shape.first.map { $0.isMultiple(of: count) } == true ? [shape[0] / count] + shape.dropFirst() : nil
+    case .rows(let range, let count): shape.first == count ? [range.count] + shape.dropFirst() : nil
     case .transposed: shape.reversed()
     }
   }

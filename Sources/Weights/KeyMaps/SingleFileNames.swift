@@ -99,12 +99,13 @@ struct SingleFileNames {
   /// it cannot be determined.
   private static func isOpenCLIP(_ file: TensorFile) -> Bool? {
     let tensors = file.tensors
-    let signs = [".self_attn.in_proj.weight", "cond_stage_model.model.logit_scale"]
-    if tensors.keys.contains(where: { name in signs.contains { name.hasSuffix($0) } }) { return true }
+    if tensors.keys.contains(where: { $0.hasSuffix(".self_attn.in_proj.weight") }) { return true }
     let width = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }?.value.shape.last
+    // Those of ViT-H and ViT-L.
     if width == 1024 { return true }
+    if width == 768 { return false }
     // The transformers library once stored the position ids. In other containers than GGUF, an encoder with these names is
-    // that of 1.x.
+    // that of 1.x, even if a `logit_scale` of OpenCLIP's name is left over.
     if tensors.keys.contains(where: { $0.hasSuffix(".embeddings.position_ids") }) { return false }
     guard file.container == .gguf else { return false }
     // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, unless the file drops dimensions of 1.
@@ -112,13 +113,13 @@ struct SingleFileNames {
       tensors.filter { $0.key.hasPrefix(KeyMap.ldmUNetPrefix) && $0.key.hasSuffix(ending) }.map(\.value.shape.count)
     }
     let projections = ranks(".proj_in.weight")
+    let hasScale = tensors.keys.contains { $0.hasSuffix("cond_stage_model.model.logit_scale") }
+    if hasScale, projections.isEmpty || projections.contains(2) { return true }
     if ranks(".skip_connection.weight").contains(4), !projections.isEmpty, projections.allSatisfy({ $0 == 2 }) {
       return true
     }
     // OpenCLIP has a text projection, even though it is not used here. CLIP ViT-L has one only in separate files.
-    if width != 768, tensors.keys.contains(where: { $0.contains(".transformer.") && $0.contains("text_projection") }) {
-      return true
-    }
-    return width == 768 ? false : nil
+    if tensors.keys.contains(where: { $0.contains(".transformer.") && $0.contains("text_projection") }) { return true }
+    return nil
   }
 }

@@ -46,6 +46,11 @@ public struct WeightAudit: Hashable, Sendable {
     if !isClean { throw .audit(self) }
   }
 
+  /// The findings that a condition holds for.
+  package func keeping(_ condition: (Finding) -> Bool) -> WeightAudit {
+    WeightAudit(path: path, findings: findings.filter(condition))
+  }
+
   /// The findings of both, with the path of this one.
   package func merged(with other: WeightAudit) -> WeightAudit {
     WeightAudit(path: path, findings: findings + other.findings)

@@ -70,10 +70,12 @@ public final class WeightStore: Sendable {
     guard tensor.elementType.isReadable else {
       throw .file(.elementType(path: path, name: fileName, found: tensor.elementType.rawValue))
     }
-    return switch form {
-    case .whole: tensor.reshaped(shape)
-    case .part(let index, let count): tensor.part(index, of: count, shape: shape)
-    case .transposed: tensor.transposed()
+    switch form {
+    case .whole: return tensor.reshaped(shape)
+    case .part(let index, let count): return tensor.part(index, of: count, shape: shape)
+    case .rows(let range, _) where range.count == shape.first: return tensor.rows(range, shape: shape)
+    case .rows: throw .misshapen(path: path, name: fileName, found: tensor.shape, expected: fileShape)
+    case .transposed: return tensor.transposed()
     }
   }
 

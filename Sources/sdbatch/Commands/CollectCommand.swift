@@ -13,7 +13,7 @@ struct CollectCommand: ParsableCommand {
       shards are running.
       """)
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Flag(help: "Make no contact sheet.")

@@ -72,28 +72,36 @@ final class ImageFaces {
   /// The name of the network that the infotext gets: that of the last one.
   var name: String? { options.steps.last?.model.rawValue }
 
-  /// Restores the faces of an image.
+  /// Restores the faces of images: all of them by one network, then all by the next, so that each is loaded once.
   ///
   /// - Parameters:
-  ///   - image: The image.
-  ///   - text: Its infotext, which has the seed of the noise that GFPGAN draws with; 0 if there is none.
+  ///   - images: The images, each with its infotext, which has the seed of GFPGAN's noise; 0 if there is none.
   ///   - proceed: Called before each part of the work; what it throws ends it.
-  /// - Returns: The image, and the most faces that a network found.
+  /// - Returns: Each image, and the most faces that a network found in it.
   /// - Throws: `WeightError`, or what `proceed` throws.
-  func restored(_ image: RGBImage, text: String?, proceed: () throws -> Void) throws -> (image: RGBImage, faces: Int) {
-    var result = (image: image, faces: 0)
-    for step in options.steps {
+  func restored(
+    _ images: [(image: RGBImage, text: String?)], proceed: () throws -> Void
+  ) throws -> [(image: RGBImage, faces: Int)] {
+    var results = images.map { (image: $0.image, faces: 0) }
+    for step in options.steps where !images.isEmpty {
       let restorer = try restorer(step.model)
-      let settings = text.map { InfotextSettings(ParsedInfotext($0)).settings }
-      let restored = try restorer.restored(
-        result.image,
-        FaceRestorer.Options(
-          codeFormerWeight: options.codeformerWeight, seed: settings?.seed ?? 0, source: settings?.rng ?? .nv),
-        progress: { _ in try proceed() })
-      result.image = Self.blended(result.image, restored.image, step.visibility)
-      result.faces = max(result.faces, restored.faces)
+      for (index, text) in images.map(\.text).enumerated() {
+        let settings = text.map { InfotextSettings(ParsedInfotext($0)).settings }
+        let restored = try restorer.restored(
+          results[index].image,
+          FaceRestorer.Options(
+            codeFormerWeight: options.codeformerWeight, seed: settings?.seed ?? 0, source: settings?.rng ?? .nv),
+          progress: { _ in try proceed() })
+        results[index].image = Self.blended(results[index].image, restored.image, step.visibility)
+        results[index].faces = max(results[index].faces, restored.faces)
+      }
     }
-    return result
+    return results
+  }
+
+  /// Whether so many images are together that they should be restored now. With a single network none has to wait.
+  func isEnough(_ images: [RGBImage]) -> Bool {
+    options.steps.count < 2 || images.count >= 16 || images.reduce(0) { $0 + $1.pixels.count } >= 64 << 20
   }
 
   private func restorer(_ model: FaceRestorationModel) throws -> FaceRestorer {
@@ -114,5 +122,48 @@ final class ImageFaces {
       UInt8(min(max(Float(old) + alpha * Float(Int(new) - Int(old)), 0), 255))
     }
     return result
+  }
+}
+
+/// Images that wait until their faces are restored together.
+final class FaceQueue {
+  /// An image that waits.
+  struct Entry {
+    var file: UpscaledFile
+    var original: PNGFile
+    /// The image, enlarged or as it was.
+    var image: RGBImage
+    /// What the file gets as its text "postprocessing".
+    var text: String
+  }
+
+  private let faces: ImageFaces
+  private var entries: [Entry] = []
+  private let proceed: () throws -> Void
+
+  /// How many images were written.
+  private(set) var made = 0
+
+  /// An empty queue; `proceed` is called before each part of the work, and what it throws ends it.
+  init(_ faces: ImageFaces, proceed: @escaping () throws -> Void) {
+    (self.faces, self.proceed) = (faces, proceed)
+  }
+
+  /// Adds an image, and restores and writes those that wait if they are enough.
+  func add(_ entry: Entry, report: (Entry, _ faces: Int) -> Void) throws {
+    entries.append(entry)
+    if faces.isEnough(entries.map(\.image)) { try finish(report: report) }
+  }
+
+  /// Restores and writes all images that wait.
+  func finish(report: (Entry, _ faces: Int) -> Void) throws {
+    let results = try faces.restored(
+      entries.map { (image: $0.image, text: $0.original.text("parameters")) }, proceed: proceed)
+    for (entry, result) in zip(entries, results) {
+      try entry.file.write(result.image, from: entry.original, text: entry.text, restoredBy: faces.name)
+      made += 1
+      report(entry, result.faces)
+    }
+    entries = []
   }
 }

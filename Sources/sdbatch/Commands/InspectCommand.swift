@@ -13,11 +13,12 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Show the settings of an image, with a recipe that makes it, or describe a model file.",
     discussion: """
-      Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions and \
-      upscalers in every format that a run takes. Exit codes: 0 done; 10 the image has no such text, or the file is damaged.
+      Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions, \
+      upscalers and networks of face restoration in every format that a run takes. Exit codes: 0 done; 10 the image has no \
+      such text, or the file is damaged.
       """)
 
-  @Argument(help: "A PNG image, a model file or a model's folder.")
+  @Argument(help: "A PNG image, a model file or a model's folder.", completion: .file())
   var file: String
 
   @Flag(help: "Print one JSON object.")

@@ -23,7 +23,8 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "How many cells to show.")
   var cells = 10
 
-  @Option(help: "Threads that the run will have (default: one for each core that the process may use).")
+  @Option(
+    name: .shortAndLong, help: "Threads that the run will have (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Write the plan into the run folder, for shards to work on.")

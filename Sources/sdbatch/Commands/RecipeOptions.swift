@@ -1,8 +1,10 @@
 import ArgumentParser
 import DemoModel
+import Diffusion
 import Foundation
 import Recipes
 import Runs
+import Settings
 import TensorFiles
 
 /// The arguments of the commands that read a recipe.
@@ -11,16 +13,23 @@ struct RecipeOptions: ParsableArguments {
     help: """
       The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both; or a folder of recipes; or \
       a run folder, to continue that run.
-      """)
+      """,
+    completion: .file(extensions: ["yaml", "yml", "json", "jsonl"]))
   var recipe: String
 
-  @Option(name: .customLong("set"), help: "Replace a value, and the axis of that key: --set steps=10. May be repeated.")
+  @Option(
+    name: [.customLong("set"), .customShort("s")],
+    help: "Replace a value, and the axis of that key: --set steps=10. May be repeated.", completion: .settings)
   var overrides: [String] = []
 
-  @Option(help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).")
+  @Option(
+    name: .shortAndLong, help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).",
+    completion: .directory)
   var output: String?
 
-  @Option(help: "The precision: auto, fp32, bf16 or int8; short for --set precision=.")
+  @Option(
+    help: "The precision: auto, fp32, bf16 or int8; short for --set precision=.",
+    completion: .list(["auto", "fp32", "bf16", "int8"]))
   var precision: String?
 
   @Option(help: "The most memory to use, such as 2.5GiB; short for --set memory_limit=.")
@@ -139,7 +148,7 @@ struct RecipeOptions: ParsableArguments {
 private struct RecipeFolder {
   /// The recipes by name, and last the folder itself if it has requests, which are one run.
   private(set) var paths: [String] = []
-  /// What is in the folder besides, but for what recipes use.
+  /// The other files in the folder, except those that recipes use.
   private(set) var skipped: [String] = []
 
   /// What recipes use, beside them.
@@ -171,6 +180,33 @@ private struct RecipeFolder {
   }
 }
 
+extension CompletionKind {
+  /// A setting and its value: the keys first, then the values of those that have a list of them.
+  static var settings: CompletionKind {
+    .custom { words, _, prefix in
+      let key = prefix.prefix { $0 != "=" }
+      guard prefix.contains("="), let values = RecipeKey.all.first(where: { $0.name == key })?.kind.values
+      else {
+        return RecipeKey.all.filter(\.isSetting).map { $0.name + "=" }
+      }
+      return values.map { "\(key)=\($0)" }
+    }
+  }
+}
+
+extension SettingKind {
+  /// Every value that a completion can offer; nil where there are too many.
+  fileprivate var values: [String]? {
+    switch self {
+    case .choice(let names): names
+    case .flag: ["true", "false"]
+    case .sampler, .otherSampler: SamplerID.allCases.map(\.rawValue)
+    case .schedule, .otherSchedule: ScheduleID.allCases.map(\.rawValue)
+    default: nil
+    }
+  }
+}
+
 extension PlanningEnvironment {
   /// The environment of this process, read once, so that a run past midnight stays one run.
   static let ofProcess: PlanningEnvironment = {
@@ -181,6 +217,7 @@ extension PlanningEnvironment {
     environment.hashes = { path in
       ModelHashes(old: ModelInspection.oldHash(path), sha256: { try? digests.sha256(ofFileAt: path) })
     }
+    environment.family = { FamilyID(ofModelAt: $0) }
     return environment
   }()
 }

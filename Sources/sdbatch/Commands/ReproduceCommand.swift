@@ -20,19 +20,21 @@ struct ReproduceCommand: ParsableCommand {
       equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 
-  @Argument(help: "A PNG image with the webui's text.")
+  @Argument(help: "A PNG image with the webui's text.", completion: .file(extensions: ["png"]))
   var image: String
 
-  @Option(help: "The checkpoint, a file or folder; its hash must match the text.")
+  @Option(help: "The checkpoint, a file or folder; its hash must match the text.", completion: .file())
   var model: String?
 
-  @Option(help: "The VAE, a file or folder; its hash must match the text.")
+  @Option(help: "The VAE, a file or folder; its hash must match the text.", completion: .file())
   var vae: String?
 
-  @Option(name: .customLong("set"), help: "Change a setting first: --set rng=cpu. May be repeated.")
+  @Option(
+    name: [.customLong("set"), .customShort("s")], help: "Change a setting first: --set rng=cpu. May be repeated.",
+    completion: .settings)
   var overrides: [String] = []
 
-  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Print one JSON object.")

@@ -18,16 +18,16 @@ struct RestoreCommand: ParsableCommand {
       used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.")
+  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
   var images: [String]
 
   @OptionGroup
   var faces: FaceOptions
 
-  @Option(help: "The folder for the new files.")
+  @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {
@@ -41,18 +41,27 @@ struct RestoreCommand: ParsableCommand {
     StopSignals.install()
     let files = try UpscaledFile.all(of: images, in: output, subfolder: "restored")
     let restorer = try ImageFaces(faces, threads: threads ?? ProcessorAllotment().threads)
-    var made = 0
+    let queue = FaceQueue(restorer) {
+      if let reason = StopSignals.request { throw StopRequested(reason) }
+    }
+    func report(_ entry: FaceQueue.Entry, _ faces: Int) {
+      Console.output("\(entry.file.target): \(Count(faces, "face"))")
+    }
     for file in files {
-      let original = try file.read()
+      let original: PNGFile
+      do {
+        original = try file.read()
+      } catch {
+        // The images before it are made all the same.
+        try queue.finish(report: report)
+        throw error
+      }
       let text = "\(faces.note), Postprocess source: \(UpscaledFile.digest(of: original.image))"
       if file.isMade(from: original, text: text, restoredBy: restorer.name) { continue }
-      let result = try restorer.restored(original.image, text: original.text("parameters")) {
-        if let reason = StopSignals.request { throw StopRequested(reason) }
-      }
-      try file.write(result.image, from: original, text: text, restoredBy: restorer.name)
-      made += 1
-      Console.output("\(file.target): \(Count(result.faces, "face"))")
+      try queue.add(
+        FaceQueue.Entry(file: file, original: original, image: original.image, text: text), report: report)
     }
-    Console.output("\(made) made, \(files.count - made) existed")
+    try queue.finish(report: report)
+    Console.output("\(queue.made) made, \(files.count - queue.made) existed")
   }
 }

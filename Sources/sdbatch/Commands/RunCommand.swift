@@ -22,7 +22,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Draw new numbers for seeds of -1.")
   var newSeeds = false
 
-  @Option(help: "Threads to compute with (default: one for each core that the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: one for each core that the process may use).")
   var threads: Int?
 
   @Option(
@@ -38,6 +38,9 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Announce nothing to webhooks; what is in the outbox stays there.")
   var noWebhook = false
+
+  @Flag(help: "Make every image here, even if another run folder has it.")
+  var noReuse = false
 
   @Flag(help: "Do only the jobs whose last try failed.")
   var onlyFailed = false
@@ -62,7 +65,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print errors and one line at the end, for cron mail.")
   var summary = false
 
-  @Flag(help: "Print errors and warnings only.")
+  @Flag(name: .shortAndLong, help: "Print errors and warnings only.")
   var quiet = false
 
   @Flag(help: "Write the time and speed of each layer to profile.tsv in the run folder.")
@@ -75,7 +78,8 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The TAESD decoder for previews (default: taesd_decoder, searched like models).", valueName: "file"))
+      "The TAESD decoder for previews (default: taesd_decoder, searched like models).", valueName: "file"),
+    completion: .file())
   var previewVae: String?
 
   @Option(help: "Lower the priority, from 0 (normal) to 19 (lowest).")
@@ -144,6 +148,7 @@ struct RunCommand: ParsableCommand {
     engine.profiler.isOn = profile
     var session = RunSession(
       engine, RecipePlanner(target: target, drawsNewSeeds: newSeeds), in: folder, sessionOptions)
+    if !noReuse { session.store = ImageStore(environment: ProcessInfo.processInfo.environment) }
     session.ingredients = ModelCheck(engine, isQuiet: quiet).ingredients
     session.stopRequest = { StopSignals.request ?? stopTime.request }
     session.isWaiting = { owner in

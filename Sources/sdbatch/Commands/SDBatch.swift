@@ -12,14 +12,18 @@ struct SDBatch: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdbatch",
     abstract: "Make a grid of Stable Diffusion images from a recipe, on the CPU and offline.",
+    usage: """
+      sdbatch <recipe.yaml> [<options>]
+             sdbatch <command> [<options>]
+      """,
     discussion: """
       "sdbatch recipe.yaml" is short for "sdbatch run recipe.yaml". A run never makes an image again that it has finished: after \
-      an interruption, or after editing the recipe, run the same command again.
+      an interruption, or after editing the recipe, run the same command again. "sdbatch help topics" lists the pages of the manual.
       """,
     version: version,
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, CollectCommand.self, SlurmCommand.self, SheetCommand.self,
-      VerifyCommand.self, WhyCommand.self,
+      OpenCommand.self, VerifyCommand.self, WhyCommand.self, InitCommand.self, ModelsCommand.self,
       InspectCommand.self, ReproduceCommand.self, UpscaleCommand.self, RestoreCommand.self,
       SchemaCommand.self,
     ],
@@ -28,7 +32,16 @@ struct SDBatch: ParsableCommand {
   /// Parses and runs; every error leaves with the exit code that the README documents.
   static func main() {
     Console.openClosedStreams()
+    guard access("/proc/self/cmdline", R_OK) == 0 else {
+      // Swift itself reads the arguments there.
+      Console.error("/proc is not mounted, and sdbatch reads its arguments there: mount -t proc proc /proc")
+      Console.finish(.internalError)
+    }
     let arguments = Array(CommandLine.arguments.dropFirst())
+    if let page = HelpTopic.text(for: arguments) {
+      Console.output(text: page)
+      Console.finish(.done)
+    }
     if let hint = commandHint(arguments) {
       Console.error(hint)
       Console.finish(code: EX_USAGE)

@@ -18,7 +18,7 @@ struct SheetCommand: ParsableCommand {
     case png, html
   }
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Option(help: "Make only contact-sheet.png, or only index.html (png or html; default: both).")
@@ -42,6 +42,10 @@ struct SheetCommand: ParsableCommand {
   @Option(help: "Show only this value of an axis, as axis=value; may be given several times.")
   var filter: [String] = []
 
+  @Flag(
+    help: "Show only the images with stars in the run's picks.json, on picks-sheet.png; leaves the other files alone.")
+  var picks = false
+
   @Option(
     help: "The longest side of a tile in pixels (default: that of the images, at most 512, less if there are many).")
   var tile: Int?
@@ -54,7 +58,8 @@ struct SheetCommand: ParsableCommand {
   )
   var sort = SheetOptions.Order.written
 
-  @Option(help: "A font file for the labels; may be given several times.")
+  @Option(
+    help: "A font file for the labels; may be given several times.", completion: .file(extensions: ["ttf", "otf"]))
   var font: [String] = []
 
   @Option(help: "The title (default: the folder's name).")
@@ -63,6 +68,7 @@ struct SheetCommand: ParsableCommand {
   func validate() throws {
     if let tile, !(16...8192).contains(tile) { throw ValidationError("--tile takes 16 to 8192 pixels") }
     if let columns, !(1...1024).contains(columns) { throw ValidationError("--columns takes 1 to 1024") }
+    if picks, only == .html { throw ValidationError("--picks and --only html exclude each other") }
     for text in filter where !text.contains("=") {
       throw ValidationError("--filter \(text): expected axis=value, such as --filter cfg_scale=7")
     }
@@ -79,6 +85,11 @@ struct SheetCommand: ParsableCommand {
     (options.tile, options.columns, options.order) = (tile, columns, sort)
     (options.fonts, options.title) = (font, title)
     let run = RunFolder(folder)
+    if picks {
+      let files = ContactSheetFiles(folder: run, picks: try Picks(of: run))
+      for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
+      return
+    }
     if only != .html {
       let files = ContactSheetFiles(folder: run)
       for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }

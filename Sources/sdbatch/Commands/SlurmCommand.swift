@@ -10,8 +10,8 @@ struct SlurmCommand: ParsableCommand {
     commandName: "slurm",
     abstract: "Print a script that runs a recipe as a Slurm job array, or submit it.",
     discussion: """
-      Each task of the array is a shard of the plan. A shard is asked to stop before its time is over, saves its unfinished \
-      image and is queued again. When all have ended, one more job writes manifest and contact sheet and verifies every byte. \
+      Each task of the array is a shard of the plan. A shard is asked to stop before its time limit, saves its unfinished \
+      image and is queued again. After all shards, one more job writes manifest and contact sheet and verifies every byte. \
       The run folder, the recipe, its models and this program must have the same path on all nodes.
       """)
 
@@ -41,11 +41,12 @@ struct SlurmCommand: ParsableCommand {
   var sbatch: [String] = []
 
   @Option(
-    help: "The instruction set that all nodes compute with (default: the best of this machine); in SDBATCH_ISA's words."
+    help:
+      "The instruction set that all nodes compute with (default: the best of this machine); as SDBATCH_ISA names them."
   )
   var isa: String?
 
-  @Option(help: "Seconds before the limit at which a shard is asked to stop; must be longer than a sampling step.")
+  @Option(help: "How long before the limit a shard is asked to stop, in seconds; must be longer than a step.")
   var notice = 120
 
   @Option(help: "At most this many requeues of a shard that stopped with work left.")
@@ -113,7 +114,7 @@ struct SlurmCommand: ParsableCommand {
       version: SDBatch.version)
   }
 
-  /// Submits the jobs through the shell, whose output is shown.
+  /// Submits the jobs through the shell and shows its output.
   private static func submit(_ script: String) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")

@@ -1,10 +1,10 @@
 import Foundation
 
-/// A shell script that submits a run to Slurm: an array of shards, and a job after them that brings their work together.
+/// A shell script that submits a run to Slurm: an array of shards, and a job after them that combines their work.
 ///
-/// What is in it was measured on Slurm 22.05: the shard count is written out, for `SLURM_ARRAY_TASK_COUNT` is another when
-/// a single task is submitted again; the shell stays until sdbatch has really ended, for a trap ends `wait`; only USR1 is
-/// passed on, for SIGTERM reaches sdbatch without help, and a second one would end it at once.
+/// Measured on Slurm 22.05: the shard count is written out, because `SLURM_ARRAY_TASK_COUNT` changes when a single task is
+/// submitted again. The shell waits in a loop until sdbatch has ended, because a trap interrupts `wait`. Only USR1 is passed
+/// on: SIGTERM reaches sdbatch anyway, and a second one would end it at once.
 struct SlurmScript {
   /// The program, by an absolute path that all nodes have.
   var program: String
@@ -14,7 +14,7 @@ struct SlurmScript {
   var folder: String
   /// The name of the run, for job names.
   var name: String
-  /// What follows `sdbatch run` but for the shard and the threads.
+  /// The arguments of `sdbatch run`, without the shard and the threads.
   var arguments: [String]
   /// How many parts the plan has.
   var shards: Int
@@ -45,7 +45,7 @@ struct SlurmScript {
     """
     #!/bin/sh
     # Submits \(name) to Slurm in \(shards) shards (made by sdbatch \(version)). Give it to sh where sbatch is found.
-    # Every task may be submitted again at any time: sbatch --array=7 and so on with the first script below.
+    # Any task can be submitted again at any time, for example with sbatch --array=7 and the first script below.
     set -eu
     mkdir -p \(Self.quoted(logs))
 
@@ -76,15 +76,15 @@ struct SlurmScript {
       #SBATCH --signal=B:USR1@\(notice)
       #SBATCH --requeue
 
-      # One instruction set on all nodes: they make the same bytes. A node without it ends with 10.
+      # One instruction set on all nodes, so that they make the same bytes. A node without it exits with 10.
       export SDBATCH_ISA=\(isa)
 
       \(run.map(Self.quoted).joined(separator: " ")) \\
         --shard "$SLURM_ARRAY_TASK_ID/\(shards)" --threads "$SLURM_CPUS_PER_TASK" --summary &
       worker=$!
 
-      # \(notice) s before the limit Slurm sends USR1 to this shell alone: sdbatch then keeps the unfinished image and ends with 75.
-      # SIGTERM (preemption, requeue, scancel) Slurm sends to sdbatch too; this shell only has to wait.
+      # \(notice) s before the limit Slurm sends USR1 to this shell alone: sdbatch then saves the unfinished image and exits with 75.
+      # Slurm sends SIGTERM (preemption, requeue, scancel) to sdbatch too; this shell only waits.
       warned=
       trap 'warned=yes; kill -USR1 "$worker"' USR1
       trap : TERM
@@ -94,8 +94,8 @@ struct SlurmScript {
         kill -0 "$worker" 2>/dev/null
       do :; done
 
-      # 75: stopped with work left. 3 (jobs that fail) and 10 (unusable input) would be the same again. What ended by SIGTERM is
-      # Slurm's to queue again (preemption), or was to end (scancel).
+      # 75: stopped with work left. 3 (failed jobs) and 10 (unusable input) would happen again. After SIGTERM, Slurm itself queues
+      # the task again (preemption), or it was meant to end (scancel).
       if [ -n "$warned" ] && [ "$code" = 75 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt \(requeues) ]; then
         scontrol requeue "$SLURM_JOB_ID"
       fi
@@ -116,7 +116,7 @@ struct SlurmScript {
   }
 
   private func directives(job: String, log: String, time: String, cpus: Int, memory: String?) -> String {
-    // In file names Slurm takes a percent sign for the beginning of a pattern.
+    // In file names a percent sign starts one of Slurm's patterns.
     let logPath = logs.replacing("%", with: "%%") + "/" + log
     let lines =
       [
@@ -136,7 +136,7 @@ struct SlurmScript {
     return plain && !text.isEmpty ? text : "'" + text.replacing("'", with: #"'\''"#) + "'"
   }
 
-  /// A value in a line that `sbatch` reads, which knows double quotes and backslashes.
+  /// A value in a line for `sbatch`, which reads double quotes and backslashes.
   private static func directive(_ text: String) -> String {
     guard text.contains(where: { " \t\"'\\#".contains($0) }) else { return text }
     return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""

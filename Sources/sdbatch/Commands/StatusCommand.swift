@@ -8,7 +8,7 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Show the state of a run, from its folder; the run may be going on.")
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Flag(help: "Print one JSON object.")

@@ -18,8 +18,11 @@ struct UpscaleCommand: ParsableCommand {
       be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.")
+  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
   var images: [String]
+
+  @Flag(help: "Of a run folder, only the images with stars in its picks.json.")
+  var picks = false
 
   @Option(
     help:
@@ -39,10 +42,10 @@ struct UpscaleCommand: ParsableCommand {
   @OptionGroup
   var faces: FaceOptions
 
-  @Option(help: "The folder for the new files.")
+  @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {
@@ -65,36 +68,48 @@ struct UpscaleCommand: ParsableCommand {
   func run() throws {
     StopSignals.install()
     let method = try self.method()
-    let files = try UpscaledFile.all(of: images, in: output)
+    let files = try UpscaledFile.all(of: images, in: output, picksOnly: picks)
     let threads = threads ?? ProcessorAllotment().threads
     let restorer = restoreFaces ? try ImageFaces(faces, threads: threads) : nil
     let upscaler = try ImageUpscaler(method, threads: threads)
+    func proceed(_: Int, _: Int) throws {
+      if let reason = StopSignals.request { throw StopRequested(reason) }
+    }
+    let queue = restorer.map { restorer in FaceQueue(restorer, proceed: { try proceed(0, 0) }) }
+    func report(_ entry: FaceQueue.Entry, _ faces: Int) {
+      Console.output("\(entry.file.target): \(entry.image.width)x\(entry.image.height), \(Count(faces, "face"))")
+    }
     var made = 0
     for file in files {
-      let original = try file.read()
+      let original: PNGFile
+      do {
+        original = try file.read()
+      } catch {
+        // The images before it are made all the same.
+        try queue?.finish(report: report)
+        throw error
+      }
       let text = Self.note(
         method, by: to == nil ? by : nil, to: to.flatMap(size), faces: restoreFaces ? faces.note : nil,
         of: original.image)
       if file.isMade(from: original, text: text, restoredBy: restorer?.name) { continue }
-      func proceed(_: Int, _: Int) throws {
-        if let reason = StopSignals.request { throw StopRequested(reason) }
-      }
       try proceed(0, 0)
-      var large =
+      let large =
         if let to, let size = size(to) {
           try upscaler.upscaled(original.image, width: size.width, height: size.height, progress: proceed)
         } else {
           try upscaler.upscaled(original.image, by: by, progress: proceed)
         }
-      var found = ""
-      if let restorer {
-        let result = try restorer.restored(large, text: original.text("parameters")) { try proceed(0, 0) }
-        (large, found) = (result.image, ", \(Count(result.faces, "face"))")
+      if let queue {
+        try queue.add(FaceQueue.Entry(file: file, original: original, image: large, text: text), report: report)
+      } else {
+        try file.write(large, from: original, text: text)
+        made += 1
+        Console.output("\(file.target): \(large.width)x\(large.height)")
       }
-      try file.write(large, from: original, text: text, restoredBy: restorer?.name)
-      made += 1
-      Console.output("\(file.target): \(large.width)x\(large.height)\(found)")
     }
+    try queue?.finish(report: report)
+    made += queue?.made ?? 0
     Console.output("\(made) made, \(files.count - made) existed")
   }
 

@@ -12,7 +12,7 @@ struct VerifyCommand: ParsableCommand {
       which --repair and --prune do not disturb; 74 output could not be written.
       """)
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Flag(help: "Let the next run make damaged images again, remove leftovers, rewrite the manifest.")

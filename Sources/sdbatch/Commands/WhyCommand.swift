@@ -16,7 +16,7 @@ struct WhyCommand: ParsableCommand {
       as they are now. Without JOB, all jobs that would run are listed.
       """)
 
-  @Argument(help: "The run folder, such as Output/fish.")
+  @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
   @Argument(help: "A job: its number in the plan, the first digits of its identity, or the name of its image.")
@@ -37,7 +37,8 @@ struct WhyCommand: ParsableCommand {
 
   func run() throws {
     let folder = RunFolder(folder)
-    let finder = try JobReasons(folder, version: SDBatch.version)
+    let finder = try JobReasons(
+      folder, version: SDBatch.version, store: ImageStore(environment: ProcessInfo.processInfo.environment))
     let engine = try Engine.forCommand(threads: 1)
     let current = try currentJobs(folder, engine)
     let reasons = try finder.reasons(try job.map { [try finder.job(named: $0, in: current.jobs)] } ?? current.jobs)

@@ -12,10 +12,13 @@ struct UpscaledFile {
 
   private static let keyword = "postprocessing"
 
-  /// The images that are named, one by one or by the folder of their run.
+  /// The images that are named, one by one or by the folder of their run; of a run's images, only those with stars if
+  /// `picksOnly` is set.
   ///
   /// Throws `UpscaleError` if there is none, or if two would become one file.
-  static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled") throws -> [UpscaledFile] {
+  static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled", picksOnly: Bool = false)
+    throws -> [UpscaledFile]
+  {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
     func add(_ source: String, in usual: String) throws {
@@ -37,7 +40,12 @@ struct UpscaledFile {
         try add(path, in: beside)
         continue
       }
-      let images = try RunImages(RunFolder(path)).entries.compactMap(\.path)
+      let run = RunFolder(path)
+      let picks = picksOnly ? try Picks(of: run) : nil
+      let images = try RunImages(run).entries.filter { picks?.isPicked($0.id) != false }.compactMap(\.path)
+      if picks != nil, images.isEmpty {
+        throw UpscaleError.notRead(path: run.picks, reason: "no image of the run has stars in it")
+      }
       // Equal cells share an image.
       var seen: Set<String> = []
       for image in images where seen.insert(image).inserted { try add(image, in: "\(path)/\(subfolder)") }

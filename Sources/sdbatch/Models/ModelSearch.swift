@@ -10,12 +10,14 @@ struct ModelSearch {
   private let imageFile: ImageFile
   private let locators: [ModelLocator]
   private let engine: Engine
+  private let environment: PlanningEnvironment
 
   /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
   /// image's run found them.
   init(imageFile: ImageFile, environment: PlanningEnvironment, engine: Engine) {
     self.imageFile = imageFile
     self.engine = engine
+    self.environment = environment
     let current = FileManager.default.currentDirectoryPath + "/."
     locators = [imageFile.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
   }
@@ -57,6 +59,8 @@ struct ModelSearch {
         var parameters = settings.settings
         // A text without a VAE is that of an image that the checkpoint's own decoded.
         (parameters.model, parameters.vae) = (model.reference, vae?.reference ?? .ownVAE)
+        parameters.textEncoders = []
+        if parameters.traits.flow != nil { placeParts(&parameters, vae?.reference) }
         parameters.textEncoder = textEncoder?.reference
         // LoRAs and embeddings are searched for once the model is known.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
@@ -136,6 +140,35 @@ struct ModelSearch {
     return placed
   }
 
+  /// Completes a model whose parts are in files of their own: those that the text names, where they are found; the engine looks
+  /// for the others.
+  private func placeParts(_ parameters: inout ImageSettings, _ vae: ModelReference?) {
+    parameters.vae = vae
+    parameters.textEncoders = imageFile.settings.modules.compactMap { name in
+      let ofRun = manifestPath(name, family: "text_encoder")
+      return (ofRun ?? locators.lazy.compactMap { $0.path(of: name) }.first).map {
+        ModelReference(name: name, path: $0)
+      }
+    }
+    parameters.partFolders = Self.unique(locators.flatMap(\.folders))
+    // The text's schedule may be the sampler's default, and still not the family's.
+    if parameters.scheduler == .automatic, let named = imageFile.settings.namedSchedule { parameters.scheduler = named }
+  }
+
+  /// Where the image's run found a file.
+  private func manifestPath(_ name: String, family: String) -> String? {
+    guard case .array(let models) = imageFile.manifest?["models"] else { return nil }
+    let path = models.first { $0["family"]?.text == family && $0["name"]?.text == name }?["path"]?.text
+    return path.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+  }
+
+  /// The reference with how its model is sampled.
+  private func withFamily(_ reference: ModelReference) -> ModelReference {
+    var reference = reference
+    if let path = reference.path, let family = environment.family { reference.family = family(path) }
+    return reference
+  }
+
   // MARK: Candidates
 
   /// Another checkpoint of the image: the one of its run, or the one with the name or the hash.
@@ -158,7 +191,7 @@ struct ModelSearch {
   private func given(_ name: String, _ option: String) throws -> Candidate {
     // The user's own paths are relative to the current folder.
     if let path = locators.reversed().lazy.compactMap({ $0.path(of: name) }).first {
-      return Candidate(reference: ModelReference(name: name, path: path), isExpected: true)
+      return Candidate(reference: withFamily(ModelReference(name: name, path: path)), isExpected: true)
     }
     guard name != ModelReference.demo.name else { return Candidate(reference: .demo, isExpected: true) }
     throw ImageFileError.notFound(
@@ -177,8 +210,8 @@ struct ModelSearch {
       others = locators.flatMap { $0.checkpointPaths() }.map { ModelReference(name: $0, path: $0) }
     }
     let all =
-      expected.map { Candidate(reference: $0, isExpected: true) }
-      + others.map { Candidate(reference: $0, isExpected: false) }
+      expected.map { Candidate(reference: withFamily($0), isExpected: true) }
+      + others.map { Candidate(reference: withFamily($0), isExpected: false) }
     var paths: Set<String?> = []
     return all.filter { paths.insert($0.reference.path).inserted }
   }

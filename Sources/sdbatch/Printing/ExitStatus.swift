@@ -80,6 +80,8 @@ extension TensorError: InputFailure {}
 
 extension TokenizationError: InputFailure {}
 
+extension MissingParts: InputFailure {}
+
 extension SheetError: InputFailure {}
 
 extension FaceFilesMissing: InputFailure {
@@ -104,7 +106,9 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notFinite: true
+    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notForFamily, .notFinite,
+      .evaluation:
+      true
     }
   }
 }

@@ -26,6 +26,7 @@ struct ModelInspection {
     let cache = DigestCache(environment: environment)
     switch report.archive {
     case .model(let archive): sha256 = try archive.sha256(cache)
+    case .transformer(let archive): sha256 = try archive.sha256(cache)
     case .vae(let archive): sha256 = try archive.sha256(cache)
     // Which files of a folder count is known only if it can be opened.
     case nil: sha256 = try report.container.map { _ in try cache.sha256(ofFileAt: path) }
@@ -43,7 +44,7 @@ struct ModelInspection {
 
   private var modelHash: String? { sha256.map { String($0.prefix(10)) } }
 
-  /// Whether a run accepts it, judged by the list of its tensors.
+  /// Whether a run would accept it, according to the list of its tensors.
   private var isUsable: Bool { report.kind != .other && report.refusal == nil && report.audit.isClean }
 
   // MARK: Text

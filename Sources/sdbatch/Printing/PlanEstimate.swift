@@ -12,6 +12,8 @@ struct PlanEstimate {
   private(set) var stepsToMake = 0
   /// How many steps more they would take if each were made alone.
   private(set) var stepsShared = 0
+  /// How many are in other run folders, and will be taken from there.
+  private(set) var imagesElsewhere = 0
   /// How many exist.
   private(set) var imagesDone = 0
   /// For the images whose kind was made on this machine before.
@@ -61,16 +63,26 @@ struct PlanEstimate {
     var models: [ImageSettings.IngredientsKey: JobIngredients?] = [:]
     var work = WorkToMake()
     let list = try? list.get()
+    var elsewhere: Set<JobID> = []
+    if let list {
+      elsewhere = Set(
+        ImageStore(environment: ProcessInfo.processInfo.environment)
+          .paths(of: Set(list.ids).filter { !done.contains($0) }, outside: folder).keys)
+    }
     for (index, job) in plan.jobs.enumerated() {
       let settings = job.settings
       let key = settings.ingredientsKey
       let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
-      if let ingredients, !done.isEmpty {
+      if let ingredients, !done.isEmpty || !elsewhere.isEmpty {
         let id = list?.ids[index] ?? JobID(settings, ingredients)
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1
+          continue
+        }
+        if elsewhere.contains(id), !settings.savesBeforeFaces {
+          imagesElsewhere += 1
           continue
         }
       }
@@ -129,8 +141,12 @@ struct PlanEstimate {
   /// The lines of `plan`.
   var lines: [String] {
     let shared = stepsShared > 0 ? " (\(stepsShared) more in common with other images)" : ""
+    var elsewhere = ""
+    if imagesElsewhere > 0 {
+      elsewhere = "; \(imagesElsewhere) \(imagesElsewhere == 1 ? "is in another folder" : "are in other folders")"
+    }
     let images = "\(Count(imagesToMake, "image")), \(Count(stepsToMake, "step"))\(shared)"
-    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")"]
+    var lines = ["to make      \(images)\(imagesDone > 0 ? "; \(imagesDone) done" : "")\(elsewhere)"]
     lines += problems.map { "error        \($0)" }
     if imagesToMake == 0 { return lines }
     if unmeasured == imagesToMake {
@@ -142,8 +158,8 @@ struct PlanEstimate {
             ? ", plus \(Count(unmeasured, "image")) whose model, size and precision have not been timed on this machine yet"
             : ""))
     }
-    lines.append("memory       \(memory.map { "about \(Self.size($0))" } ?? "unknown")")
-    lines.append("disk         \(unmeasured > 0 ? "at most" : "about") \(Self.size(disk))")
+    lines.append("memory       \(memory.map { "about \(ByteText.text($0))" } ?? "unknown")")
+    lines.append("disk         \(unmeasured > 0 ? "at most" : "about") \(ByteText.text(disk))")
     return lines
   }
 
@@ -152,20 +168,12 @@ struct PlanEstimate {
     [
       "images_to_make": .integer(Int64(imagesToMake)), "steps_to_make": .integer(Int64(stepsToMake)),
       "steps_shared": .integer(Int64(stepsShared)),
-      "images_done": .integer(Int64(imagesDone)),
+      "images_done": .integer(Int64(imagesDone)), "images_elsewhere": .integer(Int64(imagesElsewhere)),
       "seconds": unmeasured == imagesToMake && imagesToMake > 0 ? .null : .number(seconds),
       "images_unmeasured": .integer(Int64(unmeasured)),
       "memory_bytes": memory.map { .integer($0) } ?? .null, "disk_bytes": .integer(disk),
       "disk_is_upper_bound": .bool(unmeasured > 0), "problems": .array(problems.map { .string($0) }),
     ]
-  }
-
-  /// "850 KiB", "12 MiB", "4.5 GiB".
-  private static func size(_ bytes: Int64) -> String {
-    let mebibytes = Double(bytes) / 1_048_576
-    if mebibytes < 1 { return "\((bytes + 1023) / 1024) KiB" }
-    if mebibytes < 1024 { return "\(Int(mebibytes.rounded(.up))) MiB" }
-    return "\((mebibytes / 102.4).rounded(.up) / 10) GiB"
   }
 }
 
@@ -189,7 +197,7 @@ private struct WorkToMake {
     indices.append(index)
   }
 
-  /// By job, how far its image is when it begins.
+  /// By job, how many of its steps are already made when it begins.
   func starts(of jobs: some Sequence<Job>, _ engine: Engine) -> [Int: ImagePosition] {
     SharedWork(
       jobs, indices, batch: { _ in 0 }, ingredients: { found[Int(groups[$0])] }, changes: { engine.changes(in: $0) }

@@ -123,10 +123,11 @@ final class ProgressPrinter {
     case .started(let start):
       let counts = start.counts
       let shared = start.stepsShared > 0 ? ", \(start.stepsShared) more in common with other images" : ""
+      let reused = start.imagesReused > 0 ? " (\(start.imagesReused) taken from other folders)" : ""
       let work =
         start.imagesToMake == 0
         ? "nothing to do" : "\(start.imagesToMake) to make, \(Count(start.stepsToMake, "step"))\(shared)"
-      return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done, \(work)"
+      return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done\(reused), \(work)"
     case .resumed(let running, let step):
       return "[\(running.number)/\(running.count)] job \(running.job.index) continues after step \(step)"
     case .imageDone(let running, let file, let seconds):

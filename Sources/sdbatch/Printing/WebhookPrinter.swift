@@ -3,17 +3,17 @@ import Foundation
 import JSON
 import Synchronization
 
-/// Prints what happens to announcements, without the secrets in their addresses.
+/// Prints whether webhooks were reached, without the secrets in their addresses.
 final class WebhookPrinter: Sendable {
   private let style: ProgressPrinter.Style
-  /// The warnings so far; a receiver that is away a whole night is reported once.
+  /// The warnings so far: a receiver that is unreachable all night is reported once.
   private let warnings = Mutex<Set<String>>([])
 
   init(style: ProgressPrinter.Style) {
     self.style = style
   }
 
-  /// Prints an event; what stays in the outbox is reported in every style.
+  /// Prints an event. Announcements that stay in the outbox are reported in every style.
   func show(_ event: WebhookEvent) {
     if style == .json { return Console.output(json: Self.json(event).jsonText) }
     switch event {

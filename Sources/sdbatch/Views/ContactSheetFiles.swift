@@ -7,9 +7,14 @@ import Sheets
 /// The contact sheet of a run folder: `contact-sheet.png`, `contact-sheet-2.png` and so on.
 struct ContactSheetFiles {
   let folder: RunFolder
+  /// Shows only the images with stars in these picks, on `picks-sheet.png`; nil for all.
+  var picks: Picks?
 
   /// The file of a page, from 0.
-  func path(_ page: Int) -> String { folder.file(page == 0 ? "contact-sheet.png" : "contact-sheet-\(page + 1).png") }
+  func path(_ page: Int) -> String {
+    let name = picks == nil ? "contact-sheet" : "picks-sheet"
+    return folder.file(page == 0 ? "\(name).png" : "\(name)-\(page + 1).png")
+  }
 
   /// Makes the sheet in the recipe's layout, unless it is up to date.
   ///
@@ -30,7 +35,9 @@ struct ContactSheetFiles {
     var options = options
     if !options.hasDirections { options.takeLayout(of: run) }
     if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
-    let cells = run.entries.map { entry in
+    let entries = picks.map { picks in run.entries.filter { picks.isPicked($0.id) } } ?? run.entries
+    if picks != nil, entries.isEmpty { throw SheetError.noCells("picks.json has no image with stars") }
+    let cells = entries.map { entry in
       SheetCell(
         axes: entry.job.axes,
         content: entry.path.map { .image(path: $0) } ?? entry.error.map { .failed($0) } ?? .pending,

@@ -2,27 +2,51 @@ import Foundation
 import Runs
 import Sheets
 
-/// Keeps `index.html` up to date during a run, in about a hundredth of its time at most.
+/// Keeps `index.html` and the contact sheet up to date during a run, each in about a hundredth of its time at most.
 ///
-/// Nothing depends on it, so errors are ignored.
+/// Nothing depends on them, so errors are ignored.
 final class LivePage {
   private let lock: RunLock
   private let files: RunPageFiles
-  private let interval: Duration
   private let start = ContinuousClock.now
-  private var last: ContinuousClock.Instant?
-  private var spent = Duration.zero
-  /// How long the next page will take.
-  private var cost = Duration.zero
+  private var page: Allowance
+  private var sheet: Allowance
   private var hasWork = false
+
+  /// How much time one of the files may take, and when it is due.
+  private struct Allowance {
+    /// From one file to the next at least.
+    let interval: Duration
+    var last: ContinuousClock.Instant?
+    var spent = Duration.zero
+    /// How long the next file will take.
+    var cost = Duration.zero
+
+    /// Whether there is time for the file.
+    func isDue(since start: ContinuousClock.Instant) -> Bool {
+      let now = ContinuousClock.now
+      if let last, last.duration(to: now) < interval { return false }
+      return spent + cost <= start.duration(to: now) / 100 + .milliseconds(100)
+    }
+
+    mutating func spend(_ work: () -> Void) {
+      let begin = ContinuousClock.now
+      work()
+      let end = ContinuousClock.now
+      last = end
+      cost = begin.duration(to: end)
+      spent += cost
+    }
+  }
 
   /// - Parameters:
   ///   - lock: Of the run.
   ///   - interval: From one page to the next at least.
-  init(_ lock: RunLock, interval: Duration = .seconds(10)) {
+  init(_ lock: RunLock, interval: Duration = .seconds(2)) {
     self.lock = lock
     files = RunPageFiles(folder: lock.folder)
-    self.interval = interval
+    page = Allowance(interval: interval)
+    sheet = Allowance(interval: interval * 15)
   }
 
   /// Takes in what happened.
@@ -30,29 +54,20 @@ final class LivePage {
     switch event {
     case .started(let start):
       hasWork = start.imagesToMake > 0
-      // Measured per job; the first page gives a better estimate.
-      cost = .microseconds(200 * start.counts.total)
+      // Measured per job; the first page and the first sheet give better estimates. The page of a small run takes hardly any
+      // time, so it exists from the start.
+      page.cost = .microseconds(200 * start.counts.total)
+      sheet.cost = .milliseconds(20 * start.counts.total)
     case .imageDone, .jobFailed: break
     default: return
     }
-    if hasWork, isDue { make() }
-  }
-
-  /// Whether there is time for a page. The page of a small run takes hardly any, so it exists from the start.
-  private var isDue: Bool {
-    let now = ContinuousClock.now
-    if let last, last.duration(to: now) < interval { return false }
-    return spent + cost <= start.duration(to: now) / 100 + .milliseconds(100)
-  }
-
-  private func make() {
-    let begin = ContinuousClock.now
+    guard hasWork else { return }
     // Leave a folder alone that another process made in place of ours.
-    guard lock.isHeld else { return }
-    try? files.make(SheetOptions(), isRunning: true, patience: max(.milliseconds(200), cost))
-    let end = ContinuousClock.now
-    last = end
-    cost = begin.duration(to: end)
-    spent += cost
+    if page.isDue(since: start), lock.isHeld {
+      let patience = max(.milliseconds(200), page.cost)
+      page.spend { _ = try? files.make(SheetOptions(), isRunning: true, patience: patience) }
+    }
+    guard case .imageDone = event, sheet.isDue(since: start), lock.isHeld else { return }
+    sheet.spend { _ = try? ContactSheetFiles(folder: lock.folder).make(SheetOptions()) }
   }
 }

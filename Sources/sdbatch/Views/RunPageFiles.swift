@@ -15,7 +15,9 @@ struct RunPageFiles {
   /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
   /// - Throws: `RunError`.
   func refresh(patience: Duration?) throws {
-    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe] + folder.journals), !saysRunning {
+    if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe, folder.picks] + folder.journals),
+      !saysRunning
+    {
       return
     }
     try make(SheetOptions(), isRunning: false, patience: patience)
@@ -36,22 +38,42 @@ struct RunPageFiles {
   ///   - patience: How long to make thumbnails; the rest are made the next time.
   /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
+    try DerivedFile.write(to: folder.page) { sink in
+      try write(layout, isRunning: isRunning, served: nil, patience: patience, to: sink)
+    }
+  }
+
+  /// Writes the page piece by piece.
+  ///
+  /// - Parameters:
+  ///   - layout: The directions at first; the recipe's if there are none.
+  ///   - isRunning: Whether the run is going on.
+  ///   - served: What the server does that answers the browser; nil for a file.
+  ///   - patience: How long to make thumbnails.
+  ///   - sink: Is given the pieces.
+  /// - Throws: `RunError`, or what `sink` throws.
+  func write(
+    _ layout: SheetOptions, isRunning: Bool, served: RunPage.Served?, patience: Duration?,
+    to sink: ([UInt8]) throws -> Void
+  ) throws {
     let run = try RunImages(folder)
     let thumbnails = try ThumbnailFiles(folder).refresh(run.entries, patience: patience)
     var layout = layout
     if !layout.hasDirections { layout.takeLayout(of: run) }
-    let heading = RunPage.Heading(
+    var heading = RunPage.Heading(
       title: (folder.path as NSString).lastPathComponent, isRunning: isRunning, written: Self.now,
       generator: "sdbatch \(SDBatch.version)", sheets: ContactSheetFiles(folder: folder).names,
       thumbnailSide: ThumbnailFiles.side)
+    heading.served = served
+    // A damaged picks.json is no reason to have no page.
+    if let picks = try? Picks(of: folder), !picks.byID.isEmpty { heading.picks = picks.json["picks"] ?? .null }
     let page = RunPage(
       heading, positions: run.entries.map(\.job.axes), groups: run.zipGroups, layout: layout)
-    try DerivedFile.write(to: folder.page) { sink in
-      try page.write(run.entries.lazy.map { cell($0, thumbnails) }, to: sink)
-    }
+    try page.write(run.entries.lazy.map { cell($0, thumbnails) }, to: sink)
   }
 
-  private func cell(_ entry: RunImages.Entry, _ thumbnails: Set<String>) -> PageCell {
+  /// A job as the page shows it.
+  func cell(_ entry: RunImages.Entry, _ thumbnails: Set<String>) -> PageCell {
     let parameters = entry.job.settings
     let recipe = ImageRecipe(parameters)
     return PageCell(

@@ -16,9 +16,10 @@ struct StableDiffusionModel: DiffusionModel {
   private let tokenizer: CLIPTokenizer
 
   /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
-  static func recognises(path: String) -> Bool { true }
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { true }
 
-  init(path: String, textEncoder: String?, vocabularies: VocabularyLocator) throws {
+  init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws {
+    let textEncoder = parts.textEncoder
     archive = try ModelArchive.open(path: path, textEncoder: textEncoder)
     textEncoderPath = textEncoder
     let vocabulary = try vocabularies.find(for: textEncoder ?? path)

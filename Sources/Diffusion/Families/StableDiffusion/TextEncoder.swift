@@ -53,7 +53,8 @@ struct TextEncoder {
     return encoded.map { TextEncoding(tokens: joined($0.map(\.z)), pooled: $0[0].pooled) }
   }
 
-  private func forward(
+  /// Encodes one chunk with a model that is in memory.
+  func forward(
     _ model: CLIPTextModel, _ chunk: PromptChunks.Chunk, clipSkip: Int, _ vectors: (Int) throws -> [Float]
   ) rethrows -> CLIPTextModel.Encoding {
     let ids = padded(chunk.ids)
@@ -81,46 +82,5 @@ struct TextEncoder {
       position += z.width
     }
     return context
-  }
-}
-
-/// The encoding of one chunk, and how often the chunk occurs in a schedule.
-private struct EncodedChunk {
-  let z: Tensor
-  let pooled: Tensor?
-  let weights: [Float]
-  var count = 0
-}
-
-extension EmphasisChoice {
-  /// Multiplies every token by its weight; `original` then restores the mean over all chunks.
-  fileprivate func apply(to chunks: [EncodedChunk]) {
-    guard self == .original || self == .noNorm, chunks.contains(where: { $0.weights.contains { $0 != 1 } }) else {
-      return
-    }
-    let before = Self.mean(chunks)
-    for chunk in chunks {
-      for (token, weight) in chunk.weights.enumerated() {
-        let row = chunk.z.pixel(0, 0, token)
-        for c in 0..<chunk.z.channels { row[c] *= weight }
-      }
-    }
-    guard self == .original else { return }
-    let factor = Float(before / Self.mean(chunks))
-    for chunk in chunks {
-      for index in 0..<chunk.z.count { chunk.z.base[index] *= factor }
-    }
-  }
-
-  private static func mean(_ chunks: [EncodedChunk]) -> Double {
-    var sum = 0.0
-    var count = 0.0
-    for chunk in chunks {
-      var part = 0.0
-      for index in 0..<chunk.z.count { part += Double(chunk.z.base[index]) }
-      sum += Double(chunk.count) * part
-      count += Double(chunk.count) * Double(chunk.z.count)
-    }
-    return sum / count
   }
 }

@@ -1,0 +1,142 @@
+import Foundation
+import Networks
+import Sampling
+import Settings
+import Tensors
+
+/// Runs the network in some calls, and only its last layers, over forecast features, in the calls between: an approximation.
+///
+/// Each prompt has its own turns: the negative prompt may be evaluated in few calls, and a prompt that changes starts again.
+final class ForecastingEvaluator<Base: Evaluator, Network: DenoisingNetwork>: Evaluator
+where Base.Context == Network.Context {
+  private let base: Base
+  private let network: Network
+  private let schedule: ForecastSchedule
+  private let training: TrainingSchedule
+  private let conditioning: Conditioning<Network.Context>
+  private let compute: Compute
+  private let memory: EvaluationMemory?
+  private(set) var features = ForecastFeatures()
+
+  /// An evaluator for one pass.
+  ///
+  /// - Parameters:
+  ///   - base: Evaluates the network.
+  ///   - network: The same network, whose last layers are run alone.
+  ///   - schedule: Which calls are computed.
+  ///   - training: The noise levels of the training.
+  ///   - conditioning: The prompts of the pass.
+  ///   - memory: Counts the evaluations that were asked for and saved; nil for none.
+  ///   - compute: What the arithmetic runs on.
+  init(
+    _ base: Base, _ network: Network, _ schedule: ForecastSchedule, training: TrainingSchedule,
+    conditioning: Conditioning<Network.Context>, memory: EvaluationMemory?, compute: Compute
+  ) {
+    self.base = base
+    self.network = network
+    self.schedule = schedule
+    self.training = training
+    self.conditioning = conditioning
+    self.memory = memory
+    self.compute = compute
+  }
+
+  func resume(_ features: ForecastFeatures) { self.features = features }
+
+  func isResumable(atCall call: Int) -> Bool { base.isResumable(atCall: call) }
+
+  func outputs(_ evaluation: Evaluation<Network.Context>) throws(EngineError) -> [Latent] {
+    let contexts = evaluation.contexts
+    let tau = tau(evaluation.timestep)
+    let due = contexts.indices.filter { isDue(contexts[$0].role, evaluation.call) }
+    let rest = contexts.indices.filter { !due.contains($0) }
+    var outputs: [Int: Latent] = [:]
+    if !due.isEmpty {
+      var part = evaluation
+      part.contexts = due.map { contexts[$0] }
+      for (index, output) in zip(due, try computed(part, tau)) { outputs[index] = output }
+    }
+    if !rest.isEmpty {
+      let roles = rest.map { contexts[$0].role }
+      for (index, output) in zip(rest, try forecast(roles, evaluation, tau)) { outputs[index] = output }
+    }
+    memory?.count(asked: contexts.count, saved: rest.count)
+    return contexts.indices.compactMap { outputs[$0] }
+  }
+
+  /// Evaluates the network, and notes its features.
+  private func computed(
+    _ evaluation: Evaluation<Network.Context>, _ tau: Double
+  ) throws(EngineError) -> [Latent] {
+    var late: Tensor?
+    network.lateFeatures = { late = $0 }
+    defer { network.lateFeatures = nil }
+    let outputs = try base.outputs(evaluation)
+    if let late {
+      let found = compute.converted(late, to: .fp32)
+      let shape = LatentShape(channels: found.channels, height: found.height, width: found.width)
+      for (image, prompt) in evaluation.contexts.enumerated() {
+        var series = features[prompt.role] ?? FeatureSeries(shape)
+        if series.shape != shape || !isSame(prompt.role, evaluation.call, series.lastCall) {
+          series = FeatureSeries(shape)
+        }
+        features[prompt.role] = nil
+        series.add(found, image: image, tau: tau, call: evaluation.call, compute)
+        features[prompt.role] = series
+      }
+    }
+    return outputs
+  }
+
+  /// Runs the last layers over the forecast features of some prompts, all of which have a series.
+  private func forecast(
+    _ roles: [PromptRole], _ evaluation: Evaluation<Network.Context>, _ tau: Double
+  ) throws(EngineError) -> [Latent] {
+    guard let shape = roles.first.flatMap({ features[$0]?.shape }) else { return [] }
+    let forecast = compute.tensor(
+      batch: roles.count, height: shape.height, width: shape.width, channels: shape.channels, elementType: .fp32)
+    for (image, role) in roles.enumerated() {
+      features[role]?.forecast(into: forecast, image: image, tau: tau, compute)
+    }
+    return try network.output(ofLate: compute.converted(forecast), options: evaluation.options)
+      .latents(count: roles.count, call: evaluation.call)
+  }
+
+  private func isDue(_ role: PromptRole, _ call: Int) -> Bool {
+    guard let series = features[role], isSame(role, call, series.lastCall) else { return true }
+    return schedule.isDue(computed: series.count, forecasts: series.forecasts)
+  }
+
+  /// Whether a prompt is the same at two calls.
+  private func isSame(_ role: PromptRole, _ call: Int, _ other: Int) -> Bool {
+    conditioning.context(role, atCall: call)?.identity == conditioning.context(role, atCall: other)?.identity
+  }
+
+  /// From -1 at the highest noise level of the training to 1 at the lowest, evenly in log sigma.
+  private func tau(_ timestep: Float) -> Double {
+    let (low, high) = (log(Double(training.sigmaMin)), log(Double(training.sigmaMax)))
+    return 1 - 2 * (log(Double(training.sigma(atTimestep: timestep))) - low) / (high - low)
+  }
+}
+
+/// The late features of an image's prompts in the calls so far, which are saved with the image.
+struct ForecastFeatures: Hashable, Codable {
+  /// By part of the prompt; -1 is the negative prompt.
+  private var series: [Int: FeatureSeries] = [:]
+
+  /// Whether there are none.
+  var isEmpty: Bool { series.isEmpty }
+
+  /// The features of a prompt; nil if it was not evaluated yet.
+  subscript(role: PromptRole) -> FeatureSeries? {
+    get { series[Self.key(role)] }
+    set { series[Self.key(role)] = newValue }
+  }
+
+  private static func key(_ role: PromptRole) -> Int {
+    switch role {
+    case .part(let index): index
+    case .negative: -1
+    }
+  }
+}

@@ -1,0 +1,220 @@
+import Foundation
+import Networks
+import Prompts
+import Settings
+import Tensors
+import Tokenization
+import Weights
+
+/// CLIPs and a T5 with their tokenizers.
+struct JointParts: TextParts {
+  /// A CLIP, and how it is used.
+  struct CLIP {
+    let role: ModelFamily.TextEncoder
+    let archive: TextEncoderArchive
+    let configuration: CLIPConfiguration
+    let weights: WeightScope
+  }
+
+  let tokenizer: CLIPTokenizer
+  let clips: [CLIP]
+  let t5: (archive: TextEncoderArchive, tokenizer: T5Tokenizer)?
+
+  /// Finds them; nil if one is missing.
+  ///
+  /// - Parameters:
+  ///   - search: The search.
+  ///   - vocabularies: Finds CLIP's vocabulary.
+  ///   - needs: The CLIPs that the family needs.
+  ///   - need: The T5.
+  /// - Throws: What the search throws.
+  init?(
+    _ search: PartSearch, _ vocabularies: VocabularyLocator, clips needs: [TextEncoderNeed], t5 need: TextEncoderNeed
+  ) throws {
+    var clips: [CLIP] = []
+    for need in needs {
+      guard let archive = try search.encoder(need) else { continue }
+      let isG = need.folder == TextEncoderNeed.clipG.folder
+      // A folder of Stable Diffusion 3 has a projection of CLIP-L; that of other files is a leftover.
+      let isProjected = !isG && ModelFiles.isFolder(archive.path) && archive.clip?.projectionWidth != nil
+      let role =
+        isG ? ModelFamily.clipG : isProjected && needs.count > 1 ? ModelFamily.projectedCLIPL : ModelFamily.clipL
+      guard let (read, weights) = try archive.clip(role) else { continue }
+      var configuration = read
+      configuration.isPooledPlainly = configuration.projectionWidth == nil
+      clips.append(CLIP(role: role, archive: archive, configuration: configuration, weights: weights))
+    }
+    let vocabulary = try Self.vocabulary(search, vocabularies)
+    let encoder = try search.encoder(need)
+    let text = encoder == nil && need.isOptional ? nil : try search.t5Tokenizer(need, encoder)
+    guard clips.count == needs.count, let vocabulary, encoder == nil ? need.isOptional : text != nil else { return nil }
+    tokenizer = CLIPTokenizer(vocabulary)
+    self.clips = clips
+    if let encoder, let text { t5 = (encoder, text) } else { t5 = nil }
+  }
+
+  /// CLIP's vocabulary; nil if there is none, which is remembered.
+  private static func vocabulary(_ search: PartSearch, _ vocabularies: VocabularyLocator) throws -> Vocabulary? {
+    do {
+      return try vocabularies.find(for: search.model)
+    } catch {
+      guard case .vocabularyNotFound = error else { throw error }
+      search.addMissing(
+        MissingParts.Part(title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"]))
+      return nil
+    }
+  }
+
+  var archives: [TextEncoderArchive] { clips.map(\.archive) + (t5.map { [$0.archive] } ?? []) }
+
+  var vocabulary: [UInt8] { tokenizer.vocabulary.canonicalBytes + (t5?.tokenizer.canonicalBytes ?? []) }
+
+  /// CLIPs are whole in memory, one after the other; T5 is read layer by layer.
+  var memoryBytes: Int {
+    let clips = clips.map { $0.configuration.parameterCount * ElementType.fp32.size }
+    return (clips + (t5.map { [$0.archive.memoryBytes(tokens: 512, .fp32)] } ?? [])).max() ?? 0
+  }
+
+  /// Chunks of CLIP's tokens with two CLIPs; otherwise T5's tokens.
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
+    let runs = try PromptAttention.Run.runs(text, emphasis)
+    guard clips.count == 1, let t5 else { return PromptChunks(runs: runs, tokenizer: tokenizer).chunks.count }
+    return max(runs.filter { !$0.isBreak }.reduce(1) { $0 + t5.tokenizer.encode($1.text).count }, 256)
+  }
+
+  func audits() throws(WeightError) -> [WeightAudit] {
+    clips.map { clip in
+      clip.weights.store.audit(expecting: clip.configuration.expectedTensors).keeping { finding in
+        if case .unread = finding { false } else { true }
+      }
+    } + (t5.map { [$0.archive.audit()] } ?? [])
+  }
+
+  func check() throws {
+    for clip in clips where tokenizer.vocabulary.count > clip.configuration.vocabularySize {
+      throw EngineError.vocabularyTooLarge(
+        path: tokenizer.vocabulary.path, count: tokenizer.vocabulary.count, known: clip.configuration.vocabularySize)
+    }
+    if let t5, t5.tokenizer.count > t5.archive.vocabularySize {
+      throw EngineError.vocabularyTooLarge(
+        path: t5.tokenizer.path, count: t5.tokenizer.count, known: t5.archive.vocabularySize)
+    }
+  }
+
+  /// The encoders, which are read when they are needed.
+  func encoders(_ compute: Compute, smallBytes: Int) -> [TextEncoder] {
+    let compute = compute.with(.fp32)
+    return clips.map { clip in
+      let model = PagedNetwork(
+        bytes: clip.configuration.parameterCount * ElementType.fp32.size, smallBytes: smallBytes,
+        profiler: compute.profiler, requireUnchanged: clip.archive.requireUnchanged
+      ) { try CLIPTextModel(clip.weights, configuration: clip.configuration, compute: compute) }
+      return TextEncoder(
+        role: clip.role, model: model, configuration: clip.configuration, endID: tokenizer.vocabulary.endID,
+        compute: compute)
+    }
+  }
+
+  /// T5 with its tokenizer; nil if there is none.
+  func t5Texts(_ compute: Compute) -> T5Texts? {
+    t5.flatMap { archive, tokenizer in
+      archive.t5(compute).map {
+        T5Texts(tokenizer: tokenizer, encoder: $0, requireUnchanged: archive.requireUnchanged)
+      }
+    }
+  }
+}
+
+/// Stable Diffusion 3 and 3.5.
+enum SD3Family: TransformerFamily {
+  static let kind = TransformerKind.sd3
+
+  /// By the blocks; turbo by its name.
+  static func id(of archive: TransformerArchive) -> FamilyID {
+    guard case .sd3(let network) = archive.transformer else { return .sd3 }
+    let sizes = network.configuration
+    if !sizes.hasNorms { return .sd3 }
+    if !sizes.dualLayers.isEmpty { return .sd35Medium }
+    return archive.isDistilled == true ? .sd35LargeTurbo : .sd35Large
+  }
+
+  /// Those of its VAE, which a VAE's file does not have.
+  static func latents(of archive: TransformerArchive) -> LatentFormat {
+    LatentFormat(
+      channels: archive.configuration.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609))
+  }
+
+  static let vaeFiles = ["sd3_vae.safetensors"]
+
+  static func texts(
+    _ archive: TransformerArchive, _ search: PartSearch, _ vocabularies: VocabularyLocator
+  ) throws -> JointParts? {
+    guard case .sd3(let network) = archive.transformer else { return nil }
+    return try JointParts(
+      search, vocabularies, clips: [.clipL, .clipG],
+      t5: .t5(number: 3, width: network.configuration.contextWidth, isOptional: true))
+  }
+
+  static func network(_ archive: TransformerArchive, _ compute: Compute) throws -> SD3Transformer {
+    guard case .sd3(let network) = archive.transformer else {
+      preconditionFailure("a family reads its own models only")
+    }
+    return try SD3Transformer(network.weights, configuration: network.configuration, compute: compute)
+  }
+
+  static func prompts(
+    _ texts: JointParts, _ archive: TransformerArchive, _ compute: Compute, smallBytes: Int
+  ) -> SD3Prompts<SD3Transformer> {
+    let encoders = texts.encoders(compute, smallBytes: smallBytes)
+    guard case .sd3(let network) = archive.transformer else {
+      preconditionFailure("a family reads its own models only")
+    }
+    return SD3Prompts(
+      tokenizer: texts.tokenizer, clipL: encoders[0], clipG: encoders[1], t5: texts.t5Texts(compute),
+      width: network.configuration.contextWidth, compute: compute
+    ) { $1.prepare($0.tokens, pooled: $0.pooled) }
+  }
+}
+
+/// Flux.1.
+enum Flux1Family: TransformerFamily {
+  static let kind = TransformerKind.flux1
+
+  /// Only dev reads a guidance.
+  static func id(of archive: TransformerArchive) -> FamilyID {
+    guard case .flux1(let network) = archive.transformer else { return .flux1Dev }
+    return network.configuration.hasGuidance ? .flux1Dev : .flux1Schnell
+  }
+
+  /// Those of its VAE, which a VAE's file does not have.
+  static func latents(of archive: TransformerArchive) -> LatentFormat {
+    LatentFormat(
+      channels: archive.configuration.latentChannels, scale: LatentScale(factor: 0.3611, shift: 0.1159))
+  }
+
+  static let vaeFiles = ["ae.safetensors"]
+
+  static func texts(
+    _ archive: TransformerArchive, _ search: PartSearch, _ vocabularies: VocabularyLocator
+  ) throws -> JointParts? {
+    guard case .flux1(let network) = archive.transformer else { return nil }
+    return try JointParts(
+      search, vocabularies, clips: [.clipL], t5: .t5(number: 2, width: network.configuration.contextWidth))
+  }
+
+  static func network(_ archive: TransformerArchive, _ compute: Compute) throws -> Flux1Transformer {
+    guard case .flux1(let network) = archive.transformer else {
+      preconditionFailure("a family reads its own models only")
+    }
+    return try Flux1Transformer(network.weights, configuration: network.configuration, compute: compute)
+  }
+
+  static func prompts(
+    _ texts: JointParts, _ archive: TransformerArchive, _ compute: Compute, smallBytes: Int
+  ) -> FluxPrompts<Flux1Transformer> {
+    guard let t5 = texts.t5Texts(compute) else { preconditionFailure("Flux.1 is not opened without a T5") }
+    return FluxPrompts(
+      tokenizer: texts.tokenizer, clipL: texts.encoders(compute, smallBytes: smallBytes)[0], t5: t5, compute: compute
+    ) { $1.prepare($0.tokens, pooled: $0.pooled) }
+  }
+}

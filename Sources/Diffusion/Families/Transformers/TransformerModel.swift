@@ -1,0 +1,149 @@
+import Foundation
+import Hashing
+import Networks
+import Sampling
+import Settings
+import TensorFiles
+import Tensors
+import Text
+import Tokenization
+import Weights
+
+/// A checkpoint with a transformer: a diffusers folder, or a single file that others complete.
+struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
+  private let archive: TransformerArchive
+  private let texts: Family.Texts
+  private let ownVAE: VAEArchive?
+  /// A VAE that was found for a model without one; nil if the settings name one.
+  let foundVAE: String?
+  let vocabularySHA256: String
+  let textEncoderFiles: [String]
+  private let id: FamilyID
+
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { kind == Family.kind }
+
+  static func family(ofModelAt path: String) -> FamilyID {
+    (try? TransformerArchive.open(path: path)).map(Family.id) ?? .stableDiffusion
+  }
+
+  init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws {
+    let archive = try TransformerArchive.open(path: path)
+    self.archive = archive
+    id = Family.id(of: archive)
+    let search = PartSearch(
+      model: path, family: id.traits.title, named: parts.textEncoders, folders: parts.folders,
+      shared: vocabularies.sharedFolder)
+    let texts = try Family.texts(archive, search, vocabularies)
+    ownVAE = archive.hasVAE ? try ModelArchive.openVAE(path: path) : nil
+    foundVAE =
+      ownVAE == nil && parts.vae == nil
+      ? VAESearch(model: path, folders: parts.folders, channels: Family.latents(of: archive).channels).find() : nil
+    if ownVAE == nil, parts.vae == nil, foundVAE == nil {
+      search.addMissing(MissingParts.Part(title: "the VAE", fileNames: Family.vaeFiles, key: "vae:"))
+    }
+    try search.requireComplete()
+    guard let texts else {
+      throw MissingParts(
+        model: path, family: id.traits.title, parts: search.missing, folders: search.folders)
+    }
+    try texts.check()
+    self.texts = texts
+    vocabularySHA256 = Hexadecimal.text(SHA256.hash(texts.vocabulary))
+    // Those inside the model are a part of its digest.
+    textEncoderFiles = texts.archives.map(\.path).filter { $0 != path && !$0.hasPrefix(path + "/") }
+  }
+
+  // MARK: Files
+
+  var path: String { archive.path }
+  var familyName: String { id.rawValue }
+  var familyTitle: String { id.traits.title }
+
+  /// What was found without being named.
+  var remarks: [String] { foundVAE.map { ["its VAE is \($0)"] } ?? [] }
+
+  var textEncoderPath: String? { nil }
+  var trainedPrediction: TrainedPrediction? { nil }
+  var predictionSource: String? { nil }
+
+  func variant(usesPrediction: Bool) -> String? { nil }
+
+  func sha256(_ digests: DigestCache) throws(TensorFileError) -> String {
+    try archive.sha256(digests, with: folderFiles)
+  }
+
+  /// The files of a diffusers folder that are read besides the transformer's, relative to it.
+  private var folderFiles: [String] {
+    guard ModelFiles.isFolder(path) else { return [] }
+    let own = texts.archives.map(\.path).filter { $0.hasPrefix(path + "/") }.map {
+      String($0.dropFirst(path.count + 1))
+    }
+    return (own + (ownVAE == nil ? [] : ["vae"])).sorted().flatMap { folder in
+      ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? []).sorted()
+        .filter { name in [".json", ".safetensors", ".bin"].contains { name.hasSuffix($0) } }
+        .map { "\(folder)/\($0)" }
+    }
+  }
+
+  func check(hasSeparateVAE: Bool) throws(WeightError) {
+    var audit = archive.audit()
+    for other in try texts.audits() { audit = audit.merged(with: other) }
+    if !hasSeparateVAE, let ownVAE { audit = audit.merged(with: ownVAE.audit()) }
+    try audit.check()
+  }
+
+  func requireUnchanged() throws(TensorFileError) {
+    try archive.requireUnchanged()
+    for encoder in texts.archives { try encoder.requireUnchanged() }
+    try ownVAE?.requireUnchanged()
+  }
+
+  // MARK: Latents
+
+  var latents: LatentFormat { Family.latents(of: archive) }
+  var decoder: DecoderFiles? { ownVAE?.decoderFiles }
+  var encoder: EncoderFiles? { ownVAE?.encoderFiles }
+
+  func requireMatch(_ vae: VAEArchive) throws(WeightError) {
+    guard vae.latentChannels == latents.channels else {
+      throw .configuration(
+        path: vae.path, key: "channels of the VAE's latent", found: "\(vae.latentChannels)",
+        expected: "\(latents.channels), those of \(familyTitle), whose VAE is usually called "
+          + Family.vaeFiles.joined(separator: " or "))
+    }
+  }
+
+  // MARK: Sampling
+
+  func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
+
+  var denoiser: any DenoiserConfiguration { archive.configuration }
+  var textEncoderBytes: Int { texts.memoryBytes }
+
+  func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks {
+    let network = PagedNetwork(
+      bytes: denoiser.parameterCount * compute.elementType.size, smallBytes: smallBytes, profiler: compute.profiler,
+      requireUnchanged: archive.requireUnchanged
+    ) { [archive] in try Family.network(archive, compute) }
+    return PagedSamplingNetworks(
+      Family.prompts(texts, archive, compute.unquantized, smallBytes: smallBytes), network, readsGuidance: false,
+      trainedPrediction: .flow, compute: compute)
+  }
+
+  // MARK: Text
+
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int {
+    try texts.chunkCount(of: text, emphasis)
+  }
+
+  /// False: there were no images of these models before texts were repaired.
+  func isTextRepaired(_ text: String) -> Bool { false }
+
+  // MARK: Adapters
+
+  var adaptedStores: [WeightStore] { [archive.weights.store] }
+
+  func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] { try archive.match(files) }
+
+  func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? { nil }
+}

@@ -1,0 +1,40 @@
+import Foundation
+
+/// The parts of a model that were not found, all at once.
+public struct MissingParts: Error, Hashable, CustomStringConvertible {
+  /// A part of a model.
+  struct Part: Hashable {
+    /// What people call it.
+    var title: String
+    /// What its files are usually called.
+    var fileNames: [String]
+    /// The recipe's key that names such a file; nil if there is none.
+    var key: String?
+    /// Files of the right kind that cannot be used, each with the reason.
+    var objections: [String] = []
+  }
+
+  /// The checkpoint.
+  var model: String
+  /// What people call its family.
+  var family: String
+  var parts: [Part]
+  /// The folders that were searched, in order.
+  var folders: [String]
+
+  /// One message: what is missing, what such files are called, where they were looked for, what to do.
+  public var description: String {
+    var lines = ["\(model): \(family) needs \(parts.count == 1 ? "a part that was" : "parts that were") not found:"]
+    for part in parts {
+      lines.append("  \(part.title): usually \(part.fileNames.joined(separator: ", "))")
+      lines += part.objections.map { "    not usable: \($0)" }
+    }
+    lines.append("looked in")
+    lines += folders.map { "  \($0)" }
+    let keys = Set(parts.compactMap(\.key)).sorted()
+    lines.append(
+      "Put \(parts.count == 1 ? "it" : "them") into one of these folders"
+        + (keys.isEmpty ? "" : ", or name the files with \(keys.joined(separator: " and "))") + ".")
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,138 @@
+import Networks
+import Prompts
+import Settings
+import Tensors
+import Tokenization
+import Weights
+
+/// The prompts of Stable Diffusion 3: chunks of 77 tokens by CLIP-L and CLIP-G side by side, then as many tokens by T5.
+///
+/// As in the webui 1.10: emphasis changes the CLIPs' tokens only, `clip_skip` nothing. Without a T5 its tokens are zeros.
+final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
+  private let tokenizer: CLIPTokenizer
+  private let clipL: TextEncoder
+  private let clipG: TextEncoder
+  private let t5: T5Texts?
+  private let width: Int
+  private let compute: Compute
+  private let makeContext: (JointEncoding, Network) -> Network.Context
+
+  /// The prompts of a model.
+  ///
+  /// - Parameters:
+  ///   - tokenizer: Of both CLIPs.
+  ///   - clipL: CLIP-L.
+  ///   - clipG: CLIP-G.
+  ///   - t5: Nil for a model without T5.
+  ///   - width: Width of the context.
+  ///   - compute: What arithmetic around the encoders runs on, in fp32.
+  ///   - makeContext: What the network makes of a prompt.
+  init(
+    tokenizer: CLIPTokenizer, clipL: TextEncoder, clipG: TextEncoder, t5: T5Texts?, width: Int, compute: Compute,
+    makeContext: @escaping (JointEncoding, Network) -> Network.Context
+  ) {
+    self.tokenizer = tokenizer
+    self.clipL = clipL
+    self.clipG = clipG
+    self.t5 = t5
+    self.width = width
+    self.compute = compute.with(.fp32)
+    self.makeContext = makeContext
+  }
+
+  func use(_ library: EmbeddingLibrary?) {}
+
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int { try chunks(text, emphasis).count }
+
+  func reduced(_ settings: TextSettings) -> TextSettings {
+    var reduced = settings
+    (reduced.clipSkip, reduced.width, reduced.height, reduced.isNegative) = (1, 0, 0, false)
+    return reduced
+  }
+
+  func prefetch(_ schedules: [(texts: [(text: String, count: Int)], settings: TextSettings)]) throws {
+    try t5?.states(
+      schedules.flatMap { schedule in
+        let emphasis = schedule.settings.emphasis
+        let length = try schedule.texts.map { try chunks($0.text, emphasis).count }.max() ?? 1
+        return try t5IDs(schedule.texts.map(\.text), emphasis, count: length * (PromptChunks.capacity + 2))
+      })
+  }
+
+  func encode(_ texts: [(text: String, count: Int)], _ settings: TextSettings) throws -> [JointEncoding] {
+    let chunks = try texts.map { try self.chunks($0.text, settings.emphasis) }
+    let length = chunks.map(\.count).max() ?? 1
+    let empty = PromptChunks(runs: [], tokenizer: tokenizer).chunks[0]
+    let padded = chunks.map { $0 + Array(repeating: empty, count: length - $0.count) }
+    let rows = length * (PromptChunks.capacity + 2)
+    let states = try t5States(texts.map(\.text), settings.emphasis, count: rows)
+
+    // One CLIP after the other, so that they need not be in memory together.
+    let left = try encoded(padded, by: clipL)
+    let right = try encoded(padded, by: clipG)
+    var columns: [[PromptChunks.Chunk: EncodedChunk]] = []
+    for index in 0..<length {
+      var column: [PromptChunks.Chunk: EncodedChunk] = [:]
+      var order: [PromptChunks.Chunk] = []
+      for (text, chunks) in zip(texts, padded) {
+        let chunk = chunks[index]
+        if column[chunk] == nil, let l = left[chunk], let g = right[chunk] {
+          let joined = TextEncoding(
+            joining: [TextEncoding(tokens: l.tokens, pooled: nil), TextEncoding(tokens: g.tokens, pooled: nil)], compute
+          )
+          column[chunk] = EncodedChunk(z: joined.tokens, pooled: nil, weights: chunk.weights)
+          order.append(chunk)
+        }
+        column[chunk]?.count += text.count
+      }
+      settings.emphasis.apply(to: order.compactMap { column[$0] })
+      columns.append(column)
+    }
+    return texts.indices.map { text in
+      let parts = (0..<length).compactMap { columns[$0][padded[text][$0]]?.z }
+      let first = padded[text][0]
+      return JointEncoding(
+        tokens: compute.stacked(parts + [states[text]], channels: width),
+        pooled: (left[first]?.pooled?.values ?? []) + (right[first]?.pooled?.values ?? []))
+    }
+  }
+
+  func context(
+    _ encoding: JointEncoding, chunkCount: Int, _ settings: TextSettings, for network: Network
+  ) -> Network.Context {
+    makeContext(encoding.lengthened(to: 2 * chunkCount * (PromptChunks.capacity + 2), compute), network)
+  }
+
+  func release() {
+    for encoder in [clipL, clipG] { encoder.model.release() }
+    t5?.release()
+  }
+
+  private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
+    PromptChunks(runs: try PromptAttention.Run.runs(text, emphasis), tokenizer: tokenizer).chunks
+  }
+
+  /// Encodes each different chunk once.
+  private func encoded(
+    _ texts: [[PromptChunks.Chunk]], by encoder: TextEncoder
+  ) throws -> [PromptChunks.Chunk: CLIPTextModel.Encoding] {
+    let model = try encoder.model.get()
+    var encoded: [PromptChunks.Chunk: CLIPTextModel.Encoding] = [:]
+    for chunk in texts.joined() where encoded[chunk] == nil {
+      encoded[chunk] = encoder.forward(model, chunk, clipSkip: 1) { _ in [] }
+    }
+    encoder.model.release()
+    return encoded
+  }
+
+  /// The states of T5 for each text.
+  private func t5States(_ texts: [String], _ emphasis: EmphasisChoice, count: Int) throws -> [Tensor] {
+    guard let t5 else { return texts.map { _ in compute.zeros(count, channels: width) } }
+    return try t5.states(try t5IDs(texts, emphasis, count: count))
+  }
+
+  private func t5IDs(_ texts: [String], _ emphasis: EmphasisChoice, count: Int) throws -> [[Int32]] {
+    guard let t5 else { return [] }
+    return try texts.map { t5.cut(t5.tokens(try PromptAttention.Run.runs($0, emphasis)), to: count) }
+  }
+}

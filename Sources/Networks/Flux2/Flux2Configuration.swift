@@ -1,0 +1,152 @@
+import JSON
+import Tensors
+import Weights
+
+/// The sizes of a FLUX.2 transformer. The default is klein 4B.
+public struct Flux2Configuration: Hashable, Sendable {
+  /// Channels of the latent, of which each place is a token.
+  public var latentChannels = 128
+  /// Width of the text encoding.
+  public var contextWidth = 7680
+  /// Attention heads.
+  public var heads = 24
+  /// How many numbers of a head each axis of positions turns: time, row, column, index in the text.
+  public var axes = [32, 32, 32, 32]
+  /// The base of the frequencies.
+  public var theta = 2000.0
+  /// Blocks with weights of their own for text and image.
+  public var doubleBlocks = 5
+  /// Blocks over both.
+  public var singleBlocks = 20
+  /// Channels of the hidden layers.
+  public var feedForwardWidth = 9216
+
+  /// FLUX.2 klein 4B.
+  public init() {}
+
+  /// Numbers of a head.
+  public var headWidth: Int { axes.reduce(0, +) }
+  /// Channels of a token.
+  public var width: Int { heads * headWidth }
+  /// Numbers that the noise level is embedded in.
+  static let timeWidth = 256
+  /// Added to variances and mean squares.
+  static let epsilon: Float = 1e-6
+}
+
+extension Flux2Configuration: NetworkConfiguration {
+  /// All tensors of the network. Names are the diffusers library's, but queries, keys, values and hidden layers of single blocks
+  /// are tensors of their own, and so are both halves of the last modulation.
+  public var expectedTensors: [ExpectedTensor] {
+    var list = TensorList()
+    list.matrix("x_embedder", latentChannels, width)
+    list.matrix("context_embedder", contextWidth, width)
+    list.matrix("time_guidance_embed.timestep_embedder.linear_1", Self.timeWidth, width)
+    list.matrix("time_guidance_embed.timestep_embedder.linear_2", width, width)
+    list.matrix("double_stream_modulation_img.linear", width, 6 * width)
+    list.matrix("double_stream_modulation_txt.linear", width, 6 * width)
+    list.matrix("single_stream_modulation.linear", width, 3 * width)
+    for block in 0..<doubleBlocks {
+      let name = "transformer_blocks.\(block)"
+      for layer in ["to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj", "to_out.0", "to_add_out"] {
+        list.matrix("\(name).attn.\(layer)", width, width)
+      }
+      for norm in ["norm_q", "norm_k", "norm_added_q", "norm_added_k"] {
+        list.scale("\(name).attn.\(norm)", headWidth)
+      }
+      for layer in ["ff", "ff_context"] {
+        list.matrix("\(name).\(layer).linear_in", width, 2 * feedForwardWidth)
+        list.matrix("\(name).\(layer).linear_out", feedForwardWidth, width)
+      }
+    }
+    for block in 0..<singleBlocks {
+      let name = "single_transformer_blocks.\(block).attn"
+      for layer in ["to_q", "to_k", "to_v"] { list.matrix("\(name).\(layer)", width, width) }
+      list.matrix("\(name).to_mlp", width, 2 * feedForwardWidth)
+      list.matrix("\(name).to_out", width + feedForwardWidth, width)
+      for norm in ["norm_q", "norm_k"] { list.scale("\(name).\(norm)", headWidth) }
+    }
+    list.matrix("norm_out.scale", width, width)
+    list.matrix("norm_out.shift", width, width)
+    list.matrix("proj_out", width, latentChannels)
+    return list.tensors
+  }
+
+  /// The matrices of the blocks; not what runs once per prompt or noise level, nor the first and last layer.
+  public static func isQuantized(_ tensor: String) -> Bool {
+    tensor.hasPrefix("transformer_blocks.") || tensor.hasPrefix("single_transformer_blocks.")
+  }
+}
+
+extension Flux2Configuration: DenoiserConfiguration {
+  /// 1: tokens are the places of the latent.
+  public var latentStep: Int { 1 }
+  /// False: klein has no guidance as an input.
+  public var readsGuidance: Bool { false }
+
+  /// Bytes that one evaluation works in: both streams, the three projections and the attention of all tokens, packed keys and
+  /// values, and the hidden layer of a block of tokens.
+  public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
+    let tokens = height * width + Self.textTokens
+    let hidden = min(tokens, Compute.tokensInBlock) * 3 * feedForwardWidth
+    return (tokens * (11 * self.width + feedForwardWidth) + hidden) * elementType.size
+  }
+
+  /// The text tokens of a prompt of ordinary length, filling included.
+  static let textTokens = 512
+
+  /// Bytes of the embedded context of a prompt of ordinary length.
+  public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
+}
+
+extension Flux2Configuration {
+  /// Reads the sizes from the network's configuration, or measures its tensors.
+  ///
+  /// - Parameter network: The network.
+  /// - Throws: `WeightError.configuration` for anything that is not supported.
+  init(_ network: ModelFiles.Network) throws(WeightError) {
+    self.init()
+    let root = network.store.root
+    let path = network.configuration?.path ?? network.store.path
+    doubleBlocks = network.blockCount { "transformer_blocks.\($0)" }
+    singleBlocks = network.blockCount { "single_transformer_blocks.\($0).attn" }
+    latentChannels = root.commonSize(["x_embedder.weight"], dimension: 1) ?? latentChannels
+    contextWidth = root.commonSize(["context_embedder.weight"], dimension: 1) ?? contextWidth
+    let width = root.commonSize(["x_embedder.weight", "context_embedder.weight"]) ?? self.width
+    if let file = network.configuration {
+      try file.require("_class_name", in: [.string("Flux2Transformer2DModel")])
+      try file.require("patch_size", in: [.integer(1)])
+      try file.require("guidance_embeds", in: [.bool(false), .null])
+      try file.require("eps", in: [.number(1e-6)])
+      axes = try file.integers("axes_dims_rope", default: 32, in: NetworkLimit.channels, count: 4)
+      theta = try file.positiveNumber("rope_theta", default: 2000)
+    } else if let head = root.commonSize(["single_transformer_blocks.0.attn.norm_q.weight"]) {
+      axes = Array(repeating: head / 4, count: 4)
+    }
+    try network.requireBlocks([doubleBlocks, singleBlocks])
+    guard axes.allSatisfy({ $0 > 0 && $0.isMultiple(of: 2) }), headWidth > 0, width.isMultiple(of: headWidth),
+      NetworkLimit.channels.contains(width)
+    else {
+      throw .configuration(
+        path: path, key: "width of a token", found: "\(width)",
+        expected: "a multiple of \(headWidth), the width of a head, which is the sum of four even numbers")
+    }
+    heads = width / headWidth
+    let blocks = (0..<doubleBlocks).flatMap { block in
+      ["ff", "ff_context"].map { "transformer_blocks.\(block).\($0).linear_out.weight" }
+    }
+    feedForwardWidth = root.commonSize(blocks, dimension: 1) ?? 3 * width
+    guard NetworkLimit.channels.contains(feedForwardWidth) else {
+      throw .configuration(
+        path: path, key: "width of hidden layers", found: "\(feedForwardWidth)", expected: "1 to 65536")
+    }
+  }
+
+  /// Sizes by name, for reports.
+  public var sizes: [(name: String, values: [Int])] {
+    [
+      ("hidden_size", [width]), ("num_attention_heads", [heads]), ("num_layers", [doubleBlocks]),
+      ("num_single_layers", [singleBlocks]), ("joint_attention_dim", [contextWidth]), ("in_channels", [latentChannels]),
+    ]
+  }
+}

@@ -1,0 +1,155 @@
+import JSON
+import Tensors
+import Weights
+
+/// The sizes of a Stable Diffusion 3 transformer (MMDiT, MMDiT-X). The default is Stable Diffusion 3 medium.
+public struct SD3Configuration: Hashable, Sendable {
+  /// Channels of the latent, of which squares of 2x2 are tokens.
+  public var latentChannels = 16
+  /// Width of the text encoding.
+  public var contextWidth = 4096
+  /// Width of the encoding of the text as a whole.
+  public var pooledWidth = 2048
+  /// Attention heads.
+  public var heads = 24
+  /// Numbers of a head.
+  public var headWidth = 64
+  /// Blocks.
+  public var layers = 24
+  /// The blocks in which the image also attends to itself alone.
+  public var dualLayers: Set<Int> = []
+  /// Whether queries and keys are normalised head by head.
+  public var hasNorms = false
+  /// The side of the table of positions, in tokens.
+  public var positionSide = 192
+
+  /// Stable Diffusion 3 medium.
+  public init() {}
+
+  /// Channels of a token.
+  public var width: Int { heads * headWidth }
+  /// Channels of the hidden layers.
+  public var feedForwardWidth: Int { 4 * width }
+  /// Numbers that the noise level is embedded in.
+  static let timeWidth = 256
+}
+
+extension SD3Configuration: NetworkConfiguration {
+  /// All tensors of the network. Names are the diffusers library's, but both halves of the last modulation of text and image are
+  /// tensors of their own.
+  public var expectedTensors: [ExpectedTensor] {
+    var list = TensorList()
+    list.tensor("pos_embed.pos_embed", [1, positionSide * positionSide, width])
+    list.convolution("pos_embed.proj", latentChannels, width, kernel: 2)
+    list.linear("context_embedder", contextWidth, width)
+    for (name, inputs) in [("timestep_embedder", Self.timeWidth), ("text_embedder", pooledWidth)] {
+      list.linear("time_text_embed.\(name).linear_1", inputs, width)
+      list.linear("time_text_embed.\(name).linear_2", width, width)
+    }
+    for block in 0..<layers {
+      let name = "transformer_blocks.\(block)"
+      let (isDual, isLast) = (dualLayers.contains(block), block == layers - 1)
+      list.linear("\(name).norm1.linear", width, (isDual ? 9 : 6) * width)
+      if isLast {
+        list.linear("\(name).norm1_context.scale", width, width)
+        list.linear("\(name).norm1_context.shift", width, width)
+      } else {
+        list.linear("\(name).norm1_context.linear", width, 6 * width)
+      }
+      for layer in ["to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj", "to_out.0"] {
+        list.linear("\(name).attn.\(layer)", width, width)
+      }
+      if hasNorms {
+        for norm in ["norm_q", "norm_k", "norm_added_q", "norm_added_k"] {
+          list.scale("\(name).attn.\(norm)", headWidth)
+        }
+      }
+      if isDual {
+        for layer in ["to_q", "to_k", "to_v", "to_out.0"] { list.linear("\(name).attn2.\(layer)", width, width) }
+        if hasNorms { for norm in ["norm_q", "norm_k"] { list.scale("\(name).attn2.\(norm)", headWidth) } }
+      }
+      list.linear("\(name).ff.net.0.proj", width, feedForwardWidth)
+      list.linear("\(name).ff.net.2", feedForwardWidth, width)
+      guard !isLast else { continue }
+      list.linear("\(name).attn.to_add_out", width, width)
+      list.linear("\(name).ff_context.net.0.proj", width, feedForwardWidth)
+      list.linear("\(name).ff_context.net.2", feedForwardWidth, width)
+    }
+    list.linear("norm_out.scale", width, width)
+    list.linear("norm_out.shift", width, width)
+    list.linear("proj_out", width, 4 * latentChannels)
+    return list.tensors
+  }
+
+  /// The matrices of the blocks; not what runs once per noise level.
+  public static func isQuantized(_ tensor: String) -> Bool {
+    tensor.hasPrefix("transformer_blocks.") && !tensor.contains("norm1")
+  }
+}
+
+extension SD3Configuration: DenoiserConfiguration {
+  /// 2: tokens are squares of 2x2.
+  public var latentStep: Int { 2 }
+  /// False: guidance is not an input.
+  public var readsGuidance: Bool { false }
+
+  /// Bytes that one evaluation works in, as ``Flux2Configuration`` counts them.
+  public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
+    let tokens = height * width / 4 + Self.textTokens
+    let hidden = min(tokens, Compute.tokensInBlock) * 2 * feedForwardWidth
+    return (tokens * 14 * self.width + hidden) * elementType.size
+  }
+
+  /// The text tokens of a prompt of ordinary length.
+  private static let textTokens = 154
+
+  /// Bytes of the embedded context of a prompt of ordinary length.
+  public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
+}
+
+extension SD3Configuration {
+  /// Reads the sizes from the network's configuration, or measures its tensors.
+  ///
+  /// - Parameter network: The network.
+  /// - Throws: `WeightError.configuration` for anything that is not supported.
+  init(_ network: ModelFiles.Network) throws(WeightError) {
+    self.init()
+    let root = network.store.root
+    let path = network.configuration?.path ?? network.store.path
+    layers = network.blockCount { "transformer_blocks.\($0)" }
+    try network.requireBlocks([layers])
+    dualLayers = Set((0..<layers).filter { root["transformer_blocks.\($0).attn2"].hasTensors })
+    hasNorms = root["transformer_blocks.0.attn.norm_q"].hasTensors
+    latentChannels = root.commonSize(["pos_embed.proj.weight"], dimension: 1) ?? latentChannels
+    contextWidth = root.commonSize(["context_embedder.weight"], dimension: 1) ?? contextWidth
+    pooledWidth = root.commonSize(["time_text_embed.text_embedder.linear_1.weight"], dimension: 1) ?? pooledWidth
+    let width = root.commonSize(["pos_embed.proj.weight", "context_embedder.weight"]) ?? self.width
+    if let file = network.configuration {
+      try file.require("_class_name", in: [.string("SD3Transformer2DModel")])
+      try file.require("patch_size", in: [.integer(2)])
+      headWidth = try file.integer("attention_head_dim", default: 64, in: NetworkLimit.channels)
+    }
+    guard width.isMultiple(of: headWidth), NetworkLimit.channels.contains(width) else {
+      throw .configuration(
+        path: path, key: "width of a token", found: "\(width)",
+        expected: "a multiple of \(headWidth), the width of a head")
+    }
+    heads = width / headWidth
+    let places = root.shape(of: "pos_embed.pos_embed")?.dropFirst().first ?? positionSide * positionSide
+    positionSide = Int(Double(places).squareRoot())
+    guard positionSide > 0, positionSide * positionSide == places else {
+      throw .configuration(
+        path: path, key: "rows of pos_embed", found: "\(places)", expected: "a square, such as 36864")
+    }
+  }
+
+  /// Sizes by name, for reports.
+  public var sizes: [(name: String, values: [Int])] {
+    [
+      ("hidden_size", [width]), ("num_attention_heads", [heads]), ("num_layers", [layers]),
+      ("dual_attention_layers", dualLayers.sorted()), ("joint_attention_dim", [contextWidth]),
+      ("pooled_projection_dim", [pooledWidth]), ("in_channels", [latentChannels]),
+      ("pos_embed_max_size", [positionSide]),
+    ]
+  }
+}

@@ -1,0 +1,153 @@
+import Tensors
+import Weights
+
+/// Attention over text and image with weights of their own for each, then a feed-forward layer of each: the block of MM-DiT
+/// (Esser et al. 2024, arXiv:2403.03206), in Stable Diffusion 3 and Flux.1.
+final class JointBlock {
+  /// What a block consists of.
+  struct Sizes {
+    let width: Int
+    let headWidth: Int
+    let feedForwardWidth: Int
+    /// Whether queries and keys are normalised head by head.
+    var hasNorms = true
+    /// Whether the image also attends to itself alone.
+    var hasSecondAttention = false
+    /// Whether the text ends here: it gives keys and values only.
+    var endsText = false
+  }
+
+  private let name: String
+  private let sizes: Sizes
+  private let image: JointStream
+  private let text: JointStream
+  private let second: JointStream.Attention?
+
+  /// Reads `attn`, `ff` and `ff_context`, and `attn2` if there is one, by diffusers names.
+  ///
+  /// - Parameters:
+  ///   - w: The weights of this block.
+  ///   - sizes: What it consists of.
+  ///   - compute: The kernels to pack for.
+  /// - Throws: `WeightError`.
+  init(_ w: WeightScope, _ sizes: Sizes, compute: Compute) throws {
+    name = w.path
+    self.sizes = sizes
+    image = try JointStream(w, sizes, .image, endsHere: false, compute: compute)
+    text = try JointStream(w, sizes, .text, endsHere: sizes.endsText, compute: compute)
+    second =
+      try sizes.hasSecondAttention
+      ? JointStream.Attention(w["attn2"], sizes, .image, hasQueries: true, hasOutput: true, compute: compute) : nil
+  }
+
+  /// Applies the block to `[1, 1, tokens, width]` each. Text comes first in the table of angles.
+  func forward(
+    _ image: Tensor, _ text: Tensor, _ changes: (image: StreamChanges, text: StreamChanges), _ table: RotaryTable?,
+    _ compute: Compute
+  ) -> (image: Tensor, text: Tensor) {
+    let count = text.pixels
+    let sequence = JointSequence(
+      count: count + image.pixels, headWidth: sizes.headWidth, width: sizes.width, rotation: table, compute)
+    let normal = compute.modulated(image, changes.image.attention)
+    self.text.attention.put(
+      compute.modulated(text, changes.text.attention), into: sequence, at: 0, compute)
+    self.image.attention.put(normal, into: sequence, at: count, compute)
+    let first = sizes.endsText ? count : 0
+    let attended = sequence.attended(name, from: first..<count + image.pixels, compute)
+    var h = self.image.attention.added(
+      attended.tokens(count - first..<attended.pixels), by: changes.image.attention.gate, to: image, compute)
+    if let second, let change = changes.image.secondAttention {
+      // It reads the norm from before the first attention.
+      let own = JointSequence(
+        count: image.pixels, headWidth: sizes.headWidth, width: sizes.width, rotation: nil, compute)
+      second.put(compute.modulated(image, change), into: own, at: 0, compute)
+      h = second.added(own.attended(name + ".attn2", compute), by: change.gate, to: h, compute)
+    }
+    let newImage = self.image.fedForward(h, changes.image.feedForward, compute)
+    guard !sizes.endsText else { return (newImage, text) }
+    let t = self.text.attention.added(
+      attended.tokens(0..<count), by: changes.text.attention.gate, to: text, compute)
+    return (newImage, self.text.fedForward(t, changes.text.feedForward, compute))
+  }
+}
+
+/// One stream's weights in a joint block.
+private struct JointStream {
+  /// The names of a stream's layers.
+  struct Names {
+    let projections: [String]
+    let norms: [String]
+    let output: String
+    let feedForward: String
+
+    static let image = Names(
+      projections: ["to_q", "to_k", "to_v"], norms: ["norm_q", "norm_k"], output: "to_out.0", feedForward: "ff")
+    static let text = Names(
+      projections: ["add_q_proj", "add_k_proj", "add_v_proj"], norms: ["norm_added_q", "norm_added_k"],
+      output: "to_add_out", feedForward: "ff_context")
+  }
+
+  /// Queries, keys and values of a stream, and what becomes of its part of the attention.
+  struct Attention {
+    private let query: Linear?
+    private let key: Linear
+    private let value: Linear
+    private let norms: (query: RMSNorm?, key: RMSNorm?)
+    private let output: Linear?
+
+    init(
+      _ w: WeightScope, _ sizes: JointBlock.Sizes, _ names: Names, hasQueries: Bool, hasOutput: Bool, compute: Compute
+    ) throws {
+      func linear(_ name: String) throws -> Linear {
+        try Linear(w[name], inputs: sizes.width, outputs: sizes.width, compute: compute)
+      }
+      func norm(_ name: String) throws -> RMSNorm? {
+        try sizes.hasNorms ? RMSNorm(w[name], channels: sizes.headWidth, epsilon: 1e-6) : nil
+      }
+      query = try hasQueries ? linear(names.projections[0]) : nil
+      (key, value) = (try linear(names.projections[1]), try linear(names.projections[2]))
+      norms = (try hasQueries ? norm(names.norms[0]) : nil, try norm(names.norms[1]))
+      output = try hasOutput ? linear(names.output) : nil
+    }
+
+    func put(_ normal: Tensor, into sequence: JointSequence, at token: Int, _ compute: Compute) {
+      sequence.put(
+        (query?.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,
+        at: token, compute)
+    }
+
+    func added(_ attended: Tensor, by gate: [Float], to x: Tensor, _ compute: Compute) -> Tensor {
+      guard let output else { return x }
+      return compute.addScaled(output.forward(attended, compute), by: gate, to: x)
+    }
+  }
+
+  let attention: Attention
+  private let layers: (Linear, Linear)?
+
+  init(_ w: WeightScope, _ sizes: JointBlock.Sizes, _ names: Names, endsHere: Bool, compute: Compute) throws {
+    attention = try Attention(
+      w["attn"], sizes, names, hasQueries: !endsHere, hasOutput: !endsHere, compute: compute)
+    layers =
+      try endsHere
+      ? nil
+      : (
+        Linear(
+          w[names.feedForward]["net.0.proj"], inputs: sizes.width, outputs: sizes.feedForwardWidth, compute: compute),
+        Linear(w[names.feedForward]["net.2"], inputs: sizes.feedForwardWidth, outputs: sizes.width, compute: compute)
+      )
+  }
+
+  func fedForward(_ x: Tensor, _ change: ModulatedChange?, _ compute: Compute) -> Tensor {
+    guard let layers, let change else { return x }
+    let y = compute.tensor(like: x)
+    compute.forEachTokenBlock(x.pixels) { range in
+      let part = x.tokens(range)
+      let h = layers.0.forward(compute.modulated(part, change), compute)
+      compute.applyGELUTanh(h)
+      let out = compute.addScaled(layers.1.forward(h, compute), by: change.gate, to: part)
+      compute.copyTokens(out, into: y, at: range.lowerBound)
+    }
+    return y
+  }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import Synchronization
+import TensorFiles
+import Tensors
+import Weights
+
+/// A linear layer that is applied to one vector at a time and whose weights stay in the file: what turns the noise level into
+/// the modulation of blocks. Its results are computed once per noise level, so its weights are not worth their memory.
+final class RowLinear: Sendable {
+  private let w: WeightScope
+  private let inputs: Int
+  private let outputs: Int
+  private let hasBias: Bool
+
+  /// A layer that reads `weight`, and `bias` if it has one, whenever it is applied.
+  init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool) {
+    self.w = w
+    self.inputs = inputs
+    self.outputs = outputs
+    self.hasBias = hasBias
+  }
+
+  /// W x + b, in floats.
+  ///
+  /// - Parameters:
+  ///   - x: `[inputs]`.
+  ///   - compute: The threads.
+  /// - Returns: `[outputs]`.
+  /// - Throws: `WeightError`.
+  func forward(_ x: [Float], _ compute: Compute) throws -> [Float] {
+    precondition(x.count == inputs, "the vector does not fit the layer")
+    let (inputs, outputs) = (inputs, outputs)
+    let weight = try w.tensor("weight", shape: [outputs, inputs])
+    @Sendable func read(_ rows: Range<Int>, _ destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
+      try weight.read(elements: rows.lowerBound * inputs..<rows.upperBound * inputs, into: destination)
+    }
+    let patch = try WeightError.wrapping(
+      try w.patch("weight")?.prepared(shape: [outputs, inputs], parallel: compute.pool.run, read: read))
+    var y = hasBias ? try w.floats("bias", shape: [outputs]) : [Float](repeating: 0, count: outputs)
+    // Small enough for the second-level cache.
+    let rowsInBlock = max(min((256 << 10) / (4 * inputs), outputs), 1)
+    let blocks = (outputs + rowsInBlock - 1) / rowsInBlock
+    let failure = Mutex<(block: Int, error: TensorFileError)?>(nil)
+    y.withUnsafeMutableBufferPointer { y in
+      x.withUnsafeBufferPointer { x in
+        guard let y = y.baseAddress, let x = x.baseAddress else { return }
+        compute.pool.run(blocks) { block in
+          let rows = block * rowsInBlock..<min((block + 1) * rowsInBlock, outputs)
+          withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * inputs) { weights in
+            guard let weights = weights.baseAddress else { return }
+            do throws(TensorFileError) {
+              try read(rows, weights)
+              patch?.apply(to: weights, rows: rows)
+              for row in rows { y[row] += Self.dot(weights + (row - rows.lowerBound) * inputs, x, inputs) }
+            } catch {
+              failure.withLock { first in
+                if first.map({ block < $0.block }) ?? true { first = (block, error) }
+              }
+            }
+          }
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw WeightError.file(failure.error) }
+    return y
+  }
+
+  /// The sum of products, in an order that depends on the count only.
+  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sums = SIMD16<Float>()
+    let whole = count / 16 * 16
+    for i in stride(from: 0, to: whole, by: 16) {
+      let x = UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self)
+      let y = UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
+      sums.addProduct(x, y)
+    }
+    var sum = sums.sum()
+    for i in whole..<count { sum += a[i] * b[i] }
+    return sum
+  }
+}
+
+/// x · sigmoid(x) of each number.
+func silu(_ x: [Float]) -> [Float] { x.map { $0 / (1 + expf(-$0)) } }

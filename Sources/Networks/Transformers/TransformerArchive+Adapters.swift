@@ -1,0 +1,40 @@
+import Weights
+
+extension TransformerArchive {
+  /// Finds the layers that adapters change; their files may have the authors' names or diffusers', joined by dots or underscores.
+  ///
+  /// - Parameter files: The adapters.
+  /// - Returns: A match for each file; the transformer is the only network.
+  /// - Throws: `WeightError.adapter` for one that is not for this model.
+  public func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] {
+    let tensors = configuration.expectedTensors
+    var names = AdapterNames()
+    names.addTransformer(tensors, keyMaps: namings, network: 0)
+    let shapes = Dictionary(tensors.map { ($0.name, $0.shape) }, uniquingKeysWith: { a, _ in a })
+    var matches: [AdapterMatch] = []
+    for file in files {
+      matches.append(try AdapterMatch(file, names: names, shapes: [shapes], model: path, title: title))
+    }
+    return matches
+  }
+
+  private var namings: [KeyMap] {
+    switch transformer {
+    case .flux2(let network):
+      let sizes = network.configuration
+      return KeyMap.flux2Namings(
+        width: sizes.width, fusedRows: 3 * sizes.width + 2 * sizes.feedForwardWidth, doubleBlocks: sizes.doubleBlocks,
+        singleBlocks: sizes.singleBlocks)
+    case .zImage(let network):
+      return KeyMap.zImageNamings(
+        layers: network.configuration.layers, refinerLayers: network.configuration.refinerLayers)
+    case .sd3(let network):
+      return KeyMap.sd3Namings(width: network.configuration.width, blocks: network.configuration.layers)
+    case .flux1(let network):
+      let sizes = network.configuration
+      return KeyMap.flux1Namings(
+        width: sizes.width, fusedRows: 3 * sizes.width + sizes.feedForwardWidth, doubleBlocks: sizes.doubleBlocks,
+        singleBlocks: sizes.singleBlocks)
+    }
+  }
+}

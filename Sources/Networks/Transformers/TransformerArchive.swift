@@ -1,0 +1,144 @@
+import TensorFiles
+import Weights
+
+/// The files of a model with a transformer in place of a UNet: the transformer, its sizes, and where its other parts are.
+///
+/// Opening maps the files and reads headers and configurations. Weights are read when layers need them.
+public struct TransformerArchive: Sendable {
+  /// The transformer.
+  public enum Transformer: Sendable {
+    /// FLUX.2 klein.
+    case flux2(ModelArchive.Network<Flux2Configuration>)
+    /// Z-Image.
+    case zImage(ModelArchive.Network<ZImageConfiguration>)
+    /// Stable Diffusion 3 and 3.5.
+    case sd3(ModelArchive.Network<SD3Configuration>)
+    /// Flux.1.
+    case flux1(ModelArchive.Network<Flux1Configuration>)
+  }
+
+  /// The file or folder.
+  public let path: String
+  /// How the tensors are named and spread over files.
+  public let layout: ModelLayout
+  /// The transformer's sizes and weights.
+  public let transformer: Transformer
+  /// Whether the model comes with a VAE, which `ModelArchive.openVAE(path:)` opens.
+  public let hasVAE: Bool
+  /// Where the model's own text encoders are: a folder for each in a diffusers folder, a prefix of names in a single file.
+  public let textEncoders: [String]
+  /// The folders with the model's own vocabularies.
+  public let tokenizerFolders: [String]
+  /// Whether the model is distilled to a few steps without guidance; nil if the files do not state it.
+  public let isDistilled: Bool?
+  private let files: [String]
+  private let unread: WeightAudit
+  private let file: TensorFile?
+  private let kind: TransformerKind
+
+  /// Whether a file or folder has a transformer of a kind that this version runs. Reads headers only.
+  public static func recognises(path: String) -> Bool { TransformerFiles.kind(ofModelAt: path) != nil }
+
+  /// Opens a single file or a diffusers folder.
+  ///
+  /// - Parameter path: The file or folder.
+  /// - Returns: The archive. Missing tensors are found by `audit()`.
+  /// - Throws: `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and `.configuration` for
+  ///   settings that are not supported.
+  public static func open(path: String) throws(WeightError) -> TransformerArchive {
+    try TransformerArchive(try TransformerFiles.open(path: path))
+  }
+
+  private init(_ model: TransformerFiles) throws(WeightError) {
+    path = model.path
+    layout = model.layout
+    kind = model.kind
+    transformer =
+      switch model.kind {
+      case .flux2:
+        .flux2(ModelArchive.Network(try Flux2Configuration(model.transformer), model.transformer))
+      case .zImage:
+        .zImage(ModelArchive.Network(try ZImageConfiguration(model.transformer), model.transformer))
+      case .sd3: .sd3(ModelArchive.Network(try SD3Configuration(model.transformer), model.transformer))
+      case .flux1: .flux1(ModelArchive.Network(try Flux1Configuration(model.transformer), model.transformer))
+      }
+    hasVAE = model.hasVAE
+    textEncoders = model.textEncoders
+    tokenizerFolders = model.tokenizerFolders
+    isDistilled = model.isDistilled
+    files = model.files
+    file = model.file
+    unread = WeightAudit(path: model.path, findings: model.unread)
+  }
+
+  /// What people call the kind of transformer.
+  public var title: String { kind.title }
+
+  /// The same with what the files say about its training.
+  public var familyTitle: String { isDistilled == false ? "\(title) base" : title }
+
+  /// The scope of all weights of the transformer.
+  public var weights: WeightScope {
+    switch transformer {
+    case .flux2(let network): network.weights
+    case .zImage(let network): network.weights
+    case .sd3(let network): network.weights
+    case .flux1(let network): network.weights
+    }
+  }
+
+  /// Its sizes.
+  public var configuration: any DenoiserConfiguration {
+    switch transformer {
+    case .flux2(let network): network.configuration
+    case .zImage(let network): network.configuration
+    case .sd3(let network): network.configuration
+    case .flux1(let network): network.configuration
+    }
+  }
+
+  /// Sizes by name, for reports.
+  public var sizes: [(name: String, values: [Int])] {
+    switch transformer {
+    case .flux2(let network): network.configuration.sizes
+    case .zImage(let network): network.configuration.sizes
+    case .sd3(let network): network.configuration.sizes
+    case .flux1(let network): network.configuration.sizes
+    }
+  }
+
+  /// Finds all missing, misshapen and unread tensors of the transformer, from headers alone.
+  public func audit() -> WeightAudit {
+    switch transformer {
+    case .flux2(let network): unread.merged(with: network.audit())
+    case .zImage(let network): unread.merged(with: network.audit())
+    case .sd3(let network): unread.merged(with: network.audit())
+    case .flux1(let network): unread.merged(with: network.audit())
+    }
+  }
+
+  /// The file's own tensors under a prefix, such as those of a text encoder, by their names after the prefix.
+  public func tensors(under prefix: String) -> [String: StoredTensor] {
+    guard let file else { return [:] }
+    return Dictionary(
+      file.tensors.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) },
+      uniquingKeysWith: { a, _ in a })
+  }
+
+  /// The text that a file has besides its tensors under this key; nil for folders.
+  public func metadata(_ key: String) -> String? { file?.metadata[key] }
+
+  /// Throws `TensorFileError.changed` if a file was written to since the model was opened.
+  public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
+
+  /// The SHA-256 of the file, or of the files in the folder that are used.
+  ///
+  /// - Parameters:
+  ///   - cache: Digests of earlier runs.
+  ///   - others: Files of the folder's other parts that are used, relative to it.
+  /// - Returns: The digest.
+  /// - Throws: `TensorFileError` if a file cannot be read.
+  public func sha256(_ cache: DigestCache, with others: [String] = []) throws(TensorFileError) -> String {
+    files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: files + others, in: path)
+  }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import Tensors
+import Weights
+
+/// What the noise level changes in the blocks of a Z-Image transformer.
+final class ZImageModulation {
+  /// How a block is changed: norms are scaled by 1 + scale, and results by tanh of their gates.
+  struct Change {
+    let attentionScale: [Float]
+    let attentionGate: [Float]
+    let feedForwardScale: [Float]
+    let feedForwardGate: [Float]
+  }
+
+  /// The changes of a noise level.
+  struct Rows {
+    let refiner: [Change]
+    let layers: [Change]
+    /// What the norm before the last layer is multiplied by.
+    let last: [Float]
+  }
+
+  private let configuration: ZImageConfiguration
+  private let time: (RowLinear, RowLinear)
+  private let refiner: [RowLinear]
+  private let layers: [RowLinear]
+  private let last: RowLinear
+  private let memory = ModulationMemory<UInt32, Rows>(capacity: 24)
+
+  /// Layers that stay in the file.
+  init(_ w: WeightScope, _ configuration: ZImageConfiguration) {
+    self.configuration = configuration
+    var names: [String] = []
+    func layer(_ name: String, _ inputs: Int, _ outputs: Int) -> RowLinear {
+      names += ["\(name).weight", "\(name).bias"]
+      return RowLinear(w[name], inputs: inputs, outputs: outputs, hasBias: true)
+    }
+    let (timeWidth, width) = (configuration.timeWidth, configuration.width)
+    time = (
+      layer("t_embedder.mlp.0", ZImageConfiguration.waves, configuration.timeHiddenWidth),
+      layer("t_embedder.mlp.2", configuration.timeHiddenWidth, timeWidth)
+    )
+    refiner = (0..<configuration.refinerLayers).map {
+      layer("noise_refiner.\($0).adaLN_modulation.0", timeWidth, 4 * width)
+    }
+    layers = (0..<configuration.layers).map { layer("layers.\($0).adaLN_modulation.0", timeWidth, 4 * width) }
+    last = layer("all_final_layer.2-1.adaLN_modulation.1", timeWidth, width)
+    w.register(memory, for: names)
+  }
+
+  /// The changes of a noise level, which is given 1000 times itself. The network hears the rest up to 1.
+  ///
+  /// Throws `WeightError`.
+  func rows(_ timestep: Float, _ compute: Compute) throws -> Rows {
+    try memory.value(for: timestep.bitPattern) {
+      let waves = SinusoidalEmbedding.waves(
+        (1 - timestep / 1000) * configuration.timeScale, count: ZImageConfiguration.waves)
+      let embedding = try time.1.forward(silu(try time.0.forward(waves, compute)), compute)
+      return Rows(
+        refiner: try refiner.map { change(try $0.forward(embedding, compute)) },
+        layers: try layers.map { change(try $0.forward(embedding, compute)) },
+        // There is an activation before this one only.
+        last: try last.forward(silu(embedding), compute).map { 1 + $0 })
+    }
+  }
+
+  private func change(_ rows: [Float]) -> Change {
+    let width = configuration.width
+    func row(_ part: Int) -> ArraySlice<Float> { rows[part * width..<(part + 1) * width] }
+    return Change(
+      attentionScale: row(0).map { 1 + $0 }, attentionGate: row(1).map { tanhf($0) },
+      feedForwardScale: row(2).map { 1 + $0 }, feedForwardGate: row(3).map { tanhf($0) })
+  }
+}

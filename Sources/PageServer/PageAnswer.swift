@@ -1,0 +1,113 @@
+import Foundation
+import Glibc
+
+/// What a request gets.
+public struct PageAnswer: Sendable {
+  /// The content.
+  public enum Body: Sendable {
+    /// These bytes.
+    case bytes([UInt8])
+    /// The rest of an open file.
+    case file(OpenFile)
+    /// Server-sent events, until the stream ends or the reader leaves.
+    case events(AsyncStream<PageEvent>)
+  }
+
+  /// The status of HTTP.
+  public var status = 200
+  /// The media type.
+  public var type: String
+  /// The content.
+  public var body: Body
+  /// Whether a browser may keep it, because the content of this address does not change.
+  public var isLasting = false
+  /// The version of the content, in quotes.
+  public var tag: String?
+  /// The name of the file to save; nil to show it.
+  public var download: String?
+
+  /// An answer.
+  public init(type: String, body: Body) {
+    self.type = type
+    self.body = body
+  }
+
+  /// A page.
+  public static func page(_ bytes: [UInt8]) -> PageAnswer {
+    PageAnswer(type: "text/html; charset=utf-8", body: .bytes(bytes))
+  }
+
+  /// JSON.
+  public static func json(_ text: String) -> PageAnswer {
+    PageAnswer(type: "application/json", body: .bytes(Array(text.utf8)))
+  }
+
+  /// Server-sent events.
+  public static func events(_ events: AsyncStream<PageEvent>) -> PageAnswer {
+    PageAnswer(type: "text/event-stream", body: .events(events))
+  }
+
+  /// A status other than 200, with a message.
+  public static func failure(_ status: Int, _ message: String) -> PageAnswer {
+    var answer = PageAnswer(type: "text/plain; charset=utf-8", body: .bytes(Array((message + "\n").utf8)))
+    answer.status = status
+    return answer
+  }
+}
+
+/// A server-sent event.
+public struct PageEvent: Sendable {
+  /// The kind.
+  public var name: String
+  /// The content: JSON on one line.
+  public var data: String
+
+  /// An event.
+  public init(_ name: String, _ data: String) {
+    self.name = name
+    self.data = data
+  }
+
+  /// A comment, which keeps the connection alive.
+  public static let pulse = PageEvent("", "")
+
+  /// Source: HTML, 9.2.5 (the event stream format).
+  var text: String { name.isEmpty ? ": \n\n" : "event: \(name)\ndata: \(data)\n\n" }
+}
+
+/// A file that is open for reading.
+public final class OpenFile: Sendable {
+  /// Its size in bytes.
+  public let size: Int
+  /// When it was changed, in seconds since 1970.
+  public let modified: Double
+  private let descriptor: Int32
+
+  /// Opens a regular file; nil if there is none.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - isTemporary: Whether to remove its name at once, so that it vanishes when it is closed.
+  public init?(_ path: String, isTemporary: Bool = false) {
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    var status = stat()
+    guard descriptor >= 0 else { return nil }
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      return nil
+    }
+    size = Int(status.st_size)
+    modified = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
+    if isTemporary { unlink(path) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next bytes, at most `count`; nil at the end.
+  func read(_ count: Int) throws -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let found = Glibc.read(descriptor, &bytes, count)
+    if found < 0 { throw POSIXError(.EIO) }
+    return found == 0 ? nil : Array(bytes.prefix(found))
+  }
+}

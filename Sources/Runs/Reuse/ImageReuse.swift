@@ -1,0 +1,83 @@
+import Foundation
+import Hashing
+import Imaging
+import Settings
+import Text
+
+/// Takes images over from other run folders, which stay as they are.
+struct ImageReuse {
+  let store: ImageStore
+  let folder: RunFolder
+  let disk: Disk
+
+  /// Takes an image over, if one of these files still is what it was.
+  ///
+  /// The file gets a second name here, or is copied if the folders are on different file systems or its text is not this job's.
+  /// It is in place before this returns, but its name is durable only after `Disk.synchroniseFolder`.
+  ///
+  /// - Parameters:
+  ///   - entries: Where the image may be.
+  ///   - planned: The job.
+  ///   - file: What the image is called here, relative to the run folder.
+  ///   - infotext: The text that the image has here.
+  /// - Returns: The line for the journal; nil if no file can be used.
+  /// - Throws: `RunError.notWritten` if this folder cannot be written.
+  func take(
+    _ entries: [ImageStore.Entry], for planned: IdentifiedJob, as file: String, infotext: String
+  ) throws -> FinishedImage? {
+    let started = Timestamp.now()
+    let target = folder.file(file)
+    for entry in entries {
+      guard let (mark, sha256) = try link(entry, to: target, infotext) ?? copy(entry, to: target, infotext) else {
+        continue
+      }
+      return FinishedImage(
+        id: planned.id, index: planned.job.index, file: file, mark: mark, sha256: sha256,
+        pixelsSHA256: entry.pixelsSHA256, started: started, seconds: nil, infotext: infotext, faces: entry.faces,
+        reusedFrom: entry.path, identity: planned.identity)
+    }
+    return nil
+  }
+
+  /// Gives the file a second name; nil if that is not possible, or the file is not the one that was noted.
+  private func link(
+    _ entry: ImageStore.Entry, to target: String, _ infotext: String
+  ) throws -> (FileMark, sha256: String)? {
+    // Compared under its new name, so that it does not matter what happens to the old one meanwhile.
+    let temporary = AtomicFile.temporaryName(target, on: disk)
+    guard try disk.linkExisting(entry.path, to: temporary) else { return nil }
+    // After a rename there is nothing left to remove, unless both are names of one file already.
+    defer { unlink(temporary) }
+    guard let mark = try? FileMark(path: temporary), let bytes = try? FileReader.bytes(of: temporary),
+      Self.isWhole(bytes, entry), Self.text(of: bytes) == infotext
+    else { return nil }
+    try disk.rename(temporary, to: target)
+    return (mark, entry.sha256)
+  }
+
+  /// Copies the file, with this job's text.
+  private func copy(
+    _ entry: ImageStore.Entry, to target: String, _ infotext: String
+  ) throws -> (FileMark, sha256: String)? {
+    guard let bytes = try? FileReader.bytes(of: entry.path), Self.isWhole(bytes, entry) else { return nil }
+    if Self.text(of: bytes) == infotext {
+      let mark = try AtomicFile.write(to: target, on: disk) { file in try file.write(bytes) }
+      return (mark, entry.sha256)
+    }
+    guard
+      let rewritten = try? PNGFile.replacingTexts(
+        of: bytes, by: [PNGText(keyword: "parameters", text: infotext)])
+    else { return nil }
+    return (
+      try AtomicFile.write(rewritten, to: target, on: disk), Hexadecimal.text(SHA256.hash(rewritten))
+    )
+  }
+
+  private static func isWhole(_ bytes: [UInt8], _ entry: ImageStore.Entry) -> Bool {
+    Hexadecimal.text(SHA256.hash(bytes)) == entry.sha256
+  }
+
+  private static func text(of bytes: [UInt8]) -> String? {
+    (try? PNGFile.texts(in: bytes))?.first { $0.keyword == "parameters" }?.text
+  }
+}

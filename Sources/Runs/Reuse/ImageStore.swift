@@ -1,0 +1,187 @@
+import Foundation
+import Settings
+import Text
+
+/// Where the images of all run folders of this user are, by identity, so that a run need not make what another folder has.
+///
+/// A text file, `$XDG_CACHE_HOME/sdbatch/images.tsv` (`~/.cache` by default), with one line for each image: identity, digest of
+/// the file, digest of the pixels, number of restored faces, absolute path. Lines are appended under a lock, each durable before
+/// the next image begins. It is a cache: a line is believed only after the file's digest was compared, and a file that cannot be
+/// read or written is as good as none.
+public struct ImageStore: Sendable {
+  /// An image in a run folder.
+  struct Entry: Hashable {
+    var id: JobID
+    /// Of the file.
+    var sha256: String
+    /// Of the RGB bytes.
+    var pixelsSHA256: String
+    /// How many faces were restored; nil if none were looked for.
+    var faces: Int?
+    /// Absolute.
+    var path: String
+  }
+
+  /// The file; nil if the environment names no folder for it.
+  let path: String?
+  private let disk: Disk
+  /// From this size on the file is compacted to half of it.
+  private let limit: Int64
+
+  /// The store of the user with these environment variables.
+  ///
+  /// - Parameters:
+  ///   - environment: `XDG_CACHE_HOME` and `HOME` are read.
+  ///   - limit: The most bytes of the file; the default is enough for 150 000 images.
+  ///   - disk: The disk.
+  public init(environment: [String: String], limit: Int64 = 48 << 20, on disk: Disk = Disk()) {
+    // The XDG specification says to ignore relative paths.
+    let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
+    path = caches.compactMap { $0 }.first { $0.hasPrefix("/") }.map { $0 + "/sdbatch/images.tsv" }
+    self.limit = limit
+    self.disk = disk
+  }
+
+  // MARK: Reading
+
+  /// What the store knows of some images, the newest line of each first. Paths in `folder` are left out.
+  ///
+  /// - Parameters:
+  ///   - wanted: Their identities.
+  ///   - folder: The run that asks.
+  /// - Returns: Entries; not compared with the files yet.
+  func entries(of wanted: Set<JobID>, outside folder: RunFolder) -> [JobID: [Entry]] {
+    var found: [JobID: [Entry]] = [:]
+    let own = folder.path + "/"
+    forEachLine { line in
+      guard let id = Self.id(line), wanted.contains(id), let entry = Entry(line), !entry.path.hasPrefix(own) else {
+        return
+      }
+      found[id, default: []].removeAll { $0.path == entry.path }
+      found[id, default: []].append(entry)
+    }
+    return found.mapValues { $0.reversed() }
+  }
+
+  /// Where some images are in other run folders, by the existence of the files alone.
+  ///
+  /// - Parameters:
+  ///   - wanted: Their identities.
+  ///   - folder: The run that asks.
+  /// - Returns: The paths of those that a run would probably take over.
+  public func paths(of wanted: Set<JobID>, outside folder: RunFolder) -> [JobID: String] {
+    if wanted.isEmpty { return [:] }
+    return entries(of: wanted, outside: folder).compactMapValues { entries in
+      entries.first { (try? FileMark(path: $0.path)) != nil }?.path
+    }
+  }
+
+  private func forEachLine(_ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    guard let path else { return }
+    try? FileReader.forEachLine(of: path) { _, line, isWhole in if isWhole { body(line) } }
+  }
+
+  /// The identity that a line begins with; cheap, since most lines are of other images.
+  private static func id(_ line: UnsafeBufferPointer<UInt8>) -> JobID? {
+    guard line.count > 64, line[64] == UInt8(ascii: "\t") else { return nil }
+    return JobID(String(decoding: line[..<64], as: UTF8.self))
+  }
+
+  // MARK: Writing
+
+  /// Adds images, unless that is not possible.
+  ///
+  /// - Parameter entries: What a run has published.
+  func add(_ entries: [Entry]) {
+    guard let path else { return }
+    let lines = entries.compactMap(\.line).flatMap(\.self)
+    if lines.isEmpty { return }
+    do {
+      try disk.makeFolder((path as NSString).deletingLastPathComponent)
+      try withLock(path) { descriptor in
+        var bytes = lines
+        // A process that was killed may have left part of a line.
+        if try Self.endsTorn(path) { bytes.insert(UInt8(ascii: "\n"), at: 0) }
+        try disk.write(bytes, to: descriptor, path: path)
+        try disk.synchronise(descriptor, path: path)
+        if try FileMark(path: path).size > limit { try compact(path) }
+      }
+    } catch {
+      // The next run makes the image again, which is all that is lost.
+    }
+  }
+
+  /// Calls `body` with the file, while no other process writes it.
+  private func withLock(_ path: String, _ body: (Int32) throws -> Void) throws {
+    while true {
+      let descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
+      defer { close(descriptor) }
+      // Others hold it for milliseconds; one that was stopped meanwhile must not stop this run.
+      var tries = 0
+      while uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
+        tries += 1
+        guard errno == EWOULDBLOCK, tries < 200 else {
+          throw RunError.notWritten(path: path, action: .lock, code: errno)
+        }
+        usleep(10_000)
+      }
+      // Another process may have compacted the file meanwhile, which replaces it.
+      var (own, current) = (stat(), stat())
+      guard fstat(descriptor, &own) == 0, stat(path, &current) == 0, own.st_ino == current.st_ino,
+        own.st_dev == current.st_dev
+      else { continue }
+      return try body(descriptor)
+    }
+  }
+
+  private static func endsTorn(_ path: String) throws -> Bool {
+    let size = try FileMark(path: path).size
+    return size > 0 ? try FileReader(path: path).read(size - 1..<size) != [UInt8(ascii: "\n")] : false
+  }
+
+  /// Replaces the file by its newest lines, without those of files that are gone; at most half of the limit.
+  private func compact(_ path: String) throws {
+    var lines: [Entry: Int] = [:]
+    var count = 0
+    forEachLine { line in
+      if let entry = Entry(line) { lines[entry] = count }
+      count += 1
+    }
+    var kept: [[UInt8]] = []
+    var size: Int64 = 0
+    for (entry, _) in lines.sorted(by: { $0.value > $1.value }) {
+      guard access(entry.path, F_OK) == 0, let line = entry.line else { continue }
+      size += Int64(line.count)
+      if size > limit / 2 { break }
+      kept.append(line)
+    }
+    try AtomicFile.write(kept.reversed().flatMap(\.self), to: path, on: disk.shared)
+  }
+}
+
+extension ImageStore.Entry {
+  /// Reads a line without its line feed; nil for one that is damaged.
+  init?(_ line: UnsafeBufferPointer<UInt8>) {
+    let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
+    guard fields.count == 5, let id = JobID(fields[0]), JobID(fields[1]) != nil, JobID(fields[2]) != nil,
+      fields[3].isEmpty || Int(fields[3]) != nil, fields[4].hasPrefix("/")
+    else { return nil }
+    self.init(
+      id: id, sha256: String(fields[1]), pixelsSHA256: String(fields[2]), faces: Int(fields[3]), path: String(fields[4])
+    )
+  }
+
+  /// The line with its line feed; nil if the path has characters that end a line or a field.
+  var line: [UInt8]? {
+    if path.utf8.contains(where: { $0 < 0x20 }) { return nil }
+    let fields = [id.description, sha256, pixelsSHA256, faces.map { "\($0)" } ?? "", path]
+    return Array((fields.joined(separator: "\t") + "\n").utf8)
+  }
+
+  /// What a run published.
+  init(_ image: FinishedImage, in folder: RunFolder) {
+    self.init(
+      id: image.id, sha256: image.sha256, pixelsSHA256: image.pixelsSHA256, faces: image.faces,
+      path: folder.file(image.file))
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Settings
+
+/// The noise levels of flow matching, x = σ · noise + (1 − σ) · image, that a job's schedules choose from.
+///
+/// Source: Esser et al. 2024, arXiv:2403.03206, section 5.3.2; the table of Flux as in Forge's `ForgeScheduler` for it.
+public struct FlowLevels: Hashable, Sendable {
+  /// σ(u) = a u / (1 + (a − 1) u) for u = 1/N, 2/N ... 1, ascending.
+  let table: [Float]
+  /// Whether the time of a level is the level itself; otherwise it is its index in the table.
+  let hasTimeOfSigma: Bool
+  /// Whether the schedule `beta` picks levels of the table.
+  let isBetaOfTable: Bool
+  /// The shift a of the schedule `flux2`; 0 if it follows from the image's size and the number of steps.
+  let curveShift: Double
+
+  /// The levels of a family.
+  ///
+  /// - Parameters:
+  ///   - traits: Of the family.
+  ///   - shift: a; 0 for the family's own.
+  init(_ traits: FlowTraits, shift: Double) {
+    let a = shift == 0 ? traits.table.shift : shift
+    table = Self.table(count: traits.table.count, shift: Float(a), isReciprocal: traits.table.hasTimeOfSigma)
+    hasTimeOfSigma = traits.table.hasTimeOfSigma
+    isBetaOfTable = traits.isBetaOfTable
+    curveShift = shift
+  }
+
+  /// The two forms of the same curve are rounded differently.
+  private static func table(count: Int, shift: Float, isReciprocal: Bool) -> [Float] {
+    (1...count).map { i in
+      let u = Float(i) / Float(count)
+      return isReciprocal ? shift / (shift + (1 / u - 1)) : shift * u / (1 + (shift - 1) * u)
+    }
+  }
+
+  /// FLUX.2's schedule: `steps` even steps through the curve of a shift e^μ, then 0.
+  ///
+  /// - Parameters:
+  ///   - steps: At least 1.
+  ///   - tokens: Of the image: latent pixels of 16x16 pixels.
+  /// - Returns: `steps` + 1 descending levels.
+  func flux2(steps: Int, tokens: Int) -> [Float] {
+    let a = curveShift == 0 ? exp(Self.flux2Mu(tokens: tokens, steps: steps)) : curveShift
+    return (0..<steps).map { i in Float(a / (a + Double(steps) / Double(steps - i) - 1)) } + [0]
+  }
+
+  /// FLUX.2's μ: linear in the steps, between two lines in the tokens for 10 and 200 steps; above 4300 tokens the second line
+  /// alone.
+  ///
+  /// Source: `compute_empirical_mu` of black-forest-labs/flux2.
+  static func flux2Mu(tokens: Int, steps: Int) -> Double {
+    let low = 8.73809524e-05 * Double(tokens) + 1.89833333
+    let high = 0.00016927 * Double(tokens) + 0.45666666
+    return tokens > 4300 ? high : low + (high - low) * Double(steps - 10) / 190
+  }
+
+  /// Levels of the table at the quantiles of a beta distribution, each once, then 0.
+  ///
+  /// Source: ComfyUI's `beta_scheduler`, which Forge neo has too; Lee et al. 2024, arXiv:2407.12173.
+  func beta(steps: Int, _ distribution: BetaDistribution) -> [Float] {
+    let places = (0..<steps).map { i in
+      let quantile = distribution.quantile(1 - Double(i) / Double(steps))
+      return Int((quantile * Double(table.count - 1)).rounded(.toNearestOrEven))
+    }
+    let unique = places.indices.filter { $0 == 0 || places[$0] != places[$0 - 1] }.map { places[$0] }
+    return unique.map { table[$0] } + [0]
+  }
+}
+
+extension TrainingSchedule {
+  /// The noise levels of a job whose model is trained by flow matching; those of Stable Diffusion for other jobs.
+  public init(flow job: PassSettings) {
+    guard let traits = job.traits.flow else {
+      self.init(job)
+      return
+    }
+    self.init(FlowLevels(traits, shift: job.shift))
+  }
+}

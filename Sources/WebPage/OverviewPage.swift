@@ -1,0 +1,25 @@
+import JSON
+
+/// The page of a folder of runs: how far each is, and some of its images. It is only served, since it follows the runs.
+public struct OverviewPage {
+  private let title: String
+  private let data: JSONValue
+
+  /// A page.
+  ///
+  /// - Parameters:
+  ///   - title: The name of the folder.
+  ///   - data: What `overview.js` shows: an object with `runs`.
+  public init(title: String, data: JSONValue) {
+    self.title = title
+    self.data = data
+  }
+
+  /// The bytes of the page.
+  public var bytes: [UInt8] {
+    let template = PageTemplate(
+      title: title, isServed: true, markup: PackageResources.overview_html,
+      script: [PackageResources.elements_js, PackageResources.overview_js])
+    return template.beforeData + PageTemplate.escaped(Array(data.jsonText.utf8)) + template.afterData
+  }
+}

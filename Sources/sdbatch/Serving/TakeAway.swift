@@ -1,0 +1,165 @@
+import Foundation
+import Imaging
+import JSON
+import PageServer
+import Runs
+import Sheets
+import WebPage
+
+/// Why something cannot be taken away.
+struct TakeAwayError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Copies of images, put together in one file to be saved.
+struct TakeAway {
+  /// What is made.
+  enum Kind: String {
+    case zip, page, sheet, animation
+  }
+
+  /// An image with what is known of it.
+  struct Image {
+    var cell: PageCell
+    var path: String
+    var pick: Pick
+  }
+
+  let title: String
+  let images: [Image]
+  let groups: [[String]]
+
+  /// Makes the file in the folder for temporary files.
+  ///
+  /// - Parameters:
+  ///   - kind: What to make.
+  ///   - writesPicks: Whether the copies in a zip get stars and notes as XMP, which photo programs read.
+  /// - Returns: Its path, and the name to save it under.
+  /// - Throws: `TakeAwayError`, or why an image cannot be read or written.
+  func make(_ kind: Kind, writesPicks: Bool) throws -> (path: String, name: String) {
+    guard !images.isEmpty else { throw TakeAwayError("no image is in view") }
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("sdbatch-\(UUID().uuidString)").path
+    do {
+      switch kind {
+      case .zip: try makeZip(path, writesPicks: writesPicks)
+      case .page: try makePage(path)
+      case .sheet: return (path, try makeSheet(path))
+      case .animation: try makeAnimation(path)
+      }
+    } catch {
+      unlink(path)
+      throw error
+    }
+    let endings: [Kind: String] = [.zip: "zip", .page: "html", .animation: "png"]
+    return (path, "\(title).\(endings[kind] ?? "png")")
+  }
+
+  private func makeZip(_ path: String, writesPicks: Bool) throws {
+    let zip = try ZipFile(path)
+    var picks = Picks()
+    for image in images {
+      var bytes = try FileReader.bytes(of: image.path)
+      if writesPicks, image.pick != Pick() { bytes = try PNGFile.adding([Self.xmp(image.pick)], to: bytes) }
+      try zip.add((image.path as NSString).lastPathComponent, bytes)
+      if image.pick != Pick() { picks.byID[image.cell.id] = image.pick }
+    }
+    if !picks.byID.isEmpty { try zip.add("picks.json", Array((picks.json.jsonText + "\n").utf8)) }
+    try zip.finish()
+  }
+
+  /// Stars, a note and a reject as photo programs write them. Source: XMP specification, part 2, 2.2 (`xmp:Rating`; -1 is a reject).
+  static func xmp(_ pick: Pick) -> PNGText {
+    let note = pick.note.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+      .replacingOccurrences(of: ">", with: "&gt;")
+    let plain = String(
+      String.UnicodeScalarView(note.unicodeScalars.filter { $0.value >= 32 || $0 == "\n" || $0 == "\t" }))
+    // The mark of byte order makes the text one that PNG keeps as UTF-8.
+    return PNGText(
+      keyword: "XML:com.adobe.xmp",
+      text: """
+        <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
+        xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
+        xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" \
+        xmp:Rating="\(pick.isRejected ? -1 : pick.stars)">\
+        \(plain.isEmpty ? "" : "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">\(plain)</rdf:li></rdf:Alt></dc:description>")\
+        </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>
+        """)
+  }
+
+  private func makePage(_ path: String) throws {
+    let total = images.reduce(0) { $0 + (OpenFile($1.path)?.size ?? 0) }
+    guard total < 512 << 20 else {
+      throw TakeAwayError("the images have \(total >> 20) MiB, too many for one page; take fewer, or a zip")
+    }
+    var heading = RunPage.Heading(
+      title: title, isRunning: false, written: Date().formatted(.iso8601), generator: "sdbatch \(SDBatch.version)",
+      sheets: [],
+      thumbnailSide: ThumbnailFiles.side)
+    var picks = Picks()
+    for image in images where image.pick != Pick() { picks.byID[image.cell.id] = image.pick }
+    heading.picks = picks.json["picks"] ?? .null
+    guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
+    else {
+      throw TakeAwayError("cannot write \(path)")
+    }
+    // Read before anything is written, one at a time, since the sequence cannot throw.
+    let page = RunPage(heading, positions: images.map(\.cell.axes), groups: groups, layout: SheetOptions())
+    try page.write(
+      images.indices.lazy.map { number -> PageCell in
+        let image = images[number]
+        var cell = image.cell
+        cell.index = number
+        let bytes = (try? FileReader.bytes(of: image.path)) ?? []
+        cell.content = .image(file: "data:image/png;base64," + Data(bytes).base64EncodedString(), thumbnail: nil)
+        return cell
+      }
+    ) { try file.write(contentsOf: $0) }
+    try file.close()
+  }
+
+  private func makeSheet(_ path: String) throws -> String {
+    let cells = images.map { image in
+      SheetCell(
+        axes: image.cell.axes, content: .image(path: image.path), width: image.cell.width, height: image.cell.height,
+        infotext: image.cell.infotext, seconds: image.cell.seconds)
+    }
+    var options = SheetOptions()
+    options.title = title
+    let sheet = try ContactSheet(cells, groups: groups, options: options)
+    func page(_ number: Int) throws -> [UInt8] {
+      // The sink may not escape with a reference to a local variable.
+      let collector = Collector()
+      try sheet.write(page: number) { collector.bytes += $0 }
+      return collector.bytes
+    }
+    if sheet.pageCount == 1 {
+      try Data(try page(0)).write(to: URL(fileURLWithPath: path))
+      return "\(title).png"
+    }
+    let zip = try ZipFile(path)
+    for number in 0..<sheet.pageCount { try zip.add("\(title)-\(number + 1).png", try page(number)) }
+    try zip.finish()
+    return "\(title)-sheets.zip"
+  }
+
+  private final class Collector { var bytes: [UInt8] = [] }
+
+  /// All images at the size of the first, at most 768 pixels, two a second.
+  private func makeAnimation(_ path: String) throws {
+    guard images.count <= 300 else {
+      throw TakeAwayError("\(images.count) images are too many to animate; take at most 300")
+    }
+    let first = images[0].cell
+    let size = Thumbnail.size(width: first.width, height: first.height, box: (768, 768))
+    var animation = PNGAnimation(count: images.count, width: size.width, height: size.height, milliseconds: 500)
+    for image in images {
+      guard image.cell.width * first.height == image.cell.height * first.width else {
+        throw TakeAwayError("images of different shapes cannot be animated; hide some values of an axis")
+      }
+      let original = try PNGFile(decoding: FileReader.bytes(of: image.path)).image
+      try animation.append(Thumbnail.scaled(original, width: size.width, height: size.height))
+    }
+    try Data(animation.encoded()).write(to: URL(fileURLWithPath: path))
+  }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import TensorFiles
+import Testing
+import TestSupport
+
+@testable import Networks
+@testable import Tensors
+@testable import Weights
+
+/// Whole transformers and VAEs in both namings, compared with diffusers' (`Tests/FixtureScripts/make_transformers.py`).
+@Suite struct TransformerTests {
+  private let file: SafetensorsFile
+
+  init() throws { file = try SafetensorsFile(path: Fixtures.path("Transformers/networks.safetensors")) }
+
+  private func shape(_ name: String) throws -> [Int] { try #require(file.tensors[name]).shape }
+
+  private func floats(_ name: String) throws -> [Float] { try #require(file.tensors[name]).floats() }
+
+  /// A latent or an image, channels last.
+  private func image(_ name: String, _ compute: Compute) throws -> Tensor {
+    let (shape, values) = (try shape(name), try floats(name))
+    let (channels, height, width) = (shape[1], shape[2], shape[3])
+    let x = compute.tensor(batch: 1, height: height, width: width, channels: channels, elementType: .fp32)
+    for c in 0..<channels {
+      for pixel in 0..<height * width { x.base[pixel * channels + c] = values[c * height * width + pixel] }
+    }
+    return x
+  }
+
+  private func context(_ name: String, _ compute: Compute) throws -> Tensor {
+    let (shape, values) = (try shape(name), try floats(name))
+    let x = compute.tensor(batch: 1, height: 1, width: shape[0], channels: shape[1], elementType: .fp32)
+    x.base.update(from: values, count: values.count)
+    return x
+  }
+
+  private func difference(_ found: Tensor, _ expected: Tensor) -> Float {
+    let scale = expected.values.map(\.magnitude).max() ?? 1
+    return zip(found.values, expected.values).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
+  }
+
+  private func compute(_ precision: Precision = .fp32, threads: Int = 2) throws -> Compute {
+    Compute(kernels: try Kernels.forThisMachine(), threadCount: threads, precision: precision)
+  }
+
+  private func velocity(_ path: String, _ name: String, _ compute: Compute) throws -> Tensor {
+    let archive = try TransformerArchive.open(path: RandomModels.path(path))
+    try archive.audit().check()
+    let latent = try image("\(name).latent", compute)
+    let context = try context("\(name).context", compute)
+    let timestep = try floats("\(name).sigma")[0] * 1000
+    switch archive.transformer {
+    case .flux2(let files):
+      let network = try Flux2Transformer(files.weights, configuration: files.configuration, compute: compute)
+      return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
+    case .zImage(let files):
+      let network = try ZImageTransformer(files.weights, configuration: files.configuration, compute: compute)
+      return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
+    case .sd3(let files):
+      let network = try SD3Transformer(files.weights, configuration: files.configuration, compute: compute)
+      let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
+      return try network.forward(latent, timestep: timestep, contexts: [prompt])
+    case .flux1(let files):
+      let network = try Flux1Transformer(files.weights, configuration: files.configuration, compute: compute)
+      let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
+      return try network.forward(latent, timestep: timestep, contexts: [prompt], guidance: 2.5)
+    }
+  }
+
+  private static let models = [
+    ("klein.safetensors", "klein"), ("klein", "kleinFolder"), ("zimage.safetensors", "zimage"),
+    ("zimage", "zimageFolder"), ("sd3.safetensors", "sd3"), ("sd3", "sd3Folder"), ("flux1.safetensors", "flux1"),
+    ("flux1", "flux1Folder"),
+  ]
+
+  @Test(arguments: models)
+  func `velocities agree with diffusers`(path: String, name: String) throws {
+    let compute = try compute()
+    let found = try velocity(path, name, compute)
+    let difference = difference(found, try image("\(name).velocity", compute))
+    #expect(difference < 1e-5, "\(name) differs by \(difference)")
+  }
+
+  @Test(arguments: models)
+  func `bf16 and int8 lose little`(path: String, name: String) throws {
+    let expected = try image("\(name).velocity", try compute())
+    for (precision, bound) in [(Precision.bf16, Float(0.05)), (.int8, 0.1)] {
+      let difference = difference(try velocity(path, name, try compute(precision)), expected)
+      #expect(difference < bound, "\(name) in \(precision) differs by \(difference)")
+    }
+  }
+
+  @Test(arguments: models)
+  func `threads do not change a bit`(path: String, name: String) throws {
+    for precision in Precision.allCases {
+      let one = try velocity(path, name, try compute(precision, threads: 1)).values
+      #expect(try velocity(path, name, try compute(precision, threads: 3)).values == one)
+    }
+  }
+
+  @Test(arguments: [("klein_vae.safetensors", "klein"), ("klein", "kleinFolder"), ("zimage", "zimageFolder")])
+  func `VAEs decode as diffusers'`(path: String, name: String) throws {
+    let compute = try compute()
+    let archive = try ModelArchive.openVAE(path: RandomModels.path(path))
+    try archive.audit().check()
+    let latent = try image("\(name).packed", compute)
+    #expect(archive.latentChannels == latent.channels)
+    if let scale = archive.decoderFiles.scale { compute.scale(latent, by: 1 / scale.factor, plus: scale.shift) }
+    let decoder = try archive.decoderFiles.read(compute)
+    let found = decoder.forward(latent, padding: .zeros)
+    let expected = try image("\(name).image", compute)
+    #expect(found.height == expected.height && found.width == expected.width)
+    let difference = difference(found, expected)
+    #expect(difference < 2e-5, "\(name) differs by \(difference)")
+  }
+
+  @Test func `what interrupts a machine ends an evaluation between blocks`() throws {
+    struct Stop: Error {}
+    let compute = try compute()
+    var calls = 0
+    compute.machine.interruption.handler = {
+      calls += 1
+      if calls == 3 { throw Stop() }
+    }
+    #expect(throws: Stop.self) { try velocity("klein.safetensors", "klein", compute) }
+    #expect(calls == 3)
+  }
+
+  // MARK: Files
+
+  private static let relatives: [(String, [(String, [Int])])] = [
+    ("FLUX.2 dev", [("double_stream_modulation_img.lin.weight", [8, 8]), ("guidance_in.in_layer.weight", [8, 8])]),
+    (
+      "FLUX.2 dev",
+      [
+        ("model.diffusion_model.double_stream_modulation_img.lin.weight", [8, 8]),
+        ("model.diffusion_model.txt_in.weight", [8, 15360]),
+      ]
+    ),
+    (
+      "Chroma",
+      [("distilled_guidance_layer.in_proj.weight", [8, 8]), ("double_blocks.0.img_attn.qkv.weight", [24, 8])]
+    ),
+    ("Flux.3", [("early_stream_modulations.0.lin.weight", [8, 8])]),
+    ("AuraFlow", [("model.double_layers.0.attn.w1q.weight", [8, 8]), ("double_layers.0.attn.w1q.weight", [8, 8])]),
+    ("Qwen-Image", [("txt_norm.weight", [8]), ("transformer_blocks.0.img_mod.1.weight", [8, 8])]),
+    ("Lumina", [("cap_embedder.0.weight", [8]), ("layers.0.adaLN_modulation.1.weight", [8, 8])]),
+    ("Z-Image Omni", [("siglip_embedder.0.weight", [8]), ("cap_embedder.0.weight", [8])]),
+    ("Wan", [("text_embedding.0.weight", [8, 8]), ("blocks.0.self_attn.q.weight", [8, 8])]),
+    ("SANA", [("attention_y_norm.weight", [8])]),
+    ("SeFi", [("dual_time_embed.weight", [8]), ("double_stream_modulation_img.lin.weight", [8, 8])]),
+    ("NVFP4", [("double_stream_modulation_img.lin.weight", [8, 8]), ("img_in.weight_scale_2", [1])]),
+  ]
+
+  @Test(arguments: relatives)
+  func `relatives that do not run are refused by name`(title: String, tensors: [(String, [Int])]) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("model.safetensors", tensors.map { SyntheticTensor($0.0, $0.1) })
+    let openings: [() throws -> Void] = [
+      { _ = try TransformerArchive.open(path: path) }, { _ = try ModelArchive.open(path: path) },
+    ]
+    for open in openings {
+      let error = #expect(throws: WeightError.self) { try open() }
+      #expect("\(try #require(error))".contains(title))
+    }
+  }
+
+  @Test func `a missing tensor is reported by the name in the file`() throws {
+    let source = try SafetensorsFile(path: RandomModels.path("klein.safetensors"))
+    let kept = source.tensors.filter { $0.key != "double_blocks.1.txt_mlp.2.weight" }.map { ($0.key, $0.value.shape) }
+    let folder = try TemporaryFolder()
+    let path = try folder.write("model.safetensors", kept.map { SyntheticTensor($0.0, $0.1) })
+    let audit = try TransformerArchive.open(path: path).audit()
+    #expect(audit.findings.map(\.name) == ["double_blocks.1.txt_mlp.2.weight"])
+  }
+
+  @Test func `prefixes of programs are recognised`() throws {
+    let source = try SafetensorsFile(path: RandomModels.path("zimage.safetensors"))
+    for prefix in ["model.diffusion_model.", "diffusion_model.", "transformer."] {
+      let folder = try TemporaryFolder()
+      let path = try folder.write(
+        "model.safetensors", source.tensors.map { SyntheticTensor(prefix + $0.key, $0.value.shape) })
+      let archive = try TransformerArchive.open(path: path)
+      #expect(archive.audit().isClean && archive.title == "Z-Image")
+    }
+  }
+}
