@@ -47,7 +47,7 @@ public final class Engine {
   ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
   ///   - smallNetworkBytes: Networks smaller than this stay in memory. Others are released after their part of an image, if
   ///     memory is short. The images are the same either way.
-  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
+  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks; `EngineError.cacheLimit`.
   public init(
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
     smallNetworkBytes: Int? = nil
@@ -58,10 +58,20 @@ public final class Engine {
     catalog = ModelCatalog(executable: executable, environment: environment)
     models = LoadedModels(
       catalog, compute: compute, smallBytes: smallNetworkBytes ?? SmallNetwork.defaultBytes)
+    compute.machine.packedCopies = try Self.packedCopies(environment)
     description = EngineDescription(
       version: version, numerics: Self.numerics, isa: compute.kernels.name,
       precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
+  }
+
+  deinit { compute.machine.packedCopies?.wait() }
+
+  /// Copies of packed weights in the user's cache folder; nil if there is none, or if they are turned off.
+  private static func packedCopies(_ environment: [String: String]) throws(EngineError) -> PackedCopies? {
+    let limit = try CacheLimit.bytes(environment)
+    guard let folder = DigestCache(environment: environment).cacheFolder else { return nil }
+    return limit > 0 ? PackedCopies(folder: folder + "/packed", limit: limit) : nil
   }
 
   /// The evaluations of the network so far; not counted if no work is saved.
@@ -198,6 +208,8 @@ public final class Engine {
     profiler.begin("loading")
     defer { profiler.begin(nil) }
     let plan = try memoryPlan(for: settings)
+    // A thread that writes copies would keep released networks in memory.
+    compute.machine.packedCopies?.writesInBackground = plan.limit == nil
     try requireRoom(toDecode: settings, passes.last)
 
     let start = SamplingLoop(settings: sampling, training: try catalog.training(passes.first.begun))

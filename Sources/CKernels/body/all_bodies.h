@@ -15,11 +15,11 @@
 #include "norm_body.h"
 #include "pointwise_body.h"
 #include "bf16_product_body.h"
+#include "quantize_scale.h"
 #include "bf16_attention_body.h"
 #include "winograd_body.h"
 #include "bf16_winograd_weights_body.h"
 #include "int8_product_body.h"
-#include "quantize_scale.h"
 #include "quantize_body.h"
 #include "stored_body.h"
 #define CK_UNPACK unpack

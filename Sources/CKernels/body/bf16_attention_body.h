@@ -100,8 +100,102 @@ static void value_panel(const uint16_t *weights, size_t rows, size_t pairs, cons
 }
 #endif
 
-static void attention_bf16(const ck_bf16_attention *p) {
-  const size_t width = (p->d + NR - 1) / NR * NR, pairs = (p->d + 1) / 2;
+// A few queries as bytes, 128 too large, each row with its own scale.
+static void quantize_queries(const uint16_t *q, size_t q_stride, size_t rows, size_t d, uint8_t *bytes, float *scale) {
+  for (size_t i = 0; i < rows; i++, q += q_stride, bytes += CK_INT8_ATTENTION_WIDTH) {
+    vf most = v_zero();
+    for (size_t c = 0; c < d; c += VL) most = v_max(most, v_abs(v_load16_n(q + c, d - c)));
+    scale[i] = ck_weight_scale(v_largest(most));
+    const vf inverse = v_set1(ck_inverse_scale(scale[i]));
+    for (size_t c = 0; c < d; c += VL) {
+      v_store_bytes(bytes + c, v_add_int(v_nearest_int(v_mul(v_load16_n(q + c, d - c), inverse)), v_set1_int(128)));
+    }
+  }
+}
+
+// As score_tile, of bytes.
+static inline __attribute__((always_inline)) void byte_score_tile(const uint8_t *q, const int rows, size_t quads, const int8_t *keys, const float *scales, const int32_t *sums, float *scores, float *most) {
+  vi sum[MR16][NV];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < NV; v++) {
+    const vi start = v_load_int(sums + v * VL);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) sum[i][v] = start;
+  }
+  for (size_t k = 0; k < quads; k++, keys += 4 * NR) {
+    vq column[NV];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) column[v] = v_load_quads(keys + 4 * v * VL);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      uint32_t quad;
+      memcpy(&quad, q + i * CK_INT8_ATTENTION_WIDTH + 4 * k, sizeof quad);
+      const vq x = v_set1_quad(quad);
+#pragma clang loop unroll(full)
+      for (int v = 0; v < NV; v++) sum[i][v] = v_dot4(sum[i][v], x, column[v]);
+    }
+  }
+  vf scale[NV];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < NV; v++) scale[v] = v_load(scales + v * VL);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+    vf largest = v_load(most + i * VL);
+#pragma clang loop unroll(full)
+    for (int v = 0; v < NV; v++) {
+      const vf score = v_mul(v_from_int(sum[i][v]), scale[v]);
+      v_store(scores + i * KEY_BLOCK + v * VL, score);
+      largest = v_max(largest, score);
+    }
+    v_store(most + i * VL, largest);
+  }
+}
+
+static void byte_score_panel(const uint8_t *q, size_t rows, size_t quads, const int8_t *keys, const float *scales, const int32_t *sums, float *scores, float *most) {
+  switch (rows) {
+#define CK_ROWS(r) case r: if (r <= MR16) byte_score_tile(q, r <= MR16 ? r : 1, quads, keys, scales, sums, scores, most); break;
+    CK_ROWS(1) CK_ROWS(2) CK_ROWS(3) CK_ROWS(4) CK_ROWS(5) CK_ROWS(6) CK_ROWS(7) CK_ROWS(8)
+#undef CK_ROWS
+    default: break;
+  }
+}
+
+static void quantize_keys(const ck_quantized_keys *p) {
+  const size_t quads = (p->d + 3) / 4;
+  __attribute__((aligned(64))) int32_t lines[VL][CK_INT8_ATTENTION_WIDTH / 4 + 16];
+  for (size_t column = 0; column < NR; column += VL) {
+    for (size_t i = 0; i < VL; i++) {
+      const size_t key = column + i;
+      // Up to a whole vector past the last quad, which is not stored.
+      memset(lines[i], 0, sizeof lines[i]);
+      p->scale[key] = 0;
+      p->sum[key] = 0;
+      if (key >= p->rows) continue;
+      const uint16_t *x = p->x + key * p->x_stride;
+      vf most = v_zero();
+      for (size_t c = 0; c < p->d; c += VL) most = v_max(most, v_abs(v_sub(v_load16_n(x + c, p->d - c), v_load_n(p->mean + c, p->d - c))));
+      p->scale[key] = ck_weight_scale(v_largest(most));
+      const vf inverse = v_set1(ck_inverse_scale(p->scale[key]));
+      int8_t *bytes = (int8_t *)lines[i];
+      for (size_t c = 0; c < p->d; c += VL) {
+        v_store_low_bytes((uint8_t *)bytes + c, v_nearest_int(v_mul(v_sub(v_load16_n(x + c, p->d - c), v_load_n(p->mean + c, p->d - c)), inverse)));
+      }
+      int32_t sum = 0;
+      for (size_t c = 0; c < p->d; c++) sum += bytes[c];
+      p->sum[key] = -128 * sum;
+    }
+    int32_t *to = (int32_t *)p->panel + column;
+    for (size_t quad = 0; quad < quads; quad += VL) {
+      vi x[VL];
+      for (int i = 0; i < VL; i++) x[i] = v_load_int(lines[i] + quad);
+      v_transpose(x);
+      for (size_t i = 0; i < VL && quad + i < quads; i++) v_store_int(to + (quad + i) * NR, x[i]);
+    }
+  }
+}
+
+static inline __attribute__((always_inline)) void any_attention(const ck_bf16_attention *p, const int is_int8) {
+  const size_t width = (p->d + NR - 1) / NR * NR, pairs = (p->d + 1) / 2, quads = (p->d + 3) / 4;
   // Sums are in panels, [panel][rows][NR], the layout that products leave between calls.
   const size_t panel = p->rows * NR;
   float *scores = p->scratch;
@@ -110,7 +204,10 @@ static void attention_bf16(const ck_bf16_attention *p) {
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
   __attribute__((aligned(64))) float most[QUERY_ROWS * VL];
   // Exponents have base 2. scale > 0, so the largest score stays the largest.
-  const float factor = p->scale * 1.44269504088896341f;
+  const float base = p->scale * 1.44269504088896341f;
+  float query_scales[CK_BF16_ATTENTION_ROWS];
+  __attribute__((aligned(64))) uint8_t queries[is_int8 ? CK_BF16_ATTENTION_ROWS * CK_INT8_ATTENTION_WIDTH + VL : 1];
+  if (is_int8) quantize_queries(p->q, p->q_stride, p->rows, p->d, queries, query_scales);
   const size_t last_seen = p->visible + p->rows - 1 < p->count ? p->visible + p->rows - 1 : p->count;
 
   for (size_t first = 0; first < last_seen; first += KEY_BLOCK) {
@@ -121,17 +218,20 @@ static void attention_bf16(const ck_bf16_attention *p) {
       for (size_t i = 0; i < rows * VL; i++) most[i] = -3.0e38f;
       const size_t whole_keys = keys / NR * NR;
       for (size_t key = 0; key < keys; key += NR) {
-        if (key == whole_keys) {
-          // Missing keys have scores of zero, which do not count.
-          __attribute__((aligned(64))) float ignored[QUERY_ROWS * VL];
-          memcpy(ignored, most, rows * VL * sizeof *most);
-          score_panel(p->q + row * p->q_stride, p->q_stride, rows, p->d, p->keys + (first + key) / NR * pairs * 2 * NR, scores + key, ignored);
+        const size_t at = (first + key) / NR;
+        // The scores of missing keys do not count.
+        __attribute__((aligned(64))) float ignored[QUERY_ROWS * VL];
+        float *largest_scores = key == whole_keys ? ignored : most;
+        if (key == whole_keys) memcpy(ignored, most, rows * VL * sizeof *most);
+        if (is_int8) {
+          byte_score_panel(queries + row * CK_INT8_ATTENTION_WIDTH, rows, quads, p->keys8 + at * quads * 4 * NR, p->key_scales + at * NR, p->key_sums + at * NR, scores + key, largest_scores);
         } else {
-          score_panel(p->q + row * p->q_stride, p->q_stride, rows, p->d, p->keys + (first + key) / NR * pairs * 2 * NR, scores + key, most);
+          score_panel(p->q + row * p->q_stride, p->q_stride, rows, p->d, p->keys + at * pairs * 2 * NR, scores + key, largest_scores);
         }
       }
       for (size_t i = 0; i < rows; i++) {
         const size_t query = row + i;
+        const float factor = is_int8 ? base * query_scales[query] : base;
         const float *s = scores + i * KEY_BLOCK;
         uint16_t *w = weights + i * KEY_BLOCK;
         size_t seen = p->visible + query < first ? 0 : p->visible + query - first;
@@ -212,3 +312,6 @@ static void attention_bf16(const ck_bf16_attention *p) {
     }
   }
 }
+
+static void attention_bf16(const ck_bf16_attention *p) { any_attention(p, 0); }
+static void attention_int8(const ck_bf16_attention *p) { any_attention(p, 1); }

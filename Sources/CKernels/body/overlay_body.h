@@ -15,6 +15,8 @@ static void overlay_int8(ck_table *t) {
 static void overlay_bf16(ck_table *t) {
   t->product_bf16 = product_bf16;
   t->attention_bf16 = attention_bf16;
+  t->attention_int8 = attention_int8;
+  t->quantize_keys = quantize_keys;
   t->moments_bf16 = moments_bf16;
   t->scale_shift_bf16 = scale_shift_bf16;
   t->layer_norm_bf16 = layer_norm_bf16;

@@ -177,10 +177,29 @@ typedef struct {
   size_t count;            ///< keys
   size_t visible;          ///< keys that the first query sees, at least 1; query i sees visible + i, at most `count`
   float scale;             ///< greater than 0
+  const int8_t *keys8;     ///< `attention_int8` only, instead of `keys`: panels of `quantize_keys`
+  const float *key_scales; ///< likewise, [ceil(count / nr) * nr]
+  const int32_t *key_sums; ///< likewise
   float *scratch;          ///< CK_BF16_ATTENTION_SCRATCH(d rounded up to whole panels) floats, 64-byte aligned
   uint16_t *out;           ///< [rows][d]
   size_t out_stride;
 } ck_bf16_attention;
+
+/// One panel of keys to bytes, less their mean, which changes all scores of a query alike and so no weight: SageAttention,
+/// arXiv:2410.02367. Each key has a scale of its own: panel[k / 4][j][k % 4] = round((x[j][k] - mean[k]) / scale[j]).
+typedef struct {
+  const uint16_t *x;    ///< [rows][d]
+  size_t x_stride;
+  size_t rows;          ///< keys, 0...nr; missing ones become zero
+  size_t d;             ///< at most CK_INT8_ATTENTION_WIDTH
+  const float *mean;    ///< [d]
+  int8_t *panel;        ///< [ceil(d / 4)][nr][4], 64-byte aligned
+  float *scale;         ///< [nr]
+  int32_t *sum;         ///< [nr]: -128 times the sum of a key's bytes, the start of its products with bytes that are 128 too large
+} ck_quantized_keys;
+
+/// The widest head of `attention_int8`.
+#define CK_INT8_ATTENTION_WIDTH 256
 
 /// Queries per call of `attention_bf16`, and keys per block: scores and softmax results stay in the nearest caches.
 #define CK_BF16_ATTENTION_ROWS 32
@@ -346,6 +365,9 @@ typedef struct {
 
   // For 8-bit integers.
 
+  /// As `attention_bf16`, with scores of bytes: those of `quantize_keys`, and the queries', each with its own scale.
+  void (*attention_int8)(const ck_bf16_attention *);
+  void (*quantize_keys)(const ck_quantized_keys *);
   /// The sums of a row do not depend on other rows.
   void (*product_int8)(const ck_int8_product *);
   void (*quantize)(const ck_quantization *);

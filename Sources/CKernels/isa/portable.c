@@ -225,6 +225,58 @@ static void attention_bf16(const ck_bf16_attention *p) {
   }
 }
 
+// One query at a time, as above, with scores of bytes.
+static float byte_score(const ck_bf16_attention *p, const int32_t *q, float scale, size_t key) {
+  const int8_t *column = p->keys8 + (key / NR * ((p->d + 3) / 4) * NR + key % NR) * 4;
+  int32_t dot = 0;
+  for (size_t c = 0; c < p->d; c++) dot += q[c] * column[c / 4 * 4 * NR + c % 4];
+  return (float)dot * p->key_scales[key] * (scale * p->scale);
+}
+
+static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
+
+static void attention_int8(const ck_bf16_attention *p) {
+  for (size_t i = 0; i < p->rows; i++) {
+    const uint16_t *q = p->q + i * p->q_stride;
+    int32_t bytes[CK_INT8_ATTENTION_WIDTH];
+    float most = 0;
+    for (size_t c = 0; c < p->d; c++) most = fmaxf(most, fabsf(widened(q[c])));
+    const float scale = ck_weight_scale(most), inverse = ck_inverse_scale(scale);
+    for (size_t c = 0; c < p->d; c++) bytes[c] = nearest(widened(q[c]) * inverse);
+    float *weighted = p->scratch;
+    size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
+    float max = -INFINITY, sum = 0;
+    for (size_t key = 0; key < seen; key++) max = fmaxf(max, byte_score(p, bytes, scale, key));
+    for (size_t c = 0; c < p->d; c++) weighted[c] = 0;
+    for (size_t key = 0; key < seen; key++) {
+      float weight = expf(byte_score(p, bytes, scale, key) - max);
+      sum += weight;
+      weight = widened(narrowed(weight));
+      for (size_t c = 0; c < p->d; c++) {
+        weighted[c] += weight * widened(p->values[((c / NR * ((p->count + 1) / 2) + key / 2) * NR + c % NR) * 2 + key % 2]);
+      }
+    }
+    for (size_t c = 0; c < p->d; c++) p->out[i * p->out_stride + c] = narrowed(weighted[c] / sum);
+  }
+}
+
+static void quantize_keys(const ck_quantized_keys *p) {
+  for (size_t j = 0; j < NR; j++) {
+    float most = 0;
+    int32_t sum = 0;
+    const uint16_t *x = p->x + j * p->x_stride;
+    for (size_t c = 0; c < p->d && j < p->rows; c++) most = fmaxf(most, fabsf(widened(x[c]) - p->mean[c]));
+    const float scale = ck_weight_scale(most), inverse = ck_inverse_scale(scale);
+    for (size_t c = 0; c < (p->d + 3) / 4 * 4; c++) {
+      const int32_t q = j < p->rows && c < p->d ? nearest((widened(x[c]) - p->mean[c]) * inverse) : 0;
+      p->panel[(c / 4 * NR + j) * 4 + c % 4] = (int8_t)q;
+      sum += q;
+    }
+    p->scale[j] = j < p->rows ? scale : 0;
+    p->sum[j] = -128 * sum;
+  }
+}
+
 static void moments_bf16(const uint16_t *x, size_t rows, size_t channels, float *mean, float *m2) {
   for (size_t c = 0; c < channels; c++) mean[c] = m2[c] = 0;
   for (size_t i = 0; i < rows; i++) {
@@ -447,7 +499,6 @@ static void range(const uint16_t *x, size_t count, float *smallest, float *large
   *largest += non_finite;
 }
 
-static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
 static int32_t limited(int32_t x, int32_t least, int32_t most) { return x < least ? least : x > most ? most : x; }
 
 static void quantize(const ck_quantization *p) {

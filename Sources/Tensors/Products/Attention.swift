@@ -49,7 +49,7 @@ extension Compute {
         call.q_stride = q.channels
         call.rows = rows
         call.d = source.headWidth
-        call.keys = UnsafePointer(source.keys(head, as: Call.Number.self))
+        call.setKeys(source, head)
         call.values = UnsafePointer(source.values(head, as: Call.Number.self))
         call.count = source.count
         call.visible =
@@ -82,7 +82,6 @@ private protocol AttentionCall {
   var q_stride: Int { get set }
   var rows: Int { get set }
   var d: Int { get set }
-  var keys: UnsafePointer<Number>! { get set }
   var values: UnsafePointer<Number>! { get set }
   var count: Int { get set }
   var visible: Int { get set }
@@ -91,6 +90,8 @@ private protocol AttentionCall {
   var out_stride: Int { get set }
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?)
+  /// Sets the keys of a head.
+  mutating func setKeys(_ source: KeysValues, _ head: Int)
   mutating func run(_ table: UnsafePointer<ck_table>)
 }
 
@@ -103,6 +104,10 @@ extension ck_attention: AttentionCall {
   }
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scores = memory }
+
+  mutating func setKeys(_ source: KeysValues, _ head: Int) {
+    keys = UnsafePointer(source.keys(head, as: Float.self))
+  }
 
   mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention(&self) }
 }
@@ -118,5 +123,15 @@ extension ck_bf16_attention: AttentionCall {
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scratch = memory }
 
-  mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention_bf16(&self) }
+  mutating func setKeys(_ source: KeysValues, _ head: Int) {
+    guard source.hasByteKeys else { return keys = UnsafePointer(source.keys(head, as: UInt16.self)) }
+    let bytes = source.byteKeys(head)
+    (keys8, key_scales, key_sums) = (
+      UnsafePointer(bytes.keys), UnsafePointer(bytes.scales), UnsafePointer(bytes.sums)
+    )
+  }
+
+  mutating func run(_ table: UnsafePointer<ck_table>) {
+    if keys8 == nil { table.pointee.attention_bf16(&self) } else { table.pointee.attention_int8(&self) }
+  }
 }
