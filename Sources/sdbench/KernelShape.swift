@@ -34,7 +34,8 @@ struct KernelShape {
     let pixels = Double(batch * side * side)
     switch kind {
     case .convolution(let inputs, let outputs): return 18 * pixels * Double(inputs * outputs)
-    case .linear(let inputs, let outputs), .storedLinear(let inputs, let outputs, _): return 2 * pixels * Double(inputs * outputs)
+    case .linear(let inputs, let outputs), .storedLinear(let inputs, let outputs, _):
+      return 2 * pixels * Double(inputs * outputs)
     case .attention(let heads, let width, let keys): return 4 * pixels * Double(heads * width * keys)
     }
   }

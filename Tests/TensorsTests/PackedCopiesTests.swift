@@ -142,6 +142,7 @@ import TestSupport
     copies.network("one").keep(Self.matrix(.linear, Self.compute(.fp32), outputs: 5), as: "other")
     copies.writesInBackground = false
     copies.save()
-    #expect(try #require(PackedFile(path: path + "/one.packed", key: "one")).entries.keys.sorted() == ["layer", "other"])
+    #expect(
+      try #require(PackedFile(path: path + "/one.packed", key: "one")).entries.keys.sorted() == ["layer", "other"])
   }
 }

@@ -126,13 +126,18 @@ static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   __m256i high = _mm256_or_si256(_mm256_slli_epi32(_mm256_and_si256(c, byte), 16), _mm256_slli_epi32(d, 24));
   _mm256_store_si256((__m256i *)p, _mm256_or_si256(low, high));
 }
-// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`. Bytes are widened to 16 bits, because
+// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
+#ifdef CK_HAS_DOT4
+static inline vi v_dot4(vi sum, vq a, vq b) { return CK_DOT4(sum, a, b); }
+#else
+// Bytes are widened to 16 bits, because
 // vpmaddubsw saturates sums of two products.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
+#endif
 
 // Stored weights: VL neighbouring bytes.
 static inline vi v_unsigned_bytes(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }

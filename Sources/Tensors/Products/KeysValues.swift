@@ -79,7 +79,9 @@ public final class KeysValues {
 
   /// The keys of a head as bytes, `[panels of keys][head width / 4][panel width][4]`, then the scale of each key, and the start of
   /// its sums.
-  func byteKeys(_ head: Int) -> (keys: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Int32>) {
+  func byteKeys(_ head: Int) -> (
+    keys: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Int32>
+  ) {
     let panels = (count + panelWidth - 1) / panelWidth
     let bytes = panels * panelWidth * ((headWidth + 3) / 4 * 4)
     let start = buffer.raw + head * byteKeySize

@@ -115,7 +115,8 @@ public final class PackedCopies: Sendable {
       }
     }
     var total = found.reduce(0) { $0 + $1.size }
-    for file in found.sorted(by: { $0.seconds < $1.seconds }) where total + bytes > limit && file.path.hasSuffix(".packed") {
+    for file in found.sorted(by: { $0.seconds < $1.seconds })
+    where total + bytes > limit && file.path.hasSuffix(".packed") {
       unlink(file.path)
       total -= file.size
     }
@@ -123,11 +124,13 @@ public final class PackedCopies: Sendable {
   }
 }
 
+// Sendable because `fresh` is only used under the lock; a packed matrix never changes.
 /// The packed matrices of one network: those of its copy, and those that were packed because it has none.
-public final class PackedNetwork: Sendable {
+public final class PackedNetwork: @unchecked Sendable {
   let key: String
   let file: PackedFile?
-  private let fresh = Mutex<[String: PanelMatrix]>([:])
+  private let lock = Mutex<Void>(())
+  private var fresh: [String: PanelMatrix] = [:]
 
   init(_ key: String, _ file: PackedFile?) {
     self.key = key
@@ -135,16 +138,14 @@ public final class PackedNetwork: Sendable {
   }
 
   /// Keeps a matrix for the copy.
-  public func keep(_ matrix: PanelMatrix, as name: String) { fresh.withLock { $0[name] = matrix } }
+  public func keep(_ matrix: PanelMatrix, as name: String) { lock.withLock { _ in fresh[name] = matrix } }
 
-  var isFresh: Bool { fresh.withLock { !$0.isEmpty } }
+  var isFresh: Bool { lock.withLock { _ in !fresh.isEmpty } }
 
   /// Calls `body` with all matrices.
   func withParts(_ body: ([PackedFile.Part]) -> Void) {
-    let matrices = fresh.withLock { fresh in
-      defer { fresh = [:] }
-      return fresh
-    }
+    var matrices: [String: PanelMatrix] = [:]
+    lock.withLock { _ in swap(&matrices, &fresh) }
     var parts = matrices.compactMap { $1.part($0) }
     if let file {
       parts += file.entries.values.filter { matrices[$0.name] == nil }.map { entry in

@@ -84,7 +84,9 @@ final class PackedFile: @unchecked Sendable {
       guard let line = nextLine() else { return nil }
       lines = line.split(separator: "\t", omittingEmptySubsequences: false)
       if lines.count == 1 {
-        guard UInt64(line, radix: 16) == checksum(UnsafeRawBufferPointer(rebasing: file[0..<before])) else { return nil }
+        guard UInt64(line, radix: 16) == checksum(UnsafeRawBufferPointer(rebasing: file[0..<before])) else {
+          return nil
+        }
         return entries
       }
       guard lines.count == 6, let panels = Int(lines[1]), let bytes = Int(lines[2]), let columns = Int(lines[3]),
@@ -188,7 +190,8 @@ final class PackedFile: @unchecked Sendable {
     var done = 0
     while done < bytes.count {
       // A megabyte at a time, so that a process that stops does not wait for long.
-      let count = pwrite(descriptor, bytes.baseAddress.map { $0 + done }, min(bytes.count - done, 1 << 20), off_t(offset + done))
+      let count = pwrite(
+        descriptor, bytes.baseAddress.map { $0 + done }, min(bytes.count - done, 1 << 20), off_t(offset + done))
       if count > 0 {
         done += count
       } else if count == 0 || errno != EINTR {

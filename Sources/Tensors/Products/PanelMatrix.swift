@@ -252,7 +252,9 @@ public final class PanelMatrix {
   /// The packed weights as a copy holds them; nil if they are kept as a file stores them.
   func part(_ name: String) -> PackedFile.Part? {
     guard case .panels(let panels) = memory else { return nil }
-    var columns = (scales: UnsafeRawBufferPointer(start: nil, count: 0), sums: UnsafeRawBufferPointer(start: nil, count: 0))
+    var columns = (
+      scales: UnsafeRawBufferPointer(start: nil, count: 0), sums: UnsafeRawBufferPointer(start: nil, count: 0)
+    )
     if case .int8(let quantized) = layout.weights { columns = quantized.parts }
     return PackedFile.Part(
       name: name, panels: UnsafeRawBufferPointer(start: panels.start(0), count: panels.bytes), scales: columns.scales,
