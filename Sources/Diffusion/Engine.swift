@@ -14,6 +14,15 @@ public final class Engine {
   /// Increased whenever the same input may give different pixels than before.
   public static let numerics = 2
 
+  /// Increased whenever jobs in int8 may give different pixels than before, and others not: since 1, attention's scores are
+  /// products of bytes.
+  private static let int8Numerics = 1
+
+  /// The version that is part of the identity of jobs in a precision.
+  static func numerics(of precision: Precision) -> Int {
+    precision == .int8 ? numerics + int8Numerics : numerics
+  }
+
   /// This engine, as the manifest describes it; its precision is what `auto` means here.
   public let description: EngineDescription
 
@@ -54,7 +63,10 @@ public final class Engine {
   ) throws {
     self.savesWork = savesWork
     evaluationMemory = savesWork ? EvaluationMemory() : nil
-    compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
+    let checked = try Kernels.checked(
+      rememberingIn: DigestCache(environment: environment).cacheFolder, version: version)
+    compute = Compute(kernels: checked.kernels, threadCount: threads)
+    notes = checked.notes
     catalog = ModelCatalog(executable: executable, environment: environment)
     models = LoadedModels(
       catalog, compute: compute, smallBytes: smallNetworkBytes ?? SmallNetwork.defaultBytes)
@@ -129,7 +141,7 @@ public final class Engine {
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity,
+      numerics: Self.numerics(of: precision), weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
