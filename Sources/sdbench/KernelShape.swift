@@ -52,6 +52,11 @@ struct KernelShape {
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
   }
 
+  /// Whether it is attention, whose bytes portable C does not use.
+  var isAttention: Bool {
+    if case .attention = kind { true } else { false }
+  }
+
   /// The algorithms to run it by; empty in int8 for layers that are never quantised.
   func algorithms(_ precision: Precision) -> [ConvolutionAlgorithm] {
     switch kind {
@@ -61,10 +66,11 @@ struct KernelShape {
       case .bf16, .int8: [.direct, .winograd2]
       }
     case .linear, .storedLinear: [.direct]
-    case .attention:
+    case .attention(_, _, let keys):
       switch precision {
       case .fp32, .bf16: [.direct]
-      case .int8: []
+      // Attention to a prompt stays in bf16.
+      case .int8: keys < 128 ? [] : [.direct]
       }
     }
   }
