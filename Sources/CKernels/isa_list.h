@@ -3,6 +3,8 @@
 CK_ISA(portable)
 CK_ISA(neon)
 CK_ISA(neondot)
+CK_ISA(neoni8mm)
+CK_ISA(neonbf16)
 CK_ISA(avx2)
 CK_ISA(avxvnni)
 CK_ISA(avx512)

@@ -1,11 +1,11 @@
 // AVX2 with instructions for products of bytes (AVX-VNNI); other slots stay as they are. Processors with AVX-512 VNNI have the same
 // instructions in another encoding, which x86_avxvnni_evex.c uses, so that they can run and test these kernels too.
-#include <cpuid.h>
 #include <string.h>
 
 #include "../isa.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
 #define CK_DOT4 _mm256_dpbusd_avx_epi32

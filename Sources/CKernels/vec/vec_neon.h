@@ -56,6 +56,10 @@ static inline vf v_load16_n(const uint16_t *p, size_t n) {
   for (size_t i = 0; i < n; i++) whole[i] = p[i];
   return v_load16(whole);
 }
+#ifdef CK_HAS_DOT2
+// Rounds to nearest, ties to even; NaN stays NaN.
+static inline uint16x4_t v_narrow(vf x) { return vreinterpret_u16_bf16(vcvt_bf16_f32(x)); }
+#else
 // Rounds to nearest, ties to even; NaN stays NaN.
 static inline uint16x4_t v_narrow(vf x) {
   uint32x4_t bits = vreinterpretq_u32_f32(x);
@@ -64,6 +68,7 @@ static inline uint16x4_t v_narrow(vf x) {
   uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
   return vshrn_n_u32(vbslq_u32(vceqq_f32(x, x), rounded, quiet), 16);
 }
+#endif
 static inline void v_store16(uint16_t *p, vf x) { vst1_u16(p, v_narrow(x)); }
 static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   if (n >= VL) {
@@ -84,7 +89,11 @@ static inline vp v_set1_pair(uint32_t pair) { return vdupq_n_u32(pair); }
 static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16)); }
 static inline vf v_odd(vp x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
+#ifdef CK_HAS_DOT2
+static inline vf v_dot2(vf sum, vp a, vp b) { return vbfdotq_f32(sum, vreinterpretq_bf16_u32(a), vreinterpretq_bf16_u32(b)); }
+#else
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+#endif
 // Rounds both, and stores each even number next to its odd one.
 static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
@@ -120,7 +129,9 @@ static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   vst1q_s8(p, vreinterpretq_s8_s32(vorrq_s32(low, high)));
 }
 // sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
-#ifdef CK_HAS_DOT4
+#if defined(CK_HAS_USDOT)
+static inline vi v_dot4(vi sum, vq a, vq b) { return vusdotq_s32(sum, a, vreinterpretq_s8_u8(b)); }
+#elif defined(CK_HAS_DOT4)
 // The instruction multiplies signed bytes, so subtract 128 from `a`, and add 128 times the weights afterwards.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   int8x16_t weights = vreinterpretq_s8_u8(b), half = vdupq_n_s8(-128);
