@@ -210,7 +210,7 @@ struct CheckedSets {
   func has(_ name: String) -> Bool {
     guard let folder, let file = fopen("\(folder)/kernels-\(name)", "r") else { return false }
     defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 4096)
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let count = fread(&bytes, 1, bytes.count, file)
     return String(decoding: bytes[..<count], as: UTF8.self) == content
   }

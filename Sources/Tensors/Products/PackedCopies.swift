@@ -10,6 +10,8 @@ public final class PackedCopies: Sendable {
   private let limit: Int
   private let networks = Mutex<[String: PackedNetwork]>([:])
   private let writing = Mutex<[pthread_t]>([])
+  /// The networks that are being written, which need not be kept once more.
+  private let pending = Mutex<Set<String>>([])
   private let background = Atomic<Bool>(true)
 
   /// Copies in a folder.
@@ -29,7 +31,8 @@ public final class PackedCopies: Sendable {
   public func network(_ key: String) -> PackedNetwork {
     networks.withLock { networks in
       if let present = networks[key] { return present }
-      let network = PackedNetwork(key, PackedFile(path: path(key), key: key))
+      let network = PackedNetwork(
+        key, PackedFile(path: path(key), key: key), isPending: pending.withLock { $0.contains(key) })
       networks[key] = network
       return network
     }
@@ -44,6 +47,7 @@ public final class PackedCopies: Sendable {
     }
     let fresh = all.filter { $0.isFresh }
     guard !fresh.isEmpty else { return }
+    pending.withLock { $0.formUnion(fresh.map(\.key)) }
     guard background.load(ordering: .relaxed) else { return fresh.forEach(write) }
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(PackedWriting { [self] in fresh.forEach(write) })
@@ -72,6 +76,7 @@ public final class PackedCopies: Sendable {
   private func path(_ key: String) -> String { "\(folder)/\(key).packed" }
 
   private func write(_ network: PackedNetwork) {
+    defer { pending.withLock { _ = $0.remove(network.key) } }
     network.withParts { parts in
       let size = PackedFile.size(of: parts)
       guard size <= limit, makeFolder(), makeRoom(for: size), hasDisk(for: size) else { return }
@@ -130,15 +135,19 @@ public final class PackedNetwork: @unchecked Sendable {
   let key: String
   let file: PackedFile?
   private let lock = Mutex<Void>(())
+  private let isPending: Bool
   private var fresh: [String: PanelMatrix] = [:]
 
-  init(_ key: String, _ file: PackedFile?) {
+  init(_ key: String, _ file: PackedFile?, isPending: Bool) {
     self.key = key
     self.file = file
+    self.isPending = isPending
   }
 
   /// Keeps a matrix for the copy.
-  public func keep(_ matrix: PanelMatrix, as name: String) { lock.withLock { _ in fresh[name] = matrix } }
+  public func keep(_ matrix: PanelMatrix, as name: String) {
+    if !isPending { lock.withLock { _ in fresh[name] = matrix } }
+  }
 
   var isFresh: Bool { lock.withLock { _ in !fresh.isEmpty } }
 

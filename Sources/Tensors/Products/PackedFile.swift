@@ -23,9 +23,6 @@ final class PackedFile: @unchecked Sendable {
 
     /// The line in the file's head.
     var line: String { "\(name)\t\(panels)\t\(bytes)\t\(columns)\t\(columnCount)\t\(String(sample, radix: 16))\n" }
-
-    /// The offset after the entry's last byte.
-    var end: Int { max(panels + bytes, columns + columnCount * 8) }
   }
 
   /// The matrices by name.
