@@ -168,6 +168,20 @@ struct KernelShape {
 }
 
 extension KernelShape {
+  /// A layer of FLUX.2 klein with different numbers of tokens, packed and in the forms that files have.
+  private static let storedLinears: [KernelShape] = {
+    var shapes: [KernelShape] = []
+    for side in [8, 23, 32, 64] {
+      shapes.append(
+        KernelShape(network: "klein", kind: .linear(inputs: 3072, outputs: 3072), batch: 1, side: side))
+      for form in [StoredWeights.q8_0, .q6_K, .q5_K, .q4_K, .q4_0, .f8E4M3] {
+        let kind = Kind.storedLinear(inputs: 3072, outputs: 3072, form)
+        shapes.append(KernelShape(network: "klein", kind: kind, batch: 1, side: side))
+      }
+    }
+    return shapes
+  }()
+
   /// The layers that take most of the time: of SD 1.5 at 512x512 and SDXL at 1024x1024, for both halves of a guided step, and
   /// of the VAE decoder at 512x512.
   static let all: [KernelShape] =
@@ -190,13 +204,7 @@ extension KernelShape {
     + [(64, 640, 5120), (32, 1280, 10240)].map { side, inputs, outputs in
       KernelShape(network: "SDXL", kind: .linear(inputs: inputs, outputs: outputs), batch: 2, side: side)
     }
-    + [8, 23, 32, 64].flatMap { side in
-      [KernelShape(network: "klein", kind: .linear(inputs: 3072, outputs: 3072), batch: 1, side: side)]
-        + [StoredWeights.q8_0, .q6_K, .q5_K, .q4_K, .q4_0, .f8E4M3].map {
-          KernelShape(
-            network: "klein", kind: .storedLinear(inputs: 3072, outputs: 3072, $0), batch: 1, side: side)
-        }
-    }
+    + storedLinears
     + [(64, 8, 40, 4096), (32, 8, 80, 1024), (16, 8, 160, 256), (64, 8, 40, 77)].map { side, heads, width, keys in
       KernelShape(
         network: "SD 1.5", kind: .attention(heads: heads, width: width, keys: keys), batch: 2, side: side)

@@ -43,10 +43,10 @@ final class PagedNetwork<Network> {
       let fresh = Result { try read() }
       // If the file changed while loading, report that instead of the parse error.
       try requireUnchanged()
-      let read = try fresh.get()
+      let loaded = try fresh.get()
       copies?.save()
-      network = read
-      return read
+      network = loaded
+      return loaded
     }
   }
 

@@ -42,49 +42,50 @@ enum KernelCheck {
 
   private static var families: [Family] {
     // Sums in another order; results rounded to 8 bits, some of them differently; bytes, whose sums are exact.
-    let bounds: [(Precision, Float)] = [(.fp32, 1e-4), (.bf16, 2e-2), (.int8, 3e-2)]
-    return bounds.flatMap { precision, bound in
-      [
-        Family(name: "linear layers", precision: precision, bound: bound) { compute, numbers in
+    families(.fp32, bound: 1e-4) + families(.bf16, bound: 2e-2) + families(.int8, bound: 3e-2)
+  }
+
+  private static func families(_ precision: Precision, bound: Float) -> [Family] {
+    [
+      Family(name: "linear layers", precision: precision, bound: bound) { compute, numbers in
+        values(
+          compute.product(numbers.image(compute, height: 3, width: 7, channels: 37), numbers.matrix(.linear, compute))
+        )
+      },
+      Family(name: "convolutions", precision: precision, bound: bound) { compute, numbers in
+        let algorithms: [ConvolutionAlgorithm] =
+          compute.precision == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
+        return algorithms.flatMap { algorithm in
           values(
-            compute.product(numbers.image(compute, height: 3, width: 7, channels: 37), numbers.matrix(.linear, compute))
-          )
-        },
-        Family(name: "convolutions", precision: precision, bound: bound) { compute, numbers in
-          let algorithms: [ConvolutionAlgorithm] =
-            compute.precision == .fp32 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
-          return algorithms.flatMap { algorithm in
-            values(
-              compute.convolution3x3(
-                numbers.image(compute, height: 5, width: 7, channels: 37, border: 1),
-                numbers.matrix(.convolution(algorithm), compute)))
+            compute.convolution3x3(
+              numbers.image(compute, height: 5, width: 7, channels: 37, border: 1),
+              numbers.matrix(.convolution(algorithm), compute)))
+        }
+      },
+      Family(name: "attention", precision: precision, bound: bound) { compute, numbers in
+        let q = numbers.image(compute, height: 1, width: 11, channels: 80)
+        let source = KeysValues(
+          keys: numbers.image(compute, height: 1, width: 150, channels: 80),
+          values: numbers.image(compute, height: 1, width: 150, channels: 80), image: 0, heads: 2, compute: compute)
+        return values(compute.attention(q, [source]))
+      },
+      Family(name: "unpacking", precision: precision, bound: bound) { compute, numbers in
+        let x = numbers.image(compute, height: 1, width: 5, channels: 256)
+        return [StoredWeights.q4_0, .q8_0, .q4_K, .q5_K, .q6_K, .f8E4M3, .f8E5M2].flatMap { form -> [Float] in
+          let matrix = PanelMatrix(
+            stored: form, factors: nil, outputs: 3, inputs: 256, bias: nil, layer: .linear, compute: compute
+          ) { rows, destination in
+            // Bytes whose halves, read as scales, are small.
+            let bytes = destination.assumingMemoryBound(to: UInt8.self)
+            for index in 0..<rows.count * (form.rowBytes(inputs: 256) ?? 0) { bytes[index] = UInt8(index * 37 % 41) }
           }
-        },
-        Family(name: "attention", precision: precision, bound: bound) { compute, numbers in
-          let q = numbers.image(compute, height: 1, width: 11, channels: 80)
-          let source = KeysValues(
-            keys: numbers.image(compute, height: 1, width: 150, channels: 80),
-            values: numbers.image(compute, height: 1, width: 150, channels: 80), image: 0, heads: 2, compute: compute)
-          return values(compute.attention(q, [source]))
-        },
-        Family(name: "unpacking", precision: precision, bound: bound) { compute, numbers in
-          let x = numbers.image(compute, height: 1, width: 5, channels: 256)
-          return [StoredWeights.q4_0, .q8_0, .q4_K, .q5_K, .q6_K, .f8E4M3, .f8E5M2].flatMap { form -> [Float] in
-            let matrix = PanelMatrix(
-              stored: form, factors: nil, outputs: 3, inputs: 256, bias: nil, layer: .linear, compute: compute
-            ) { rows, destination in
-              // Bytes whose halves, read as scales, are small.
-              let bytes = destination.assumingMemoryBound(to: UInt8.self)
-              for index in 0..<rows.count * (form.rowBytes(inputs: 256) ?? 0) { bytes[index] = UInt8(index * 37 % 41) }
-            }
-            return matrix.map { values(compute.product(x, $0)) } ?? []
-          }
-        },
-        Family(name: "norms and activations", precision: precision, bound: bound) { compute, numbers in
-          pointwise(compute, &numbers)
-        },
-      ]
-    }
+          return matrix.map { values(compute.product(x, $0)) } ?? []
+        }
+      },
+      Family(name: "norms and activations", precision: precision, bound: bound) { compute, numbers in
+        pointwise(compute, &numbers)
+      },
+    ]
   }
 
   /// The slots that work on rows, called directly.
