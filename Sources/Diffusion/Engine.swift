@@ -3,6 +3,7 @@ import Imaging
 import Networks
 import Sampling
 import Settings
+import TensorFiles
 import Tensors
 import Tokenization
 
