@@ -88,7 +88,7 @@ struct StoredRowsSample {
     static let all = [
       Shape(rows: 1, inputs: 256, outputs: 3), Shape(rows: 77, inputs: 768, outputs: 70),
       Shape(rows: 9, inputs: 4608, outputs: 40), Shape(rows: 2051, inputs: 256, outputs: 33),
-      Shape(rows: 70, inputs: 512, outputs: 84, isGated: true),
+      Shape(rows: 70, inputs: 512, outputs: 84, isGated: true), Shape(rows: 3, inputs: 8704, outputs: 35),
     ]
   }
 

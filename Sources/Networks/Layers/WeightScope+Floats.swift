@@ -25,6 +25,32 @@ extension WeightScope {
     _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
+    let isPatched = patch(name) != nil
+    // Adapters change weights, so such layers are packed from the file.
+    let copy = isPatched ? nil : packedNetwork(compute)
+    let copyName = "\(path).\(name) \(layer)"
+    if let copy,
+      let packed = PanelMatrix(
+        copy: copy, name: copyName, outputs: shape[0], inputs: shape[1], bias: bias, layer: layer, compute: compute)
+    {
+      return packed
+    }
+    let matrix = try packedMatrix(weight, name, shape: shape, bias: bias, layer: layer, compute: compute)
+    copy?.keep(matrix, as: copyName)
+    return matrix
+  }
+
+  /// Copies of this network's packed weights; nil if there are none, or if it is so small that packing takes no time.
+  private func packedNetwork(_ compute: Compute) -> PackedNetwork? {
+    guard let copies = compute.machine.packedCopies, let digest = store.contentDigest else { return nil }
+    let prefix = store.filePrefix.filter { $0.isLetter || $0.isNumber || $0 == "." || $0 == "_" }
+    return copies.network(
+      "\(digest)-\(prefix)-\(compute.precision)-\(compute.packing)-\(compute.kernels.name)")
+  }
+
+  private func packedMatrix(
+    _ weight: StoredTensor, _ name: String, shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
+  ) throws(WeightError) -> PanelMatrix {
     let patch = try WeightError.wrapping(
       try patch(name)?.prepared(
         shape: shape, parallel: compute.pool.run,

@@ -32,6 +32,9 @@ public struct StoredTensor: Sendable {
     elementCount = shape.reduce(1, *)
   }
 
+  /// Bytes of the tensor in the file.
+  public var byteCount: Int { byteRange.count }
+
   /// The path of the file that holds the tensor.
   public var path: String { file.path }
 

@@ -196,6 +196,71 @@ public final class PanelMatrix {
     if case .int8(let columns) = layout.weights { rows.setScales(columns, panels: panels, panelWidth: width) }
   }
 
+  /// A matrix that was packed before, from its network's copy. Nil if the copy lacks it, or has one of another size.
+  ///
+  /// - Parameters:
+  ///   - copy: The packed network.
+  ///   - name: The matrix's name there.
+  ///   - outputs: Outputs of the weights, gates included.
+  ///   - inputs: Input channels.
+  ///   - bias: `[outputs]`, or nil.
+  ///   - layer: What it is packed for.
+  ///   - compute: The kernels that will multiply.
+  public init?(
+    copy: PackedNetwork, name: String, outputs: Int, inputs: Int, bias: [Float]?, layer: Layer, compute: Compute
+  ) {
+    guard let file = copy.file, let entry = file.entries[name] else { return nil }
+    let width = compute.kernels.panelWidth
+    let results = layer.isGated ? outputs / 2 : outputs
+    let columns = layer.isGated ? width / 2 : width
+    let panels = (results + columns - 1) / columns
+    guard let layout = Self.layout(layer, inputs: inputs, panels: panels, compute, entry, file) else { return nil }
+    let memory = PanelMemory(
+      inputs: inputs, inputsInGroup: layout.weights.inputsInGroup, positions: layer.tile?.positions ?? layer.taps,
+      panelWidth: width, panels: panels, file.panels(entry), of: file)
+    guard memory.bytes == entry.bytes else { return nil }
+    self.inputs = inputs
+    self.outputs = results
+    self.panels = panels
+    taps = layer.taps
+    panelWidth = width
+    self.layout = layout
+    self.memory = .panels(memory)
+    biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
+  }
+
+  private static func layout(
+    _ layer: Layer, inputs: Int, panels: Int, _ compute: Compute, _ entry: PackedFile.Entry, _ file: PackedFile
+  ) -> PanelLayout? {
+    let weights: PanelWeights
+    switch compute.precision {
+    case .int8 where inputs * layer.taps <= Int(CK_INT8_INPUTS):
+      guard
+        let columns = QuantizedColumns(
+          panels: panels, panelWidth: compute.kernels.panelWidth, sumsInPanel: layer.tile?.positions ?? 1, entry,
+          of: file)
+      else { return nil }
+      if layer.isGated { return .gated(columns) }
+      weights = .int8(columns)
+    case .fp32: weights = .fp32
+    case .bf16, .int8: weights = .bf16
+    }
+    guard !layer.isGated, weights.inputsInGroup == 4 || entry.columnCount == 0 else { return nil }
+    return layer.tile.map { .winograd($0, weights) } ?? .direct(weights)
+  }
+
+  /// The packed weights as a copy holds them; nil if they are kept as a file stores them.
+  func part(_ name: String) -> PackedFile.Part? {
+    guard case .panels(let panels) = memory else { return nil }
+    var columns = (
+      scales: UnsafeRawBufferPointer(start: nil, count: 0), sums: UnsafeRawBufferPointer(start: nil, count: 0)
+    )
+    if case .int8(let quantized) = layout.weights { columns = quantized.parts }
+    return PackedFile.Part(
+      name: name, panels: UnsafeRawBufferPointer(start: panels.start(0), count: panels.bytes), scales: columns.scales,
+      sums: columns.sums)
+  }
+
   /// The row of the weights in each column of a panel; nil in columns past the last.
   func rows(ofPanel panel: Int) -> [Int?] {
     let columns = panelOutputs
@@ -334,6 +399,8 @@ struct PanelMemory {
   let panelWidth: Int
   let panels: Int
   private let start: UnsafeMutableRawPointer
+  /// The file that the memory belongs to; nil for memory of its own.
+  private let file: PackedFile?
 
   /// Memory with any content; it is kept until `deallocate`.
   init(inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int) {
@@ -344,9 +411,24 @@ struct PanelMemory {
     self.panels = panels
     let groups = (inputs + inputsInGroup - 1) / inputsInGroup
     start = Workspace.allocate(panels * positions * groups * panelWidth * 4)
+    file = nil
   }
 
-  func deallocate() { Workspace.deallocate(start, bytes) }
+  /// Memory of a mapped file.
+  init(
+    inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int, _ start: UnsafeMutableRawPointer,
+    of file: PackedFile
+  ) {
+    self.inputs = inputs
+    self.inputsInGroup = inputsInGroup
+    self.positions = positions
+    self.panelWidth = panelWidth
+    self.panels = panels
+    self.start = start
+    self.file = file
+  }
+
+  func deallocate() { if file == nil { Workspace.deallocate(start, bytes) } }
 
   /// Groups of inputs; the last may lack some.
   var groups: Int { (inputs + inputsInGroup - 1) / inputsInGroup }

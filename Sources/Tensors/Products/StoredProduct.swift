@@ -2,14 +2,15 @@ import CKernels
 
 /// How a product with stored rows is cut.
 private enum StoredBlocking {
-  /// Groups of inputs that are unpacked at a time: 128 KiB of a panel that is 32 wide.
-  static let groups = 1024
-  /// Panels that a part unpacks together, so that rows are read once for all of them.
-  static let panels = 4
+  /// Groups of inputs that are unpacked at a time: 256 KiB of a panel that is 32 wide, which is all of most layers in bf16.
+  static let groups = 2048
+  /// Panels that a part unpacks together, so that rows are read once for all of them. With those rows they stay in a second-level
+  /// cache of 1 MiB.
+  static let panels = 2
   /// The most rows that are multiplied with an unpacked panel. Unpacking takes as long as multiplying about 20 rows.
   static let rows = 2048
   /// Rows that are multiplied with all panels of a part while they are in the cache.
-  static let rowsInBlock = 64
+  static let rowsInBlock = 128
 }
 
 extension Compute {

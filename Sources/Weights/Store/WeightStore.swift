@@ -10,6 +10,9 @@ public final class WeightStore: Sendable {
   private let tensors: [String: StoredTensor]
   /// The names in code of the tensors that were taken.
   private let taken = Mutex<Set<String>>([])
+  /// The digest of the files with the tensors, which names copies of packed weights; nil without copies. Set by whoever opens the
+  /// network, before layers are made.
+  private let digest = Mutex<String?>(nil)
   /// The adapters' changes by names in code, see `WeightStore+Patches.swift`.
   let patches = Mutex<PatchBook>(PatchBook())
 
@@ -19,6 +22,21 @@ public final class WeightStore: Sendable {
     self.keyMap = keyMap
     self.tensors = keyMap.prefix.isEmpty ? tensors : tensors.filter { $0.key.hasPrefix(keyMap.prefix) }
   }
+
+  /// The digest of the files with the tensors; nil if none was set.
+  public var contentDigest: String? { digest.withLock { $0 } }
+
+  /// Sets the digest of the files with the tensors.
+  public func setContentDigest(_ text: String) { digest.withLock { $0 = text } }
+
+  /// What the names of the network begin with in its files.
+  public var filePrefix: String { keyMap.prefix }
+
+  /// The paths of the files with the tensors, in alphabetical order.
+  public var filePaths: [String] { Set(tensors.values.map(\.path)).sorted() }
+
+  /// Bytes of all tensors in the files.
+  public var fileBytes: Int { tensors.values.reduce(0) { $0 + $1.byteCount } }
 
   /// The scope of the whole network.
   public var root: WeightScope { WeightScope(store: self, path: "") }
