@@ -11,6 +11,10 @@ typedef struct {
 } ck_isa;
 
 // The instruction sets for bfloat16 and for bytes build on it.
-extern const ck_isa ck_isa_avx512;
+extern const ck_isa ck_isa_neondot, ck_isa_neoni8mm, ck_isa_avx2, ck_isa_avx512;
+
+// AVX-VNNI's kernels in the encoding of AVX-512.
+int ck_avxvnni_evex_supported(void);
+void ck_avxvnni_evex_overlay(ck_table *t);
 
 #endif

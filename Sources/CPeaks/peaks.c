@@ -12,6 +12,7 @@
 #endif
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define LOOP(type, zero, step)                                                                                     \
@@ -43,17 +44,28 @@ __attribute__((target("avx512f,avx512vnni"))) static void vnni(size_t iterations
   LOOP(__m512i, _mm512_setzero_si512(), VNNI_STEP)
 }
 
+__attribute__((target("avxvnni"))) static void avxvnni(size_t iterations) {
+#define AVXVNNI_STEP(i) c##i = _mm256_dpbusd_avx_epi32(c##i, a, b); USE(c##i);
+  LOOP(__m256i, _mm256_setzero_si256(), AVXVNNI_STEP)
+}
+
 static int has_sse(void) { return 1; }
 static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 static int has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
 static int has_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 static int has_vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 
+static int has_avxvnni(void) {
+  unsigned a, b, c, d;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
 static const cp_peak all[] = {
     {"fp32 SSE", 2.0 * 4 * CHAINS, has_sse, sse},
     {"fp32 AVX2 FMA", 2.0 * 8 * CHAINS, has_avx2, avx2},
     {"fp32 AVX-512 FMA", 2.0 * 16 * CHAINS, has_avx512, avx512},
     {"bf16 vdpbf16ps", 2.0 * 32 * CHAINS, has_bf16, bf16},
+    {"int8 vpdpbusd, 256 bits", 2.0 * 32 * CHAINS, has_avxvnni, avxvnni},
     {"int8 vpdpbusd", 2.0 * 64 * CHAINS, has_vnni, vnni},
 };
 

@@ -3,6 +3,7 @@ import Imaging
 import Networks
 import Sampling
 import Settings
+import TensorFiles
 import Tensors
 import Tokenization
 
@@ -13,6 +14,15 @@ import Tokenization
 public final class Engine {
   /// Increased whenever the same input may give different pixels than before.
   public static let numerics = 2
+
+  /// Increased whenever jobs in int8 may give different pixels than before, and others not: since 1, attention's scores are
+  /// products of bytes.
+  private static let int8Numerics = 1
+
+  /// The version that is part of the identity of jobs in a precision.
+  static func numerics(of precision: Precision) -> Int {
+    precision == .int8 ? numerics + int8Numerics : numerics
+  }
 
   /// This engine, as the manifest describes it; its precision is what `auto` means here.
   public let description: EngineDescription
@@ -50,21 +60,34 @@ public final class Engine {
   ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
   ///   - smallNetworkBytes: Networks smaller than this stay in memory. Others are released after their part of an image, if
   ///     memory is short. The images are the same either way.
-  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks.
+  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks; `EngineError.cacheLimit`.
   public init(
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
     smallNetworkBytes: Int? = nil
   ) throws {
     self.savesWork = savesWork
     evaluationMemory = savesWork ? EvaluationMemory() : nil
-    compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
+    let checked = try Kernels.checked(
+      rememberingIn: DigestCache(environment: environment).cacheFolder, version: version)
+    compute = Compute(kernels: checked.kernels, threadCount: threads)
+    notes = checked.notes
     catalog = ModelCatalog(executable: executable, environment: environment)
     models = LoadedModels(
       catalog, compute: compute, smallBytes: smallNetworkBytes ?? SmallNetwork.defaultBytes)
+    compute.machine.packedCopies = try Self.packedCopies(environment)
     description = EngineDescription(
       version: version, numerics: Self.numerics, isa: compute.kernels.name,
       precision: compute.kernels.fastestElementType.rawValue,
       threads: compute.pool.threadCount)
+  }
+
+  deinit { compute.machine.packedCopies?.wait() }
+
+  /// Copies of packed weights in the user's cache folder; nil if there is none, or if they are turned off.
+  private static func packedCopies(_ environment: [String: String]) throws(EngineError) -> PackedCopies? {
+    let limit = try CacheLimit.bytes(environment)
+    guard let folder = DigestCache(environment: environment).cacheFolder else { return nil }
+    return limit > 0 ? PackedCopies(folder: folder + "/packed", limit: limit) : nil
   }
 
   /// The evaluations of the network so far; not counted if no work is saved.
@@ -126,7 +149,7 @@ public final class Engine {
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: description.numerics, weightPacking: try memoryPlan(for: settings).packing.identity,
+      numerics: Self.numerics(of: precision), weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
@@ -221,6 +244,8 @@ public final class Engine {
     profiler.begin("loading")
     defer { profiler.begin(nil) }
     let plan = try memoryPlan(for: settings)
+    // A thread that writes copies would keep released networks in memory.
+    compute.machine.packedCopies?.writesInBackground = plan.limit == nil
     try requireRoom(toDecode: settings, passes.last)
 
     let start = SamplingLoop(settings: sampling, training: try catalog.training(passes.first.begun))

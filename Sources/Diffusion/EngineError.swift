@@ -22,6 +22,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case noPreviewDecoder(path: String)
   /// The system refuses the memory that an image of this size needs.
   case outOfMemory(bytes: Int, width: Int, height: Int)
+  /// The environment variable `SDBATCH_CACHE_LIMIT` is not an amount of memory.
+  case cacheLimit(String)
   /// An image of this size needs at least `needed` bytes, which is more than the `memory_limit`.
   case memoryLimit(Int64, needed: Int64, width: Int, height: Int)
   /// A prompt names a LoRA that is in none of the folders. `candidates` are files whose training gave them this name, `known` are
@@ -103,6 +105,8 @@ public enum EngineError: Error, CustomStringConvertible {
         + folders.joined(separator: ", ")
     case .hypernetwork(let tag):
       "prompt: found \(tag), but hypernetworks are not supported by this version; remove it"
+    case .cacheLimit(let text):
+      "SDBATCH_CACHE_LIMIT is \"\(text)\", expected bytes, or a number with KiB, MiB or GiB; 0 keeps no packed weights"
     case .memoryLimit(let limit, let needed, let width, let height):
       """
       memory_limit is \(Self.mebibytes(limit)), but \(width)x\(height) pixels with this model take at least \

@@ -5,11 +5,19 @@ public struct Compute {
   public let machine: Machine
   /// The precision, packing and padding.
   public let numerics: Numerics
+  /// How layers that are loaded with it hold their weights.
+  public let storage: WeightStorage
 
   /// Numerics on a machine.
-  public init(_ machine: Machine, _ numerics: Numerics) {
+  ///
+  /// - Parameters:
+  ///   - machine: The kernels, threads and memory.
+  ///   - numerics: The precision, packing and padding.
+  ///   - storage: How layers that are loaded with it hold their weights.
+  public init(_ machine: Machine, _ numerics: Numerics, storage: WeightStorage = .packed) {
     self.machine = machine
     self.numerics = numerics
+    self.storage = storage
   }
 
   /// A new machine, with weights packed for speed and images padded with zeros.
@@ -35,7 +43,10 @@ public struct Compute {
 
 extension Compute {
   /// The same machine with other numerics.
-  public func with(_ numerics: Numerics) -> Compute { Compute(machine, numerics) }
+  public func with(_ numerics: Numerics) -> Compute { Compute(machine, numerics, storage: storage) }
+
+  /// The same for layers that hold their weights in another way, which changes no result.
+  public func with(_ storage: WeightStorage) -> Compute { Compute(machine, numerics, storage: storage) }
 
   /// The same for layers that compute in another precision.
   public func with(precision: Precision) -> Compute { with(numerics.with(precision)) }

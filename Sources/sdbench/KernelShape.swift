@@ -6,6 +6,8 @@ struct KernelShape {
     /// A 3x3 convolution of step 1.
     case convolution(inputs: Int, outputs: Int)
     case linear(inputs: Int, outputs: Int)
+    /// A linear layer whose weights stay as a file stores them.
+    case storedLinear(inputs: Int, outputs: Int, StoredWeights)
     /// Attention of every pixel to this many keys.
     case attention(heads: Int, width: Int, keys: Int)
   }
@@ -20,6 +22,8 @@ struct KernelShape {
     switch kind {
     case .convolution(let inputs, let outputs): "\(network) conv \(side)x\(side) \(inputs)->\(outputs)"
     case .linear(let inputs, let outputs): "\(network) linear \(side * side) \(inputs)->\(outputs)"
+    case .storedLinear(let inputs, let outputs, let form):
+      "\(network) linear \(side * side) \(inputs)->\(outputs) kept as \(form)"
     case .attention(let heads, let width, let keys):
       "\(network) attention \(heads)x\(width), \(side * side) to \(keys)"
     }
@@ -30,7 +34,8 @@ struct KernelShape {
     let pixels = Double(batch * side * side)
     switch kind {
     case .convolution(let inputs, let outputs): return 18 * pixels * Double(inputs * outputs)
-    case .linear(let inputs, let outputs): return 2 * pixels * Double(inputs * outputs)
+    case .linear(let inputs, let outputs), .storedLinear(let inputs, let outputs, _):
+      return 2 * pixels * Double(inputs * outputs)
     case .attention(let heads, let width, let keys): return 4 * pixels * Double(heads * width * keys)
     }
   }
@@ -41,9 +46,15 @@ struct KernelShape {
       switch kind {
       case .convolution(let inputs, _): .convolution(inputs: inputs, outputs: 48)
       case .linear(let inputs, _): .linear(inputs: inputs, outputs: 48)
+      case .storedLinear(let inputs, _, let form): .storedLinear(inputs: inputs, outputs: 48, form)
       case .attention(_, let width, let keys): .attention(heads: 1, width: width, keys: keys)
       }
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
+  }
+
+  /// Whether it is attention, whose bytes portable C does not use.
+  var isAttention: Bool {
+    if case .attention = kind { true } else { false }
   }
 
   /// The algorithms to run it by; empty in int8 for layers that are never quantised.
@@ -54,11 +65,12 @@ struct KernelShape {
       case .fp32: [.direct, .winograd2, .winograd4]
       case .bf16, .int8: [.direct, .winograd2]
       }
-    case .linear: [.direct]
-    case .attention:
+    case .linear, .storedLinear: [.direct]
+    case .attention(_, _, let keys):
       switch precision {
       case .fp32, .bf16: [.direct]
-      case .int8: []
+      // Attention to a prompt stays in bf16.
+      case .int8: keys < 128 ? [] : [.direct]
       }
     }
   }
@@ -94,6 +106,10 @@ struct KernelShape {
       let weights = matrix(inputs, outputs, .linear)
       let x = tensor(side * side, side, inputs)
       return { compute.product(x, weights) }
+    case .storedLinear(let inputs, let outputs, let form):
+      let weights = Self.stored(form, outputs: outputs, inputs: inputs, compute) ?? matrix(inputs, outputs, .linear)
+      let x = tensor(side * side, side, inputs)
+      return { compute.product(x, weights) }
     case .attention(let heads, let width, let keys):
       let q = tensor(side * side, side, heads * width)
       let source = tensor(keys, keys, heads * width)
@@ -101,6 +117,37 @@ struct KernelShape {
         KeysValues(keys: source, values: source, image: $0, heads: heads, compute: compute)
       }
       return { compute.attention(q, sources) }
+    }
+  }
+
+  /// Rows of arbitrary bytes in a file's form, with small scales.
+  private static func stored(
+    _ form: StoredWeights, outputs: Int, inputs: Int, _ compute: Compute
+  ) -> PanelMatrix? {
+    // 2^-11 in half precision, at the offsets of the block's scales.
+    let scales =
+      switch form {
+      case .q4_0, .q8_0: [0]
+      case .q4_K, .q5_K: [0, 2]
+      case .q6_K: [208]
+      case .f8E4M3, .f8E5M2, .int8, .fp16, .bf16: [Int]()
+      }
+    return PanelMatrix(
+      stored: form, factors: nil, outputs: outputs, inputs: inputs, bias: nil, layer: .linear, compute: compute
+    ) { rows, destination in
+      let bytes = destination.assumingMemoryBound(to: UInt8.self)
+      let rowBytes = (form.rowBytes(inputs: inputs) ?? 0)
+      for row in rows {
+        let start = (row - rows.lowerBound) * rowBytes
+        // Small numbers in every plain form too.
+        for index in 0..<rowBytes { bytes[start + index] = UInt8(truncatingIfNeeded: (row * 131 + index) * 77) & 0x2F }
+        for block in stride(from: start, to: start + rowBytes, by: form.block.bytes) {
+          for scale in scales {
+            bytes[block + scale] = 0
+            bytes[block + scale + 1] = 0x10
+          }
+        }
+      }
     }
   }
 
@@ -121,6 +168,20 @@ struct KernelShape {
 }
 
 extension KernelShape {
+  /// A layer of FLUX.2 klein with different numbers of tokens, packed and in the forms that files have.
+  private static let storedLinears: [KernelShape] = {
+    var shapes: [KernelShape] = []
+    for side in [8, 23, 32, 64] {
+      shapes.append(
+        KernelShape(network: "klein", kind: .linear(inputs: 3072, outputs: 3072), batch: 1, side: side))
+      for form in [StoredWeights.q8_0, .q6_K, .q5_K, .q4_K, .q4_0, .f8E4M3] {
+        let kind = Kind.storedLinear(inputs: 3072, outputs: 3072, form)
+        shapes.append(KernelShape(network: "klein", kind: kind, batch: 1, side: side))
+      }
+    }
+    return shapes
+  }()
+
   /// The layers that take most of the time: of SD 1.5 at 512x512 and SDXL at 1024x1024, for both halves of a guided step, and
   /// of the VAE decoder at 512x512.
   static let all: [KernelShape] =
@@ -143,6 +204,7 @@ extension KernelShape {
     + [(64, 640, 5120), (32, 1280, 10240)].map { side, inputs, outputs in
       KernelShape(network: "SDXL", kind: .linear(inputs: inputs, outputs: outputs), batch: 2, side: side)
     }
+    + storedLinears
     + [(64, 8, 40, 4096), (32, 8, 80, 1024), (16, 8, 160, 256), (64, 8, 40, 77)].map { side, heads, width, keys in
       KernelShape(
         network: "SD 1.5", kind: .attention(heads: heads, width: width, keys: keys), batch: 2, side: side)

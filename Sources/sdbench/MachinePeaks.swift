@@ -49,8 +49,9 @@ struct MachinePeaks {
     let names: [String: String] = [
       "avx2 fp32": "fp32 AVX2 FMA", "avx512 fp32": "fp32 AVX-512 FMA", "avx512bf16 fp32": "fp32 AVX-512 FMA",
       "avx512vnni fp32": "fp32 AVX-512 FMA", "avx512bf16 bf16": "bf16 vdpbf16ps",
-      "avx512vnni int8": "int8 vpdpbusd", "avx512bf16 int8": "int8 vpdpbusd", "neon fp32": "fp32 NEON FMA",
-      "neondot fp32": "fp32 NEON FMA",
+      "avxvnni fp32": "fp32 AVX2 FMA", "avxvnni int8": "int8 vpdpbusd, 256 bits", "avx512vnni int8": "int8 vpdpbusd",
+      "avx512bf16 int8": "int8 vpdpbusd", "neon fp32": "fp32 NEON FMA",
+      "neondot fp32": "fp32 NEON FMA", "neoni8mm fp32": "fp32 NEON FMA", "neonbf16 fp32": "fp32 NEON FMA",
     ]
     return names["\(isa) \(precision)"].flatMap { name in arithmetic.first { $0.name == name }?.rate }
   }

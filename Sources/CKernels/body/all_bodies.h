@@ -15,9 +15,22 @@
 #include "norm_body.h"
 #include "pointwise_body.h"
 #include "bf16_product_body.h"
+#include "quantize_scale.h"
 #include "bf16_attention_body.h"
 #include "winograd_body.h"
 #include "bf16_winograd_weights_body.h"
 #include "int8_product_body.h"
-#include "quantize_scale.h"
 #include "quantize_body.h"
+#include "stored_body.h"
+#define CK_UNPACK unpack
+#define CK_UNPACK_FN(part) fp32_unpack_##part
+#define CK_GROUP 1
+#include "unpack_body.h"
+#define CK_UNPACK unpack_bf16
+#define CK_UNPACK_FN(part) bf16_unpack_##part
+#define CK_GROUP 2
+#include "unpack_body.h"
+#define CK_UNPACK unpack_int8
+#define CK_UNPACK_FN(part) int8_unpack_##part
+#define CK_GROUP 4
+#include "unpack_body.h"

@@ -7,6 +7,7 @@ static void overlay_int8(ck_table *t) {
   t->range = range;
   t->range_scale = ck_quantized_range;
   t->quantize_panel = quantize_panel;
+  t->unpack_int8 = unpack_int8;
 }
 #endif
 
@@ -14,6 +15,8 @@ static void overlay_int8(ck_table *t) {
 static void overlay_bf16(ck_table *t) {
   t->product_bf16 = product_bf16;
   t->attention_bf16 = attention_bf16;
+  t->attention_int8 = attention_int8;
+  t->quantize_keys = quantize_keys;
   t->moments_bf16 = moments_bf16;
   t->scale_shift_bf16 = scale_shift_bf16;
   t->layer_norm_bf16 = layer_norm_bf16;
@@ -30,6 +33,7 @@ static void overlay_bf16(ck_table *t) {
   t->winograd_input_bf16 = winograd_input_bf16;
   t->winograd_output_bf16 = winograd_output_bf16;
   t->winograd_weights_bf16 = winograd_weights_bf16;
+  t->unpack_bf16 = unpack_bf16;
   t->widen = widen;
   t->narrow = narrow;
 }
@@ -58,6 +62,7 @@ static void overlay(ck_table *t) {
   t->winograd_input = winograd_input;
   t->winograd_output = winograd_output;
   t->winograd_weights = winograd_weights;
+  t->unpack = unpack;
   overlay_bf16(t);
   overlay_int8(t);
 }

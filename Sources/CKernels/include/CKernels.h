@@ -142,6 +142,30 @@ typedef struct {
   int32_t *column_sum;  ///< [nr]: the sum of a column's quantised weights
 } ck_quantized_panel;
 
+/// How a file stores weights: ggml's blocks, FP8, or plain numbers. Blocks hold 32 weights, those that end in _K 256.
+typedef enum {
+  CK_Q4_0 = 0, CK_Q8_0, CK_Q4_K, CK_Q5_K, CK_Q6_K, CK_F8_E4M3, CK_F8_E5M2, CK_I8, CK_F16, CK_BF16
+} ck_stored;
+
+/// Turns stored rows of weights, one for each output of a panel, into some inputs of that panel:
+///
+///     float32:   panel[k][j] = w[j][first + k]
+///     bfloat16:  panel[k / 2][j][k % 2] = the nearest bfloat16 of w[j][first + k]
+///     bytes:     panel[k / 4][j][k % 4] = round(w[j][first + k] * inverse[j]), ties to even
+///
+/// A weight is what ggml's reference functions make of the block, or the stored number times its factor, rounded to float32 after
+/// each operation.
+typedef struct {
+  ck_stored stored;
+  const uint8_t *const *rows;    ///< [nr] the first byte of each row; a null row becomes zeros
+  const float *const *factors;   ///< [nr] the factors of each row, for FP8 and I8; null for 1
+  size_t factor_inputs;          ///< inputs that share a factor, a multiple of 32
+  size_t first;                  ///< the first input, a multiple of 32
+  size_t count;                  ///< inputs, a multiple of 32
+  void *panel;                   ///< 64-byte aligned
+  const float *inverse;          ///< [nr], for bytes only
+} ck_unpacking;
+
 /// softmax(scale * q keys^T + bias) values for a few queries of one head, in bfloat16, with sums and softmax in float32. The
 /// softmax's results are rounded to bfloat16 before the second product.
 typedef struct {
@@ -154,11 +178,30 @@ typedef struct {
   size_t count;            ///< keys
   size_t visible;          ///< keys that the first query sees, at least 1; query i sees visible + i, at most `count`
   float scale;             ///< greater than 0
+  const int8_t *keys8;     ///< `attention_int8` only, instead of `keys`: panels of `quantize_keys`
+  const float *key_scales; ///< likewise, [ceil(count / nr) * nr]
+  const int32_t *key_sums; ///< likewise
   const float *bias;       ///< by distance: query i and key j get bias[j - i]; or null
   float *scratch;          ///< CK_BF16_ATTENTION_SCRATCH(d rounded up to whole panels) floats, 64-byte aligned
   uint16_t *out;           ///< [rows][d]
   size_t out_stride;
 } ck_bf16_attention;
+
+/// One panel of keys to bytes, less their mean, which changes all scores of a query alike and so no weight: SageAttention,
+/// arXiv:2410.02367. Each key has a scale of its own: panel[k / 4][j][k % 4] = round((x[j][k] - mean[k]) / scale[j]).
+typedef struct {
+  const uint16_t *x;    ///< [rows][d]
+  size_t x_stride;
+  size_t rows;          ///< keys, 0...nr; missing ones become zero
+  size_t d;             ///< at most CK_INT8_ATTENTION_WIDTH
+  const float *mean;    ///< [d]
+  int8_t *panel;        ///< [ceil(d / 4)][nr][4], 64-byte aligned
+  float *scale;         ///< [nr]
+  int32_t *sum;         ///< [nr]: -128 times the sum of a key's bytes, the start of its products with bytes that are 128 too large
+} ck_quantized_keys;
+
+/// The widest head of `attention_int8`.
+#define CK_INT8_ATTENTION_WIDTH 256
 
 /// Queries per call of `attention_bf16`, and keys per block: scores and softmax results stay in the nearest caches.
 #define CK_BF16_ATTENTION_ROWS 32
@@ -295,6 +338,8 @@ typedef struct {
   void (*winograd_input)(const ck_winograd_input *);
   void (*winograd_output)(const ck_winograd_output *);
   void (*winograd_weights)(const ck_winograd_weights *);
+  /// Stored weights to a panel; not 0 if all of them are finite.
+  int (*unpack)(const ck_unpacking *);
 
   // The same for bfloat16.
 
@@ -318,9 +363,13 @@ typedef struct {
   void (*winograd_input_bf16)(const ck_winograd_input *);
   void (*winograd_output_bf16)(const ck_winograd_output *);
   void (*winograd_weights_bf16)(const ck_winograd_weights *);
+  void (*unpack_bf16)(const ck_unpacking *);
 
   // For 8-bit integers.
 
+  /// As `attention_bf16`, with scores of bytes: those of `quantize_keys`, and the queries', each with its own scale.
+  void (*attention_int8)(const ck_bf16_attention *);
+  void (*quantize_keys)(const ck_quantized_keys *);
   /// The sums of a row do not depend on other rows.
   void (*product_int8)(const ck_int8_product *);
   void (*quantize)(const ck_quantization *);
@@ -330,6 +379,8 @@ typedef struct {
   void (*range_scale)(float smallest, float largest, float *scale, int32_t *zero);
   /// Weights to a panel: y = round(x / scale), ties to even; the largest magnitude of each column becomes 127.
   void (*quantize_panel)(const ck_quantized_panel *);
+  /// Stored weights to bytes of a panel, by the scales that `quantize_panel` found.
+  void (*unpack_int8)(const ck_unpacking *);
 
   /// From IEEE half precision to float32, exactly. `x` needs no alignment. Returns not 0 if all numbers are finite.
   int (*widen_f16)(const void *x, size_t count, float *y);

@@ -17,6 +17,11 @@ enum { MR8 = 4, NV = 4, NR = NV * VL };
 #include "../body/int8_product_body.h"
 #include "../body/quantize_scale.h"
 #include "../body/quantize_body.h"
+#include "../body/stored_body.h"
+#define CK_UNPACK unpack_int8
+#define CK_UNPACK_FN(part) int8_unpack_##part
+#define CK_GROUP 4
+#include "../body/unpack_body.h"
 #pragma clang attribute pop
 
 #if defined(__linux__)

@@ -225,6 +225,62 @@ static void attention_bf16(const ck_bf16_attention *p) {
   }
 }
 
+// One query at a time, as above, with scores of bytes.
+static float byte_score(const ck_bf16_attention *p, const int32_t *q, float scale, size_t key) {
+  const int8_t *column = p->keys8 + (key / NR * ((p->d + 3) / 4) * NR + key % NR) * 4;
+  int32_t dot = 0;
+  for (size_t c = 0; c < p->d; c++) dot += q[c] * column[c / 4 * 4 * NR + c % 4];
+  return (float)dot * p->key_scales[key] * (scale * p->scale);
+}
+
+static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
+
+static float bias_of(const ck_bf16_attention *p, size_t query, size_t key) {
+  return p->bias ? p->bias[(ptrdiff_t)key - (ptrdiff_t)query] : 0;
+}
+
+static void attention_int8(const ck_bf16_attention *p) {
+  for (size_t i = 0; i < p->rows; i++) {
+    const uint16_t *q = p->q + i * p->q_stride;
+    int32_t bytes[CK_INT8_ATTENTION_WIDTH];
+    float most = 0;
+    for (size_t c = 0; c < p->d; c++) most = fmaxf(most, fabsf(widened(q[c])));
+    const float scale = ck_weight_scale(most), inverse = ck_inverse_scale(scale);
+    for (size_t c = 0; c < p->d; c++) bytes[c] = nearest(widened(q[c]) * inverse);
+    float *weighted = p->scratch;
+    size_t seen = p->visible + i < p->count ? p->visible + i : p->count;
+    float max = -INFINITY, sum = 0;
+    for (size_t key = 0; key < seen; key++) max = fmaxf(max, byte_score(p, bytes, scale, key) + bias_of(p, i, key));
+    for (size_t c = 0; c < p->d; c++) weighted[c] = 0;
+    for (size_t key = 0; key < seen; key++) {
+      float weight = expf(byte_score(p, bytes, scale, key) + bias_of(p, i, key) - max);
+      sum += weight;
+      weight = widened(narrowed(weight));
+      for (size_t c = 0; c < p->d; c++) {
+        weighted[c] += weight * widened(p->values[((c / NR * ((p->count + 1) / 2) + key / 2) * NR + c % NR) * 2 + key % 2]);
+      }
+    }
+    for (size_t c = 0; c < p->d; c++) p->out[i * p->out_stride + c] = narrowed(weighted[c] / sum);
+  }
+}
+
+static void quantize_keys(const ck_quantized_keys *p) {
+  for (size_t j = 0; j < NR; j++) {
+    float most = 0;
+    int32_t sum = 0;
+    const uint16_t *x = p->x + j * p->x_stride;
+    for (size_t c = 0; c < p->d && j < p->rows; c++) most = fmaxf(most, fabsf(widened(x[c]) - p->mean[c]));
+    const float scale = ck_weight_scale(most), inverse = ck_inverse_scale(scale);
+    for (size_t c = 0; c < (p->d + 3) / 4 * 4; c++) {
+      const int32_t q = j < p->rows && c < p->d ? nearest((widened(x[c]) - p->mean[c]) * inverse) : 0;
+      p->panel[(c / 4 * NR + j) * 4 + c % 4] = (int8_t)q;
+      sum += q;
+    }
+    p->scale[j] = j < p->rows ? scale : 0;
+    p->sum[j] = -128 * sum;
+  }
+}
+
 static void moments_bf16(const uint16_t *x, size_t rows, size_t channels, float *mean, float *m2) {
   for (size_t c = 0; c < channels; c++) mean[c] = m2[c] = 0;
   for (size_t i = 0; i < rows; i++) {
@@ -447,7 +503,6 @@ static void range(const uint16_t *x, size_t count, float *smallest, float *large
   *largest += non_finite;
 }
 
-static int32_t nearest(float x) { return x > -1e9f && x < 1e9f ? (int32_t)rintf(x) : 0; }
 static int32_t limited(int32_t x, int32_t least, int32_t most) { return x < least ? least : x > most ? most : x; }
 
 static void quantize(const ck_quantization *p) {
@@ -486,6 +541,105 @@ static void quantize_panel(const ck_quantized_panel *p) {
     }
     p->column_scale[j] = scale;
     p->column_sum[j] = sum;
+  }
+}
+
+// One stored weight, as ggml's reference functions decode it.
+static float half_at(const uint8_t *p) {
+  const uint32_t half = (uint32_t)p[0] | (uint32_t)p[1] << 8, magnitude = half & 0x7fff;
+  float value;
+  if (magnitude < 0x400) {
+    value = (float)magnitude * 0x1p-24f;
+  } else {
+    const uint32_t bits = (magnitude << 13) + ((magnitude >= 0x7c00 ? 224u : 112u) << 23);
+    memcpy(&value, &bits, sizeof value);
+  }
+  return half & 0x8000 ? -value : value;
+}
+
+static float stored_weight(ck_stored stored, const uint8_t *row, size_t k, float factor) {
+#pragma STDC FP_CONTRACT OFF
+  const size_t i = k % 32, part = k % 256 / 32;
+  switch (stored) {
+    case CK_Q4_0: {
+      const uint8_t *block = row + k / 32 * 18;
+      const int pair = block[2 + i % 16];
+      return half_at(block) * (float)((i < 16 ? pair & 15 : pair >> 4) - 8);
+    }
+    case CK_Q8_0: {
+      const uint8_t *block = row + k / 32 * 34;
+      return (float)(int8_t)block[2 + i] * half_at(block);
+    }
+    case CK_Q4_K:
+    case CK_Q5_K: {
+      const uint8_t *block = row + k / 256 * (stored == CK_Q4_K ? 144 : 176), *s = block + 4;
+      int scale, least;
+      if (part < 4) {
+        scale = s[part] & 63;
+        least = s[part + 4] & 63;
+      } else {
+        scale = (s[part + 4] & 15) | (s[part - 4] >> 6) << 4;
+        least = s[part + 4] >> 4 | (s[part] >> 6) << 4;
+      }
+      int q = block[(stored == CK_Q4_K ? 16 : 48) + part / 2 * 32 + i] >> (part % 2 * 4) & 15;
+      if (stored == CK_Q5_K) q |= (block[16 + i] >> part & 1) << 4;
+      const float by = half_at(block) * (float)scale, offset = half_at(block + 2) * (float)least;
+      const float product = by * (float)q;
+      return product - offset;
+    }
+    case CK_Q6_K: {
+      const uint8_t *block = row + k / 256 * 210;
+      const int low = block[part / 4 * 64 + part % 2 * 32 + i] >> (part % 4 / 2 * 4) & 15;
+      const int high = block[128 + part / 4 * 32 + i] >> (part % 4 * 2) & 3;
+      const float by = half_at(block + 208) * (float)(int8_t)block[192 + 2 * part + i / 16];
+      return by * (float)((low | high << 4) - 32);
+    }
+    case CK_F8_E4M3: {
+      const int magnitude = row[k] & 0x7f;
+      const float value = magnitude == 0x7f ? NAN
+        : magnitude < 8 ? (float)magnitude * 0x1p-9f : ldexpf((float)(magnitude % 8 + 8), magnitude / 8 - 10);
+      return (row[k] & 0x80 ? -value : value) * factor;
+    }
+    case CK_F8_E5M2: {
+      const uint8_t half[2] = {0, row[k]};
+      return half_at(half) * factor;
+    }
+    case CK_I8: return (float)(int8_t)row[k] * factor;
+    case CK_F16: return half_at(row + 2 * k);
+    case CK_BF16: return widened((uint16_t)(row[2 * k] | row[2 * k + 1] << 8));
+  }
+  return 0;
+}
+
+static float weight_at(const ck_unpacking *p, size_t k, size_t column) {
+  const size_t input = p->first + k;
+  if (p->rows[column] == NULL) return 0;
+  return stored_weight(p->stored, p->rows[column], input, p->factors ? p->factors[column][input / p->factor_inputs] : 1);
+}
+
+static int unpack(const ck_unpacking *p) {
+  float difference = 0;
+  for (size_t k = 0; k < p->count; k++) {
+    for (size_t j = 0; j < NR; j++) {
+      const float w = weight_at(p, k, j);
+      difference += w - w;
+      ((float *)p->panel)[k * NR + j] = w;
+    }
+  }
+  return difference == 0;
+}
+
+static void unpack_bf16(const ck_unpacking *p) {
+  for (size_t k = 0; k < p->count; k++) {
+    for (size_t j = 0; j < NR; j++) ((uint16_t *)p->panel)[(k / 2 * NR + j) * 2 + k % 2] = narrowed(weight_at(p, k, j));
+  }
+}
+
+static void unpack_int8(const ck_unpacking *p) {
+  for (size_t k = 0; k < p->count; k++) {
+    for (size_t j = 0; j < NR; j++) {
+      ((int8_t *)p->panel)[(k / 4 * NR + j) * 4 + k % 4] = (int8_t)nearest(weight_at(p, k, j) * p->inverse[j]);
+    }
   }
 }
 

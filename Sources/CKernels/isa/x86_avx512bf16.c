@@ -1,12 +1,14 @@
-// AVX-512 with instructions for bfloat16: kernels that read, write or multiply it; other slots stay as they are.
+// AVX-512 with instructions for bfloat16: kernels that read, write or multiply it; other slots stay as they are. All processors
+// with it have those for bytes too.
 #include <string.h>
 
 #include "../isa.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,fma"))), apply_to = function)
 #define CK_HAS_DOT2
+#define CK_HAS_DOT4
 #include "../vec/vec_avx512.h"
 #include "../body/math_body.h"
 #include "../body/activated_body.h"
@@ -18,13 +20,19 @@
 // 8 x 32 sums in 16 registers, with panels as wide as plain AVX-512's.
 enum { MR16 = 8, NV = 2, NR = NV * VL };
 #include "../body/bf16_product_body.h"
+#include "../body/quantize_scale.h"
 #include "../body/bf16_attention_body.h"
 #include "../body/winograd_math.h"
 #include "../body/winograd_body.h"
 #include "../body/bf16_winograd_weights_body.h"
+#include "../body/stored_body.h"
+#define CK_UNPACK unpack_bf16
+#define CK_UNPACK_FN(part) bf16_unpack_##part
+#define CK_GROUP 2
+#include "../body/unpack_body.h"
 #pragma clang attribute pop
 
-static int supported(void) { return __builtin_cpu_supports("avx512bf16") && ck_isa_avx512.supported(); }
+static int supported(void) { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") && ck_isa_avx512.supported(); }
 
 #define CK_BF16_ONLY
 #include "../body/overlay_body.h"

@@ -16,6 +16,11 @@ enum { MR8 = 8, NV = 2, NR = NV * VL };
 #include "../body/int8_product_body.h"
 #include "../body/quantize_scale.h"
 #include "../body/quantize_body.h"
+#include "../body/stored_body.h"
+#define CK_UNPACK unpack_int8
+#define CK_UNPACK_FN(part) int8_unpack_##part
+#define CK_GROUP 4
+#include "../body/unpack_body.h"
 #pragma clang attribute pop
 
 static int supported(void) { return __builtin_cpu_supports("avx512vnni") && ck_isa_avx512.supported(); }

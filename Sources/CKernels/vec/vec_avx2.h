@@ -82,6 +82,11 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   v_store16(whole, x);
   for (size_t i = 0; i < n; i++) p[i] = whole[i];
 }
+// Two vectors next to each other.
+static inline void v_store16_both(uint16_t *p, vf first, vf second) {
+  v_store16(p, first);
+  v_store16(p + VL, second);
+}
 static inline vp v_load_pairs(const uint16_t *p) { return _mm256_load_si256((const __m256i *)p); }
 static inline vp v_set1_pair(uint32_t pair) { return _mm256_set1_epi32((int)pair); }
 static inline vf v_even(vp x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)); }
@@ -121,10 +126,64 @@ static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   __m256i high = _mm256_or_si256(_mm256_slli_epi32(_mm256_and_si256(c, byte), 16), _mm256_slli_epi32(d, 24));
   _mm256_store_si256((__m256i *)p, _mm256_or_si256(low, high));
 }
-// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`. Bytes are widened to 16 bits, because
+// sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
+#ifdef CK_HAS_DOT4
+static inline vi v_dot4(vi sum, vq a, vq b) { return CK_DOT4(sum, a, b); }
+#else
+// Bytes are widened to 16 bits, because
 // vpmaddubsw saturates sums of two products.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
+}
+#endif
+
+// Stored weights: VL neighbouring bytes.
+static inline vi v_unsigned_bytes(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
+static inline vi v_signed_bytes(const uint8_t *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
+static inline vi v_and_int(vi a, int32_t b) { return _mm256_and_si256(a, _mm256_set1_epi32(b)); }
+static inline vi v_or_int(vi a, vi b) { return _mm256_or_si256(a, b); }
+static inline vi v_left(vi a, int n) { return _mm256_sll_epi32(a, _mm_cvtsi32_si128(n)); }
+static inline vi v_right(vi a, int n) { return _mm256_srl_epi32(a, _mm_cvtsi32_si128(n)); }
+// One number of half precision.
+static inline float v_half(const uint8_t *p) {
+  uint16_t bits;
+  memcpy(&bits, p, sizeof bits);
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
+// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+static inline vf v_load_e4m3(const uint8_t *p) {
+  const __m128i byte = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)p)), low = _mm_and_si128(byte, _mm_set1_epi16(0x7f));
+  // All ones become an exponent of all ones.
+  const __m128i nan = _mm_and_si128(_mm_add_epi16(low, _mm_set1_epi16(1)), _mm_set1_epi16(0x80));
+  const __m128i half = _mm_or_si128(_mm_slli_epi16(_mm_andnot_si128(_mm_set1_epi16(0x7f), byte), 8), _mm_slli_epi16(_mm_or_si128(low, nan), 7));
+  return _mm256_mul_ps(_mm256_cvtph_ps(half), _mm256_set1_ps(256.0f));
+}
+static inline vf v_load_e5m2(const uint8_t *p) {
+  return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)p)), 8));
+}
+// Stores the lowest byte of each integer.
+static inline void v_store_low_bytes(uint8_t *p, vi x) {
+  const __m256i first = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m256i y = _mm256_shuffle_epi8(x, first);
+  _mm_storel_epi64((__m128i *)p, _mm_unpacklo_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)));
+}
+static inline void v_transpose(vi *x) {
+  vi y[8];
+  for (int i = 0; i < 8; i += 2) {
+    y[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
+    y[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    x[i] = _mm256_unpacklo_epi64(y[i], y[i + 2]);
+    x[i + 1] = _mm256_unpackhi_epi64(y[i], y[i + 2]);
+    x[i + 2] = _mm256_unpacklo_epi64(y[i + 1], y[i + 3]);
+    x[i + 3] = _mm256_unpackhi_epi64(y[i + 1], y[i + 3]);
+  }
+  for (int c = 0; c < 4; c++) {
+    y[c] = _mm256_permute2x128_si256(x[c], x[4 + c], 0x20);
+    y[4 + c] = _mm256_permute2x128_si256(x[c], x[4 + c], 0x31);
+  }
+  for (int i = 0; i < 8; i++) x[i] = y[i];
 }

@@ -66,10 +66,29 @@ static inline vf v_odd(vp x) { return _mm512_castsi512_ps(_mm512_and_si512(x, _m
 // sum + a.odd * b.odd + a.even * b.even
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
 #endif
+#ifdef CK_HAS_DOT2
+// Half a vector, for columns that fill no more: products take half the time.
+#define CK_HAS_HALVES
+typedef __m256 vh;
+static inline vh h_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void h_store(float *p, vh x) { _mm256_storeu_ps(p, x); }
+static inline vh h_zero(void) { return _mm256_setzero_ps(); }
+static inline __m256i h_load_pairs(const uint16_t *p) { return _mm256_load_si256((const __m256i *)p); }
+static inline vh h_dot2(vh sum, vp a, __m256i b) { return _mm256_dpbf16_ps(sum, (__m256bh)_mm512_castsi512_si256(a), (__m256bh)b); }
+#endif
 static inline void v_store16(uint16_t *p, vf x) { _mm256_storeu_si256((__m256i *)p, v_narrow(x)); }
 static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   if (n >= VL) v_store16(p, x);
   else _mm256_mask_storeu_epi16(p, v_mask(n), v_narrow(x));
+}
+// Two vectors next to each other; `p` needs no alignment.
+static inline void v_store16_both(uint16_t *p, vf first, vf second) {
+#ifdef CK_HAS_DOT2
+  _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+#else
+  v_store16(p, first);
+  v_store16(p + VL, second);
+#endif
 }
 static inline vp v_load_pairs(const uint16_t *p) { return _mm512_load_si512(p); }
 static inline vp v_set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
@@ -116,3 +135,56 @@ static inline vi v_dot4(vi sum, vq a, vq b) {
   return _mm512_add_epi32(sum, _mm512_add_epi32(even, odd));
 }
 #endif
+
+// Stored weights: VL neighbouring bytes.
+static inline vi v_unsigned_bytes(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+static inline vi v_signed_bytes(const uint8_t *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+static inline vi v_and_int(vi a, int32_t b) { return _mm512_and_si512(a, _mm512_set1_epi32(b)); }
+static inline vi v_or_int(vi a, vi b) { return _mm512_or_si512(a, b); }
+static inline vi v_left(vi a, int n) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(n)); }
+static inline vi v_right(vi a, int n) { return _mm512_srl_epi32(a, _mm_cvtsi32_si128(n)); }
+// One number of half precision.
+static inline float v_half(const uint8_t *p) {
+  uint16_t bits;
+  memcpy(&bits, p, sizeof bits);
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
+// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+static inline vf v_load_e4m3(const uint8_t *p) {
+  const __m256i byte = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)), low = _mm256_and_si256(byte, _mm256_set1_epi16(0x7f));
+  // All ones become an exponent of all ones.
+  const __m256i nan = _mm256_and_si256(_mm256_add_epi16(low, _mm256_set1_epi16(1)), _mm256_set1_epi16(0x80));
+  const __m256i half = _mm256_or_si256(_mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), byte), 8), _mm256_slli_epi16(_mm256_or_si256(low, nan), 7));
+  return _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
+}
+static inline vf v_load_e5m2(const uint8_t *p) {
+  return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)), 8));
+}
+// Stores the lowest byte of each integer.
+static inline void v_store_low_bytes(uint8_t *p, vi x) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x)); }
+static inline void v_transpose(vi *x) {
+  vi y[16];
+  for (int i = 0; i < 16; i += 2) {
+    y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+    y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
+    x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
+    x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
+    x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
+  }
+  // x[4 g + c]: rows 4 g to 4 g + 3 of the columns c, c + 4, c + 8, c + 12.
+  for (int c = 0; c < 4; c++) {
+    y[c] = _mm512_shuffle_i32x4(x[c], x[4 + c], 0x88);
+    y[4 + c] = _mm512_shuffle_i32x4(x[c], x[4 + c], 0xdd);
+    y[8 + c] = _mm512_shuffle_i32x4(x[8 + c], x[12 + c], 0x88);
+    y[12 + c] = _mm512_shuffle_i32x4(x[8 + c], x[12 + c], 0xdd);
+  }
+  for (int c = 0; c < 4; c++) {
+    x[c] = _mm512_shuffle_i32x4(y[c], y[8 + c], 0x88);
+    x[8 + c] = _mm512_shuffle_i32x4(y[c], y[8 + c], 0xdd);
+    x[4 + c] = _mm512_shuffle_i32x4(y[4 + c], y[12 + c], 0x88);
+    x[12 + c] = _mm512_shuffle_i32x4(y[4 + c], y[12 + c], 0xdd);
+  }
+}

@@ -56,6 +56,10 @@ static inline vf v_load16_n(const uint16_t *p, size_t n) {
   for (size_t i = 0; i < n; i++) whole[i] = p[i];
   return v_load16(whole);
 }
+#ifdef CK_HAS_DOT2
+// Rounds to nearest, ties to even; NaN stays NaN.
+static inline uint16x4_t v_narrow(vf x) { return vreinterpret_u16_bf16(vcvt_bf16_f32(x)); }
+#else
 // Rounds to nearest, ties to even; NaN stays NaN.
 static inline uint16x4_t v_narrow(vf x) {
   uint32x4_t bits = vreinterpretq_u32_f32(x);
@@ -64,6 +68,7 @@ static inline uint16x4_t v_narrow(vf x) {
   uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
   return vshrn_n_u32(vbslq_u32(vceqq_f32(x, x), rounded, quiet), 16);
 }
+#endif
 static inline void v_store16(uint16_t *p, vf x) { vst1_u16(p, v_narrow(x)); }
 static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   if (n >= VL) {
@@ -74,12 +79,21 @@ static inline void v_store16_n(uint16_t *p, vf x, size_t n) {
   v_store16(whole, x);
   for (size_t i = 0; i < n; i++) p[i] = whole[i];
 }
+// Two vectors next to each other.
+static inline void v_store16_both(uint16_t *p, vf first, vf second) {
+  v_store16(p, first);
+  v_store16(p + VL, second);
+}
 static inline vp v_load_pairs(const uint16_t *p) { return vreinterpretq_u32_u16(vld1q_u16(p)); }
 static inline vp v_set1_pair(uint32_t pair) { return vdupq_n_u32(pair); }
 static inline vf v_even(vp x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16)); }
 static inline vf v_odd(vp x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000))); }
 // sum + a.odd * b.odd + a.even * b.even
+#ifdef CK_HAS_DOT2
+static inline vf v_dot2(vf sum, vp a, vp b) { return vbfdotq_f32(sum, vreinterpretq_bf16_u32(a), vreinterpretq_bf16_u32(b)); }
+#else
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
+#endif
 // Rounds both, and stores each even number next to its odd one.
 static inline void v_store_pairs(uint16_t *p, vf even, vf odd) {
   uint32x4_t above = vshll_n_u16(v_narrow(odd), 16);
@@ -115,7 +129,9 @@ static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
   vst1q_s8(p, vreinterpretq_s8_s32(vorrq_s32(low, high)));
 }
 // sum + the four products of the unsigned bytes of `a` and the signed bytes of `b`.
-#ifdef CK_HAS_DOT4
+#if defined(CK_HAS_USDOT)
+static inline vi v_dot4(vi sum, vq a, vq b) { return vusdotq_s32(sum, a, vreinterpretq_s8_u8(b)); }
+#elif defined(CK_HAS_DOT4)
 // The instruction multiplies signed bytes, so subtract 128 from `a`, and add 128 times the weights afterwards.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   int8x16_t weights = vreinterpretq_s8_u8(b), half = vdupq_n_s8(-128);
@@ -132,3 +148,53 @@ static inline vi v_dot4(vi sum, vq a, vq b) {
   return vaddq_s32(sum, vpaddq_s32(first, second));
 }
 #endif
+
+// Stored weights: VL neighbouring bytes.
+static inline vi v_unsigned_bytes(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes))))));
+}
+static inline vi v_signed_bytes(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(bytes)))));
+}
+static inline vi v_and_int(vi a, int32_t b) { return vandq_s32(a, vdupq_n_s32(b)); }
+static inline vi v_or_int(vi a, vi b) { return vorrq_s32(a, b); }
+static inline vi v_left(vi a, int n) { return vshlq_s32(a, vdupq_n_s32(n)); }
+static inline vi v_right(vi a, int n) { return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-n))); }
+// One number of half precision.
+static inline float v_half(const uint8_t *p) {
+  uint16_t bits;
+  memcpy(&bits, p, sizeof bits);
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits))), 0);
+}
+// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+static inline vf v_load_e4m3(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  const uint16x4_t byte = vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))), low = vand_u16(byte, vdup_n_u16(0x7f));
+  // All ones become an exponent of all ones.
+  const uint16x4_t nan = vand_u16(vadd_u16(low, vdup_n_u16(1)), vdup_n_u16(0x80));
+  const uint16x4_t half = vorr_u16(vshl_n_u16(vand_u16(byte, vdup_n_u16(0x80)), 8), vshl_n_u16(vorr_u16(low, nan), 7));
+  return vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(half)), 256.0f);
+}
+static inline vf v_load_e5m2(const uint8_t *p) {
+  uint32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return vcvt_f32_f16(vreinterpret_f16_u16(vshl_n_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))), 8)));
+}
+// Stores the lowest byte of each integer.
+static inline void v_store_low_bytes(uint8_t *p, vi x) {
+  const uint16x4_t halves = vmovn_u32(vreinterpretq_u32_s32(x));
+  const uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(halves, halves))), 0);
+  memcpy(p, &bytes, sizeof bytes);
+}
+static inline void v_transpose(vi *x) {
+  const int32x4x2_t a = vtrnq_s32(x[0], x[1]), b = vtrnq_s32(x[2], x[3]);
+  x[0] = vcombine_s32(vget_low_s32(a.val[0]), vget_low_s32(b.val[0]));
+  x[1] = vcombine_s32(vget_low_s32(a.val[1]), vget_low_s32(b.val[1]));
+  x[2] = vcombine_s32(vget_high_s32(a.val[0]), vget_high_s32(b.val[0]));
+  x[3] = vcombine_s32(vget_high_s32(a.val[1]), vget_high_s32(b.val[1]));
+}

@@ -374,6 +374,9 @@ final class ModelCatalog {
     try models(for: job).model.files.training(for: job)
   }
 
+  /// Networks smaller than this are packed again in each start, which takes no time.
+  private static let leastCopiedBytes = 32 << 20
+
   /// A checkpoint; throws as `models(for:)` does.
   func model(_ checkpoint: Checkpoint) throws -> Model {
     if let model = models[checkpoint] { return model }
@@ -385,6 +388,9 @@ final class ModelCatalog {
     let identity = ModelIdentity(
       name: reference.path == nil ? reference.name : Self.stem(path), path: reference.path,
       sha256: try files.sha256(digests), family: files.familyName)
+    for store in files.adaptedStores where store.fileBytes >= Self.leastCopiedBytes {
+      store.setContentDigest(try digests.sha256(ofFilesAt: store.filePaths))
+    }
     let model = Model(files: files, identity: identity)
     models[checkpoint] = model
     return model

@@ -7,6 +7,7 @@ import Tensors
 final class PagedNetwork<Network> {
   private let isSmall: Bool
   private let profiler: Profiler
+  private let copies: PackedCopies?
   private let requireUnchanged: () throws -> Void
   private let read: () throws -> Network
   private var network: Network?
@@ -17,14 +18,16 @@ final class PagedNetwork<Network> {
   ///   - bytes: Size of its packed weights.
   ///   - smallBytes: A network smaller than this stays once it is read.
   ///   - profiler: Gets the time that reading takes.
+  ///   - copies: Where the packed weights are copied to after reading; nil for nowhere.
   ///   - requireUnchanged: Throws if the files are not those that were hashed.
   ///   - read: Reads the network.
   init(
-    bytes: Int, smallBytes: Int, profiler: Profiler, requireUnchanged: @escaping () throws -> Void,
-    read: @escaping () throws -> Network
+    bytes: Int, smallBytes: Int, profiler: Profiler, copies: PackedCopies? = nil,
+    requireUnchanged: @escaping () throws -> Void, read: @escaping () throws -> Network
   ) {
     isSmall = bytes < smallBytes
     self.profiler = profiler
+    self.copies = copies
     self.requireUnchanged = requireUnchanged
     self.read = read
   }
@@ -40,8 +43,10 @@ final class PagedNetwork<Network> {
       let fresh = Result { try read() }
       // If the file changed while loading, report that instead of the parse error.
       try requireUnchanged()
-      network = try fresh.get()
-      return try fresh.get()
+      let loaded = try fresh.get()
+      copies?.save()
+      network = loaded
+      return loaded
     }
   }
 

@@ -10,12 +10,15 @@ import Text
 public struct DigestCache: Sendable {
   /// The folder with the entries; if nil, every digest is computed.
   let folder: String?
+  /// The user's cache folder for this program; nil if the environment names none.
+  package let cacheFolder: String?
 
   /// The cache of the user whose environment variables these are.
   public init(environment: [String: String]) {
     // The XDG specification says to ignore paths that are not absolute.
     let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
-    folder = caches.compactMap { $0 }.first { $0.hasPrefix("/") }.map { $0 + "/sdbatch/digests" }
+    cacheFolder = caches.compactMap { $0 }.first { $0.hasPrefix("/") }.map { $0 + "/sdbatch" }
+    folder = cacheFolder.map { $0 + "/digests" }
   }
 
   /// The SHA-256 of the file at `path`, from the cache or computed, in lower-case hexadecimal.
@@ -67,6 +70,13 @@ public struct DigestCache: Sendable {
     var digests: [String: String] = [:]
     for path in relativePaths { digests[path] = try sha256(ofFileAt: "\(folder)/\(path)") }
     return FileDigest.sha256(ofFilesByRelativePath: digests)
+  }
+
+  /// The digest of a file, or of several files' digests in this order.
+  public func sha256(ofFilesAt paths: [String]) throws(TensorFileError) -> String {
+    var digests: [String] = []
+    for path in paths { digests.append(try sha256(ofFileAt: path)) }
+    return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(Data(digests.joined().utf8)))
   }
 
   /// The state of a file for which an entry is valid.

@@ -32,6 +32,9 @@ public struct StoredTensor: Sendable {
     elementCount = shape.reduce(1, *)
   }
 
+  /// Bytes of the tensor in the file.
+  public var byteCount: Int { byteRange.count }
+
   /// The path of the file that holds the tensor.
   public var path: String { file.path }
 
@@ -137,6 +140,26 @@ public struct StoredTensor: Sendable {
       try read(part: part, into: destination + (start - elements.lowerBound))
       start = part.upperBound
     }
+  }
+
+  /// Whether the rows of this matrix are contiguous in the file, so that ``readBytes(rows:into:)`` can copy them.
+  package var hasWholeRows: Bool { strides == nil && shape.count >= 1 }
+
+  /// The factors of each row of a scaled matrix, and how many columns share one. Both are nil without a scale; the result is nil
+  /// if the factors follow the columns.
+  package var rowFactors: (factors: [Float]?, columnsOfFactor: Int)? {
+    guard let scale else { return (nil, 0) }
+    guard let rows = shape.first, rows > 0 else { return nil }
+    return scale.byRows(rows, columns: elementCount / rows).map { ($0.factors, $0.columnsOfFactor) }
+  }
+
+  /// Copies the bytes of some rows as the file has them; the tensor has whole rows, and each is made of whole blocks.
+  ///
+  /// Throws `TensorFileError.changed` or `.unreadable`. Several threads may read different rows at once.
+  package func readBytes(rows: Range<Int>, into destination: UnsafeMutableRawPointer) throws(TensorFileError) {
+    let rowBytes = byteRange.count / max(shape.first ?? 1, 1)
+    let start = byteRange.lowerBound
+    try file.read(start + rows.lowerBound * rowBytes..<start + rows.upperBound * rowBytes, into: destination)
   }
 
   /// Converts some elements: reads the bytes that hold them, decodes, scales and checks.

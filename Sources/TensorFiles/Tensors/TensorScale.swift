@@ -88,6 +88,22 @@ struct TensorScale: Sendable {
     return other
   }
 
+  /// The factors of each row of a matrix, and how many columns share one; nil if they follow its columns.
+  ///
+  /// - Parameters:
+  ///   - rows: Rows of the matrix.
+  ///   - columns: Columns of the matrix.
+  /// - Returns: `[rows][blocks of columns]`.
+  func byRows(_ rows: Int, columns: Int) -> (factors: [Float], columnsOfFactor: Int)? {
+    if factors.count == 1 { return ([Float](repeating: factors[0], count: rows), columns) }
+    guard !isTransposed else { return nil }
+    let blocks = blockColumns >= columns ? 1 : (columns + blockColumns - 1) / blockColumns
+    let found = (0..<rows).flatMap { row in
+      (0..<blocks).map { factors[(firstRow + row) / blockRows * blocksInRow + $0] }
+    }
+    return (found, min(blockColumns, columns))
+  }
+
   /// Multiplies some elements of a tensor of this shape; `elements` counts in row-major order.
   func apply(to numbers: UnsafeMutablePointer<Float>, elements: Range<Int>, shape: [Int]) {
     if factors.count == 1 {

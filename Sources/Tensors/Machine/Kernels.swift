@@ -19,7 +19,8 @@ public struct Kernels: @unchecked Sendable {
   /// Whether these kernels multiply 8-bit integers faster than anything else.
   public var isFastInInt8: Bool { table.pointee.has_native_int8 != 0 }
 
-  private init(_ table: UnsafePointer<ck_table>) {
+  /// The kernels of a table that is never released.
+  init(_ table: UnsafePointer<ck_table>) {
     self.table = table
     name = String(cString: table.pointee.name)
   }

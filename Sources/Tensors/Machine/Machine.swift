@@ -6,6 +6,8 @@ public final class Machine {
   public let pool: WorkerPool
   /// Where activations live.
   public let workspace = Workspace()
+  /// Where packed networks are copied to and mapped from; nil for nowhere.
+  public var packedCopies: PackedCopies?
   /// Measures layers while it is turned on.
   public let profiler = Profiler()
 

@@ -95,8 +95,9 @@ extension Compute {
         call.q_stride = q.channels
         call.rows = rows
         call.d = source.headWidth
-        call.keys = UnsafePointer(source.keys(head * source.heads / heads, as: Call.Number.self))
-        call.values = UnsafePointer(source.values(head * source.heads / heads, as: Call.Number.self))
+        let keyHead = head * source.heads / heads
+        call.setKeys(source, keyHead)
+        call.values = UnsafePointer(source.values(keyHead, as: Call.Number.self))
         call.count = source.count
         call.visible =
           switch mask {
@@ -132,7 +133,6 @@ private protocol AttentionCall {
   var q_stride: Int { get set }
   var rows: Int { get set }
   var d: Int { get set }
-  var keys: UnsafePointer<Number>! { get set }
   var values: UnsafePointer<Number>! { get set }
   var count: Int { get set }
   var visible: Int { get set }
@@ -142,6 +142,8 @@ private protocol AttentionCall {
   var out_stride: Int { get set }
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?)
+  /// Sets the keys of a head.
+  mutating func setKeys(_ source: KeysValues, _ head: Int)
   mutating func run(_ table: UnsafePointer<ck_table>)
 }
 
@@ -154,6 +156,10 @@ extension ck_attention: AttentionCall {
   }
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scores = memory }
+
+  mutating func setKeys(_ source: KeysValues, _ head: Int) {
+    keys = UnsafePointer(source.keys(head, as: Float.self))
+  }
 
   mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention(&self) }
 }
@@ -169,5 +175,15 @@ extension ck_bf16_attention: AttentionCall {
 
   mutating func setScratch(_ memory: UnsafeMutablePointer<Float>?) { scratch = memory }
 
-  mutating func run(_ table: UnsafePointer<ck_table>) { table.pointee.attention_bf16(&self) }
+  mutating func setKeys(_ source: KeysValues, _ head: Int) {
+    guard source.hasByteKeys else { return keys = UnsafePointer(source.keys(head, as: UInt16.self)) }
+    let bytes = source.byteKeys(head)
+    (keys8, key_scales, key_sums) = (
+      UnsafePointer(bytes.keys), UnsafePointer(bytes.scales), UnsafePointer(bytes.sums)
+    )
+  }
+
+  mutating func run(_ table: UnsafePointer<ck_table>) {
+    if keys8 == nil { table.pointee.attention_bf16(&self) } else { table.pointee.attention_int8(&self) }
+  }
 }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Keys and values of one sequence, packed for the attention kernel, head by head.
 ///
 /// For cross-attention they depend on the prompt only, so they are packed once for each prompt and kept.
@@ -7,8 +9,13 @@ public final class KeysValues {
   let heads: Int
   let headWidth: Int
   let elementType: ElementType
+  /// Whether the keys are bytes, less their mean, with a scale for each.
+  let hasByteKeys: Bool
   private let panelWidth: Int
   private let buffer: Buffer
+
+  /// Sequences of fewer keys than this are attended to in bf16, because the scores are a small part of the time.
+  private static let leastByteKeys = 128
 
   /// Packs the keys and values of one image.
   ///
@@ -29,15 +36,28 @@ public final class KeysValues {
     elementType = keys.elementType
     let keyPanels = (count + panelWidth - 1) / panelWidth
     let valuePanels = (headWidth + panelWidth - 1) / panelWidth
+    hasByteKeys =
+      compute.precision == .int8 && compute.kernels.isFastInInt8 && elementType == .bf16
+      && count >= Self.leastByteKeys && headWidth <= Int(CK_INT8_ATTENTION_WIDTH)
     let keyHeight = Self.paired(headWidth, elementType)
     let valueHeight = Self.paired(count, elementType)
+    let keySize =
+      hasByteKeys
+      ? keyPanels * panelWidth * ((headWidth + 3) / 4 * 4 + 8) : keyPanels * keyHeight * panelWidth * elementType.size
     buffer = compute.workspace.buffer(
-      bytes: heads * (keyPanels * keyHeight + valuePanels * valueHeight) * panelWidth * elementType.size)
-    compute.pool.run(heads * keyPanels) { part in
-      let (head, panel) = (part / keyPanels, part % keyPanels)
-      switch elementType {
-      case .fp32: packKeys(keys.pixel(image, 0, 0), head: head, panel: panel)
-      case .bf16: packKeyPairs(keys.pixel16(image, 0, 0), head: head, panel: panel)
+      bytes: heads * (keySize + valuePanels * valueHeight * panelWidth * elementType.size))
+    if hasByteKeys {
+      let means = Self.means(keys, image: image, compute)
+      compute.pool.run(heads * keyPanels) { part in
+        packByteKeys(keys.pixel16(image, 0, 0), means, head: part / keyPanels, panel: part % keyPanels, compute)
+      }
+    } else {
+      compute.pool.run(heads * keyPanels) { part in
+        let (head, panel) = (part / keyPanels, part % keyPanels)
+        switch elementType {
+        case .fp32: packKeys(keys.pixel(image, 0, 0), head: head, panel: panel)
+        case .bf16: packKeyPairs(keys.pixel16(image, 0, 0), head: head, panel: panel)
+        }
       }
     }
     compute.pool.run(heads * valuePanels) { part in
@@ -56,7 +76,27 @@ public final class KeysValues {
 
   /// The packed values of a head: `[panels of channels][count][panel width]`, and in bf16 two keys together.
   func values<Number: TensorNumber>(_ head: Int, as type: Number.Type) -> UnsafeMutablePointer<Number> {
-    start(of: type) + heads * keySize + head * valueSize
+    let keyBytes = heads * (hasByteKeys ? byteKeySize : keySize * elementType.size)
+    return start(of: type) + keyBytes / elementType.size + head * valueSize
+  }
+
+  /// The keys of a head as bytes, `[panels of keys][head width / 4][panel width][4]`, then the scale of each key, and the start of
+  /// its sums.
+  func byteKeys(_ head: Int) -> (
+    keys: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Int32>
+  ) {
+    let panels = (count + panelWidth - 1) / panelWidth
+    let bytes = panels * panelWidth * ((headWidth + 3) / 4 * 4)
+    let start = buffer.raw + head * byteKeySize
+    return (
+      start.assumingMemoryBound(to: Int8.self), (start + bytes).assumingMemoryBound(to: Float.self),
+      (start + bytes + panels * panelWidth * 4).assumingMemoryBound(to: Int32.self)
+    )
+  }
+
+  /// Bytes of one head's keys with their scales and sums.
+  private var byteKeySize: Int {
+    (count + panelWidth - 1) / panelWidth * panelWidth * ((headWidth + 3) / 4 * 4 + 8)
   }
 
   private func start<Number: TensorNumber>(of type: Number.Type) -> UnsafeMutablePointer<Number> {
@@ -81,6 +121,52 @@ public final class KeysValues {
   }
 
   // MARK: Packing
+
+  /// The mean of each channel over all tokens of an image, in blocks of tokens whose order depends on the sizes only.
+  private static func means(_ keys: Tensor, image: Int, _ compute: Compute) -> [Float] {
+    let (count, channels) = (keys.height * keys.width, keys.channels)
+    let block = 256
+    let blocks = (count + block - 1) / block
+    var partial = [Float](repeating: 0, count: blocks * channels)
+    partial.withUnsafeMutableBufferPointer { partial in
+      guard let partial = partial.baseAddress else { return }
+      nonisolated(unsafe) let start = partial
+      compute.pool.run(blocks) { index in
+        let first = index * block
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { unused in
+          guard let unused = unused.baseAddress else { return }
+          compute.kernels.table.pointee.moments_bf16(
+            keys.pixel16(image, 0, 0) + first * channels, min(block, count - first), channels,
+            start + index * channels, unused)
+        }
+      }
+    }
+    var means = [Float](repeating: 0, count: channels)
+    for index in 0..<blocks {
+      let share = Float(min(block, count - index * block)) / Float(count)
+      for channel in 0..<channels { means[channel] += share * partial[index * channels + channel] }
+    }
+    return means
+  }
+
+  private func packByteKeys(
+    _ source: UnsafePointer<UInt16>, _ means: [Float], head: Int, panel: Int, _ compute: Compute
+  ) {
+    let channels = heads * headWidth
+    let (keys, scales, sums) = byteKeys(head)
+    means.withUnsafeBufferPointer { means in
+      var call = ck_quantized_keys()
+      call.x = source + panel * panelWidth * channels + head * headWidth
+      call.x_stride = channels
+      call.rows = min(panelWidth, count - panel * panelWidth)
+      call.d = headWidth
+      call.mean = means.baseAddress.map { $0 + head * headWidth }
+      call.panel = keys + panel * panelWidth * ((headWidth + 3) / 4 * 4)
+      call.scale = scales + panel * panelWidth
+      call.sum = sums + panel * panelWidth
+      compute.kernels.table.pointee.quantize_keys(&call)
+    }
+  }
 
   /// A panel is the transpose of `panelWidth` keys.
   private func packKeys(_ source: UnsafePointer<Float>, head: Int, panel: Int) {

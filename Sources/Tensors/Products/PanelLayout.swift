@@ -56,6 +56,8 @@ final class QuantizedColumns {
   private let count: Int
   private let scales: UnsafeMutablePointer<Float>
   private let sums: UnsafeMutablePointer<Int32>
+  /// The file that the memory belongs to; nil for memory of its own.
+  private let file: PackedFile?
 
   /// Memory with any content.
   ///
@@ -69,9 +71,27 @@ final class QuantizedColumns {
     count = panels * sumsInPanel * panelWidth
     scales = Workspace.allocate(count * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
     sums = Workspace.allocate(count * MemoryLayout<Int32>.stride).assumingMemoryBound(to: Int32.self)
+    file = nil
+  }
+
+  /// The columns of a matrix in a file; nil if it has others.
+  init?(panels: Int, panelWidth: Int, sumsInPanel: Int, _ entry: PackedFile.Entry, of file: PackedFile) {
+    count = panels * sumsInPanel * panelWidth
+    guard count == entry.columnCount, let start = file.columns(entry) else { return nil }
+    self.panelWidth = panelWidth
+    self.sumsInPanel = sumsInPanel
+    scales = start.assumingMemoryBound(to: Float.self)
+    sums = (start + 4 * count).assumingMemoryBound(to: Int32.self)
+    self.file = file
+  }
+
+  /// The bytes of all scales, and of all sums.
+  var parts: (scales: UnsafeRawBufferPointer, sums: UnsafeRawBufferPointer) {
+    (UnsafeRawBufferPointer(start: scales, count: 4 * count), UnsafeRawBufferPointer(start: sums, count: 4 * count))
   }
 
   deinit {
+    if file != nil { return }
     Workspace.deallocate(scales, count * MemoryLayout<Float>.stride)
     Workspace.deallocate(sums, count * MemoryLayout<Int32>.stride)
   }

@@ -54,7 +54,8 @@ public final class PanelMatrix {
   let layout: PanelLayout
   /// Columns of a panel.
   let panelWidth: Int
-  private let panelMemory: PanelMemory
+  let panels: Int
+  private let memory: Memory
   private let biasMemory: UnsafeMutablePointer<Float>?
 
   /// Packs weights in PyTorch's order, `[outputs, inputs, taps]`.
@@ -77,21 +78,15 @@ public final class PanelMatrix {
     let panels = (results + columns - 1) / columns
     self.inputs = inputs
     self.outputs = results
+    self.panels = panels
     taps = layer.taps
     panelWidth = width
     layout = Self.layout(layer, inputs: inputs, panels: panels, compute)
-    panelMemory = PanelMemory(
+    let panelMemory = PanelMemory(
       inputs: inputs, inputsInGroup: layout.weights.inputsInGroup, positions: layer.tile?.positions ?? layer.taps,
       panelWidth: width, panels: panels)
-    biasMemory = bias.map { bias in
-      let padded = Workspace.allocate(panels * width * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
-      padded.update(repeating: 0, count: panels * width)
-      for (index, value) in bias.enumerated() {
-        let (output, half) = index < results ? (index, 0) : (index - results, columns)
-        padded[output / columns * width + half + output % columns] = value
-      }
-      return padded
-    }
+    memory = .panels(panelMemory)
+    biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
     let packer = PanelPacker(layout, panelMemory, taps: taps, compute)
     // One buffer for each thread: fresh memory for each panel would cost more than the work on it.
     let staging = Scratch(
@@ -113,6 +108,166 @@ public final class PanelMatrix {
       }
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+
+  /// The bias in whole panels; gates are in the second half of their panel.
+  private static func padded(
+    _ bias: [Float], results: Int, columns: Int, panels: Int, width: Int
+  ) -> UnsafeMutablePointer<Float> {
+    let padded = Workspace.allocate(panels * width * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+    padded.update(repeating: 0, count: panels * width)
+    for (index, value) in bias.enumerated() {
+      let (output, half) = index < results ? (index, 0) : (index - results, columns)
+      padded[output / columns * width + half + output % columns] = value
+    }
+    return padded
+  }
+
+  /// Keeps the weights of a linear layer as a file stores them; products unpack them. Results are those of packed weights. Nil if the
+  /// inputs are not whole blocks, or if a weight is NaN or infinite.
+  ///
+  /// - Parameters:
+  ///   - stored: The file's form.
+  ///   - factors: The factors of FP8 and int8; nil for 1.
+  ///   - outputs: Outputs of the weights, gates included.
+  ///   - inputs: Input channels.
+  ///   - bias: `[outputs]`, or nil.
+  ///   - layer: A linear layer, gated or not.
+  ///   - compute: The kernels that will multiply, and the threads to read with; its precision decides whether products are in bytes.
+  ///   - read: Copies the bytes of some rows; called from several threads at once.
+  /// - Throws: What `read` throws for the first rows that it rejects.
+  public init?<Failure>(
+    stored: StoredWeights, factors: StoredFactors?, outputs: Int, inputs: Int, bias: [Float]?, layer: Layer,
+    compute: Compute, read: (Range<Int>, UnsafeMutableRawPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(layer.taps == 1, "only linear layers keep stored weights")
+    guard let rows = StoredRows(stored, rows: outputs, inputs: inputs, factors: factors) else { return nil }
+    let width = compute.kernels.panelWidth
+    let results = layer.isGated ? outputs / 2 : outputs
+    let columns = layer.isGated ? width / 2 : width
+    let panels = (results + columns - 1) / columns
+    self.inputs = inputs
+    self.outputs = results
+    self.panels = panels
+    taps = 1
+    panelWidth = width
+    layout = Self.layout(layer, inputs: inputs, panels: panels, compute)
+    memory = .rows(rows)
+    biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
+    // A panel in floats shows what is not finite, and gives the scales of bytes.
+    let isQuantized = layout.weights.inputsInGroup == 4
+    let floatBytes = inputs * width * MemoryLayout<Float>.stride
+    let scratch = Scratch(bytesEach: floatBytes + (isQuantized ? floatBytes / 4 : 0), compute.machine)
+    let failure = Mutex<(panel: Int, error: Failure)?>(nil)
+    let isFinite = Atomic<Bool>(true)
+    compute.pool.run(panels) { panel in
+      let present = self.rows(ofPanel: panel)
+      do throws(Failure) {
+        for half in layer.isGated ? [present.prefix(columns), present.dropFirst(columns)] : [present[...]] {
+          let found = half.compactMap { $0 }
+          if let first = found.first { try read(first..<first + found.count, rows.row(first)) }
+        }
+      } catch {
+        failure.withLock { if panel < $0?.panel ?? .max { $0 = (panel, error) } }
+        return
+      }
+      scratch.withPiece { piece in
+        if !rows.unpack(
+          columns: present, inputs: 0..<inputs, panel: panel, .fp32, into: piece, compute.kernels.table)
+        {
+          isFinite.store(false, ordering: .relaxed)
+        }
+        switch layout.weights {
+        case .fp32, .bf16: break
+        case .int8(let columns):
+          var call = ck_quantized_panel()
+          call.taps = 1
+          call.inputs = inputs
+          call.x = UnsafePointer(piece.assumingMemoryBound(to: Float.self))
+          call.panel = (piece + floatBytes).assumingMemoryBound(to: Int8.self)
+          call.column_scale = columns.scales(panel)
+          call.column_sum = columns.sums(panel)
+          compute.kernels.table.pointee.quantize_panel(&call)
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+    guard isFinite.load(ordering: .relaxed) else { return nil }
+    if case .int8(let columns) = layout.weights { rows.setScales(columns, panels: panels, panelWidth: width) }
+  }
+
+  /// A matrix that was packed before, from its network's copy. Nil if the copy lacks it, or has one of another size.
+  ///
+  /// - Parameters:
+  ///   - copy: The packed network.
+  ///   - name: The matrix's name there.
+  ///   - outputs: Outputs of the weights, gates included.
+  ///   - inputs: Input channels.
+  ///   - bias: `[outputs]`, or nil.
+  ///   - layer: What it is packed for.
+  ///   - compute: The kernels that will multiply.
+  public init?(
+    copy: PackedNetwork, name: String, outputs: Int, inputs: Int, bias: [Float]?, layer: Layer, compute: Compute
+  ) {
+    guard let file = copy.file, let entry = file.entries[name] else { return nil }
+    let width = compute.kernels.panelWidth
+    let results = layer.isGated ? outputs / 2 : outputs
+    let columns = layer.isGated ? width / 2 : width
+    let panels = (results + columns - 1) / columns
+    guard let layout = Self.layout(layer, inputs: inputs, panels: panels, compute, entry, file) else { return nil }
+    let memory = PanelMemory(
+      inputs: inputs, inputsInGroup: layout.weights.inputsInGroup, positions: layer.tile?.positions ?? layer.taps,
+      panelWidth: width, panels: panels, file.panels(entry), of: file)
+    guard memory.bytes == entry.bytes else { return nil }
+    self.inputs = inputs
+    self.outputs = results
+    self.panels = panels
+    taps = layer.taps
+    panelWidth = width
+    self.layout = layout
+    self.memory = .panels(memory)
+    biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
+  }
+
+  private static func layout(
+    _ layer: Layer, inputs: Int, panels: Int, _ compute: Compute, _ entry: PackedFile.Entry, _ file: PackedFile
+  ) -> PanelLayout? {
+    let weights: PanelWeights
+    switch compute.precision {
+    case .int8 where inputs * layer.taps <= Int(CK_INT8_INPUTS):
+      guard
+        let columns = QuantizedColumns(
+          panels: panels, panelWidth: compute.kernels.panelWidth, sumsInPanel: layer.tile?.positions ?? 1, entry,
+          of: file)
+      else { return nil }
+      if layer.isGated { return .gated(columns) }
+      weights = .int8(columns)
+    case .fp32: weights = .fp32
+    case .bf16, .int8: weights = .bf16
+    }
+    guard !layer.isGated, weights.inputsInGroup == 4 || entry.columnCount == 0 else { return nil }
+    return layer.tile.map { .winograd($0, weights) } ?? .direct(weights)
+  }
+
+  /// The packed weights as a copy holds them; nil if they are kept as a file stores them.
+  func part(_ name: String) -> PackedFile.Part? {
+    guard case .panels(let panels) = memory else { return nil }
+    var columns = (
+      scales: UnsafeRawBufferPointer(start: nil, count: 0), sums: UnsafeRawBufferPointer(start: nil, count: 0)
+    )
+    if case .int8(let quantized) = layout.weights { columns = quantized.parts }
+    return PackedFile.Part(
+      name: name, panels: UnsafeRawBufferPointer(start: panels.start(0), count: panels.bytes), scales: columns.scales,
+      sums: columns.sums)
+  }
+
+  /// The row of the weights in each column of a panel; nil in columns past the last.
+  func rows(ofPanel panel: Int) -> [Int?] {
+    let columns = panelOutputs
+    return (0..<panelWidth).map { column in
+      let output = panel * columns + column % columns
+      return output < outputs ? output + column / columns * outputs : nil
+    }
   }
 
   private static func layout(_ layer: Layer, inputs: Int, panels: Int, _ compute: Compute) -> PanelLayout {
@@ -156,7 +311,7 @@ public final class PanelMatrix {
   }
 
   deinit {
-    panelMemory.deallocate()
+    if case .panels(let panels) = memory { panels.deallocate() }
     if let biasMemory { Workspace.deallocate(biasMemory, panels * panelWidth * MemoryLayout<Float>.stride) }
   }
 }
@@ -165,7 +320,19 @@ extension PanelMatrix {
   /// The type of activations before the product. The bias is in floats.
   var elementType: ElementType { layout.weights.elementType }
 
-  var panels: Int { panelMemory.panels }
+  /// Where the weights are.
+  private enum Memory {
+    case panels(PanelMemory)
+    case rows(StoredRows)
+  }
+
+  /// The rows that products unpack; nil for packed weights.
+  var storedRows: StoredRows? {
+    switch memory {
+    case .panels: nil
+    case .rows(let rows): rows
+    }
+  }
 
   /// Outputs of a whole panel.
   var panelOutputs: Int {
@@ -176,10 +343,17 @@ extension PanelMatrix {
   }
 
   /// Bytes of all weights.
-  var bytes: Int { panelMemory.bytes }
+  var bytes: Int {
+    switch memory {
+    case .panels(let panels): panels.bytes
+    case .rows(let rows): rows.bytes
+    }
+  }
 
   /// Bytes of one tap of one panel.
-  var tapBytes: Int { panelMemory.positionBytes }
+  var tapBytes: Int {
+    (inputs + layout.weights.inputsInGroup - 1) / layout.weights.inputsInGroup * panelWidth * 4
+  }
 
   /// Multiplications and additions for one pixel of the result.
   public var operationsPerPixel: Double {
@@ -193,7 +367,8 @@ extension PanelMatrix {
 
   /// The weights of one panel, starting at a tap or position and at the first input of a group.
   func weights(_ panel: Int, tap: Int, input: Int) -> UnsafeMutableRawPointer {
-    panelMemory.start(panel, position: tap, input: input)
+    guard case .panels(let panels) = memory else { preconditionFailure("stored weights are unpacked by the product") }
+    return panels.start(panel, position: tap, input: input)
   }
 
   /// The bias of one panel; nil if the layer has none.
@@ -224,6 +399,8 @@ struct PanelMemory {
   let panelWidth: Int
   let panels: Int
   private let start: UnsafeMutableRawPointer
+  /// The file that the memory belongs to; nil for memory of its own.
+  private let file: PackedFile?
 
   /// Memory with any content; it is kept until `deallocate`.
   init(inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int) {
@@ -234,9 +411,24 @@ struct PanelMemory {
     self.panels = panels
     let groups = (inputs + inputsInGroup - 1) / inputsInGroup
     start = Workspace.allocate(panels * positions * groups * panelWidth * 4)
+    file = nil
   }
 
-  func deallocate() { Workspace.deallocate(start, bytes) }
+  /// Memory of a mapped file.
+  init(
+    inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int, _ start: UnsafeMutableRawPointer,
+    of file: PackedFile
+  ) {
+    self.inputs = inputs
+    self.inputsInGroup = inputsInGroup
+    self.positions = positions
+    self.panelWidth = panelWidth
+    self.panels = panels
+    self.start = start
+    self.file = file
+  }
+
+  func deallocate() { if file == nil { Workspace.deallocate(start, bytes) } }
 
   /// Groups of inputs; the last may lack some.
   var groups: Int { (inputs + inputsInGroup - 1) / inputsInGroup }

@@ -22,17 +22,23 @@ struct ProductPass {
   static func passes(_ matrix: PanelMatrix) -> [ProductPass] {
     if matrix.taps == 1 {
       let groups = max(ProductBlocking.panelBytes / (matrix.panelWidth * 4), 1)
-      let block = groups * matrix.layout.weights.inputsInGroup
-      return stride(from: 0, to: matrix.inputs, by: block).map { first in
-        let end = min(first + block, matrix.inputs)
-        return ProductPass(taps: 0..<1, inputs: first..<end, isFirst: first == 0, isLast: end == matrix.inputs)
-      }
+      return passes(inputs: matrix.inputs, block: groups * matrix.layout.weights.inputsInGroup)
     }
     let block = min(max(ProductBlocking.panelBytes / matrix.tapBytes, 1), matrix.taps)
     return stride(from: 0, to: matrix.taps, by: block).map { first in
       let end = min(first + block, matrix.taps)
       return ProductPass(
         taps: first..<end, inputs: 0..<matrix.inputs, isFirst: first == 0, isLast: end == matrix.taps)
+    }
+  }
+}
+
+extension ProductPass {
+  /// The passes over a linear layer's inputs, this many at a time.
+  static func passes(inputs: Int, block: Int) -> [ProductPass] {
+    stride(from: 0, to: inputs, by: block).map { first in
+      let end = min(first + block, inputs)
+      return ProductPass(taps: 0..<1, inputs: first..<end, isFirst: first == 0, isLast: end == inputs)
     }
   }
 }
@@ -156,10 +162,12 @@ struct PanelProduct<Source: ProductSource> {
   ///   - panel: The panel's index.
   ///   - pass: What to add up.
   ///   - sums: The run's sums between passes.
+  ///   - weights: The pass's weights of the panel; nil for those in the matrix.
   ///   - start: Returns the first number of the run's first pixel as a tap sees it.
   @inline(__always)
   func multiply(
     _ run: Run, panel: Int, _ pass: ProductPass, sums: UnsafeMutablePointer<Float>?,
+    weights: UnsafeMutableRawPointer? = nil,
     start: (_ tap: Int) -> UnsafeMutablePointer<Source.Call.Number>
   ) {
     typealias Start = UnsafePointer<Source.Call.Number>?
@@ -171,7 +179,7 @@ struct PanelProduct<Source: ProductSource> {
       let index = run.first * y.channels + column
       var call = Source.Call(
         matrix, panel: panel, taps: pass.taps, inputs: pass.inputs, rows: run.count,
-        rowStride: run.step * source.pixelStride, starts: UnsafePointer(starts.baseAddress))
+        rowStride: run.step * source.pixelStride, starts: UnsafePointer(starts.baseAddress), weights: weights)
       call.setSums(sums, continues: !pass.isFirst, finishes: pass.isLast)
       call.setOut(y, at: index)
       if pass.isLast {

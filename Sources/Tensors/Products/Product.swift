@@ -35,6 +35,9 @@ extension Compute {
   private func product<Source: ProductSource>(
     _ source: Source, _ x: Tensor, _ matrix: PanelMatrix, residual: Tensor?, as elementType: ElementType
   ) -> Tensor {
+    if let rows = matrix.storedRows {
+      return product(source, x, matrix, unpacking: rows, residual: residual, as: elementType)
+    }
     let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: matrix.outputs, elementType: elementType)
     let product = PanelProduct(
       source: source, matrix: matrix, bias: nil, residual: residual, y: y, table: kernels.table)

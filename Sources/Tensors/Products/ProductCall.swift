@@ -48,17 +48,18 @@ extension ProductCall {
   ///   - rows: Rows of the product.
   ///   - rowStride: Numbers from one row to the next.
   ///   - starts: The first row of each tap.
+  ///   - weights: These weights of the panel; nil for those in the matrix.
   @inline(__always)
   init(
     _ matrix: PanelMatrix, panel: Int, taps: Range<Int>, inputs: Range<Int>, rows: Int, rowStride: Int,
-    starts: UnsafePointer<UnsafePointer<Number>?>?
+    starts: UnsafePointer<UnsafePointer<Number>?>?, weights: UnsafeMutableRawPointer? = nil
   ) {
     self.init()
     self.taps = taps.count
     tap = starts
     row_stride = rowStride
-    self.panel = UnsafePointer(
-      matrix.weights(panel, tap: taps.lowerBound, input: inputs.lowerBound).assumingMemoryBound(to: Weight.self))
+    let weights = weights ?? matrix.weights(panel, tap: taps.lowerBound, input: inputs.lowerBound)
+    self.panel = UnsafePointer(weights.assumingMemoryBound(to: Weight.self))
     m = rows
     n = min(matrix.panelOutputs, matrix.outputs - panel * matrix.panelOutputs)
     setInputs(inputs.count)

@@ -10,6 +10,9 @@ public final class WeightStore: Sendable {
   private let tensors: [String: StoredTensor]
   /// The names in code of the tensors that were taken.
   private let taken = Mutex<Set<String>>([])
+  /// The digest of the files with the tensors, which names copies of packed weights; nil without copies. Set by whoever opens the
+  /// network, before layers are made.
+  private let digest = Mutex<String?>(nil)
   /// The adapters' changes by names in code, see `WeightStore+Patches.swift`.
   let patches = Mutex<PatchBook>(PatchBook())
 
@@ -19,6 +22,21 @@ public final class WeightStore: Sendable {
     self.keyMap = keyMap
     self.tensors = keyMap.prefix.isEmpty ? tensors : tensors.filter { $0.key.hasPrefix(keyMap.prefix) }
   }
+
+  /// The digest of the files with the tensors; nil if none was set.
+  public var contentDigest: String? { digest.withLock { $0 } }
+
+  /// Sets the digest of the files with the tensors.
+  public func setContentDigest(_ text: String) { digest.withLock { $0 = text } }
+
+  /// What the names of the network begin with in its files.
+  public var filePrefix: String { keyMap.prefix }
+
+  /// The paths of the files with the tensors, in alphabetical order.
+  public var filePaths: [String] { Set(tensors.values.map(\.path)).sorted() }
+
+  /// Bytes of all tensors in the files.
+  public var fileBytes: Int { tensors.values.reduce(0) { $0 + $1.byteCount } }
 
   /// The scope of the whole network.
   public var root: WeightScope { WeightScope(store: self, path: "") }
@@ -54,6 +72,13 @@ public final class WeightStore: Sendable {
 
   /// The tensor called `name` in code, which must have `shape`. It is recorded as taken.
   func take(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
+    let tensor = try peek(name, shape: shape)
+    taken.withLock { _ = $0.insert(name) }
+    return tensor
+  }
+
+  /// The tensor called `name` in code, which must have `shape`, without a record of it.
+  package func peek(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
     let (fileName, form) = keyMap.location(name)
     let fileShape = form.fileShape(shape)
     guard let tensor = tensors[fileName] else { throw .missing(path: path, name: fileName, shape: fileShape) }
@@ -63,7 +88,6 @@ public final class WeightStore: Sendable {
     guard tensor.elementType.isReadable else {
       throw .file(.elementType(path: path, name: fileName, found: tensor.elementType.rawValue))
     }
-    taken.withLock { _ = $0.insert(name) }
     switch form {
     case .whole: return tensor.reshaped(shape)
     case .part(let index, let count): return tensor.part(index, of: count, shape: shape)

@@ -101,7 +101,8 @@ extension EngineError: InputFailure {
   /// Settings concern one job, models all.
   public var isOfOneJob: Bool {
     switch self {
-    case .demoModelMissing, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .companionVAE, .otherEnlargement,
+    case .demoModelMissing, .cacheLimit, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .companionVAE,
+      .otherEnlargement,
       .otherLatents,
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:

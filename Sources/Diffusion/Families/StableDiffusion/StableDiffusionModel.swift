@@ -88,7 +88,7 @@ struct StableDiffusionModel: DiffusionModel {
     let configuration = archive.unet.configuration
     let unet = PagedNetwork(
       bytes: configuration.parameterCount * compute.elementType.size, smallBytes: smallBytes,
-      profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
+      profiler: compute.profiler, copies: compute.machine.packedCopies, requireUnchanged: archive.requireUnchanged
     ) { [archive] in try UNet(archive.unet.weights, configuration: configuration, compute: compute) }
     let isProbed = archive.predictionType == nil && archive.family.isPredictionProbed
     let prediction =
@@ -102,7 +102,7 @@ struct StableDiffusionModel: DiffusionModel {
     let encoders = zip(archive.family.textEncoders, archive.textEncoders).map { role, network in
       let encoder = PagedNetwork(
         bytes: network.configuration.parameterCount * compute.elementType.size, smallBytes: smallBytes,
-        profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
+        profiler: compute.profiler, copies: compute.machine.packedCopies, requireUnchanged: archive.requireUnchanged
       ) { try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute) }
       return TextEncoder(
         role: role, model: encoder, configuration: network.configuration, endID: tokenizer.vocabulary.endID,
