@@ -16,6 +16,10 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    // swift-nio's own dependencies, named only to pin them.
+    .package(url: "https://github.com/apple/swift-atomics.git", exact: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-collections.git", exact: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
   ],
   targets: [
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
@@ -115,7 +119,14 @@ let package = Package(
       name: "TestSupport", dependencies: ["Text", "Hashing"], path: "Tests/TestSupport", swiftSettings: optimised),
     .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "PackageTests", dependencies: ["TestSupport"]),
+    // SwiftPM warns about a package that no target uses.
+    .testTarget(
+      name: "PackageTests",
+      dependencies: [
+        "TestSupport", .product(name: "Atomics", package: "swift-atomics"),
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "TestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", "CZlib"]),
     .testTarget(name: "TextTests", dependencies: ["Text"]),

@@ -200,6 +200,8 @@ private enum InfotextKeyMeaning {
     // The API of webui 1.5 always writes it; without the keys of a second pass it has no effect.
     "Denoising strength": "0", "VAE Decoder": "Full", "VAE Encoder": "Full", "FP8 weight": "Disable",
     "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
+    // Forge always writes it with a second pass.
+    "Hires Module 1": "Use same choices",
   ]
 
   private static let unsupported = [

@@ -20,6 +20,8 @@ struct BetaDistribution {
   func quantile(_ p: Double) -> Double {
     guard p > 0 else { return 0 }
     guard p < 1 else { return 1 }
+    // Exactly, because levels are picked by the rounded quantile.
+    if p == 0.5, alpha == beta { return 0.5 }
     // Near 1, the complement has more digits.
     if p > 0.5 { return 1 - BetaDistribution(alpha: beta, beta: alpha).lowerQuantile(1 - p) }
     return lowerQuantile(p)

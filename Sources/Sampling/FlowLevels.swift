@@ -40,10 +40,15 @@ public struct FlowLevels: Hashable, Sendable {
   /// - Parameters:
   ///   - steps: At least 1.
   ///   - tokens: Of the image: latent pixels of 16x16 pixels.
-  /// - Returns: `steps` + 1 descending levels.
+  /// - Returns: `steps` + 1 descending levels; fewer if levels are too small for single precision.
   func flux2(steps: Int, tokens: Int) -> [Float] {
     let a = curveShift == 0 ? exp(Self.flux2Mu(tokens: tokens, steps: steps)) : curveShift
-    return (0..<steps).map { i in Float(a / (a + Double(steps) / Double(steps - i) - 1)) } + [0]
+    // With very many steps, μ is so low that levels after the first are 0 in single precision; they are left out.
+    let positive = max(a, .leastNormalMagnitude)
+    let levels = (0..<steps).map { i in
+      Float(positive / (positive + (Double(steps) / Double(steps - i) - 1)))
+    }
+    return levels.filter { $0 > 0 } + [0]
   }
 
   /// FLUX.2's μ: linear in the steps, between two lines in the tokens for 10 and 200 steps; above 4300 tokens the second line

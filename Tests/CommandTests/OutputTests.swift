@@ -22,7 +22,10 @@ import Testing
     for event in events {
       switch event["event"]?.text {
       case "started":
-        #expect(event.names == ["event", "folder", "counts", "images_to_make", "steps_to_make", "steps_shared"])
+        #expect(
+          event.names == [
+            "event", "folder", "counts", "images_to_make", "steps_to_make", "steps_shared", "images_reused",
+          ])
         #expect(event["folder"]?.text == space.path + "/run")
         #expect(event["images_to_make"] == 3 && event["steps_to_make"] == 3)
       case "job_started": #expect(event.names == running)
@@ -221,7 +224,8 @@ import Testing
     let json = try await JSONValue(parsing: space.run("status", "run", "--json").output)
     #expect(
       json.names == [
-        "folder", "counts", "running", "holder", "last_activity", "current", "shards", "failures", "failure_reasons",
+        "folder", "counts", "reused", "running", "holder", "last_activity", "current", "shards", "failures",
+        "failure_reasons",
       ])
     #expect(json["counts"] == ["total": 4, "done": 3, "failed": 0, "pending": 1])
     #expect(json["running"] == false && json["holder"] == .null && json["failures"] == [])

@@ -246,7 +246,7 @@ def klein_velocity(net, x, sigma, context):
 
 
 def zimage_velocity(net, x, sigma, context):
-    return -net([x[0].unsqueeze(1)], (1 - sigma).reshape(1), [context], return_dict=False)[0][0].transpose(0, 1)[None]
+    return -net([x[0].unsqueeze(1)], (1 - sigma).reshape(1), [context], return_dict=False)[0][0].transpose(0, 1)
 
 
 def flux1(heads, axes, double, single, context, pooled, guidance):

@@ -66,8 +66,10 @@ struct RefusalTests {
       .replacingOccurrences(of: "\"class_embed_type\": null", with: "\"class_embed_type\": \"projection\"")
     try folder.write("model/unet/config.json", unet)
     #expect(try found(path) == "an unCLIP model")
-    try folder.write("flux/transformer/config.json", "{}")
-    #expect(try found(folder("flux")).contains("Flux"))
+    try folder.write("qwen/transformer/config.json", #"{"_class_name": "QwenImageTransformer2DModel"}"#)
+    #expect(try found(folder("qwen")) == "a Qwen-Image model")
+    try folder.write("empty/transformer/config.json", "{}")
+    #expect(try found(folder("empty")).contains("no _class_name"))
   }
 
   @Test func `pickles with more than tensors are refused, alone and in a folder`() throws {

@@ -1,6 +1,8 @@
+// Not used, as DequeModule and SystemPackage: SwiftPM warns about a pinned package that no target uses.
+import Atomics
+import DequeModule
 import Foundation
-// Not used: SwiftPM warns about a pinned package that no target uses.
-import SwiftASN1
+import SystemPackage
 import Testing
 
 /// Rules of `Package.swift` that the compiler does not check.

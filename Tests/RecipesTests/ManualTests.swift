@@ -108,7 +108,9 @@ import TestSupport
 
   @Test func `the table of request fields has all fields, and no others`() throws {
     let documented = try MarkdownPage.manual("Requests").table("field").flatMap { MarkdownPage.codes(in: $0[0]) }
-    let read = try Self.request(#"{"prompt": "a"}"#).read()
+    // Forge's fields are among a request's parameters only if it has them.
+    let forge = #""distilled_cfg_scale": 3.5, "hr_cfg": 1, "hr_distilled_cfg": 3.5"#
+    let read = try Self.request(#"{"prompt": "a", \#(forge)}"#).read()
     guard case .object(let fields) = try #require(read.requests?.requests.first).parameters else {
       Issue.record("a request's parameters are an object")
       return
@@ -121,9 +123,13 @@ import TestSupport
     let start = try #require(page.range(of: "`override_settings` may have these options"))
     let list = try #require(page[start.upperBound...].components(separatedBy: "\n\n").dropFirst().first)
     let documented = MarkdownPage.codes(in: list)
-    // An option that is read rejects a list; one that is not is ignored or passes an empty value.
-    let read = RecipeKey.all.flatMap { [$0.name] + $0.aliases }.filter { name in
-      !Self.request(#"{"prompt": "a", "override_settings": {"\#(name)": []}}"#).errors().isEmpty
+    // An option that is read rejects a list, or a list of lists if it is one; one that is not is ignored or passes an empty
+    // value.
+    let read = RecipeKey.all.flatMap { key -> [String] in
+      let value = key.kind == .models ? "[[]]" : "[]"
+      return ([key.name] + key.aliases).filter { name in
+        !Self.request(#"{"prompt": "a", "override_settings": {"\#(name)": \#(value)}}"#).errors().isEmpty
+      }
     }
     #expect(documented.sorted() == read.sorted())
   }

@@ -110,7 +110,7 @@ import TestSupport
         #"fish.yaml:6:1: error: found the key "steps" twice, expected it once; the first is in line 5"#,
         "fish.yaml:8:9: error: seed: found no values, expected at least one",
         #"fish.yaml:9:23: error: scheduler: found "karas", expected automatic, uniform, karras, exponential, "#
-          + "polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim or beta "
+          + "polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim, beta or flux2 "
           + #"(did you mean "karras"?)"#,
         #"fish.yaml:10:3: error: found the unknown name "cfg_scal", expected a recipe key, or values of the form "#
           + #"{title: ..., key: ...} for an axis with a name of its own (did you mean "cfg_scale"?)"#,
@@ -186,7 +186,7 @@ import TestSupport
     ),
     (
       "scheduler: Turbo",
-      "fish.yaml:1:12: error: scheduler: found \"Turbo\", which is not supported by this version, expected automatic, uniform, karras, exponential, polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim or beta"
+      "fish.yaml:1:12: error: scheduler: found \"Turbo\", which is not supported by this version, expected automatic, uniform, karras, exponential, polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim, beta or flux2"
     ),
     (
       "sampler_name: Euler\nsampler_index: Heun",

@@ -78,7 +78,10 @@ import TestSupport
       row.set(another(row.value(of: base), row), in: &settings)
       var writer = JSONWriter()
       settings.writePlanned(to: &writer)
-      #expect(try ImageSettings(planned: written(writer)) == settings)
+      // A setting without effect, such as a switch point without a refiner, may be left out of the plan.
+      var expected = settings
+      if !row.isShown(settings) { row.set(row.defaultValue, in: &expected) }
+      #expect(try ImageSettings(planned: written(writer)) == expected)
       guard row.isRecipeKey, row.pass == .every || settings.hires != nil, row.isShown(settings) else { continue }
       writer = JSONWriter()
       image(settings).writeShown(to: &writer)
@@ -210,6 +213,8 @@ import TestSupport
         settings.prompt = "a (red) [fish:bird:0.5]"
         settings.model = ModelReference(name: "flow", path: "/flow", family: family)
         settings.sampler = .eulerAncestral
+        // Plans have drawn it.
+        settings.subseed = 3
         settings.textEncoders = [ModelReference(name: "t5", path: "/t5")]
         settings.vae = ModelReference(name: "ae", path: "/ae")
         if hasSecondPass {
@@ -260,7 +265,8 @@ import TestSupport
       JobIngredients(
         model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
         textEncoder: settings.textEncoder.map { identity($0.name, "sd1") },
-        textEncoders: settings.textEncoders.isEmpty
+        // Checkpoints of Stable Diffusion have no parts in files of their own.
+        textEncoders: settings.textEncoders.isEmpty || settings.traits.flow == nil
           ? nil : settings.textEncoders.map { identity($0.name, "text_encoder") },
         refiner: settings.refiner.map { identity($0.name, "sd1") },
         hiresModel: settings.hires?.checkpoint.map { identity($0.name, "sd1") }, upscaler: upscaler,

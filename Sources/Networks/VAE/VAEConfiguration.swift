@@ -105,9 +105,10 @@ extension VAEConfiguration {
     outChannels = try file.integer("out_channels", default: 3, in: NetworkLimit.channels)
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     scalingFactor = packing == nil ? Float(try file.positiveNumber("scaling_factor", default: 0.18215)) : 1
-    if file["shift_factor"] != nil {
-      guard let number = file["shift_factor"]?.numberValue, number.isFinite else {
-        throw file.unusable("shift_factor", expected: "a number")
+    if let written = file["shift_factor"], written != .null {
+      // Pipelines of models with four channels do not read it.
+      guard let number = written.numberValue, number.isFinite, latentChannels != 4 || number == 0 else {
+        throw file.unusable("shift_factor", expected: latentChannels == 4 ? "0 or nothing" : "a number")
       }
       shift = Float(number)
     }

@@ -14,7 +14,12 @@ package enum NearestName {
     }
     if let best, best.distance <= max(1, wanted.count / 3) { return best.name }
     guard wanted.count >= 3 else { return nil }
-    return names.filter { contains(folded($0), wanted) }.min { $0.count < $1.count }
+    // Rather one that begins with the text: "cfg" means cfg_scale, not hr_cfg.
+    return names.filter { contains(folded($0), wanted) }
+      .min { one, other in
+        let begins = (folded(one).starts(with: wanted), folded(other).starts(with: wanted))
+        return begins.0 != begins.1 ? begins.0 : one.count < other.count
+      }
   }
 
   /// ` (did you mean "steps"?)`, or an empty text.

@@ -175,8 +175,11 @@ package enum ForeignTransformer {
 
   /// The error for a folder whose transformer has this class.
   static func refusal(className: String, path: String) -> WeightError {
-    .unsupported(
-      path: path, found: classes[className] ?? "a transformer model of the class \(className.abridged)", advice: advice)
+    let other =
+      className.isEmpty
+      ? "a transformer model with no _class_name in its configuration"
+      : "a transformer model of the class \(className.abridged)"
+    return .unsupported(path: path, found: classes[className] ?? other, advice: advice)
   }
 
   private static let advice =
