@@ -83,16 +83,11 @@ public final class Flux1Transformer: DenoisingNetwork {
     _ latents: Tensor, timestep: Float, contexts: [Flux1Context], guidance: Float = 3.5,
     options: NetworkOptions = NetworkOptions()
   ) throws -> Tensor {
-    let y = precise.tensor(
-      batch: contexts.count, height: latents.height, width: latents.width, channels: latents.channels)
-    for (index, context) in contexts.enumerated() {
+    return try compute.velocities(latents, contexts) { latent, context in
       let rows = try modulation.rows(
         timestep, guidance: guidance, pooled: context.pooled, of: context.identity, compute)
-      let latent = compute.image(latents.batch == 1 ? 0 : index, of: latents)
-      let velocity = try forward(latent, context, rows)
-      y.pixel(index, 0, 0).update(from: velocity.base, count: velocity.count)
+      return try forward(latent, context, rows)
     }
-    return y
   }
 
   private func forward(_ latent: Tensor, _ context: Flux1Context, _ rows: Flux1Modulation.Rows) throws -> Tensor {

@@ -77,14 +77,7 @@ public final class Flux2Transformer: DenoisingNetwork {
     options: NetworkOptions = NetworkOptions()
   ) throws -> Tensor {
     let rows = try modulation.rows(timestep, compute)
-    let y = precise.tensor(
-      batch: contexts.count, height: latents.height, width: latents.width, channels: latents.channels)
-    for (index, context) in contexts.enumerated() {
-      let latent = compute.image(latents.batch == 1 ? 0 : index, of: latents)
-      let velocity = try forward(latent, context, rows)
-      y.pixel(index, 0, 0).update(from: velocity.base, count: velocity.count)
-    }
-    return y
+    return try compute.velocities(latents, contexts) { try forward($0, $1, rows) }
   }
 
   private func forward(_ latent: Tensor, _ context: Flux2Context, _ rows: Flux2Modulation.Rows) throws -> Tensor {

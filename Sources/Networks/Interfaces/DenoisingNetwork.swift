@@ -38,8 +38,8 @@ public protocol DenoisingNetwork: AnyObject {
     reusing features: [Features]
   ) throws -> Tensor
 
-  /// Is given the input of the network's last layers, `[contexts, height, width, channels]` of any element type, in each
-  /// evaluation; nil if nobody asks.
+  /// Called in each evaluation with the input of the network's last layers, `[contexts, height, width, channels]` of any
+  /// element type; nil if that is not wanted.
   var lateFeatures: ((Tensor) -> Void)? { get set }
 
   /// Evaluates the last layers alone.

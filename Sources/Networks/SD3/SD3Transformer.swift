@@ -93,15 +93,10 @@ public final class SD3Transformer: DenoisingNetwork {
     _ latents: Tensor, timestep: Float, contexts: [SD3Context], guidance: Float = 1,
     options: NetworkOptions = NetworkOptions()
   ) throws -> Tensor {
-    let y = precise.tensor(
-      batch: contexts.count, height: latents.height, width: latents.width, channels: latents.channels)
-    for (index, context) in contexts.enumerated() {
+    return try compute.velocities(latents, contexts) { latent, context in
       let rows = try modulation.rows(timestep, pooled: context.pooled, of: context.identity, compute)
-      let latent = compute.image(latents.batch == 1 ? 0 : index, of: latents)
-      let velocity = try forward(latent, context, rows)
-      y.pixel(index, 0, 0).update(from: velocity.base, count: velocity.count)
+      return try forward(latent, context, rows)
     }
-    return y
   }
 
   private func forward(_ latent: Tensor, _ context: SD3Context, _ rows: SD3Modulation.Rows) throws -> Tensor {

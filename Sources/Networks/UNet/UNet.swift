@@ -15,7 +15,7 @@ public final class UNet: DenoisingNetwork {
   private let compute: Compute
   /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
   public let readsGuidance: Bool
-  /// Is given the input of the last norm in each evaluation; nil if nobody asks.
+  /// Called in each evaluation with the input of the last norm; nil if that is not wanted.
   public var lateFeatures: ((Tensor) -> Void)?
   private let inChannels: Int
   private let contextWidth: Int
