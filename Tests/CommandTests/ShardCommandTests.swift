@@ -125,14 +125,13 @@ import TestSupport
     #expect(!space.exists("it's a run"))
     // Instead of Slurm: keeps what it is given, and answers with a number.
     try space.makeFolder("bin")
-    try space.write(
+    try space.writeProgram(
       """
       #!/bin/sh
       n=1; while [ -e "\(space.path)/submitted-$n" ]; do n=$((n + 1)); done
       { echo "arguments: $*"; cat; } >"\(space.path)/submitted-$n"
       echo "10$n;cluster"
       """, to: "bin/sbatch")
-    chmod(space.path + "/bin/sbatch", 0o755)
     try space.write(result.output, to: "job.sh")
     let shell = Process()
     shell.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -170,8 +169,7 @@ import TestSupport
     let array = try #require(script.firstRange(of: "#!/bin/bash\n"))
     let end = try #require(script.firstRange(of: "\nSDBATCH_SHARDS\n"))
     try space.makeFolder("bin")
-    try space.write("#!/bin/sh\necho \"$@\" >>'\(space.path)/scontrol'\n", to: "bin/scontrol")
-    chmod(space.path + "/bin/scontrol", 0o755)
+    try space.writeProgram("#!/bin/sh\necho \"$@\" >>'\(space.path)/scontrol'\n", to: "bin/scontrol")
     // SIGTERM goes to all processes of a task, and a task that was cancelled must not come back.
     for (restarts, signal, isQueued) in [("3", SIGUSR1, true), ("20", SIGUSR1, false), ("3", SIGTERM, false)] {
       try? FileManager.default.removeItem(atPath: space.path + "/scontrol")

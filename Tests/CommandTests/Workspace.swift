@@ -41,6 +41,20 @@ final class Workspace {
 
   func write(_ data: Data, to name: String) throws { try data.write(to: URL(fileURLWithPath: path + "/" + name)) }
 
+  /// Writes a script that can be executed at once.
+  ///
+  /// A child writes it. A descriptor of this process would be inherited by every child that another test starts at the same
+  /// moment, and as long as any process has the file open for writing, executing it fails with "Text file busy".
+  func writeProgram(_ text: String, to name: String) throws {
+    try write(text, to: name + ".text")
+    let shell = Process()
+    shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+    shell.arguments = ["-c", #"cat "$0.text" >"$0" && chmod 755 "$0""#, path + "/" + name]
+    try shell.run()
+    shell.waitUntilExit()
+    guard shell.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
+  }
+
   func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path + "/" + name) }
 
   func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)) }
