@@ -119,7 +119,7 @@ public final class Engine {
     let passes = try catalog.passes(of: settings)
     var models: [ModelCatalog.Model] = []
     var embeddings: [EmbeddingIdentity] = []
-    var isTextRepaired = false
+    var textRepairs: [Int] = []
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
         models.append(try catalog.models(for: part).model)
@@ -127,7 +127,7 @@ public final class Engine {
         // Some embeddings may be for only one of the checkpoints.
         let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
         embeddings += used.filter { !embeddings.contains($0) }
-        if try catalog.isTextRepaired(part, callsBefore: callsBefore) { isTextRepaired = true }
+        if let repair = try catalog.textRepair(of: part, callsBefore: callsBefore) { textRepairs.append(repair) }
       }
     }
     func loras(_ pass: ImagePass?) throws -> [LoRAIdentity]? {
@@ -147,7 +147,7 @@ public final class Engine {
       },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
-      textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
+      textRepair: textRepairs.max(),
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
       numerics: Self.numerics(of: precision), weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)

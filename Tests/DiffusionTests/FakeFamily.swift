@@ -164,6 +164,6 @@ struct FakeModel: DiffusionModel {
 
   let adaptedStores: [WeightStore] = []
   func match(_ files: [AdapterFile]) -> [AdapterMatch] { [] }
-  func isTextRepaired(_ text: String) -> Bool { false }
+  func textRepair(of text: String) -> Int? { nil }
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? { nil }
 }

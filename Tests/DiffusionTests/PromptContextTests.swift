@@ -231,4 +231,18 @@ import Weights
       shared: nil)
     #expect(try search.encoder(.t5(number: 2, width: 224))?.path == other)
   }
+
+  @Test func `texts that were repaired at first have another identity, all others keep theirs`() throws {
+    let folder = try Self.folder(Self.all)
+    let places = folder.path + "/models"
+    for name in ["merges.txt", "vocab.json"] {
+      try Self.copy("Tokenization/small/\(name)", to: places + "/diffusion_models/\(name)")
+    }
+    try Self.copy("Tokenizers/t5/tokenizer.json.gz", to: places + "/text_encoders/tokenizer.json")
+    let parts = try #require(
+      try JointParts(
+        search(folder), VocabularyLocator(environment: [:]), clips: [.clipL, .clipG], t5: .t5(number: 3, width: 224)))
+    for text in ["don’t", "ﬁne", "ＡＢＣ", "&eacute;"] { #expect(parts.textRepair(of: text) == 0, "\(text)") }
+    for text in ["a red fox, don't", "zürich", "雪の狐"] { #expect(parts.textRepair(of: text) == nil, "\(text)") }
+  }
 }

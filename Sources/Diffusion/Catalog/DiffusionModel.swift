@@ -104,8 +104,11 @@ protocol DiffusionModel: Sendable {
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
 
-  /// Whether cleaning gives a text other tokens than before text was repaired; images of such texts have other identities.
-  func isTextRepaired(_ text: String) -> Bool
+  /// How a text was cleaned, if an earlier version gave it other tokens: images of such texts have other identities. Nil if it
+  /// has the same tokens as always.
+  ///
+  /// Families whose text is repaired return the version of the repair; those that stopped repairing it, 0.
+  func textRepair(of text: String) -> Int?
 
   // MARK: Adapters
 

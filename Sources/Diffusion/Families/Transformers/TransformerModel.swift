@@ -136,8 +136,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     try texts.chunkCount(of: text, emphasis)
   }
 
-  /// False: there were no images of these models before texts were repaired.
-  func isTextRepaired(_ text: String) -> Bool { false }
+  func textRepair(of text: String) -> Int? { texts.textRepair(of: text) }
 
   // MARK: Adapters
 
