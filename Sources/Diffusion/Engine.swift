@@ -19,9 +19,12 @@ public final class Engine {
   /// products of bytes.
   private static let int8Numerics = 1
 
-  /// The version that is part of the identity of jobs in a precision.
-  static func numerics(of precision: Precision) -> Int {
-    precision == .int8 ? numerics + int8Numerics : numerics
+  /// The same for jobs with a transformer: since 1, the first blocks are not quantised.
+  private static let int8TransformerNumerics = 1
+
+  /// The version that is part of the identity of jobs in a precision, with a transformer or without one.
+  static func numerics(of precision: Precision, hasTransformer: Bool) -> Int {
+    precision == .int8 ? numerics + int8Numerics + (hasTransformer ? int8TransformerNumerics : 0) : numerics
   }
 
   /// This engine, as the manifest describes it; its precision is what `auto` means here.
@@ -149,7 +152,9 @@ public final class Engine {
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: textRepairs.max(),
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: Self.numerics(of: precision), weightPacking: try memoryPlan(for: settings).packing.identity,
+      numerics: Self.numerics(
+        of: precision, hasTransformer: passes.all.flatMap(\.all).contains { $0.traits.flow != nil }),
+      weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
@@ -333,12 +338,20 @@ public final class Engine {
   /// - Returns: The plan, which gives something up if the job has a `memory_limit`.
   /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit, or an error if the model cannot be used.
   public func memoryPlan(for settings: ImageSettings) throws -> MemoryPlan {
-    let key = MemoryPlan.Key(settings, compute.precision(settings.precision))
+    var key = MemoryPlan.Key(settings, compute.precision(settings.precision))
+    // Other networks take the same memory with LoRAs as without them.
+    let hasTransformer = [settings.firstPass, settings.secondPass].contains { $0?.traits.flow != nil }
+    let known = hasTransformer ? try catalog.passes(of: settings) : nil
+    func loras(_ pass: ImagePass) throws -> [AdapterCatalog.MatchedLoRA] {
+      pass.begun.traits.flow == nil ? [] : try catalog.loras(for: pass.begun) ?? []
+    }
+    key.loras = try known?.all.map { try loras($0).map(\.identity.path) } ?? []
     if let plan = plans[key] { return plan }
-    let passes = try catalog.passes(of: settings)
+    let passes = try known ?? catalog.passes(of: settings)
     func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
       let models = try pass.all.map { try catalog.models(for: $0).model.files }
-      return MemoryPlan.Pass(models: models, width: width, height: height)
+      let adapted = try loras(pass).reduce(into: Set()) { $0.formUnion($1.match.weights(ofNetwork: 0)) }
+      return MemoryPlan.Pass(models: models, width: width, height: height, adapted: adapted)
     }
     var planned = [try plan(passes.first, width: settings.width, height: settings.height)]
     if let second = passes.second {

@@ -149,6 +149,7 @@ struct FakeModel: DiffusionModel {
 
   func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
   var denoiser: any DenoiserConfiguration { FakeConfiguration() }
+  let denoiserTitle = "fake network"
   let textEncoderBytes = 0
 
   func networks(_ compute: Compute, smallBytes: Int) -> any SamplingNetworks {

@@ -172,6 +172,26 @@ import Weights
     #expect(!message.contains("CLIP-L:"))
   }
 
+  @Test func `parts that are searched in different folders are listed with theirs`() throws {
+    let folder = try Self.folder([:])
+    let search = search(folder)
+    #expect(try search.encoder(.clipL) == nil)
+    let vaes = VAESearch(model: search.model, folders: [folder.path + "/more"], channels: 16)
+    let vae = MissingParts.Part(title: "the VAE", fileNames: ["ae.safetensors"], folders: vaes.searched, key: "vae:")
+    let alone = "\(MissingParts(model: "m", family: "f", parts: [vae]))"
+    #expect(alone.contains("\nlooked in\n") && alone.contains("/more/vae\n") && !alone.contains("text_encoders"))
+    search.addMissing(vae)
+    let both = "\(try #require(throws: MissingParts.self) { try search.requireComplete() })"
+    let lines = both.split(separator: "\n").map(String.init)
+    let (clip, found) = (
+      try #require(lines.firstIndex { $0.hasPrefix("looked for CLIP-L") }),
+      try #require(lines.firstIndex(of: "looked for the VAE in"))
+    )
+    #expect(lines[clip..<found].contains { $0.hasSuffix("/text_encoders") })
+    #expect(!lines[found...].contains { $0.hasSuffix("/text_encoders") })
+    #expect(lines[found...].contains { $0.hasSuffix("/more/vae") })
+  }
+
   @Test func `an encoder of another size is named with its size`() throws {
     let folder = try Self.folder(["qwen3": "qwen_3_4b.safetensors"])
     let search = search(folder)

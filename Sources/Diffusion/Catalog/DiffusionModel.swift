@@ -85,6 +85,16 @@ protocol DiffusionModel: Sendable {
 
   /// The sizes of the denoising network.
   var denoiser: any DenoiserConfiguration { get }
+  /// What people call the denoising network.
+  var denoiserTitle: String { get }
+  /// Bytes of the denoising network's weights in memory.
+  ///
+  /// - Parameters:
+  ///   - precision: What it computes in.
+  ///   - packing: How its weights are packed.
+  ///   - adapted: The tensors that LoRAs change.
+  /// - Returns: An estimate, a little too high.
+  func denoiserBytes(_ precision: Precision, _ packing: WeightPacking, adapted: Set<String>) -> Int
   /// Bytes of the text encoders' weights.
   var textEncoderBytes: Int { get }
 
@@ -130,6 +140,12 @@ extension DiffusionModel {
   static func family(ofModelAt path: String) -> FamilyID { .stableDiffusion }
   var textEncoderFiles: [String] { [] }
   var foundVAE: String? { nil }
+  var denoiserTitle: String { "UNet" }
+
+  /// LoRAs change no size: all weights are packed.
+  func denoiserBytes(_ precision: Precision, _ packing: WeightPacking, adapted: Set<String>) -> Int {
+    denoiser.weightBytes(precision, packing)
+  }
 }
 
 /// The files that complete a checkpoint.

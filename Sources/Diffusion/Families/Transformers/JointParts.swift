@@ -60,7 +60,9 @@ struct JointParts: TextParts {
     } catch {
       guard case .vocabularyNotFound = error else { throw error }
       search.addMissing(
-        MissingParts.Part(title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"]))
+        MissingParts.Part(
+          title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"],
+          folders: search.folders))
       return nil
     }
   }
