@@ -145,6 +145,7 @@ extension SettingValue {
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
+    case .choices(let names): YAMLScalar(names.joined(separator: ", "))
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .models(let models): YAMLScalar(models.map { $0.path ?? $0.name }.joined(separator: ", "))
     case .folders, .null: YAMLScalar("")
