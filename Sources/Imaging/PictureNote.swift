@@ -23,7 +23,9 @@ public struct PictureNote: Hashable, Sendable {
       if parts.count == 2 { values[parts[0]] = parts[1] }
     }
     guard let pixels = values["pixels"], let encoding = values["encoding"], pixels.utf8.count == 64,
-      pixels.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0 })
+      pixels.utf8.allSatisfy({
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+      })
     else { return nil }
     self.init(pixels: String(pixels), encoding: String(encoding), faces: values["faces"].flatMap { Int($0) })
   }

@@ -63,7 +63,8 @@ struct InfotextValues {
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
       // These name files, which are not looked up here.
-      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .choices, .axes, .axisGroups, .cells,
+      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .choices, .axes, .axisGroups,
+        .cells,
         .path, .files, .sheet, .address:
         nil
       }

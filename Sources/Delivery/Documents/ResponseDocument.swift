@@ -80,8 +80,14 @@ struct ResponseDocument {
   /// An image as the answer has it. Requests with the same pixels share a file, which may have another's format.
   private static func bytes(_ path: String, as encoding: ImageEncoding?) throws -> [UInt8] {
     let bytes = try FileReader.bytes(of: path)
-    guard let encoding, !path.hasSuffix(encoding.ending) else { return bytes }
-    let picture = try PictureFile(decoding: bytes)
+    guard let encoding, PictureFormat(of: bytes) != nil else { return bytes }
+    let isAsAsked =
+      path.hasSuffix(encoding.ending)
+      && (encoding == .png || PictureFile.note(in: bytes)?.encoding == encoding.description)
+    if isAsAsked { return bytes }
+    // A file that gives back the pixels, if there is one beside it.
+    let lossless = PictureFormat(of: bytes) == .png ? nil : try? FileReader.bytes(of: RunFolder.stem(of: path) + ".png")
+    let picture = try PictureFile(decoding: lossless ?? bytes)
     return try EncodedImage.bytes(picture.image, text: picture.text("parameters"), as: encoding)
   }
 

@@ -41,10 +41,13 @@ public struct ImageRecipe: Sendable {
     let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
     let draft = CellDraft(parameters)
+    let defaults = CellDraft(environment: PlanningEnvironment())
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         guard hasSecondPass || !key.isOfSecondPass else { return nil }
+        // They say how the image is kept, not how it is made.
+        if key.isOfFiles, value == key.resolved?(defaults) { return nil }
         return JSONMember(key.name, value.json)
       })
   }

@@ -60,10 +60,18 @@ public struct JobList {
       }
       firsts.append(first)
       ids.append(id)
+      if first != index { Self.share(&files[first], with: job.settings) }
     }
     try lookup.finish()
     self.ingredients = lookup.found
     batches = Self.batches(lookup.found)
+  }
+
+  /// Equal jobs share the files that the first of them asks for. If another one asks for others, and none of the first's gives back
+  /// the pixels, one that does is added, so that answers can have the image in any format.
+  private static func share(_ files: inout ImageSettings?, with other: ImageSettings) {
+    guard let own = files?.encodings, own != other.encodings, !own.contains(where: \.isLossless) else { return }
+    files?.otherFormats.append(.png)
   }
 
   /// The same jobs, some of them with the images that exist.
@@ -142,7 +150,11 @@ public struct JobList {
   /// A job of the list with its identity.
   func identified(_ job: Job, at index: Int) -> IdentifiedJob {
     var job = job
-    if !isFirst(index) { job.settings.takeFiles(of: files[firsts[index]] ?? ImageSettings()) }
+    if let own = files[firsts[index]] {
+      job.settings.takeFiles(of: own)
+    } else if !isFirst(index) {
+      job.settings.takeFiles(of: ImageSettings())
+    }
     return IdentifiedJob(id: ids[index], job: job, ingredients: ingredients(at: index))
   }
 

@@ -75,7 +75,9 @@ package enum EncodedImage {
   ///   - encoding: How to encode it.
   /// - Returns: The file.
   /// - Throws: `ImagingError` for an image that the format cannot hold.
-  package static func bytes(_ image: RGBImage, text: String?, as encoding: ImageEncoding) throws(ImagingError) -> [UInt8] {
+  package static func bytes(_ image: RGBImage, text: String?, as encoding: ImageEncoding) throws(ImagingError)
+    -> [UInt8]
+  {
     switch encoding {
     case .png:
       try PNGFile(image: image, texts: text.map { [PNGText(keyword: "parameters", text: $0)] } ?? []).encoded()

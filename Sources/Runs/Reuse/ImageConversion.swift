@@ -21,7 +21,8 @@ struct ImageConversion {
     let kept = try image.files.compactMap { file -> StoredFile? in
       switch try ImageCheck(folder.file(file.file), mark: file.mark, sha256: { file.sha256 }) {
       case .intact: return file
-      case .moved(let mark): return StoredFile(file: file.file, encoding: file.encoding, mark: mark, sha256: file.sha256)
+      case .moved(let mark):
+        return StoredFile(file: file.file, encoding: file.encoding, mark: mark, sha256: file.sha256)
       case .lost: return nil
       }
     }

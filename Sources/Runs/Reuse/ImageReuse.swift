@@ -59,7 +59,9 @@ struct ImageReuse {
   private func isEncoded(_ entry: ImageStore.Entry, as encoding: ImageEncoding) throws -> Bool {
     guard entry.path.hasSuffix(encoding.ending) else { return false }
     if encoding == .png { return true }
-    guard let bytes = try? FileReader.bytes(of: entry.path), let note = PictureFile.note(in: bytes) else { return false }
+    guard let bytes = try? FileReader.bytes(of: entry.path), let note = PictureFile.note(in: bytes) else {
+      return false
+    }
     return note.encoding == encoding.description && note.pixels == entry.pixelsSHA256
   }
 

@@ -199,7 +199,9 @@ public struct JobReasons {
         path, mark: noted.mark, sha256: { try noted.sha256 ?? journal.image(planned.id)?.sha256 })
       {
       case .intact:
-        let source = index.images[planned.id]?.isReused == true ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
+        let source =
+          index.images[planned.id]?.isReused == true
+          ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
         return reason(runs: false, "done", "its image exists and is unchanged" + (source ?? ""), file: name)
       case .moved:
         return reason(
@@ -249,7 +251,8 @@ public struct JobReasons {
     }
     let missing = encodings.filter { encoding in !sound.contains { $0.encoding == encoding } }
     guard !missing.isEmpty, let source = sound.first(where: \.encoding.isLossless) else { return nil }
-    return "its image exists as \(source.file), and is converted to \(missing.map(\.description).joined(separator: " and "))"
+    return
+      "its image exists as \(source.file), and is converted to \(missing.map(\.description).joined(separator: " and "))"
   }
 
   /// Whether the latent of a finished image is kept.

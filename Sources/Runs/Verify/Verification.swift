@@ -180,7 +180,8 @@ public struct Verification {
             Finding(
               kind: .leftover, file: prefix + name, problem: "is a temporary file of a process that ended",
               remedy: "the next run and --repair remove it"))
-        } else if prefix == "images/", RunFolder.hasImageEnding(name), !name.hasPrefix("."), !known.contains(prefix + name),
+        } else if prefix == "images/", RunFolder.hasImageEnding(name), !name.hasPrefix("."),
+          !known.contains(prefix + name),
           RunFolder.stemAfterFaces(name) == RunFolder.stem(of: name)
             || !stems.contains(prefix + RunFolder.stemAfterFaces(name))
         {

@@ -72,7 +72,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed, .number, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes, .axisGroups, .cells,
+      .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes, .axisGroups,
+      .cells,
       .path, .files, .sheet, .address:
       false
     }

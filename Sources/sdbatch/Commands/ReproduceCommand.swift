@@ -24,7 +24,8 @@ struct ReproduceCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "A PNG, JPEG or WebP image with the webui's text.", completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
+    help: "A PNG, JPEG or WebP image with the webui's text.",
+    completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
   var image: String
 
   @Option(help: "The checkpoint, a file or folder; its hash must match the text.", completion: .file())

@@ -76,13 +76,13 @@ struct TakeAway {
       String.UnicodeScalarView(note.unicodeScalars.filter { $0.value >= 32 || $0 == "\n" || $0 == "\t" }))
     // The mark of byte order makes the text one that PNG keeps as UTF-8.
     return """
-        <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
-        xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
-        xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" \
-        xmp:Rating="\(pick.isRejected ? -1 : pick.stars)">\
-        \(plain.isEmpty ? "" : "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">\(plain)</rdf:li></rdf:Alt></dc:description>")\
-        </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>
-        """
+      <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
+      xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
+      xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" \
+      xmp:Rating="\(pick.isRejected ? -1 : pick.stars)">\
+      \(plain.isEmpty ? "" : "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">\(plain)</rdf:li></rdf:Alt></dc:description>")\
+      </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>
+      """
   }
 
   private func makePage(_ path: String) throws {
