@@ -63,8 +63,9 @@ struct InfotextValues {
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
       // These name files, which are not looked up here.
-      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path,
-        .files, .sheet, .address:
+      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .choices, .axes, .axisGroups,
+        .cells,
+        .path, .files, .sheet, .address:
         nil
       }
     guard let value else {
@@ -95,7 +96,7 @@ struct InfotextValues {
     case .choice(let names): "one of " + names.joined(separator: ", ")
     case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
     case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
-      .styles, .size, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .styles, .size, .choices, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       kind.expectation
     }
   }

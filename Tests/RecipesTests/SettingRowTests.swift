@@ -12,13 +12,14 @@ import TestSupport
 @Suite struct SettingRowTests {
   /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = [
-    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration",
+    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration", "format",
+    "also", "quality", "webp_lossless",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
     "adapter_places", "prompt", "negative_prompt", "height", "seed_resize_from_h", "hr_resize_y", "memory_limit",
     "face_places", "face_restoration_model", "code_former_weight", "part_places",
-    "save_images_before_face_restoration",
+    "save_images_before_face_restoration", "format", "also", "quality", "webp_lossless",
   ]
   /// Rows that no infotext of the webui holds, although they affect pixels.
   private static let notRead: Set<String> = ["code_former_weight"]
@@ -26,7 +27,7 @@ import TestSupport
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
     "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
-    "face_places", "part_places", "shift", "text_encoder",
+    "face_places", "part_places", "shift", "text_encoder", "also",
   ]
 
   /// A folder with the model files that the changed settings name.
@@ -298,6 +299,7 @@ import TestSupport
         .models([ModelReference(name: "t5", path: "/t5"), ModelReference(name: "clip", path: "/clip")]),
         .models([ModelReference(name: "c", path: "/c")]))
     case .choice(let names): names.last.map { first(.choice($0), .choice(names[0])) } ?? .null
+    case .choices(let names): first(.choices(Array(names.dropFirst())), .choices(names))
     case .flag: first(.flag(true), .flag(false))
     case .folders: first(.folders(["/x"]), .folders(["/y"]))
     case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: .null

@@ -41,10 +41,13 @@ public struct ImageRecipe: Sendable {
     let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
     let draft = CellDraft(parameters)
+    let defaults = CellDraft(environment: PlanningEnvironment())
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         guard hasSecondPass || !key.isOfSecondPass else { return nil }
+        // They say how the image is kept, not how it is made.
+        if key.isOfFiles, value == key.resolved?(defaults) { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -145,6 +148,7 @@ extension SettingValue {
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
+    case .choices(let names): YAMLScalar(names.joined(separator: ", "))
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .models(let models): YAMLScalar(models.map { $0.path ?? $0.name }.joined(separator: ", "))
     case .folders, .null: YAMLScalar("")

@@ -114,6 +114,16 @@ public final class RecipeKey: Sendable {
   /// Whether the key is a setting of a job, and so may be an axis, an exclude or an include.
   public var isSetting: Bool { resolved != nil }
 
+  /// Whether the key says how an image is kept, not what it shows: all cells with the same pixels share a file, so it is no axis.
+  var isOfFiles: Bool { Self.ofFiles.contains(name) }
+  private static let ofFiles = Set(SettingRow.ofFiles.map(\.key))
+
+  /// The message about such a key where a cell is described.
+  var refusalInCells: String {
+    "found \(name) here, expected a setting of a job; \(name) belongs to the top level, because an image has the same "
+      + "pixels in every file: also: [webp] keeps it in two formats"
+  }
+
   /// The key with this name or alias, or the wildcard of this name.
   static func named(_ name: String) -> RecipeKey? {
     byName[name] ?? Wildcard.name(name).map { RecipeKey(wildcard: $0) }

@@ -49,6 +49,14 @@ struct ValueReader {
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
+    case .choices(let names):
+      if scalar.text.lowercased() == "none" { return .null }
+      var found: [String] = []
+      for piece in scalar.text.split(separator: ",") {
+        let name = try choice(YAMLScalar(String(piece).trimmingBlanks), names)
+        if !found.contains(name) { found.append(name) }
+      }
+      return .setting(.choices(found))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
     case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
@@ -194,6 +202,7 @@ struct ValueReader {
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
     // The webui's GPU draws the same numbers as its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
+    if wanted == "jpg", names.contains(FileFormat.jpeg.rawValue) { return FileFormat.jpeg.rawValue }
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
         // For names as short as cpu and gpu, the nearest is rarely the one that was meant.
@@ -255,6 +264,10 @@ struct ValueReader {
 extension YAMLNode {
   /// The scalar, or a list of two numbers as one, for the kinds that take such lists.
   func scalar(for key: RecipeKey) -> YAMLScalar? {
+    if case .choices = key.kind, let items {
+      let names = items.compactMap { $0.scalar.flatMap { $0.isNull ? nil : $0.text } }
+      return names.count == items.count ? YAMLScalar(names.joined(separator: ",")) : nil
+    }
     guard key.kind == .interval || key.kind == .otherInterval, let items else { return scalar }
     let numbers = items.compactMap(\.scalar?.text)
     return items.count == 2 && numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil

@@ -40,6 +40,8 @@ public enum SettingKind: Hashable, Sendable {
   case size
   /// One of these names.
   case choice([String])
+  /// Some of these names: one, a list of them, or null for none.
+  case choices([String])
   /// True or false.
   case flag
   /// Folders. No recipe names them: they are found when the recipe is read.
@@ -70,8 +72,9 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed, .number, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .models, .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells, .path,
-      .files, .sheet, .address:
+      .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes, .axisGroups,
+      .cells,
+      .path, .files, .sheet, .address:
       false
     }
   }
@@ -92,8 +95,8 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed: true
     case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
-      .otherModel, .models, .interval, .otherInterval, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups,
-      .cells, .path, .files, .sheet, .address:
+      .otherModel, .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes,
+      .axisGroups, .cells, .path, .files, .sheet, .address:
       false
     }
   }
@@ -102,7 +105,7 @@ public enum SettingKind: Hashable, Sendable {
   package var takesNull: Bool {
     switch self {
     case .text, .otherSampler, .otherSchedule, .otherInterval, .otherModel, .upscaler, .limit, .bytes, .vae, .models,
-      .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
+      .styles, .choices, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
       true
     case .integer, .seed, .number, .interval, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
     }
@@ -134,6 +137,7 @@ public enum SettingKind: Hashable, Sendable {
     case .size: "width and height, such as 512x768"
     case .files: "a path or a list of paths"
     case .choice(let names): Self.list(names)
+    case .choices(let names): "a list of \(Self.list(names)), or null"
     case .flag: "true or false"
     case .folders: "folders"
     case .axes: "a mapping of axes"

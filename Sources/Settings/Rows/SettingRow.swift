@@ -100,6 +100,9 @@ public final class SettingRow: Sendable {
   /// Whether only our recipes have the key: the webui has no field or option of this name.
   public var isOurs: Bool { request.field == nil && request.option != key }
 
+  /// The settings that say how an image is kept, not what it shows.
+  public static let ofFiles = ["format", "also", "quality", "webp_lossless"].compactMap { named($0) }
+
   /// From which stage on the setting affects an image with these settings.
   public func stage(_ settings: ImageSettings) -> ImageStage {
     laterStage?(settings) ?? (pass == .second ? .secondPass : .firstPass)
