@@ -30,6 +30,7 @@ private struct CallChanges {
     calls = job.sampler.plannedCalls(steps: job.steps)
     try addPrompts(catalog)
     addGuidance()
+    addSkippedLayers()
     addForecast()
     try addRefiner(catalog)
     // A stable order, since images are compared change by change.
@@ -88,8 +89,29 @@ private struct CallChanges {
   // MARK: Guidance and refiner
 
   private mutating func addGuidance() {
-    for change in GuidanceSkips(job).changes {
+    let skips = GuidanceSkips(job).changes
+    for change in skips {
       changes.append(CallChange(call: change.call, text: change.isSkipped ? "no guidance" : "guidance"))
+    }
+    // How guidance is changed matters from its first call on, and what the layers change is rescaled.
+    let firstLayers = SkippedLayers(job)?.changes.first?.call
+    guard let first = [skips.first { !$0.isSkipped }?.call, firstLayers].compactMap({ $0 }).min() else { return }
+    let values = [
+      ("rescale", job.effectiveCFGRescale, 0.0), ("eta", job.effectiveAPGEta, 1.0),
+      ("norm", job.effectiveAPGNormThreshold, 0.0), ("momentum", job.effectiveAPGMomentum, 0.0),
+    ]
+    for (name, value, off) in values where value != off {
+      changes.append(CallChange(call: first, text: "guidance \(name) \(value)"))
+    }
+  }
+
+  private mutating func addSkippedLayers() {
+    guard let skipped = SkippedLayers(job) else { return }
+    for change in skipped.changes {
+      changes.append(
+        CallChange(
+          call: change.call,
+          text: change.applies ? "without layers \(skipped.layers.text), \(skipped.scale)" : "all layers"))
     }
   }
 
