@@ -137,7 +137,8 @@ extension HiresSettings: SettingsPart {
           image.second.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
         }
       ],
-      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"], isShown: { $0.hires?.cfgScale != 0 })
+      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgScale != 0 })
     row(
       "hr_distilled_cfg", \.distilledCFGScale, .number(0...1000),
       "The distilled_cfg_scale of the second pass; 0 for the first pass's.",
@@ -156,7 +157,8 @@ extension HiresSettings: SettingsPart {
           }
         }
       ],
-      request: .field(nil, worker: nil), isShown: { $0.hires?.distilledCFGScale != 0 })
+      request: .field(nil, worker: nil), stage: { _ in .duringSecondPass },
+      isShown: { $0.hires?.distilledCFGScale != 0 })
     row(
       "hires_fix_refiner_pass", choice: \.refinerPass, "Which pass the refiner finishes, if there are two.",
       effect: .computed(as: "refiner_pass") { image in
@@ -182,7 +184,8 @@ extension HiresSettings: SettingsPart {
           image.second.flatMap { JSONValue.number($0.tokenMergingRatio).only(if: $0.tokenMergingRatio != 0) }
         }
       ],
-      request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
+      request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"],
+      stage: { _ in .duringSecondPass })
     row(
       "hr_guidance_interval", \.guidanceInterval, .otherInterval,
       "The guidance_interval of the second pass, if different.",
@@ -193,34 +196,34 @@ extension HiresSettings: SettingsPart {
         .computed("Hires guidance interval", at: 1825, reading: .byKind) { image in
           image.ownSecondInterval.map { .string($0.text) }
         }
-      ], isShown: { $0.hires?.guidanceInterval != nil })
+      ], stage: { _ in .duringSecondPass }, isShown: { $0.hires?.guidanceInterval != nil })
     row(
       "hr_cfg_rescale", \.cfgRescale, .otherNumber(0...1), "The cfg_rescale of the second pass, if different.",
       effect: .bySecondPass(as: "cfg_rescale") { $0.effectiveCFGRescale },
       infotext: [.bySecondPass("Hires Rescale CFG", at: 1650) { $0.effectiveCFGRescale }],
-      isShown: { $0.hires?.cfgRescale != nil })
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgRescale != nil })
     row(
       "hr_apg_eta", \.apgEta, .otherNumber(-10...10), "The apg_eta of the second pass, if different.",
       effect: .bySecondPass(as: "apg_eta") { $0.effectiveAPGEta },
       infotext: [.bySecondPass("Hires APG Eta", at: 1652) { $0.effectiveAPGEta }],
-      isShown: { $0.hires?.apgEta != nil })
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgEta != nil })
     row(
       "hr_apg_norm_threshold", \.apgNormThreshold, .otherNumber(0...10_000),
       "The apg_norm_threshold of the second pass, if different.",
       effect: .bySecondPass(as: "apg_norm_threshold") { $0.effectiveAPGNormThreshold },
       infotext: [.bySecondPass("Hires APG Norm Threshold", at: 1654) { $0.effectiveAPGNormThreshold }],
-      isShown: { $0.hires?.apgNormThreshold != nil })
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgNormThreshold != nil })
     row(
       "hr_apg_momentum", \.apgMomentum, .otherNumber(-1...1), "The apg_momentum of the second pass, if different.",
       effect: .bySecondPass(as: "apg_momentum") { $0.effectiveAPGMomentum },
       infotext: [.bySecondPass("Hires APG Momentum", at: 1656) { $0.effectiveAPGMomentum }],
-      isShown: { $0.hires?.apgMomentum != nil })
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgMomentum != nil })
     row(
       "hr_skip_layer_guidance_scale", \.skipLayerScale, .otherNumber(0...100),
       "The skip_layer_guidance_scale of the second pass, if different.",
       effect: .bySecondPass(as: "skip_layer_guidance_scale") { $0.effectiveSkipLayerScale },
       infotext: [.bySecondPass("Hires skip layer guidance scale", at: 1658) { $0.effectiveSkipLayerScale }],
-      isShown: { $0.hires?.skipLayerScale != nil })
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.skipLayerScale != nil })
     row(
       "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
       "The feature_forecast of the second pass; 0 for the first pass's.",
@@ -229,7 +232,7 @@ extension HiresSettings: SettingsPart {
         .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in
           image.ownSecondForecast.map { .integer(Int64($0)) }
         }
-      ], isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
+      ], stage: { _ in .duringSecondPass }, isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },
@@ -273,7 +276,8 @@ extension HiresSettings: SettingsPart {
         // The webui stores callables here, which serialise to null; keep the keys.
         .computed("Hires prompt", at: 1030, for: .info) { JSONValue.null.only(if: $0.second != nil) },
       ],
-      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.prompt ?? "") })
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringSecondPass },
+      shown: { .text($0.second?.prompt ?? "") })
     row(
       "hr_negative_prompt", \.negativePrompt, .text, "The negative prompt of the second pass, if different.",
       effect: .computed(as: "negative_prompt") { $0.sampledAgain.map { .string($0.negativePrompt) } },
@@ -285,7 +289,8 @@ extension HiresSettings: SettingsPart {
         },
         .computed("Hires negative prompt", at: 1040, for: .info) { JSONValue.null.only(if: $0.second != nil) },
       ],
-      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.negativePrompt ?? "") })
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringSecondPass },
+      shown: { .text($0.second?.negativePrompt ?? "") })
     row(
       "hr_upscaler", \.upscaler, .upscaler,
       "What enlarges the first pass's latent or image: a filter, or the file of an upscaling network.",
