@@ -39,15 +39,9 @@ class ChangedModel(SkippingModel):
         """
         scale = self.scale
         self.scale = 1
-        seen = []
-
-        def noted(context):
-            seen.append(output(context))
-            return seen[-1]
-
         # A number: the sum may be a tensor, which is changed in place.
         before = int(self.skipped)
-        prompted, negative = self.combined(level, noted)
+        prompted, negative = self.combined(level, output)
         self.scale = scale
         if self.skipped > before or scale == 1:
             return prompted, negative
