@@ -142,6 +142,7 @@ extension SettingValue {
     case .integer(let integer): YAMLScalar("\(integer)")
     case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
     case .interval(let interval): YAMLScalar(interval.text)
+    case .layers(let layers): YAMLScalar(layers.text)
     case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)

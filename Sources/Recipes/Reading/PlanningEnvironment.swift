@@ -11,6 +11,8 @@ public struct PlanningEnvironment: Sendable {
   public var demoWidth: Int
   /// The native height of the model inside the package, in pixels.
   public var demoHeight: Int
+  /// The words of prompts that the model inside the package knows, in lower case. Without these, prompts are not checked.
+  public var demoWords: Set<String> = []
   /// The date that nightly series add seeds for.
   public var today: LocalDate
   /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this, no model is found by its hash.

@@ -62,6 +62,9 @@ public struct RecipeReader: Sendable {
     }
     let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
     let parts = reading.parts()
+    if Recipe.mayUseDemo(parts.base, parts.grid + parts.zip.joined()) {
+      DemoWordCheck.check(root, known: environment.demoWords, findings)
+    }
     // Never copy the secrets of an address to other files.
     let shown = WebhookReader.redacted(root)
     let written =
