@@ -104,6 +104,11 @@ protocol DiffusionModel: Sendable {
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
 
+  /// Whether the files add tokens to the vocabulary, which texts may use.
+  var addsTokens: Bool { get }
+  /// The digest of everything that cuts these texts into tokens: `vocabularySHA256`, unless they use added tokens.
+  func vocabularySHA256(for texts: [String]) -> String
+
   /// Whether cleaning gives a text other tokens than before text was repaired; images of such texts have other identities.
   func isTextRepaired(_ text: String) -> Bool
 
@@ -124,6 +129,9 @@ protocol DiffusionModel: Sendable {
 }
 
 extension DiffusionModel {
+  var addsTokens: Bool { false }
+  func vocabularySHA256(for texts: [String]) -> String { vocabularySHA256 }
+
   static func family(ofModelAt path: String) -> FamilyID { .stableDiffusion }
   var textEncoderFiles: [String] { [] }
   var foundVAE: String? { nil }
