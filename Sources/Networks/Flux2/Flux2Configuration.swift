@@ -4,7 +4,7 @@ import Weights
 
 /// The sizes of a FLUX.2 transformer. The default is klein 4B.
 public struct Flux2Configuration: Hashable, Sendable {
-  /// Channels of the latent, of which each place is a token.
+  /// Channels of the latent, each position of which is a token.
   public var latentChannels = 128
   /// Width of the text encoding.
   public var contextWidth = 7680
@@ -72,14 +72,14 @@ extension Flux2Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks; not what runs once per prompt or noise level, nor the first and last layer.
+  /// The matrices of the blocks, without what runs once per prompt or noise level, and without the first and last layer.
   public static func isQuantized(_ tensor: String) -> Bool {
     tensor.hasPrefix("transformer_blocks.") || tensor.hasPrefix("single_transformer_blocks.")
   }
 }
 
 extension Flux2Configuration: DenoiserConfiguration {
-  /// 1: tokens are the places of the latent.
+  /// 1: tokens are the positions of the latent.
   public var latentStep: Int { 1 }
   /// False: klein has no guidance as an input.
   public var readsGuidance: Bool { false }

@@ -1,4 +1,4 @@
-/// How far an image has come, counted in calls of the network in its first pass.
+/// How much of an image is done: the number of calls of the network in its first pass, or a later stage.
 public struct ImagePosition: Comparable, Hashable, Sendable {
   private let order: Int
 
