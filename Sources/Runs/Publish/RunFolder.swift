@@ -67,7 +67,6 @@ public struct RunFolder: Hashable, Sendable {
     "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
   }
 
-  /// Whether a name from the journal is a file directly in `images/`.
   /// The name of the file that keeps an image as it was before its faces were restored: the webui's suffix.
   static func nameBeforeFaces(_ imageName: String) -> String {
     String(imageName.dropLast(".png".count)) + beforeFaces
@@ -80,6 +79,7 @@ public struct RunFolder: Hashable, Sendable {
 
   private static let beforeFaces = "-before-face-restoration.png"
 
+  /// Whether a name from the journal is a file directly in `images/`.
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")
@@ -100,10 +100,15 @@ public enum SeedFile {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
     } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
-    } catch let error as DecodingError {
-      throw RunError.damaged(
-        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to draw new seeds")
+    } catch is DecodingError {
+      throw damage(folder)
     }
+  }
+
+  static func damage(_ folder: RunFolder) -> RunError {
+    .damaged(
+      path: folder.seeds,
+      problem: "expected an object with a whole number from 0 on for each seed; remove it to draw new seeds")
   }
 
   /// Keeps draws; a file that holds the same ones stays as it is.
