@@ -134,12 +134,12 @@ public final class Engine {
       )
     }
     let passes = try catalog.passes(of: settings)
-    var models: [ModelCatalog.Model] = []
+    var vocabularies: [String] = []
     var embeddings: [EmbeddingIdentity] = []
     var textRepairs: [Int] = []
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
-        models.append(try catalog.models(for: part).model)
+        vocabularies.append(try catalog.vocabularySHA256(part, callsBefore: callsBefore))
         _ = try catalog.loras(for: part)
         // Some embeddings may be for only one of the checkpoints.
         let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
@@ -165,7 +165,7 @@ public final class Engine {
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: textRepairs.max(),
-      vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
+      vocabularySHA256: ModelCatalog.vocabularySHA256(vocabularies), precision: precision.rawValue, isa: description.isa,
       numerics: Self.numerics(of: passes, in: precision),
       weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
