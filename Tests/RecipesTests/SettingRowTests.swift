@@ -12,7 +12,8 @@ import TestSupport
 @Suite struct SettingRowTests {
   /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = [
-    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration",
+    "adapter_places", "face_places", "memory_limit", "negative_prompt_template", "part_places", "prompt_template",
+    "save_images_before_face_restoration",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
@@ -26,7 +27,7 @@ import TestSupport
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
     "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
-    "face_places", "part_places", "shift", "text_encoder",
+    "face_places", "negative_prompt_template", "part_places", "prompt_template", "shift", "text_encoder",
   ]
 
   /// A folder with the model files that the changed settings name.
