@@ -33,19 +33,19 @@ import TestSupport
     }
   }
 
-  @Test(.timeLimit(.minutes(5)), arguments: SamplerID.allCases)
+  @Test(.timeLimit(.minutes(20)), arguments: SamplerID.allCases)
   func `an image that is killed and stopped again and again is the same`(sampler: SamplerID) async throws {
     try await stopAgainAndAgain(Self.recipe(sampler))
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func `an image of two passes that is killed and stopped in both is the same`() async throws {
     try await stopAgainAndAgain(
       Self.recipe(.eulerAncestral).replacingOccurrences(of: "steps: 9", with: "steps: 4")
         + "enable_hr: true\nhr_scale: 1.25\nhr_second_pass_steps: 5\nhr_upscaler: Latent (bicubic)\n")
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func `an image that a network enlarges between its passes is the same, however often it is stopped`() async throws {
     try await stopAgainAndAgain(
       Self.recipe(.dpmPP2M).replacingOccurrences(of: "steps: 9", with: "steps: 3")

@@ -92,7 +92,7 @@ final class Child {
   /// - Parameter seconds: A process that takes longer hangs.
   /// - Returns: Its exit code, or the signal that ended it.
   /// - Throws: `Failure` for a process that hangs, with what it said.
-  func wait(atMost seconds: Double = 300) async throws -> End {
+  func wait(atMost seconds: Double = 900) async throws -> End {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
       if let end = poll() { return end }
@@ -107,7 +107,7 @@ final class Child {
   /// that no other test comes between the moment and what is to be done in it.
   @discardableResult
   func wait(until condition: () -> Bool) throws -> Bool {
-    let deadline = ContinuousClock.now + .seconds(300)
+    let deadline = ContinuousClock.now + .seconds(900)
     while !condition() {
       if poll() != nil { return condition() }
       guard ContinuousClock.now < deadline else {

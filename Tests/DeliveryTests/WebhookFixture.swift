@@ -71,7 +71,7 @@ final class EventLog: Sendable {
 
   /// Waits until something of what was reported begins like this.
   func wait(for start: String) throws {
-    let deadline = ContinuousClock.now + .seconds(300)
+    let deadline = ContinuousClock.now + .seconds(900)
     while !lines.contains(where: { $0.hasPrefix(start) }) {
       guard ContinuousClock.now < deadline else { throw CocoaError(.featureUnsupported) }
       usleep(1000)

@@ -117,7 +117,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `the compressed texts of a file share one limit`() throws {
     let large = compressed([UInt8](repeating: UInt8(ascii: "a"), count: 7 << 20))
     let small = compressed(Array("small".utf8), keyword: "more")

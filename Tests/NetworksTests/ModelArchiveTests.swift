@@ -273,7 +273,7 @@ struct ModelArchiveTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func `a full size checkpoint opens and its audit is clean`() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("sd15.safetensors", try ModelFixture("sd15").singleFile() + Self.leftovers)

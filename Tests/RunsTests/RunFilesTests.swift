@@ -111,7 +111,7 @@ import Text
     #expect(starts.last == Int64(lines.dropLast().reduce(0) { $0 + $1.count + 1 }))
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func `ten thousand finished jobs are found done without a call to the generator`() throws {
     let space = try Workspace()
     let jobs = fakeJobs(Array(0..<10_000)) { $0.prompt = String(repeating: "a red fish and a blue star, ", count: 8) }

@@ -34,6 +34,10 @@ import Testing
     )
     #expect(!before.contains("text_repair"))
     #expect(after.replacing("\"text_repair\":1,", with: "") == before)
+    // Of families that stopped repairing text.
+    var unrepaired = sampleIngredients
+    unrepaired.textRepair = 0
+    #expect(Set([unrepaired, repaired, sampleIngredients].map { JobID(settings, $0) }).count == 3)
   }
 
   @Test func `jobs whose prompts may need repair have ingredients of their own`() {
@@ -189,7 +193,7 @@ import Testing
     #expect(JobID(parameters, ingredients) != JobID(ImageSettings(), ingredients))
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func `ten thousand jobs that differ in the seed have ten thousand identities`() {
     var parameters = ImageSettings()
     parameters.prompt = String(repeating: "a red fish and a blue star on a white background, ", count: 6)

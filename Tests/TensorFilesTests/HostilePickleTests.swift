@@ -16,8 +16,8 @@ struct HostilePickleTests {
     let path = try folder.write(name, bytes)
     let started = ContinuousClock.now
     let error = #expect(throws: TensorFileError.self) { try TensorFile(path: path) }
-    // Seconds would be minutes where a limit is missing.
-    #expect(ContinuousClock.now - started < .seconds(20))
+    // Without a limit it would be hours.
+    #expect(ContinuousClock.now - started < .seconds(300))
     let text = "\(try #require(error))"
     #expect(text.hasPrefix(path) && text.utf8.count < 1000, "\(text.prefix(2000))")
     return text

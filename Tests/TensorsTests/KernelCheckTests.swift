@@ -52,10 +52,4 @@ import TestSupport
     #expect(!CheckedSets(folder: path, version: "1.1").has(Self.best.name))
     #expect(!CheckedSets(folder: path, version: "1.0", processor: "another").has(Self.best.name))
   }
-
-  @Test func `the comparison takes milliseconds`() {
-    let start = ContinuousClock.now
-    _ = KernelCheck.disagreement(of: Self.best)
-    #expect(start.duration(to: .now) < .seconds(2))
-  }
 }
