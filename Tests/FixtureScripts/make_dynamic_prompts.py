@@ -96,7 +96,7 @@ a | b } c, a::b, 50 - 60
 a__colours-cold__b__people/asia____people/asia__
 {__season__|z}{1-2$$, $$__people/*__|z}
 {!a|b} __!season__
-{aé|ü😀} ﬁ""".split("\n") + ["Funko pop\n    {2$$ and $$\n\tyoda\n\t\t|darth vader\n\t\t|jabba\n\t}\n\tmade of\n\t{\n\t\twood\n\t\t|stone\n\t}, x"]
+{aé|ü😀} ﬁ""".split("\n") + ["Funko pop\n  {2$$ and $$\n  yoda\n    |darth vader\n    |jabba\n  }\n  made of\n  {\n    wood\n    |stone\n  }, x"]
 
 
 class Draws:
@@ -147,12 +147,14 @@ def nested(rand, depth):
     if kind == 3:
         return nested(rand, depth - 1) + rand.choice([" ", ", ", ""]) + nested(rand, depth - 1)
     options = list(dict.fromkeys(nested(rand, depth - 1) for _ in range(rand.randint(1, 3))))
-    if rand.random() < 0.3:
-        options = [rand.choice(["2::", "0.25::", "1::"]) + o for o in options]
     bounds = rand.choice(["", "", "", "2$$", "1-2$$ and $$", "-2$$;$$", "2-$$", "3$$ $$"])
-    # The package takes a lone option whatever the bounds are, and all of a lone wildcard's entries have one weight there.
+    # The package takes a lone option whatever the bounds are, and drops a lone wildcard's parameters.
     if len(options) == 1:
         bounds = ""
+        options = [option.replace("__", "") for option in options]
+    # If it takes several options, it removes the first equal weight instead of the option's own.
+    if not bounds and rand.random() < 0.4:
+        options = [rand.choice(["2::", "0.25::", "1::"]) + o for o in options]
     return "{" + bounds + "|".join(options) + "}"
 
 

@@ -181,7 +181,8 @@ struct DynamicPromptReader {
     of prompt: DynamicPrompt, _ size: DynamicMeasure.Size, _ part: DynamicPrompts.Part
   ) throws(DynamicPromptError) -> [String] {
     if limit == nil, size.count > Double(Self.defaultLimit) {
-      let count = size.count < 1e15 ? "\(Int(size.count))" : "about \(size.count)"
+      let count =
+        size.count < 1e15 ? "\(Int(size.count))" : size.count.isFinite ? "about \(size.count)" : "uncountably many"
       throw DynamicPromptError(
         "found a prompt with \(count) combinations, expected \(Self.defaultLimit) at most; prompt_limit: N takes the "
           + "first N, and dynamic_prompts: random draws some", at: 0)

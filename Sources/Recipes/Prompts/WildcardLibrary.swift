@@ -71,18 +71,17 @@ final class WildcardLibrary {
     let entries = try found(name)
     guard let entries else { return nil }
     // One entry of each text, in the order of their characters, as in sd-dynamic-prompts.
-    var weights: [[UInt8]: (Entry, Double)] = [:]
+    var weights: [[UInt8]: (entry: Entry, weights: Set<Double>)] = [:]
     for entry in entries where entry.weight > 0 {
-      let key = Array(entry.text.utf8)
-      weights[key] = (weights[key]?.0 ?? entry, (weights[key]?.1 ?? 0) + entry.weight)
+      weights[Array(entry.text.utf8), default: (entry, [])].weights.insert(entry.weight)
     }
     var parsed: [DynamicList.Entry] = []
     var isSound = true
-    for (_, (entry, weight)) in weights.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+    for (_, (entry, all)) in weights.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
       do {
         places.append((entry.text, entry.position))
         parsed.append(
-          DynamicList.Entry(try DynamicPrompt(entry.text), weight: weight, number: places.count - 1))
+          DynamicList.Entry(try DynamicPrompt(entry.text), weight: all.sorted().reduce(0, +), number: places.count - 1))
       } catch {
         isSound = false
         findings.error(error.message, at: SourceText.shifted(entry.position, by: error.offset, in: entry.text))
