@@ -193,7 +193,7 @@ private enum InfotextKeyMeaning {
   private static let silent: Set<String> = [
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
-    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Template", "Negative Template", "Hashes",
+    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Hashes",
     "Cache FP16 weight for LoRA", "Noise multiplier", "Created Date", "Civitai resources",
     "Civitai metadata",
   ]

@@ -22,7 +22,7 @@ extension SettingsInUse {
   /// Writes the settings as the manifest shows them: models by name, and `automatic` replaced by what runs.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
-      for row in SettingRow.ofEveryPass where row.isRecipeKey { write(row, to: &writer) }
+      for row in SettingRow.ofEveryPass where row.kind != .folders { write(row, to: &writer) }
       guard second != nil else { return }
       writer.member("enable_hr", true)
       for row in SettingRow.ofSecondPass { write(row, to: &writer) }

@@ -33,6 +33,10 @@ public struct PassSettings: Hashable, Sendable {
   public var prompt = ""
   /// What guidance steers away from.
   public var negativePrompt = ""
+  /// The text that dynamic prompts made the prompt of; empty if they did not.
+  public var promptTemplate = ""
+  /// The text that dynamic prompts made the negative prompt of; empty if they did not.
+  public var negativePromptTemplate = ""
   /// How the weights of both prompts are applied.
   public var emphasis = EmphasisChoice.original
   /// How the numbers of prompt editing are read.
@@ -288,6 +292,15 @@ extension PassSettings: SettingsPart {
     row(
       "negative_prompt", \.negativePrompt, .text, "What the image should not show.", effect: .always,
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
+    row(
+      "prompt_template", \.promptTemplate, .text, "What dynamic prompts made the prompt of.", effect: .none,
+      infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], isDerived: true,
+      isShown: { !$0.promptTemplate.isEmpty })
+    row(
+      "negative_prompt_template", \.negativePromptTemplate, .text,
+      "What dynamic prompts made the negative prompt of.", effect: .none,
+      infotext: [.entry("Negative Template", at: 1901, when: { !$0.settings.negativePromptTemplate.isEmpty })],
+      isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
     row(
       "emphasis", choice: \.emphasis, "How the weights of both prompts are applied, by the webui's names.",
       effect: .when { $0.emphasisMatters }, infotext: [.entry("Emphasis", at: 1200)], request: .option("emphasis"),

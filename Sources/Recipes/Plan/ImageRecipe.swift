@@ -69,11 +69,12 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, prompts that include the styles, or what restores faces.
+  /// Whether other keys already cover it: width and height, prompts that include the styles and are resolved, or what
+  /// restores faces.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
-    default: name == "face_restore"
+    default: name == "face_restore" || name == "prompt_seed"
     }
   }
 }
