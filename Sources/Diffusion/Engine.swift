@@ -30,6 +30,7 @@ public final class Engine {
   /// - Parameters:
   ///   - passes: Its passes.
   ///   - precision: What its networks run in.
+  /// - Returns: The version.
   private static func numerics(of passes: ImagePasses, in precision: Precision) -> Int {
     let all = passes.all.flatMap(\.all)
     var version = numerics
@@ -165,7 +166,8 @@ public final class Engine {
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: textRepairs.max(),
-      vocabularySHA256: ModelCatalog.vocabularySHA256(vocabularies), precision: precision.rawValue, isa: description.isa,
+      vocabularySHA256: ModelCatalog.vocabularySHA256(vocabularies), precision: precision.rawValue,
+      isa: description.isa,
       numerics: Self.numerics(of: passes, in: precision),
       weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
