@@ -37,8 +37,8 @@ public final class Engine {
   let evaluationMemory: EvaluationMemory?
   /// Whether work that images have in common is done once.
   let savesWork: Bool
-  /// What was last answered by `changes(in:)`, for jobs that differ in their seed alone.
-  var lastChanges: (settings: PassSettings, changes: [CallChange]?)?
+  /// What `changes(in:)` found last in each pass.
+  var lastChanges = (first: LastChanges(), second: LastChanges())
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
   /// What users should know, and was not returned yet.
   private var notes: [String] = []

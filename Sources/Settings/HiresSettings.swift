@@ -127,7 +127,8 @@ extension HiresSettings: SettingsPart {
           image.second.flatMap { JSONValue.number($0.cfgScale).only(if: $0.cfgScale != image.settings.cfgScale) }
         }
       ],
-      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"], isShown: { $0.hires?.cfgScale != 0 })
+      request: .field(nil, worker: nil), plot: ["Hires CFG Scale"],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgScale != 0 })
     row(
       "hr_distilled_cfg", \.distilledCFGScale, .number(0...1000),
       "The distilled_cfg_scale of the second pass; 0 for the first pass's.",
@@ -146,7 +147,8 @@ extension HiresSettings: SettingsPart {
           }
         }
       ],
-      request: .field(nil, worker: nil), isShown: { $0.hires?.distilledCFGScale != 0 })
+      request: .field(nil, worker: nil), stage: { _ in .duringSecondPass },
+      isShown: { $0.hires?.distilledCFGScale != 0 })
     row(
       "hires_fix_refiner_pass", choice: \.refinerPass, "Which pass the refiner finishes, if there are two.",
       effect: .computed(as: "refiner_pass") { image in
@@ -172,7 +174,8 @@ extension HiresSettings: SettingsPart {
           image.second.flatMap { JSONValue.number($0.tokenMergingRatio).only(if: $0.tokenMergingRatio != 0) }
         }
       ],
-      request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"])
+      request: .option("token_merging_ratio_hr"), plot: ["Token merging ratio high-res"],
+      stage: { _ in .duringSecondPass })
     row(
       "hr_guidance_interval", \.guidanceInterval, .otherInterval,
       "The guidance_interval of the second pass, if different.",
@@ -183,7 +186,7 @@ extension HiresSettings: SettingsPart {
         .computed("Hires guidance interval", at: 1825, reading: .byKind) { image in
           image.ownSecondInterval.map { .string($0.text) }
         }
-      ], isShown: { $0.hires?.guidanceInterval != nil })
+      ], stage: { _ in .duringSecondPass }, isShown: { $0.hires?.guidanceInterval != nil })
     row(
       "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
       "The feature_forecast of the second pass; 0 for the first pass's.",
@@ -192,7 +195,7 @@ extension HiresSettings: SettingsPart {
         .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in
           image.ownSecondForecast.map { .integer(Int64($0)) }
         }
-      ], isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
+      ], stage: { _ in .duringSecondPass }, isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },
@@ -236,7 +239,8 @@ extension HiresSettings: SettingsPart {
         // The webui stores callables here, which serialise to null; keep the keys.
         .computed("Hires prompt", at: 1030, for: .info) { JSONValue.null.only(if: $0.second != nil) },
       ],
-      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.prompt ?? "") })
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringSecondPass },
+      shown: { .text($0.second?.prompt ?? "") })
     row(
       "hr_negative_prompt", \.negativePrompt, .text, "The negative prompt of the second pass, if different.",
       effect: .computed(as: "negative_prompt") { $0.sampledAgain.map { .string($0.negativePrompt) } },
@@ -248,7 +252,8 @@ extension HiresSettings: SettingsPart {
         },
         .computed("Hires negative prompt", at: 1040, for: .info) { JSONValue.null.only(if: $0.second != nil) },
       ],
-      request: .field("", worker: ""), ingredients: .ofPrompts, shown: { .text($0.second?.negativePrompt ?? "") })
+      request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringSecondPass },
+      shown: { .text($0.second?.negativePrompt ?? "") })
     row(
       "hr_upscaler", \.upscaler, .upscaler,
       "What enlarges the first pass's latent or image: a filter, or the file of an upscaling network.",

@@ -78,6 +78,24 @@ import TestSupport
         """,
       axes: [("guidance_interval", ["[0, 0.75]", "[0, 1]"]), ("hr_feature_forecast", ["1", "2"])], steps: 8 + 2 + 4 * 2),
     Grid(
+      name: "edits in the second pass, whose calls are counted on",
+      settings: "steps: 2\nsampler_name: Euler a\nseed: 1\nenable_hr: true\nhr_scale: 1.5\nhr_second_pass_steps: 4",
+      axes: [("hr_prompt", ["\"a [boat:ship:1.5]\"", "\"a [boat:tree:1.5]\"", "a boat", "a tree"])],
+      // The edit is at "step" 2 of the pass, which in the webui still has the first text.
+      steps: 2 + 4 + 1 + 1 + 4),
+    Grid(
+      name: "guidance of the second pass that ends, and another cfg_scale over the same enlarged image",
+      settings: """
+        steps: 2
+        sampler_name: DPM++ 2M
+        seed: 1
+        enable_hr: true
+        hr_scale: 1.5
+        hr_second_pass_steps: 4
+        hr_upscaler: Lanczos
+        """,
+      axes: [("hr_guidance_interval", ["[0, 0.5]", "[0, 1]"]), ("hr_cfg", ["3", "9"])], steps: 2 + 2 * (4 + 2)),
+    Grid(
       name: "feature cache: resumable calls only",
       settings: "steps: 6\nsampler_name: DPM++ 2M\nseed: 1\nfeature_cache: 3",
       axes: [("prompt", ["\"a [boat:ship:0.7]\"", "a boat"])], steps: 6 + 3),

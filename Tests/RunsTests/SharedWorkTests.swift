@@ -23,16 +23,18 @@ import TestSupport
         for strength in some([nil, 0.0, 0.3, 0.5], 1...4) {
           for upscaler in some(["Latent", "Lanczos"], 1...2) {
             for value in some([1, 2], 1...2) {
-              var one = fakeJobs([Int64(value)])[0].settings
-              (one.sampler, one.steps, one.prompt) = (sampler, steps, prompt)
-              one.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
-              if let strength {
-                var hires = HiresSettings()
-                (hires.denoisingStrength, hires.steps) = (strength, 2)
-                hires.upscaler = upscaler == "Latent" ? .latent : UpscalerReference(name: "Lanczos")
-                one.hires = hires
+              for second in some(["", "boat", "boat[ship@1", "boat[tree@2", "hut"], 1...2) {
+                var one = fakeJobs([Int64(value)])[0].settings
+                (one.sampler, one.steps, one.prompt) = (sampler, steps, prompt)
+                one.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
+                if let strength {
+                  var hires = HiresSettings()
+                  (hires.denoisingStrength, hires.steps, hires.prompt) = (strength, 2, second)
+                  hires.upscaler = upscaler == "Latent" ? .latent : UpscalerReference(name: "Lanczos")
+                  one.hires = hires
+                }
+                settings.append(one)
               }
-              settings.append(one)
             }
           }
         }

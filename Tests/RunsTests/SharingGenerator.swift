@@ -21,12 +21,19 @@ struct SharingGenerator: ImageGenerator {
 
   func ingredients(for settings: ImageSettings) throws -> JobIngredients { try fake.ingredients(for: settings) }
 
-  /// A prompt "boat[ship@7" is a boat in the first seven calls, and then a ship.
+  /// A prompt "boat[ship@7" is a boat in the first seven calls of a pass, and then a ship.
   func changes(in settings: ImageSettings) -> [CallChange]? {
-    let parts = settings.prompt.split(separator: "[", maxSplits: 1).map(String.init)
-    var changes = [CallChange(call: 0, text: parts.first ?? "")]
+    let first = changes(in: settings.prompt, isInSecondPass: false)
+    guard let second = settings.secondPass else { return first }
+    return first + changes(in: second.prompt, isInSecondPass: true)
+  }
+
+  private func changes(in prompt: String, isInSecondPass: Bool) -> [CallChange] {
+    let parts = prompt.split(separator: "[", maxSplits: 1).map(String.init)
+    var changes = [CallChange(call: 0, text: parts.first ?? "", isInSecondPass: isInSecondPass)]
     guard parts.count == 2, let at = parts[1].firstIndex(of: "@") else { return changes }
-    changes.append(CallChange(call: Int(parts[1][parts[1].index(after: at)...]) ?? 0, text: String(parts[1][..<at])))
+    let call = Int(parts[1][parts[1].index(after: at)...]) ?? 0
+    changes.append(CallChange(call: call, text: String(parts[1][..<at]), isInSecondPass: isInSecondPass))
     return changes
   }
 
@@ -53,7 +60,8 @@ struct SharingGenerator: ImageGenerator {
     var state = earlier.map { State($0) } ?? State(latent: start(settings))
     let callsPerStep = settings.sampler.plannedCalls(steps: 1)
     func report(_ stage: GenerationProgress) throws {
-      let position = state.isSecond ? ImagePosition.inSecondPass : .call(state.steps * callsPerStep)
+      let calls = (state.isSecond ? state.steps - settings.steps : state.steps) * callsPerStep
+      let position = state.isSecond ? ImagePosition.secondPassCall(calls) : .call(calls)
       try progress(stage, GenerationState(step: state.steps, position: position) { [state] in state.bytes })
     }
     func step(_ text: String) throws {
@@ -63,19 +71,24 @@ struct SharingGenerator: ImageGenerator {
       record.steps.append(state.latent)
     }
     let changes = changes(in: settings) ?? []
-    while !state.isSecond, state.steps < settings.steps {
-      let calls = state.steps * callsPerStep..<(state.steps + 1) * callsPerStep
-      try step(calls.map { call in changes.last { $0.call <= call }?.text ?? "" }.joined(separator: ","))
+    /// The texts of a step's calls, counted in its pass.
+    func texts(ofStep step: Int) -> String {
+      let calls = step * callsPerStep..<(step + 1) * callsPerStep
+      return calls.map { call in changes.last { $0.isInSecondPass == state.isSecond && $0.call <= call }?.text ?? "" }
+        .joined(separator: ",")
     }
+    while !state.isSecond, state.steps < settings.steps { try step(texts(ofStep: state.steps)) }
     if let hires = settings.hires {
       if !state.isSecond {
         try report(.sampling(step: state.steps, of: settings.allSteps))
         let vae = hires.enlargesImages ? settings.vae?.name ?? "" : ""
         if hires.enlargesImages { try report(.upscaling(piece: 0, of: 1)) }
-        state.latent = Self.digest(state.latent + Array("\(hires) \(vae) \(settings.prompt)".utf8))
+        var enlarging = hires
+        enlarging.prompt = ""
+        state.latent = Self.digest(state.latent + Array("\(enlarging) \(vae)".utf8))
         state.isSecond = true
       }
-      while state.steps < settings.allSteps { try step("second") }
+      while state.steps < settings.allSteps { try step(texts(ofStep: state.steps - settings.steps)) }
     }
     try report(.sampling(step: state.steps, of: settings.allSteps))
     try report(.decoding)

@@ -2,21 +2,54 @@ import Prompts
 import Sampling
 import Settings
 
-/// What takes effect at which call of an image's first pass, so that images which differ only later share their steps.
+/// What takes effect at which call of an image's passes, so that images which differ only later share their steps.
 extension Engine {
-  /// What takes effect at which call of a job's first pass; see `ImageGenerator.changes(in:)`.
+  /// What takes effect at which call of a job's passes; see `ImageGenerator.changes(in:)`.
   ///
   /// - Parameter settings: The settings of a job.
   /// - Returns: The changes in order of their calls; nil if they are not known, for example because the model cannot be used.
   public func changes(in settings: ImageSettings) -> [CallChange]? {
     guard savesWork else { return nil }
-    var key = settings.firstPass
+    return try? changes(inFirst: settings) + changes(inSecond: settings)
+  }
+
+  private func changes(inFirst settings: ImageSettings) throws -> [CallChange] {
+    let pass = settings.firstPass
+    return try lastChanges.first.answer(pass, callsBefore: nil) { try CallChanges(catalog, pass).changes }
+  }
+
+  private func changes(inSecond settings: ImageSettings) throws -> [CallChange] {
+    guard let pass = try catalog.passes(of: settings).second?.begun else { return [] }
+    let calls = settings.sampler.plannedCalls(steps: settings.steps)
+    return try lastChanges.second.answer(pass, callsBefore: calls) {
+      try CallChanges(catalog, second: pass, callsBefore: calls).changes
+    }
+  }
+}
+
+/// What was last answered for a pass, since many jobs differ in their seed or in the other pass alone.
+struct LastChanges {
+  private var pass: PassSettings?
+  private var callsBefore: Int?
+  private var changes: [CallChange]?
+
+  /// The changes of a pass with any seed, computed unless it is the last one again.
+  ///
+  /// - Throws: What `compute` throws, and `UnknownChanges` if it threw for the same pass before.
+  fileprivate mutating func answer(
+    _ pass: PassSettings, callsBefore: Int?, compute: () throws -> [CallChange]
+  ) throws -> [CallChange] {
+    var key = pass
     key.seed = 0
-    if let last = lastChanges, last.settings == key { return last.changes }
-    let changes = try? CallChanges(catalog, settings.firstPass).changes
-    lastChanges = (key, changes)
+    if self.pass != key || self.callsBefore != callsBefore {
+      (self.pass, self.callsBefore, changes) = (key, callsBefore, nil)
+      changes = try compute()
+    }
+    guard let changes else { throw UnknownChanges() }
     return changes
   }
+
+  private struct UnknownChanges: Error {}
 }
 
 /// The changes during a pass.
@@ -24,17 +57,41 @@ private struct CallChanges {
   private(set) var changes: [CallChange] = []
   private let job: PassSettings
   private let calls: Int
+  private let callsBefore: Int?
 
+  /// Those of a first pass.
   init(_ catalog: ModelCatalog, _ job: PassSettings) throws {
-    self.job = job
-    calls = job.sampler.plannedCalls(steps: job.steps)
+    self.init(job, callsBefore: nil)
     try addPrompts(catalog)
     addGuidance()
     addForecast()
     try addRefiner(catalog)
-    // A stable order, since images are compared change by change.
-    changes.sort { ($0.call, $0.text) < ($1.call, $1.text) }
+    sort()
   }
+
+  /// Those of a second pass. What both passes have in common, such as the refiner, took effect in the first already.
+  init(_ catalog: ModelCatalog, second job: PassSettings, callsBefore: Int) throws {
+    self.init(job, callsBefore: callsBefore)
+    try addPrompts(catalog)
+    addGuidance()
+    addForecast()
+    add(
+      0, "cfg_scale \(job.cfgScale), distilled \(job.distilledCFGScale), merging \(job.tokenMergingRatio)")
+    sort()
+  }
+
+  private init(_ job: PassSettings, callsBefore: Int?) {
+    self.job = job
+    self.callsBefore = callsBefore
+    calls = job.sampler.plannedCalls(steps: job.steps)
+  }
+
+  private mutating func add(_ call: Int, _ text: String) {
+    changes.append(CallChange(call: call, text: text, isInSecondPass: callsBefore != nil))
+  }
+
+  /// A stable order, since images are compared change by change.
+  private mutating func sort() { changes.sort { ($0.call, $0.text) < ($1.call, $1.text) } }
 
   // MARK: Prompts
 
@@ -43,7 +100,7 @@ private struct CallChanges {
     let library = try catalog.library(for: job)
     let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
     let schedules = (parts.map(\.text) + [job.negativePrompt]).map {
-      PromptSchedule($0, calls: calls, usesOldTimelines: job.timelines == .old)
+      PromptSchedule($0, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
     }
     for (index, schedule) in schedules.enumerated() {
       let name = index < parts.count ? "prompt \(index) of \(parts.count), weight \(parts[index].weight)" : "negative"
@@ -51,14 +108,13 @@ private struct CallChanges {
       let isWhole = try !Set(texts).allSatisfy { try isIndependent($0) }
       if isWhole {
         // Emphasis restores the mean over all texts of a schedule, so that each affects all.
-        changes.append(CallChange(call: 0, text: "\(name): \(schedule.entries)"))
+        add(0, "\(name): \(schedule.entries)")
         continue
       }
       // Contexts are as long as the longest text needs, and an empty prompt can mean zeros if it stays empty.
       let counts = try Set(texts).map { try model.chunkCount(of: $0, job.effectiveEmphasis, library) }
       let length = counts.max() ?? 1
-      changes.append(
-        CallChange(call: 0, text: "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")"))
+      add(0, "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")")
       addTexts(schedule, name)
     }
   }
@@ -74,30 +130,28 @@ private struct CallChanges {
     for entry in schedule.entries {
       // Compared as bytes: `String` takes more texts for equal than the prompt language does.
       if last.map({ !$0.utf8.elementsEqual(entry.text.utf8) }) ?? true {
-        changes.append(CallChange(call: call, text: "\(name): \(entry.text)"))
+        add(call, "\(name): \(entry.text)")
       }
       last = entry.text
       call = entry.end + 1
     }
     // After its last entry, a schedule begins again.
     if schedule.entries.count > 1 {
-      changes.append(CallChange(call: call, text: "\(name), again: \(schedule.entries[0].text)"))
+      add(call, "\(name), again: \(schedule.entries[0].text)")
     }
   }
 
   // MARK: Guidance and refiner
 
   private mutating func addGuidance() {
-    for change in GuidanceSkips(job).changes {
-      changes.append(CallChange(call: change.call, text: change.isSkipped ? "no guidance" : "guidance"))
-    }
+    for change in GuidanceSkips(job).changes { add(change.call, change.isSkipped ? "no guidance" : "guidance") }
   }
 
   /// From the first call on, features are noted; the interval counts later.
   private mutating func addForecast() {
     guard let schedule = ForecastSchedule(job) else { return }
-    changes.append(CallChange(call: 0, text: "forecast"))
-    changes.append(CallChange(call: schedule.firstOwnCall, text: "forecast every \(schedule.interval) calls"))
+    add(0, "forecast")
+    add(schedule.firstOwnCall, "forecast every \(schedule.interval) calls")
   }
 
   private mutating func addRefiner(_ catalog: ModelCatalog) throws {
@@ -106,8 +160,7 @@ private struct CallChanges {
     guard try identity.sha256 != catalog.model(ModelCatalog.Checkpoint(job)).identity.sha256 else { return }
     let step = try firstRefinedStep(catalog)
     let call = step * job.sampler.plannedCalls(steps: 1)
-    let text = "refiner \(identity.sha256) \(identity.path ?? "") at \(job.refinerSwitchAt)"
-    changes.append(CallChange(call: call, text: text))
+    add(call, "refiner \(identity.sha256) \(identity.path ?? "") at \(job.refinerSwitchAt)")
   }
 
   /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, a second one may be

@@ -41,7 +41,8 @@ extension ImageState {
   /// The current state, which can be encoded later.
   var generationState: GenerationState {
     GenerationState(
-      step: loop.earlierSteps + loop.stepIndex, position: loop.isSecondPass ? .inSecondPass : .call(loop.callCount)
+      step: loop.earlierSteps + loop.stepIndex,
+      position: loop.isSecondPass ? .secondPassCall(loop.callCount) : .call(loop.callCount)
     ) {
       let encoder = PropertyListEncoder()
       encoder.outputFormat = .binary

@@ -26,7 +26,7 @@ final class SharedStates {
   ///   - work: What its images have in common.
   ///   - files: Where states are kept.
   ///   - numerics: Of the engine.
-  ///   - changes: What takes effect during a job's first pass.
+  ///   - changes: What takes effect during a job's passes.
   ///   - beforeWriting: Called before anything is written; what it throws keeps it from being written.
   init(
     _ work: SharedWork, in files: CheckpointFolder, numerics: Int,

@@ -34,7 +34,7 @@ public struct SharedWork {
   ///   - isWanted: Chooses those to do. The others count too: an earlier run may have left their states.
   ///   - batch: The batch of a job.
   ///   - ingredients: What a job is made from.
-  ///   - changes: What takes effect during a job's first pass; nil if its states cannot be shared.
+  ///   - changes: What takes effect during a job's passes; nil if its states cannot be shared.
   public init(
     _ jobs: some Sequence<Job>, _ work: [Int], where isWanted: (Int) -> Bool = { _ in true }, batch: (Int) -> Int,
     ingredients: (Int) -> JobIngredients,
@@ -225,8 +225,9 @@ private struct Link: Hashable {
   /// Everything that decides an image, in the order in which it takes effect.
   static func path(_ settings: ImageSettings, _ ingredients: JobIngredients, _ changes: [CallChange]) -> [Link] {
     var path = [Link(.call(0), JobStage(settings, ingredients, upTo: .firstPass))]
-    path += changes.map { Link(.call($0.call), $0.text) }
+    path += changes.filter { !$0.isInSecondPass }.map { Link($0.position, $0.text) }
     if settings.hires != nil { path.append(Link(.secondPass, JobStage(settings, ingredients, upTo: .secondPass))) }
+    path += changes.filter(\.isInSecondPass).map { Link($0.position, $0.text) }
     return path + [Link(.decoding, JobStage(settings, ingredients, upTo: .decoding))]
   }
 }
@@ -257,7 +258,7 @@ extension JobID {
   /// - Parameters:
   ///   - settings: The settings of any of the jobs.
   ///   - ingredients: What it is made from.
-  ///   - changes: What takes effect during its first pass.
+  ///   - changes: What takes effect during its passes.
   ///   - position: Up to where they are the same.
   init(
     sharedBy settings: ImageSettings, _ ingredients: JobIngredients, _ changes: [CallChange],
@@ -267,12 +268,16 @@ extension JobID {
     writer.array { writer in
       writer.string("\(position)")
       JobStage(settings, ingredients, upTo: .firstPass).write(to: &writer)
-      for change in changes where .call(change.call) < position {
-        writer.integer(change.call)
-        writer.string(change.text)
+      func write(_ changes: some Sequence<CallChange>) {
+        for change in changes where change.position < position {
+          writer.integer(change.call)
+          writer.string(change.text)
+        }
       }
+      write(changes.filter { !$0.isInSecondPass })
       if position > .secondPass, settings.hires != nil {
         JobStage(settings, ingredients, upTo: .secondPass).write(to: &writer)
+        write(changes.filter(\.isInSecondPass))
       }
     }
     self.init(digest: SHA256.hash(writer.bytes))

@@ -16,7 +16,7 @@ public protocol ImageGenerator {
   /// - Throws: Why the model cannot be used; the run does not start then.
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
-  /// What takes effect at which call of a job's first pass: prompts, and what may replace the network. Jobs whose settings and
+  /// What takes effect at which call of a job's passes: prompts, and what may replace the network. Jobs whose settings and
   /// ingredients are the same except for later stages are the same image up to the first change that differs.
   ///
   /// - Parameter settings: The settings of a job.

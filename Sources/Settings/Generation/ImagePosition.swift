@@ -1,4 +1,4 @@
-/// How far an image has come, counted in calls of the network in its first pass.
+/// How far an image has come, counted in calls of the network in each pass.
 public struct ImagePosition: Comparable, Hashable, Sendable {
   private let order: Int
 
@@ -10,8 +10,10 @@ public struct ImagePosition: Comparable, Hashable, Sendable {
   /// After the first pass, before anything of the second.
   public static let secondPass = ImagePosition(order: 1 << 40)
 
-  /// In the second pass.
-  public static let inSecondPass = ImagePosition(order: 1 << 41)
+  /// Before a call of the second pass, counted from 0 in that pass: the image is enlarged.
+  public static func secondPassCall(_ call: Int) -> ImagePosition {
+    ImagePosition(order: min(secondPass.order + 1 + call, decoding.order - 1))
+  }
 
   /// After the last step, before the latent is decoded.
   public static let decoding = ImagePosition(order: 1 << 42)
@@ -22,23 +24,33 @@ public struct ImagePosition: Comparable, Hashable, Sendable {
   /// How many of an image's steps are done by then, at most. A sampler that varies the calls of a step may have done fewer.
   public func steps(of settings: ImageSettings) -> Int {
     switch self {
-    case .decoding: settings.allSteps
-    case Self.secondPass...: settings.steps
-    default: min(order / settings.sampler.plannedCalls(steps: 1), settings.steps)
+    case .decoding: return settings.allSteps
+    case .secondPassCall(0)...:
+      let sampler = settings.secondPass?.sampler ?? settings.sampler
+      let steps = (order - Self.secondPassCall(0).order) / sampler.plannedCalls(steps: 1)
+      return min(settings.steps + steps, settings.allSteps)
+    case .secondPass: return settings.steps
+    default: return min(order / settings.sampler.plannedCalls(steps: 1), settings.steps)
     }
   }
 }
 
-/// Something that takes effect at a call of the network in the first pass.
+/// Something that takes effect at a call of the network in one of the passes.
 public struct CallChange: Hashable, Sendable {
-  /// The first call that it affects, counted from 0.
+  /// The first call that it affects, counted from 0 in its pass.
   public var call: Int
   /// What it is; equal texts mean the same effect.
   public var text: String
+  /// Whether the call is one of the second pass.
+  public var isInSecondPass: Bool
 
   /// A change at this call.
-  public init(call: Int, text: String) {
+  public init(call: Int, text: String, isInSecondPass: Bool = false) {
     self.call = call
     self.text = text
+    self.isInSecondPass = isInSecondPass
   }
+
+  /// The place in the image's making.
+  public var position: ImagePosition { isInSecondPass ? .secondPassCall(call) : .call(call) }
 }

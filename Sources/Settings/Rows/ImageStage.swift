@@ -6,6 +6,8 @@ public enum ImageStage: Int, Comparable, Sendable {
   case duringFirstPass
   /// After the first pass: enlarging and sampling again.
   case secondPass
+  /// From a call of the network in the second pass on, which only the generator knows.
+  case duringSecondPass
   /// When the finished latent becomes an image, and afterwards.
   case decoding
 
@@ -25,8 +27,8 @@ extension ImageSettings {
     return settings
   }
 
-  /// The rows of both passes that do not always take effect from the start.
-  private static let laterRows = SettingRow.ofEveryPass.filter(\.isLater)
+  /// The rows that do not always take effect when their pass begins.
+  private static let laterRows = SettingRow.all.filter(\.isLater)
 }
 
 extension JobIngredients {

@@ -102,10 +102,10 @@ public final class SettingRow: Sendable {
 
   /// From which stage on the setting affects an image with these settings.
   public func stage(_ settings: ImageSettings) -> ImageStage {
-    pass == .second ? .secondPass : laterStage?(settings) ?? .firstPass
+    laterStage?(settings) ?? (pass == .second ? .secondPass : .firstPass)
   }
 
-  /// Whether it belongs to both passes, and does not always take effect from the start.
+  /// Whether it does not always take effect when its pass begins: the first, or the second for a setting of its own.
   var isLater: Bool { laterStage != nil }
 
   /// Whether the setting affects the pixels of an image.
