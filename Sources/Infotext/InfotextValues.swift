@@ -64,8 +64,9 @@ struct InfotextValues {
       case .sampler, .otherSampler: SamplerID.resolve(text).map { .sampler($0.sampler, $0.schedule) }
       case .schedule, .otherSchedule: ScheduleID.resolve(text).map { .schedule($0) }
       // These name files, which are not looked up here.
-      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .axes, .axisGroups, .cells, .path,
-        .files, .sheet, .address:
+      case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .choices, .axes, .axisGroups,
+        .cells,
+        .path, .files, .sheet, .address:
         nil
       }
     guard let value else {
@@ -97,7 +98,7 @@ struct InfotextValues {
     case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
     case .layers: "numbers of layers, such as 7, 8, 9"
     case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
-      .styles, .size, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .styles, .size, .choices, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       kind.expectation
     }
   }
@@ -192,7 +193,7 @@ private enum InfotextKeyMeaning {
   private static let silent: Set<String> = [
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
-    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Template", "Negative Template", "Hashes",
+    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Hashes",
     "Cache FP16 weight for LoRA", "Noise multiplier", "Created Date", "Civitai resources",
     "Civitai metadata",
   ]

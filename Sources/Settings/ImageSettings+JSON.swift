@@ -22,7 +22,7 @@ extension SettingsInUse {
   /// Writes the settings as the manifest shows them: models by name, and `automatic` replaced by what runs.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
-      for row in SettingRow.ofEveryPass where row.isRecipeKey { write(row, to: &writer) }
+      for row in SettingRow.ofEveryPass where row.kind != .folders { write(row, to: &writer) }
       guard second != nil else { return }
       writer.member("enable_hr", true)
       for row in SettingRow.ofSecondPass { write(row, to: &writer) }
@@ -88,6 +88,7 @@ extension SettingValue {
     case .flag(let flag): .bool(flag)
     case .folders(let folders): .array(folders.map { .string($0) })
     case .models(let models): .array(models.map { .string($0.name) })
+    case .choices(let names): .array(names.map { .string($0) })
     case .null: .null
     }
   }
@@ -100,7 +101,8 @@ extension SettingValue {
     case .upscaler(let upscaler):
       .object(
         [JSONMember("name", .string(upscaler.name))] + (upscaler.path.map { [JSONMember("path", .string($0))] } ?? []))
-    case .text, .integer, .number, .interval, .layers, .sampler, .schedule, .choice, .flag, .folders, .null: json
+    case .text, .integer, .number, .interval, .layers, .sampler, .schedule, .choice, .choices, .flag, .folders, .null:
+      json
     }
   }
 
@@ -146,6 +148,11 @@ extension SettingValue {
       case .choice(let names) where names.contains("true"): flag.map { .choice($0 ? "true" : "false") }
       case .choice: json.text.map { .choice($0) }
       case .flag: flag.map { .flag($0) }
+      case .choices:
+        json.elements.flatMap { elements in
+          let names = elements.compactMap(\.text)
+          return names.count == elements.count ? .choices(names) : nil
+        }
       case .folders:
         json.elements.flatMap { elements in
           let folders = elements.compactMap(\.text)

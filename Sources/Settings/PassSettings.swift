@@ -33,6 +33,10 @@ public struct PassSettings: Hashable, Sendable {
   public var prompt = ""
   /// What guidance steers away from.
   public var negativePrompt = ""
+  /// The text that dynamic prompts made the prompt of; empty if they did not.
+  public var promptTemplate = ""
+  /// The text that dynamic prompts made the negative prompt of; empty if they did not.
+  public var negativePromptTemplate = ""
   /// How the weights of both prompts are applied.
   public var emphasis = EmphasisChoice.original
   /// How the numbers of prompt editing are read.
@@ -179,6 +183,17 @@ public struct PassSettings: Hashable, Sendable {
   /// The folders that are searched for the networks, in this order; empty if no faces are restored.
   public var faceFolders: [String] = []
 
+  // MARK: Files
+
+  /// The format of the image's file.
+  public var format = FileFormat.png
+  /// Further formats in which the image is kept, each in a file of its own.
+  public var otherFormats: [FileFormat] = []
+  /// The quality of JPEG and WebP, 1 to 100.
+  public var quality = 80
+  /// Whether WebP keeps the pixels exactly.
+  public var webPLossless = false
+
   // MARK: Memory
 
   /// The most memory, in bytes, that the process may use while it makes the image; 0 for no limit.
@@ -277,6 +292,15 @@ extension PassSettings: SettingsPart {
     row(
       "negative_prompt", \.negativePrompt, .text, "What the image should not show.", effect: .always,
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
+    row(
+      "prompt_template", \.promptTemplate, .text, "What dynamic prompts made the prompt of.", effect: .none,
+      infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], isDerived: true,
+      isShown: { !$0.promptTemplate.isEmpty })
+    row(
+      "negative_prompt_template", \.negativePromptTemplate, .text,
+      "What dynamic prompts made the negative prompt of.", effect: .none,
+      infotext: [.entry("Negative Template", at: 1901, when: { !$0.settings.negativePromptTemplate.isEmpty })],
+      isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
     row(
       "emphasis", choice: \.emphasis, "How the weights of both prompts are applied, by the webui's names.",
       effect: .when { $0.emphasisMatters }, infotext: [.entry("Emphasis", at: 1200)], request: .option("emphasis"),
@@ -660,6 +684,23 @@ extension PassSettings: SettingsPart {
     row(
       "face_places", \.faceFolders, .folders, "The folders that are searched for the networks that restore faces.",
       effect: .none, ingredients: .always, stage: { _ in .decoding }, isShown: { !$0.faceFolders.isEmpty })
+
+    // MARK: Files
+    row(
+      "format", aliases: ["samples_format"], \.format, .choice(FileFormat.allCases.map(\.rawValue)),
+      "The format of the image files. A run converts images that exist in another one, and makes none again for it.",
+      effect: .none, request: .option("samples_format"), stage: { _ in .decoding }, isShown: { $0.format != .png })
+    row(
+      "also", \.otherFormats, .choices(FileFormat.allCases.map(\.rawValue)),
+      "Further formats in which every image is kept, each in a file of its own beside the first.",
+      effect: .none, stage: { _ in .decoding }, isShown: { !$0.otherFormats.isEmpty })
+    row(
+      "quality", aliases: ["jpeg_quality"], \.quality, .integer(1...100, multipleOf: 1),
+      "The quality of JPEG and WebP files.",
+      effect: .none, request: .option("jpeg_quality"), stage: { _ in .decoding }, isShown: { $0.quality != 80 })
+    row(
+      "webp_lossless", \.webPLossless, .flag, "Keeps the pixels of WebP files exactly.",
+      effect: .none, request: .option("webp_lossless"), stage: { _ in .decoding }, isShown: { $0.webPLossless })
 
     // MARK: Memory
     row(

@@ -85,7 +85,7 @@ import TestSupport
     Grid(
       name: "forecasts with other intervals: equal until the first call that differs",
       settings: "steps: 9\nsampler_name: Euler\nseed: 1",
-      axes: [("feature_forecast", ["1", "2", "3"])], steps: 9 + 9 + 4),
+      axes: [("feature_forecast", ["1", "2", "3"])], steps: 9 + 9 + 5),
     Grid(
       name: "forecasts of which the guidance ends, with a sampler of two calls a step, and a second pass",
       settings: """

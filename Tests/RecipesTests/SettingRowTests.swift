@@ -12,13 +12,15 @@ import TestSupport
 @Suite struct SettingRowTests {
   /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = [
-    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration",
+    "adapter_places", "face_places", "memory_limit", "negative_prompt_template", "prompt_template", "part_places",
+    "save_images_before_face_restoration", "format",
+    "also", "quality", "webp_lossless",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
     "adapter_places", "prompt", "negative_prompt", "height", "seed_resize_from_h", "hr_resize_y", "memory_limit",
     "face_places", "face_restoration_model", "code_former_weight", "part_places",
-    "save_images_before_face_restoration",
+    "save_images_before_face_restoration", "format", "also", "quality", "webp_lossless",
   ]
   /// Rows that no infotext of the webui holds, although they affect pixels.
   private static let notRead: Set<String> = ["code_former_weight"]
@@ -26,7 +28,8 @@ import TestSupport
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
     "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
-    "face_places", "part_places", "shift", "text_encoder", "cfg_rescale", "apg_eta", "apg_norm_threshold",
+    "face_places", "negative_prompt_template", "prompt_template", "part_places", "shift", "text_encoder", "also",
+    "cfg_rescale", "apg_eta", "apg_norm_threshold",
     "apg_momentum", "skip_layer_guidance_scale", "skip_layer_guidance_layers", "skip_layer_guidance_interval",
     "hr_cfg_rescale", "hr_apg_eta", "hr_apg_norm_threshold", "hr_apg_momentum", "hr_skip_layer_guidance_scale",
   ]
@@ -307,6 +310,7 @@ import TestSupport
         .models([ModelReference(name: "t5", path: "/t5"), ModelReference(name: "clip", path: "/clip")]),
         .models([ModelReference(name: "c", path: "/c")]))
     case .choice(let names): names.last.map { first(.choice($0), .choice(names[0])) } ?? .null
+    case .choices(let names): first(.choices(Array(names.dropFirst())), .choices(names))
     case .flag: first(.flag(true), .flag(false))
     case .folders: first(.folders(["/x"]), .folders(["/y"]))
     case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: .null

@@ -338,25 +338,30 @@ final class ModelCatalog {
     try adapters.library(for: settings, try models(for: settings).model.files)
   }
 
-  /// Whether the texts of a pass have other tokens than before text was repaired.
+  /// How the texts of a pass were cleaned, if that decides its identity, see ``DiffusionModel/textRepair(of:)``.
   ///
   /// - Parameters:
   ///   - settings: The settings of the pass.
   ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
-  /// - Returns: Whether they have.
+  /// - Returns: The greatest number of its texts; nil if there is none.
   /// - Throws: As `models(for:)`.
-  func isTextRepaired(_ settings: PassSettings, callsBefore: Int?) throws -> Bool {
-    guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return false }
+  func textRepair(of settings: PassSettings, callsBefore: Int?) throws -> Int? {
+    guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return nil }
     let files = try models(for: settings).model.files
-    return PromptTexts.runs(of: settings, callsBefore: callsBefore).contains(where: files.isTextRepaired)
+    return PromptTexts.runs(of: settings, callsBefore: callsBefore).compactMap(files.textRepair).max()
   }
 
-  /// The digest of the vocabularies of checkpoints.
-  static func vocabularySHA256(_ models: [Model]) -> String {
+  /// The digest of the vocabulary that the texts of a pass are cut by; the parameters are those of `isTextRepaired`.
+  func vocabularySHA256(_ settings: PassSettings, callsBefore: Int?) throws -> String {
+    let files = try models(for: settings).model.files
+    guard files.addsTokens else { return files.vocabularySHA256 }
+    return files.vocabularySHA256(for: PromptTexts.runs(of: settings, callsBefore: callsBefore))
+  }
+
+  /// The digest of several vocabularies.
+  static func vocabularySHA256(_ all: [String]) -> String {
     var digests: [String] = []
-    for model in models where !digests.contains(model.files.vocabularySHA256) {
-      digests.append(model.files.vocabularySHA256)
-    }
+    for digest in all where !digests.contains(digest) { digests.append(digest) }
     return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(Array(digests.joined().utf8)))
   }
 

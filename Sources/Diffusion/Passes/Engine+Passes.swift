@@ -53,7 +53,7 @@ extension Engine {
     guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
   }
 
-  /// Takes a step that calls `progress` before it is done if the engine is to stop, and ends with what that throws.
+  /// Takes a step. If the engine should stop, it calls `progress` before the step is done, and ends with what that throws.
   private func interruptible(
     at stage: GenerationProgress, _ state: GenerationState?,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void, _ step: () throws -> Void

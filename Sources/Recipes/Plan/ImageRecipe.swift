@@ -41,10 +41,13 @@ public struct ImageRecipe: Sendable {
     let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
     let draft = CellDraft(parameters)
+    let defaults = CellDraft(environment: PlanningEnvironment())
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         guard hasSecondPass || !key.isOfSecondPass else { return nil }
+        // They say how the image is kept, not how it is made.
+        if key.isOfFiles, value == key.resolved?(defaults) { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -66,11 +69,12 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, prompts that include the styles, or what restores faces.
+  /// Whether other keys already cover it: width and height, prompts that include the styles and are resolved, or what
+  /// restores faces.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
-    default: name == "face_restore"
+    default: name == "face_restore" || name == "prompt_seed"
     }
   }
 }
@@ -146,6 +150,7 @@ extension SettingValue {
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
+    case .choices(let names): YAMLScalar(names.joined(separator: ", "))
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .models(let models): YAMLScalar(models.map { $0.path ?? $0.name }.joined(separator: ", "))
     case .folders, .null: YAMLScalar("")

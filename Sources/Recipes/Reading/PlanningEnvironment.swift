@@ -20,6 +20,9 @@ public struct PlanningEnvironment: Sendable {
   /// How the model in a file or folder is sampled, by its path. Without this, all models are of Stable Diffusion.
   public var family: (@Sendable (String) -> FamilyID)?
 
+  /// All of the standard input; nil if it cannot be read. It is read once.
+  public var standardInput: @Sendable () -> [UInt8]? = { StandardInput.bytes }
+
   /// An environment with these folders, sizes and date.
   public init(
     modelFolders: [String] = [], homeFolder: String? = nil, demoWidth: Int = 512, demoHeight: Int = 512,
@@ -49,4 +52,9 @@ public struct PlanningEnvironment: Sendable {
     guard let homeFolder, path == "~" || path.hasPrefix("~/") else { return path }
     return homeFolder + path.dropFirst()
   }
+}
+
+/// The standard input, which can be read only once.
+private enum StandardInput {
+  static let bytes: [UInt8]? = try? TextFile.read("/dev/stdin", limit: 16 << 20)
 }

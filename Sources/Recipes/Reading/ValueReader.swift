@@ -52,6 +52,14 @@ struct ValueReader {
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
+    case .choices(let names):
+      if scalar.text.lowercased() == "none" { return .null }
+      var found: [String] = []
+      for piece in scalar.text.split(separator: ",") {
+        let name = try choice(YAMLScalar(String(piece).trimmingBlanks), names)
+        if !found.contains(name) { found.append(name) }
+      }
+      return .setting(.choices(found))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
     case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
@@ -197,6 +205,7 @@ struct ValueReader {
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
     // The webui's GPU draws the same numbers as its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
+    if wanted == "jpg", names.contains(FileFormat.jpeg.rawValue) { return FileFormat.jpeg.rawValue }
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
         // For names as short as cpu and gpu, the nearest is rarely the one that was meant.
@@ -259,6 +268,10 @@ extension YAMLNode {
   /// The scalar, or a list of numbers as one, for the kinds that take such lists.
   func scalar(for key: RecipeKey) -> YAMLScalar? {
     guard let items else { return scalar }
+    if case .choices = key.kind {
+      let names = items.compactMap { $0.scalar.flatMap { $0.isNull ? nil : $0.text } }
+      return names.count == items.count ? YAMLScalar(names.joined(separator: ",")) : nil
+    }
     let numbers = items.compactMap(\.scalar?.text)
     guard numbers.count == items.count else { return nil }
     return switch key.kind {

@@ -83,6 +83,7 @@ extension RecipeKey {
     case .model: ["type": ["string", "number", "boolean"], "minLength": 1]
     case .vae, .otherModel: ["type": ["string", "number", "boolean", "null"]]
     case .choice(let names): Self.names(names, also: names)
+    case .choices: Self.oneOrMore
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files, .models: Self.oneOrMore
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]

@@ -44,6 +44,8 @@ public enum SettingKind: Hashable, Sendable {
   case size
   /// One of these names.
   case choice([String])
+  /// Some of these names: one, a list of them, or null for none.
+  case choices([String])
   /// True or false.
   case flag
   /// Folders. No recipe names them: they are found when the recipe is read.
@@ -74,7 +76,9 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed, .number, .otherNumber, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .flag, .folders, .axes, .axisGroups, .cells,
+      .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders, .axes,
+      .axisGroups,
+      .cells,
       .path, .files, .sheet, .address:
       false
     }
@@ -98,8 +102,10 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .integer, .seed: true
     case .text, .number, .otherNumber, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler,
-      .model, .vae, .otherModel, .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .flag, .folders,
-      .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .model, .vae,
+      .otherModel, .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders,
+      .axes,
+      .axisGroups, .cells, .path, .files, .sheet, .address:
       false
     }
   }
@@ -108,7 +114,8 @@ public enum SettingKind: Hashable, Sendable {
   package var takesNull: Bool {
     switch self {
     case .text, .otherSampler, .otherSchedule, .otherInterval, .otherNumber, .otherModel, .upscaler, .limit, .bytes,
-      .vae, .models, .styles, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
+      .vae, .models,
+      .styles, .choices, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
       true
     case .integer, .seed, .number, .interval, .layers, .sampler, .schedule, .model, .size, .choice, .flag, .folders:
       false
@@ -144,6 +151,7 @@ public enum SettingKind: Hashable, Sendable {
     case .size: "width and height, such as 512x768"
     case .files: "a path or a list of paths"
     case .choice(let names): Self.list(names)
+    case .choices(let names): "a list of \(Self.list(names)), or null"
     case .flag: "true or false"
     case .folders: "folders"
     case .axes: "a mapping of axes"

@@ -55,7 +55,7 @@ struct RecipeOptions: ParsableArguments {
     return overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } }
   }
 
-  /// What to run, in order; the errors of recipes that cannot be read stand in their places.
+  /// What to run, in order; a recipe that cannot be read is replaced by its error.
   func targets() throws -> [Result<RunTarget, RecipeErrors>] {
     if let folder = runFolder { return [.success(try continued(folder))] }
     guard let folder = try RecipeFolder(recipe) else { return [.success(try read(recipe))] }

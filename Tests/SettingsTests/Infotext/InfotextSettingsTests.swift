@@ -37,9 +37,9 @@ import Testing
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
-        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "model", "partFolders", "precision",
-        "refiner", "sampler", "savesBeforeFaces", "shift", "skipLayerInterval", "skipLayerScale", "skipLayers",
-        "textEncoder", "textEncoders", "vae", "weightPacking",
+        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "format", "model", "otherFormats",
+        "partFolders", "precision", "quality", "refiner", "sampler", "savesBeforeFaces", "shift", "skipLayerInterval",
+        "skipLayerScale", "skipLayers", "textEncoder", "textEncoders", "vae", "webPLossless", "weightPacking",
       ])
   }
 
