@@ -251,7 +251,9 @@ public final class ResponseDesk {
     let info = GenerationInfo.json(
       settings, made, infotexts: infotexts, request: desk.order.info, version: version,
       timestamp: timestamp ?? Timestamp.now().compactLocal)
-    return (ResponseDocument.Output(files: files, info: info), seconds)
+    // The webhook of a recipe sends the files of its run as they are.
+    let encoding = desk.order.settings == nil ? nil : settings.first?.encodings.first
+    return (ResponseDocument.Output(files: files, encoding: encoding, info: info), seconds)
   }
 
   /// What the journal has of an image that existed before.

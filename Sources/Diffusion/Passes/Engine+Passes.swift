@@ -37,7 +37,7 @@ extension Engine {
             denoiser: try denoiser(settings), switchAt: Float(settings.refinerSwitchAt), training: training,
             sampler: settings.sampler)
         })
-      first.resume(image.features)
+      first.resume(image.history)
       compute.profiler.begin("sampling")
       // With a feature cache, an image can only be resumed at calls that compute everything.
       var state = image.generationState
@@ -46,7 +46,7 @@ extension Engine {
         try progress(stage(image.loop), state)
         try interruptible(at: stage(image.loop), state, progress) { try step(&image.loop, model, training) }
         if model.hasSwitched { image.isRefining = true }
-        image.features = model.features
+        image.history = model.history
       }
     }
     try progress(stage(image.loop), image.generationState)

@@ -117,6 +117,22 @@ struct CheckpointFolder {
 
   func remove(_ id: JobID) throws { try disk.remove(path(id)) }
 
+  /// Removes the latents that are kept of images which exist.
+  ///
+  /// - Parameter finished: The images.
+  /// - Returns: What was removed, relative to the run folder.
+  /// - Throws: `RunError`.
+  func removeFinished(_ finished: Set<JobID>) throws -> [String] {
+    let names = ((try? AtomicFile.names(in: folder.checkpoints)) ?? []).sorted()
+    return try names.compactMap { name in
+      guard name.hasSuffix(Self.suffix), let id = JobID(name.dropLast(Self.suffix.count)), finished.contains(id) else {
+        return nil
+      }
+      try remove(id)
+      return "checkpoints/\(name)"
+    }
+  }
+
   /// Removes the checkpoints of all jobs but some.
   ///
   /// - Parameter kept: Picks the jobs whose checkpoints stay, out of those that have one.

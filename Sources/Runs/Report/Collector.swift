@@ -18,7 +18,9 @@ public enum Collector {
     var states = try JobStates(folder)
     if try states.hasOrphans(JournalIndex(folder)) { try adoptOrphans(&states, in: folder, on: disk) }
     let journal = JournalReader(folder, try JournalIndex(folder))
-    return try Manifest.rewrite(in: folder, journal: journal, on: disk) { try states.find($0, in: journal).0 }
+    return try Manifest.rewrite(in: folder, journal: journal, on: disk) { planned in
+      try states.find(planned.id, as: planned.job.settings.encodings, in: journal).0
+    }
   }
 
   /// Adds the journal lines that images lack.
@@ -29,8 +31,8 @@ public enum Collector {
     try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { version = details.engine.version }
       let text = Infotext(planned.job.settings, planned.ingredients, version: version).text
-      let (state, entry) = try states.find(planned, in: journal, infotext: text)
-      if state == .done, journal.index.images[planned.id] == nil, let entry { news.append(entry) }
+      let (_, entry) = try states.find(planned, in: journal, infotext: text)
+      if journal.index.images[planned.id] == nil, let entry { news.append(entry) }
     }
     if news.isEmpty { return }
     let main = try Journal(folder, on: disk)

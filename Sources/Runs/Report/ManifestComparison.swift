@@ -54,7 +54,8 @@ struct ManifestComparison {
         return
       }
       let state: JobState =
-        index.images[planned.id] != nil ? .done : index.failures[planned.id] != nil ? .failed : .pending
+        index.images[planned.id]?.files.has(planned.job.settings.encodings) == true
+        ? .done : index.failures[planned.id] != nil ? .failed : .pending
       var writer = JSONWriter()
       try entries?.append(planned, state, journal, to: &writer)
       if let difference = Self.difference(line, writer.bytes, planned) {

@@ -103,12 +103,13 @@ public struct Runner<Generator: ImageGenerator> {
     var state = RunState(plan.jobs, shard: folderAccess.shard, changes: changes)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, selection)
+    try convertImages(&state, journal)
     try reuseImages(&state, journal)
     let work = state.work(changes: changes)
     let shared = SharedStates(
       work, in: checkpoints, numerics: generator.description.numerics, changes: changes,
       beforeWriting: folderAccess.check)
-    state.share(work, known: try pruneCheckpoints(state, shared))
+    state.share(work, known: try pruneCheckpoints(state, shared, journal))
     observe(.started(state.start(in: folder)))
     for (job, id, error) in quarantined { observe(.jobQuarantined(job, id, error: error)) }
 
@@ -202,16 +203,21 @@ public struct Runner<Generator: ImageGenerator> {
     return quarantined
   }
 
-  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others.
+  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others. The
+  /// latent of an image stays whose files do not give back its pixels, so that another format needs no sampling.
   ///
   /// Returns the points whose states stay.
-  private func pruneCheckpoints(_ state: RunState, _ shared: SharedStates) throws -> Set<Int> {
+  private func pruneCheckpoints(
+    _ state: RunState, _ shared: SharedStates, _ journal: Journal
+  ) throws -> Set<Int> {
     var known: [Int: JobID] = [:]
     try checkpoints.prune { found in
       known = shared.known(among: found, state.jobs.identified)
       // Checkpoints of other shards are theirs to remove.
       let kept = state.jobs.ids.enumerated().lazy.filter { index, id in
-        found.contains(id) && (state.state(index) != .done || !state.isOfThisRun(index))
+        found.contains(id)
+          && (state.state(index) != .done || !state.isOfThisRun(index)
+            || journal.index.images[id]?.isLossless == false)
       }
       return Set(kept.map(\.1)).union(
         folderAccess.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
@@ -221,9 +227,42 @@ public struct Runner<Generator: ImageGenerator> {
 
   /// An image that exists although no journal has it.
   private func unnoted(_ planned: IdentifiedJob) -> FinishedImage? {
-    let file = RunFolder.imageName(planned.job, planned.id)
-    guard access(folder.file(file), F_OK) == 0 else { return nil }
-    return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
+    let stem = RunFolder.imageStem(planned.job, planned.id)
+    var files: [StoredFile] = []
+    var image: FinishedImage?
+    for encoding in planned.job.settings.encodings {
+      let file = stem + encoding.ending
+      guard access(folder.file(file), F_OK) == 0,
+        let found = ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder),
+        found.encoding == encoding
+      else { return nil }
+      files += found.files
+      image = image ?? found
+    }
+    return image?.with(files)
+  }
+
+  /// Makes the files that jobs ask for of files in other formats that their images have.
+  private func convertImages(_ state: inout RunState, _ journal: Journal) throws {
+    if state.isComplete { return }
+    let conversion = ImageConversion(folder: folder, disk: disk)
+    for (index, planned) in state.jobs.identified.enumerated() where state.isToMake(index) {
+      guard journal.index.images[planned.id]?.isLossless == true, let noted = try journal.image(planned.id) else {
+        continue
+      }
+      if stopRequest() != nil { break }
+      try tenancy.check()
+      do {
+        guard let image = try conversion.convert(noted, to: planned.job.settings.encodings) else { continue }
+        try journal.append(.done(image))
+        store?.add(ImageStore.Entry.all(of: image, in: folder))
+        state.convert(planned.job.settings, at: index)
+        observe(.imageFound(planned.job, planned.id))
+      } catch let error as ImagingError {
+        // The work reports why the format cannot hold the image.
+        _ = error
+      }
+    }
   }
 
   /// Takes over the images that other run folders have.
@@ -233,7 +272,7 @@ public struct Runner<Generator: ImageGenerator> {
     let entries = store.entries(of: wanted, outside: folder)
     if entries.isEmpty { return }
     let reuse = ImageReuse(store: store, folder: folder, disk: disk)
-    let names = Set(journal.index.images.values.lazy.map(\.file))
+    let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
     let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
     var taken: [(IdentifiedJob, FinishedImage)] = []
     /// As with an image that is made: its name is durable, then its line, and only then is it reported.
@@ -242,7 +281,7 @@ public struct Runner<Generator: ImageGenerator> {
       try disk.synchroniseFolder(folder.images)
       for (_, image) in taken { try journal.append(.done(image), isDurable: false) }
       try journal.synchronise()
-      store.add(taken.map { ImageStore.Entry($0.1, in: folder) })
+      store.add(taken.flatMap { ImageStore.Entry.all(of: $0.1, in: folder) })
       for (planned, image) in taken {
         try trace.appendReused(image, planned)
         observe(.imageFound(planned.job, planned.id))
@@ -254,8 +293,8 @@ public struct Runner<Generator: ImageGenerator> {
       guard let known = entries[planned.id], !planned.job.settings.savesBeforeFaces else { continue }
       if stopRequest() != nil { break }
       try folderAccess.check()
-      let file = fileName(planned, journal, taken: names)
-      guard let image = try reuse.take(known, for: planned, as: file, infotext: infotext(planned)) else { continue }
+      let stem = stem(planned, journal, taken: names)
+      guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
       taken.append((planned, image))
       state.reuse(planned.job.settings, at: index)
       if taken.count >= 64 { try settle() }
@@ -269,7 +308,7 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState, _ order: [Int], _ shared: SharedStates, _ journal: Journal, _ crashes: CrashLog,
     _ failurePolicy: FailurePolicy
   ) throws {
-    let names = Set(journal.index.images.values.lazy.map(\.file))
+    let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
     let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
     let watch = try CrashWatch(folder, shard: folderAccess.shard, on: disk)
     var queue = JobQueue(state.jobs, order)
@@ -298,13 +337,15 @@ public struct Runner<Generator: ImageGenerator> {
         let path = shared.begin(planned, at: index)
         let finished = try watch.watch(planned.id) {
           let picture = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
-          let file = fileName(planned, journal, taken: names)
-          return try publish(picture, planned, file, started, keeper)
+          let stem = stem(planned, journal, taken: names)
+          let finished = try publish(picture, planned, stem, started, keeper)
+          return try journal.image(planned.id).map { finished.keepingFiles(of: $0, in: folder) } ?? finished
         }
         try journal.append(.done(finished))
-        store?.add([ImageStore.Entry(finished, in: folder)])
+        store?.add(ImageStore.Entry.all(of: finished, in: folder))
         state.finish(.done, at: index)
-        try keeper.discard()
+        // Without a file that gives back the pixels, the latent stays.
+        if finished.files.contains(where: \.encoding.isLossless) { try keeper.discard() }
         try shared.end(index)
         if hasCrashed { try watch.forgive(planned.id) }
         try trace.append(finished, planned, generator.evaluations)
@@ -393,36 +434,31 @@ public struct Runner<Generator: ImageGenerator> {
     return picture
   }
 
-  /// The name of the image's file: its old one if it is made again, else one that no other image has.
-  private func fileName(_ planned: IdentifiedJob, _ journal: Journal, taken names: Set<String>) -> String {
-    if let noted = journal.index.images[planned.id] { return noted.file }
-    let name = RunFolder.imageName(planned.job, planned.id)
-    return names.contains(name) ? RunFolder.imageName(planned.job, planned.id, digits: 64) : name
+  /// The name of the image's files without their endings: the old one if it is made again, else one that no other image has.
+  private func stem(_ planned: IdentifiedJob, _ journal: Journal, taken stems: Set<String>) -> String {
+    if let noted = journal.index.images[planned.id] { return RunFolder.stem(of: noted.file) }
+    let stem = RunFolder.imageStem(planned.job, planned.id)
+    return stems.contains(stem) ? RunFolder.imageStem(planned.job, planned.id, digits: 64) : stem
   }
 
   private func publish(
-    _ picture: FinishedPicture, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp,
+    _ picture: FinishedPicture, _ planned: IdentifiedJob, _ stem: String, _ started: Timestamp,
     _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
-    var texts = [PNGText(keyword: "parameters", text: infotext)]
-    // If the process ends before the journal line is written, the next run reads the number here.
-    if let faces = picture.faces { texts.append(PNGText(keyword: ImageCheck.facesKeyword, text: "\(faces)")) }
-    let bytes = try PNGFile(image: picture.image, texts: texts).encoded()
+    let encodings = planned.job.settings.encodings
+    let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
     // Another process may have replaced the folder meanwhile.
     try folderAccess.check()
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
-      try AtomicFile.write(
-        try PNGFile(image: before, texts: [texts[0]]).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)),
-        on: disk)
+      _ = try ImageBytes(before, infotext: infotext, faces: nil)
+        .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)
     }
-    let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
+    let files = try bytes.write(as: encodings, to: stem, in: folder, on: disk)
     return FinishedImage(
-      id: planned.id, index: planned.job.index, file: file, mark: mark,
-      sha256: Hexadecimal.text(SHA256.hash(bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(picture.image.pixels)), started: started,
-      seconds: keeper.seconds,
-      infotext: infotext, faces: picture.faces, identity: planned.identity)
+      id: planned.id, index: planned.job.index, file: files[0].file, mark: files[0].mark, sha256: files[0].sha256,
+      pixelsSHA256: bytes.pixelsSHA256, started: started, seconds: keeper.seconds, infotext: infotext,
+      faces: picture.faces, identity: planned.identity, encoding: files[0].encoding, others: Array(files.dropFirst()))
   }
 
   private func infotext(_ planned: IdentifiedJob) -> String {

@@ -213,6 +213,7 @@ extension PlanningEnvironment {
     let variables = ProcessInfo.processInfo.environment
     var environment = PlanningEnvironment(
       variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
+    environment.demoWords = DemoModel.words
     let digests = DigestCache(environment: variables)
     environment.hashes = { path in
       ModelHashes(old: ModelInspection.oldHash(path), sha256: { try? digests.sha256(ofFileAt: path) })

@@ -107,8 +107,8 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notForFamily, .notFinite,
-      .evaluation:
+    case .clipSkipTooLarge, .skippedLayerMissing, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels,
+      .notForFamily, .notFinite, .evaluation:
       true
     }
   }

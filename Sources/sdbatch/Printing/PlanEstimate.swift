@@ -67,7 +67,7 @@ struct PlanEstimate {
     if let list {
       elsewhere = Set(
         ImageStore(environment: ProcessInfo.processInfo.environment)
-          .paths(of: Set(list.ids).filter { !done.contains($0) }, outside: folder).keys)
+          .paths(of: list.encodings { !done.contains($0) }, outside: folder).keys)
     }
     for (index, job) in plan.jobs.enumerated() {
       let settings = job.settings

@@ -140,8 +140,9 @@ struct StableDiffusionModel: DiffusionModel {
       : Hexadecimal.text(SHA256.hash(tokenizer.vocabulary.canonicalBytes + Array("added\n".utf8) + added))
   }
 
-  func isTextRepaired(_ text: String) -> Bool {
-    tokenizer.isRepaired(text, by: archive.family.textEncoders.map(\.cleaning))
+  func textRepair(of text: String) -> Int? {
+    let cleanings = archive.family.textEncoders.map(\.cleaning)
+    return tokenizer.isRepaired(text, by: cleanings) ? CLIPTokenizer.repairVersion : nil
   }
 
   // MARK: Adapters
