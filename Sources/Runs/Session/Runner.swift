@@ -385,8 +385,8 @@ public struct Runner<Generator: ImageGenerator> {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
       if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
-        // Counted as the plan does: some samplers take more steps than they are asked for.
-        trace.noteShared(path.start.steps(of: running.job.settings))
+        // Counted as the plan does, since some samplers take more steps than requested. The state may be of a few steps earlier.
+        trace.noteShared(min(known.step, path.start.steps(of: running.job.settings)))
         return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
       if let own { return try attempt(running, keeper, shared, path, trace, from: own) }
