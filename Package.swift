@@ -23,6 +23,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(name: "CWebP", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
@@ -39,7 +41,7 @@ let package = Package(
     .target(name: "DemoModel", exclude: ["Training"], resources: [.copy("Resources/demo")]),
     .target(name: "Settings", dependencies: ["JSON", "Text", "Hashing"], swiftSettings: optimised),
     .target(name: "Infotext", dependencies: ["Settings", "JSON", "Text"]),
-    .target(name: "Imaging", dependencies: ["CPNG", "CZlib"], swiftSettings: optimised),
+    .target(name: "Imaging", dependencies: ["CPNG", "CJPEG", "CWebP", "CZlib"], swiftSettings: optimised),
     .target(
       name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings", "Text"], swiftSettings: optimised),
     .target(

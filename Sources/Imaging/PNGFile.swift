@@ -56,7 +56,7 @@ public struct PNGFile: Hashable, Sendable {
       if status != 0 { return bytes }
       if Self.hasFailed(control) { break }
     }
-    throw .notEncoded(Self.message(control))
+    throw .notEncoded("libpng could not write the image: \(Self.message(control))")
   }
 
   // MARK: Reading

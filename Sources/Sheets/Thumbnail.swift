@@ -14,9 +14,10 @@ package enum Thumbnail {
     )
   }
 
-  /// An image from a file, at the size at which it fits in a box; nil for a file that cannot be read as a PNG.
+  /// An image from a file, at the size at which it fits in a box; nil for a file that cannot be read as an image.
   package static func read(_ path: String, box: (width: Int, height: Int)) -> RGBImage? {
-    guard let bytes = try? WholeFile.bytes(of: path, isRegular: true), let image = try? PNGFile(decoding: bytes).image
+    guard let bytes = try? WholeFile.bytes(of: path, isRegular: true),
+      let image = try? PictureFile(decoding: bytes).image
     else { return nil }
     let size = size(width: image.width, height: image.height, box: box)
     return scaled(image, width: size.width, height: size.height)

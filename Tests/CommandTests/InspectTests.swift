@@ -73,8 +73,8 @@ import TestSupport
   @Test func `what is no image with an infotext is an error that says what it is`() async throws {
     let space = try Workspace()
     func errors(_ file: String) async throws -> String { try await space.run("inspect", file, exits: 10).errors }
-    #expect(try await errors("recipe.yaml").contains("recipe.yaml is not a PNG file"))
-    #expect(try await errors(".").contains("is not a PNG file"))
+    #expect(try await errors("recipe.yaml").contains("recipe.yaml is not a PNG, JPEG or WebP file"))
+    #expect(try await errors(".").contains("is not a PNG, JPEG or WebP file"))
     #expect(try await errors("nothing.png").contains("cannot read nothing.png: No such file"))
     let other = try await errors(Fixtures.path("Infotext/other.png"))
     #expect(other.contains("no text under \"parameters\"") && other.contains("\"workflow\""))
@@ -82,7 +82,7 @@ import TestSupport
     try space.write(try Fixtures.data("Infotext/tEXt.png").dropLast(20), to: "cut.png")
     #expect(try await errors("cut.png").contains("cut.png: not an intact PNG file"))
     try space.write(Data(), to: "none.png")
-    #expect(try await errors("none.png").contains("is not a PNG file"))
+    #expect(try await errors("none.png").contains("is not a PNG, JPEG or WebP file"))
     #expect(try await space.run("inspect", exits: 64).output.isEmpty)
   }
 }

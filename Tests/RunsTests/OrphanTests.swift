@@ -107,7 +107,7 @@ import Testing
     let space = try Workspace()
     try space.run(fakeJobs([1, 2]))
     let planned = try PlanFile.read(space.folder).jobs
-    unlink(space.folder.file(RunFolder.imageName(planned[0].job, planned[0].id)))
+    unlink(space.folder.file(RunFolder.imageStem(planned[0].job, planned[0].id) + ".png"))
     try Data("\(planned[0].id) SIGSEGV\n\(planned[0].id) SIGSEGV\n".utf8)
       .write(to: URL(fileURLWithPath: space.folder.crashes))
     let expected = RunCounts(done: 1, failed: 1)

@@ -120,7 +120,7 @@ import Text
     for job in jobs {
       let ingredients = try space.generator.ingredients(for: job.settings)
       let id = JobID(job.settings, ingredients)
-      let file = RunFolder.imageName(job, id)
+      let file = RunFolder.imageStem(job, id) + ".png"
       try Data("not read".utf8).write(to: URL(fileURLWithPath: space.folder.file(file)))
       let digest = String(repeating: "0", count: 64)
       lines +=

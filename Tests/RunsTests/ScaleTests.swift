@@ -97,8 +97,9 @@ import Testing
     for line in lines {
       let (short, long) = Array(line.utf8).withUnsafeBufferPointer { (JournalLine(line: $0), JournalEntry(line: $0)) }
       #expect(short?.id == long?.id, "\(line)")
-      guard case .done(let image)? = long, case .done(let file, let mark, _)? = short?.event else { continue }
-      #expect(image.file == file && image.mark == mark)
+      guard case .done(let image)? = long, case .done(let files, _)? = short?.event else { continue }
+      #expect(image.file == files.file && image.mark == files.mark)
+      #expect(image.encoding == files.encoding && image.others == files.others)
     }
   }
 

@@ -71,7 +71,7 @@ public final class ResponseDesk {
     orders = Array(repeating: -1, count: jobs.count)
     earlierJobs = orders
     try disk.makeFolder(folder.responses)
-    try AtomicFile.removeTemporaries(in: folder.responses, on: disk)
+    try TemporaryFile.removeLeftovers(in: folder.responses, on: disk)
     record = try ResponseRecord(folder, on: disk)
     for order in newOrders {
       let digest = order.digest(jobs.ids[order.jobs])
@@ -251,7 +251,9 @@ public final class ResponseDesk {
     let info = GenerationInfo.json(
       settings, made, infotexts: infotexts, request: desk.order.info, version: version,
       timestamp: timestamp ?? Timestamp.now().compactLocal)
-    return (ResponseDocument.Output(files: files, info: info), seconds)
+    // The webhook of a recipe sends the files of its run as they are.
+    let encoding = desk.order.settings == nil ? nil : settings.first?.encodings.first
+    return (ResponseDocument.Output(files: files, encoding: encoding, info: info), seconds)
   }
 
   /// What the journal has of an image that existed before.

@@ -2,6 +2,7 @@ import Foundation
 import Imaging
 import JSON
 import Runs
+import Settings
 
 /// How a request ended, in the terms of serverless platforms.
 public enum ResponseStatus: String, Sendable {
@@ -21,6 +22,8 @@ struct ResponseDocument {
   struct Output {
     /// Paths of the images, in order.
     var files: [String]
+    /// How the answer has them; nil for as they are.
+    var encoding: ImageEncoding?
     /// The webui's `info`, an object.
     var info: JSONValue
   }
@@ -58,7 +61,7 @@ struct ResponseDocument {
               guard order.sendsImages else { return }
               if order.makesGrid { writer.string(try Self.grid(output)) }
               for file in output.files {
-                writer.string(try Self.bytes(file).base64EncodedString())
+                writer.string(Data(try Self.bytes(file, as: output.encoding)).base64EncodedString())
                 try writer.flush(append)
               }
             }
@@ -74,13 +77,23 @@ struct ResponseDocument {
     }
   }
 
-  private static func bytes(_ path: String) throws -> Data {
-    Data(try FileReader.bytes(of: path))
+  /// An image as the answer has it. Requests with the same pixels share a file, which may have another's format.
+  private static func bytes(_ path: String, as encoding: ImageEncoding?) throws -> [UInt8] {
+    let bytes = try FileReader.bytes(of: path)
+    guard let encoding, PictureFormat(of: bytes) != nil else { return bytes }
+    let isAsAsked =
+      path.hasSuffix(encoding.ending)
+      && (encoding == .png || PictureFile.note(in: bytes)?.encoding == encoding.description)
+    if isAsAsked { return bytes }
+    // A file that gives back the pixels, if there is one beside it.
+    let lossless = PictureFormat(of: bytes) == .png ? nil : try? FileReader.bytes(of: RunFolder.stem(of: path) + ".png")
+    let picture = try PictureFile(decoding: lossless ?? bytes)
+    return try EncodedImage.bytes(picture.image, text: picture.text("parameters"), as: encoding)
   }
 
   /// The images in a grid as in the webui, with about as many rows as columns; empty cells are white.
   private static func grid(_ output: Output) throws -> String {
-    let images = try output.files.map { try PNGFile(decoding: [UInt8](bytes($0))).image }
+    let images = try output.files.map { try PictureFile(decoding: bytes($0, as: nil)).image }
     let (width, height) = (images[0].width, images[0].height)
     let rows = min(Int(Double(images.count).squareRoot().rounded(.toNearestOrEven)), images.count)
     let columns = (images.count + rows - 1) / rows
@@ -93,11 +106,11 @@ struct ResponseDocument {
           target..<(target + width * 3), with: image.pixels[(row * width * 3)..<((row + 1) * width * 3)])
       }
     }
-    var texts: [PNGText] = []
-    if let text = output.info["infotexts"]?.elements?.first?.text {
-      texts.append(PNGText(keyword: "parameters", text: text))
-    }
-    let file = PNGFile(image: RGBImage(width: columns * width, height: rows * height, pixels: pixels), texts: texts)
-    return Data(try file.encoded()).base64EncodedString()
+    let text = output.info["infotexts"]?.elements?.first?.text
+    let grid = RGBImage(width: columns * width, height: rows * height, pixels: pixels)
+    // A grid may be longer than the format of its images allows.
+    let isTooLong = max(grid.width, grid.height) > PictureFile.longestWebPSide
+    return Data(try EncodedImage.bytes(grid, text: text, as: isTooLong ? .png : output.encoding ?? .png))
+      .base64EncodedString()
   }
 }

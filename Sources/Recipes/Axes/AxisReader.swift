@@ -24,6 +24,10 @@ struct AxisReader {
         at: entry.keyPosition)
       return nil
     }
+    if let key, key.isOfFiles {
+      findings.error(key.refusalInCells, at: entry.keyPosition)
+      return nil
+    }
     if key == nil, !hasLongForm(entry.value) {
       if let refusal = PlotLabels.refusal(name) {
         findings.error(

@@ -147,6 +147,10 @@ struct CellReader {
   private func target(of entry: YAMLEntry) -> (RecipeKey?, [String: AxisValue])? {
     let key = PlotLabels.key(entry.name)
     let axis = titles[PlotLabels.axisName(entry.name)]
+    if let key, key.isOfFiles {
+      findings.error(key.refusalInCells, at: entry.keyPosition)
+      return nil
+    }
     if key?.isSetting == true || (key == nil && axis != nil) { return (key, axis ?? [:]) }
     guard !broken.contains(PlotLabels.axisName(entry.name)) else { return nil }
     findings.error(

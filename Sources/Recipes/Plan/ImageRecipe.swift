@@ -41,10 +41,13 @@ public struct ImageRecipe: Sendable {
     let hasSecondPass = parameters.hires != nil
     parameters.scheduler = parameters.namedSchedule
     let draft = CellDraft(parameters)
+    let defaults = CellDraft(environment: PlanningEnvironment())
     return .object(
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         guard hasSecondPass || !key.isOfSecondPass else { return nil }
+        // They say how the image is kept, not how it is made.
+        if key.isOfFiles, value == key.resolved?(defaults) { return nil }
         return JSONMember(key.name, value.json)
       })
   }
@@ -66,11 +69,12 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, prompts that include the styles, or what restores faces.
+  /// Whether other keys already cover it: width and height, prompts that include the styles and are resolved, or what
+  /// restores faces.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
-    default: name == "face_restore"
+    default: name == "face_restore" || name == "prompt_seed"
     }
   }
 }
@@ -139,12 +143,14 @@ extension SettingValue {
     case .integer(let integer): YAMLScalar("\(integer)")
     case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
     case .interval(let interval): YAMLScalar(interval.text)
+    case .layers(let layers): YAMLScalar(layers.text)
     case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)
     case .model(let model): YAMLScalar(model.path ?? model.name, style: .doubleQuoted)
     case .upscaler(let upscaler): YAMLScalar(upscaler.path ?? upscaler.name, style: .doubleQuoted)
     case .choice(let name): YAMLScalar(name)
+    case .choices(let names): YAMLScalar(names.joined(separator: ", "))
     case .flag(let flag): YAMLScalar(flag ? "true" : "false")
     case .models(let models): YAMLScalar(models.map { $0.path ?? $0.name }.joined(separator: ", "))
     case .folders, .null: YAMLScalar("")

@@ -22,6 +22,10 @@ struct KeyReader {
         at: entry.keyPosition)
       return nil
     }
+    guard !key.isOfFiles else {
+      findings.error(key.refusalInCells, at: entry.keyPosition)
+      return nil
+    }
     return setting(key, of: entry, among: settings)
   }
 

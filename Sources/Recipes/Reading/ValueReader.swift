@@ -26,13 +26,16 @@ struct ValueReader {
     case .text: return .text(scalar.text)
     case .integer(let range, let factor): return .integer(try integer(scalar, kind, range, factor))
     case .seed: return .integer(try integer(scalar, kind, -1...Int64.max, 1))
-    case .number(let range): return .number(try number(scalar, kind, range))
+    case .number(let range), .otherNumber(let range): return .number(try number(scalar, kind, range))
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .null }
       return .number(try number(scalar, kind, range))
     case .interval, .otherInterval:
       guard let interval = PassInterval(scalar.text) else { throw unexpected(scalar, kind) }
       return .setting(.interval(interval))
+    case .layers:
+      guard let layers = LayerList(scalar.text) else { throw unexpected(scalar, kind) }
+      return .setting(.layers(layers))
     case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
@@ -49,6 +52,14 @@ struct ValueReader {
     case .styles: return .styles(try styles(named: names(scalar)))
     case .size: return try size(scalar)
     case .choice(let names): return .choice(try choice(scalar, names))
+    case .choices(let names):
+      if scalar.text.lowercased() == "none" { return .null }
+      var found: [String] = []
+      for piece in scalar.text.split(separator: ",") {
+        let name = try choice(YAMLScalar(String(piece).trimmingBlanks), names)
+        if !found.contains(name) { found.append(name) }
+      }
+      return .setting(.choices(found))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
     case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
     }
@@ -194,6 +205,7 @@ struct ValueReader {
     if let name = names.first(where: { $0.lowercased() == wanted }) { return name }
     // The webui's GPU draws the same numbers as its NV.
     if wanted == "gpu", names.contains(NoiseSourceID.nv.rawValue) { return NoiseSourceID.nv.rawValue }
+    if wanted == "jpg", names.contains(FileFormat.jpeg.rawValue) { return FileFormat.jpeg.rawValue }
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
         // For names as short as cpu and gpu, the nearest is rarely the one that was meant.
@@ -253,11 +265,20 @@ struct ValueReader {
 }
 
 extension YAMLNode {
-  /// The scalar, or a list of two numbers as one, for the kinds that take such lists.
+  /// The scalar, or a list of numbers as one, for the kinds that take such lists.
   func scalar(for key: RecipeKey) -> YAMLScalar? {
-    guard key.kind == .interval || key.kind == .otherInterval, let items else { return scalar }
+    guard let items else { return scalar }
+    if case .choices = key.kind {
+      let names = items.compactMap { $0.scalar.flatMap { $0.isNull ? nil : $0.text } }
+      return names.count == items.count ? YAMLScalar(names.joined(separator: ",")) : nil
+    }
     let numbers = items.compactMap(\.scalar?.text)
-    return items.count == 2 && numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+    guard numbers.count == items.count else { return nil }
+    return switch key.kind {
+    case .interval, .otherInterval: numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+    case .layers: YAMLScalar(numbers.joined(separator: ", "))
+    default: scalar
+    }
   }
 
   /// The scalar, as messages name it.

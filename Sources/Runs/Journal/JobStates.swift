@@ -23,35 +23,63 @@ struct JobStates {
   ///   - planned: The job.
   ///   - journal: The run's journals.
   ///   - infotext: The text that its image has.
-  /// - Returns: Both.
+  /// - Returns: Both. A job that is not done may have an entry too, about files that can be converted.
   /// - Throws: `RunError.notRead`.
   mutating func find(
     _ planned: IdentifiedJob, in journal: some JournalLines, infotext: @autoclosure () -> String
   ) throws -> (JobState, JournalEntry?) {
-    if journal.index.images[planned.id] != nil { return try find(planned.id, in: journal) }
+    let encodings = planned.job.settings.encodings
+    if journal.index.images[planned.id] != nil { return try find(planned.id, as: encodings, in: journal) }
     let files = orphans(journal.index)[Self.key(planned.job.settings.seed, planned.id.prefix(8))] ?? []
     if !files.isEmpty {
       let text = infotext()
-      for file in files {
-        if let image = ImageCheck.orphan(planned, file: file, infotext: text, in: folder) {
-          return (.done, .done(image))
-        }
+      let images = files.compactMap { ImageCheck.orphan(planned, file: $0, infotext: text, in: folder) }
+      // The files of one image have the same pixels; where some do not, those that hold them exactly count.
+      if let first = images.first(where: \.encoding.isLossless) ?? images.first {
+        let all = images.filter { $0.pixelsSHA256 == first.pixelsSHA256 }.flatMap(\.files)
+        let image = first.with(all).sorted(by: encodings, in: folder)
+        let isDone = JournalIndex.Files(image).has(encodings)
+        return (isDone ? .done : unfinished(planned.id, journal.index), .done(image))
       }
     }
     return (unfinished(planned.id, journal.index), nil)
   }
 
   /// The state of a job by its journal line alone, and the line that the journal lacks.
-  func find(_ id: JobID, in journal: some JournalLines) throws -> (JobState, JournalEntry?) {
-    guard let noted = journal.index.images[id] else { return (unfinished(id, journal.index), nil) }
-    switch try ImageCheck(folder.file(noted.file), mark: noted.mark, sha256: { try journal.image(id)?.sha256 }) {
-    case .intact: return (.done, nil)
-    case .lost: return (unfinished(id, journal.index), nil)
-    case .moved(let mark):
-      guard var image = try journal.image(id) else { return (unfinished(id, journal.index), nil) }
-      image.mark = mark
-      return (.done, .done(image))
+  ///
+  /// - Parameters:
+  ///   - id: The identity of the job.
+  ///   - encodings: The files that the job asks for.
+  ///   - journal: The run's journals.
+  /// - Returns: Both.
+  /// - Throws: `RunError.notRead`.
+  func find(
+    _ id: JobID, as encodings: [ImageEncoding], in journal: some JournalLines
+  ) throws -> (JobState, JournalEntry?) {
+    guard let noted = journal.index.images[id], noted.files.has(encodings) else {
+      return (unfinished(id, journal.index), nil)
     }
+    var moved: [ImageEncoding: FileMark] = [:]
+    for encoding in encodings {
+      let other = encoding == noted.encoding ? nil : noted.others.first { $0.encoding == encoding }
+      let path = folder.file(other?.file ?? noted.file)
+      switch try ImageCheck(
+        path, mark: other?.mark ?? noted.mark, sha256: { try other?.sha256 ?? journal.image(id)?.sha256 })
+      {
+      case .intact: break
+      case .lost: return (unfinished(id, journal.index), nil)
+      case .moved(let mark): moved[encoding] = mark
+      }
+    }
+    // The file of the first encoding is the one that people mean.
+    guard !moved.isEmpty || noted.encoding != encodings.first else { return (.done, nil) }
+    guard let image = try journal.image(id) else { return (unfinished(id, journal.index), nil) }
+    let files = image.files.map { file in
+      var file = file
+      file.mark = moved[file.encoding] ?? file.mark
+      return file
+    }
+    return (.done, .done(image.with(files).sorted(by: encodings, in: folder)))
   }
 
   /// Why a job must not be tried; nil if it may.
@@ -68,7 +96,7 @@ struct JobStates {
 
   private mutating func orphans(_ index: JournalIndex) -> [String: [String]] {
     if let orphans { return orphans }
-    let known = Set(index.images.values.lazy.map(\.file))
+    let known = Set(index.images.values.lazy.flatMap(\.files.names))
     var found: [String: [String]] = [:]
     // An edit of the recipe changes the number in the name, so it does not count.
     for name in (try? AtomicFile.names(in: folder.images)) ?? [] where !known.contains("images/" + name) {
@@ -94,9 +122,9 @@ struct JobStates {
   ) throws -> RunCounts {
     var counts = RunCounts()
     guard hasOrphans(journal.index) else {
-      try PlanFile.forEachID(in: folder) { index, id in
+      try PlanFile.forEachID(in: folder) { index, id, encodings in
         body(index, id)
-        counts.count(try find(id, in: journal).0)
+        counts.count(try find(id, as: encodings, in: journal).0)
       }
       return counts
     }

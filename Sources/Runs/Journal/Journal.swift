@@ -9,12 +9,42 @@ import Text
 /// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
 struct JournalIndex {
   /// An image that was finished.
-  struct Image {
-    var file: String
-    var mark: FileMark
+  @dynamicMemberLookup struct Image {
+    var files: Files
     /// Whether it was taken from another run folder.
     var isReused: Bool
     var line: JournalPosition
+
+    subscript<Value>(dynamicMember path: KeyPath<Files, Value>) -> Value { files[keyPath: path] }
+  }
+
+  /// The files that hold an image.
+  struct Files {
+    /// The one that people mean.
+    var file: String
+    var encoding: ImageEncoding
+    var mark: FileMark
+    /// Further ones.
+    var others: [StoredFile]
+
+    init(file: String, encoding: ImageEncoding, mark: FileMark, others: [StoredFile]) {
+      (self.file, self.encoding, self.mark, self.others) = (file, encoding, mark, others)
+    }
+
+    init(_ image: FinishedImage) {
+      self.init(file: image.file, encoding: image.encoding, mark: image.mark, others: image.others)
+    }
+
+    /// Every file's name, relative to the run folder.
+    var names: [String] { others.isEmpty ? [file] : [file] + others.map(\.file) }
+
+    /// Whether there is a file of each of these encodings.
+    func has(_ encodings: [ImageEncoding]) -> Bool {
+      encodings.allSatisfy { encoding in encoding == self.encoding || others.contains { $0.encoding == encoding } }
+    }
+
+    /// Whether a file gives back the pixels that were encoded.
+    var isLossless: Bool { encoding.isLossless || others.contains { $0.encoding.isLossless } }
   }
 
   private(set) var files: JournalFiles
@@ -97,8 +127,8 @@ struct JournalIndex {
     let position = JournalPosition(order: lineCount, file: Int32(file), range: range)
     lineCount += 1
     switch line.event {
-    case .done(let file, let mark, let isReused):
-      images[line.id] = Image(file: file, mark: mark, isReused: isReused, line: position)
+    case .done(let files, let isReused):
+      images[line.id] = Image(files: files, isReused: isReused, line: position)
       failures[line.id] = nil
       if !requeued.isEmpty { requeued[line.id] = nil }
     case .failed:

@@ -26,6 +26,10 @@ struct FinishedImage: Hashable {
   var reusedFrom: String?
   /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
   var identity: JSONValue?
+  /// How the file is encoded.
+  var encoding = ImageEncoding.png
+  /// Further files that hold the image.
+  var others: [StoredFile] = []
 }
 
 /// A job that ended in an error.
@@ -72,6 +76,7 @@ enum JournalEntry: Hashable {
         writer.member("id", image.id.description)
         writer.member("index", image.index)
         writer.member("file", image.file)
+        if image.encoding != .png { writer.member("encoding", image.encoding.description) }
         writer.member("size", image.mark.size)
         writer.member("modified", image.mark.modified)
         writer.member("sha256", image.sha256)
@@ -81,6 +86,10 @@ enum JournalEntry: Hashable {
         writer.member("infotext", image.infotext)
         if let faces = image.faces { writer.member("faces", faces) }
         if let path = image.reusedFrom { writer.member("reused_from", path) }
+        if !image.others.isEmpty {
+          writer.key("also")
+          writer.array { writer in for file in image.others { file.write(to: &writer) } }
+        }
         if let identity = image.identity { writer.member("identity", identity) }
       case .failed(let job):
         writer.member("event", "failed")
@@ -120,13 +129,14 @@ enum JournalEntry: Hashable {
     case "done":
       guard let file = fields.file, RunFolder.isImageName(file), let size = fields.size,
         let modified = fields.modified, let sha256 = fields.sha256, let pixelsSHA256 = fields.pixelsSHA256,
-        let infotext = fields.infotext
+        let infotext = fields.infotext, let encoding = fields.encoding, let others = fields.others
       else { return nil }
       self = .done(
         FinishedImage(
           id: id, index: Int(index), file: file, mark: FileMark(size: size, modified: modified), sha256: sha256,
           pixelsSHA256: pixelsSHA256, started: started, seconds: fields.seconds, infotext: infotext,
-          faces: fields.faces.map { Int($0) }, reusedFrom: fields.reusedFrom, identity: fields.identity))
+          faces: fields.faces.map { Int($0) }, reusedFrom: fields.reusedFrom, identity: fields.identity,
+          encoding: encoding, others: others))
     case "failed":
       guard let error = fields.error, let seconds = fields.seconds else { return nil }
       self = .failed(FailedJob(id: id, index: Int(index), started: started, seconds: seconds, error: error))
@@ -156,6 +166,8 @@ enum JournalEntry: Hashable {
     var error: String?
     var reason: String?
     var identity: JSONValue?
+    var encoding: ImageEncoding? = .png
+    var others: [StoredFile]? = []
 
     init(hasIdentity: Bool) { self.hasIdentity = hasIdentity }
 
@@ -174,6 +186,8 @@ enum JournalEntry: Hashable {
       case "infotext": infotext = try cursor.value().text
       case "faces": faces = try cursor.value().integerValue
       case "reused_from": reusedFrom = try cursor.value().text
+      case "encoding": encoding = try cursor.value().text.flatMap { ImageEncoding($0) }
+      case "also": others = StoredFile.all(try cursor.value())
       case "error": error = try cursor.value().text
       case "reason": reason = try cursor.value().text
       case "identity" where hasIdentity: identity = try cursor.value()
@@ -187,7 +201,7 @@ enum JournalEntry: Hashable {
 struct JournalLine {
   /// What happened to the image.
   enum Event {
-    case done(file: String, mark: FileMark, isReused: Bool)
+    case done(JournalIndex.Files, isReused: Bool)
     case failed
     case requeued
   }
@@ -201,7 +215,7 @@ struct JournalLine {
     id = entry.id
     started = nil
     switch entry {
-    case .done(let image): event = .done(file: image.file, mark: image.mark, isReused: image.reusedFrom != nil)
+    case .done(let image): event = .done(JournalIndex.Files(image), isReused: image.reusedFrom != nil)
     case .failed: event = .failed
     case .requeued: event = .requeued
     }
@@ -217,6 +231,8 @@ struct JournalLine {
     var (name, id, file, size, modified): (String?, JobID?, String?, Int64?, Int64?)
     var started: Timestamp?
     var isReused = false
+    var encoding: ImageEncoding? = .png
+    var files: [StoredFile]? = []
     // The other members must exist too, or `JournalEntry` is nil.
     var others: Members = []
     do {
@@ -227,6 +243,8 @@ struct JournalLine {
         case "file": file = try cursor.string()
         case "size": size = try cursor.value().integerValue
         case "modified": modified = try cursor.value().integerValue
+        case "encoding": encoding = ImageEncoding(try cursor.string())
+        case "also": files = StoredFile.all(try cursor.value())
         case "reused_from":
           isReused = true
           try cursor.skip()
@@ -247,10 +265,13 @@ struct JournalLine {
     self.started = started
     switch name {
     case "done":
-      guard let file, RunFolder.isImageName(file), let size, let modified,
+      guard let file, RunFolder.isImageName(file), let size, let modified, let encoding, let files,
         others.isSuperset(of: [.index, .started, .sha256, .pixelsSHA256, .infotext])
       else { return nil }
-      event = .done(file: file, mark: FileMark(size: size, modified: modified), isReused: isReused)
+      event = .done(
+        JournalIndex.Files(
+          file: file, encoding: encoding, mark: FileMark(size: size, modified: modified), others: files),
+        isReused: isReused)
     case "failed":
       guard others.isSuperset(of: [.index, .started, .seconds, .error]) else { return nil }
       event = .failed

@@ -1,3 +1,4 @@
+import Imaging
 import Settings
 
 /// The jobs of a run with their identities, computed once: the check before the run, the response documents and the
@@ -18,6 +19,9 @@ public struct JobList {
   private(set) var firsts: [Int32] = []
   /// By index in `ingredients`, the batch of work that those jobs belong to; batches are done in ascending order.
   let batches: [Int]
+  /// By index of the first job with an identity, what it says of its files, if that is not the default. It counts for all jobs
+  /// with the identity, which share the files.
+  private var files: [Int32: ImageSettings] = [:]
 
   /// Identifies jobs; models are looked at, and nothing is written.
   ///
@@ -47,13 +51,27 @@ public struct JobList {
       let index = Int32(ids.count)
       groups.append(group)
       let first = knownIDs[id] ?? index
-      if first == index { knownIDs[id] = index }
+      if first == index {
+        knownIDs[id] = index
+        if job.settings.hasOwnFiles {
+          if let problem = LongText(job) { throw problem }
+          files[index] = job.settings
+        }
+      }
       firsts.append(first)
       ids.append(id)
+      if first != index { Self.share(&files[first], with: job.settings) }
     }
     try lookup.finish()
     self.ingredients = lookup.found
     batches = Self.batches(lookup.found)
+  }
+
+  /// Equal jobs share the files that the first of them asks for. If another one asks for others, and none of the first's gives back
+  /// the pixels, one that does is added, so that answers can have the image in any format.
+  private static func share(_ files: inout ImageSettings?, with other: ImageSettings) {
+    guard let own = files?.encodings, own != other.encodings, !own.contains(where: \.isLossless) else { return }
+    files?.otherFormats.append(.png)
   }
 
   /// The same jobs, some of them with the images that exist.
@@ -63,6 +81,7 @@ public struct JobList {
   ///   - images: By a job's identity, the image that it has instead.
   init(_ list: JobList, keeping images: [JobID: OtherImages.Image]) {
     jobs = list.jobs
+    files = list.files
     ids.reserveCapacity(list.count)
     groups.reserveCapacity(list.count)
     firsts.reserveCapacity(list.count)
@@ -102,6 +121,21 @@ public struct JobList {
   /// What the job at an index is made from.
   public func ingredients(at index: Int) -> JobIngredients { ingredients[Int(groups[index])] }
 
+  /// The files that some of the images are kept in.
+  ///
+  /// - Parameter isWanted: Whether an image is one of them.
+  /// - Returns: The encodings by identity.
+  public func encodings(_ isWanted: (JobID) -> Bool) -> [JobID: [ImageEncoding]] {
+    var encodings: [JobID: [ImageEncoding]] = [:]
+    for (index, id) in ids.enumerated() where isFirst(index) && isWanted(id) {
+      encodings[id] = files[Int32(index)]?.encodings ?? [.png]
+    }
+    return encodings
+  }
+
+  /// Whether some job says how its image is kept.
+  var hasOwnFiles: Bool { !files.isEmpty }
+
   /// The batch of work that a job belongs to.
   func batch(_ index: Int) -> Int { batches[Int(groups[index])] }
 
@@ -115,7 +149,13 @@ public struct JobList {
 
   /// A job of the list with its identity.
   func identified(_ job: Job, at index: Int) -> IdentifiedJob {
-    IdentifiedJob(id: ids[index], job: job, ingredients: ingredients(at: index))
+    var job = job
+    if let own = files[firsts[index]] {
+      job.settings.takeFiles(of: own)
+    } else if !isFirst(index) {
+      job.settings.takeFiles(of: ImageSettings())
+    }
+    return IdentifiedJob(id: ids[index], job: job, ingredients: ingredients(at: index))
   }
 
   /// An engine with the precisions that these jobs run in; several are joined: `bf16, fp32`.
@@ -127,6 +167,27 @@ public struct JobList {
     }
     if !precisions.isEmpty { engine.precision = precisions.joined(separator: ", ") }
     return engine
+  }
+}
+
+/// A job whose prompts are too long for the text of a JPEG.
+struct LongText: InputFailure, CustomStringConvertible {
+  let description: String
+
+  /// What is wrong with a job; nil for a job whose text fits.
+  init?(_ job: Job) {
+    let isJPEG = job.settings.encodings.contains { if case .jpeg = $0 { true } else { false } }
+    guard isJPEG else { return nil }
+    let texts = [
+      job.settings.prompt, job.settings.negativePrompt, job.settings.hires?.prompt ?? "",
+      job.settings.hires?.negativePrompt ?? "",
+    ]
+    let count = texts.reduce(0) { $0 + $1.utf16.count }
+    // The settings follow the prompts.
+    guard count > PictureFile.longestJPEGText - 2000 else { return nil }
+    description =
+      "job \(job.index): the prompts have \(count) characters, and a JPEG file has room for \(PictureFile.longestJPEGText - 2000); "
+      + "use format: png or webp"
   }
 }
 

@@ -84,13 +84,30 @@ public enum PlanFile {
     }
     var count = 0
     var difference: Int?
-    try forEachID(in: folder) { index, id in
+    try forEachID(in: folder) { index, id, _ in
       count += 1
       if difference == nil, index >= jobs.count || jobs.ids[index] != id { difference = index }
     }
     if difference == nil, count < jobs.count { difference = count }
+    if difference == nil, let index = try otherFiles(jobs, in: folder) {
+      throw RunError.otherPlan(
+        path: folder.path, problem: "its job \(index) keeps the image in another format, quality or number of files")
+    }
     guard let index = difference else { return }
     throw RunError.otherPlan(path: folder.path, problem: try describe(jobs, differingAt: index, from: folder))
+  }
+
+  /// The first job that asks for other files than the folder's plan; nil if there is none.
+  private static func otherFiles(_ jobs: JobList, in folder: RunFolder) throws -> Int? {
+    var encodings: [[ImageEncoding]] = []
+    var isDefault = !jobs.hasOwnFiles
+    try forEachID(in: folder) { _, _, found in
+      encodings.append(found)
+      isDefault = isDefault && found == [.png]
+    }
+    if isDefault { return nil }
+    return zip(jobs.identified, encodings).enumerated().first { $0.element.0.job.settings.encodings != $0.element.1 }?
+      .offset
   }
 
   /// How a job differs from the one that the folder's plan has at its index.
@@ -116,15 +133,18 @@ public enum PlanFile {
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - body: Takes the job's index in the plan and its identity.
+  ///   - body: Takes the job's index in the plan, its identity, and the files that it asks for.
   /// - Throws: `RunError`, or what `body` throws.
-  static func forEachID(in folder: RunFolder, _ body: (_ index: Int, JobID) throws -> Void) throws {
+  static func forEachID(
+    in folder: RunFolder, _ body: (_ index: Int, JobID, [ImageEncoding]) throws -> Void
+  ) throws {
     let start = Array(#"{"id":""#.utf8)
     try forEachLine(in: folder) { number, line in
       guard line.starts(with: start),
         let id = JobID(String(decoding: line.dropFirst(start.count).prefix(64), as: UTF8.self))
       else { throw damage(folder, line: number) }
-      try body(number, id)
+      guard let encodings = PlannedFiles.encodings(line) else { throw damage(folder, line: number) }
+      try body(number, id, encodings)
     }
   }
 
@@ -132,7 +152,7 @@ public enum PlanFile {
   static func hasIDs(_ ids: [JobID], in folder: RunFolder) throws -> Bool {
     var count = 0
     var isEqual = true
-    try forEachID(in: folder) { index, id in
+    try forEachID(in: folder) { index, id, _ in
       count += 1
       isEqual = isEqual && index < ids.count && ids[index] == id
     }
@@ -176,17 +196,44 @@ public enum PlanFile {
   {
     var number = 0
     do {
-      try FileReader.forEachLine(of: folder.plan) { _, line, _ in
+      try FileReader.forEachLine(of: folder.plan) { _, line, isWhole in
+        guard isWhole else { throw damage(folder, line: number) }
         try body(number, line)
         number += 1
       }
     } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
       throw RunError.noRun(path: folder.path)
     }
+    if number == 0 {
+      throw RunError.damaged(path: folder.plan, problem: "it has no jobs; run the recipe again to rewrite it")
+    }
   }
 
   private static func damage(_ folder: RunFolder, line: Int) -> RunError {
     .damaged(path: folder.plan, problem: "line \(line + 1) is not a job; run the recipe again to rewrite it")
+  }
+}
+
+/// Finds out which files the jobs of a plan ask for; most lines say nothing about that, and are not read.
+private enum PlannedFiles {
+  private static let marks = SettingRow.ofFiles.map { Array("\"\($0.key)\":".utf8) }
+
+  /// The files that a line asks for; nil for a line that is damaged.
+  ///
+  /// Quotation marks inside texts are escaped, so that a mark is a member's name.
+  static func encodings(_ line: UnsafeBufferPointer<UInt8>) -> [ImageEncoding]? {
+    isMarked(line) ? PlanReader.settings(line)?.encodings : [.png]
+  }
+
+  private static func isMarked(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard var place = line.baseAddress else { return false }
+    let end = place + line.count
+    while place < end, let comma = memchr(place, Int32(UInt8(ascii: ",")), end - place) {
+      place = UnsafePointer(comma.assumingMemoryBound(to: UInt8.self)) + 1
+      let isMark = marks.contains { mark in end - place >= mark.count && memcmp(place, mark, mark.count) == 0 }
+      if isMark { return true }
+    }
+    return false
   }
 }
 

@@ -53,6 +53,20 @@ struct PlanReader {
     return (IdentifiedJob(id: id, job: job, ingredients: ingredients), details)
   }
 
+  /// The settings of a line; nil for a line without.
+  static func settings(_ line: UnsafeBufferPointer<UInt8>) -> ImageSettings? {
+    var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
+    var settings: ImageSettings?
+    try? cursor.object { cursor, key throws(JSONError) in
+      if key == "parameters" {
+        settings = try ImageSettings(planned: try cursor.value())
+      } else {
+        try cursor.skip()
+      }
+    }
+    return settings
+  }
+
   private mutating func ingredients(_ text: [UInt8]) throws -> JobIngredients {
     if let ingredients = known[text] { return ingredients }
     let ingredients = try JSONDecoder().decode(JobIngredients.self, from: Data(text))

@@ -10,8 +10,8 @@ package enum RunFileName {
   ]
 
   /// The folders in a run folder.
-  private static let folders: Set<String> = [
-    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "slurm",
+  static let folders: Set<String> = [
+    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "restored", "slurm",
   ]
 
   /// Whether a file with this name may be directly in a run folder.
@@ -30,10 +30,10 @@ package enum RunFileName {
   /// Whether a run folder may have a folder with this name in it.
   static func isFolderOfRun(_ name: String) -> Bool { folders.contains(name) }
 
-  /// Whether a file with this name may be anywhere in a run folder: in `images/` and `thumbs/` all are PNGs, in `responses/`
+  /// Whether a file with this name may be anywhere in a run folder: in `images/` and `thumbs/` all are images, in `responses/`
   /// and `outbox/` JSON documents.
   package static func isWritten(_ name: String) -> Bool {
-    isOfRun(name) || name.hasSuffix(".png") || name.hasSuffix(".json") || name.hasSuffix(".checkpoint")
+    isOfRun(name) || RunFolder.hasImageEnding(name) || name.hasSuffix(".json") || name.hasSuffix(".checkpoint")
   }
 
   /// Whether an image may have this name: its number, its seed, and 8 or 64 digits of its identity.
@@ -41,8 +41,9 @@ package enum RunFileName {
 
   /// What the name of an image says; nil for other names.
   static func image(_ name: some StringProtocol) -> (seed: Int64, digits: String)? {
-    guard name.hasSuffix(".png") else { return nil }
-    let parts = name.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
+    let stem = RunFolder.stem(of: String(name))
+    guard stem.utf8.count < name.utf8.count else { return nil }
+    let parts = stem.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 3, !parts[0].isEmpty,
       parts[0].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
       let seed = Int64(parts[1]), [8, 64].contains(parts[2].utf8.count), parts[2].allSatisfy(\.isHexDigit)

@@ -56,33 +56,56 @@ public struct RunFolder: Hashable, Sendable {
   /// Where a file of the run is, given as the journal and the manifest name it.
   public func file(_ relative: String) -> String { "\(path)/\(relative)" }
 
-  /// The name of a new image: the job's index, its seed, and the first digits of its identity.
+  /// The name of a file of the run, relative to the folder, as the journal and the manifest have it.
+  public func name(of file: String) -> String {
+    file.hasPrefix(path + "/") ? String(file.utf8.dropFirst(path.utf8.count + 1)) ?? file : file
+  }
+
+  /// The name of an image's thumbnail, relative to the folder.
+  ///
+  /// - Parameter image: The image, as the journal names it.
+  /// - Returns: A PNG under `thumbs/`, whatever the image's format is.
+  public static func thumbnail(of image: String) -> String {
+    "thumbs/" + stem(of: image).dropFirst("images/".count) + ".png"
+  }
+
+  /// The name of a new image without its ending: the job's index, its seed, and the first digits of its identity.
   ///
   /// - Parameters:
   ///   - job: The job.
   ///   - id: Its identity.
   ///   - digits: How many digits of the identity; more than 8 only if two images would have the same name.
   /// - Returns: The path relative to the run folder.
-  static func imageName(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
-    "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits)).png"
+  static func imageStem(_ job: Job, _ id: JobID, digits: Int = 8) -> String {
+    "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits))"
   }
 
-  /// Whether a name from the journal is a file directly in `images/`.
+  /// The name of an image's file without its ending.
+  public static func stem(of name: String) -> String {
+    for ending in ImageEncoding.endings where name.hasSuffix(ending) { return String(name.dropLast(ending.count)) }
+    return name
+  }
+
+  /// Whether a name is that of an image's file by its ending.
+  static func hasImageEnding(_ name: String) -> Bool { ImageEncoding.endings.contains { name.hasSuffix($0) } }
+
   /// The name of the file that keeps an image as it was before its faces were restored: the webui's suffix.
   static func nameBeforeFaces(_ imageName: String) -> String {
-    String(imageName.dropLast(".png".count)) + beforeFaces
+    stem(of: imageName) + beforeFaces + imageName.dropFirst(stem(of: imageName).count)
   }
 
-  /// The name of the image that a file keeps an earlier state of; the name itself for other files.
-  static func nameAfterFaces(_ name: String) -> String {
-    name.hasSuffix(beforeFaces) ? String(name.dropLast(beforeFaces.count)) + ".png" : name
+  /// The name without its ending of the image that a file keeps an earlier state of; of other files, their own.
+  static func stemAfterFaces(_ name: String) -> String {
+    let stem = stem(of: name)
+    return stem.hasSuffix(beforeFaces) ? String(stem.dropLast(beforeFaces.count)) : stem
   }
 
-  private static let beforeFaces = "-before-face-restoration.png"
+  private static let beforeFaces = "-before-face-restoration"
 
+  /// Whether a name from the journal is a file directly in `images/`.
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    return parts.count == 2 && name.hasPrefix("images/") && name.hasSuffix(".png") && !name.hasPrefix("images/.")
+    return parts.count == 2 && name.hasPrefix("images/") && hasImageEnding(name) && !name.hasPrefix("images/.")
   }
 }
 
@@ -100,10 +123,15 @@ public enum SeedFile {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
     } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
-    } catch let error as DecodingError {
-      throw RunError.damaged(
-        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to draw new seeds")
+    } catch is DecodingError {
+      throw damage(folder)
     }
+  }
+
+  static func damage(_ folder: RunFolder) -> RunError {
+    .damaged(
+      path: folder.seeds,
+      problem: "expected an object with a whole number from 0 on for each seed; remove it to draw new seeds")
   }
 
   /// Keeps draws; a file that holds the same ones stays as it is.

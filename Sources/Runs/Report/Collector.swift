@@ -5,7 +5,7 @@ public enum Collector {
   /// Writes the manifest of a run from the plan and all journals.
   ///
   /// An image counts as done if the next run would not make it again. An image that a killed shard left without a journal line
-  /// gets its line. Only `verify` reads every byte.
+  /// gets its line, and its temporary files are removed. Only `verify` reads every byte.
   ///
   /// - Parameters:
   ///   - lock: The folder's lock.
@@ -14,10 +14,13 @@ public enum Collector {
   /// - Throws: `RunError`, `noRun` if there is no plan.
   public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
     let folder = lock.folder
+    try folder.removeLeftovers(on: disk)
     var states = try JobStates(folder)
     if try states.hasOrphans(JournalIndex(folder)) { try adoptOrphans(&states, in: folder, on: disk) }
     let journal = JournalReader(folder, try JournalIndex(folder))
-    return try Manifest.rewrite(in: folder, journal: journal, on: disk) { try states.find($0, in: journal).0 }
+    return try Manifest.rewrite(in: folder, journal: journal, on: disk) { planned in
+      try states.find(planned.id, as: planned.job.settings.encodings, in: journal).0
+    }
   }
 
   /// Adds the journal lines that images lack.
@@ -28,8 +31,8 @@ public enum Collector {
     try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { version = details.engine.version }
       let text = Infotext(planned.job.settings, planned.ingredients, version: version).text
-      let (state, entry) = try states.find(planned, in: journal, infotext: text)
-      if state == .done, journal.index.images[planned.id] == nil, let entry { news.append(entry) }
+      let (_, entry) = try states.find(planned, in: journal, infotext: text)
+      if journal.index.images[planned.id] == nil, let entry { news.append(entry) }
     }
     if news.isEmpty { return }
     let main = try Journal(folder, on: disk)

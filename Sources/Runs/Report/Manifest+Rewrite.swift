@@ -4,7 +4,7 @@ import Settings
 import Text
 
 extension Manifest {
-  /// Writes the manifest of a run from its plan and journals, whoever made the images.
+  /// Writes the manifest of a run from its plan and journals, also if several processes made the images.
   ///
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
@@ -15,7 +15,7 @@ extension Manifest {
   /// - Throws: `RunError`.
   @discardableResult
   static func rewrite(
-    in folder: RunFolder, journal: some JournalLines, on disk: Disk, state: (JobID) throws -> JobState
+    in folder: RunFolder, journal: some JournalLines, on disk: Disk, state: (IdentifiedJob) throws -> JobState
   ) throws -> RunCounts {
     var head: RunDetails?
     var ingredients: [JobIngredients] = []
@@ -25,7 +25,7 @@ extension Manifest {
       if ingredients.last != planned.ingredients, !ingredients.contains(planned.ingredients) {
         ingredients.append(planned.ingredients)
       }
-      counts.count(try state(planned.id))
+      counts.count(try state(planned))
     }
     guard let head else { return counts }
     let earlier = (try? ManifestReader(path: folder.manifest).head())?["run"]?["started"]?.text.flatMap(Timestamp.init)
@@ -34,7 +34,7 @@ extension Manifest {
       ending: counts.pending > 0 ? .stopped : counts.failed > 0 ? .failed : .done, counts: counts,
       ingredients: ingredients)
     try manifest.write(to: folder, on: disk) { append in
-      try PlanFile.forEachJob(in: folder) { planned, _ in try append(planned, try state(planned.id), journal) }
+      try PlanFile.forEachJob(in: folder) { planned, _ in try append(planned, try state(planned), journal) }
     }
     return counts
   }

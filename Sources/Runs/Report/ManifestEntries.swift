@@ -38,6 +38,18 @@ struct ManifestEntries {
       writer.member("status", state.rawValue)
       writer.member("file", image?.file)
       writer.member("sha256", image?.sha256)
+      let others = image?.others.filter { planned.job.settings.encodings.contains($0.encoding) } ?? []
+      if !others.isEmpty {
+        writer.key("also")
+        writer.array { writer in
+          for file in others {
+            writer.object { writer in
+              writer.member("file", file.file)
+              writer.member("sha256", file.sha256)
+            }
+          }
+        }
+      }
       writer.member("pixels_sha256", image?.pixelsSHA256)
       writer.key("parameters")
       parameters.write(places, of: group, to: &writer) { places, writer in

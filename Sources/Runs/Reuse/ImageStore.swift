@@ -44,7 +44,7 @@ public struct ImageStore: Sendable {
 
   // MARK: Reading
 
-  /// What the store knows of some images, the newest line of each first. Paths in `folder` are left out.
+  /// The entries of some images, the newest line of each first. Paths in `folder` are left out.
   ///
   /// - Parameters:
   ///   - wanted: Their identities.
@@ -66,14 +66,22 @@ public struct ImageStore: Sendable {
   /// Where some images are in other run folders, by the existence of the files alone.
   ///
   /// - Parameters:
-  ///   - wanted: Their identities.
+  ///   - wanted: Their identities, and the files that are asked for.
   ///   - folder: The run that asks.
   /// - Returns: The paths of those that a run would probably take over.
-  public func paths(of wanted: Set<JobID>, outside folder: RunFolder) -> [JobID: String] {
+  public func paths(of wanted: [JobID: [ImageEncoding]], outside folder: RunFolder) -> [JobID: String] {
     if wanted.isEmpty { return [:] }
-    return entries(of: wanted, outside: folder).compactMapValues { entries in
-      entries.first { (try? FileMark(path: $0.path)) != nil }?.path
+    var paths: [JobID: String] = [:]
+    for (id, entries) in entries(of: Set(wanted.keys), outside: folder) {
+      paths[id] =
+        entries.first { entry in
+          guard (try? FileMark(path: entry.path)) != nil else { return false }
+          // Of a lossy file, only its own format can be taken.
+          return !entry.path.hasSuffix(ImageEncoding.jpeg(quality: 1).ending)
+            || wanted[id]?.map(\.ending) == [ImageEncoding.jpeg(quality: 1).ending]
+        }?.path
     }
+    return paths
   }
 
   private func forEachLine(_ body: (UnsafeBufferPointer<UInt8>) -> Void) {
@@ -155,6 +163,7 @@ public struct ImageStore: Sendable {
       if size > limit / 2 { break }
       kept.append(line)
     }
+    DerivedFile.removeLeftovers(of: [path])
     try AtomicFile.write(kept.reversed().flatMap(\.self), to: path, on: disk.shared)
   }
 }
@@ -178,10 +187,13 @@ extension ImageStore.Entry {
     return Array((fields.joined(separator: "\t") + "\n").utf8)
   }
 
-  /// What a run published.
-  init(_ image: FinishedImage, in folder: RunFolder) {
-    self.init(
-      id: image.id, sha256: image.sha256, pixelsSHA256: image.pixelsSHA256, faces: image.faces,
-      path: folder.file(image.file))
+  /// What a run published: the files that give back the pixels, or else the one that people mean.
+  static func all(of image: FinishedImage, in folder: RunFolder) -> [ImageStore.Entry] {
+    let lossless = image.files.filter(\.encoding.isLossless)
+    return (lossless.isEmpty ? Array(image.files.prefix(1)) : lossless).map { file in
+      ImageStore.Entry(
+        id: image.id, sha256: file.sha256, pixelsSHA256: image.pixelsSHA256, faces: image.faces,
+        path: folder.file(file.file))
+    }
   }
 }

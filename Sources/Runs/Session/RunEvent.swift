@@ -40,6 +40,8 @@ public struct RunStart: Hashable, Sendable {
   public var stepsShared: Int
   /// How many images were taken from other run folders instead.
   public var imagesReused: Int
+  /// How many images were kept in another format, and were converted.
+  public var imagesConverted: Int
 }
 
 /// A job that is being done.

@@ -15,6 +15,7 @@ struct RunState {
   private var stepsToMake = 0
   private var stepsShared = 0
   private var imagesReused = 0
+  private var imagesConverted = 0
   private var begun = 0
   /// By the index of the job that makes the image, whether that is for this run to do.
   private let owned: [Bool]
@@ -64,7 +65,7 @@ struct RunState {
   func start(in folder: RunFolder) -> RunStart {
     RunStart(
       folder: folder.path, counts: counts, imagesToMake: imagesToMake, stepsToMake: stepsToMake,
-      stepsShared: stepsShared, imagesReused: imagesReused)
+      stepsShared: stepsShared, imagesReused: imagesReused, imagesConverted: imagesConverted)
   }
 
   // MARK: The work
@@ -101,6 +102,13 @@ struct RunState {
   mutating func reuse(_ settings: ImageSettings, at index: Int) {
     adopt(index)
     imagesReused += 1
+    stepsToMake -= settings.allSteps
+  }
+
+  /// Notes that the image's files were made of one in another format.
+  mutating func convert(_ settings: ImageSettings, at index: Int) {
+    adopt(index)
+    imagesConverted += 1
     stepsToMake -= settings.allSteps
   }
 

@@ -9,7 +9,7 @@ import Text
 /// Carries out a plan in a run folder: makes the missing images, each durable before the next begins.
 public struct Runner<Generator: ImageGenerator> {
   private var generator: Generator
-  private let tenancy: Tenancy
+  private let folderAccess: FolderAccess
   private let disk: Disk
   private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
@@ -34,7 +34,7 @@ public struct Runner<Generator: ImageGenerator> {
     deadline: @escaping (Job) -> String? = { _ in nil }, store: ImageStore? = nil,
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, store, observe)
+    self.init(generator, .exclusive(lock), disk, checkpointInterval, stopRequest, deadline, store, observe)
   }
 
   /// A runner for one part of a plan, in a folder where other processes do the other parts.
@@ -61,12 +61,12 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private init(
-    _ generator: Generator, _ tenancy: Tenancy, _ disk: Disk, _ checkpointInterval: Duration,
+    _ generator: Generator, _ folderAccess: FolderAccess, _ disk: Disk, _ checkpointInterval: Duration,
     _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?, _ store: ImageStore?,
     _ observe: @escaping (RunEvent) -> Void
   ) {
     self.generator = generator
-    self.tenancy = tenancy
+    self.folderAccess = folderAccess
     self.disk = disk
     self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
@@ -75,7 +75,7 @@ public struct Runner<Generator: ImageGenerator> {
     self.observe = observe
   }
 
-  private var folder: RunFolder { tenancy.folder }
+  private var folder: RunFolder { folderAccess.folder }
   private var checkpoints: CheckpointFolder { CheckpointFolder(folder: folder, disk: disk) }
 
   /// Makes every missing image of the plan.
@@ -98,32 +98,34 @@ public struct Runner<Generator: ImageGenerator> {
     let clock = ContinuousClock.now
     let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.description))
     try prepare(plan, details)
-    let journal = try tenancy.journal(on: disk)
+    let journal = try folderAccess.journal(on: disk)
     let changes = { [generator] settings in generator.changes(in: settings) }
-    var state = RunState(plan.jobs, shard: tenancy.shard, changes: changes)
+    var state = RunState(plan.jobs, shard: folderAccess.shard, changes: changes)
     let crashes = try CrashLog(folder)
     let quarantined = try findImages(&state, journal, selection)
+    try convertImages(&state, journal)
     try reuseImages(&state, journal)
     let work = state.work(changes: changes)
     let shared = SharedStates(
-      work, in: checkpoints, numerics: generator.description.numerics, changes: changes, beforeWriting: tenancy.check)
-    state.share(work, known: try pruneCheckpoints(state, shared))
+      work, in: checkpoints, numerics: generator.description.numerics, changes: changes,
+      beforeWriting: folderAccess.check)
+    state.share(work, known: try pruneCheckpoints(state, shared, journal))
     observe(.started(state.start(in: folder)))
     for (job, id, error) in quarantined { observe(.jobQuarantined(job, id, error: error)) }
 
     var failure: (any Error)?
     do {
       if !state.isComplete { try self.work(&state, work.order, shared, journal, crashes, failurePolicy) }
-      try CrashWatch.tidy(folder, shard: tenancy.shard, on: disk)
+      try CrashWatch.tidy(folder, shard: folderAccess.shard, on: disk)
     } catch {
       failure = error
     }
-    if tenancy.shard == nil {
+    if folderAccess.shard == nil {
       let manifest = Manifest(
         details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
         counts: state.counts, ingredients: plan.jobs.ingredients)
       do {
-        try tenancy.check()
+        try folderAccess.check()
         try manifest.write(state.identifiedWithStates, to: folder, journal: journal, on: disk)
       } catch {
         throw failure ?? error
@@ -142,16 +144,14 @@ public struct Runner<Generator: ImageGenerator> {
   private func prepare(_ plan: RunPlan, _ details: RunDetails) throws {
     try disk.makeFolder(folder.images)
     try disk.makeFolder(folder.checkpoints)
-    if tenancy.shard != nil {
+    try folder.removeLeftovers(on: disk)
+    if folderAccess.shard != nil {
       try PlanFile.settle(plan.jobs, details, in: folder, on: disk)
       if let recipeText = plan.recipeText {
         try AtomicFile.writeFirst(to: folder.recipe, on: disk) { file in try file.write(Array(recipeText.utf8)) }
       }
       return
     }
-    try AtomicFile.removeTemporaries(in: folder.path, of: RunFileName.isOfRun, on: disk)
-    try AtomicFile.removeTemporaries(in: folder.images, on: disk)
-    if access(folder.thumbnails, F_OK) == 0 { try AtomicFile.removeTemporaries(in: folder.thumbnails, on: disk) }
     if let recipeText = plan.recipeText {
       try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
         try file.write(Array(recipeText.utf8))
@@ -203,28 +203,66 @@ public struct Runner<Generator: ImageGenerator> {
     return quarantined
   }
 
-  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others.
+  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others. The
+  /// latent of an image stays whose files do not give back its pixels, so that another format needs no sampling.
   ///
   /// Returns the points whose states stay.
-  private func pruneCheckpoints(_ state: RunState, _ shared: SharedStates) throws -> Set<Int> {
+  private func pruneCheckpoints(
+    _ state: RunState, _ shared: SharedStates, _ journal: Journal
+  ) throws -> Set<Int> {
     var known: [Int: JobID] = [:]
     try checkpoints.prune { found in
       known = shared.known(among: found, state.jobs.identified)
       // Checkpoints of other shards are theirs to remove.
       let kept = state.jobs.ids.enumerated().lazy.filter { index, id in
-        found.contains(id) && (state.state(index) != .done || !state.isOfThisRun(index))
+        found.contains(id)
+          && (state.state(index) != .done || !state.isOfThisRun(index)
+            || journal.index.images[id]?.isLossless == false)
       }
       return Set(kept.map(\.1)).union(
-        tenancy.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
+        folderAccess.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
     }
     return Set(known.keys)
   }
 
   /// An image that exists although no journal has it.
   private func unnoted(_ planned: IdentifiedJob) -> FinishedImage? {
-    let file = RunFolder.imageName(planned.job, planned.id)
-    guard access(folder.file(file), F_OK) == 0 else { return nil }
-    return ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder)
+    let stem = RunFolder.imageStem(planned.job, planned.id)
+    var files: [StoredFile] = []
+    var image: FinishedImage?
+    for encoding in planned.job.settings.encodings {
+      let file = stem + encoding.ending
+      guard access(folder.file(file), F_OK) == 0,
+        let found = ImageCheck.orphan(planned, file: file, infotext: infotext(planned), in: folder),
+        found.encoding == encoding
+      else { return nil }
+      files += found.files
+      image = image ?? found
+    }
+    return image?.with(files)
+  }
+
+  /// Makes the files that jobs ask for of files in other formats that their images have.
+  private func convertImages(_ state: inout RunState, _ journal: Journal) throws {
+    if state.isComplete { return }
+    let conversion = ImageConversion(folder: folder, disk: disk)
+    for (index, planned) in state.jobs.identified.enumerated() where state.isToMake(index) {
+      guard journal.index.images[planned.id]?.isLossless == true, let noted = try journal.image(planned.id) else {
+        continue
+      }
+      if stopRequest() != nil { break }
+      try tenancy.check()
+      do {
+        guard let image = try conversion.convert(noted, to: planned.job.settings.encodings) else { continue }
+        try journal.append(.done(image))
+        store?.add(ImageStore.Entry.all(of: image, in: folder))
+        state.convert(planned.job.settings, at: index)
+        observe(.imageFound(planned.job, planned.id))
+      } catch let error as ImagingError {
+        // The work reports why the format cannot hold the image.
+        _ = error
+      }
+    }
   }
 
   /// Takes over the images that other run folders have.
@@ -234,8 +272,8 @@ public struct Runner<Generator: ImageGenerator> {
     let entries = store.entries(of: wanted, outside: folder)
     if entries.isEmpty { return }
     let reuse = ImageReuse(store: store, folder: folder, disk: disk)
-    let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
+    let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
+    let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
     var taken: [(IdentifiedJob, FinishedImage)] = []
     /// As with an image that is made: its name is durable, then its line, and only then is it reported.
     func settle() throws {
@@ -243,7 +281,7 @@ public struct Runner<Generator: ImageGenerator> {
       try disk.synchroniseFolder(folder.images)
       for (_, image) in taken { try journal.append(.done(image), isDurable: false) }
       try journal.synchronise()
-      store.add(taken.map { ImageStore.Entry($0.1, in: folder) })
+      store.add(taken.flatMap { ImageStore.Entry.all(of: $0.1, in: folder) })
       for (planned, image) in taken {
         try trace.appendReused(image, planned)
         observe(.imageFound(planned.job, planned.id))
@@ -254,9 +292,9 @@ public struct Runner<Generator: ImageGenerator> {
       // The image before its faces were restored is in no store.
       guard let known = entries[planned.id], !planned.job.settings.savesBeforeFaces else { continue }
       if stopRequest() != nil { break }
-      try tenancy.check()
-      let file = fileName(planned, journal, taken: names)
-      guard let image = try reuse.take(known, for: planned, as: file, infotext: infotext(planned)) else { continue }
+      try folderAccess.check()
+      let stem = stem(planned, journal, taken: names)
+      guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
       taken.append((planned, image))
       state.reuse(planned.job.settings, at: index)
       if taken.count >= 64 { try settle() }
@@ -270,17 +308,17 @@ public struct Runner<Generator: ImageGenerator> {
     _ state: inout RunState, _ order: [Int], _ shared: SharedStates, _ journal: Journal, _ crashes: CrashLog,
     _ failurePolicy: FailurePolicy
   ) throws {
-    let names = Set(journal.index.images.values.lazy.map(\.file))
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
-    let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
+    let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
+    let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
+    let watch = try CrashWatch(folder, shard: folderAccess.shard, on: disk)
     var queue = JobQueue(state.jobs, order)
     while let (index, planned) = queue.next() {
       if let reason = stopRequest() {
         state.stop = reason
         return
       }
-      try tenancy.check()
-      if tenancy.shard != nil, let image = unnoted(planned) {
+      try folderAccess.check()
+      if folderAccess.shard != nil, let image = unnoted(planned) {
         // The same shard runs in another process too, which was faster.
         try journal.append(.done(image))
         try shared.skip(index)
@@ -293,19 +331,21 @@ public struct Runner<Generator: ImageGenerator> {
       trace.begin(generator.evaluations)
       let keeper = CheckpointKeeper(
         planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
-        beforeWriting: tenancy.check)
+        beforeWriting: folderAccess.check)
       do {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
         let path = shared.begin(planned, at: index)
         let finished = try watch.watch(planned.id) {
           let picture = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
-          let file = fileName(planned, journal, taken: names)
-          return try publish(picture, planned, file, started, keeper)
+          let stem = stem(planned, journal, taken: names)
+          let finished = try publish(picture, planned, stem, started, keeper)
+          return try journal.image(planned.id).map { finished.keepingFiles(of: $0, in: folder) } ?? finished
         }
         try journal.append(.done(finished))
-        store?.add([ImageStore.Entry(finished, in: folder)])
+        store?.add(ImageStore.Entry.all(of: finished, in: folder))
         state.finish(.done, at: index)
-        try keeper.discard()
+        // Without a file that gives back the pixels, the latent stays.
+        if finished.files.contains(where: \.encoding.isLossless) { try keeper.discard() }
         try shared.end(index)
         if hasCrashed { try watch.forgive(planned.id) }
         try trace.append(finished, planned, generator.evaluations)
@@ -345,7 +385,8 @@ public struct Runner<Generator: ImageGenerator> {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
       if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
-        trace.noteShared(known.step)
+        // Counted as the plan does: some samplers take more steps than they are asked for.
+        trace.noteShared(path.start.steps(of: running.job.settings))
         return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
       if let own { return try attempt(running, keeper, shared, path, trace, from: own) }
@@ -393,36 +434,31 @@ public struct Runner<Generator: ImageGenerator> {
     return picture
   }
 
-  /// The name of the image's file: its old one if it is made again, else one that no other image has.
-  private func fileName(_ planned: IdentifiedJob, _ journal: Journal, taken names: Set<String>) -> String {
-    if let noted = journal.index.images[planned.id] { return noted.file }
-    let name = RunFolder.imageName(planned.job, planned.id)
-    return names.contains(name) ? RunFolder.imageName(planned.job, planned.id, digits: 64) : name
+  /// The name of the image's files without their endings: the old one if it is made again, else one that no other image has.
+  private func stem(_ planned: IdentifiedJob, _ journal: Journal, taken stems: Set<String>) -> String {
+    if let noted = journal.index.images[planned.id] { return RunFolder.stem(of: noted.file) }
+    let stem = RunFolder.imageStem(planned.job, planned.id)
+    return stems.contains(stem) ? RunFolder.imageStem(planned.job, planned.id, digits: 64) : stem
   }
 
   private func publish(
-    _ picture: FinishedPicture, _ planned: IdentifiedJob, _ file: String, _ started: Timestamp,
+    _ picture: FinishedPicture, _ planned: IdentifiedJob, _ stem: String, _ started: Timestamp,
     _ keeper: CheckpointKeeper
   ) throws -> FinishedImage {
     let infotext = infotext(planned)
-    var texts = [PNGText(keyword: "parameters", text: infotext)]
-    // If the process ends before the journal line is written, the next run reads the number here.
-    if let faces = picture.faces { texts.append(PNGText(keyword: ImageCheck.facesKeyword, text: "\(faces)")) }
-    let bytes = try PNGFile(image: picture.image, texts: texts).encoded()
+    let encodings = planned.job.settings.encodings
+    let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
     // Another process may have replaced the folder meanwhile.
-    try tenancy.check()
+    try folderAccess.check()
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
-      try AtomicFile.write(
-        try PNGFile(image: before, texts: [texts[0]]).encoded(), to: folder.file(RunFolder.nameBeforeFaces(file)),
-        on: disk)
+      _ = try ImageBytes(before, infotext: infotext, faces: nil)
+        .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)
     }
-    let mark = try AtomicFile.write(bytes, to: folder.file(file), on: disk)
+    let files = try bytes.write(as: encodings, to: stem, in: folder, on: disk)
     return FinishedImage(
-      id: planned.id, index: planned.job.index, file: file, mark: mark,
-      sha256: Hexadecimal.text(SHA256.hash(bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(picture.image.pixels)), started: started,
-      seconds: keeper.seconds,
-      infotext: infotext, faces: picture.faces, identity: planned.identity)
+      id: planned.id, index: planned.job.index, file: files[0].file, mark: files[0].mark, sha256: files[0].sha256,
+      pixelsSHA256: bytes.pixelsSHA256, started: started, seconds: keeper.seconds, infotext: infotext,
+      faces: picture.faces, identity: planned.identity, encoding: files[0].encoding, others: Array(files.dropFirst()))
   }
 
   private func infotext(_ planned: IdentifiedJob) -> String {

@@ -51,17 +51,17 @@ enum ImageCheck {
   static func orphan(_ planned: IdentifiedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),
-      let png = try? PNGFile(decoding: bytes),
-      let text = png.text("parameters"), withoutVersion(text) == withoutVersion(infotext),
-      png.image.width == planned.job.settings.finalWidth,
-      png.image.height == planned.job.settings.finalHeight
+      let picture = try? PictureFile(decoding: bytes), let encoding = picture.encoding,
+      let pixels = picture.originalPixels, file.hasSuffix(encoding.ending),
+      let text = picture.text("parameters"), withoutVersion(text) == withoutVersion(infotext),
+      picture.image.width == planned.job.settings.finalWidth,
+      picture.image.height == planned.job.settings.finalHeight
     else { return nil }
     return FinishedImage(
       id: planned.id, index: planned.job.index, file: file, mark: mark,
-      sha256: Hexadecimal.text(SHA256.hash(bytes)),
-      pixelsSHA256: Hexadecimal.text(SHA256.hash(png.image.pixels)),
+      sha256: Hexadecimal.text(SHA256.hash(bytes)), pixelsSHA256: pixels,
       started: Timestamp(milliseconds: mark.modified / 1_000_000), seconds: nil, infotext: text,
-      faces: png.text(facesKeyword).flatMap { Int($0) }, identity: planned.identity)
+      faces: picture.faces, identity: planned.identity, encoding: encoding)
   }
 
   /// The bytes of an infotext up to the program's version, which may have changed since the image was made.

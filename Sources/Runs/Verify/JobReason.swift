@@ -105,10 +105,10 @@ public struct JobReasons {
   public func job(named name: String, in jobs: [IdentifiedJob]) throws -> IdentifiedJob {
     if let index = Int(name), jobs.indices.contains(index), name.utf8.count < 8 { return jobs[index] }
     let file = (name as NSString).lastPathComponent
-    if file.hasSuffix(".png") {
-      let ids = Set(index.images.lazy.filter { $0.value.file == "images/" + file }.map(\.key))
-      if let job = jobs.first(where: { ids.contains($0.id) || RunFolder.imageName($0.job, $0.id) == "images/" + file })
-      {
+    if RunFolder.hasImageEnding(file) {
+      let stem = "images/" + RunFolder.stem(of: file)
+      let ids = Set(index.images.lazy.filter { $0.value.files.names.contains("images/" + file) }.map(\.key))
+      if let job = jobs.first(where: { ids.contains($0.id) || RunFolder.imageStem($0.job, $0.id) == stem }) {
         return job
       }
       let known = ids.isEmpty ? "no image has this name" : "no job of the plan makes this image"
@@ -153,7 +153,7 @@ public struct JobReasons {
         ).0
       return reason
     }
-    findElsewhere(&reasons)
+    findElsewhere(&reasons, jobs.map(\.job.settings.encodings))
     let limit = max(1, 2_000_000 / max(index.images.count, 1))
     let searched = reasons.indices.filter { ["new", "other_isa"].contains(reasons[$0].cause) }.prefix(limit)
     try findNearest(Array(searched), jobs, &reasons)
@@ -167,12 +167,41 @@ public struct JobReasons {
       JobReason(
         index: planned.job.index, id: planned.id.description, runs: runs, cause: cause, reason: text, file: file)
     }
-    if let noted = index.images[planned.id] {
+    let encodings = planned.job.settings.encodings
+    var stored = index.images[planned.id].map { (file: $0.file, mark: $0.mark, sha256: String?.none) }
+    if let noted = index.images[planned.id], !noted.others.isEmpty || encodings != [noted.encoding],
+      let image = try journal.image(planned.id)
+    {
+      if let reason = try conversion(image, to: encodings) {
+        return JobReason(
+          index: planned.job.index, id: planned.id.description, runs: true, cause: "format", reason: reason,
+          file: image.file)
+      }
+      let files = image.files.filter { encodings.contains($0.encoding) }
+      guard files.count == encodings.count else {
+        let names = encodings.filter { encoding in !files.contains { $0.encoding == encoding } }
+        return reason(
+          runs: true, "format",
+          "\(image.file) does not give back its pixels, so that \(names.map(\.description).joined(separator: " and ")) "
+            + (hasLatent(planned.id) ? "is made of the latent that is kept" : "needs the image to be made again"),
+          file: image.file)
+      }
+      let lost = try files.first { file in
+        if case .lost = try ImageCheck(folder.file(file.file), mark: file.mark, sha256: { file.sha256 }) { return true }
+        return false
+      }
+      stored = (lost ?? image.sorted(by: encodings, in: folder).files.first).map { ($0.file, $0.mark, $0.sha256) }
+    }
+    if let noted = stored {
       let path = folder.file(noted.file)
       let name = noted.file
-      switch try ImageCheck(path, mark: noted.mark, sha256: { try journal.image(planned.id)?.sha256 }) {
+      switch try ImageCheck(
+        path, mark: noted.mark, sha256: { try noted.sha256 ?? journal.image(planned.id)?.sha256 })
+      {
       case .intact:
-        let source = noted.isReused ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
+        let source =
+          index.images[planned.id]?.isReused == true
+          ? try journal.image(planned.id)?.reusedFrom.map { " (taken from \($0))" } : nil
         return reason(runs: false, "done", "its image exists and is unchanged" + (source ?? ""), file: name)
       case .moved:
         return reason(
@@ -187,7 +216,7 @@ public struct JobReasons {
       }
     }
     let text = Infotext(planned.job.settings, planned.ingredients, version: version)
-    if case .done(let image)? = try states.find(planned, in: journal, infotext: text.text).1 {
+    if case (.done, .done(let image)?) = try states.find(planned, in: journal, infotext: text.text) {
       return reason(
         runs: false, "unrecorded", "its image exists; the next run adds its missing journal line",
         file: image.file)
@@ -214,14 +243,29 @@ public struct JobReasons {
     return reason(runs: true, "new", "it has no image yet")
   }
 
+  /// Why an image is converted; nil if its files are all there, or none of them gives back the pixels.
+  private func conversion(_ image: FinishedImage, to encodings: [ImageEncoding]) throws -> String? {
+    let sound = try image.files.filter { file in
+      if case .lost = try ImageCheck(folder.file(file.file), mark: file.mark, sha256: { file.sha256 }) { return false }
+      return true
+    }
+    let missing = encodings.filter { encoding in !sound.contains { $0.encoding == encoding } }
+    guard !missing.isEmpty, let source = sound.first(where: \.encoding.isLossless) else { return nil }
+    return
+      "its image exists as \(source.file), and is converted to \(missing.map(\.description).joined(separator: " and "))"
+  }
+
+  /// Whether the latent of a finished image is kept.
+  private func hasLatent(_ id: JobID) -> Bool { access("\(folder.checkpoints)/\(id).checkpoint", F_OK) == 0 }
+
   /// Which of the new images another run folder has.
-  private func findElsewhere(_ reasons: inout [JobReason]) {
+  private func findElsewhere(_ reasons: inout [JobReason], _ encodings: [[ImageEncoding]]) {
     guard let store else { return }
     var wanted: [JobID: [Int]] = [:]
     for (index, reason) in reasons.enumerated() where ["new", "missing", "altered", "failed"].contains(reason.cause) {
       if let id = JobID(reason.id) { wanted[id, default: []].append(index) }
     }
-    for (id, path) in store.paths(of: Set(wanted.keys), outside: folder) {
+    for (id, path) in store.paths(of: wanted.mapValues { indices in encodings[indices[0]] }, outside: folder) {
       for index in wanted[id] ?? [] {
         reasons[index].cause = "elsewhere"
         reasons[index].reason += "; the run takes it from \(path), if that file is unchanged"

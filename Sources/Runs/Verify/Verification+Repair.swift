@@ -19,12 +19,18 @@ extension Verification {
     let journal = try Journal(run, on: disk)
     // A file that two images claim may belong to the other one.
     let firstJobs = firstJobs
-    let soundFiles = Set(index.images.filter { firstJobs[$0.key]?.isSound == true }.values.map(\.file))
+    let soundFiles = Set(index.images.filter { firstJobs[$0.key]?.isSound == true }.values.flatMap(\.files.names))
     for number in findings.indices {
       let finding = findings[number]
       switch finding.kind {
       case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob:
         guard let index = finding.index, let id = finding.id.flatMap({ JobID($0) }) else { continue }
+        if let source = soundSource(for: finding, id) {
+          try disk.remove(run.file(finding.file))
+          findings[number].remedy = "the next run makes it of \(source)"
+          findings[number].isRepaired = true
+          continue
+        }
         // If the line is wrong, the file may be the image of another job, which the next run finds.
         let isOfFile = finding.kind != .identity && finding.kind != .otherJob
         if isOfFile, !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
@@ -40,17 +46,25 @@ extension Verification {
         guard finding.id == nil else { continue }
         findings[number].remedy = "removed"
       case .manifest: findings[number].remedy = "rewritten"
-      case .orphan, .plan: continue
+      case .orphan, .plan, .obstacle: continue
       }
       findings[number].isRepaired = true
     }
     try journal.synchronise()
     guard !findings.contains(where: { $0.kind == .plan }) else { return }
-    try Manifest.rewrite(in: run, journal: journal, on: disk) { id in
-      journal.index.images[id] != nil ? .done : journal.index.failures[id] != nil ? .failed : .pending
-    }
     var states = try JobStates(run)
+    try Manifest.rewrite(in: run, journal: journal, on: disk) { planned in
+      try states.find(planned.id, as: planned.job.settings.encodings, in: journal).0
+    }
     counts = try states.counts(of: journal)
+  }
+
+  /// The sound file that a damaged file of the same image can be made of; nil if there is none.
+  private func soundSource(for finding: Finding, _ id: JobID) -> String? {
+    let damaged = Set(findings.lazy.filter { $0.isOfImage && $0.id == finding.id }.map(\.file))
+    guard finding.kind != .identity, finding.kind != .otherJob, let image = index.images[id] else { return nil }
+    let files = [(image.file, image.encoding)] + image.others.map { ($0.file, $0.encoding) }
+    return files.first { $0.1.isLossless && !damaged.contains($0.0) && access(run.file($0.0), F_OK) == 0 }?.0
   }
 
   /// Replaces a journal by its useful lines.
@@ -85,14 +99,21 @@ extension Verification {
         path: run.plan, problem: "its jobs cannot be read; run the recipe again to rewrite it")
     }
     let firstJobs = firstJobs
-    let asked = Set(index.images.filter { firstJobs[$0.key] != nil }.values.map(\.file))
-    let files = unasked.filter { !asked.contains($0) }
+    // An unasked file of one image may be claimed by another.
+    var claims: [String: Int] = [:]
+    for image in self.index.images.values { for name in image.files.names { claims[name, default: 0] += 1 } }
+    let planned = Set(self.index.images.filter { firstJobs[$0.key] != nil }.values.flatMap(\.files.names))
+    let files = unasked.filter { claims[$0, default: 0] < 2 || !planned.contains($0) }
+    // The thumbnail of an image stays as long as one of its files does.
+    let left = Set(planned.subtracting(files).map(RunFolder.stem).map { ($0 as NSString).lastPathComponent })
     let stems = Set(files.map { ($0 as NSString).lastPathComponent }.map { ($0 as NSString).deletingPathExtension })
     let thumbnails = ((try? AtomicFile.names(in: run.thumbnails)) ?? []).filter {
-      stems.contains(($0 as NSString).deletingPathExtension)
+      let stem = ($0 as NSString).deletingPathExtension
+      return stems.contains(stem) && !left.contains(stem)
     }
-    let deleted = files + thumbnails.sorted().map { "thumbs/\($0)" }
-    for file in deleted { try disk.remove(run.file(file)) }
+    let latents = try CheckpointFolder(folder: run, disk: disk).removeFinished(Set(self.index.images.keys))
+    let deleted = files + latents + thumbnails.sorted().map { "thumbs/\($0)" }
+    for file in files + thumbnails.sorted().map({ "thumbs/\($0)" }) { try disk.remove(run.file(file)) }
     if !files.isEmpty { try disk.synchroniseFolder(run.images) }
     for number in findings.indices where files.contains(findings[number].file) {
       findings[number].remedy = "deleted"

@@ -24,6 +24,9 @@ public struct Verification {
   /// Whether a run is active, so that the journal's end, the manifest, orphans and leftovers were not checked.
   public let isLive: Bool
 
+  /// The files in whose place there is a folder.
+  private var blocked: Set<String> = []
+
   let run: RunFolder
   private(set) var index: JournalIndex
   /// Whether there are images without a journal line.
@@ -63,6 +66,10 @@ public struct Verification {
       if index.hasTornLine { audit.noteTornLine() }
       findings += audit.findings
     }
+    let obstacles = folder.obstacles().map { Finding(obstacle: $0, in: folder) }
+    let images = Set(index.images.values.lazy.flatMap(\.files).map(\.file))
+    findings += obstacles.filter { !images.contains($0.file) }
+    blocked = Set(obstacles.map(\.file))
     try examineImages()
     if !isLive {
       try findStrays()
@@ -119,8 +126,9 @@ public struct Verification {
           remedy: "the next run of the recipe rewrites the plan"))
     }
     for (id, image) in index.images.sorted(by: { $0.value.file < $1.value.file }) where firstJobs[id] == nil {
-      guard access(run.file(image.file), F_OK) == 0 else { continue }
-      unasked.append(image.file)
+      let files = image.files.names.filter { access(run.file($0), F_OK) == 0 }
+      guard !files.isEmpty else { continue }
+      unasked += files
       _ = try examine(id, reader, nil, isPlanned: false, version: version)
     }
   }
@@ -131,51 +139,66 @@ public struct Verification {
   ) throws -> Bool {
     guard let noted = try reader.image(id) else { return false }
     let settings = isPlanned ? planned?.job.settings : nil
-    let examination = ImageExamination(noted, size: settings.map { ($0.finalWidth, $0.finalHeight) }, in: run)
-    imagesRead += 1
-    bytesRead += examination.bytesRead
-    let line = try examination.problem == nil ? reader.identityDigest(id) : nil
-    guard
-      let problem = examination.problem
-        ?? LineExamination(noted, identity: line, planned: isPlanned ? planned : nil, version: version).problem
-    else { return true }
+    let encodings = planned?.job.settings.encodings
     let jobIndex = planned?.job.index
-    let remedy =
-      jobIndex == nil
-      ? "it is not in the current recipe: --prune deletes it"
-      : examination.isSeenByRuns
-        ? "the next run makes it again" : "a run does not see this: --repair has it made again"
-    findings.append(
-      Finding(
-        kind: problem.kind, file: noted.file, index: jobIndex, id: id.description, problem: problem.text, remedy: remedy
-      ))
-    return false
+    imagesRead += 1
+    var isSound = true
+    for stored in noted.files {
+      let isAsked = encodings?.contains(stored.encoding) ?? true
+      // A file of another format was converted, and may be deleted.
+      if !isAsked || encodings == nil, access(run.file(stored.file), F_OK) != 0 { continue }
+      if !isAsked { unasked.append(stored.file) }
+      let examination = ImageExamination(
+        stored, of: noted, size: settings.map { ($0.finalWidth, $0.finalHeight) }, in: run)
+      bytesRead += examination.bytesRead
+      let line = try examination.problem == nil ? reader.identityDigest(id) : nil
+      guard
+        let problem = examination.problem
+          ?? LineExamination(noted, identity: line, planned: isPlanned ? planned : nil, version: version).problem
+      else { continue }
+      let remedy =
+        blocked.contains(stored.file)
+        ? "the next run makes it again once the folder of that name is moved away"
+        : jobIndex == nil || !isAsked
+          ? "it is not in the current recipe: --prune deletes it"
+          : examination.isSeenByRuns
+            ? "the next run makes it again" : "a run does not see this: --repair has it made again"
+      findings.append(
+        Finding(
+          kind: problem.kind, file: stored.file, index: isAsked ? jobIndex : nil, id: id.description,
+          problem: problem.text, remedy: remedy))
+      if isAsked { isSound = false }
+    }
+    return isSound
   }
 
   // MARK: Stray files
 
   private mutating func findStrays() throws {
-    let known = Set(index.images.values.lazy.map(\.file))
+    let known = Set(index.images.values.lazy.flatMap(\.files.names))
+    let stems = Set(known.map(RunFolder.stem))
     let folders = [
       (run.path, ""), (run.images, "images/"), (run.checkpoints, "checkpoints/"), (run.thumbnails, "thumbs/"),
     ]
     for (folder, prefix) in folders {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
-        if AtomicFile.isTemporary(name, of: prefix.isEmpty ? RunFileName.isOfRun : RunFileName.isWritten) {
-          if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
+        if TemporaryFile.isOne(name, of: prefix.isEmpty ? RunFileName.isOfRun : RunFileName.isWritten) {
+          guard TemporaryFile.isLeftover("\(folder)/\(name)") else { continue }
           findings.append(
             Finding(
               kind: .leftover, file: prefix + name, problem: "is a temporary file of a process that ended",
               remedy: "the next run and --repair remove it"))
-        } else if prefix == "images/", name.hasSuffix(".png"), !name.hasPrefix("."),
-          !known.contains(RunFolder.nameAfterFaces(prefix + name))
+        } else if prefix == "images/", RunFolder.hasImageEnding(name), !name.hasPrefix("."),
+          !known.contains(prefix + name),
+          RunFolder.stemAfterFaces(name) == RunFolder.stem(of: name)
+            || !stems.contains(prefix + RunFolder.stemAfterFaces(name))
         {
           findings.append(
             Finding(
               kind: .orphan, file: prefix + name, problem: "is an image without a journal line",
               remedy: "a run adopts it if it is complete and belongs to one of its jobs; else move it or delete it"))
-        } else if let problem = derivedProblem(prefix + name, known) {
+        } else if let problem = derivedProblem(prefix + name, stems) {
           findings.append(
             Finding(
               kind: .derived, file: prefix + name, problem: problem,
@@ -192,7 +215,7 @@ public struct Verification {
       return bytes.suffix(16).elementsEqual("</body>\n</html>\n".utf8) ? nil : "is incomplete"
     }
     guard file.hasSuffix(".png"), file.hasPrefix("thumbs/") || file.hasPrefix("contact-sheet") else { return nil }
-    if file.hasPrefix("thumbs/"), !images.contains("images/" + file.dropFirst("thumbs/".count)) {
+    if file.hasPrefix("thumbs/"), !images.contains("images/" + RunFolder.stem(of: file).dropFirst("thumbs/".count)) {
       return "is a thumbnail without an image"
     }
     do {
@@ -308,12 +331,14 @@ private struct JournalAudit {
   mutating func noteOwners(_ images: [JobID: JournalIndex.Image]) {
     var owners: [String: JobID] = [:]
     for (id, image) in images.sorted(by: { $0.value.line < $1.value.line }) {
-      guard let owner = owners.updateValue(id, forKey: image.file) else { continue }
-      findings.append(
-        Finding(
-          kind: .duplicate, file: image.file, id: id.description,
-          problem: "is recorded for two images, \(owner.prefix(8)) and \(id.prefix(8))",
-          remedy: "the image that is not in the file is made again, in a file of its own"))
+      for file in image.files.names {
+        guard let owner = owners.updateValue(id, forKey: file) else { continue }
+        findings.append(
+          Finding(
+            kind: .duplicate, file: file, id: id.description,
+            problem: "is recorded for two images, \(owner.prefix(8)) and \(id.prefix(8))",
+            remedy: "the image that is not in the file is made again, in a file of its own"))
+      }
     }
   }
 

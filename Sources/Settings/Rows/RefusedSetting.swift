@@ -122,7 +122,6 @@ public struct RefusedSetting: Sendable {
     RefusedSetting(
       "do_not_save_grid", "remove it; without sheet there is no contact sheet", harmless: ["false"],
       field: .init(kind: .flag, a1111: false, worker: false, use: .ignored)),
-    RefusedSetting("samples_format", "images are always PNG, remove it", harmless: ["png"]),
     RefusedSetting("save_txt", "the infotext is in the image and in manifest.json, remove it", harmless: ["false"]),
     RefusedSetting("return_grid", "remove it; without sheet there is no contact sheet", harmless: ["true"]),
     RefusedSetting("save_to_dirs", "output names the folder, remove it"),
@@ -187,14 +186,14 @@ package enum RequestFieldKind: Sendable {
     self =
       switch kind {
       case .integer, .seed, .bytes: .integer
-      case .number, .limit: .number
+      case .number, .otherNumber, .limit: .number
       case .flag: .flag
-      case .styles, .models: .texts
+      case .styles, .models, .choices: .texts
       case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .size,
         .choice,
         .folders, .path, .address:
         .text
-      case .interval, .otherInterval, .axisGroups, .cells, .files: .list
+      case .interval, .otherInterval, .layers, .axisGroups, .cells, .files: .list
       case .axes, .sheet: .object
       }
   }

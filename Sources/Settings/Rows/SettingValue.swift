@@ -4,6 +4,7 @@ public enum SettingValue: Hashable, Sendable {
   case integer(Int64)
   case number(Double)
   case interval(PassInterval)
+  case layers(LayerList)
   /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
@@ -13,6 +14,8 @@ public enum SettingValue: Hashable, Sendable {
   case upscaler(UpscalerReference)
   /// One of the names that the setting's kind lists.
   case choice(String)
+  /// Some of those names, in their order.
+  case choices([String])
   case flag(Bool)
   /// Absolute paths.
   case folders([String])
@@ -168,6 +171,20 @@ extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {
   var settingValue: SettingValue { self?.settingValue ?? .null }
 }
 
+extension FileFormat: SettingListElement {
+  /// Null is no format.
+  static func list(_ value: SettingValue) -> [FileFormat]? {
+    switch value {
+    case .choices(let names):
+      let formats = names.compactMap { FileFormat(rawValue: $0) }
+      return formats.count == names.count ? formats : nil
+    case .null: return []
+    default: return nil
+    }
+  }
+  static func settingValue(_ list: [FileFormat]) -> SettingValue { .choices(list.map(\.rawValue)) }
+}
+
 /// A setting that is one of a few names.
 protocol SettingChoice: SettingRepresentable, CaseIterable, RawRepresentable<String> {}
 
@@ -181,6 +198,7 @@ extension SettingChoice {
 
 extension EmphasisChoice: SettingChoice {}
 extension FaceRestorationModel: SettingChoice {}
+extension FileFormat: SettingChoice {}
 extension NoiseSourceID: SettingChoice {}
 extension PrecisionChoice: SettingChoice {}
 extension PredictionChoice: SettingChoice {}

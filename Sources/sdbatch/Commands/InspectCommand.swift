@@ -13,12 +13,12 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Show the settings of an image, with a recipe that makes it, or describe a model file.",
     discussion: """
-      Reads PNG images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions, \
+      Reads PNG, JPEG and WebP images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions, \
       upscalers and networks of face restoration in every format that a run takes. Exit codes: 0 done; 10 the image has no \
       such text, or the file is damaged.
       """)
 
-  @Argument(help: "A PNG image, a model file or a model's folder.", completion: .file())
+  @Argument(help: "An image, a model file or a model's folder.", completion: .file())
   var file: String
 
   @Flag(help: "Print one JSON object.")
@@ -45,7 +45,10 @@ struct InspectCommand: ParsableCommand {
     }
     rows += imageFile.infotext.items.map { ($0.key, $0.value) }
     let width = min(rows.map { $0.0.count }.max() ?? 0, 30)
-    var lines = ["\(imageFile.path.printableLine): \(imageFile.image.width)x\(imageFile.image.height)\(program)", ""]
+    let format = imageFile.picture.format == .png ? "" : " " + imageFile.format
+    var lines = [
+      "\(imageFile.path.printableLine): \(imageFile.image.width)x\(imageFile.image.height)\(format)\(program)", "",
+    ]
     for (key, value) in rows {
       for (index, line) in value.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         let head = index == 0 ? key : ""
@@ -69,6 +72,7 @@ struct InspectCommand: ParsableCommand {
       "file": .string(imageFile.path),
       "width": .integer(Int64(imageFile.image.width)),
       "height": .integer(Int64(imageFile.image.height)),
+      "format": .string(imageFile.format),
       "program": settings.program.map { .string($0) } ?? .null,
       "prompt": .string(imageFile.infotext.prompt),
       "negative_prompt": .string(imageFile.infotext.negativePrompt),

@@ -1,12 +1,14 @@
 import ArgumentParser
 import Diffusion
 import Foundation
+import Hashing
 import Imaging
 import JSON
 import Prompts
 import Recipes
 import Runs
 import Settings
+import Text
 
 /// `sdbatch reproduce image.png`
 struct ReproduceCommand: ParsableCommand {
@@ -16,11 +18,14 @@ struct ReproduceCommand: ParsableCommand {
     discussion: """
       The model is found by the name and hash in the text: where the image's run found it, next to the image, in the current \
       folder, in models/ in both, and in the folders of $SDBATCH_MODELS. On the same instruction set and precision the pixels \
-      are equal; fp32 is used if the text names no precision. Exit codes: 0 \
+      are equal; fp32 is used if the text names no precision. A JPEG or a lossy WebP of sdbatch holds the digest of its pixels \
+      from before they were encoded, with which they are compared; one of another program can only be shown to be near. Exit codes: 0 \
       equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
       """)
 
-  @Argument(help: "A PNG image with the webui's text.", completion: .file(extensions: ["png"]))
+  @Argument(
+    help: "A PNG, JPEG or WebP image with the webui's text.",
+    completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
   var image: String
 
   @Option(help: "The checkpoint, a file or folder; its hash must match the text.", completion: .file())
@@ -61,7 +66,7 @@ struct ReproduceCommand: ParsableCommand {
     let ingredients = try engine.ingredients(for: parameters)
     let comparison: ImageComparison
     if parameters.finalWidth == imageFile.image.width, parameters.finalHeight == imageFile.image.height {
-      comparison = ImageComparison(imageFile.image, try again(parameters, engine))
+      comparison = ImageComparison(imageFile.picture, try again(parameters, engine))
     } else {
       comparison = .sizes(
         "\(imageFile.image.width)x\(imageFile.image.height)", "\(parameters.finalWidth)x\(parameters.finalHeight)")
@@ -72,12 +77,15 @@ struct ReproduceCommand: ParsableCommand {
       Console.output("\(image): \(comparison) (\(ingredients.isa), \(ingredients.precision))")
     }
     explain(comparison, imageFile, ingredients)
-    if comparison != .equal(count: imageFile.image.pixels.count) { throw ExitStatus.someJobsFailed }
+    if !comparison.isEqual { throw ExitStatus.someJobsFailed }
   }
 
   /// Prints what may have caused a difference.
   private func explain(_ comparison: ImageComparison, _ imageFile: ImageFile, _ ingredients: JobIngredients) {
-    guard case .different = comparison else { return }
+    switch comparison {
+    case .different, .lossy: break
+    case .equal, .sizes: return
+    }
     if let isa = imageFile.manifest?["engine"]?["isa"]?.text, isa != ingredients.isa {
       Console.error("note: its run computed on \(isa), which SDBATCH_ISA=\(isa) chooses")
     }
@@ -147,8 +155,37 @@ enum ImageComparison: Equatable, CustomStringConvertible {
   case equal(count: Int)
   /// How many of all values differ, and by how much at most.
   case different(Int, count: Int, largest: Int)
+  /// The file is lossy, and its pixels were others before they were encoded, or it does not say what they were. With the digest
+  /// that it names, if any, and the ratio of signal to noise of what it holds, in decibels.
+  case lossy(hasDigest: Bool, ratio: Double)
   /// The file's image has the first size, its settings result in the second.
   case sizes(String, String)
+
+  /// Whether the pixels are shown to be the same.
+  var isEqual: Bool { if case .equal = self { true } else { false } }
+
+  /// Compares the image of a file with one that was made again.
+  init(_ picture: PictureFile, _ made: RGBImage) {
+    guard !picture.isLossless else {
+      self.init(picture.image, made)
+      return
+    }
+    if picture.note?.pixels == Hexadecimal.text(SHA256.hash(made.pixels)) {
+      self = .equal(count: made.pixels.count)
+    } else {
+      self = .lossy(hasDigest: picture.note != nil, ratio: Self.ratio(picture.image, made))
+    }
+  }
+
+  /// The ratio of signal to noise of images of one size, in decibels; at most 99.
+  private static func ratio(_ a: RGBImage, _ b: RGBImage) -> Double {
+    let sum = zip(a.pixels, b.pixels).reduce(0.0) { sum, pair in
+      let difference = Double(Int(pair.0) - Int(pair.1))
+      return sum + difference * difference
+    }
+    let mean = sum / Double(max(a.pixels.count, 1))
+    return mean == 0 ? 99 : min(99, 10 * log10(255 * 255 / mean))
+  }
 
   init(_ a: RGBImage, _ b: RGBImage) {
     var count = 0
@@ -169,6 +206,11 @@ enum ImageComparison: Equatable, CustomStringConvertible {
         different: \(different) of \(count) values (\(share / 100).\(share % 100 < 10 ? "0" : "")\(share % 100) %), \
         by at most \(largest) of 255
         """
+    case .lossy(let hasDigest, let ratio):
+      let near = "what the file holds is at \((ratio * 10).rounded() / 10) dB from what was made"
+      return hasDigest
+        ? "different: the pixels are not those that were encoded; \(near)"
+        : "not comparable: the file is lossy and does not say what its pixels were; \(near)"
     case .sizes(let found, let made): return "different: the image is \(found), its settings make \(made)"
     }
   }
@@ -177,6 +219,11 @@ enum ImageComparison: Equatable, CustomStringConvertible {
     switch self {
     case .equal(let count): Self.members(true, count, 0, 0)
     case .different(let different, let count, let largest): Self.members(false, count, different, largest)
+    case .lossy(let hasDigest, let ratio):
+      [
+        JSONMember("equal", hasDigest ? false : .null), JSONMember("decibels", .number(ratio)),
+        JSONMember("problem", .string("\(self)")),
+      ]
     case .sizes: [JSONMember("equal", false), JSONMember("problem", .string("\(self)"))]
     }
   }

@@ -11,14 +11,15 @@ struct RestoreCommand: ParsableCommand {
     commandName: "restore",
     abstract: "Restore the faces of finished images, or of all images of a run folder.",
     discussion: """
-      The new files are in restored/ beside the images (for a run folder, in it) under the same names, with the text of the old \
+      The new files are in restored/ beside the images (for a run folder, in it) under the same names as PNG, with the text of the old \
       ones and "Face restoration" in it, and a text "postprocessing" as the webui writes it. An image without faces is copied. \
       An existing file that was made from the same pixels in the same way stays as it is. The networks are looked for in \
       Codeformer/, GFPGAN/ and face/ in the folders of models. Exit codes: 0 all done; 10 an image or a network cannot be \
       used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
+  @Argument(
+    help: "PNG, JPEG or WebP files, or run folders.", completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
   var images: [String]
 
   @OptionGroup

@@ -12,13 +12,14 @@ struct UpscaleCommand: ParsableCommand {
     commandName: "upscale",
     abstract: "Enlarge finished images, or all images of a run folder.",
     discussion: """
-      The new files are in upscaled/ beside the images (for a run folder, in it) under the same names, with the text of the old \
+      The new files are in upscaled/ beside the images (for a run folder, in it) under the same names as PNG, with the text of the old \
       ones, and a text "postprocessing" as the webui writes it. An existing file that was made from the same pixels in the \
       same way stays as it is. Exit codes: 0 all done; 10 an image or the upscaler cannot be used; 74 output could not \
       be written; 75 and 130 stopped by a signal: run it again.
       """)
 
-  @Argument(help: "PNG files, or run folders.", completion: .file(extensions: ["png"]))
+  @Argument(
+    help: "PNG, JPEG or WebP files, or run folders.", completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
   var images: [String]
 
   @Flag(help: "Of a run folder, only the images with stars in its picks.json.")

@@ -18,7 +18,7 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Let the next run make damaged images again, remove leftovers, rewrite the manifest.")
   var repair = false
 
-  @Flag(help: "Delete the images that are not in the current recipe, and their thumbnails.")
+  @Flag(help: "Delete the images that are not in the current recipe, their thumbnails, and latents of lossy images.")
   var prune = false
 
   @Flag(help: "Print one JSON object.")
@@ -39,7 +39,10 @@ struct VerifyCommand: ParsableCommand {
       Console.output(json: JSONValue.object(members + [more]).jsonText)
     } else {
       for finding in verification.findings { Console.output(finding.text) }
-      for file in pruned { Console.output("\(file): deleted, it is not in the current recipe") }
+      for file in pruned {
+        let isLatent = file.hasPrefix("checkpoints/")
+        Console.output("\(file): deleted, \(isLatent ? "its image exists" : "it is not in the current recipe")")
+      }
       Console.output(verification.summary)
     }
     if !verification.isClean { throw ExitStatus.difference }

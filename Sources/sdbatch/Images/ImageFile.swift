@@ -5,14 +5,21 @@ import JSON
 import Runs
 import Settings
 
-/// A PNG file with the settings in its text.
+/// An image file with the settings in its text.
 struct ImageFile {
   /// As the caller named it.
   let path: String
   let image: RGBImage
+  let picture: PictureFile
   /// The text under `parameters`.
   let infotext: ParsedInfotext
   let settings: InfotextSettings
+
+  /// The format, for people.
+  var format: String {
+    picture.format.rawValue
+      + (picture.format == .png ? "" : picture.isLossless ? " (lossless)" : "")
+  }
 
   /// The manifest of the run that the image is in; nil if it is elsewhere.
   var manifest: JSONValue? {
@@ -27,43 +34,43 @@ struct ImageFile {
   /// The keyword of the webui's text.
   private static let keyword = "parameters"
 
-  /// Reads an image; throws `ImageFileError` if it is not a PNG file, or has no text in the webui's form.
+  /// Reads an image; throws `ImageFileError` if it is no PNG, JPEG or WebP file, or has no text in the webui's form.
   init(path: String) throws {
     self.path = path
-    let file: PNGFile
+    let file: PictureFile
     do {
-      file = try PNGFile(decoding: try Self.bytes(path))
+      file = try PictureFile(decoding: try Self.bytes(path))
     } catch let error as ImagingError {
       throw ImageFileError.damaged(path: path, reason: "\(error)")
     }
     image = file.image
+    picture = file
     guard let text = file.text(Self.keyword) else {
-      throw ImageFileError.noInfotext(path: path, keywords: file.texts.map(\.keyword))
+      throw ImageFileError.noInfotext(path: path, format: file.format, keywords: file.texts.map(\.keyword))
     }
     infotext = ParsedInfotext(text)
     guard !infotext.items.isEmpty else { throw ImageFileError.noSettings(path: path) }
     settings = InfotextSettings(infotext, width: image.width, height: image.height)
   }
 
-  /// Reads a whole PNG file, but only the beginning of others, which may be gigabytes.
+  /// Reads a whole image file, but only the beginning of others, which may be gigabytes.
   private static func bytes(_ path: String) throws -> [UInt8] {
     var opened: UnsafeMutablePointer<FILE>?
     // A signal may interrupt this on network file systems.
     repeat { opened = fopen(path, "rb") } while opened == nil && errno == EINTR
     guard let file = opened else { throw ImageFileError.notRead(path: path, code: errno) }
     defer { fclose(file) }
-    let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     var bytes = [UInt8](repeating: 0, count: 1 << 20)
     var count = 0
     while true {
       let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
       if read == 0, ferror(file) != 0 {
         // A folder can be opened, but not read.
-        throw errno == EISDIR ? ImageFileError.notPNG(path: path) : ImageFileError.notRead(path: path, code: errno)
+        throw errno == EISDIR ? ImageFileError.notImage(path: path) : ImageFileError.notRead(path: path, code: errno)
       }
       let isFirst = count == 0
       count += read
-      guard !isFirst || bytes[..<count].starts(with: signature) else { throw ImageFileError.notPNG(path: path) }
+      guard !isFirst || PictureFormat(of: bytes[..<count]) != nil else { throw ImageFileError.notImage(path: path) }
       if read == 0 { return Array(bytes[..<count]) }
       if count == bytes.count { bytes += [UInt8](repeating: 0, count: bytes.count) }
     }
@@ -74,12 +81,12 @@ struct ImageFile {
 enum ImageFileError: InputFailure, CustomStringConvertible {
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
-  /// It is not a PNG file.
-  case notPNG(path: String)
-  /// It is a PNG file, but damaged.
+  /// It is no PNG, JPEG or WebP file.
+  case notImage(path: String)
+  /// It is one of these, but damaged.
   case damaged(path: String, reason: String)
   /// It has no text in the webui's form.
-  case noInfotext(path: String, keywords: [String])
+  case noInfotext(path: String, format: PictureFormat, keywords: [String])
   /// Its text names no settings.
   case noSettings(path: String)
   /// Its text lacks settings that are needed.
@@ -100,10 +107,13 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
   var description: String {
     switch self {
     case .notRead(let path, let code): "cannot read \(path): \(String(cString: strerror(code)))"
-    case .notPNG(let path):
-      Self.isModel(path) ? "\(path) is a model, expected a PNG file" : "\(path) is not a PNG file"
+    case .notImage(let path):
+      Self.isModel(path)
+        ? "\(path) is a model, expected a PNG, JPEG or WebP file" : "\(path) is not a PNG, JPEG or WebP file"
     case .damaged(let path, let reason): "\(path): \(reason)"
-    case .noInfotext(let path, let keywords):
+    case .noInfotext(let path, let format, _) where format != .png:
+      "\(path): the \(format.rawValue) file has no EXIF UserComment, as the webui and sdbatch write it"
+    case .noInfotext(let path, _, let keywords):
       "\(path): the PNG has no text under \"parameters\", as the webui and sdbatch write it"
         + (keywords.isEmpty ? "" : "; it has \(keywords.map { "\"\($0)\"" }.joined(separator: ", "))")
     case .noSettings(let path):

@@ -22,8 +22,11 @@ struct UpscaledFile {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
     func add(_ source: String, in usual: String) throws {
+      // What is made is a PNG, so that nothing of it is lost.
+      let name = URL(fileURLWithPath: source)
+      let isPNG = name.pathExtension.lowercased() == "png"
       let target = URL(fileURLWithPath: folder ?? usual).appendingPathComponent(
-        URL(fileURLWithPath: source).lastPathComponent
+        isPNG ? name.lastPathComponent : name.deletingPathExtension().lastPathComponent + ".png"
       ).standardizedFileURL.path
       guard targets.insert(target).inserted, target != URL(fileURLWithPath: source).standardizedFileURL.path else {
         throw UpscaleError.sameName(path: target)
@@ -50,16 +53,17 @@ struct UpscaledFile {
       var seen: Set<String> = []
       for image in images where seen.insert(image).inserted { try add(image, in: "\(path)/\(subfolder)") }
     }
+    DerivedFile.removeLeftovers(of: files.map(\.target))
     return files
   }
 
-  /// The image with its texts.
+  /// The image with its texts; of a JPEG or WebP, as a PNG has them.
   func read() throws -> PNGFile {
     do {
       guard let bytes = try? FileReader.bytes(of: source) else {
         throw UpscaleError.notRead(path: source, reason: "cannot be read")
       }
-      return try PNGFile(decoding: bytes)
+      return try PictureFile(decoding: bytes).png
     } catch let error as ImagingError {
       throw UpscaleError.notRead(path: source, reason: "\(error)")
     }
@@ -75,7 +79,7 @@ struct UpscaledFile {
   func write(_ image: RGBImage, from original: PNGFile, text: String, restoredBy model: String? = nil) throws {
     let bytes = try PNGFile(image: image, texts: texts(of: original, text, model)).encoded()
     try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)
-    try DerivedFile.write(to: target) { sink in try sink(bytes) }
+    try DerivedFile.write(to: target, on: Disk(isShared: true)) { sink in try sink(bytes) }
   }
 
   private func texts(of original: PNGFile, _ text: String, _ model: String?) -> [PNGText] {

@@ -67,15 +67,15 @@ struct PlanEstimate {
     if let list {
       elsewhere = Set(
         ImageStore(environment: ProcessInfo.processInfo.environment)
-          .paths(of: Set(list.ids).filter { !done.contains($0) }, outside: folder).keys)
+          .paths(of: list.encodings { !done.contains($0) }, outside: folder).keys)
     }
     for (index, job) in plan.jobs.enumerated() {
       let settings = job.settings
       let key = settings.ingredientsKey
       let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
-      if let ingredients, !done.isEmpty || !elsewhere.isEmpty {
-        let id = list?.ids[index] ?? JobID(settings, ingredients)
+      if let id = list?.ids[index] ?? ingredients.map({ JobID(settings, $0) }) {
+        // Equal cells share an image.
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1

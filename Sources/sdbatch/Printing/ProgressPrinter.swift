@@ -124,10 +124,11 @@ final class ProgressPrinter {
       let counts = start.counts
       let shared = start.stepsShared > 0 ? ", \(start.stepsShared) more in common with other images" : ""
       let reused = start.imagesReused > 0 ? " (\(start.imagesReused) taken from other folders)" : ""
+      let converted = start.imagesConverted > 0 ? " (\(start.imagesConverted) converted from another format)" : ""
       let work =
         start.imagesToMake == 0
         ? "nothing to do" : "\(start.imagesToMake) to make, \(Count(start.stepsToMake, "step"))\(shared)"
-      return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done\(reused), \(work)"
+      return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done\(reused)\(converted), \(work)"
     case .resumed(let running, let step):
       return "[\(running.number)/\(running.count)] job \(running.job.index) continues after step \(step)"
     case .imageDone(let running, let file, let seconds):

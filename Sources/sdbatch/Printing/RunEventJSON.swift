@@ -15,6 +15,7 @@ enum RunEventJSON {
           ("folder", .string(start.folder)), ("counts", value(start.counts)),
           ("images_to_make", integer(start.imagesToMake)), ("steps_to_make", integer(start.stepsToMake)),
           ("steps_shared", integer(start.stepsShared)), ("images_reused", integer(start.imagesReused)),
+          ("images_converted", integer(start.imagesConverted)),
         ])
     case .jobStarted(let running):
       object("job_started", fields(running))

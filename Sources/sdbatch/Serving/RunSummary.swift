@@ -60,8 +60,9 @@ final class RunSummary {
         "images",
         .array(
           shown.compactMap(\.path).map { path -> JSONValue in
-            let name = (path as NSString).lastPathComponent
-            return .string((thumbnails.contains(name) ? "thumbs/" : "images/") + name)
+            let name = folder.name(of: path)
+            let thumbnail = RunFolder.thumbnail(of: name)
+            return .string(thumbnails.contains(thumbnail) ? thumbnail : name)
           })),
     ]
   }

@@ -147,8 +147,10 @@ final class RunWatch: Sendable {
       guard let path = entry.path else {
         return Cell(status: entry.error == nil ? "pending" : "failed", error: entry.error)
       }
-      let name = (path as NSString).lastPathComponent
-      return Cell(status: "done", file: name, hasThumbnail: thumbnails.contains(name), seconds: entry.seconds)
+      let name = folder.name(of: path)
+      return Cell(
+        status: "done", file: name, hasThumbnail: thumbnails.contains(RunFolder.thumbnail(of: name)),
+        seconds: entry.seconds)
     }
     state.marks = marks
     state.version += 1
@@ -168,8 +170,8 @@ final class RunWatch: Sendable {
       let cell = state.cells[number]
       var members = [JSONMember("number", .integer(Int64(number))), JSONMember("status", .string(cell.status))]
       if let file = cell.file {
-        members.append(JSONMember("file", .string("images/" + file)))
-        if cell.hasThumbnail { members.append(JSONMember("thumb", .string("thumbs/" + file))) }
+        members.append(JSONMember("file", .string(file)))
+        if cell.hasThumbnail { members.append(JSONMember("thumb", .string(RunFolder.thumbnail(of: file)))) }
       }
       if let error = cell.error { members.append(JSONMember("error", .string(error))) }
       if let seconds = cell.seconds {

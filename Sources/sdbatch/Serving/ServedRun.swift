@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import JSON
 import PageServer
 import Runs
@@ -61,10 +62,11 @@ final class ServedRun: @unchecked Sendable {
       case 2: ["images", "thumbs"].contains(path[0])
       default: false
       }
-    guard isShown, name.hasSuffix(".png"), !name.hasPrefix("."),
+    let types = [".png": PictureFormat.png, ".jpg": .jpeg, ".webp": .webp]
+    guard isShown, !name.hasPrefix("."), let type = types.first(where: { name.hasSuffix($0.key) })?.value.mediaType,
       let file = OpenFile(folder.file(path.joined(separator: "/")))
     else { return .failure(404, "There is no such image.") }
-    var answer = PageAnswer(type: "image/png", body: .file(file))
+    var answer = PageAnswer(type: type, body: .file(file))
     answer.tag = "\"\(file.size)-\(file.modified)\""
     answer.isLasting = path.count == 2
     if let tag = answer.tag, request.tag == tag {
@@ -161,7 +163,9 @@ final class ServedRun: @unchecked Sendable {
       name = "\(base)-\(number)"
       number += 1
     }
-    try DerivedFile.write(to: "\(parent)/\(name).yaml") { sink in try sink(Array(recipe.utf8)) }
+    DerivedFile.removeLeftovers(of: ["\(parent)/\(name).yaml"])
+    try DerivedFile.write(to: "\(parent)/\(name).yaml", on: Disk(isShared: true)) { sink in try sink(Array(recipe.utf8))
+    }
     let waits = starter.start(
       ["run", "\(parent)/\(name).yaml", "--output", "\(parent)/\(name)", "--summary"],
       in: watches[0].process?.folder ?? FileManager.default.currentDirectoryPath)

@@ -60,7 +60,7 @@ struct TakeAway {
     var picks = Picks()
     for image in images {
       var bytes = try FileReader.bytes(of: image.path)
-      if writesPicks, image.pick != Pick() { bytes = try PNGFile.adding([Self.xmp(image.pick)], to: bytes) }
+      if writesPicks, image.pick != Pick() { bytes = try PictureFile.adding(xmp: Self.xmp(image.pick), to: bytes) }
       try zip.add((image.path as NSString).lastPathComponent, bytes)
       if image.pick != Pick() { picks.byID[image.cell.id] = image.pick }
     }
@@ -69,22 +69,20 @@ struct TakeAway {
   }
 
   /// Stars, a note and a reject as photo programs write them. Source: XMP specification, part 2, 2.2 (`xmp:Rating`; -1 is a reject).
-  static func xmp(_ pick: Pick) -> PNGText {
+  static func xmp(_ pick: Pick) -> String {
     let note = pick.note.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
       .replacingOccurrences(of: ">", with: "&gt;")
     let plain = String(
       String.UnicodeScalarView(note.unicodeScalars.filter { $0.value >= 32 || $0 == "\n" || $0 == "\t" }))
     // The mark of byte order makes the text one that PNG keeps as UTF-8.
-    return PNGText(
-      keyword: "XML:com.adobe.xmp",
-      text: """
-        <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
-        xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
-        xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" \
-        xmp:Rating="\(pick.isRejected ? -1 : pick.stars)">\
-        \(plain.isEmpty ? "" : "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">\(plain)</rdf:li></rdf:Alt></dc:description>")\
-        </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>
-        """)
+    return """
+      <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
+      xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
+      xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" \
+      xmp:Rating="\(pick.isRejected ? -1 : pick.stars)">\
+      \(plain.isEmpty ? "" : "<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">\(plain)</rdf:li></rdf:Alt></dc:description>")\
+      </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>
+      """
   }
 
   private func makePage(_ path: String) throws {
@@ -111,7 +109,8 @@ struct TakeAway {
         var cell = image.cell
         cell.index = number
         let bytes = (try? FileReader.bytes(of: image.path)) ?? []
-        cell.content = .image(file: "data:image/png;base64," + Data(bytes).base64EncodedString(), thumbnail: nil)
+        let type = PictureFormat(of: bytes)?.mediaType ?? PictureFormat.png.mediaType
+        cell.content = .image(file: "data:\(type);base64," + Data(bytes).base64EncodedString(), thumbnail: nil)
         return cell
       }
     ) { try file.write(contentsOf: $0) }
@@ -157,7 +156,7 @@ struct TakeAway {
       guard image.cell.width * first.height == image.cell.height * first.width else {
         throw TakeAwayError("images of different shapes cannot be animated; hide some values of an axis")
       }
-      let original = try PNGFile(decoding: FileReader.bytes(of: image.path)).image
+      let original = try PictureFile(decoding: FileReader.bytes(of: image.path)).image
       try animation.append(Thumbnail.scaled(original, width: size.width, height: size.height))
     }
     try Data(animation.encoded()).write(to: URL(fileURLWithPath: path))

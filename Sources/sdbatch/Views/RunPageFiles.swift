@@ -85,8 +85,9 @@ struct RunPageFiles {
 
   private func content(_ entry: RunImages.Entry, _ thumbnails: Set<String>) -> PageCell.Content {
     guard let path = entry.path else { return entry.error.map { .failed($0) } ?? .pending }
-    let name = (path as NSString).lastPathComponent
-    return .image(file: "images/\(name)", thumbnail: thumbnails.contains(name) ? "thumbs/\(name)" : nil)
+    let name = folder.name(of: path)
+    let thumbnail = RunFolder.thumbnail(of: name)
+    return .image(file: name, thumbnail: thumbnails.contains(thumbnail) ? thumbnail : nil)
   }
 
   private static var now: String { Date().formatted(.iso8601) }

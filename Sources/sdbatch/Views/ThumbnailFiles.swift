@@ -21,7 +21,7 @@ struct ThumbnailFiles {
   /// - Parameters:
   ///   - entries: All images of the run.
   ///   - patience: How long to work; nil for as long as it takes.
-  /// - Returns: The names of those that exist, which are their images' names.
+  /// - Returns: The names of those that exist, relative to the run folder.
   /// - Throws: `RunError.notWritten`.
   func refresh(_ entries: [RunImages.Entry], patience: Duration?) throws -> Set<String> {
     let large = entries.filter {
@@ -35,7 +35,7 @@ struct ThumbnailFiles {
     for entry in large {
       guard let path = entry.path else { continue }
       if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
-        made.insert((path as NSString).lastPathComponent)
+        made.insert(name(of: path))
       } else {
         missing.append(path)
       }
@@ -48,11 +48,14 @@ struct ThumbnailFiles {
       for (path, image) in zip(batch, copies) {
         guard let image, let file = try? PNGFile(image: image).encoded() else { continue }
         try DerivedFile.write(to: copy(of: path)) { sink in try sink(file) }
-        made.insert((path as NSString).lastPathComponent)
+        made.insert(name(of: path))
       }
     }
     return made
   }
 
-  private func copy(of path: String) -> String { "\(folder.thumbnails)/\((path as NSString).lastPathComponent)" }
+  /// The name of an image's thumbnail.
+  private func name(of path: String) -> String { RunFolder.thumbnail(of: folder.name(of: path)) }
+
+  private func copy(of path: String) -> String { folder.file(name(of: path)) }
 }

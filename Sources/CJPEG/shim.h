@@ -1,0 +1,128 @@
+// libjpeg reports errors by longjmp, which Swift does not allow, so both ways of a picture are in C.
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jpeglib.h>
+#include <jerror.h>
+
+/// libjpeg's errors, with where to go after one.
+struct sdbatch_jpeg_errors {
+  struct jpeg_error_mgr manager;
+  jmp_buf place;
+  char message[JMSG_LENGTH_MAX];
+  /// Whether the data were found to be damaged.
+  int is_damaged;
+};
+
+static inline void sdbatch_jpeg_exit(j_common_ptr control) {
+  struct sdbatch_jpeg_errors *errors = (struct sdbatch_jpeg_errors *)control->err;
+  control->err->format_message(control, errors->message);
+  longjmp(errors->place, 1);
+}
+
+/// Notes a warning, of which libjpeg makes grey pixels; bytes too many between two markers are harmless.
+static inline void sdbatch_jpeg_note(j_common_ptr control, int level) {
+  struct sdbatch_jpeg_errors *errors = (struct sdbatch_jpeg_errors *)control->err;
+  if (level >= 0 || control->err->msg_code == JWRN_EXTRANEOUS_DATA) return;
+  if (!errors->is_damaged) control->err->format_message(control, errors->message);
+  errors->is_damaged = 1;
+}
+
+static inline void sdbatch_jpeg_be_quiet(j_common_ptr control) { (void)control; }
+
+static inline struct jpeg_error_mgr *sdbatch_jpeg_prepare(struct sdbatch_jpeg_errors *errors) {
+  jpeg_std_error(&errors->manager);
+  errors->manager.error_exit = sdbatch_jpeg_exit;
+  errors->manager.emit_message = sdbatch_jpeg_note;
+  errors->manager.output_message = sdbatch_jpeg_be_quiet;
+  errors->message[0] = 0;
+  errors->is_damaged = 0;
+  return &errors->manager;
+}
+
+/// Encodes RGB pixels with half the resolution for colours, as Pillow does. The caller frees `output`, also after an error.
+///
+/// Returns whether it worked; `message`, of 200 bytes, says why not.
+static inline int sdbatch_jpeg_encode(
+    const uint8_t *pixels, int width, int height, int quality, unsigned char **output, unsigned long *size,
+    char *message) {
+  struct jpeg_compress_struct control;
+  struct sdbatch_jpeg_errors errors;
+  control.err = sdbatch_jpeg_prepare(&errors);
+  jpeg_create_compress(&control);
+  if (setjmp(errors.place)) {
+    jpeg_destroy_compress(&control);
+    memcpy(message, errors.message, sizeof errors.message);
+    // libjpeg may have freed it already.
+    *output = NULL;
+    return 0;
+  }
+  jpeg_mem_dest(&control, output, size);
+  control.image_width = (JDIMENSION)width;
+  control.image_height = (JDIMENSION)height;
+  control.input_components = 3;
+  control.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&control);
+  jpeg_set_quality(&control, quality, TRUE);
+  jpeg_start_compress(&control, TRUE);
+  while (control.next_scanline < control.image_height) {
+    JSAMPROW row = (JSAMPROW)(pixels + (size_t)control.next_scanline * (size_t)width * 3);
+    jpeg_write_scanlines(&control, &row, 1);
+  }
+  jpeg_finish_compress(&control);
+  jpeg_destroy_compress(&control);
+  return 1;
+}
+
+/// Reads the size of a picture. Returns whether it worked; `message`, of 200 bytes, says why not.
+static inline int sdbatch_jpeg_size(const uint8_t *bytes, unsigned long count, int *width, int *height, char *message) {
+  struct jpeg_decompress_struct control;
+  struct sdbatch_jpeg_errors errors;
+  control.err = sdbatch_jpeg_prepare(&errors);
+  jpeg_create_decompress(&control);
+  if (setjmp(errors.place)) {
+    jpeg_destroy_decompress(&control);
+    memcpy(message, errors.message, sizeof errors.message);
+    return 0;
+  }
+  jpeg_mem_src(&control, bytes, count);
+  jpeg_read_header(&control, TRUE);
+  *width = (int)control.image_width;
+  *height = (int)control.image_height;
+  jpeg_destroy_decompress(&control);
+  return 1;
+}
+
+/// Decodes a picture of that size to RGB. Returns whether it is whole; `message`, of 200 bytes, says why not.
+static inline int sdbatch_jpeg_decode(
+    const uint8_t *bytes, unsigned long count, uint8_t *pixels, int width, int height, char *message) {
+  struct jpeg_decompress_struct control;
+  struct sdbatch_jpeg_errors errors;
+  control.err = sdbatch_jpeg_prepare(&errors);
+  jpeg_create_decompress(&control);
+  if (setjmp(errors.place)) {
+    jpeg_destroy_decompress(&control);
+    memcpy(message, errors.message, sizeof errors.message);
+    return 0;
+  }
+  jpeg_mem_src(&control, bytes, count);
+  jpeg_read_header(&control, TRUE);
+  control.out_color_space = JCS_RGB;
+  jpeg_start_decompress(&control);
+  if ((int)control.output_width != width || (int)control.output_height != height || control.output_components != 3) {
+    jpeg_destroy_decompress(&control);
+    strcpy(message, "its size is not that of its header");
+    return 0;
+  }
+  while (control.output_scanline < control.output_height) {
+    JSAMPROW row = pixels + (size_t)control.output_scanline * (size_t)width * 3;
+    jpeg_read_scanlines(&control, &row, 1);
+  }
+  jpeg_finish_decompress(&control);
+  jpeg_destroy_decompress(&control);
+  memcpy(message, errors.message, sizeof errors.message);
+  return !errors.is_damaged;
+}

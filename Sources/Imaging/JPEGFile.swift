@@ -1,0 +1,103 @@
+import CJPEG
+import Foundation
+
+/// A JPEG file, read and written by libjpeg, with the text of the webui.
+///
+/// Source: ITU-T T.81, annex B: segments with a marker and a length, up to the pixels.
+enum JPEGFile {
+  static let signature: [UInt8] = [0xFF, 0xD8, 0xFF]
+  /// A segment's length has two bytes and counts itself.
+  static let largestSegment = 65_533
+
+  // MARK: Writing
+
+  /// The bytes of a file: as Pillow makes it of the same pixels, and EXIF data.
+  static func encoded(_ image: RGBImage, quality: Int, exif: ExifText) throws(ImagingError) -> [UInt8] {
+    // Checked before the work.
+    _ = try segment(exif)
+    var output: UnsafeMutablePointer<UInt8>?
+    var size: UInt = 0
+    defer { free(output) }
+    var message = [CChar](repeating: 0, count: messageSize)
+    guard
+      sdbatch_jpeg_encode(
+        image.pixels, Int32(image.width), Int32(image.height), Int32(quality), &output, &size, &message) != 0
+    else { throw .notEncoded("libjpeg could not write the image: \(Self.text(message))") }
+    let bytes = Array(UnsafeBufferPointer(start: output, count: Int(size)))
+    return adding(0xE1, try segment(exif), to: bytes)
+  }
+
+  private static func segment(_ exif: ExifText) throws(ImagingError) -> [UInt8] {
+    let data = ExifText.segmentMark + exif.bytes
+    guard data.count <= largestSegment else { throw .longText(bytes: data.count, limit: largestSegment) }
+    return data
+  }
+
+  /// The file with other EXIF data.
+  static func replacing(of bytes: [UInt8], by exif: ExifText) throws(ImagingError) -> [UInt8] {
+    var bytes = bytes
+    let old = segments(bytes).first { $0.marker == 0xE1 && $0.data.starts(with: ExifText.segmentMark) }
+    if let old { bytes.removeSubrange((old.data.startIndex - 4)..<old.data.endIndex) }
+    return adding(0xE1, try segment(exif), to: bytes)
+  }
+
+  /// The file with one more segment, behind the one that says that it is JFIF.
+  static func adding(_ marker: UInt8, _ data: [UInt8], to bytes: [UInt8]) -> [UInt8] {
+    var place = 2
+    if bytes.count > 6, bytes[2] == 0xFF, bytes[3] == 0xE0 { place = 4 + Int(bytes[4]) << 8 + Int(bytes[5]) }
+    let length = data.count + 2
+    let segment = [0xFF, marker, UInt8(length >> 8), UInt8(length & 255)] + data
+    return Array(bytes[..<min(place, bytes.count)]) + segment + Array(bytes[min(place, bytes.count)...])
+  }
+
+  // MARK: Reading
+
+  static func image(_ bytes: [UInt8]) throws(ImagingError) -> RGBImage {
+    var (width, height): (Int32, Int32) = (0, 0)
+    var message = [CChar](repeating: 0, count: messageSize)
+    guard sdbatch_jpeg_size(bytes, UInt(bytes.count), &width, &height, &message) != 0, width > 0, height > 0 else {
+      throw .damaged(.jpeg, Self.text(message))
+    }
+    guard Int(width) * Int(height) <= PNGFile.pixelLimit else {
+      throw .tooLarge(width: Int(width), height: Int(height), pixelLimit: PNGFile.pixelLimit)
+    }
+    var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
+    guard sdbatch_jpeg_decode(bytes, UInt(bytes.count), &pixels, width, height, &message) != 0 else {
+      throw .damaged(.jpeg, Self.text(message))
+    }
+    return RGBImage(width: Int(width), height: Int(height), pixels: pixels)
+  }
+
+  /// The EXIF data; empty if there are none.
+  static func exif(_ bytes: [UInt8]) -> ExifText {
+    for segment in segments(bytes) where segment.marker == 0xE1 && segment.data.starts(with: ExifText.segmentMark) {
+      return ExifText(segment.data)
+    }
+    return ExifText(comment: nil)
+  }
+
+  /// The segments before the pixels.
+  private static func segments(_ bytes: [UInt8]) -> [(marker: UInt8, data: ArraySlice<UInt8>)] {
+    var segments: [(marker: UInt8, data: ArraySlice<UInt8>)] = []
+    var place = 2
+    while place + 4 <= bytes.count, bytes[place] == 0xFF {
+      let marker = bytes[place + 1]
+      // A marker may have several of these before it.
+      if marker == 0xFF {
+        place += 1
+        continue
+      }
+      let length = Int(bytes[place + 2]) << 8 + Int(bytes[place + 3])
+      guard marker != 0xDA, marker != 0xD9, length >= 2, place + 2 + length <= bytes.count else { break }
+      segments.append((marker, bytes[place + 4..<place + 2 + length]))
+      place += 2 + length
+    }
+    return segments
+  }
+
+  private static let messageSize = Int(JMSG_LENGTH_MAX)
+
+  private static func text(_ message: [CChar]) -> String {
+    String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
