@@ -19,9 +19,12 @@ public final class Engine {
   /// products of bytes.
   private static let int8Numerics = 1
 
-  /// The version that is part of the identity of jobs in a precision.
-  static func numerics(of precision: Precision) -> Int {
-    precision == .int8 ? numerics + int8Numerics : numerics
+  /// The same for jobs with a transformer: since 1, the first blocks are not quantised.
+  private static let int8TransformerNumerics = 1
+
+  /// The version that is part of the identity of jobs in a precision, with a transformer or without one.
+  static func numerics(of precision: Precision, hasTransformer: Bool) -> Int {
+    precision == .int8 ? numerics + int8Numerics + (hasTransformer ? int8TransformerNumerics : 0) : numerics
   }
 
   /// This engine, as the manifest describes it; its precision is what `auto` means here.
@@ -119,7 +122,7 @@ public final class Engine {
     let passes = try catalog.passes(of: settings)
     var models: [ModelCatalog.Model] = []
     var embeddings: [EmbeddingIdentity] = []
-    var isTextRepaired = false
+    var textRepairs: [Int] = []
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
         models.append(try catalog.models(for: part).model)
@@ -127,7 +130,7 @@ public final class Engine {
         // Some embeddings may be for only one of the checkpoints.
         let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
         embeddings += used.filter { !embeddings.contains($0) }
-        if try catalog.isTextRepaired(part, callsBefore: callsBefore) { isTextRepaired = true }
+        if let repair = try catalog.textRepair(of: part, callsBefore: callsBefore) { textRepairs.append(repair) }
       }
     }
     func loras(_ pass: ImagePass?) throws -> [LoRAIdentity]? {
@@ -147,9 +150,11 @@ public final class Engine {
       },
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
-      textRepair: isTextRepaired ? CLIPTokenizer.repairVersion : Int?.none,
+      textRepair: textRepairs.max(),
       vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: Self.numerics(of: precision), weightPacking: try memoryPlan(for: settings).packing.identity,
+      numerics: Self.numerics(
+        of: precision, hasTransformer: passes.all.flatMap(\.all).contains { $0.traits.flow != nil }),
+      weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
@@ -333,12 +338,20 @@ public final class Engine {
   /// - Returns: The plan, which gives something up if the job has a `memory_limit`.
   /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit, or an error if the model cannot be used.
   public func memoryPlan(for settings: ImageSettings) throws -> MemoryPlan {
-    let key = MemoryPlan.Key(settings, compute.precision(settings.precision))
+    var key = MemoryPlan.Key(settings, compute.precision(settings.precision))
+    // Other networks take the same memory with LoRAs as without them.
+    let hasTransformer = [settings.firstPass, settings.secondPass].contains { $0?.traits.flow != nil }
+    let known = hasTransformer ? try catalog.passes(of: settings) : nil
+    func loras(_ pass: ImagePass) throws -> [AdapterCatalog.MatchedLoRA] {
+      pass.begun.traits.flow == nil ? [] : try catalog.loras(for: pass.begun) ?? []
+    }
+    key.loras = try known?.all.map { try loras($0).map(\.identity.path) } ?? []
     if let plan = plans[key] { return plan }
-    let passes = try catalog.passes(of: settings)
+    let passes = try known ?? catalog.passes(of: settings)
     func plan(_ pass: ImagePass, width: Int, height: Int) throws -> MemoryPlan.Pass {
       let models = try pass.all.map { try catalog.models(for: $0).model.files }
-      return MemoryPlan.Pass(models: models, width: width, height: height)
+      let adapted = try loras(pass).reduce(into: Set()) { $0.formUnion($1.match.weights(ofNetwork: 0)) }
+      return MemoryPlan.Pass(models: models, width: width, height: height, adapted: adapted)
     }
     var planned = [try plan(passes.first, width: settings.width, height: settings.height)]
     if let second = passes.second {

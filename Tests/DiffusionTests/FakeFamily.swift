@@ -149,6 +149,7 @@ struct FakeModel: DiffusionModel {
 
   func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
   var denoiser: any DenoiserConfiguration { FakeConfiguration() }
+  let denoiserTitle = "fake network"
   let textEncoderBytes = 0
 
   func networks(_ compute: Compute, smallBytes: Int) -> any SamplingNetworks {
@@ -164,6 +165,6 @@ struct FakeModel: DiffusionModel {
 
   let adaptedStores: [WeightStore] = []
   func match(_ files: [AdapterFile]) -> [AdapterMatch] { [] }
-  func isTextRepaired(_ text: String) -> Bool { false }
+  func textRepair(of text: String) -> Int? { nil }
   func embeddings(in folders: [String], _ digests: DigestCache) -> EmbeddingLibrary? { nil }
 }

@@ -84,6 +84,23 @@ import Tokenization
     #expect(twice.peak - plan.peak == Int64(FakeConfiguration().weightBytes(.fp32, plan.packing)))
   }
 
+  @Test func `a memory plan names the networks that it releases`() throws {
+    func plan(_ limit: Int64) throws -> MemoryPlan {
+      var settings = ImageSettings(settings())
+      settings.memoryLimit = limit
+      return try MemoryPlan(
+        [MemoryPlan.Pass(models: [model], width: 64, height: 64)], vae: VAEConfiguration(), handover: nil,
+        MemoryPlan.Key(settings, .fp32))
+    }
+    let error = try #require(throws: EngineError.self) { try plan(1) }
+    guard case .memoryLimit(_, let needed, _, _) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    let summary = try #require(try plan(needed).summary)
+    #expect(summary.contains("the fake network is read again for each image"), "\(summary)")
+  }
+
   @Test func `a list of families opens a file with the first that recognises it`() {
     #expect(
       FakeModel.recognises(path: "x.fake", transformer: nil)

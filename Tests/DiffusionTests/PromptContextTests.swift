@@ -172,6 +172,26 @@ import Weights
     #expect(!message.contains("CLIP-L:"))
   }
 
+  @Test func `parts that are searched in different folders are listed with theirs`() throws {
+    let folder = try Self.folder([:])
+    let search = search(folder)
+    #expect(try search.encoder(.clipL) == nil)
+    let vaes = VAESearch(model: search.model, folders: [folder.path + "/more"], channels: 16)
+    let vae = MissingParts.Part(title: "the VAE", fileNames: ["ae.safetensors"], folders: vaes.searched, key: "vae:")
+    let alone = "\(MissingParts(model: "m", family: "f", parts: [vae]))"
+    #expect(alone.contains("\nlooked in\n") && alone.contains("/more/vae\n") && !alone.contains("text_encoders"))
+    search.addMissing(vae)
+    let both = "\(try #require(throws: MissingParts.self) { try search.requireComplete() })"
+    let lines = both.split(separator: "\n").map(String.init)
+    let (clip, found) = (
+      try #require(lines.firstIndex { $0.hasPrefix("looked for CLIP-L") }),
+      try #require(lines.firstIndex(of: "looked for the VAE in"))
+    )
+    #expect(lines[clip..<found].contains { $0.hasSuffix("/text_encoders") })
+    #expect(!lines[found...].contains { $0.hasSuffix("/text_encoders") })
+    #expect(lines[found...].contains { $0.hasSuffix("/more/vae") })
+  }
+
   @Test func `an encoder of another size is named with its size`() throws {
     let folder = try Self.folder(["qwen3": "qwen_3_4b.safetensors"])
     let search = search(folder)
@@ -230,5 +250,19 @@ import Weights
       model: folder.path + "/models/diffusion_models/model.safetensors", family: "a test", named: [other], folders: [],
       shared: nil)
     #expect(try search.encoder(.t5(number: 2, width: 224))?.path == other)
+  }
+
+  @Test func `texts that were repaired at first have another identity, all others keep theirs`() throws {
+    let folder = try Self.folder(Self.all)
+    let places = folder.path + "/models"
+    for name in ["merges.txt", "vocab.json"] {
+      try Self.copy("Tokenization/small/\(name)", to: places + "/diffusion_models/\(name)")
+    }
+    try Self.copy("Tokenizers/t5/tokenizer.json.gz", to: places + "/text_encoders/tokenizer.json")
+    let parts = try #require(
+      try JointParts(
+        search(folder), VocabularyLocator(environment: [:]), clips: [.clipL, .clipG], t5: .t5(number: 3, width: 224)))
+    for text in ["don’t", "ﬁne", "ＡＢＣ", "&eacute;"] { #expect(parts.textRepair(of: text) == 0, "\(text)") }
+    for text in ["a red fox, don't", "zürich", "雪の狐"] { #expect(parts.textRepair(of: text) == nil, "\(text)") }
   }
 }

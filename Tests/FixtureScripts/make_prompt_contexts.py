@@ -123,12 +123,13 @@ def klein(text):
 
 
 LONG = ", ".join(f"a red fox and {n} golden (castle:{1 + n / 40:.2f}) in the snow" for n in range(14))
+DAMAGED = "zürich at night — 東京 🌃 it's ﬁne, ＡＢＣ don’t, &eacute; cafÃ©"
 cases, rows = [], {}
 for name, family, text in [
     ("sd3", "sd3", "a (red:1.4) fox in the [snow], oil painting"), ("sd3-empty", "sd3", ""), ("sd3-break", "sd3", "a red fox BREAK (in the snow:1.2), <extra_id_3> ünï"),
     ("sd3-long", "sd3", LONG), ("sd3-no-t5", "sd3-no-t5", "a (red:1.4) fox"), ("flux", "flux", "a (red:1.4) fox in the [snow], oil painting"), ("flux-empty", "flux", ""),
     ("flux-long", "flux", LONG + " BREAK " + LONG), ("z", "zimage", "a (red:1.4) fox in the snow, 雪"), ("z-empty", "zimage", ""), ("z-long", "zimage", LONG), ("klein", "klein", "a (red:1.4) fox <think> in the snow"),
-    ("klein-empty", "klein", ""), ("klein-long", "klein", LONG + LONG),
+    ("klein-empty", "klein", ""), ("klein-long", "klein", LONG + LONG), ("sd3-damaged", "sd3", DAMAGED), ("flux-damaged", "flux", DAMAGED),
 ]:
     make_context = {"sd3": lambda t: sd3(t, True), "sd3-no-t5": lambda t: sd3(t, False), "flux": flux, "zimage": zimage, "klein": klein}[family]
     ids, context, pooled = make_context(text)

@@ -100,6 +100,63 @@ import TestSupport
     }
   }
 
+  /// The velocity of a network that ends after its first blocks; those of later blocks are counted from the first.
+  private func shortVelocity(_ name: String, blocks: Int, _ compute: Compute) throws -> [Float] {
+    let archive = try TransformerArchive.open(path: RandomModels.path("\(name).safetensors"))
+    let latent = try image("\(name).latent", compute)
+    let context = try context("\(name).context", compute)
+    func velocity<Network: DenoisingNetwork>(_ network: Network, _ context: Network.Context) throws -> [Float] {
+      try network.forward(latent, timestep: 700, contexts: [context], guidance: 2.5, options: NetworkOptions()).values
+    }
+    switch archive.transformer {
+    case .flux2(let files):
+      var sizes = files.configuration
+      (sizes.doubleBlocks, sizes.singleBlocks) = (blocks, blocks)
+      let network = try Flux2Transformer(files.weights, configuration: sizes, compute: compute)
+      return try velocity(network, network.prepare(context))
+    case .zImage(let files):
+      var sizes = files.configuration
+      sizes.layers = blocks
+      let network = try ZImageTransformer(files.weights, configuration: sizes, compute: compute)
+      return try velocity(network, network.prepare(context))
+    case .flux1(let files):
+      var sizes = files.configuration
+      (sizes.doubleBlocks, sizes.singleBlocks) = (blocks, blocks)
+      let network = try Flux1Transformer(files.weights, configuration: sizes, compute: compute)
+      return try velocity(network, network.prepare(context, pooled: try floats("\(name).pooled")))
+    case .sd3: return []
+    }
+  }
+
+  @Test(arguments: ["klein", "zimage", "flux1"])
+  func `the first blocks are not quantised, later ones are`(name: String) throws {
+    for (blocks, isEqual) in [(1, true), (2, false)] {
+      let (bf16, int8) = (
+        try shortVelocity(name, blocks: blocks, try compute(.bf16)),
+        try shortVelocity(name, blocks: blocks, try compute(.int8))
+      )
+      #expect((bf16 == int8) == isEqual, "\(blocks)")
+    }
+  }
+
+  @Test func `a transformer is as large in memory as its layers hold it`() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      "z_image.safetensors",
+      ZImageConfiguration().expectedTensors.map { SyntheticTensor($0.name, $0.shape, type: "F8_E4M3") })
+    let archive = try TransformerArchive.open(path: path)
+    let all = Set(archive.configuration.expectedTensors.map(\.name))
+    // 6.02 G parameters without what the noise level is given to, of which 0.54 G are in blocks that are not quantised.
+    let cases: [(Precision, WeightStorage, Set<String>, Double)] = [
+      (.bf16, .packed, [], 12.05), (.bf16, .kept, [], 6.03), (.int8, .packed, [], 6.9), (.int8, .kept, [], 6.03),
+      (.fp32, .kept, [], 6.03), (.bf16, .kept, all, 12.05), (.int8, .kept, all, 6.9),
+    ]
+    for (precision, storage, adapted, expected) in cases {
+      let found = Double(archive.weightBytes(precision, storage, adapted: adapted)) / 1e9
+      #expect(found >= expected * 0.99 && found < expected * 1.03, "\(precision) \(storage): \(found)")
+    }
+  }
+
   @Test(arguments: models)
   func `threads do not change a bit`(path: String, name: String) throws {
     for precision in Precision.allCases {

@@ -34,6 +34,10 @@ import Testing
     )
     #expect(!before.contains("text_repair"))
     #expect(after.replacing("\"text_repair\":1,", with: "") == before)
+    // Of families that stopped repairing text.
+    var unrepaired = sampleIngredients
+    unrepaired.textRepair = 0
+    #expect(Set([unrepaired, repaired, sampleIngredients].map { JobID(settings, $0) }).count == 3)
   }
 
   @Test func `jobs whose prompts may need repair have ingredients of their own`() {

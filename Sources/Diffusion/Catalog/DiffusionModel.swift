@@ -85,6 +85,16 @@ protocol DiffusionModel: Sendable {
 
   /// The sizes of the denoising network.
   var denoiser: any DenoiserConfiguration { get }
+  /// What people call the denoising network.
+  var denoiserTitle: String { get }
+  /// Bytes of the denoising network's weights in memory.
+  ///
+  /// - Parameters:
+  ///   - precision: What it computes in.
+  ///   - packing: How its weights are packed.
+  ///   - adapted: The tensors that LoRAs change.
+  /// - Returns: An estimate, a little too high.
+  func denoiserBytes(_ precision: Precision, _ packing: WeightPacking, adapted: Set<String>) -> Int
   /// Bytes of the text encoders' weights.
   var textEncoderBytes: Int { get }
 
@@ -104,8 +114,11 @@ protocol DiffusionModel: Sendable {
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
 
-  /// Whether cleaning gives a text other tokens than before text was repaired; images of such texts have other identities.
-  func isTextRepaired(_ text: String) -> Bool
+  /// How a text was cleaned, if an earlier version gave it other tokens: images of such texts have other identities. Nil if it
+  /// has the same tokens as always.
+  ///
+  /// Families whose text is repaired return the version of the repair; those that stopped repairing it, 0.
+  func textRepair(of text: String) -> Int?
 
   // MARK: Adapters
 
@@ -127,6 +140,12 @@ extension DiffusionModel {
   static func family(ofModelAt path: String) -> FamilyID { .stableDiffusion }
   var textEncoderFiles: [String] { [] }
   var foundVAE: String? { nil }
+  var denoiserTitle: String { "UNet" }
+
+  /// LoRAs change no size: all weights are packed.
+  func denoiserBytes(_ precision: Precision, _ packing: WeightPacking, adapted: Set<String>) -> Int {
+    denoiser.weightBytes(precision, packing)
+  }
 }
 
 /// The files that complete a checkpoint.

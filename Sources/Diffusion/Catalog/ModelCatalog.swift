@@ -338,17 +338,17 @@ final class ModelCatalog {
     try adapters.library(for: settings, try models(for: settings).model.files)
   }
 
-  /// Whether the texts of a pass have other tokens than before text was repaired.
+  /// How the texts of a pass were cleaned, if that decides its identity, see ``DiffusionModel/textRepair(of:)``.
   ///
   /// - Parameters:
   ///   - settings: The settings of the pass.
   ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
-  /// - Returns: Whether they have.
+  /// - Returns: The greatest number of its texts; nil if there is none.
   /// - Throws: As `models(for:)`.
-  func isTextRepaired(_ settings: PassSettings, callsBefore: Int?) throws -> Bool {
-    guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return false }
+  func textRepair(of settings: PassSettings, callsBefore: Int?) throws -> Int? {
+    guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return nil }
     let files = try models(for: settings).model.files
-    return PromptTexts.runs(of: settings, callsBefore: callsBefore).contains(where: files.isTextRepaired)
+    return PromptTexts.runs(of: settings, callsBefore: callsBefore).compactMap(files.textRepair).max()
   }
 
   /// The digest of the vocabularies of checkpoints.

@@ -17,6 +17,8 @@ public struct MemoryPlan: Hashable, Sendable {
   public let limit: Int64?
   /// An estimate of the most memory that the process will hold, in bytes.
   public let peak: Int64
+  /// What people call the denoising networks.
+  private let denoisers: String
 
   /// What a plan depends on.
   struct Key: Hashable {
@@ -34,6 +36,8 @@ public struct MemoryPlan: Hashable, Sendable {
     /// The network that restores faces, and the folders of its files; nil if faces are not restored.
     let faces: FaceRestorationModel?
     let faceFolders: [String]
+    /// The LoRAs that decide how much memory weights take, for each pass.
+    var loras: [[String]] = []
 
     init(_ settings: ImageSettings, _ precision: Precision) {
       let passes = [settings.firstPass, settings.secondPass]
@@ -60,6 +64,8 @@ public struct MemoryPlan: Hashable, Sendable {
     /// In pixels.
     let width: Int
     let height: Int
+    /// The tensors of the denoising networks that LoRAs change.
+    var adapted: Set<String> = []
   }
 
   /// What is in memory between the passes, one after the other, if the decoded image is enlarged there.
@@ -98,9 +104,11 @@ public struct MemoryPlan: Hashable, Sendable {
   {
     let elementType = key.precision.elementType
     func weights(_ pass: Pass, _ packing: WeightPacking) -> Int {
-      pass.models.reduce(0) { $0 + $1.denoiser.weightBytes(key.precision, packing) }
+      pass.models.reduce(0) { $0 + $1.denoiserBytes(key.precision, packing, adapted: pass.adapted) }
     }
     func most(_ bytes: [Int]) -> Int { bytes.max() ?? 0 }
+    let titles = Set(passes.flatMap(\.models).map(\.denoiserTitle)).sorted()
+    let denoisers = titles.map { "the \($0)" }.joined(separator: " and ")
     let texts = most(passes.flatMap(\.models).map(\.textEncoderBytes))
     let contexts = most(passes.flatMap(\.models).map { 2 * $0.denoiser.contextBytes(elementType: elementType) })
     func sampling(_ pass: Pass) -> Int {
@@ -154,7 +162,7 @@ public struct MemoryPlan: Hashable, Sendable {
       let keepsDenoiser = max(decoding(last), encoding) <= Self.largeDecoding
       self.init(
         packing: packings[0], keepsDenoiser: keepsDenoiser, keepsVAE: true, limit: nil,
-        peak: peak(packings[0], keepsDenoiser: keepsDenoiser, keepsVAE: true))
+        peak: peak(packings[0], keepsDenoiser: keepsDenoiser, keepsVAE: true), denoisers: denoisers)
       return
     }
     var least = Int.max
@@ -163,7 +171,9 @@ public struct MemoryPlan: Hashable, Sendable {
         let bytes = peak(packing, keepsDenoiser: keepsDenoiser, keepsVAE: keepsVAE)
         least = min(least, bytes)
         if bytes <= key.limit {
-          self.init(packing: packing, keepsDenoiser: keepsDenoiser, keepsVAE: keepsVAE, limit: key.limit, peak: bytes)
+          self.init(
+            packing: packing, keepsDenoiser: keepsDenoiser, keepsVAE: keepsVAE, limit: key.limit, peak: bytes,
+            denoisers: denoisers)
           return
         }
       }
@@ -171,12 +181,15 @@ public struct MemoryPlan: Hashable, Sendable {
     throw EngineError.memoryLimit(key.limit, needed: Int64(least), width: last.width, height: last.height)
   }
 
-  private init(packing: WeightPacking, keepsDenoiser: Bool, keepsVAE: Bool, limit: Int64?, peak: Int) {
+  private init(
+    packing: WeightPacking, keepsDenoiser: Bool, keepsVAE: Bool, limit: Int64?, peak: Int, denoisers: String
+  ) {
     self.packing = packing
     self.keepsDenoiser = keepsDenoiser
     self.keepsVAE = keepsVAE
     self.limit = limit
     self.peak = Int64(peak)
+    self.denoisers = denoisers
   }
 
   /// One line for the user on what the limit costs; nil without a limit.
@@ -187,7 +200,9 @@ public struct MemoryPlan: Hashable, Sendable {
       parts.append("weights are packed small: convolutions are slower and the last digits differ")
     }
     if !keepsVAE { parts.append("the VAE is read again for each image") }
-    if !keepsDenoiser { parts.append("the UNet is read again for each image") }
+    if !keepsDenoiser {
+      parts.append("\(denoisers) \(denoisers.contains(" and ") ? "are" : "is") read again for each image")
+    }
     if parts.isEmpty { parts.append("nothing is given up") }
     return "memory_limit \(limit >> 20) MiB: \(parts.joined(separator: "; ")); about \(peak >> 20) MiB are taken"
   }

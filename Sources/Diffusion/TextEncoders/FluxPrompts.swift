@@ -6,7 +6,8 @@ import Tokenization
 
 /// The prompts of Flux.1: at least 256 tokens by T5, and CLIP-L's encoding of the first 75 as a whole.
 ///
-/// As in Forge: prompts are never cut, and emphasis changes T5's tokens. Unlike there, the text after a `BREAK` counts.
+/// As in Forge: prompts are never cut, and emphasis changes T5's tokens. Unlike there, the text after a `BREAK` counts, and CLIP's text
+/// is not repaired, see `JointParts.cleaning`.
 final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
   private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
@@ -63,7 +64,7 @@ final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
       let z = compute.stacked([t5.1], channels: t5.1.channels)
       settings.emphasis.apply(to: [EncodedChunk(z: z, pooled: nil, weights: t5.0.weights, count: 1)])
       let runs = try PromptAttention.Run.runs(text.text, settings.emphasis)
-      let chunk = PromptChunks(runs: runs, tokenizer: tokenizer).chunks[0]
+      let chunk = PromptChunks(runs: runs, tokenizer: tokenizer, cleaning: JointParts.cleaning).chunks[0]
       let pooled = clipL.forward(model, chunk, clipSkip: 1) { _ in [] }.pooled
       return JointEncoding(tokens: z, pooled: pooled?.values ?? [])
     }

@@ -8,6 +8,8 @@ public struct MissingParts: Error, Hashable, CustomStringConvertible {
     var title: String
     /// What its files are usually called.
     var fileNames: [String]
+    /// The folders that were searched for it, in order.
+    var folders: [String]
     /// The recipe's key that names such a file; nil if there is none.
     var key: String?
     /// Files of the right kind that cannot be used, each with the reason.
@@ -19,8 +21,6 @@ public struct MissingParts: Error, Hashable, CustomStringConvertible {
   /// What people call its family.
   var family: String
   var parts: [Part]
-  /// The folders that were searched, in order.
-  var folders: [String]
 
   /// One message: what is missing, what such files are called, where they were looked for, what to do.
   public var description: String {
@@ -29,8 +29,18 @@ public struct MissingParts: Error, Hashable, CustomStringConvertible {
       lines.append("  \(part.title): usually \(part.fileNames.joined(separator: ", "))")
       lines += part.objections.map { "    not usable: \($0)" }
     }
-    lines.append("looked in")
-    lines += folders.map { "  \($0)" }
+    var places: [(folders: [String], titles: [String])] = []
+    for part in parts {
+      if let index = places.firstIndex(where: { $0.folders == part.folders }) {
+        places[index].titles.append(part.title)
+      } else {
+        places.append((part.folders, [part.title]))
+      }
+    }
+    for place in places {
+      lines.append(places.count == 1 ? "looked in" : "looked for \(place.titles.joined(separator: ", ")) in")
+      lines += place.folders.map { "  \($0)" }
+    }
     let keys = Set(parts.compactMap(\.key)).sorted()
     lines.append(
       "Put \(parts.count == 1 ? "it" : "them") into one of these folders"

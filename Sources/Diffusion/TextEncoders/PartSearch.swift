@@ -73,7 +73,7 @@ final class PartSearch {
     if !need.isOptional {
       missing.append(
         MissingParts.Part(
-          title: need.title, fileNames: need.fileNames, key: "text_encoders:",
+          title: need.title, fileNames: need.fileNames, folders: folders, key: "text_encoders:",
           objections: Array((named.map { "\($0): it does not hold this encoder" } + objections).prefix(5))))
     }
     return nil
@@ -143,7 +143,8 @@ final class PartSearch {
     }
     missing.append(
       MissingParts.Part(
-        title: "the tokenizer of \(need.title)", fileNames: ["tokenizer.json", "or vocab.json with merges.txt"]))
+        title: "the tokenizer of \(need.title)", fileNames: ["tokenizer.json", "or vocab.json with merges.txt"],
+        folders: folders))
     return nil
   }
 
@@ -164,7 +165,8 @@ final class PartSearch {
       }
     }
     missing.append(
-      MissingParts.Part(title: "the tokenizer of \(need.title)", fileNames: ["spiece.model", "or tokenizer.json"]))
+      MissingParts.Part(
+        title: "the tokenizer of \(need.title)", fileNames: ["spiece.model", "or tokenizer.json"], folders: folders))
     return nil
   }
 
@@ -196,7 +198,7 @@ final class PartSearch {
   /// Throws `MissingParts` if anything was not found.
   func requireComplete() throws(MissingParts) {
     guard !missing.isEmpty else { return }
-    throw MissingParts(model: model, family: family, parts: missing, folders: folders)
+    throw MissingParts(model: model, family: family, parts: missing)
   }
 
   private static func isFolder(_ path: String) -> Bool {

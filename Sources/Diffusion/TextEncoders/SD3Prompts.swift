@@ -7,7 +7,8 @@ import Weights
 
 /// The prompts of Stable Diffusion 3: chunks of 77 tokens by CLIP-L and CLIP-G side by side, then as many tokens by T5.
 ///
-/// As in the webui 1.10: emphasis changes the CLIPs' tokens only, `clip_skip` nothing. Without a T5 its tokens are zeros.
+/// As in the webui 1.10: emphasis changes the CLIPs' tokens only, `clip_skip` nothing. Without a T5 its tokens are zeros. Unlike there,
+/// text is not repaired, see `JointParts.cleaning`.
 final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
@@ -62,7 +63,7 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   func encode(_ texts: [(text: String, count: Int)], _ settings: TextSettings) throws -> [JointEncoding] {
     let chunks = try texts.map { try self.chunks($0.text, settings.emphasis) }
     let length = chunks.map(\.count).max() ?? 1
-    let empty = PromptChunks(runs: [], tokenizer: tokenizer).chunks[0]
+    let empty = PromptChunks(runs: [], tokenizer: tokenizer, cleaning: JointParts.cleaning).chunks[0]
     let padded = chunks.map { $0 + Array(repeating: empty, count: length - $0.count) }
     let rows = length * (PromptChunks.capacity + 2)
     let states = try t5States(texts.map(\.text), settings.emphasis, count: rows)
@@ -109,7 +110,9 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   }
 
   private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
-    PromptChunks(runs: try PromptAttention.Run.runs(text, emphasis), tokenizer: tokenizer).chunks
+    PromptChunks(
+      runs: try PromptAttention.Run.runs(text, emphasis), tokenizer: tokenizer, cleaning: JointParts.cleaning
+    ).chunks
   }
 
   /// Encodes each different chunk once.

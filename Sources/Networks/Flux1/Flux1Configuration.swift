@@ -36,6 +36,17 @@ public struct Flux1Configuration: Hashable, Sendable {
   static let timeWidth = 256
   /// Added to variances and mean squares.
   static let epsilon: Float = 1e-6
+
+  /// A block with weights of its own for text and image.
+  var doubleBlock: JointBlock.Sizes {
+    JointBlock.Sizes(width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth)
+  }
+
+  /// A block over both.
+  var singleBlock: ParallelBlock.Sizes {
+    ParallelBlock.Sizes(
+      width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: false, names: .flux1)
+  }
 }
 
 extension Flux1Configuration: NetworkConfiguration {
@@ -55,24 +66,12 @@ extension Flux1Configuration: NetworkConfiguration {
     for block in 0..<doubleBlocks {
       let name = "transformer_blocks.\(block)"
       for layer in ["norm1.linear", "norm1_context.linear"] { list.linear("\(name).\(layer)", width, 6 * width) }
-      for layer in ["to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj", "to_out.0", "to_add_out"] {
-        list.linear("\(name).attn.\(layer)", width, width)
-      }
-      for norm in ["norm_q", "norm_k", "norm_added_q", "norm_added_k"] {
-        list.scale("\(name).attn.\(norm)", headWidth)
-      }
-      for layer in ["ff", "ff_context"] {
-        list.linear("\(name).\(layer).net.0.proj", width, feedForwardWidth)
-        list.linear("\(name).\(layer).net.2", feedForwardWidth, width)
-      }
+      list.block(name, doubleBlock)
     }
     for block in 0..<singleBlocks {
       let name = "single_transformer_blocks.\(block)"
       list.linear("\(name).norm.linear", width, 3 * width)
-      for layer in ["to_q", "to_k", "to_v"] { list.linear("\(name).attn.\(layer)", width, width) }
-      list.linear("\(name).proj_mlp", width, feedForwardWidth)
-      list.linear("\(name).proj_out", width + feedForwardWidth, width)
-      for norm in ["norm_q", "norm_k"] { list.scale("\(name).attn.\(norm)", headWidth) }
+      list.block(name, singleBlock)
     }
     list.linear("norm_out.scale", width, width)
     list.linear("norm_out.shift", width, width)
@@ -80,10 +79,15 @@ extension Flux1Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks; not what runs once per noise level.
+  /// The matrices of the blocks but the first ones; not what runs once per noise level.
   public static func isQuantized(_ tensor: String) -> Bool {
-    (tensor.hasPrefix("transformer_blocks.") || tensor.hasPrefix("single_transformer_blocks."))
-      && !tensor.contains("norm1") && !tensor.contains(".norm.linear")
+    QuantizedBlocks.contain(tensor, of: "transformer_blocks", "single_transformer_blocks") && !staysInFile(tensor)
+  }
+
+  /// What turns the noise level, the guidance and the text as a whole into changes of the blocks.
+  public static func staysInFile(_ tensor: String) -> Bool {
+    tensor.hasPrefix("time_text_embed.") || tensor.hasPrefix("norm_out.") || tensor.contains(".norm1")
+      || tensor.contains(".norm.linear.")
   }
 }
 

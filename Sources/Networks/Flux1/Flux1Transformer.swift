@@ -20,7 +20,7 @@ public final class Flux1Transformer: DenoisingNetwork {
   private let contextEmbedder: Linear
   private let modulation: Flux1Modulation
   private let doubleBlocks: [JointBlock]
-  private let singleBlocks: [Flux1SingleBlock]
+  private let singleBlocks: [ParallelBlock]
   private let output: Linear
   private let compute: Compute
   /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
@@ -47,13 +47,11 @@ public final class Flux1Transformer: DenoisingNetwork {
     contextEmbedder = try Linear(
       w["context_embedder"], inputs: configuration.contextWidth, outputs: width, compute: compute.unquantized)
     modulation = Flux1Modulation(w, configuration)
-    let sizes = JointBlock.Sizes(
-      width: width, headWidth: configuration.headWidth, feedForwardWidth: configuration.feedForwardWidth)
     doubleBlocks = try (0..<configuration.doubleBlocks).map {
-      try JointBlock(w["transformer_blocks"][$0], sizes, compute: compute)
+      try JointBlock(w["transformer_blocks"][$0], configuration.doubleBlock, compute: compute.forBlock($0))
     }
     singleBlocks = try (0..<configuration.singleBlocks).map {
-      try Flux1SingleBlock(w["single_transformer_blocks"][$0], configuration, compute: compute)
+      try ParallelBlock(w["single_transformer_blocks"][$0], configuration.singleBlock, compute: compute.forBlock($0))
     }
     output = try Linear(
       w["proj_out"], inputs: width, outputs: 4 * configuration.latentChannels, compute: compute.unquantized)
@@ -98,12 +96,12 @@ public final class Flux1Transformer: DenoisingNetwork {
     var text = context.tokens
     for (block, changes) in zip(doubleBlocks, rows.double) {
       try compute.machine.interruption.check()
-      (image, text) = block.forward(image, text, changes, table, compute)
+      (image, text) = block.forward(image, text, changes, table)
     }
     var x = compute.joined([text, image])
     for (block, change) in zip(singleBlocks, rows.single) {
       try compute.machine.interruption.check()
-      x = block.forward(x, change, table, compute)
+      x = block.forward(x, change, table)
     }
     let last = compute.layerNorm(
       x.tokens(textCount..<x.pixels), gamma: rows.last.scale, beta: rows.last.shift,
@@ -122,55 +120,5 @@ public final class Flux1Transformer: DenoisingNetwork {
     let table = RotaryTable(positions: positions, axes: axes, pairing: .neighbours, compute: compute)
     rotation = (height, width, text, table)
     return table
-  }
-}
-
-/// Attention and a feed-forward layer side by side, over text and image together.
-final class Flux1SingleBlock {
-  private let name: String
-  private let width: Int
-  private let feedForwardWidth: Int
-  private let query: Linear
-  private let key: Linear
-  private let value: Linear
-  private let hidden: Linear
-  private let norms: (query: RMSNorm?, key: RMSNorm?)
-  private let output: Linear
-
-  init(_ w: WeightScope, _ configuration: Flux1Configuration, compute: Compute) throws {
-    name = w.path
-    let width = configuration.width
-    self.width = width
-    feedForwardWidth = configuration.feedForwardWidth
-    func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Linear {
-      try Linear(w[name], inputs: inputs, outputs: outputs, compute: compute)
-    }
-    func norm(_ name: String) throws -> RMSNorm {
-      try RMSNorm(w["attn"][name], channels: configuration.headWidth, epsilon: Flux1Configuration.epsilon)
-    }
-    (query, key, value) = (
-      try linear("attn.to_q", width, width), try linear("attn.to_k", width, width),
-      try linear("attn.to_v", width, width)
-    )
-    hidden = try linear("proj_mlp", width, feedForwardWidth)
-    norms = (try norm("norm_q"), try norm("norm_k"))
-    output = try linear("proj_out", width + feedForwardWidth, width)
-  }
-
-  func forward(_ x: Tensor, _ change: ModulatedChange, _ table: RotaryTable, _ compute: Compute) -> Tensor {
-    let normal = compute.modulated(x, change)
-    let joint = compute.tensor(batch: 1, height: 1, width: x.pixels, channels: width + feedForwardWidth)
-    let sequence = JointSequence(rotation: table, width: width, compute)
-    sequence.put(
-      (query.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,
-      at: 0, compute)
-    compute.takeHeads(
-      sequence.attended(name, compute), into: joint, heads: width / table.headWidth, headWidth: table.headWidth)
-    compute.forEachTokenBlock(x.pixels) { range in
-      let h = hidden.forward(normal.tokens(range), compute)
-      compute.applyGELUTanh(h)
-      compute.takeHeads(h, into: joint.tokens(range), channel: width, heads: 1, headWidth: feedForwardWidth)
-    }
-    return compute.addScaled(output.forward(joint, compute), by: change.gate, to: x)
   }
 }

@@ -32,6 +32,17 @@ public struct Flux2Configuration: Hashable, Sendable {
   static let timeWidth = 256
   /// Added to variances and mean squares.
   static let epsilon: Float = 1e-6
+
+  /// A block with weights of its own for text and image.
+  var doubleBlock: JointBlock.Sizes {
+    JointBlock.Sizes(width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: true)
+  }
+
+  /// A block over both.
+  var singleBlock: ParallelBlock.Sizes {
+    ParallelBlock.Sizes(
+      width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: true, names: .flux2)
+  }
 }
 
 extension Flux2Configuration: NetworkConfiguration {
@@ -46,35 +57,24 @@ extension Flux2Configuration: NetworkConfiguration {
     list.matrix("double_stream_modulation_img.linear", width, 6 * width)
     list.matrix("double_stream_modulation_txt.linear", width, 6 * width)
     list.matrix("single_stream_modulation.linear", width, 3 * width)
-    for block in 0..<doubleBlocks {
-      let name = "transformer_blocks.\(block)"
-      for layer in ["to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj", "to_out.0", "to_add_out"] {
-        list.matrix("\(name).attn.\(layer)", width, width)
-      }
-      for norm in ["norm_q", "norm_k", "norm_added_q", "norm_added_k"] {
-        list.scale("\(name).attn.\(norm)", headWidth)
-      }
-      for layer in ["ff", "ff_context"] {
-        list.matrix("\(name).\(layer).linear_in", width, 2 * feedForwardWidth)
-        list.matrix("\(name).\(layer).linear_out", feedForwardWidth, width)
-      }
-    }
-    for block in 0..<singleBlocks {
-      let name = "single_transformer_blocks.\(block).attn"
-      for layer in ["to_q", "to_k", "to_v"] { list.matrix("\(name).\(layer)", width, width) }
-      list.matrix("\(name).to_mlp", width, 2 * feedForwardWidth)
-      list.matrix("\(name).to_out", width + feedForwardWidth, width)
-      for norm in ["norm_q", "norm_k"] { list.scale("\(name).\(norm)", headWidth) }
-    }
+    for block in 0..<doubleBlocks { list.block("transformer_blocks.\(block)", doubleBlock) }
+    for block in 0..<singleBlocks { list.block("single_transformer_blocks.\(block)", singleBlock) }
     list.matrix("norm_out.scale", width, width)
     list.matrix("norm_out.shift", width, width)
     list.matrix("proj_out", width, latentChannels)
     return list.tensors
   }
 
-  /// The matrices of the blocks; not what runs once per prompt or noise level, nor the first and last layer.
+  /// The matrices of the blocks but the first ones; not what runs once per prompt or noise level, nor the first and last layer.
   public static func isQuantized(_ tensor: String) -> Bool {
-    tensor.hasPrefix("transformer_blocks.") || tensor.hasPrefix("single_transformer_blocks.")
+    QuantizedBlocks.contain(tensor, of: "transformer_blocks", "single_transformer_blocks")
+  }
+
+  /// What turns the noise level into changes of the blocks.
+  public static func staysInFile(_ tensor: String) -> Bool {
+    ["time_guidance_embed.", "double_stream_modulation", "single_stream_modulation.", "norm_out."].contains {
+      tensor.hasPrefix($0)
+    }
   }
 }
 

@@ -4,24 +4,12 @@ import Weights
 /// What the noise level changes in every block of a FLUX.2 transformer: shifts, scales and gates, which all double blocks share,
 /// and so do all single blocks.
 final class Flux2Modulation {
-  /// How one half of a block is changed.
-  struct Change {
-    /// Added after the norm.
-    let shift: [Float]
-    /// What the norm is multiplied by: 1 + scale.
-    let scale: [Float]
-    /// What the result is multiplied by before it is added.
-    let gate: [Float]
-  }
-
   /// The changes of a noise level.
   struct Rows {
-    /// Of the image's attention and feed-forward layer in double blocks.
-    let image: (attention: Change, feedForward: Change)
-    /// Of the text's.
-    let text: (attention: Change, feedForward: Change)
+    /// Of image and text in double blocks.
+    let double: (image: StreamChanges, text: StreamChanges)
     /// Of single blocks.
-    let single: Change
+    let single: ModulatedChange
     /// Before the last layer.
     let last: (scale: [Float], shift: [Float])
   }
@@ -60,18 +48,13 @@ final class Flux2Modulation {
     try memory.value(for: timestep.bitPattern) {
       let waves = SinusoidalEmbedding.waves(timestep, count: Flux2Configuration.timeWidth)
       let embedding = silu(try time.1.forward(silu(try time.0.forward(waves, compute)), compute))
-      let (image, text) = (try image.forward(embedding, compute), try text.forward(embedding, compute))
       return Rows(
-        image: (change(image, 0), change(image, 1)), text: (change(text, 0), change(text, 1)),
-        single: change(try single.forward(embedding, compute), 0),
+        double: (
+          StreamChanges(try image.forward(embedding, compute), width: width),
+          StreamChanges(try text.forward(embedding, compute), width: width)
+        ),
+        single: ModulatedChange(try single.forward(embedding, compute), 0, width: width),
         last: (try last.scale.forward(embedding, compute).map { 1 + $0 }, try last.shift.forward(embedding, compute)))
     }
-  }
-
-  private func change(_ rows: [Float], _ index: Int) -> Change {
-    func row(_ part: Int) -> ArraySlice<Float> {
-      rows[(3 * index + part) * width..<(3 * index + part + 1) * width]
-    }
-    return Change(shift: Array(row(0)), scale: row(1).map { 1 + $0 }, gate: Array(row(2)))
   }
 }

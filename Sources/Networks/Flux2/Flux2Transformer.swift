@@ -18,8 +18,8 @@ public final class Flux2Transformer: DenoisingNetwork {
   private let imageEmbedder: Linear
   private let contextEmbedder: Linear
   private let modulation: Flux2Modulation
-  private let doubleBlocks: [Flux2DoubleBlock]
-  private let singleBlocks: [Flux2SingleBlock]
+  private let doubleBlocks: [JointBlock]
+  private let singleBlocks: [ParallelBlock]
   private let output: Linear
   private let compute: Compute
   /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
@@ -48,10 +48,10 @@ public final class Flux2Transformer: DenoisingNetwork {
       compute: compute.unquantized)
     modulation = Flux2Modulation(w, width: width)
     doubleBlocks = try (0..<configuration.doubleBlocks).map {
-      try Flux2DoubleBlock(w["transformer_blocks"][$0], configuration, compute: compute)
+      try JointBlock(w["transformer_blocks"][$0], configuration.doubleBlock, compute: compute.forBlock($0))
     }
     singleBlocks = try (0..<configuration.singleBlocks).map {
-      try Flux2SingleBlock(w["single_transformer_blocks"][$0]["attn"], configuration, compute: compute)
+      try ParallelBlock(w["single_transformer_blocks"][$0], configuration.singleBlock, compute: compute.forBlock($0))
     }
     output = try Linear(
       w["proj_out"], inputs: width, outputs: configuration.latentChannels, hasBias: false, compute: compute.unquantized)
@@ -88,12 +88,12 @@ public final class Flux2Transformer: DenoisingNetwork {
     var text = context.tokens
     for block in doubleBlocks {
       try compute.machine.interruption.check()
-      (image, text) = block.forward(image, text, rows, table, compute)
+      (image, text) = block.forward(image, text, rows.double, table)
     }
     var x = compute.joined([text, image])
     for block in singleBlocks {
       try compute.machine.interruption.check()
-      x = block.forward(x, rows.single, table, compute)
+      x = block.forward(x, rows.single, table)
     }
     let last = compute.layerNorm(
       x.tokens(textCount..<x.pixels), gamma: rows.last.scale, beta: rows.last.shift,

@@ -11,6 +11,12 @@ public protocol NetworkConfiguration: Hashable, Sendable {
   /// - Parameter tensor: The tensor's name.
   /// - Returns: False by default.
   static func isQuantized(_ tensor: String) -> Bool
+
+  /// Whether a tensor is read from its file whenever it is needed, and takes no memory.
+  ///
+  /// - Parameter tensor: The tensor's name.
+  /// - Returns: False by default.
+  static func staysInFile(_ tensor: String) -> Bool
 }
 
 extension NetworkConfiguration {
@@ -19,6 +25,9 @@ extension NetworkConfiguration {
 
   /// False: only networks that run in int8 say otherwise.
   public static func isQuantized(_ tensor: String) -> Bool { false }
+
+  /// False: layers hold their weights.
+  public static func staysInFile(_ tensor: String) -> Bool { false }
 
   /// Bytes of the packed weights, biases and norms.
   ///

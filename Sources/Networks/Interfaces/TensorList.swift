@@ -9,9 +9,9 @@ struct TensorList {
     add("\(name).bias", outChannels)
   }
 
-  mutating func linear(_ name: String, _ inWidth: Int, _ outWidth: Int) {
+  mutating func linear(_ name: String, _ inWidth: Int, _ outWidth: Int, hasBias: Bool = true) {
     matrix(name, inWidth, outWidth)
-    add("\(name).bias", outWidth)
+    if hasBias { add("\(name).bias", outWidth) }
   }
 
   /// A linear layer without bias, or a table with a row for each of `outWidth` numbers.

@@ -26,8 +26,10 @@ extension WeightScope {
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
     let isPatched = patch(name) != nil
-    // Adapters change weights, so such layers are packed from the file.
-    let copy = isPatched ? nil : packedNetwork(compute)
+    // Adapters change weights, so such layers are packed from the file. What the file stores small enough needs no copy.
+    let isKept =
+      layer.taps == 1 && weight.keptForm(inputs: shape[1], compute.precision, compute.storage) != nil
+    let copy = isPatched || isKept ? nil : packedNetwork(compute)
     let copyName = "\(path).\(name) \(layer)"
     if let copy,
       let packed = PanelMatrix(

@@ -32,6 +32,13 @@ public struct SD3Configuration: Hashable, Sendable {
   public var feedForwardWidth: Int { 4 * width }
   /// Numbers that the noise level is embedded in.
   static let timeWidth = 256
+
+  /// What a block consists of.
+  func sizes(ofBlock block: Int) -> JointBlock.Sizes {
+    JointBlock.Sizes(
+      width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, hasNorms: hasNorms,
+      hasSecondAttention: dualLayers.contains(block), endsText: block == layers - 1)
+  }
 }
 
 extension SD3Configuration: NetworkConfiguration {
@@ -48,32 +55,14 @@ extension SD3Configuration: NetworkConfiguration {
     }
     for block in 0..<layers {
       let name = "transformer_blocks.\(block)"
-      let (isDual, isLast) = (dualLayers.contains(block), block == layers - 1)
-      list.linear("\(name).norm1.linear", width, (isDual ? 9 : 6) * width)
-      if isLast {
+      list.linear("\(name).norm1.linear", width, (dualLayers.contains(block) ? 9 : 6) * width)
+      if block == layers - 1 {
         list.linear("\(name).norm1_context.scale", width, width)
         list.linear("\(name).norm1_context.shift", width, width)
       } else {
         list.linear("\(name).norm1_context.linear", width, 6 * width)
       }
-      for layer in ["to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj", "to_out.0"] {
-        list.linear("\(name).attn.\(layer)", width, width)
-      }
-      if hasNorms {
-        for norm in ["norm_q", "norm_k", "norm_added_q", "norm_added_k"] {
-          list.scale("\(name).attn.\(norm)", headWidth)
-        }
-      }
-      if isDual {
-        for layer in ["to_q", "to_k", "to_v", "to_out.0"] { list.linear("\(name).attn2.\(layer)", width, width) }
-        if hasNorms { for norm in ["norm_q", "norm_k"] { list.scale("\(name).attn2.\(norm)", headWidth) } }
-      }
-      list.linear("\(name).ff.net.0.proj", width, feedForwardWidth)
-      list.linear("\(name).ff.net.2", feedForwardWidth, width)
-      guard !isLast else { continue }
-      list.linear("\(name).attn.to_add_out", width, width)
-      list.linear("\(name).ff_context.net.0.proj", width, feedForwardWidth)
-      list.linear("\(name).ff_context.net.2", feedForwardWidth, width)
+      list.block(name, sizes(ofBlock: block))
     }
     list.linear("norm_out.scale", width, width)
     list.linear("norm_out.shift", width, width)
@@ -81,9 +70,16 @@ extension SD3Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks; not what runs once per noise level.
+  /// The matrices of the blocks but the first; not what runs once per noise level.
   public static func isQuantized(_ tensor: String) -> Bool {
-    tensor.hasPrefix("transformer_blocks.") && !tensor.contains("norm1")
+    QuantizedBlocks.contain(tensor, of: "transformer_blocks") && !staysInFile(tensor)
+  }
+
+  /// The table of positions, of which the middle is read, and what turns the noise level and the text as a whole into changes of the
+  /// blocks.
+  public static func staysInFile(_ tensor: String) -> Bool {
+    tensor == "pos_embed.pos_embed" || tensor.hasPrefix("time_text_embed.") || tensor.hasPrefix("norm_out.")
+      || tensor.contains(".norm1")
   }
 }
 

@@ -58,12 +58,7 @@ public final class SD3Transformer: DenoisingNetwork {
     modulation = SD3Modulation(w, configuration)
     blocks = try (0..<configuration.layers).map { block in
       try JointBlock(
-        w["transformer_blocks"][block],
-        JointBlock.Sizes(
-          width: width, headWidth: configuration.headWidth, feedForwardWidth: configuration.feedForwardWidth,
-          hasNorms: configuration.hasNorms, hasSecondAttention: configuration.dualLayers.contains(block),
-          endsText: block == configuration.layers - 1),
-        compute: compute)
+        w["transformer_blocks"][block], configuration.sizes(ofBlock: block), compute: compute.forBlock(block))
     }
     output = try Linear(w["proj_out"], inputs: width, outputs: 4 * channels, compute: compute.unquantized)
   }
@@ -106,7 +101,7 @@ public final class SD3Transformer: DenoisingNetwork {
     var text = context.tokens
     for (block, changes) in zip(blocks, rows.blocks) {
       try compute.machine.interruption.check()
-      (image, text) = block.forward(image, text, changes, nil, compute)
+      (image, text) = block.forward(image, text, changes, nil)
     }
     let velocity = output.forward(compute.modulated(image, rows.last), as: .fp32, compute.unquantized)
     return precise.unpatched(velocity, height: latent.height, width: latent.width, order: .rowFirst, factor: 1)

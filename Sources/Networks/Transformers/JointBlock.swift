@@ -2,7 +2,7 @@ import Tensors
 import Weights
 
 /// Attention over text and image with weights of their own for each, then a feed-forward layer of each: the block of MM-DiT
-/// (Esser et al. 2024, arXiv:2403.03206), in Stable Diffusion 3 and Flux.1.
+/// (Esser et al. 2024, arXiv:2403.03206), in Stable Diffusion 3, Flux.1 and FLUX.2.
 final class JointBlock {
   /// What a block consists of.
   struct Sizes {
@@ -15,6 +15,8 @@ final class JointBlock {
     var hasSecondAttention = false
     /// Whether the text ends here: it gives keys and values only.
     var endsText = false
+    /// Whether hidden layers have gates (SwiGLU) and no layer a bias; otherwise they have a GELU, and all layers biases.
+    var isGated = false
   }
 
   private let name: String
@@ -22,17 +24,19 @@ final class JointBlock {
   private let image: JointStream
   private let text: JointStream
   private let second: JointStream.Attention?
+  private let compute: Compute
 
   /// Reads `attn`, `ff` and `ff_context`, and `attn2` if there is one, by diffusers names.
   ///
   /// - Parameters:
   ///   - w: The weights of this block.
   ///   - sizes: What it consists of.
-  ///   - compute: The kernels to pack for.
+  ///   - compute: What it runs on.
   /// - Throws: `WeightError`.
   init(_ w: WeightScope, _ sizes: Sizes, compute: Compute) throws {
     name = w.path
     self.sizes = sizes
+    self.compute = compute
     image = try JointStream(w, sizes, .image, endsHere: false, compute: compute)
     text = try JointStream(w, sizes, .text, endsHere: sizes.endsText, compute: compute)
     second =
@@ -42,8 +46,7 @@ final class JointBlock {
 
   /// Applies the block to `[1, 1, tokens, width]` each. Text comes first in the table of angles.
   func forward(
-    _ image: Tensor, _ text: Tensor, _ changes: (image: StreamChanges, text: StreamChanges), _ table: RotaryTable?,
-    _ compute: Compute
+    _ image: Tensor, _ text: Tensor, _ changes: (image: StreamChanges, text: StreamChanges), _ table: RotaryTable?
   ) -> (image: Tensor, text: Tensor) {
     let count = text.pixels
     let sequence = JointSequence(
@@ -99,7 +102,7 @@ private struct JointStream {
       _ w: WeightScope, _ sizes: JointBlock.Sizes, _ names: Names, hasQueries: Bool, hasOutput: Bool, compute: Compute
     ) throws {
       func linear(_ name: String) throws -> Linear {
-        try Linear(w[name], inputs: sizes.width, outputs: sizes.width, compute: compute)
+        try Linear(w[name], inputs: sizes.width, outputs: sizes.width, hasBias: !sizes.isGated, compute: compute)
       }
       func norm(_ name: String) throws -> RMSNorm? {
         try sizes.hasNorms ? RMSNorm(w[name], channels: sizes.headWidth, epsilon: 1e-6) : nil
@@ -122,32 +125,77 @@ private struct JointStream {
     }
   }
 
-  let attention: Attention
-  private let layers: (Linear, Linear)?
+  /// The feed-forward layer.
+  private enum FeedForward {
+    /// Linear, GELU, linear.
+    case plain(Linear, Linear)
+    case gated(GatedFeedForward)
+  }
 
-  init(_ w: WeightScope, _ sizes: JointBlock.Sizes, _ names: Names, endsHere: Bool, compute: Compute) throws {
+  let attention: Attention
+  private let feedForward: FeedForward?
+
+  init(
+    _ w: WeightScope, _ sizes: JointBlock.Sizes, _ names: Names, endsHere: Bool, compute: Compute
+  ) throws {
     attention = try Attention(
       w["attn"], sizes, names, hasQueries: !endsHere, hasOutput: !endsHere, compute: compute)
-    layers =
-      try endsHere
-      ? nil
-      : (
-        Linear(
-          w[names.feedForward]["net.0.proj"], inputs: sizes.width, outputs: sizes.feedForwardWidth, compute: compute),
-        Linear(w[names.feedForward]["net.2"], inputs: sizes.feedForwardWidth, outputs: sizes.width, compute: compute)
-      )
+    let (w, width, hidden) = (w[names.feedForward], sizes.width, sizes.feedForwardWidth)
+    if endsHere {
+      feedForward = nil
+    } else if sizes.isGated {
+      feedForward = .gated(try GatedFeedForward(joined: w, channels: width, width: hidden, compute: compute))
+    } else {
+      feedForward = .plain(
+        try Linear(w["net.0.proj"], inputs: width, outputs: hidden, compute: compute),
+        try Linear(w["net.2"], inputs: hidden, outputs: width, compute: compute))
+    }
   }
 
   func fedForward(_ x: Tensor, _ change: ModulatedChange?, _ compute: Compute) -> Tensor {
-    guard let layers, let change else { return x }
+    guard let feedForward, let change else { return x }
     let y = compute.tensor(like: x)
     compute.forEachTokenBlock(x.pixels) { range in
       let part = x.tokens(range)
-      let h = layers.0.forward(compute.modulated(part, change), compute)
-      compute.applyGELUTanh(h)
-      let out = compute.addScaled(layers.1.forward(h, compute), by: change.gate, to: part)
-      compute.copyTokens(out, into: y, at: range.lowerBound)
+      let result = result(feedForward, compute.modulated(part, change), compute)
+      compute.copyTokens(compute.addScaled(result, by: change.gate, to: part), into: y, at: range.lowerBound)
     }
     return y
+  }
+
+  private func result(_ feedForward: FeedForward, _ x: Tensor, _ compute: Compute) -> Tensor {
+    switch feedForward {
+    case .plain(let first, let second):
+      let h = first.forward(x, compute)
+      compute.applyGELUTanh(h)
+      return second.forward(h, compute)
+    case .gated(let layer): return layer.forward(x, compute)
+    }
+  }
+}
+
+extension TensorList {
+  /// The tensors of a block.
+  mutating func block(_ name: String, _ sizes: JointBlock.Sizes) {
+    let (width, hasBias) = (sizes.width, !sizes.isGated)
+    func names(_ stream: JointStream.Names, endsHere: Bool) -> (layers: [String], norms: [String]) {
+      // Queries are in the files although nothing reads them.
+      (stream.projections + (endsHere ? [] : [stream.output]), stream.norms)
+    }
+    var attentions = [("attn", names(.image, endsHere: false)), ("attn", names(.text, endsHere: sizes.endsText))]
+    if sizes.hasSecondAttention { attentions.append(("attn2", names(.image, endsHere: false))) }
+    for (part, names) in attentions {
+      for layer in names.layers { linear("\(name).\(part).\(layer)", width, width, hasBias: hasBias) }
+      if sizes.hasNorms { for norm in names.norms { scale("\(name).\(part).\(norm)", sizes.headWidth) } }
+    }
+    for part in [JointStream.Names.image.feedForward] + (sizes.endsText ? [] : [JointStream.Names.text.feedForward]) {
+      if sizes.isGated {
+        linear("\(name).\(part).linear_in", width, 2 * sizes.feedForwardWidth, hasBias: hasBias)
+        linear("\(name).\(part).linear_out", sizes.feedForwardWidth, width, hasBias: hasBias)
+      } else {
+        linear("\(name).\(part).net.0.proj", width, sizes.feedForwardWidth)
+        linear("\(name).\(part).net.2", sizes.feedForwardWidth, width)
+      }
+    }
   }
 }

@@ -1,4 +1,5 @@
 import TensorFiles
+import Tensors
 import Weights
 
 /// The files of a model with a transformer in place of a UNet: the transformer, its sizes, and where its other parts are.
@@ -94,6 +95,26 @@ public struct TransformerArchive: Sendable {
     case .zImage(let network): network.configuration
     case .sd3(let network): network.configuration
     case .flux1(let network): network.configuration
+    }
+  }
+
+  /// Bytes of the transformer's weights in memory, an estimate that is a little too high.
+  ///
+  /// - Parameters:
+  ///   - precision: What the network computes in.
+  ///   - storage: How linear layers hold their weights.
+  ///   - adapted: The tensors that adapters change, whose layers are packed in any case.
+  /// - Returns: Bytes.
+  public func weightBytes(_ precision: Precision, _ storage: WeightStorage, adapted: Set<String> = []) -> Int {
+    let kind = type(of: configuration)
+    var groups: [[ExpectedTensor]] = [[], [], [], []]
+    for tensor in configuration.expectedTensors where !kind.staysInFile(tensor.name) {
+      groups[(kind.isQuantized(tensor.name) ? 0 : 1) + (adapted.contains(tensor.name) ? 2 : 0)].append(tensor)
+    }
+    let unquantized = Precision(precision.elementType)
+    let forms = [(precision, storage), (unquantized, storage), (precision, .packed), (unquantized, .packed)]
+    return zip(groups, forms).reduce(0) { sum, group in
+      sum + weights.store.weightBytes(of: group.0, group.1.0, group.1.1)
     }
   }
 

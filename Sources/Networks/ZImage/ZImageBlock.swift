@@ -12,9 +12,11 @@ final class ZImageBlock {
   private let output: Linear
   private let feedForwardNorms: (before: RMSNorm, after: RMSNorm)
   private let feedForward: GatedFeedForward
+  private let compute: Compute
 
   init(_ w: WeightScope, _ configuration: ZImageConfiguration, compute: Compute) throws {
     name = w.path
+    self.compute = compute
     let (width, epsilon) = (configuration.width, configuration.epsilon)
     func norm(_ name: String, _ channels: Int) throws -> RMSNorm {
       try RMSNorm(w[name], channels: channels, epsilon: epsilon)
@@ -34,16 +36,16 @@ final class ZImageBlock {
   }
 
   /// Applies the block to a sequence; `change` is nil in blocks without modulation.
-  func forward(_ x: Tensor, _ change: ZImageModulation.Change?, _ table: RotaryTable, _ compute: Compute) -> Tensor {
+  func forward(_ x: Tensor, _ change: ZImageModulation.Change?, _ table: RotaryTable) -> Tensor {
     let attended = attended(
-      attentionNorms.before.forward(x, scale: change?.attentionScale, compute), table, compute)
+      attentionNorms.before.forward(x, scale: change?.attentionScale, compute), table)
     let h = attentionNorms.after.forward(attended, scale: change?.attentionGate, residual: x, compute)
     let normal = feedForwardNorms.before.forward(h, scale: change?.feedForwardScale, compute)
     return feedForwardNorms.after.forward(
       feedForward.forward(normal, compute), scale: change?.feedForwardGate, residual: h, compute)
   }
 
-  private func attended(_ normal: Tensor, _ table: RotaryTable, _ compute: Compute) -> Tensor {
+  private func attended(_ normal: Tensor, _ table: RotaryTable) -> Tensor {
     let sequence = JointSequence(rotation: table, width: normal.channels, compute)
     sequence.put(
       (query.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,

@@ -77,10 +77,14 @@ extension ZImageConfiguration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks that run in each step.
+  /// The matrices of the blocks over text and image but the first.
   public static func isQuantized(_ tensor: String) -> Bool {
-    (tensor.hasPrefix("layers.") || tensor.hasPrefix("noise_refiner."))
-      && (tensor.contains(".attention.to_") || tensor.contains(".feed_forward."))
+    QuantizedBlocks.contain(tensor, of: "layers") && !staysInFile(tensor)
+  }
+
+  /// What turns the noise level into changes of the blocks.
+  public static func staysInFile(_ tensor: String) -> Bool {
+    tensor.hasPrefix("t_embedder.") || tensor.contains("adaLN_modulation")
   }
 }
 

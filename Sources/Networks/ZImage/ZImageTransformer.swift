@@ -54,13 +54,15 @@ public final class ZImageTransformer: DenoisingNetwork {
     }
     filling = (try token("x_pad_token"), try token("cap_pad_token"))
     modulation = ZImageModulation(w, configuration)
-    func blocks(_ name: String, _ count: Int, _ compute: Compute) throws -> [ZImageBlock] {
-      try (0..<count).map { try ZImageBlock(w[name][$0], configuration, compute: compute) }
+    func refiner(_ name: String) throws -> [ZImageBlock] {
+      try (0..<configuration.refinerLayers).map {
+        try ZImageBlock(w[name][$0], configuration, compute: compute.unquantized)
+      }
     }
-    // Once per prompt.
-    contextRefiner = try blocks("context_refiner", configuration.refinerLayers, compute.unquantized)
-    imageRefiner = try blocks("noise_refiner", configuration.refinerLayers, compute)
-    layers = try blocks("layers", configuration.layers, compute)
+    (contextRefiner, imageRefiner) = (try refiner("context_refiner"), try refiner("noise_refiner"))
+    layers = try (0..<configuration.layers).map {
+      try ZImageBlock(w["layers"][$0], configuration, compute: compute.forBlock($0))
+    }
     output = try Linear(
       w["all_final_layer.2-1.linear"], inputs: width, outputs: 4 * configuration.latentChannels,
       compute: compute.unquantized)
@@ -73,7 +75,7 @@ public final class ZImageTransformer: DenoisingNetwork {
     let embedded = contextEmbedder.forward(normal, as: compute.elementType, precise)
     var x = filled(embedded, with: filling.context.value)
     let table = table((0..<x.pixels).map { [1 + $0, 0, 0] })
-    for block in contextRefiner { x = block.forward(x, nil, table, compute) }
+    for block in contextRefiner { x = block.forward(x, nil, table) }
     return ZImageContext(tokens: x)
   }
 
@@ -102,12 +104,12 @@ public final class ZImageTransformer: DenoisingNetwork {
       imageEmbedder.forward(patches, as: compute.elementType, precise), with: filling.image.value)
     for (block, change) in zip(imageRefiner, rows.refiner) {
       try compute.machine.interruption.check()
-      image = block.forward(image, change, tables.image, compute)
+      image = block.forward(image, change, tables.image)
     }
     var x = compute.joined([image, context.tokens])
     for (block, change) in zip(layers, rows.layers) {
       try compute.machine.interruption.check()
-      x = block.forward(x, change, tables.all, compute)
+      x = block.forward(x, change, tables.all)
     }
     let last = compute.layerNorm(
       x.tokens(0..<patches.pixels), gamma: rows.last, beta: Array(repeating: 0, count: configuration.width),

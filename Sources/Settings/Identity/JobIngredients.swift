@@ -25,8 +25,8 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var faces: [ModelIdentity]?
   /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
-  /// The version of the repair of text, if it gives the prompts other tokens; nil if it changes nothing, so that images made
-  /// before there was one keep their ids.
+  /// The version of the repair of text, if it gives the prompts other tokens; 0 if text that an earlier version repaired is read as it
+  /// is; nil if the tokens are those of all versions, so that images keep their ids.
   public var textRepair: Int?
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String

@@ -334,6 +334,9 @@ extension PanelMatrix {
     }
   }
 
+  /// Whether the weights are kept as a file stores them.
+  public var isKept: Bool { storedRows != nil }
+
   /// Outputs of a whole panel.
   var panelOutputs: Int {
     switch layout {

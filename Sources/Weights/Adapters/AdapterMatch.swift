@@ -81,6 +81,11 @@ public struct AdapterMatch: Sendable {
     }
   }
 
+  /// The weights of a network that the adapter changes, by names in code.
+  public func weights(ofNetwork network: Int) -> Set<String> {
+    Set(changes.filter { $0.layer.network == network && $0.module.change != nil }.map { $0.layer.name + ".weight" })
+  }
+
   private static func list(_ items: [String], separator: String = ", ") -> String {
     let limit = 5
     let more = items.count > limit ? " and \(items.count - limit) more" : ""

@@ -121,8 +121,9 @@ struct StableDiffusionModel: DiffusionModel {
       ?? 1
   }
 
-  func isTextRepaired(_ text: String) -> Bool {
-    tokenizer.isRepaired(text, by: archive.family.textEncoders.map(\.cleaning))
+  func textRepair(of text: String) -> Int? {
+    let cleanings = archive.family.textEncoders.map(\.cleaning)
+    return tokenizer.isRepaired(text, by: cleanings) ? CLIPTokenizer.repairVersion : nil
   }
 
   // MARK: Adapters

@@ -60,7 +60,9 @@ struct JointParts: TextParts {
     } catch {
       guard case .vocabularyNotFound = error else { throw error }
       search.addMissing(
-        MissingParts.Part(title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"]))
+        MissingParts.Part(
+          title: "the vocabulary of CLIP", fileNames: ["merges.txt", "bpe_simple_vocab_16e6.txt.gz"],
+          folders: search.folders))
       return nil
     }
   }
@@ -78,9 +80,18 @@ struct JointParts: TextParts {
   /// Chunks of CLIP's tokens with two CLIPs; otherwise T5's tokens.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
     let runs = try PromptAttention.Run.runs(text, emphasis)
-    guard clips.count == 1, let t5 else { return PromptChunks(runs: runs, tokenizer: tokenizer).chunks.count }
+    guard clips.count == 1, let t5 else {
+      return PromptChunks(runs: runs, tokenizer: tokenizer, cleaning: Self.cleaning).chunks.count
+    }
     return max(runs.filter { !$0.isBreak }.reduce(1) { $0 + t5.tokenizer.encode($1.text).count }, 256)
   }
+
+  /// How CLIP's text is cleaned: as by the tokenizers of the models' folders in the transformers library, which repair nothing. The webui
+  /// and Forge have ftfy installed, so theirs do. T5 gets the same text unrepaired everywhere.
+  static let cleaning = TextCleaning.unrepaired
+
+  /// 0 for texts that were repaired at first.
+  func textRepair(of text: String) -> Int? { tokenizer.isRepaired(text, by: [.clip]) ? 0 : nil }
 
   func audits() throws(WeightError) -> [WeightAudit] {
     clips.map { clip in

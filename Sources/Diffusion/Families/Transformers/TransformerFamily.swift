@@ -49,8 +49,15 @@ protocol TextParts: Sendable {
   ///
   /// Throws `PromptError`.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int
+  /// See ``DiffusionModel``.
+  func textRepair(of text: String) -> Int?
   /// Finds missing and misshapen tensors, from headers alone.
   func audits() throws(WeightError) -> [WeightAudit]
   /// Throws `EngineError` or `WeightError` if encoders and tokenizers do not belong together.
   func check() throws
+}
+
+extension TextParts {
+  /// Nil: the text is read as it is.
+  func textRepair(of text: String) -> Int? { nil }
 }

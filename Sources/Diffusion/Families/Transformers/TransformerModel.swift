@@ -35,16 +35,15 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
       shared: vocabularies.sharedFolder)
     let texts = try Family.texts(archive, search, vocabularies)
     ownVAE = archive.hasVAE ? try ModelArchive.openVAE(path: path) : nil
-    foundVAE =
-      ownVAE == nil && parts.vae == nil
-      ? VAESearch(model: path, folders: parts.folders, channels: Family.latents(of: archive).channels).find() : nil
+    let vaes = VAESearch(model: path, folders: parts.folders, channels: Family.latents(of: archive).channels)
+    foundVAE = ownVAE == nil && parts.vae == nil ? vaes.find() : nil
     if ownVAE == nil, parts.vae == nil, foundVAE == nil {
-      search.addMissing(MissingParts.Part(title: "the VAE", fileNames: Family.vaeFiles, key: "vae:"))
+      search.addMissing(
+        MissingParts.Part(title: "the VAE", fileNames: Family.vaeFiles, folders: vaes.searched, key: "vae:"))
     }
     try search.requireComplete()
     guard let texts else {
-      throw MissingParts(
-        model: path, family: id.traits.title, parts: search.missing, folders: search.folders)
+      throw MissingParts(model: path, family: id.traits.title, parts: search.missing)
     }
     try texts.check()
     self.texts = texts
@@ -118,13 +117,22 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
 
   var denoiser: any DenoiserConfiguration { archive.configuration }
+  var denoiserTitle: String { "transformer" }
   var textEncoderBytes: Int { texts.memoryBytes }
+
+  func denoiserBytes(_ precision: Precision, _ packing: WeightPacking, adapted: Set<String>) -> Int {
+    archive.weightBytes(precision, Self.storage, adapted: adapted)
+  }
+
+  /// As in the file, if that is smaller: a step has so many tokens that unpacking the weights costs it a few percent, and packing
+  /// the larger networks would take more memory than most machines have.
+  private static var storage: WeightStorage { .kept }
 
   func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks {
     let network = PagedNetwork(
       bytes: denoiser.parameterCount * compute.elementType.size, smallBytes: smallBytes, profiler: compute.profiler,
-      requireUnchanged: archive.requireUnchanged
-    ) { [archive] in try Family.network(archive, compute) }
+      copies: compute.machine.packedCopies, requireUnchanged: archive.requireUnchanged
+    ) { [archive] in try Family.network(archive, compute.with(Self.storage)) }
     return PagedSamplingNetworks(
       Family.prompts(texts, archive, compute.unquantized, smallBytes: smallBytes), network, readsGuidance: false,
       trainedPrediction: .flow, compute: compute)
@@ -136,8 +144,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     try texts.chunkCount(of: text, emphasis)
   }
 
-  /// False: there were no images of these models before texts were repaired.
-  func isTextRepaired(_ text: String) -> Bool { false }
+  func textRepair(of text: String) -> Int? { texts.textRepair(of: text) }
 
   // MARK: Adapters
 

@@ -25,14 +25,17 @@ struct VAESearch {
     self.channels = channels
   }
 
-  /// The first file that fits; nil if there is none.
-  func find() -> String? {
+  /// The folders that are searched, in order.
+  var searched: [String] {
     let beside = URL(fileURLWithPath: model).standardizedFileURL.deletingLastPathComponent()
     let roots = [beside.path, beside.deletingLastPathComponent().path] + folders
     let places = [beside.path] + roots.flatMap { root in Self.subfolders.map { "\(root)/\($0)" } }
     var seen = Set<String>()
-    return places.lazy.filter { seen.insert($0).inserted }.flatMap(Self.files).first(where: fits)
+    return places.filter { seen.insert($0).inserted }
   }
+
+  /// The first file that fits; nil if there is none.
+  func find() -> String? { searched.lazy.flatMap(Self.files).first(where: fits) }
 
   private func fits(_ path: String) -> Bool {
     guard path != model, let vae = try? ModelArchive.openVAE(path: path), !vae.isTiny else { return false }
