@@ -37,7 +37,8 @@ import Testing
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
-        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "format", "model", "otherFormats",
+        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "fileName", "format", "model",
+        "otherFormats",
         "partFolders", "precision", "quality", "refiner", "sampler", "savesBeforeFaces", "shift", "textEncoder",
         "textEncoders", "vae", "webPLossless", "weightPacking",
       ])
