@@ -5,6 +5,14 @@ public enum DemoModel {
   /// The width and height of the model's training images, in pixels.
   public static let nativeSize = 128
 
+  /// Every word of the captions that the model was trained on; others mean nothing to it.
+  public static let words: Set<String> = [
+    "a", "above", "an", "and", "background", "below", "big", "black", "blue", "brown", "circle", "cross", "diamond",
+    "drawing", "fish", "flower", "front", "gray", "green", "heart", "house", "in", "left", "next", "of", "on", "orange",
+    "picture", "pink", "purple", "red", "right", "ring", "small", "square", "star", "teal", "the", "to", "tree",
+    "triangle", "white", "yellow",
+  ]
+
   /// The folder with the model's files, in the diffusers layout.
   ///
   /// It is searched for next to the executable and in `../share/sdbatch/`, where installed programs have it, then in the

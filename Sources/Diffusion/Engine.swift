@@ -22,9 +22,23 @@ public final class Engine {
   /// The same for jobs with a transformer: since 1, the first blocks are not quantised.
   private static let int8TransformerNumerics = 1
 
-  /// The version that is part of the identity of jobs in a precision, with a transformer or without one.
-  static func numerics(of precision: Precision, hasTransformer: Bool) -> Int {
-    precision == .int8 ? numerics + int8Numerics + (hasTransformer ? int8TransformerNumerics : 0) : numerics
+  /// The same for jobs whose features are forecast: since 1, after three steps, not four.
+  private static let forecastNumerics = 1
+
+  /// The version that is part of the identity of a job.
+  ///
+  /// - Parameters:
+  ///   - passes: Its passes.
+  ///   - precision: What its networks run in.
+  private static func numerics(of passes: ImagePasses, in precision: Precision) -> Int {
+    let all = passes.all.flatMap(\.all)
+    var version = numerics
+    if precision == .int8 {
+      version += int8Numerics
+      if all.contains(where: { $0.traits.flow != nil }) { version += int8TransformerNumerics }
+    }
+    if all.contains(where: \.forecastMatters) { version += forecastNumerics }
+    return version
   }
 
   /// This engine, as the manifest describes it; its precision is what `auto` means here.
@@ -120,12 +134,12 @@ public final class Engine {
       )
     }
     let passes = try catalog.passes(of: settings)
-    var models: [ModelCatalog.Model] = []
+    var vocabularies: [String] = []
     var embeddings: [EmbeddingIdentity] = []
     var textRepairs: [Int] = []
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
-        models.append(try catalog.models(for: part).model)
+        vocabularies.append(try catalog.vocabularySHA256(part, callsBefore: callsBefore))
         _ = try catalog.loras(for: part)
         // Some embeddings may be for only one of the checkpoints.
         let used = try catalog.library(for: part)?.used(by: part, callsBefore: callsBefore) ?? []
@@ -151,9 +165,8 @@ public final class Engine {
       loras: all, hiresLoRAs: hires == all ? nil : hires, upscaler: upscaler?.identity,
       faces: try catalog.faces(for: settings.base)?.identities, embeddings: embeddings,
       textRepair: textRepairs.max(),
-      vocabularySHA256: ModelCatalog.vocabularySHA256(models), precision: precision.rawValue, isa: description.isa,
-      numerics: Self.numerics(
-        of: precision, hasTransformer: passes.all.flatMap(\.all).contains { $0.traits.flow != nil }),
+      vocabularySHA256: ModelCatalog.vocabularySHA256(vocabularies), precision: precision.rawValue, isa: description.isa,
+      numerics: Self.numerics(of: passes, in: precision),
       weightPacking: try memoryPlan(for: settings).packing.identity,
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }

@@ -10,6 +10,8 @@ public enum EngineError: Error, CustomStringConvertible {
   case vocabulariesDiffer(path: String, folder: String)
   /// More layers would be skipped than the text encoder has.
   case clipSkipTooLarge(Int, layers: Int)
+  /// Skip-layer guidance names a layer that the network does not have.
+  case skippedLayerMissing(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
   /// The VAE beside the checkpoint cannot be used.
@@ -80,6 +82,8 @@ public enum EngineError: Error, CustomStringConvertible {
       """
     case .clipSkipTooLarge(let skip, let layers):
       "clip_skip is \(skip), but the model's text encoder has \(layers) layers; use 1 to \(layers)"
+    case .skippedLayerMissing(let layer, let layers):
+      "skip_layer_guidance_layers: found layer \(layer), but the model's network has \(layers) layers; use 0 to \(layers - 1)"
     case .evaluation(let error):
       "\(error)"
     case .otherEnlargement(let path, let factor, let expected):

@@ -53,10 +53,11 @@ struct InfotextValues {
       switch kind {
       case .text: .text(text)
       case .integer, .seed, .bytes: Self.integer(text).map { .integer($0) }
-      case .number: Self.number(text).map { .number($0) }
+      case .number, .otherNumber: Self.number(text).map { .number($0) }
       case .limit:
         Double(text).flatMap { $0.isNaN ? nil : $0 == 0 || $0 == .infinity ? .null : .number($0) }
       case .interval, .otherInterval: PassInterval(text).map { .interval($0) }
+      case .layers: LayerList(text).map { .layers($0) }
       case .flag: Self.flag(text).map { .flag($0) }
       case .choice(let names) where names.contains("true"): Self.flag(text).map { .choice($0 ? "true" : "false") }
       case .choice(let names): names.first { $0.lowercased() == text.lowercased() }.map { .choice($0) }
@@ -90,11 +91,12 @@ struct InfotextValues {
   private static func expectation(of kind: SettingKind) -> String {
     switch kind {
     case .integer, .seed, .bytes: "a whole number"
-    case .number, .limit: "a number"
+    case .number, .otherNumber, .limit: "a number"
     case .flag: "True or False"
     case .choice(let names) where names.contains("true"): "True or False"
     case .choice(let names): "one of " + names.joined(separator: ", ")
     case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
+    case .layers: "numbers of layers, such as 7, 8, 9"
     case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
       .styles, .size, .choices, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
       kind.expectation
@@ -191,7 +193,7 @@ private enum InfotextKeyMeaning {
   private static let silent: Set<String> = [
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
-    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Template", "Negative Template", "Hashes",
+    "Y Values", "Fixed Y Values", "Z Type", "Z Values", "Fixed Z Values", "Hashes",
     "Cache FP16 weight for LoRA", "Noise multiplier", "Created Date", "Civitai resources",
     "Civitai metadata",
   ]

@@ -14,6 +14,8 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
   case folderLost(path: String)
   /// The folder is no run folder, but has files or folders whose names a run writes.
   case notOfRun(path: String, names: [String])
+  /// A folder is where a run has a file, or a file where it has a folder.
+  case obstructed(path: String, isFolder: Bool)
   /// The folder is not a run folder.
   case noRun(path: String)
   /// A shard was started with another plan than the folder's.
@@ -40,6 +42,8 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
       \(names.map { "\(path)/\($0)" }.joined(separator: ", ")): found in an output folder that is not a run folder, where a run \
       would overwrite such names; nothing was changed: choose another output folder, or move them away
       """
+    case .obstructed(let path, let isFolder):
+      "\(path) is a \(isFolder ? "folder" : "file"), where a run has a \(isFolder ? "file" : "folder"): move it away"
     case .noRun(let path): "\(path) is not a run folder (it has no plan.jsonl)"
     case .otherPlan(let path, let problem):
       """

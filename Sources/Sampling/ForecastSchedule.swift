@@ -4,14 +4,14 @@ import Settings
 public struct ForecastSchedule: Hashable, Sendable {
   /// Every how many calls the network is computed after the first ones.
   public let interval: Int
-  /// How many calls, from the first on, compute the network: those of four steps.
+  /// How many calls, from the first on, compute the network: those of three steps.
   public let firstCalls: Int
 
   /// The schedule of a pass; nil if every call computes the network.
   public init?(_ job: PassSettings) {
     guard job.forecastMatters else { return nil }
     interval = job.featureForecast
-    firstCalls = job.sampler.plannedCalls(steps: 4)
+    firstCalls = job.sampler.plannedCalls(steps: 3)
   }
 
   /// Whether a call computes the network.

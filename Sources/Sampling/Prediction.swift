@@ -38,6 +38,15 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return denoised
   }
 
+  /// The latent less which a denoised latent is a multiple of its velocity: that of Salimans & Ho for networks that predict noise
+  /// or that velocity, that of flow matching for others.
+  public func velocityOrigin(_ x: Latent, sigma: Float) -> Latent {
+    if self == .flow { return x }
+    var origin = x
+    origin.scale(by: 1 / (sigma * sigma + 1))
+    return origin
+  }
+
   /// The noise in `x`, of unit variance, from the network's `output` at a timestep with this ᾱ. Flow matching has no ᾱ, and
   /// its families no samplers that ask for this.
   public func noise(_ x: Latent, output: Latent, alphaCumprod: Float) -> Latent {

@@ -27,14 +27,14 @@ public struct SamplingLoop: Sendable {
 
   /// The start of an image: noise at the schedule's highest sigma, or of unit variance for samplers without sigmas.
   public init(settings: SamplingSettings, training: TrainingSchedule) {
-    let course = SamplingCourse(settings, training)
+    let setup = SamplingSetup(settings, training)
     var stream = ImageNoise(
       seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
     var latent = stream.next()
-    if let first = course.sigmas.first {
+    if let first = setup.sigmas.first {
       latent.scale(by: settings.sgmNoiseMultiplier ? (1 + first * first).squareRoot() : first)
     }
-    self.init(settings, course, latent: latent, stream: stream, earlierSteps: 0)
+    self.init(settings, setup, latent: latent, stream: stream, earlierSteps: 0)
   }
 
   /// The start of a second pass over a latent, to which noise is added according to the denoising strength, and once more
@@ -48,12 +48,12 @@ public struct SamplingLoop: Sendable {
   ///   - training: The noise levels of the training.
   ///   - earlierSteps: Number of steps of the passes before.
   public init(over latent: Latent, settings: SamplingSettings, training: TrainingSchedule, earlierSteps: Int) {
-    let course = SamplingCourse(settings, training)
+    let setup = SamplingSetup(settings, training)
     var stream = ImageNoise(
       seed: settings.seed, source: settings.rng, shape: settings.shape, variation: settings.variation)
     var start = latent
     let extra = Float(settings.extraNoise ?? 0)
-    switch course.start {
+    switch setup.start {
     case .sigma(let sigma):
       let draw = stream.next()
       start.add(sigma, draw)
@@ -68,16 +68,16 @@ public struct SamplingLoop: Sendable {
       if extra > 0 { start.add(extra * alpha.squareRoot(), draw) }
     case nil: break
     }
-    self.init(settings, course, latent: start, stream: stream, earlierSteps: earlierSteps)
+    self.init(settings, setup, latent: start, stream: stream, earlierSteps: earlierSteps)
   }
 
   private init(
-    _ settings: SamplingSettings, _ course: SamplingCourse, latent: Latent, stream: ImageNoise, earlierSteps: Int
+    _ settings: SamplingSettings, _ setup: SamplingSetup, latent: Latent, stream: ImageNoise, earlierSteps: Int
   ) {
     self.settings = settings
-    sigmas = course.sigmas
-    sampler = course.sampler
-    noiseRange = course.noiseRange
+    sigmas = setup.sigmas
+    sampler = setup.sampler
+    noiseRange = setup.noiseRange
     self.latent = latent
     self.earlierSteps = earlierSteps
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
@@ -85,18 +85,18 @@ public struct SamplingLoop: Sendable {
 
   /// Whether all noise levels of these settings are finite. An image cannot be sampled through others.
   public static func hasFiniteLevels(_ settings: SamplingSettings, training: TrainingSchedule) -> Bool {
-    SamplingCourse(settings, training).isFinite
+    SamplingSetup(settings, training).isFinite
   }
 
   /// The number of steps that settings result in; an estimate if the sampler chooses its steps as it goes.
   public static func stepCount(_ settings: SamplingSettings, training: TrainingSchedule) -> Int {
-    let course = SamplingCourse(settings, training)
-    return course.sampler.stepCount(sigmas: course.sigmas)
+    let setup = SamplingSetup(settings, training)
+    return setup.sampler.stepCount(sigmas: setup.sigmas)
   }
 
   /// The noise levels that settings result in, descending; empty for samplers that go by timesteps.
   public static func sigmas(_ settings: SamplingSettings, training: TrainingSchedule) -> [Float] {
-    SamplingCourse(settings, training).sigmas
+    SamplingSetup(settings, training).sigmas
   }
 
   /// Takes one step, which calls the model a few times. If that throws, the loop stays as it was before the step.

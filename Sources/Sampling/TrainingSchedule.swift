@@ -83,7 +83,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     logSigmas = sigmas.map { .log($0) }
   }
 
-  /// What the network is told about a noise level: its timestep, or 1000 σ with flow matching.
+  /// The network's input for a noise level: its timestep, or 1000 σ with flow matching.
   public func networkTimestep(forSigma sigma: Float) -> Float {
     flow == nil ? timestep(forSigma: sigma) : 1000 * sigma
   }

@@ -25,6 +25,16 @@ public struct HiresSettings: Hashable, Sendable {
   public var tokenMergingRatio = 0.0
   /// The part in which guidance applies; nil for the first pass's.
   public var guidanceInterval: PassInterval?
+  /// What replaces the first pass's `cfgRescale`; nil for the same. So are the next four.
+  public var cfgRescale: Double?
+  /// See `PassSettings.apgEta`.
+  public var apgEta: Double?
+  /// See `PassSettings.apgNormThreshold`.
+  public var apgNormThreshold: Double?
+  /// See `PassSettings.apgMomentum`.
+  public var apgMomentum: Double?
+  /// See `PassSettings.skipLayerScale`.
+  public var skipLayerScale: Double?
   /// Every how many calls the network is computed; 0 for as often as in the first pass.
   public var featureForecast = 0
   /// The checkpoint; nil for the first pass's.
@@ -187,6 +197,33 @@ extension HiresSettings: SettingsPart {
           image.ownSecondInterval.map { .string($0.text) }
         }
       ], stage: { _ in .duringSecondPass }, isShown: { $0.hires?.guidanceInterval != nil })
+    row(
+      "hr_cfg_rescale", \.cfgRescale, .otherNumber(0...1), "The cfg_rescale of the second pass, if different.",
+      effect: .bySecondPass(as: "cfg_rescale") { $0.effectiveCFGRescale },
+      infotext: [.bySecondPass("Hires Rescale CFG", at: 1650) { $0.effectiveCFGRescale }],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgRescale != nil })
+    row(
+      "hr_apg_eta", \.apgEta, .otherNumber(-10...10), "The apg_eta of the second pass, if different.",
+      effect: .bySecondPass(as: "apg_eta") { $0.effectiveAPGEta },
+      infotext: [.bySecondPass("Hires APG Eta", at: 1652) { $0.effectiveAPGEta }],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgEta != nil })
+    row(
+      "hr_apg_norm_threshold", \.apgNormThreshold, .otherNumber(0...10_000),
+      "The apg_norm_threshold of the second pass, if different.",
+      effect: .bySecondPass(as: "apg_norm_threshold") { $0.effectiveAPGNormThreshold },
+      infotext: [.bySecondPass("Hires APG Norm Threshold", at: 1654) { $0.effectiveAPGNormThreshold }],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgNormThreshold != nil })
+    row(
+      "hr_apg_momentum", \.apgMomentum, .otherNumber(-1...1), "The apg_momentum of the second pass, if different.",
+      effect: .bySecondPass(as: "apg_momentum") { $0.effectiveAPGMomentum },
+      infotext: [.bySecondPass("Hires APG Momentum", at: 1656) { $0.effectiveAPGMomentum }],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgMomentum != nil })
+    row(
+      "hr_skip_layer_guidance_scale", \.skipLayerScale, .otherNumber(0...100),
+      "The skip_layer_guidance_scale of the second pass, if different.",
+      effect: .bySecondPass(as: "skip_layer_guidance_scale") { $0.effectiveSkipLayerScale },
+      infotext: [.bySecondPass("Hires skip layer guidance scale", at: 1658) { $0.effectiveSkipLayerScale }],
+      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.skipLayerScale != nil })
     row(
       "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
       "The feature_forecast of the second pass; 0 for the first pass's.",

@@ -22,7 +22,7 @@ extension SettingsInUse {
   /// Writes the settings as the manifest shows them: models by name, and `automatic` replaced by what runs.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
-      for row in SettingRow.ofEveryPass where row.isRecipeKey { write(row, to: &writer) }
+      for row in SettingRow.ofEveryPass where row.kind != .folders { write(row, to: &writer) }
       guard second != nil else { return }
       writer.member("enable_hr", true)
       for row in SettingRow.ofSecondPass { write(row, to: &writer) }
@@ -77,6 +77,7 @@ extension SettingValue {
     case .integer(let integer): .integer(integer)
     case .number(let number): .number(number)
     case .interval(let interval): .array([.number(interval.start), .number(interval.end)])
+    case .layers(let layers): .array(layers.numbers.map { .integer(Int64($0)) })
     case .sampler(let sampler, _): .string(sampler.rawValue)
     case .schedule(let schedule): .string(schedule.rawValue)
     case .model(let model): .string(model.name)
@@ -100,7 +101,8 @@ extension SettingValue {
     case .upscaler(let upscaler):
       .object(
         [JSONMember("name", .string(upscaler.name))] + (upscaler.path.map { [JSONMember("path", .string($0))] } ?? []))
-    case .text, .integer, .number, .interval, .sampler, .schedule, .choice, .choices, .flag, .folders, .null: json
+    case .text, .integer, .number, .interval, .layers, .sampler, .schedule, .choice, .choices, .flag, .folders, .null:
+      json
     }
   }
 
@@ -122,12 +124,17 @@ extension SettingValue {
       switch kind {
       case .text: json.text.map { .text($0) }
       case .integer, .seed, .bytes: json.integerValue.map { .integer($0) }
-      case .number, .limit: json.numberValue.map { .number($0) }
+      case .number, .otherNumber, .limit: json.numberValue.map { .number($0) }
       case .interval, .otherInterval:
         json.elements.flatMap { elements in
           let numbers = elements.compactMap(\.numberValue)
           return elements.count == 2 && numbers.count == 2
             ? PassInterval(numbers[0], numbers[1]).map { .interval($0) } : Optional.none
+        }
+      case .layers:
+        json.elements.flatMap { elements in
+          let numbers = elements.compactMap { $0.integerValue.flatMap { Int(exactly: $0) } }
+          return numbers.count == elements.count ? LayerList(numbers).map { .layers($0) } : Optional.none
         }
       case .sampler, .otherSampler: choice(SamplerID.self).map { .sampler($0, nil) }
       case .schedule, .otherSchedule: choice(ScheduleID.self).map { .schedule($0) }

@@ -52,6 +52,11 @@ extension ImageSettings {
     if !hires.negativePrompt.isEmpty { second.negativePrompt = hires.negativePrompt }
     if hires.tokenMergingRatio != 0 { second.tokenMergingRatio = hires.tokenMergingRatio }
     if let interval = hires.guidanceInterval { second.guidanceInterval = interval }
+    if let rescale = hires.cfgRescale { second.cfgRescale = rescale }
+    if let eta = hires.apgEta { second.apgEta = eta }
+    if let threshold = hires.apgNormThreshold { second.apgNormThreshold = threshold }
+    if let momentum = hires.apgMomentum { second.apgMomentum = momentum }
+    if let scale = hires.skipLayerScale { second.skipLayerScale = scale }
     if hires.featureForecast != 0 { second.featureForecast = hires.featureForecast }
     return second
   }

@@ -33,6 +33,10 @@ public struct PassSettings: Hashable, Sendable {
   public var prompt = ""
   /// What guidance steers away from.
   public var negativePrompt = ""
+  /// The text that dynamic prompts made the prompt of; empty if they did not.
+  public var promptTemplate = ""
+  /// The text that dynamic prompts made the negative prompt of; empty if they did not.
+  public var negativePromptTemplate = ""
   /// How the weights of both prompts are applied.
   public var emphasis = EmphasisChoice.original
   /// How the numbers of prompt editing are read.
@@ -138,6 +142,20 @@ public struct PassSettings: Hashable, Sendable {
   public var skipEarlyCond = 0.0
   /// The part of the pass in which guidance applies; other calls omit the negative prompt.
   public var guidanceInterval = PassInterval.whole
+  /// How far guidance's result is brought back to the deviation of the prompt's own, 0 to 1.
+  public var cfgRescale = 0.0
+  /// How much of guidance along the prompt's own result counts; 1 for all of it, which is plain guidance.
+  public var apgEta = 1.0
+  /// The largest norm of guidance before it is scaled; 0 for no limit.
+  public var apgNormThreshold = 0.0
+  /// How much of the guidance of earlier calls is added; 0 for none.
+  public var apgMomentum = 0.0
+  /// How strongly the image is steered away from what the network makes without some layers; 0 for not at all.
+  public var skipLayerScale = 0.0
+  /// The layers that are left out for that.
+  public var skipLayers = LayerList.standard
+  /// The part of the pass in which they are.
+  public var skipLayerInterval = PassInterval.skippedLayers
 
   // MARK: The networks
 
@@ -277,6 +295,15 @@ extension PassSettings: SettingsPart {
     row(
       "negative_prompt", \.negativePrompt, .text, "What the image should not show.", effect: .always,
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
+    row(
+      "prompt_template", \.promptTemplate, .text, "What dynamic prompts made the prompt of.", effect: .none,
+      infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], isDerived: true,
+      isShown: { !$0.promptTemplate.isEmpty })
+    row(
+      "negative_prompt_template", \.negativePromptTemplate, .text,
+      "What dynamic prompts made the negative prompt of.", effect: .none,
+      infotext: [.entry("Negative Template", at: 1901, when: { !$0.settings.negativePromptTemplate.isEmpty })],
+      isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
     row(
       "emphasis", choice: \.emphasis, "How the weights of both prompts are applied, by the webui's names.",
       effect: .when { $0.emphasisMatters }, infotext: [.entry("Emphasis", at: 1200)], request: .option("emphasis"),
@@ -546,6 +573,65 @@ extension PassSettings: SettingsPart {
         }
       ],
       stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
+    row(
+      "cfg_rescale", aliases: ["rescale_cfg"], \.cfgRescale, .number(0...1),
+      "How far guidance's result is brought back to the contrast of the prompt's own result; 0 for not at all.",
+      effect: .byPass({ $0.effectiveCFGRescale }, off: 0),
+      infotext: [
+        // Forge's extensions write the first key, those of the webui the others.
+        .byPass(
+          "Rescale CFG", at: 1630, spellings: ["CFG Rescale", "CFG Rescale φ", "CFG Rescale phi"],
+          { $0.effectiveCFGRescale }, off: 0)
+      ],
+      plot: ["Rescale CFG", "CFG Rescale"], stage: { _ in .duringFirstPass }, isShown: { $0.cfgRescale != 0 })
+    row(
+      "apg_eta", \.apgEta, .number(-10...10),
+      "Adaptive projected guidance: how much of guidance along the prompt's own result counts; 1 is plain guidance.",
+      effect: .byPass({ $0.effectiveAPGEta }, off: 1),
+      infotext: [.byPass("APG Eta", at: 1632, { $0.effectiveAPGEta }, off: 1)], plot: ["APG Eta"],
+      stage: { _ in .duringFirstPass }, isShown: { $0.apgEta != 1 })
+    row(
+      "apg_norm_threshold", \.apgNormThreshold, .number(0...10_000),
+      "Adaptive projected guidance: the largest norm of guidance before cfg_scale; 0 for no limit.",
+      effect: .byPass({ $0.effectiveAPGNormThreshold }, off: 0),
+      infotext: [.byPass("APG Norm Threshold", at: 1634, { $0.effectiveAPGNormThreshold }, off: 0)],
+      plot: ["APG Norm Threshold"], stage: { _ in .duringFirstPass }, isShown: { $0.apgNormThreshold != 0 })
+    row(
+      "apg_momentum", \.apgMomentum, .number(-1...1),
+      "Adaptive projected guidance: how much of the guidance of earlier calls is added; negative values push away from it.",
+      effect: .byPass({ $0.effectiveAPGMomentum }, off: 0),
+      infotext: [
+        .byPass("APG Momentum", at: 1636, spellings: ["APG Beta"], { $0.effectiveAPGMomentum }, off: 0)
+      ],
+      plot: ["APG Momentum"], stage: { _ in .duringFirstPass }, isShown: { $0.apgMomentum != 0 })
+    row(
+      "skip_layer_guidance_scale", \.skipLayerScale, .number(0...100),
+      "How strongly a Stable Diffusion 3 image is steered away from what the network makes without some layers.",
+      effect: .byPass({ $0.effectiveSkipLayerScale }, off: 0),
+      infotext: [.byPass("Skip layer guidance scale", at: 1640, { $0.effectiveSkipLayerScale }, off: 0)],
+      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerScale != 0 })
+    row(
+      "skip_layer_guidance_layers", \.skipLayers, .layers,
+      "The layers that skip_layer_guidance_scale leaves out, counted from 0.",
+      effect: .when { $0.inAnySampling(\.skipsLayers) },
+      infotext: [
+        .computed("Skip layer guidance layers", at: 1642, reading: .byKind) { image in
+          JSONValue.string(image.settings.skipLayers.text)
+            .only(if: image.inAnySampling(\.skipsLayers) && image.settings.skipLayers != .standard)
+        }
+      ],
+      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayers != .standard })
+    row(
+      "skip_layer_guidance_interval", \.skipLayerInterval, .interval,
+      "The part of each pass in which skip_layer_guidance_scale applies, by fractions of its calls.",
+      effect: .when { $0.inAnySampling(\.skipsLayers) },
+      infotext: [
+        .computed("Skip layer guidance interval", at: 1644, reading: .byKind) { image in
+          JSONValue.string(image.settings.skipLayerInterval.text)
+            .only(if: image.inAnySampling(\.skipsLayers) && image.settings.skipLayerInterval != .skippedLayers)
+        }
+      ],
+      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerInterval != .skippedLayers })
 
     // MARK: The networks
     row(

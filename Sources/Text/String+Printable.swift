@@ -66,7 +66,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether a terminal obeys the character or shows nothing for it: control characters, marks of direction, and ends of lines.
+  /// Whether a terminal obeys the character or does not show it: control characters, marks of direction, and ends of lines.
   package var actsOnTerminal: Bool {
     switch value {
     case 0x00...0x1F, 0x7F...0x9F: true

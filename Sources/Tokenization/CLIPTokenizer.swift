@@ -12,11 +12,30 @@ public final class CLIPTokenizer: Sendable {
 
   private let encoder: BytePairEncoder
   private let cache = Mutex(WordCache())
+  /// The added tokens that are looked for in the text as it is, and those in clean text; nil without any.
+  private let splitter: AddedTokenSplitter?
+  private let cleanSplitter: AddedTokenSplitter?
+  private let addedTokens: [AddedToken]
 
   /// A tokenizer with this vocabulary.
-  public init(_ vocabulary: Vocabulary) {
+  ///
+  /// - Parameters:
+  ///   - vocabulary: The vocabulary.
+  ///   - rows: How many rows the text encoder has; added tokens beyond them are not used, and none without a number.
+  public init(_ vocabulary: Vocabulary, rows: Int = 0) {
     self.vocabulary = vocabulary
     encoder = BytePairEncoder(vocabulary)
+    let tokens = vocabulary.addedTokens.filter { $0.id < rows }
+    addedTokens = tokens.sorted { $0.id < $1.id }
+    let verbatim = tokens.filter { !$0.isNormalized }
+    let normalized = tokens.filter(\.isNormalized).map { token in
+      AddedToken(
+        id: token.id, content: CleanText(token.content[...], .unrepaired).withSingleBlanks.bytes,
+        isSingleWord: token.isSingleWord,
+        takesSpaceBefore: token.takesSpaceBefore, takesSpaceAfter: token.takesSpaceAfter)
+    }
+    splitter = verbatim.isEmpty ? nil : AddedTokenSplitter(verbatim)
+    cleanSplitter = normalized.isEmpty ? nil : AddedTokenSplitter(normalized)
   }
 
   /// The ids of `text`, without begin and end tokens. Their number is not limited.
@@ -24,6 +43,16 @@ public final class CLIPTokenizer: Sendable {
   /// The special texts of the cleaning become the tokens for begin and end: `<|startoftext|>` and `<|endoftext|>` for CLIP.
   public func encode(_ text: String, _ cleaning: TextCleaning = .clip) -> [Int32] {
     let bytes = Array(text.utf8)
+    guard let splitter else { return encode(bytes, cleaning) }
+    return splitter.parts(of: bytes).flatMap { part in
+      switch part {
+      case .text(let range): encode(Array(bytes[range]), cleaning)
+      case .token(let id): [id]
+      }
+    }
+  }
+
+  private func encode(_ bytes: [UInt8], _ cleaning: TextCleaning) -> [Int32] {
     let pattern = WordPattern(cleaning)
     var ids: [Int32] = []
     cache.withLock { cache in
@@ -52,12 +81,34 @@ public final class CLIPTokenizer: Sendable {
     return cleanings.contains { encode(text, $0) != before }
   }
 
+  /// Whether there are added tokens.
+  public var addsTokens: Bool { !addedTokens.isEmpty }
+
+  /// The added tokens in a text as bytes, for digests; empty if it has none.
+  public func addedTokenBytes(in text: String, by cleanings: [TextCleaning]) -> [UInt8] {
+    if addedTokens.isEmpty { return [] }
+    let used = Set(cleanings.flatMap { encode(text, $0) })
+    return addedTokens.filter { used.contains($0.id) }.flatMap(\.canonicalBytes)
+  }
+
   private func append(
     _ text: ArraySlice<UInt8>, _ pattern: WordPattern, _ cleaning: TextCleaning, to ids: inout [Int32],
     cache: inout WordCache
   ) {
-    let clean = CleanText(text, cleaning)
-    pattern.forEachWord(of: clean) { append($0, of: clean.bytes, to: &ids, cache: &cache) }
+    let all = CleanText(text, cleaning)
+    guard let cleanSplitter else {
+      pattern.forEachWord(of: all) { append($0, of: all.bytes, to: &ids, cache: &cache) }
+      return
+    }
+    let clean = all.withSingleBlanks
+    for part in cleanSplitter.parts(of: clean.bytes) {
+      switch part {
+      case .text(let range):
+        let text = clean[range]
+        pattern.forEachWord(of: text) { append($0, of: text.bytes, to: &ids, cache: &cache) }
+      case .token(let id): ids.append(id)
+      }
+    }
   }
 
   private func append(

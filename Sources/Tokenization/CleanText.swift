@@ -33,6 +33,24 @@ struct CleanText {
     }
   }
 
+  /// The text with one blank for each run of white space.
+  var withSingleBlanks: CleanText {
+    var text = self
+    (text.bytes, text.kinds) = ([], [])
+    for (byte, kind) in zip(bytes, kinds) where kind != .space || text.kinds.last != .space {
+      text.bytes.append(kind == .space ? UInt8(ascii: " ") : byte)
+      text.kinds.append(kind)
+    }
+    return text
+  }
+
+  /// A part that begins and ends between characters.
+  subscript(range: Range<Int>) -> CleanText {
+    var part = self
+    (part.bytes, part.kinds) = (Array(bytes[range]), Array(kinds[range]))
+    return part
+  }
+
   /// Whether a byte never needs repair: printable ASCII except "&", and white space.
   private static func isPlain(_ byte: UInt8) -> Bool {
     switch byte {

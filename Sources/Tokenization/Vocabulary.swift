@@ -15,6 +15,10 @@ public struct Vocabulary: Sendable {
   let ids: [String: Int32]
   /// The merges by rank; the first one is applied before all others.
   let merges: [Merge]
+  /// The texts that the files beside the merges make tokens of their own, besides begin and end.
+  let addedTokens: [AddedToken]
+  /// Whether the ids follow from the merges, so that they are all wrong if merges are missing.
+  private let isNumberedByMerges: Bool
 
   /// Two neighbouring tokens that become one.
   struct Merge: Hashable, Sendable {
@@ -25,6 +29,12 @@ public struct Vocabulary: Sendable {
 
   static let begin = "<|startoftext|>"
   static let end = "<|endoftext|>"
+
+  /// Whether another vocabulary gives every text the same ids.
+  public func isSame(as other: Vocabulary) -> Bool {
+    func bytes(_ tokens: [AddedToken]) -> [UInt8] { tokens.sorted { $0.id < $1.id }.flatMap(\.canonicalBytes) }
+    return canonicalBytes == other.canonicalBytes && bytes(addedTokens) == bytes(other.addedTokens)
+  }
 
   /// The id of a token as the file writes it, such as `cat</w>`; nil if the vocabulary lacks it.
   public func id(of token: String) -> Int32? { ids[token] }
@@ -52,7 +62,8 @@ extension Vocabulary {
   /// either also gzipped, or a `tokenizer.json`.
   ///
   /// Without a `vocab.json` the ids follow from the merges as CLIP numbers them: bytes, bytes that end a word, merges,
-  /// begin, end. Throws `unreadableFile` or `damagedVocabulary`.
+  /// begin, end. With `merges.txt`, an `added_tokens.json` and a `tokenizer_config.json` next to it add tokens. Throws
+  /// `unreadableFile` or `damagedVocabulary`.
   public init(contentsOf path: String) throws(TokenizationError) {
     let file = VocabularyFile(path: path)
     if file.name.hasSuffix(".json") {
@@ -60,8 +71,15 @@ extension Vocabulary {
     } else {
       let limit = file.name.hasPrefix("bpe_simple_vocab") ? Self.clipMergeCount : Int.max
       let pairs = try file.readMerges(limit: limit)
-      let ids = try file.vocabJSONBeside().map { json throws(TokenizationError) in try json.readIDs() }
-      try self.init(ids: ids ?? Self.ids(following: pairs), pairs: pairs, file: file)
+      let known = try file.beside("vocab.json").map { json throws(TokenizationError) in try json.readIDs() }
+      let ids = known ?? Self.ids(following: pairs)
+      var added = file.name == "merges.txt" ? try file.readAddedTokens() : []
+      // Some files list tokens of the vocabulary too.
+      if !added.isEmpty {
+        let own = Set(ids.values)
+        added.removeAll { own.contains($0.id) }
+      }
+      try self.init(ids: ids, pairs: pairs, file: file, isNumberedByMerges: known == nil, addedTokens: added)
     }
   }
 
@@ -84,7 +102,10 @@ extension Vocabulary {
   }
 
   /// A vocabulary of these tokens and merges, after checking that they match.
-  init(ids: [String: Int32], pairs: [VocabularyFile.Pair], file: VocabularyFile) throws(TokenizationError) {
+  init(
+    ids: [String: Int32], pairs: [VocabularyFile.Pair], file: VocabularyFile, isNumberedByMerges: Bool = false,
+    addedTokens: [AddedToken] = []
+  ) throws(TokenizationError) {
     func id(_ token: String, line: Int?) throws(TokenizationError) -> Int32 {
       if let id = ids[token] { return id }
       throw file.damaged(line: line, found: "a merge with \"\(token)\"", expected: "only tokens of the vocabulary")
@@ -97,6 +118,7 @@ extension Vocabulary {
           left: try id(pair.left, line: pair.line), right: try id(pair.right, line: pair.line),
           result: try id(pair.left + pair.right, line: pair.line)))
     }
+    if !isNumberedByMerges { try Self.requireMerges(merges, for: ids, addedTokens, file) }
     guard let beginID = ids[Self.begin], let endID = ids[Self.end] else {
       let missing = ids[Self.begin] == nil ? Self.begin : Self.end
       throw file.damaged(found: "no token \(missing)", expected: "both \(Self.begin) and \(Self.end)")
@@ -108,5 +130,44 @@ extension Vocabulary {
     self.count = Int(ids.values.max() ?? -1) + 1
     self.ids = ids
     self.merges = merges
+    self.isNumberedByMerges = isNumberedByMerges
+    self.addedTokens = addedTokens.filter { token in
+      !token.content.isEmpty && ![Self.begin, Self.end].contains(String(decoding: token.content, as: UTF8.self))
+    }
+  }
+
+  /// Throws unless there is a merge for every token that is longer than a byte. Without the last merges of a file that was
+  /// cut, words would have other tokens, and nothing else would show it.
+  private static func requireMerges(
+    _ merges: [Merge], for ids: [String: Int32], _ addedTokens: [AddedToken], _ file: VocabularyFile
+  ) throws(TokenizationError) {
+    let results = Set(merges.map(\.result))
+    let added = Set(addedTokens.map(\.id))
+    let missing = ids.filter { token, id in
+      let text =
+        token.hasSuffix(ByteAlphabet.endOfWord) ? Substring(token.dropLast(ByteAlphabet.endOfWord.count)) : token[...]
+      // Tokens for padding and the like are in angle brackets, and some vocabularies list them.
+      let isSpecial = token.hasPrefix("<") && token.hasSuffix(">") && text.count == token.count
+      return !results.contains(id) && text.unicodeScalars.count > 1 && !isSpecial && !added.contains(id)
+    }
+    guard let first = missing.min(by: { $0.value < $1.value }) else { return }
+    throw file.damaged(
+      found: "\(merges.count) merges, none of which results in \"\(first.key)\" (\(missing.count) such tokens)",
+      expected: "a merge for every token of the vocabulary")
+  }
+
+  /// Checks that a text encoder with this many rows can belong to the vocabulary, as far as that is not clear from the files.
+  ///
+  /// Throws `damagedVocabulary` if merges are missing.
+  public func requireComplete(rows: Int) throws(TokenizationError) {
+    guard isNumberedByMerges, count < rows, merges.count != Self.clipMergeCount else { return }
+    throw VocabularyFile(path: path).damaged(
+      found: "\(merges.count) merges, which result in \(count) tokens",
+      expected: "\(rows) tokens, as the model's text encoder has")
+  }
+
+  /// The texts of the added tokens that a text encoder with this many rows does not have.
+  public func addedTokens(beyond rows: Int) -> [String] {
+    addedTokens.filter { $0.id >= rows }.map { String(decoding: $0.content, as: UTF8.self) }
   }
 }

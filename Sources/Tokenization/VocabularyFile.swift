@@ -106,10 +106,34 @@ extension VocabularyFile {
 // MARK: - JSON
 
 extension VocabularyFile {
-  /// The `vocab.json` in the same folder, if there is one.
-  func vocabJSONBeside() -> VocabularyFile? {
-    let path = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent("vocab.json").path
+  /// Another file of the same folder, if there is one.
+  func beside(_ name: String) -> VocabularyFile? {
+    let path = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent(name).path
     return FileManager.default.fileExists(atPath: path) ? VocabularyFile(path: path) : nil
+  }
+
+  /// The tokens that the files beside add to the vocabulary, as transformers reads them: those of `tokenizer_config.json` with
+  /// their flags, and those of `added_tokens.json`, which are looked for in clean text.
+  func readAddedTokens() throws(TokenizationError) -> [AddedToken] {
+    var tokens: [AddedToken] = []
+    let config = beside("tokenizer_config.json")
+    if let config {
+      let decoder = try config.decode(TokenizerConfiguration.self, expected: "the settings of a tokenizer")
+      for (id, token) in decoder.added_tokens_decoder ?? [:] {
+        guard let id = Int32(id), id >= 0 else {
+          throw config.damaged(found: "the id \"\(id)\" in \"added_tokens_decoder\"", expected: "a whole number from 0")
+        }
+        tokens.append(token.token(id: id))
+      }
+    }
+    guard let file = beside("added_tokens.json") else { return tokens }
+    let ids = try file.readIDs()
+    for (content, id) in ids where !tokens.contains(where: { $0.id == id }) {
+      var token = AddedToken(id: id, content: Array(content.utf8))
+      token.isNormalized = true
+      tokens.append(token)
+    }
+    return tokens
   }
 
   /// The ids of a `vocab.json`: one object from token to id.
@@ -123,9 +147,13 @@ extension VocabularyFile {
     if let suffix = file.model.end_of_word_suffix, suffix != ByteAlphabet.endOfWord {
       throw damaged(found: "the end of word \"\(suffix)\"", expected: "\"\(ByteAlphabet.endOfWord)\"")
     }
+    let own = Set(try ids(of: file.model.vocab).values)
     var numbers = file.model.vocab
     for token in file.added_tokens ?? [] { numbers[token.content] = token.id }
-    return try Vocabulary(ids: ids(of: numbers), pairs: file.model.merges.map(\.pair), file: self)
+    let all = try ids(of: numbers)
+    let added = (file.added_tokens ?? []).compactMap { $0.token(id: Int32($0.id)) }
+    return try Vocabulary(
+      ids: all, pairs: file.model.merges.map(\.pair), file: self, addedTokens: added.filter { !own.contains($0.id) })
   }
 
   /// Checks that every number is an id, and that no id is repeated.
@@ -167,14 +195,46 @@ extension VocabularyFile {
   }
 }
 
+/// An added token as the `tokenizers` library writes it; the names are the file's.
+private struct AddedTokenFlags: Decodable {
+  let content: String
+  let single_word: Bool?
+  let lstrip: Bool?
+  let rstrip: Bool?
+  let normalized: Bool?
+
+  func token(id: Int32) -> AddedToken {
+    AddedToken(
+      id: id, content: Array(content.utf8), isSingleWord: single_word == true, takesSpaceBefore: lstrip == true,
+      takesSpaceAfter: rstrip == true, isNormalized: normalized == true)
+  }
+}
+
+/// The part of a `tokenizer_config.json` that adds tokens.
+private struct TokenizerConfiguration: Decodable {
+  let added_tokens_decoder: [String: AddedTokenFlags]?
+}
+
 /// The parts of a `tokenizer.json` that determine the ids; the names are the file's.
 private struct TokenizerJSON: Decodable {
-  let added_tokens: [AddedToken]?
+  let added_tokens: [NumberedToken]?
   let model: Model
 
-  struct AddedToken: Decodable {
+  struct NumberedToken: Decodable {
     let id: Double
-    let content: String
+    let token: AddedTokenFlags
+
+    var content: String { token.content }
+    func token(id: Int32) -> AddedToken { token.token(id: id) }
+
+    init(from decoder: any Decoder) throws {
+      id = try decoder.container(keyedBy: CodingKeys.self).decode(Double.self, forKey: .id)
+      token = try AddedTokenFlags(from: decoder)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case id
+    }
   }
 
   struct Model: Decodable {

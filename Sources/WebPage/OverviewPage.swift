@@ -1,6 +1,6 @@
 import JSON
 
-/// The page of a folder of runs: how far each is, and some of its images. It is only served, since it follows the runs.
+/// The page of a folder of runs: the progress of each, and some of its images. It is only served, since it follows the runs.
 public struct OverviewPage {
   private let title: String
   private let data: JSONValue

@@ -111,7 +111,7 @@ final class Child {
     while !condition() {
       if poll() != nil { return condition() }
       guard ContinuousClock.now < deadline else {
-        throw Failure(description: "it did not come to pass; the program said: \(output)\(errors)")
+        throw Failure(description: "it did not happen; the program said: \(output)\(errors)")
       }
       usleep(1000)
     }

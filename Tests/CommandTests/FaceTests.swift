@@ -77,7 +77,7 @@ import TestSupport
     #expect(before == after.replacing(".png", with: "-before-face-restoration.png"))
     let (old, new) = (try png(space, "run/images/" + before), try png(space, "run/images/" + after))
     #expect(old.image != new.image)
-    // How many faces were restored stands in the restored one alone.
+    // Only the restored image has the number of faces.
     #expect(old.texts == new.texts.filter { $0.keyword != "faces" } && new.text("faces") != nil)
     #expect(try await space.run("verify", "run").output.contains("all correct"))
   }

@@ -4,7 +4,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// `--preview-every`: what an image is becoming, for whoever watches.
+/// `--preview-every`: the unfinished image, for people who watch.
 @Suite struct PreviewTests {
   private static func recipe(_ sampler: String, steps: Int) -> String {
     """

@@ -62,9 +62,30 @@ import TestSupport
       settings: "steps: 10\nsampler_name: DPM++ 2M\nseed: 1",
       axes: [("guidance_interval", ["[0, 0.5]", "[0, 0.8]", "[0.2, 0.8]"])], steps: 10 + 5 + 10),
     Grid(
+      name: "changed guidance: equal until guidance begins",
+      settings: "steps: 8\nsampler_name: DPM++ 2M\nseed: 1\nguidance_interval: [0.5, 1]",
+      axes: [("cfg_rescale", ["0", "0.7"]), ("apg_eta", ["1", "0"])], steps: 8 + 3 * 4),
+    Grid(
+      name: "changed guidance of the second pass: equal until guidance begins there",
+      settings: """
+        steps: 4
+        sampler_name: Euler
+        seed: 1
+        enable_hr: true
+        hr_scale: 1.5
+        hr_second_pass_steps: 4
+        denoising_strength: 0.99
+        hr_guidance_interval: [0.5, 1]
+        """,
+      axes: [("hr_cfg_rescale", ["0", "0.7"]), ("hr_apg_momentum", ["null", "-0.5"])], steps: 4 + 2 + 4 * 2),
+    Grid(
+      name: "momentum: what later calls need of earlier ones is in the shared state",
+      settings: "steps: 6\nsampler_name: Euler\nseed: 1\napg_momentum: -0.5",
+      axes: [("prompt", ["\"a [boat:ship:0.5]\"", "\"a [boat:tree:0.5]\""])], steps: 6 + 3),
+    Grid(
       name: "forecasts with other intervals: equal until the first call that differs",
       settings: "steps: 9\nsampler_name: Euler\nseed: 1",
-      axes: [("feature_forecast", ["1", "2", "3"])], steps: 9 + 9 + 4),
+      axes: [("feature_forecast", ["1", "2", "3"])], steps: 9 + 9 + 5),
     Grid(
       name: "forecasts of which the guidance ends, with a sampler of two calls a step, and a second pass",
       settings: """

@@ -95,7 +95,7 @@ import TestSupport
       let delivery = WebhookDelivery(try Outbox(folder, on: disk), options: options) { _ in }
       for number in 0..<3 {
         try delivery.announce(try WebhookFixture.document("\(number)", to: url, in: folder))
-        // Whoever announced goes on in the belief that it is safe now.
+        // The caller continues as if the announcement were safe.
         try Data().write(to: URL(fileURLWithPath: "\(path)/announced-\(number)"))
       }
       delivery.finish { false }

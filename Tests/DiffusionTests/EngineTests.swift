@@ -62,6 +62,16 @@ import TestSupport
     #expect(places.contains("/nonexistent/share/sdbatch/demo"))
   }
 
+  @Test func `the demo model's words are those that its vocabulary has whole`() throws {
+    let vocabulary = try JSONDecoder().decode(
+      [String: Int].self, from: Data(contentsOf: URL(fileURLWithPath: RandomModels.demo + "/tokenizer/vocab.json")))
+    let end = "</w>"
+    let words = vocabulary.keys.filter { $0.hasSuffix(end) && $0.first?.isLetter == true && $0.first?.isASCII == true }
+      .map { String($0.dropLast(end.count)) }
+    // Single letters are in every vocabulary; of these, only one is a word of the captions.
+    #expect(Set(words.filter { $0.count > 1 } + ["a"]) == DemoModel.words)
+  }
+
   @Test func `a clip skip deeper than the text encoder is rejected`() throws {
     var settings = Self.cases[0].settings
     settings.clipSkip = 4

@@ -139,11 +139,16 @@ import TestSupport
   /// Answers with a number for each context, and keeps what it was asked.
   private final class Recorder: Evaluator {
     var roles: [[PromptRole]] = []
+    var skippedLayers: [Set<Int>] = []
 
     func outputs(_ evaluation: Evaluation<FakeNetwork.Context>) -> [Latent] {
       roles.append(evaluation.contexts.map(\.role))
+      skippedLayers.append(evaluation.options.skippedLayers)
       return evaluation.contexts.map {
-        Latent(shape: evaluation.input.shape, repeating: $0.context.strength)
+        // Without layers, the prompt counts half.
+        Latent(
+          shape: evaluation.input.shape,
+          repeating: $0.context.strength * (evaluation.options.skippedLayers.isEmpty ? 1 : 0.5))
       }
     }
   }
@@ -156,7 +161,7 @@ import TestSupport
     return GuidedDenoiser(
       evaluator: evaluator, training: TrainingSchedule(), prediction: .epsilon,
       conditioning: try prompts.conditioning(job), guidance: Float(job.cfgScale), options: NetworkOptions(job),
-      skips: GuidanceSkips(job))
+      skips: GuidanceSkips(job), changes: GuidanceChanges(job))
   }
 
   @Test func `guidance steers from the negative prompt to the prompt, and skips it in the calls that say so`() throws {
@@ -176,5 +181,34 @@ import TestSupport
     #expect(recorder.roles == [[.part(0), .negative], [.part(0)]])
     let noise = try denoiser.noise(x, timestep: 100, call: 2)
     #expect(abs(noise.unconditional.values[0] - 0.49) < 1e-6 && noise.guided.values[0] < noise.unconditional.values[0])
+  }
+
+  @Test func `skip-layer guidance steers away from the prompt without layers, in its part of the calls`() throws {
+    var job = PassSettings()
+    job.model = ModelReference(name: "fake", path: "/fake", family: .sd35Medium)
+    (job.prompt, job.negativePrompt, job.cfgScale) = ("a", "b", 5)
+    (job.sampler, job.steps) = (.euler, 10)
+    job.skipLayerScale = 2
+    job.skipLayers = try #require(LayerList([9, 7]))
+    job.skipLayerInterval = try #require(PassInterval(0.1, 0.3))
+    job.sMinUncond = 1
+    let recorder = Recorder()
+    let denoiser = try denoiser(recorder, job)
+    let x = Latent(shape: Self.shape, values: [0, 0])
+    func result(_ call: Int, _ sigma: Float) throws -> Float {
+      try denoiser.denoised(x, sigma: sigma, timestep: nil, call: call).values[0]
+    }
+    let guided: Float = 0.49 + 5 * (0.485 - 0.49)
+    #expect(abs(try result(0, 2) + 2 * guided) < 1e-5)
+    #expect(abs(try result(2, 2) + 2 * (guided + 2 * (0.485 - 0.5 * 0.485))) < 1e-5)
+    // Without the negative prompt, too.
+    #expect(abs(try result(1, 0.5) + 0.5 * (0.485 + 2 * (0.485 - 0.5 * 0.485))) < 1e-5)
+    #expect(abs(try result(4, 2) + 2 * guided) < 1e-5)
+    #expect(
+      recorder.roles == [
+        [.part(0), .negative], [.part(0), .negative], [.partWithoutLayers(0)], [.part(0)], [.partWithoutLayers(0)],
+        [.part(0), .negative],
+      ])
+    #expect(recorder.skippedLayers == [[], [], [7, 9], [], [7, 9], []])
   }
 }

@@ -26,6 +26,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let s_min_uncond_all: Bool?
   let skip_early_cond: Double?
   let guidance_interval: [Double]?
+  let cfg_rescale: Double?
+  let apg_eta: Double?
+  let apg_norm_threshold: Double?
+  let apg_momentum: Double?
   let feature_forecast: Int?
   /// How often the network was asked, and how often it was computed.
   let evaluations: Int?
@@ -90,6 +94,10 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
     settings.sMinUncondAll = s_min_uncond_all ?? false
     settings.skipEarlyCond = skip_early_cond ?? 0
     settings.guidanceInterval = guidance_interval.flatMap { PassInterval($0[0], $0[1]) } ?? .whole
+    settings.cfgRescale = cfg_rescale ?? 0
+    settings.apgEta = apg_eta ?? 1
+    settings.apgNormThreshold = apg_norm_threshold ?? 0
+    settings.apgMomentum = apg_momentum ?? 0
     settings.featureForecast = feature_forecast ?? 1
     settings.tiling = tiling ?? false
     settings.tokenMergingRatio = token_merging_ratio ?? 0

@@ -103,7 +103,7 @@ cases = [
 with torch.no_grad():
     for i, case in enumerate(cases):
         calls = case["steps"] * (2 if case["sampler_name"] in SECOND_ORDER else 1)
-        network = ForecastNetwork(unet, case["feature_forecast"], 4 * calls // case["steps"])
+        network = ForecastNetwork(unet, case["feature_forecast"], 3 * calls // case["steps"])
         model = reference.DiscreteModel(network)
         network.model = model
 

@@ -251,4 +251,33 @@ import TestSupport
       #expect(archive.audit().isClean && archive.title == "Z-Image")
     }
   }
+
+  @Test func `layers of Stable Diffusion 3 are left out as in diffusers`() throws {
+    let compute = try compute()
+    let archive = try TransformerArchive.open(path: RandomModels.path("sd3"))
+    guard case .sd3(let files) = archive.transformer else {
+      Issue.record("sd3 is another transformer")
+      return
+    }
+    let network = try SD3Transformer(files.weights, configuration: files.configuration, compute: compute)
+    #expect(network.skippableLayers == 2)
+    let latent = try image("sd3Folder.latent", compute)
+    let prompt = network.prepare(
+      try context("sd3Folder.context", compute), pooled: try floats("sd3Folder.pooled"))
+    let expected = try SafetensorsFile(path: Fixtures.path("Transformers/skipped-layers.safetensors"))
+    for layers in [[0], [1], [0, 1]] {
+      let name = "without." + layers.map(String.init).joined(separator: ".")
+      let velocity = try network.forward(
+        latent, timestep: try floats("sd3Folder.sigma")[0] * 1000, contexts: [prompt],
+        options: NetworkOptions(skippedLayers: Set(layers)))
+      let values = try #require(expected.tensors[name]).floats()
+      let (scale, pixels) = (values.map(\.magnitude).max() ?? 1, velocity.height * velocity.width)
+      for channel in 0..<velocity.channels {
+        for pixel in 0..<pixels {
+          let found = velocity.base[pixel * velocity.channels + channel]
+          #expect(abs(found - values[channel * pixels + pixel]) < 1e-5 * scale, "\(name)")
+        }
+      }
+    }
+  }
 }

@@ -2,7 +2,7 @@
 
   python shared_steps.py SDBATCH MODEL [--size N] [--rounds N]
 
-MODEL is `demo` or a diffusers folder; its own VAE stands in for three, by three names.
+MODEL is `demo` or a diffusers folder; its own VAE serves as three, by three names.
 """
 
 import argparse

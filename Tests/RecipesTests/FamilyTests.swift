@@ -12,7 +12,7 @@ import Testing
   init() throws {
     folder = try TemporaryFolder([
       "sd.safetensors", "dev.safetensors", "schnell.safetensors", "klein.safetensors", "turbo.safetensors",
-      "t5xxl_fp16.safetensors", "clip_l.safetensors", "ae.safetensors",
+      "sd35.safetensors", "t5xxl_fp16.safetensors", "clip_l.safetensors", "ae.safetensors",
     ])
   }
 
@@ -21,7 +21,8 @@ import Testing
     var environment = PlanningEnvironment()
     environment.family = { path in
       let families: [(String, FamilyID)] = [
-        ("/dev", .flux1Dev), ("/schnell", .flux1Schnell), ("/klein", .klein), ("/turbo", .zImageTurbo),
+        ("/sd35", .sd35Medium), ("/dev", .flux1Dev), ("/schnell", .flux1Schnell), ("/klein", .klein),
+        ("/turbo", .zImageTurbo),
       ]
       return families.first { path.contains($0.0) }?.1 ?? .stableDiffusion
     }
@@ -140,5 +141,31 @@ import Testing
     #expect(warnings.count { $0.contains("rounded to") } == 2, "\(warnings)")
     let refused = body.replacing("\"steps\": 6", with: "\"sampler_name\": \"DDIM\"")
     #expect(recipe(refused, path: "fish.json").errors().count == 1)
+  }
+
+  @Test func `skip-layer guidance is refused for families whose layers cannot be left out`() throws {
+    let reason = "which is for Stable Diffusion 3 and 3.5 and not for"
+    #expect(
+      errors("model: sd\nskip_layer_guidance_scale: 2.8\n") == [
+        "fish.yaml:2:28: error: skip_layer_guidance_scale: found 2.8, \(reason) Stable Diffusion; remove it"
+      ])
+    #expect(
+      errors(
+        "prompt: x\nmodel: sd35\nsampler_name: Euler\ngrid: {skip_layer_guidance_scale: [0, 2], model: [sd35, dev]}\n"
+      )
+      .count == 1)
+    let hires = "model: sd35\nsampler_name: Euler\nenable_hr: true\n"
+    #expect(
+      errors(hires + "hr_checkpoint_name: sd\nhr_skip_layer_guidance_scale: 3\n").contains {
+        $0.contains("hr_skip_layer_guidance_scale: found 3.0, \(reason) Stable Diffusion")
+      })
+    // Off in the second pass, it is of the first alone.
+    #expect(
+      errors(hires + "hr_checkpoint_name: sd\nskip_layer_guidance_scale: 3\nhr_skip_layer_guidance_scale: 0\n") == [])
+    let jobs = try recipe(
+      "model: sd35\nskip_layer_guidance_scale: 2.8\ngrid: {skip_layer_guidance_layers: [[9, 7], \"3, 4\", 5]}\n"
+    ).jobs()
+    #expect(jobs.map(\.settings.skipLayers.numbers) == [[7, 9], [3, 4], [5]])
+    #expect(errors("model: sd35\nskip_layer_guidance_layers: [7, -1]\n").first?.contains("numbers of layers") == true)
   }
 }

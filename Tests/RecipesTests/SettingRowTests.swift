@@ -12,7 +12,8 @@ import TestSupport
 @Suite struct SettingRowTests {
   /// Rows that do not affect pixels.
   private static let withoutEffect: Set<String> = [
-    "adapter_places", "face_places", "memory_limit", "part_places", "save_images_before_face_restoration", "format",
+    "adapter_places", "face_places", "memory_limit", "negative_prompt_template", "prompt_template", "part_places",
+    "save_images_before_face_restoration", "format",
     "also", "quality", "webp_lossless", "file_name",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
@@ -27,7 +28,10 @@ import TestSupport
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
     "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
-    "face_places", "part_places", "shift", "text_encoder", "also",
+    "face_places", "negative_prompt_template", "prompt_template", "part_places", "shift", "text_encoder", "also",
+    "cfg_rescale", "apg_eta", "apg_norm_threshold",
+    "apg_momentum", "skip_layer_guidance_scale", "skip_layer_guidance_layers", "skip_layer_guidance_interval",
+    "hr_cfg_rescale", "hr_apg_eta", "hr_apg_norm_threshold", "hr_apg_momentum", "hr_skip_layer_guidance_scale",
   ]
 
   /// A folder with the model files that the changed settings name.
@@ -183,6 +187,11 @@ import TestSupport
   private func read(_ text: String) -> RecipeText {
     var recipe = RecipeText(text)
     recipe.path = folder.path + "/fish.yaml"
+    // Only these have layers to skip.
+    if text.contains("skip_layer_guidance_scale") {
+      recipe.overrides = ["model=b.safetensors", "sampler_name=Euler"]
+      recipe.environment.family = { _ in .sd35Medium }
+    }
     return recipe
   }
 
@@ -208,12 +217,13 @@ import TestSupport
   private var bases: [ImageSettings] { diffusionBases + flowBases }
 
   private var flowBases: [ImageSettings] {
-    [FamilyID.flux1Dev, .zImageTurbo, .klein].flatMap { family in
+    [FamilyID.flux1Dev, .zImageTurbo, .klein, .sd35Medium].flatMap { family in
       [false, true].map { hasSecondPass in
         var settings = ImageSettings()
         settings.prompt = "a (red) [fish:bird:0.5]"
         settings.model = ModelReference(name: "flow", path: "/flow", family: family)
         settings.sampler = .eulerAncestral
+        if family == .sd35Medium { settings.skipLayerScale = 2.8 }
         // Plans have drawn it.
         settings.subseed = 3
         settings.textEncoders = [ModelReference(name: "t5", path: "/t5")]
@@ -285,7 +295,8 @@ import TestSupport
     case .integer(let range, let factor):
       first(.integer(max(range.lowerBound, 12 * factor)), .integer(max(range.lowerBound, 16 * factor)))
     case .seed: first(.integer(7), .integer(8))
-    case .number: first(.number(0.25), .number(0.5))
+    case .number, .otherNumber: first(.number(0.25), .number(0.5))
+    case .layers: first(LayerList([1, 12]).settingValue, LayerList([0]).settingValue)
     case .limit: first(.number(12.5), .number(13))
     case .interval, .otherInterval:
       first(PassInterval(0.25, 0.5).settingValue, PassInterval(0, 0.75).settingValue)

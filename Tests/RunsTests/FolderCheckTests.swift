@@ -74,8 +74,8 @@ import TestSupport
       ".notes.tmp", ".notes.12.tmp", "plan.jsonl.12.tmp", ".plan.jsonl.tmp", ".plan.jsonl.x.tmp", ".plan.jsonl.1-2.tmp",
       ".settings.json.12.tmp", ".12.tmp", "..tmp", ".tmp", ".photo.png.1.tmp",
     ]
-    for name in ours { #expect(AtomicFile.isTemporary(name, of: RunFileName.isOfRun), "\(name)") }
-    for name in others { #expect(!AtomicFile.isTemporary(name, of: RunFileName.isOfRun), "\(name)") }
+    for name in ours { #expect(TemporaryFile.isOne(name, of: RunFileName.isOfRun), "\(name)") }
+    for name in others { #expect(!TemporaryFile.isOne(name, of: RunFileName.isOfRun), "\(name)") }
   }
 
   @Test func `a run leaves the temporary files of others in its folder alone`() throws {

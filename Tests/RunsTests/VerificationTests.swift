@@ -19,7 +19,7 @@ import TestSupport
   }
 
   /// What is found with the lock in hand: a process that another test is just starting may hold it for an instant too,
-  /// and a run would seem to go on.
+  /// and a run would seem to be active.
   private func verified(_ space: Workspace) throws -> Verification {
     let lock = try RunLock(space.folder, patience: .seconds(300))
     return try Verification(space.folder, lock: lock)

@@ -32,7 +32,7 @@ import TestSupport
       switch row.kind {
       case .integer(let range, let factor): .integer(integer(in: range) / factor * factor)
       case .seed: .integer(integer(in: 0...Int64.max))
-      case .number(let range), .limit(let range): .number(number(in: range))
+      case .number(let range), .otherNumber(let range), .limit(let range): .number(number(in: range))
       case .interval, .otherInterval:
         PassInterval(number(in: 0...0.5), number(in: 0.5...1)).map { .interval($0) }
       case .sampler, .otherSampler: SamplerID.allCases.randomElement(using: &random).map { .sampler($0, nil) }

@@ -73,6 +73,8 @@ import Testing
     ("subseed_strength", { $0.subseedStrength = 0.1 }), ("s_min_uncond", { $0.sMinUncond = 1 }),
     ("skip_early_cond", { $0.skipEarlyCond = 0.2 }),
     ("guidance_interval", { $0.guidanceInterval = PassInterval(0, 0.5) ?? .whole }),
+    ("cfg_rescale", { $0.cfgRescale = 0.7 }), ("apg_eta", { $0.apgEta = 0 }),
+    ("apg_norm_threshold", { $0.apgNormThreshold = 5 }), ("apg_momentum", { $0.apgMomentum = -0.5 }),
     ("feature_cache", { $0.featureCache = 3 }), ("tiling", { $0.tiling = true }),
     ("token_merging_ratio", { $0.tokenMergingRatio = 0.5 }), ("enable_hr", { $0.hires = HiresSettings() }),
     (

@@ -63,6 +63,10 @@ struct RandomSettings {
     settings.featureForecast = pick([1, 2, 5])
     let intervals = [.whole, PassInterval(0, number(0.5, 1)), PassInterval(number(0, 0.5), 1)]
     settings.guidanceInterval = pick(intervals) ?? .whole
+    settings.cfgRescale = pick([0, 0.7, number(0, 1)])
+    settings.apgEta = pick([1, 0, number(-1, 1)])
+    settings.apgNormThreshold = pick([0, number(1, 20)])
+    settings.apgMomentum = pick([0, -0.5])
     settings.tiling = pick([false, true])
     settings.tokenMergingRatio = pick([0, 0.5, 0.9])
     settings.restoreFaces = pick([false, true])
@@ -90,6 +94,10 @@ struct RandomSettings {
     hires.negativePrompt = pick(Self.texts)
     hires.tokenMergingRatio = pick([0, 0.3])
     hires.featureForecast = pick([0, 1, 3])
+    hires.cfgRescale = pick([nil, 0, 0.4])
+    hires.apgEta = pick([nil, 1, 0.2])
+    hires.apgNormThreshold = pick([nil, 0, 2.5])
+    hires.apgMomentum = pick([nil, 0, 0.5])
     hires.guidanceInterval = pick([nil, .whole, PassInterval(0.1, 0.9)])
     return hires
   }

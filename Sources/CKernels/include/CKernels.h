@@ -373,9 +373,9 @@ typedef struct {
   /// The sums of a row do not depend on other rows.
   void (*product_int8)(const ck_int8_product *);
   void (*quantize)(const ck_quantization *);
-  /// The minimum and maximum of the numbers and zero; both are NaN if a number is not finite.
+  /// The minimum and maximum of the numbers and zero; both are NaN if a number is NaN or infinite.
   void (*range)(const uint16_t *x, size_t count, float *smallest, float *largest);
-  /// The scale and zero that spread such a range over 0...255. The scale is NaN if the range is not finite.
+  /// The scale and zero that spread such a range over 0...255. The scale is NaN if the range is NaN or infinite.
   void (*range_scale)(float smallest, float largest, float *scale, int32_t *zero);
   /// Weights to a panel: y = round(x / scale), ties to even; the largest magnitude of each column becomes 127.
   void (*quantize_panel)(const ck_quantized_panel *);

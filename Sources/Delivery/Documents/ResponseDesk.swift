@@ -71,7 +71,7 @@ public final class ResponseDesk {
     orders = Array(repeating: -1, count: jobs.count)
     earlierJobs = orders
     try disk.makeFolder(folder.responses)
-    try AtomicFile.removeTemporaries(in: folder.responses, on: disk)
+    try TemporaryFile.removeLeftovers(in: folder.responses, on: disk)
     record = try ResponseRecord(folder, on: disk)
     for order in newOrders {
       let digest = order.digest(jobs.ids[order.jobs])

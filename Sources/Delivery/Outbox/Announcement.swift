@@ -1,6 +1,6 @@
 import Settings
 
-/// A document that is to be posted, and where to.
+/// A document to post, and its address.
 public struct Announcement: Hashable, Sendable {
   /// The document's id.
   public var id: String

@@ -42,7 +42,7 @@ public final class Outbox {
     self.folder = folder
     self.disk = disk
     guard access(folder.outbox, F_OK) == 0 else { return }
-    try AtomicFile.removeTemporaries(in: folder.outbox, on: disk)
+    try TemporaryFile.removeLeftovers(in: folder.outbox, on: disk)
     for name in try AtomicFile.names(in: folder.outbox).sorted() {
       let digits = name.utf8.prefix { $0 != UInt8(ascii: "-") }
       guard !digits.isEmpty, digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { continue }

@@ -27,7 +27,7 @@ final class WebhookSender: Sendable {
     var description: String {
       switch self {
       case .answered(let code): "the answer was \(code), expected 200"
-      case .redirected(let code): "the answer was \(code) to another place, where documents are not sent"
+      case .redirected(let code): "the answer was \(code), a redirect, which is not followed"
       case .timedOut(let time): "no answer after \(Self.text(time))"
       case .notReached(let reason): reason
       case .noDocument: "the document was removed"

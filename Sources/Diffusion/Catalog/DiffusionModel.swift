@@ -114,6 +114,11 @@ protocol DiffusionModel: Sendable {
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice, _ library: EmbeddingLibrary?) throws -> Int
 
+  /// Whether the files add tokens to the vocabulary, which texts may use.
+  var addsTokens: Bool { get }
+  /// The digest of everything that cuts these texts into tokens: `vocabularySHA256`, unless they use added tokens.
+  func vocabularySHA256(for texts: [String]) -> String
+
   /// How a text was cleaned, if an earlier version gave it other tokens: images of such texts have other identities. Nil if it
   /// has the same tokens as always.
   ///
@@ -137,6 +142,9 @@ protocol DiffusionModel: Sendable {
 }
 
 extension DiffusionModel {
+  var addsTokens: Bool { false }
+  func vocabularySHA256(for texts: [String]) -> String { vocabularySHA256 }
+
   static func family(ofModelAt path: String) -> FamilyID { .stableDiffusion }
   var textEncoderFiles: [String] { [] }
   var foundVAE: String? { nil }

@@ -351,12 +351,17 @@ final class ModelCatalog {
     return PromptTexts.runs(of: settings, callsBefore: callsBefore).compactMap(files.textRepair).max()
   }
 
-  /// The digest of the vocabularies of checkpoints.
-  static func vocabularySHA256(_ models: [Model]) -> String {
+  /// The digest of the vocabulary that the texts of a pass are cut by; the parameters are those of `isTextRepaired`.
+  func vocabularySHA256(_ settings: PassSettings, callsBefore: Int?) throws -> String {
+    let files = try models(for: settings).model.files
+    guard files.addsTokens else { return files.vocabularySHA256 }
+    return files.vocabularySHA256(for: PromptTexts.runs(of: settings, callsBefore: callsBefore))
+  }
+
+  /// The digest of several vocabularies.
+  static func vocabularySHA256(_ all: [String]) -> String {
     var digests: [String] = []
-    for model in models where !digests.contains(model.files.vocabularySHA256) {
-      digests.append(model.files.vocabularySHA256)
-    }
+    for digest in all where !digests.contains(digest) { digests.append(digest) }
     return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(Array(digests.joined().utf8)))
   }
 

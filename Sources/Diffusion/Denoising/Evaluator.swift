@@ -65,4 +65,6 @@ enum PromptRole: Hashable {
   case part(Int)
   /// The negative prompt.
   case negative
+  /// The same part of the prompt, for a network without some of its layers.
+  case partWithoutLayers(Int)
 }

@@ -121,7 +121,7 @@ where Base.Context == Network.Context {
 
 /// The late features of an image's prompts in the calls so far, which are saved with the image.
 struct ForecastFeatures: Hashable, Codable {
-  /// By part of the prompt; -1 is the negative prompt.
+  /// By part of the prompt; -1 is the negative prompt, and -2, -3 ... are the parts without some layers.
   private var series: [Int: FeatureSeries] = [:]
 
   /// Whether there are none.
@@ -137,6 +137,7 @@ struct ForecastFeatures: Hashable, Codable {
     switch role {
     case .part(let index): index
     case .negative: -1
+    case .partWithoutLayers(let index): -2 - index
     }
   }
 }

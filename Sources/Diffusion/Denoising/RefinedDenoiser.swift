@@ -30,8 +30,8 @@ final class RefinedDenoiser: GuidedModel {
     self.refinement = refinement
   }
 
-  /// The features of the checkpoint that runs, which later calls are forecast from.
-  var features: ForecastFeatures { (hasSwitched ? refinement?.denoiser : first)?.features ?? ForecastFeatures() }
+  /// The history of the checkpoint that runs; a refiner begins without one.
+  var history: DenoiserHistory { (hasSwitched ? refinement?.denoiser : first)?.history ?? DenoiserHistory() }
 
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
     try denoiser { $0.training.completedPart(atSigma: sigma, of: $0.sampler) }

@@ -21,15 +21,15 @@ struct FaceDetector {
   /// How many times as long as the shorter one the longer side may be there. The webui has no such limit, and runs out of
   /// memory instead.
   private static let longest = 8
-  /// Below this, a place is no face.
+  /// Below this score, there is no face.
   private static let leastScore: Float = 0.97
-  /// Of two places that overlap by more than this part of their union, only the surer one is a face.
+  /// Of two boxes that overlap by more than this part of their union, only the one with the higher score is a face.
   private static let mostOverlap: Float = 0.4
   /// Smaller distances between the eyes, in pixels, are no faces.
   private static let leastEyeDistance = 5.0
   /// The means of red, green and blue in training.
   private static let means: [Float] = [123, 117, 104]
-  /// The distances between places in pixels, and the sizes of faces at each.
+  /// The distances between positions in pixels, and the sizes of faces at each.
   private static let levels: [(step: Int, sizes: [Float])] = [(8, [16, 32]), (16, [64, 128]), (32, [256, 512])]
 
   /// The faces of an image, surest first.
@@ -55,7 +55,7 @@ struct FaceDetector {
     }
   }
 
-  /// A place where the network sees a face.
+  /// A position where the network sees a face.
   private struct Place {
     var score: Float
     var left: Float
@@ -73,7 +73,7 @@ struct FaceDetector {
     }
   }
 
-  /// The places with a high score, surest first.
+  /// The positions with a high score, the highest first.
   private static func places(_ output: RetinaFace.Output, width: Int, height: Int) -> [Place] {
     var places: [Place] = []
     var index = 0

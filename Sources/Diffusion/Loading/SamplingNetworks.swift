@@ -62,13 +62,16 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
   ) throws -> any Denoiser {
     let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
     let network = try network.get()
+    if job.skipsLayers, let last = job.skipLayers.numbers.last, last >= network.skippableLayers {
+      throw EngineError.skippedLayerMissing(last, layers: network.skippableLayers)
+    }
     // Others get the same number whatever the settings, so that the memory finds their outputs.
     let guidance =
       network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
     return GuidedDenoiser(
       evaluator: evaluator(network, job, training, conditioning, memory), training: training,
       prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(guidance),
-      options: NetworkOptions(job), skips: GuidanceSkips(job))
+      options: NetworkOptions(job), skips: GuidanceSkips(job), changes: GuidanceChanges(job))
   }
 
   func releaseDenoiser() { network.release() }

@@ -64,6 +64,7 @@ private struct CallChanges {
     self.init(job, callsBefore: nil)
     try addPrompts(catalog)
     addGuidance()
+    addSkippedLayers()
     addForecast()
     try addRefiner(catalog)
     sort()
@@ -74,6 +75,7 @@ private struct CallChanges {
     self.init(job, callsBefore: callsBefore)
     try addPrompts(catalog)
     addGuidance()
+    addSkippedLayers()
     addForecast()
     add(
       0, "cfg_scale \(job.cfgScale), distilled \(job.distilledCFGScale), merging \(job.tokenMergingRatio)")
@@ -144,7 +146,23 @@ private struct CallChanges {
   // MARK: Guidance and refiner
 
   private mutating func addGuidance() {
-    for change in GuidanceSkips(job).changes { add(change.call, change.isSkipped ? "no guidance" : "guidance") }
+    let skips = GuidanceSkips(job).changes
+    for change in skips { add(change.call, change.isSkipped ? "no guidance" : "guidance") }
+    // How guidance is changed matters from its first call on, and what the layers change is rescaled.
+    let firstLayers = SkippedLayers(job)?.changes.first?.call
+    guard let first = [skips.first { !$0.isSkipped }?.call, firstLayers].compactMap({ $0 }).min() else { return }
+    let values = [
+      ("rescale", job.effectiveCFGRescale, 0.0), ("eta", job.effectiveAPGEta, 1.0),
+      ("norm", job.effectiveAPGNormThreshold, 0.0), ("momentum", job.effectiveAPGMomentum, 0.0),
+    ]
+    for (name, value, off) in values where value != off { add(first, "guidance \(name) \(value)") }
+  }
+
+  private mutating func addSkippedLayers() {
+    guard let skipped = SkippedLayers(job) else { return }
+    for change in skipped.changes {
+      add(change.call, change.applies ? "without layers \(skipped.layers.text), \(skipped.scale)" : "all layers")
+    }
   }
 
   /// From the first call on, features are noted; the interval counts later.

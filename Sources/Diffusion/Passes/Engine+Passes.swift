@@ -37,7 +37,7 @@ extension Engine {
             denoiser: try denoiser(settings), switchAt: Float(settings.refinerSwitchAt), training: training,
             sampler: settings.sampler)
         })
-      first.resume(image.features)
+      first.resume(image.history)
       compute.profiler.begin("sampling")
       // With a feature cache, an image can only be resumed at calls that compute everything.
       var state = image.generationState
@@ -46,14 +46,14 @@ extension Engine {
         try progress(stage(image.loop), state)
         try interruptible(at: stage(image.loop), state, progress) { try step(&image.loop, model, training) }
         if model.hasSwitched { image.isRefining = true }
-        image.features = model.features
+        image.history = model.history
       }
     }
     try progress(stage(image.loop), image.generationState)
     guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
   }
 
-  /// Takes a step that calls `progress` before it is done if the engine is to stop, and ends with what that throws.
+  /// Takes a step. If the engine should stop, it calls `progress` before the step is done, and ends with what that throws.
   private func interruptible(
     at stage: GenerationProgress, _ state: GenerationState?,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void, _ step: () throws -> Void

@@ -7,8 +7,8 @@ struct ImageState {
   var loop: SamplingLoop
   /// Whether the refiner has taken over in this pass.
   var isRefining = false
-  /// The network's features in earlier calls of this pass, if later ones are forecast from them.
-  var features = ForecastFeatures()
+  /// What later calls of this pass need of earlier ones.
+  var history = DenoiserHistory()
 }
 
 extension SamplingLoop {
@@ -19,21 +19,23 @@ extension SamplingLoop {
 /// A saved image is a binary property list, in which latents are raw numbers.
 extension ImageState: Codable {
   private enum CodingKeys: String, CodingKey {
-    case isRefining, features
+    case isRefining, features, guidance
   }
 
   init(from decoder: any Decoder) throws {
     loop = try SamplingLoop(from: decoder)
     let container = try decoder.container(keyedBy: CodingKeys.self)
     isRefining = try container.decodeIfPresent(Bool.self, forKey: .isRefining) ?? false
-    features = try container.decodeIfPresent(ForecastFeatures.self, forKey: .features) ?? ForecastFeatures()
+    history.features = try container.decodeIfPresent(ForecastFeatures.self, forKey: .features) ?? ForecastFeatures()
+    history.guidance = try container.decodeIfPresent(Latent.self, forKey: .guidance)
   }
 
   func encode(to encoder: any Encoder) throws {
     try loop.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     if isRefining { try container.encode(true, forKey: .isRefining) }
-    if !features.isEmpty { try container.encode(features, forKey: .features) }
+    if !history.features.isEmpty { try container.encode(history.features, forKey: .features) }
+    try container.encodeIfPresent(history.guidance, forKey: .guidance)
   }
 }
 

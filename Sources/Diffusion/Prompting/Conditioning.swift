@@ -16,6 +16,8 @@ struct Conditioning<Context> {
   let parts: [Part]
   /// What guidance steers away from; nil if it would have no weight.
   let negative: ContextTimeline<Context>?
+  /// The scale of guidance; 1 for none.
+  let scale: Double
 
   /// The parts' contexts, then the negative prompt's, unless it is skipped in this call.
   func contexts(atCall call: Int, isSkipped: Bool) -> [PromptContext<Context>] {
@@ -28,10 +30,18 @@ struct Conditioning<Context> {
     return contexts
   }
 
+  /// The parts' contexts, for a network without some of its layers.
+  func contextsWithoutLayers(atCall call: Int) -> [PromptContext<Context>] {
+    parts.enumerated().map { index, part in
+      PromptContext(role: .partWithoutLayers(index), context: part.timeline.context(atCall: call))
+    }
+  }
+
   /// The context of one prompt; nil if there is no such prompt.
   func context(_ role: PromptRole, atCall call: Int) -> Context? {
     switch role {
-    case .part(let index): parts.indices.contains(index) ? parts[index].timeline.context(atCall: call) : nil
+    case .part(let index), .partWithoutLayers(let index):
+      parts.indices.contains(index) ? parts[index].timeline.context(atCall: call) : nil
     case .negative: negative?.context(atCall: call)
     }
   }
@@ -44,8 +54,10 @@ struct Conditioning<Context> {
   /// - Parameters:
   ///   - outputs: One for each context, in the order of `contexts(atCall:isSkipped:)`.
   ///   - isSkipped: Whether the negative prompt was skipped.
+  ///   - isUnscaled: Whether parts have their weights alone.
   /// - Returns: The guided output.
-  func combine(_ outputs: [Latent], isSkipped: Bool) -> Latent {
+  func combine(_ outputs: [Latent], isSkipped: Bool, isUnscaled: Bool = false) -> Latent {
+    func scale(_ part: Part) -> Float { isUnscaled ? part.weight : part.scale }
     if isSkipped {
       var combined = outputs[0]
       for (output, part) in zip(outputs, parts).dropFirst() {
@@ -56,12 +68,12 @@ struct Conditioning<Context> {
     guard negative != nil, let unconditional = outputs.last else {
       guard parts.count > 1 else { return outputs[0] }
       var sum = outputs[0]
-      sum.scale(by: parts[0].scale)
-      for (output, part) in zip(outputs, parts).dropFirst() { sum.add(part.scale, output) }
+      sum.scale(by: scale(parts[0]))
+      for (output, part) in zip(outputs, parts).dropFirst() { sum.add(scale(part), output) }
       return sum
     }
     var combined = unconditional
-    for (output, part) in zip(outputs, parts) { combined.add(part.scale, output.difference(from: unconditional)) }
+    for (output, part) in zip(outputs, parts) { combined.add(scale(part), output.difference(from: unconditional)) }
     return combined
   }
 }
@@ -85,12 +97,16 @@ extension PromptEncoder {
     }
     let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
     let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
+    let scale = cfgScale * job.sampler.guidanceFactor
     let schedules = parts.map { schedule($0.text) }
     // All parts of a prompt get the length of the longest.
     let length = try schedules.map { try chunkCount($0, emphasis: job.effectiveEmphasis) }.max() ?? 1
     var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
     // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
-    let readsNegative = scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
+    // Changed guidance also needs what the prompt gives with a scale of 1.
+    let readsNegative =
+      scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
+      || (scale != 1 && GuidanceChanges(job)?.changesResult == true)
     if readsNegative {
       let schedule = schedule(job.negativePrompt)
       requests.append(
@@ -102,6 +118,6 @@ extension PromptEncoder {
     return Conditioning(
       parts: parts.indices.map {
         Conditioning.Part(timeline: timelines[$0], weight: Float(parts[$0].weight), scale: Float(scales[$0]))
-      }, negative: readsNegative ? timelines[timelines.count - 1] : nil)
+      }, negative: readsNegative ? timelines[timelines.count - 1] : nil, scale: scale)
   }
 }

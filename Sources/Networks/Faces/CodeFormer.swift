@@ -48,7 +48,7 @@ public final class CodeFormer: FaceRestoringNetwork {
     self.fusions = fusions
   }
 
-  /// What the parts of the network made of a face, for tests.
+  /// The outputs of the network's parts for a face, for tests.
   struct Stages {
     var features: Tensor
     var codes: [Int]
@@ -99,7 +99,7 @@ public final class CodeFormer: FaceRestoringNetwork {
     return Stages(features: features, codes: codes, drawn: x)
   }
 
-  /// The likeliest code of each of the 256 places.
+  /// The most likely code at each of the 256 positions.
   private func codes(_ features: Tensor) -> [Int] {
     let tokens = compute.tensor(batch: 1, height: 1, width: features.pixels, channels: features.channels)
     tokens.base.update(from: features.base, count: features.count)

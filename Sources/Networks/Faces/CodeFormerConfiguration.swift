@@ -5,7 +5,7 @@ import Weights
 struct CodeFormerConfiguration: FaceConfiguration {
   static let groups = 32
   static let epsilon: Float = 1e-6
-  /// Places of a face that get a code each: 16 in each of 16 rows.
+  /// Positions of a face that get a code each: 16 in each of 16 rows.
   static let tokens = 256
   /// Sides of the image at the encoder's sizes.
   private static let sides = [512, 256, 128, 64, 32, 16]

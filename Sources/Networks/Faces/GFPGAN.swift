@@ -322,7 +322,7 @@ struct GFPGANConfiguration: FaceConfiguration {
     list.linear("final_linear", 16 * u[0], Self.styles * styleWidth)
     for level in 0..<levels {
       scaling("conv_body_up.\(level)", u[level], u[level + 1])
-      // A picture of each level, which only training needs.
+      // An image at each level, which only training needs.
       list.convolution("toRGB.\(level)", u[level + 1], 3, kernel: 1)
       for name in ["condition_scale", "condition_shift"] {
         list.convolution("\(name).\(level).0", u[level + 1], u[level + 1])

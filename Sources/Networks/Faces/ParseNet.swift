@@ -147,7 +147,7 @@ struct ParseNetConfiguration: FaceConfiguration {
     for (index, block) in encoder.enumerated() { add("encoder.\(index + 1)", block, changes: true) }
     for (index, block) in body.enumerated() { add("body.\(index)", block, changes: false) }
     for (index, block) in decoder.enumerated() { add("decoder.\(index)", block, changes: true) }
-    // A picture of the face, which nothing needs.
+    // An image of the face, which is not needed.
     list.convolution("out_img_conv.conv2d", channels, 3)
     list.convolution("out_mask_conv.conv2d", channels, ParseNet.classes)
     return list.tensors

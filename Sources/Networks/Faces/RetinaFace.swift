@@ -5,13 +5,13 @@ import Weights
 /// Finds faces and five points in each: Deng et al. 2019, "RetinaFace", arXiv:1905.00641, over a ResNet-50 (He et al. 2015,
 /// arXiv:1512.03385).
 public final class RetinaFace {
-  /// The network's answer for each place where a face may be, in the order of levels, rows, columns and sizes.
+  /// The network's answer for each position where a face may be, in the order of levels, rows, columns and sizes.
   public struct Output {
-    /// Two offsets and two logarithms of sizes for each place.
+    /// Two offsets and two logarithms of sizes for each position.
     public var boxes: [Float] = []
-    /// The probability of a face at each place.
+    /// The probability of a face at each position.
     public var scores: [Float] = []
-    /// Five pairs of offsets for each place.
+    /// Five pairs of offsets for each position.
     public var landmarks: [Float] = []
   }
 

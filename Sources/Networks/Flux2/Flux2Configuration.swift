@@ -4,7 +4,7 @@ import Weights
 
 /// The sizes of a FLUX.2 transformer. The default is klein 4B.
 public struct Flux2Configuration: Hashable, Sendable {
-  /// Channels of the latent, of which each place is a token.
+  /// Channels of the latent, each position of which is a token.
   public var latentChannels = 128
   /// Width of the text encoding.
   public var contextWidth = 7680
@@ -79,7 +79,7 @@ extension Flux2Configuration: NetworkConfiguration {
 }
 
 extension Flux2Configuration: DenoiserConfiguration {
-  /// 1: tokens are the places of the latent.
+  /// 1: tokens are the positions of the latent.
   public var latentStep: Int { 1 }
   /// False: klein has no guidance as an input.
   public var readsGuidance: Bool { false }

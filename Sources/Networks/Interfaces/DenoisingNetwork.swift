@@ -13,6 +13,9 @@ public protocol DenoisingNetwork: AnyObject {
   /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
   var readsGuidance: Bool { get }
 
+  /// How many layers `NetworkOptions.skippedLayers` may leave out; 0 if the network always runs all of them.
+  var skippableLayers: Int { get }
+
   /// Evaluates the network for a batch of latents.
   ///
   /// - Parameters:
@@ -52,6 +55,9 @@ public protocol DenoisingNetwork: AnyObject {
 }
 
 extension DenoisingNetwork {
+  /// 0: the network always runs all of its layers.
+  public var skippableLayers: Int { 0 }
+
   /// Nil: a network that does not give its late features is computed in every call.
   public var lateFeatures: ((Tensor) -> Void)? {
     get { nil }
@@ -101,11 +107,14 @@ public struct NetworkOptions: Hashable, Sendable {
   public var padding: ConvolutionPadding
   /// The fraction of tokens that is merged in self-attention, from 0 to 0.9: an approximation.
   public var tokenMergingRatio: Double
+  /// The layers that are left out, for skip-layer guidance, counted from 0.
+  public var skippedLayers: Set<Int>
 
   /// By default, the network as it was trained.
-  public init(padding: ConvolutionPadding = .zeros, tokenMergingRatio: Double = 0) {
+  public init(padding: ConvolutionPadding = .zeros, tokenMergingRatio: Double = 0, skippedLayers: Set<Int> = []) {
     self.padding = padding
     self.tokenMergingRatio = tokenMergingRatio
+    self.skippedLayers = skippedLayers
   }
 }
 

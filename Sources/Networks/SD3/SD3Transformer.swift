@@ -29,6 +29,8 @@ public final class SD3Transformer: DenoisingNetwork {
 
   /// False: guidance is not an input.
   public var readsGuidance: Bool { false }
+  /// All of them.
+  public var skippableLayers: Int { configuration.layers }
 
   /// Reads every weight of the network but those of the modulation and the table of positions.
   ///
@@ -80,7 +82,7 @@ public final class SD3Transformer: DenoisingNetwork {
   ///   - timestep: 1000 times the noise level.
   ///   - contexts: One for each image of the batch; their lengths may differ.
   ///   - guidance: Ignored.
-  ///   - options: Ignored: there are no convolutions, and tokens are not merged.
+  ///   - options: Which blocks are left out; there are no convolutions, and tokens are not merged.
   /// - Returns: `[batch, height, width, channels]` in fp32.
   /// - Throws: `WeightError` if weights that stay in the file cannot be read, `.configuration` for a latent that is larger than the
   ///   table of positions, and what the machine's interruption throws.
@@ -90,16 +92,18 @@ public final class SD3Transformer: DenoisingNetwork {
   ) throws -> Tensor {
     return try compute.velocities(latents, contexts) { latent, context in
       let rows = try modulation.rows(timestep, pooled: context.pooled, of: context.identity, compute)
-      return try forward(latent, context, rows)
+      return try forward(latent, context, rows, without: options.skippedLayers)
     }
   }
 
-  private func forward(_ latent: Tensor, _ context: SD3Context, _ rows: SD3Modulation.Rows) throws -> Tensor {
+  private func forward(
+    _ latent: Tensor, _ context: SD3Context, _ rows: SD3Modulation.Rows, without skipped: Set<Int>
+  ) throws -> Tensor {
     let patches = precise.patches(latent, order: .channelFirst)
     let table = try table(height: latent.height / 2, width: latent.width / 2)
     var image = compute.converted(precise.product(patches, imageEmbedder.value, residual: table))
     var text = context.tokens
-    for (block, changes) in zip(blocks, rows.blocks) {
+    for (index, (block, changes)) in zip(blocks, rows.blocks).enumerated() where !skipped.contains(index) {
       try compute.machine.interruption.check()
       (image, text) = block.forward(image, text, changes, nil)
     }

@@ -1,6 +1,6 @@
 import Tensors
 
-/// How one half of a block is changed by what the network is told besides its tokens.
+/// How one half of a block is changed by the network's inputs besides its tokens.
 struct ModulatedChange {
   /// Added after the norm.
   let shift: [Float]

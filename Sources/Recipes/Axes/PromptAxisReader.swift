@@ -183,13 +183,41 @@ struct PromptAxisReader {
   }
 }
 
-/// The positions of the recipe's texts that may hold wildcards.
+/// The positions of the recipe's texts that may hold wildcards or dynamic prompts.
 final class WildcardMentions {
   private var texts: [(text: String, position: SourcePosition)] = []
+  private var braced: [(text: String, position: SourcePosition)] = []
 
   /// Notes a text that may hold wildcards.
   func note(_ text: String, at position: SourcePosition) {
     if text.utf8.contains(UInt8(ascii: "_")) { texts.append((text, position)) }
+    if text.utf8.contains(UInt8(ascii: "{")) { braced.append((text, position)) }
+  }
+
+  /// The first text with variants or variables of dynamic prompts.
+  var firstDynamic: (text: String, position: SourcePosition)? {
+    braced.first { (try? DynamicPrompt($0.text))?.hasVariants == true }
+  }
+
+  /// The position of a text of the recipe that a template has been put together from.
+  func position(ofTextIn template: String) -> SourcePosition? {
+    (braced + texts).first { template == $0.text }?.position
+      ?? (braced + texts).first { template.contains($0.text) }?.position
+  }
+
+  /// The text of the recipe that a character of a template comes from, with its offset there; nil if it is composed of
+  /// several.
+  func place(of offset: Int, in template: String) -> (text: String, offset: Int, position: SourcePosition)? {
+    let scalars = Array(template.unicodeScalars)
+    for (text, position) in braced + texts {
+      let wanted = Array(text.unicodeScalars)
+      // The text begins at most its own length before the character.
+      for start in max(0, offset - wanted.count)...max(0, offset)
+      where start + wanted.count <= scalars.count && scalars[start..<(start + wanted.count)].elementsEqual(wanted) {
+        return (text, offset - start, position)
+      }
+    }
+    return nil
   }
 
   /// Whether any text has an underscore; without one there is no wildcard.

@@ -25,6 +25,16 @@ struct CellDraft {
   var hasWildcards = true
   /// The replacements of wildcards, by name.
   var wildcards: [String: String] = [:]
+  /// What resolves dynamic prompts; nil while the recipe is read, or if they are off.
+  var dynamic: DynamicPrompts?
+  /// The seed of dynamic prompts; nil for the image's own.
+  var promptSeed: Int64?
+  /// Added to the seed, or to the subseed if that has an effect, as for the images of a batch.
+  var seedOffset: Int64 = 0
+  /// The cell's number for dynamic prompts that are taken in order.
+  var promptNumber = 0
+  /// The indices on the axes of all dynamic prompts.
+  var combinations: [DynamicPrompts.Part: Int] = [:]
   /// The second pass.
   var hires = HiresDraft()
   /// The last value of a `scheduler` key.
@@ -101,9 +111,41 @@ struct CellDraft {
   }
 
   /// Both prompts of the job.
-  var finalPrompts: PromptPair { finished(templates()) }
+  var finalPrompts: PromptPair { resolved(replacedTemplates) }
 
-  private func finished(_ pair: PromptPair) -> PromptPair {
+  /// Both prompts before dynamic prompts are resolved.
+  var replacedTemplates: PromptPair { replaced(templates()) }
+
+  /// The second pass's own prompts before dynamic prompts are resolved.
+  var replacedHiresTemplates: PromptPair { replaced(hiresTemplates) }
+
+  /// What the cell's dynamic prompts depend on.
+  private var promptCell: DynamicPrompts.Cell {
+    DynamicPrompts.Cell(
+      seed: promptSeed ?? imageSeed, number: promptNumber, combinations: combinations, hasWildcards: hasWildcards)
+  }
+
+  /// The seed of the image; as in the webui, a batch's images have the next ones unless a subseed's noise is mixed in.
+  private var imageSeed: Int64 { settings.subseedStrength == 0 ? settings.seed &+ seedOffset : settings.seed }
+
+  private func resolved(_ pair: PromptPair) -> PromptPair {
+    guard let dynamic else { return pair }
+    let cell = promptCell
+    return PromptPair(
+      prompt: dynamic.resolved(pair.prompt, .prompt, cell),
+      negativePrompt: dynamic.resolved(pair.negativePrompt, .negativePrompt, cell))
+  }
+
+  /// Whether the axes of dynamic prompts have no such value in this cell, because it has fewer prompts than others.
+  var isGap: Bool {
+    guard let dynamic, dynamic.hasGaps else { return false }
+    let pair = replacedTemplates
+    let cell = promptCell
+    return combinations[.prompt, default: 0] >= dynamic.count(pair.prompt, .prompt, cell)
+      || combinations[.negativePrompt, default: 0] >= dynamic.count(pair.negativePrompt, .negativePrompt, cell)
+  }
+
+  private func replaced(_ pair: PromptPair) -> PromptPair {
     var pair = pair
     guard hasWildcards, !wildcards.isEmpty else { return pair }
     pair.prompt = Wildcard.replaced(in: pair.prompt, by: wildcards)
@@ -184,9 +226,20 @@ struct CellDraft {
   /// The settings of the cell's job.
   var resolved: ImageSettings {
     var resolved = settings
-    let prompts = finalPrompts
+    if seedOffset > 0 {
+      resolved.seed = imageSeed
+      if resolved.subseed >= 0 { resolved.subseed &+= seedOffset }
+    }
+    let templates = replacedTemplates
+    let prompts = self.resolved(templates)
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
+    if let dynamic {
+      let cell = promptCell
+      resolved.promptTemplate = dynamic.isDynamic(templates.prompt, cell) ? templates.prompt : ""
+      resolved.negativePromptTemplate =
+        dynamic.isDynamic(templates.negativePrompt, cell) ? templates.negativePrompt : ""
+    }
     resolved.adapterFolders = adapterFolders.folders(for: prompts)
     resolved.faceFolders = resolved.restoreFaces ? adapterFolders.all : []
     (resolved.steps, resolved.cfgScale, resolved.sampler) = (steps, cfgScale, sampler.0)
@@ -201,7 +254,7 @@ struct CellDraft {
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
-    let own = hires.isOn ? finished(hiresTemplates) : PromptPair(prompt: "", negativePrompt: "")
+    let own = hires.isOn ? self.resolved(replacedHiresTemplates) : PromptPair(prompt: "", negativePrompt: "")
     hires.apply(to: &resolved, prompts: own)
     if hires.isOn {
       if resolved.adapterFolders.isEmpty { resolved.adapterFolders = adapterFolders.folders(for: own) }

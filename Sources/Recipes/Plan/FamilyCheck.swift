@@ -17,7 +17,8 @@ struct FamilyCheck {
     "width", "height", "sampler_name", "hr_sampler_name", "scheduler", "hr_scheduler", "s_churn",
     "sgm_noise_multiplier",
     "use_old_karras_scheduler_sigmas", "sd_noise_schedule", "enable_quantization", "prediction_type", "feature_cache",
-    "token_merging_ratio", "token_merging_ratio_hr", "tiling", "sigma_min", "sigma_max",
+    "token_merging_ratio", "token_merging_ratio_hr", "tiling", "sigma_min", "sigma_max", "skip_layer_guidance_scale",
+    "hr_skip_layer_guidance_scale",
   ]
 
   /// Reports every refused setting, once for each value that causes it.
@@ -29,7 +30,7 @@ struct FamilyCheck {
   func check(_ groups: [[Axis]], _ filters: [CellFilter], _ extras: [ExtraCell]) {
     var reported: Set<Complaint> = []
     let axes = groups.map(PlanAxis.init)
-    if Self.isFlow(base) || groups.joined().contains(where: Self.mayBeFlow) {
+    if Self.mayRefuse(base) || groups.joined().contains(where: Self.mayRefuse) {
       let filters = filters.map { PlanFilter($0, axes: axes) }
       let concerns = Set(Self.keys.compactMap { RecipeKey.named($0)?.concern })
       let moving = axes.indices.filter { index in
@@ -63,18 +64,20 @@ struct FamilyCheck {
     if reported.insert(complaint).inserted { findings.error(complaint.message, at: position) }
   }
 
-  private static func isFlow(_ draft: CellDraft) -> Bool {
+  /// Whether a cell could be refused: most recipes are not looked at.
+  private static func mayRefuse(_ draft: CellDraft) -> Bool {
     draft.settings.traits.flow != nil || draft.settings.hires?.checkpoint?.family.traits.flow != nil
-      || draft.scheduler == .flux2 || draft.hires.scheduler == .flux2
+      || draft.scheduler == .flux2 || draft.hires.scheduler == .flux2 || draft.settings.skipLayerScale != 0
+      || draft.settings.hires?.skipLayerScale ?? 0 != 0
   }
 
-  /// Whether a value of the axis is a model that is trained by flow matching, or a schedule for those.
-  private static func mayBeFlow(_ axis: Axis) -> Bool {
-    guard
-      ["model", "hr_checkpoint_name", "scheduler", "hr_scheduler"].contains(where: { name in
-        RecipeKey.named(name).map(axis.setsKey) ?? false
-      })
-    else { return false }
+  /// Whether a value of the axis is a model that is trained by flow matching, or a setting for those.
+  private static func mayRefuse(_ axis: Axis) -> Bool {
+    func sets(_ names: String...) -> Bool {
+      names.contains { name in RecipeKey.named(name).map(axis.setsKey) ?? false }
+    }
+    if sets("skip_layer_guidance_scale", "hr_skip_layer_guidance_scale") { return true }
+    guard sets("model", "hr_checkpoint_name", "scheduler", "hr_scheduler") else { return false }
     return (0..<axis.count).contains { index in
       axis.value(at: index).settings.contains { setting in
         switch setting.value {

@@ -69,11 +69,12 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, prompts that include the styles, or what restores faces.
+  /// Whether other keys already cover it: width and height, prompts that include the styles and are resolved, or what
+  /// restores faces.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
-    default: name == "face_restore"
+    default: name == "face_restore" || name == "prompt_seed"
     }
   }
 }
@@ -142,6 +143,7 @@ extension SettingValue {
     case .integer(let integer): YAMLScalar("\(integer)")
     case .number(let number): YAMLScalar(Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number))
     case .interval(let interval): YAMLScalar(interval.text)
+    case .layers(let layers): YAMLScalar(layers.text)
     case .sampler(let sampler, _): YAMLScalar(sampler.rawValue)
     case .schedule(let schedule): YAMLScalar(schedule.rawValue)
     case .model(let model) where model == .demo: YAMLScalar(model.name)

@@ -63,12 +63,14 @@ public struct Plan: Sendable {
     base.settings.seed = -1
     base.apply(recipe.base)
     if base.settings.seed < 0 { base.settings.seed = seeds.seed(for: "seed", using: &generator) }
+    if let seed = base.promptSeed, seed < 0 { base.promptSeed = seeds.seed(for: "prompt_seed", using: &generator) }
+    base.dynamic = recipe.dynamic
     if base.settings.subseed < 0, recipe.usesSubseeds {
       base.settings.subseed = seeds.seed(for: "subseed", using: &generator)
     }
     self.base = base
 
-    axes = recipe.groups.map { group in
+    let axes = recipe.groups.map { group in
       PlanAxis(
         members: group.map { member in
           if let count = member.seedsPerNight, let key = member.key {
@@ -80,6 +82,7 @@ public struct Plan: Sendable {
           return member
         })
     }
+    self.axes = recipe.dynamic == nil ? axes : PlanAxis.numbering(axes)
     extras = recipe.include.enumerated().map { index, cell in
       cell.drawingSeeds { seeds.seed(for: "include[\(index)].\($0.name)", using: &generator) }
     }
@@ -95,6 +98,11 @@ public struct Plan: Sendable {
       let position = filters.first?.position ?? SourcePosition(file: recipe.path, line: 0, column: 0)
       throw RecipeErrors("exclude: no cell is left, expected at least one", at: position)
     }
+  }
+
+  /// How many numbers the grid's cells have for dynamic prompts that are taken in order; those of included cells follow.
+  var promptNumbers: Int {
+    axes.filter(\.isNumbering).reduce(1) { $0.multipliedReportingOverflow(by: $1.count).partialValue }
   }
 
   /// The jobs in order, each made on demand.
@@ -124,12 +132,34 @@ public struct PlanAxis: Sendable {
   /// One axis of the grid, or the axes of a zip group, which advance together.
   public let members: [Axis]
 
+  /// Whether a step along the axis takes the next one of dynamic prompts that are taken in order.
+  private(set) var isNumbering = false
+
+  init(members: [Axis]) { self.members = members }
+
   /// The number of values.
   public var count: Int { members.first?.count ?? 0 }
 
   /// Writes the values at an index into a cell.
   func apply(_ index: Int, to draft: inout CellDraft) {
     for member in members { member.apply(index, to: &draft) }
+    if isNumbering { draft.promptNumber = draft.promptNumber &* count &+ index }
+  }
+
+  /// The axes, of which some number the cells for dynamic prompts that are taken in order: those that set a seed, so that
+  /// cells with the same seed have the same prompt; without such an axis all of them.
+  static func numbering(_ axes: [PlanAxis]) -> [PlanAxis] {
+    func setsSeed(_ axis: PlanAxis) -> Bool {
+      axis.members.contains { member in
+        ["seed", "prompt_seed"].contains { RecipeKey.named($0).map(member.setsKey) ?? false }
+      }
+    }
+    let hasSeeds = axes.contains(where: setsSeed)
+    return axes.map { axis in
+      var axis = axis
+      axis.isNumbering = !hasSeeds || setsSeed(axis)
+      return axis
+    }
   }
 }
 

@@ -38,7 +38,7 @@ public struct PlanJobs: Sequence, Sendable {
       while cells.advance() {
         stale = Swift.min(stale, cells.firstMoved)
         let draft = cells.draft
-        if plan.filters.contains(where: { $0.matches(draft, at: cells.indices) }) { continue }
+        if draft.isGap || plan.filters.contains(where: { $0.matches(draft, at: cells.indices) }) { continue }
         for axis in stale..<positions.count {
           positions[axis] = plan.axes[axis].members.map { $0.axisPosition(at: cells.indices[axis]) }
         }
@@ -47,7 +47,7 @@ public struct PlanJobs: Sequence, Sendable {
       }
       while extra < plan.extras.count {
         let cell = plan.extras[extra]
-        if extraCells == nil { extraCells = cell.walk(from: plan.base) }
+        if extraCells == nil { extraCells = cell.walk(from: plan.base, number: plan.promptNumbers + extra) }
         if extraCells?.advance() == true, let cells = extraCells {
           let wildcards = zip(cell.wildcards, cells.indices).map { $0.axisPosition(at: $1) }
           return job(cell.positions + wildcards, cells.draft)
@@ -60,15 +60,30 @@ public struct PlanJobs: Sequence, Sendable {
 
     private mutating func job(_ positions: [AxisPosition], _ draft: CellDraft) -> Job {
       defer { index += 1 }
-      return Job(index: index, axes: positions, settings: draft.resolved)
+      let settings = draft.resolved
+      guard plan.recipe.dynamic?.hasOwnTitles == true else {
+        return Job(index: index, axes: positions, settings: settings)
+      }
+      let named = positions.map { position in
+        let prompt =
+          switch position.name {
+          case DynamicPrompts.axisName: settings.prompt
+          case DynamicPrompts.negativeAxisName: settings.negativePrompt
+          default: nil as String?
+          }
+        return prompt.map { AxisPosition(name: position.name, value: $0, title: $0) } ?? position
+      }
+      return Job(index: index, axes: named, settings: settings)
     }
   }
 }
 
 extension ExtraCell {
-  /// A walk over all replacements of the cell's wildcards; a single cell if it has none.
-  func walk(from base: CellDraft) -> CellWalk {
+  /// A walk over all replacements of the cell's wildcards, which is a single cell if it has none; `number` is the cell's for
+  /// dynamic prompts that are taken in order.
+  func walk(from base: CellDraft, number: Int) -> CellWalk {
     var draft = base
+    draft.promptNumber = number
     draft.apply(settings)
     let axes = wildcards.map { PlanAxis(members: [$0]) }
     return CellWalk(base: draft, axes: axes, moving: Array(axes.indices))
@@ -146,11 +161,13 @@ struct Census {
     let moving = axes.indices.filter { index in
       axes[index].members.contains { member in Self.concerns.contains { member.sets($0) } }
         || filters.contains { $0.depends(on: axes[index], at: index) }
+        || (base.dynamic?.hasGaps == true && axes[index].members.contains { $0.sets("prompt") })
     }
     let copies = axes.indices.filter { !moving.contains($0) }.reduce(1) { $0 * axes[$1].count }
     var cells = CellWalk(base: base, axes: axes, moving: moving)
     while cells.advance() {
       let draft = cells.draft
+      if draft.isGap { continue }
       var isLeftOut = false
       for (index, filter) in filters.enumerated() where !(isLeftOut && hits[index]) {
         guard filter.matches(draft, at: cells.indices) else { continue }

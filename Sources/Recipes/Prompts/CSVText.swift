@@ -18,8 +18,10 @@ package enum CSVText {
     case fieldStart, plain, quoted, quoteInQuoted
   }
 
-  /// Reads all rows.
-  package static func rows(_ text: some StringProtocol) throws(Unclosed) -> [Row] {
+  /// Reads all rows; `separator` is between two fields: a comma, or a tab.
+  package static func rows(
+    _ text: some StringProtocol, separator: UInt8 = UInt8(ascii: ",")
+  ) throws(Unclosed) -> [Row] {
     var rows: [Row] = []
     var fields: [String] = []
     var field: [UInt8] = []
@@ -54,7 +56,7 @@ package enum CSVText {
         if isBlank { rowLine = line }
         isBlank = false
         switch (byte, state) {
-        case (UInt8(ascii: ","), _): endField()
+        case (separator, _): endField()
         case (UInt8(ascii: "\""), .fieldStart):
           state = .quoted
           quoteLine = line

@@ -87,6 +87,10 @@ struct Composition: Sendable {
     ],
     "use_old_scheduling": [
       RecipeKey(
+        "prompt_seed", .seed, concern: "prompt",
+        "The seed that dynamic_prompts draws with, instead of the image's own; -1 draws one and keeps it.",
+        resolved: { $0.promptSeed.map { .integer($0) } ?? .null }, apply: { $1.promptSeed = $0.asInteger }),
+      RecipeKey(
         "enable_prompt_comments", .choice(["true", "false"]), concern: "prompt",
         "Whether # and the rest of its line are removed from both prompts.",
         request: .option("enable_prompt_comments"), resolved: { .choice($0.stripsComments ? "true" : "false") },

@@ -11,12 +11,17 @@ public struct PlanningEnvironment: Sendable {
   public var demoWidth: Int
   /// The native height of the model inside the package, in pixels.
   public var demoHeight: Int
+  /// The words of prompts that the model inside the package knows, in lower case. Without these, prompts are not checked.
+  public var demoWords: Set<String> = []
   /// The date that nightly series add seeds for.
   public var today: LocalDate
   /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this, no model is found by its hash.
   public var hashes: (@Sendable (String) -> ModelHashes?)?
   /// How the model in a file or folder is sampled, by its path. Without this, all models are of Stable Diffusion.
   public var family: (@Sendable (String) -> FamilyID)?
+
+  /// All of the standard input; nil if it cannot be read. It is read once.
+  public var standardInput: @Sendable () -> [UInt8]? = { StandardInput.bytes }
 
   /// An environment with these folders, sizes and date.
   public init(
@@ -47,4 +52,9 @@ public struct PlanningEnvironment: Sendable {
     guard let homeFolder, path == "~" || path.hasPrefix("~/") else { return path }
     return homeFolder + path.dropFirst()
   }
+}
+
+/// The standard input, which can be read only once.
+private enum StandardInput {
+  static let bytes: [UInt8]? = try? TextFile.read("/dev/stdin", limit: 16 << 20)
 }

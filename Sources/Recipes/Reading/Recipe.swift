@@ -11,7 +11,8 @@ public struct Recipe: Sendable {
   public let grid: [Axis]
   /// The groups of axes of equal length that advance together, in the order of the file.
   public let zip: [[Axis]]
-  /// One axis for each wildcard of the prompts that no key sets, in the order in which they occur.
+  /// One axis for each wildcard of the prompts that no key sets, in the order in which they occur; or the axes of all
+  /// dynamic prompts.
   public let wildcards: [Axis]
   /// The run's folder; relative to the current folder unless it is absolute.
   public let output: String
@@ -31,6 +32,8 @@ public struct Recipe: Sendable {
 
   let exclude: [CellFilter]
   let include: [ExtraCell]
+  /// What resolves dynamic prompts; nil if they are off.
+  let dynamic: DynamicPrompts?
 
   /// The requests that the file or folder holds; nil for a recipe. With requests, everything except `path`, `output`
   /// and `warnings` is empty.

@@ -100,14 +100,24 @@ public final class RecipeKey: Sendable {
   }
 
   /// An edit of an axis that has no key in recipes.
-  private convenience init(axis name: String, apply: @escaping @Sendable (KeyValue, inout CellDraft) -> Void) {
-    self.init(name, .text, concern: "prompt", "An axis's edit of the prompts.", resolved: nil, apply: apply)
+  private convenience init(
+    axis name: String, concern: String = "prompt", apply: @escaping @Sendable (KeyValue, inout CellDraft) -> Void
+  ) {
+    self.init(name, .text, concern: concern, "An axis's edit of a cell.", resolved: nil, apply: apply)
   }
 
+  /// How many images of one line of a file of prompts come before this one.
+  static let seedOffset = RecipeKey(axis: "seed offset", concern: "seed") { $1.seedOffset = $0.asInteger }
   /// One more edit of the prompts.
   static let promptEdit = RecipeKey(axis: "prompt edit") { $1.edits.append($0.asEdit) }
   /// The combination of a prompt matrix.
   static let promptMatrix = RecipeKey(axis: "prompt matrix") { $1.matrix = $0.asCombination }
+  /// The number of a dynamic prompt.
+  static let combination = RecipeKey(axis: "dynamic prompt") { $1.combinations[.prompt] = Int($0.asInteger) }
+  /// The number of a dynamic negative prompt.
+  static let negativeCombination = RecipeKey(axis: "dynamic negative prompt") {
+    $1.combinations[.negativePrompt] = Int($0.asInteger)
+  }
   /// The combination of a matrix of the negative prompt.
   static let negativePromptMatrix = RecipeKey(axis: "negative prompt matrix") { $1.negativeMatrix = $0.asCombination }
 
@@ -151,6 +161,15 @@ public final class RecipeKey: Sendable {
     RecipeKey(document: "zip", .axisGroups, "Groups of axes that advance together; each group is one more axis."),
     RecipeKey(document: "exclude", .cells, "Cells to exclude: those whose values or titles match."),
     RecipeKey(document: "include", .cells, "Cells to add: the base with these values, after all others."),
+    RecipeKey(
+      document: "prompts_from", .files,
+      "Files of prompts, or - for the standard input: each line or row is a value of one more axis, before all others."),
+    RecipeKey(
+      document: "dynamic_prompts", .choice(DynamicPrompts.Mode.allCases.map(\.rawValue)),
+      "Whether {a|b}, __lists__ and ${variables} in prompts are resolved: by draws, as an axis of all, or in order."),
+    RecipeKey(
+      document: "prompt_limit", .integer(1...10_000_000, multipleOf: 1),
+      "How many prompts the axis of dynamic_prompts: combinatorial has at most: the first ones."),
     RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv next to the recipe."),
     RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
     RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),

@@ -60,8 +60,12 @@ public struct RecipeReader: Sendable {
         findings.add(error.diagnostics)
       }
     }
-    let reading = Reading(of: root.entries ?? [], path: path, environment: environment, findings: findings)
+    let reading = Reading(
+      of: root.entries ?? [], source: text, path: path, environment: environment, findings: findings)
     let parts = reading.parts()
+    if Recipe.mayUseDemo(parts.base, parts.grid + parts.zip.joined()) {
+      DemoWordCheck.check(root, known: environment.demoWords, findings)
+    }
     // Never copy the secrets of an address to other files.
     let shown = WebhookReader.redacted(root)
     let written =
@@ -71,7 +75,7 @@ public struct RecipeReader: Sendable {
       path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
       output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
       webhook: parts.webhook, text: written, json: JSONValue(shown ?? root), warnings: try findings.finish(),
-      exclude: parts.exclude, include: parts.include, requests: nil)
+      exclude: parts.exclude, include: parts.include, dynamic: parts.dynamic, requests: nil)
   }
 
   /// The requests of a text; nil if it is a recipe.
@@ -101,7 +105,7 @@ public struct RecipeReader: Sendable {
     return Recipe(
       path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
       webhook: nil, text: "", json: .null, warnings: try reader.findings.finish(), exclude: [], include: [],
-      requests: RequestBatch(requests: requests))
+      dynamic: nil, requests: RequestBatch(requests: requests))
   }
 
   /// The overrides that are valid.
@@ -144,13 +148,16 @@ private struct Reading {
   private let wildcards: WildcardShelf
   private let whole: SourcePosition
   private let entries: [YAMLEntry]
+  private let source: [UInt8]
+  private let locator: ModelLocator
 
-  init(of entries: [YAMLEntry], path: String, environment: PlanningEnvironment, findings: Findings) {
+  init(of entries: [YAMLEntry], source: [UInt8], path: String, environment: PlanningEnvironment, findings: Findings) {
     self.findings = findings
     self.environment = environment
     whole = SourcePosition(file: path, line: 0, column: 0)
     self.entries = entries
-    let locator = ModelLocator(recipePath: path, environment: environment)
+    self.source = source
+    locator = ModelLocator(recipePath: path, environment: environment)
     let styles = StyleShelf(entries.first { $0.name == "styles_file" }, locator: locator, findings: findings)
     values = ValueReader(locator: locator, styles: styles, mentions: WildcardMentions())
     wildcards = WildcardShelf(locator: locator, findings: findings)
@@ -163,6 +170,7 @@ private struct Reading {
     var exclude: [CellFilter] = []
     var include: [ExtraCell] = []
     var wildcards: [Axis] = []
+    var dynamic: DynamicPrompts?
     var output: String?
     var sheet: SheetLayout?
     var webhook: RecipeWebhook?
@@ -193,9 +201,15 @@ private struct Reading {
       values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
     if let node = nodes["exclude"], !node.isNull { parts.exclude = cells.filters(node) }
     if let node = nodes["include"], !node.isNull { parts.include = cells.extras(node) }
-    let position = (nodes["grid"] ?? nodes["zip"])?.position
+    let position = (nodes["grid"] ?? nodes["zip"] ?? nodes["prompts_from"])?.position
     if checkCount(parts, at: position), broken.isEmpty {
-      readWildcards(&parts, at: position)
+      let mode = dynamicMode(nodes["dynamic_prompts"])
+      if let mode, mode != .off {
+        readDynamicPrompts(mode, limit: nodes["prompt_limit"], &parts, at: position)
+      } else {
+        readWildcards(&parts, at: position)
+        if nodes["dynamic_prompts"] == nil { warnOfDynamicPrompts() }
+      }
       checkSizes(parts)
     }
     let axes = parts.grid + parts.zip.joined() + parts.wildcards
@@ -254,6 +268,15 @@ private struct Reading {
         }
         checkLengths(members)
         if !members.isEmpty { parts.zip.append(members) }
+      }
+    }
+    if let node = nodes["prompts_from"], !node.isNull {
+      let files = PromptFileReader(
+        locator: locator, values: values, findings: findings, environment: environment)
+      if let axis = files.axis(node, at: node.position) {
+        parts.grid.insert(axis, at: 0)
+      } else {
+        names.broken.insert(PromptFileReader.axisName)
       }
     }
     if let series { addSeries(series, reader, names, &parts) }
@@ -354,6 +377,65 @@ private struct Reading {
   }
 
   // MARK: Prompts
+
+  /// How dynamic prompts are resolved; nil, with an error reported, for another word.
+  private func dynamicMode(_ node: YAMLNode?) -> DynamicPrompts.Mode? {
+    guard let node, !node.isNull else { return .off }
+    let mode = node.scalar.flatMap { DynamicPrompts.Mode(rawValue: $0.text.lowercased()) }
+    if mode == nil {
+      let names = DynamicPrompts.Mode.allCases.map(\.rawValue)
+      let hint = NearestName.hint(node.scalar?.text ?? "", among: names)
+      findings.error(
+        "dynamic_prompts: found \(node.found), expected \(SettingKind.list(names))\(hint)", at: node.position)
+    }
+    return mode
+  }
+
+  /// Says so if a prompt looks dynamic, but is not.
+  private func warnOfDynamicPrompts() {
+    guard let (text, position) = values.mentions.firstDynamic else { return }
+    findings.warning(
+      "\(Quoted.short(text)) looks like a dynamic prompt, but stays as it is; write dynamic_prompts: random, "
+        + "combinatorial or cyclical to resolve it, or off if it is meant so", at: position)
+  }
+
+  /// Reads the templates of dynamic prompts, and makes an axis of all prompts if that is asked for.
+  private func readDynamicPrompts(
+    _ mode: DynamicPrompts.Mode, limit node: YAMLNode?, _ parts: inout Parts, at position: SourcePosition?
+  ) {
+    let groups = parts.grid.map { [$0] } + parts.zip
+    // Groups of unequal length were already reported, and have no cells.
+    guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
+    var base = CellDraft(environment: environment)
+    base.apply(parts.base)
+    if groups.joined().contains(where: { $0.setsKey(.promptEdit) }) {
+      var survey = PromptSurvey()
+      survey.walk(base, groups, parts.exclude)
+      for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
+    }
+    var limit: Int?
+    if let node, !node.isNull {
+      limit = node.scalar.flatMap { Int($0.text) }.flatMap { (1...Recipe.jobLimit).contains($0) ? $0 : nil }
+      if limit == nil {
+        findings.error(
+          "prompt_limit: found \(node.found), expected a whole number from 1 to \(Recipe.jobLimit)", at: node.position)
+        limit = 1
+      }
+    }
+    let library = WildcardLibrary(locator: locator, stripsComments: base.stripsComments, findings: findings)
+    var reader = DynamicPromptReader(
+      mode: mode, limit: limit, library: library, findings: findings, mentions: values.mentions,
+      source: SourceText(source, path: whole.source), whole: whole)
+    reader.walk(base, groups, parts.exclude)
+    for index in parts.include.indices {
+      var draft = base
+      draft.apply(parts.include[index].settings)
+      parts.include[index].wildcards = reader.axes(of: draft)
+    }
+    parts.wildcards = mode == .combinatorial ? reader.promptAxes : []
+    parts.dynamic = reader.dynamic
+    _ = checkCount(parts, at: position ?? parts.wildcards.first?.position)
+  }
 
   /// Makes axes of the wildcards that are left in the prompts, and reports edits that have no effect.
   private func readWildcards(_ parts: inout Parts, at position: SourcePosition?) {

@@ -26,13 +26,16 @@ struct ValueReader {
     case .text: return .text(scalar.text)
     case .integer(let range, let factor): return .integer(try integer(scalar, kind, range, factor))
     case .seed: return .integer(try integer(scalar, kind, -1...Int64.max, 1))
-    case .number(let range): return .number(try number(scalar, kind, range))
+    case .number(let range), .otherNumber(let range): return .number(try number(scalar, kind, range))
     case .limit(let range):
       if let number = CoreNumber.number(scalar.text), number == 0 || number == .infinity { return .null }
       return .number(try number(scalar, kind, range))
     case .interval, .otherInterval:
       guard let interval = PassInterval(scalar.text) else { throw unexpected(scalar, kind) }
       return .setting(.interval(interval))
+    case .layers:
+      guard let layers = LayerList(scalar.text) else { throw unexpected(scalar, kind) }
+      return .setting(.layers(layers))
     case .bytes: return .integer(try bytes(scalar))
     case .sampler: return try sampler(scalar)
     case .schedule: return try schedule(scalar)
@@ -262,15 +265,20 @@ struct ValueReader {
 }
 
 extension YAMLNode {
-  /// The scalar, or a list of two numbers as one, for the kinds that take such lists.
+  /// The scalar, or a list of numbers as one, for the kinds that take such lists.
   func scalar(for key: RecipeKey) -> YAMLScalar? {
-    if case .choices = key.kind, let items {
+    guard let items else { return scalar }
+    if case .choices = key.kind {
       let names = items.compactMap { $0.scalar.flatMap { $0.isNull ? nil : $0.text } }
       return names.count == items.count ? YAMLScalar(names.joined(separator: ",")) : nil
     }
-    guard key.kind == .interval || key.kind == .otherInterval, let items else { return scalar }
     let numbers = items.compactMap(\.scalar?.text)
-    return items.count == 2 && numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+    guard numbers.count == items.count else { return nil }
+    return switch key.kind {
+    case .interval, .otherInterval: numbers.count == 2 ? YAMLScalar("\(numbers[0]) to \(numbers[1])") : nil
+    case .layers: YAMLScalar(numbers.joined(separator: ", "))
+    default: scalar
+    }
   }
 
   /// The scalar, as messages name it.

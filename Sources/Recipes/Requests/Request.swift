@@ -12,7 +12,7 @@ public struct Request: Sendable {
   /// The request's own id, if it has one.
   public let givenID: String?
   /// Whose defaults apply to fields that it does not set.
-  public let defaults: RequestDefaults
+  public let defaults: RequestAPI
   /// The request: the envelope's `input`, or the body itself.
   public let input: JSONValue
   /// Every field of the body with its given or default value, under the webui's names and in the webui's order.

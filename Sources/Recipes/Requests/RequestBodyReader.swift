@@ -28,7 +28,7 @@ struct RequestBodyReader {
   ///   - defaults: Whose defaults apply to missing fields.
   ///   - settings: Settings of the command line that are not fields of the body.
   /// - Returns: The contents; not to be used if there were errors.
-  func body(_ payload: YAMLNode, _ defaults: RequestDefaults, _ settings: [Setting]) -> Body {
+  func body(_ payload: YAMLNode, _ defaults: RequestAPI, _ settings: [Setting]) -> Body {
     let fields = Fields(payload, defaults, findings)
     reportUnknown(payload, defaults)
     var body = Body()
@@ -112,9 +112,9 @@ struct RequestBodyReader {
     /// The fields that are present, null or not, each in the form of its kind if it can be read as that.
     var given: [String: YAMLNode] = [:]
     private let position: SourcePosition
-    private let defaults: RequestDefaults
+    private let defaults: RequestAPI
 
-    init(_ payload: YAMLNode, _ defaults: RequestDefaults, _ findings: Findings) {
+    init(_ payload: YAMLNode, _ defaults: RequestAPI, _ findings: Findings) {
       for entry in payload.entries ?? [] {
         given[entry.name] = entry.value
         guard let field = RequestField.named(entry.name), !entry.value.isNull,
@@ -160,7 +160,7 @@ struct RequestBodyReader {
     }
   }
 
-  private func reportUnknown(_ payload: YAMLNode, _ defaults: RequestDefaults) {
+  private func reportUnknown(_ payload: YAMLNode, _ defaults: RequestAPI) {
     for entry in payload.entries ?? [] {
       let field = RequestField.named(entry.name)
       switch defaults {
@@ -279,7 +279,7 @@ struct RequestBodyReader {
 
   /// The sampler and the schedule, as the webui chooses them: `sampler_name` overrides `sampler_index`, and a
   /// schedule at the end of the sampler's name overrides `scheduler`.
-  private func applySampler(_ fields: Fields, _ defaults: RequestDefaults, to draft: inout CellDraft) {
+  private func applySampler(_ fields: Fields, _ defaults: RequestAPI, to draft: inout CellDraft) {
     let schedule = fields.value("scheduler")
     if !fields.isEmpty("scheduler"), schedule.scalar?.coreValue == .text { apply("scheduler", schedule, to: &draft) }
     let name = fields.isEmpty("sampler_name") ? "sampler_index" : "sampler_name"
@@ -330,7 +330,7 @@ struct RequestBodyReader {
     }
   }
 
-  /// Forge's list of text encoders and VAE, by paths or names; the VAE is told by its name.
+  /// Forge's list of text encoders and VAE, by paths or names; the VAE is recognised by its name.
   private func applyModules(_ node: YAMLNode, to draft: inout CellDraft) {
     guard let items = node.items else {
       findings.error(

@@ -13,7 +13,7 @@ struct RequestEnvelope {
   /// The request, without secrets.
   var input: JSONValue
   var id: String?
-  var defaults = RequestDefaults.a1111
+  var defaults = RequestAPI.a1111
   var webhook: WebhookAddress?
   var executionTimeout: Int64?
   var timeToLive: Int64?
@@ -180,9 +180,9 @@ struct RequestEnvelope {
     return text
   }
 
-  static func defaults(_ node: YAMLNode, _ findings: Findings) -> RequestDefaults? {
-    if let found = node.scalar.flatMap({ RequestDefaults(rawValue: $0.text.lowercased()) }) { return found }
-    let names = RequestDefaults.allCases.map(\.rawValue)
+  static func defaults(_ node: YAMLNode, _ findings: Findings) -> RequestAPI? {
+    if let found = node.scalar.flatMap({ RequestAPI(rawValue: $0.text.lowercased()) }) { return found }
+    let names = RequestAPI.allCases.map(\.rawValue)
     findings.error("defaults: found \(node.found), expected \(SettingKind.list(names))", at: node.position)
     return nil
   }

@@ -23,7 +23,7 @@ struct RequestField: Sendable {
   }
 
   /// The value of a request that does not set it.
-  func value(_ defaults: RequestDefaults) -> JSONValue {
+  func value(_ defaults: RequestAPI) -> JSONValue {
     switch defaults {
     case .a1111: self.defaults.a1111
     case .workerA1111: self.defaults.worker ?? self.defaults.a1111

@@ -46,6 +46,7 @@ public enum RecipeSchema {
     case .path: schema = nullOr(["type": ["string", "number", "boolean"], "minLength": 1])
     case .files: schema = key.schema
     case .address: schema = webhook
+    case _ where !key.isSetting: schema = nullOr(key.schema)
     default:
       schema = key.name == "seed" ? ["anyOf": [reference("value.seed"), nightly]] : reference("value." + key.name)
     }

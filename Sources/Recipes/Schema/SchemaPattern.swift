@@ -60,6 +60,8 @@ extension RecipeKey {
       ]
     case .interval: Self.interval
     case .otherInterval: ["anyOf": [Self.interval, ["type": "null"]]]
+    case .otherNumber(let range): ["anyOf": [Self.numberOrText(Self.number(range)), ["type": "null"]]]
+    case .layers: Self.layers
     case .bytes:
       [
         "anyOf": [
@@ -97,6 +99,18 @@ extension RecipeKey {
         "type": "string",
         "pattern": .string("^[ ]*" + SchemaPattern.number + "[ ]+[tT][oO][ ]+" + SchemaPattern.number + "[ ]*$"),
       ],
+    ]
+  ]
+
+  /// Numbers of layers, or text such as `7, 8, 9`.
+  private static let layers: JSONValue = [
+    "anyOf": [
+      ["type": "integer", "minimum": 0, "maximum": .integer(Int64(LayerList.range.upperBound))],
+      [
+        "type": "array", "minItems": 1,
+        "items": numberOrText(integer(Int64(LayerList.range.lowerBound)...Int64(LayerList.range.upperBound), 1)),
+      ],
+      ["type": "string", "pattern": "^[ ,]*[0-9]{1,3}([ ]*[, ][ ]*[0-9]{1,3})*[ ,]*$"],
     ]
   ]
 

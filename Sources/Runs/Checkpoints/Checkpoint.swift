@@ -89,7 +89,7 @@ struct Checkpoint: Equatable {
   }
 }
 
-/// `checkpoints/`: one file for each image that was begun and is not done, named by the job's identity.
+/// `checkpoints/`: one file for each image that was started and is not done, named by the job's identity.
 struct CheckpointFolder {
   let folder: RunFolder
   let disk: Disk
@@ -133,12 +133,11 @@ struct CheckpointFolder {
     }
   }
 
-  /// Removes what killed runs left half-written, and the checkpoints of all jobs but some.
+  /// Removes the checkpoints of all jobs but some.
   ///
   /// - Parameter kept: Picks the jobs whose checkpoints stay, out of those that have one.
   /// - Throws: `RunError`, or what `kept` throws.
   func prune(keeping kept: (Set<JobID>) throws -> Set<JobID>) throws {
-    try AtomicFile.removeTemporaries(in: folder.checkpoints, on: disk)
     let found = try AtomicFile.names(in: folder.checkpoints).compactMap { name in
       name.hasSuffix(Self.suffix) ? JobID(name.dropLast(Self.suffix.count)) : nil
     }

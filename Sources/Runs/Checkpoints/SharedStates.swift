@@ -1,6 +1,7 @@
 import Settings
 
-/// The states that images have in common, each from when the first of them comes by until the last of them has begun.
+/// The states that images have in common. Each is kept from when the first image reaches it until the last one has started
+/// from it.
 ///
 /// They are files of `checkpoints/`, like the states of unfinished images, so that a run that was killed finds them again; those
 /// of the last images are in memory too.
@@ -59,7 +60,7 @@ final class SharedStates {
 
   // MARK: One image
 
-  /// The places that a job's image goes through, and the states that are known there.
+  /// The points that a job's image goes through, and the last state that is known at one of them.
   func begin(_ job: IdentifiedJob, at index: Int) -> SharedPath {
     let points = work.points(index)
     let path = SharedPath()
@@ -73,16 +74,17 @@ final class SharedStates {
       // A state that cannot be read is made again.
       guard let state = memory[place.key] ?? (try? files.read(place.key, numerics: numerics)) else { continue }
       path.known = state
+      path.start = place.position
       path.places.removeAll { $0.position <= place.position }
       break
     }
     return path
   }
 
-  /// Keeps what the image of a job passes by, if others need it.
+  /// Keeps the state of a job's image at a point, if other jobs need it.
   ///
   /// - Parameters:
-  ///   - path: The places that it goes through.
+  ///   - path: The points that it goes through.
   ///   - state: The image, if it could be continued from here.
   ///   - progress: What is done next.
   /// - Throws: `RunError` if the state cannot be written, or what `beforeWriting` throws.
@@ -131,9 +133,9 @@ final class SharedStates {
   }
 }
 
-/// The way of one image past the places where others part from it.
+/// The points of one image at which others begin to differ from it.
 final class SharedPath {
-  /// A place that the image has not reached.
+  /// A point that the image has not reached.
   struct Place {
     let position: ImagePosition
     let key: JobID
@@ -143,8 +145,10 @@ final class SharedPath {
 
   /// In their order.
   var places: [Place] = []
-  /// The furthest state that is known already; nil if the image begins with noise.
+  /// The latest state that is known already; nil if the image begins with noise.
   var known: Checkpoint?
-  /// The last state that is not beyond the next place.
+  /// Where `known` is.
+  var start = ImagePosition.call(0)
+  /// The last state that is not beyond the next point.
   var last: GenerationState?
 }

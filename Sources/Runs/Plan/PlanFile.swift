@@ -203,12 +203,16 @@ public enum PlanFile {
   {
     var number = 0
     do {
-      try FileReader.forEachLine(of: folder.plan) { _, line, _ in
+      try FileReader.forEachLine(of: folder.plan) { _, line, isWhole in
+        guard isWhole else { throw damage(folder, line: number) }
         try body(number, line)
         number += 1
       }
     } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
       throw RunError.noRun(path: folder.path)
+    }
+    if number == 0 {
+      throw RunError.damaged(path: folder.plan, problem: "it has no jobs; run the recipe again to rewrite it")
     }
   }
 

@@ -9,7 +9,7 @@ import Text
 /// decoded, hires fix after the first pass, an edited prompt at a call of the network. Up to there one of them is sampled, and
 /// the others continue from its state, to the same bytes as if each were made alone.
 public struct SharedWork {
-  /// A place where images part: the state there is kept for those that are still to come.
+  /// A point from which on images differ: the state there is kept for the later ones.
   struct Point: Hashable {
     /// Equal for all images that have the state in common.
     let number: Int
@@ -21,7 +21,7 @@ public struct SharedWork {
   private(set) var order: [Int] = []
   /// All jobs that make images, those that have something in common together even if their batches differ.
   private(set) var siblings: [Int] = []
-  /// The places that a job's image goes through, in their order; none for most jobs.
+  /// The points that a job's image goes through, in order; none for most jobs.
   private var points: [Int: [Point]] = [:]
   /// By number of a point, how many of the jobs to do go through it.
   private(set) var uses: [Int] = []
@@ -57,16 +57,16 @@ public struct SharedWork {
     }
   }
 
-  /// The places that the image of a job goes through, in their order.
+  /// The points that the image of a job goes through, in order.
   func points(_ index: Int) -> [Point] { points[index] ?? [] }
 
   /// Whether no two images have anything in common.
   var isEmpty: Bool { points.isEmpty }
 
-  /// By job, how far its image is when it begins, because an earlier one in the order came by there.
+  /// By job, the position at which its image starts, because an earlier image in the order reached it.
   public var starts: [Int: ImagePosition] { starts(of: order, known: []) }
 
-  /// By job, how far its image is when it begins, because an earlier one came by there.
+  /// By job, the position at which its image starts, because an earlier image reached it.
   ///
   /// - Parameters:
   ///   - jobs: Jobs in their order.
@@ -86,9 +86,9 @@ public struct SharedWork {
 
   // MARK: Finding them
 
-  /// Sorts each beginning's jobs by where they part, and notes the places.
+  /// Sorts the jobs that begin alike by where they start to differ, and notes these points.
   ///
-  /// - Returns: The rank of each job in an order in which those that part late follow each other.
+  /// - Returns: The rank of each job in an order in which those that differ late follow each other.
   private mutating func part(_ work: [Int], _ beginnings: Beginnings, _ paths: [Int: [Link]]) -> [Int] {
     var ranks = Array(repeating: 0, count: (work.max() ?? -1) + 1)
     var next = 0
@@ -122,14 +122,14 @@ public struct SharedWork {
     return ranks
   }
 
-  /// Jobs that were the same up to here part into these groups.
+  /// Jobs that were the same up to here split into these groups.
   private mutating func notePoints(_ groups: [[Int]], _ depth: Int, _ paths: [Int: [Link]]) {
     func position(_ group: [Int]) -> ImagePosition { paths[group[0]]?[depth].position ?? .decoding }
     for place in Set(groups.map(position)).sorted() where place > .call(0) {
       let sharing = groups.filter { position($0) >= place }
       guard sharing.count > 1 else { continue }
       let jobs = Array(sharing.joined())
-      // Those that part twice at one call have a point there already.
+      // Jobs that split twice at one call have a point there already.
       if points[jobs[0]]?.last?.position == place { continue }
       let point = Point(number: uses.count, position: place)
       uses.append(0)

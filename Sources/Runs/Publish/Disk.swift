@@ -28,7 +28,7 @@ public struct Disk: Sendable {
     public var path: String
     /// For `rename`, what the file is called before.
     public var oldPath: String?
-    /// For `write`, all that is to be written.
+    /// For `write`, all bytes to write.
     public var bytes: [UInt8] = []
     /// The open file, if there is one.
     public var descriptor: Int32?

@@ -10,8 +10,8 @@ package enum RunFileName {
   ]
 
   /// The folders in a run folder.
-  private static let folders: Set<String> = [
-    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "slurm",
+  static let folders: Set<String> = [
+    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "restored", "slurm",
   ]
 
   /// Whether a file with this name may be directly in a run folder.

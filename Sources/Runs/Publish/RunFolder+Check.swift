@@ -16,15 +16,16 @@ extension RunFolder {
     return hasSeeds && !["index.html", "manifest.json", "contact-sheet.png"].contains { access(file($0), F_OK) == 0 }
   }
 
-  /// Checks that no file gets lost if a run writes here: the folder is a run's, or has no names that runs write.
+  /// Checks that no file gets lost if a run writes here: the folder is a run's, or has no names that runs write. And that a run
+  /// can write here, as far as that does not depend on the recipe.
   ///
-  /// - Throws: `RunError.notOfRun` with the names.
+  /// - Throws: `RunError.notOfRun` with the names, or `RunError.obstructed`.
   public func checkIsUsable() throws {
     // The names first: of a run that begins at this moment, the lock is there before them.
     guard let names = try? AtomicFile.names(in: path) else { return }
     let foreign = names.filter(isForeign)
-    guard !foreign.isEmpty, !isRun else { return }
-    throw RunError.notOfRun(path: path, names: foreign.sorted())
+    if !foreign.isEmpty, !isRun { throw RunError.notOfRun(path: path, names: foreign.sorted()) }
+    try checkIsClear()
   }
 
   /// Checks that this is the folder of a run with a plan.

@@ -158,10 +158,15 @@ public enum SeedFile {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
     } catch RunError.notRead(_, let code) where code == ENOENT || code == ENOTDIR {
       return nil
-    } catch let error as DecodingError {
-      throw RunError.damaged(
-        path: folder.seeds, problem: "it does not hold seeds (\(error)); remove it to draw new seeds")
+    } catch is DecodingError {
+      throw damage(folder)
     }
+  }
+
+  static func damage(_ folder: RunFolder) -> RunError {
+    .damaged(
+      path: folder.seeds,
+      problem: "expected an object with a whole number from 0 on for each seed; remove it to draw new seeds")
   }
 
   /// Keeps draws; a file that holds the same ones stays as it is.

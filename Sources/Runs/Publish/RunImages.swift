@@ -57,12 +57,27 @@ public enum DerivedFile {
   /// - Parameters:
   ///   - path: The file; one that is there is replaced.
   ///   - disk: The disk.
+  ///   - isDurable: Whether the file survives a power cut once this returns.
   ///   - body: Is given a function that takes the pieces of the file.
   /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was.
   public static func write(
-    to path: String, on disk: Disk = Disk(), _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
+    to path: String, on disk: Disk = Disk(), isDurable: Bool = true,
+    _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
   ) throws {
-    try AtomicFile.write(to: path, on: disk) { file in try body(file.write) }
+    try AtomicFile.write(to: path, on: disk, isDurable: isDurable) { file in try body(file.write) }
+  }
+
+  /// Removes what killed processes left when they wrote these files on a disk that is shared. Errors are ignored: the next
+  /// process tries again.
+  ///
+  /// - Parameter paths: The files, which may be in several folders and need not exist.
+  public static func removeLeftovers(of paths: [String]) {
+    let names = Dictionary(grouping: paths) { ($0 as NSString).deletingLastPathComponent }
+      .mapValues { Set($0.map { ($0 as NSString).lastPathComponent }) }
+    for (folder, names) in names {
+      try? TemporaryFile.removeLeftovers(
+        in: folder.isEmpty ? "." : folder, of: names.contains, on: Disk(isShared: true))
+    }
   }
 
   /// Makes a folder for such files; one that exists is fine.

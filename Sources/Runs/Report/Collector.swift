@@ -5,7 +5,7 @@ public enum Collector {
   /// Writes the manifest of a run from the plan and all journals.
   ///
   /// An image counts as done if the next run would not make it again. An image that a killed shard left without a journal line
-  /// gets its line. Only `verify` reads every byte.
+  /// gets its line, and its temporary files are removed. Only `verify` reads every byte.
   ///
   /// - Parameters:
   ///   - lock: The folder's lock.
@@ -14,6 +14,7 @@ public enum Collector {
   /// - Throws: `RunError`, `noRun` if there is no plan.
   public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
     let folder = lock.folder
+    try folder.removeLeftovers(on: disk)
     var states = try JobStates(folder)
     if try states.hasOrphans(JournalIndex(folder)) { try adoptOrphans(&states, in: folder, on: disk) }
     let journal = JournalReader(folder, try JournalIndex(folder))

@@ -127,6 +127,9 @@ public struct CostBook: Sendable {
     let text = ([names] + rows).map { $0.joined(separator: "\t") + "\n" }.joined()
     let folder = (path as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try? Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+    DerivedFile.removeLeftovers(of: [path])
+    _ = try? AtomicFile.write(to: path, on: Disk(isShared: true), isDurable: false) { file in
+      try file.write(Array(text.utf8))
+    }
   }
 }

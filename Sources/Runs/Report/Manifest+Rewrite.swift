@@ -4,7 +4,7 @@ import Settings
 import Text
 
 extension Manifest {
-  /// Writes the manifest of a run from its plan and journals, whoever made the images.
+  /// Writes the manifest of a run from its plan and journals, also if several processes made the images.
   ///
   /// - Parameters:
   ///   - folder: The run, whose lock is held.

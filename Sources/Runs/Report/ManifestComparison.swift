@@ -58,7 +58,7 @@ struct ManifestComparison {
         ? .done : index.failures[planned.id] != nil ? .failed : .pending
       var writer = JSONWriter()
       try entries?.append(planned, state, journal, to: &writer)
-      if let difference = Self.difference(line, writer.bytes) {
+      if let difference = Self.difference(line, writer.bytes, planned) {
         problems.append("job \(planned.job.index): \(difference)")
       }
     }
@@ -86,14 +86,31 @@ struct ManifestComparison {
   }
 
   /// Which members of a job differ; nil if none does.
-  private static func difference(_ found: [UInt8], _ expected: [UInt8]) -> String? {
+  private static func difference(_ found: [UInt8], _ expected: [UInt8], _ planned: IdentifiedJob) -> String? {
     if found == expected { return nil }
     guard let found = found.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       let expected = expected.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }),
       case .object(let members) = expected
     else { return "is not an entry" }
-    let names = members.filter { !isSame(withoutLocalTime(found[$0.name]), withoutLocalTime($0.value)) }.map(\.name)
+    let names = members.filter { member in
+      let found = member.name == "parameters" ? completed(found[member.name], planned) : found[member.name]
+      return !isSame(withoutLocalTime(found), withoutLocalTime(member.value))
+    }.map(\.name)
     return names.isEmpty ? nil : "differs from plan and journal in \(names.joined(separator: ", "))"
+  }
+
+  /// Parameters with the defaults of settings that did not exist yet when an older program wrote them.
+  private static func completed(_ parameters: JSONValue?, _ planned: IdentifiedJob) -> JSONValue? {
+    guard case .object(let members) = parameters else { return parameters }
+    var defaults = ImageSettings()
+    if planned.job.settings.hires != nil { defaults.hires = HiresSettings() }
+    var writer = JSONWriter()
+    SettingsInUse(defaults, planned.ingredients).writeShown(to: &writer)
+    guard case .object(let all)? = writer.bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) }) else {
+      return parameters
+    }
+    let names = Set(members.map(\.name))
+    return .object(members + all.filter { !names.contains($0.name) })
   }
 
   /// The webui's time stamp is in local time, so it depends on the time zone.

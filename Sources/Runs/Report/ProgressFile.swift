@@ -97,7 +97,7 @@ public struct CurrentImage: Hashable, Sendable {
 /// not wait for the disk, and errors are ignored.
 public final class ProgressFile {
   private let path: String
-  private let temporary: String
+  private let disk: Disk
   private let shard: Shard?
   private let lock: RunLock?
   private var stage = ""
@@ -113,7 +113,7 @@ public final class ProgressFile {
     self.shard = shard
     self.lock = lock
     path = Self.path(folder, shard)
-    temporary = AtomicFile.temporaryName(path, on: Disk(isShared: shard != nil))
+    disk = Disk(isShared: shard != nil)
   }
 
   private static func path(_ folder: RunFolder, _ shard: Shard?) -> String {
@@ -136,12 +136,7 @@ public final class ProgressFile {
     if isLost { return }
     guard case .object(let members) = image.json else { return }
     let text = JSONValue.object([JSONMember("pid", .integer(Int64(getpid())))] + members).jsonText + "\n"
-    let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
-    guard descriptor >= 0 else { return }
-    let bytes = Array(text.utf8)
-    let count = uninterrupted { write(descriptor, bytes, bytes.count) }
-    if Glibc.close(descriptor) == 0, count == bytes.count, uninterrupted({ rename(temporary, path) }) == 0 { return }
-    unlink(temporary)
+    _ = try? AtomicFile.write(to: path, on: disk, isDurable: false) { file in try file.write(Array(text.utf8)) }
   }
 
   /// The run is over.

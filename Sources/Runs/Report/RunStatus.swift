@@ -43,11 +43,11 @@ public struct RunStatus: Hashable, Sendable {
   public var counts: RunCounts
   /// How many of the images were taken from other run folders.
   public var reused: Int
-  /// The host, process and start of the run that is going on; nil if none is.
+  /// The host, process and start of the active run; nil if there is none.
   public var holder: String?
   /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
   public var lastActivity: String?
-  /// The current image and the time left; nil if no run is going on, or it has not begun an image.
+  /// The current image and the time left; nil if no run is active, or it has not started an image.
   public var current: CurrentImage?
   /// The shards that were started, in order; empty for other runs.
   public var shards: [ShardStatus]

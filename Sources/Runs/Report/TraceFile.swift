@@ -44,7 +44,7 @@ final class TraceFile {
   private let disk: Disk
   private let engine: EngineDescription
   private let descriptor: Int32
-  /// Those of the file's first line: an older version may have begun it with fewer. nil for one that is not known.
+  /// Those of the file's first line, which an older version may have written with fewer; nil for an unknown one.
   private let columns: [Column?]
   private var meter: JobMeter?
   private var evaluationsBefore = NetworkEvaluations()

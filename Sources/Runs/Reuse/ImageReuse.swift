@@ -79,10 +79,15 @@ struct ImageReuse {
     _ entry: ImageStore.Entry, to target: String, _ infotext: String
   ) throws -> (FileMark, sha256: String)? {
     // Compared under its new name, so that it does not matter what happens to the old one meanwhile.
-    let temporary = AtomicFile.temporaryName(target, on: disk)
+    let temporary = TemporaryFile.name(of: target, on: disk)
     guard try disk.linkExisting(entry.path, to: temporary) else { return nil }
     // After a rename there is nothing left to remove, unless both are names of one file already.
     defer { unlink(temporary) }
+    let descriptor = uninterrupted { open(temporary, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    guard let lock = try TemporaryFile.lock(descriptor, temporary, LOCK_SH) else { return nil }
+    defer { close(lock) }
     guard let mark = try? FileMark(path: temporary), let bytes = try? FileReader.bytes(of: temporary),
       Self.isWhole(bytes, entry), Self.text(of: bytes) == infotext
     else { return nil }

@@ -44,7 +44,7 @@ public struct ImageStore: Sendable {
 
   // MARK: Reading
 
-  /// What the store knows of some images, the newest line of each first. Paths in `folder` are left out.
+  /// The entries of some images, the newest line of each first. Paths in `folder` are left out.
   ///
   /// - Parameters:
   ///   - wanted: Their identities.
@@ -163,6 +163,7 @@ public struct ImageStore: Sendable {
       if size > limit / 2 { break }
       kept.append(line)
     }
+    DerivedFile.removeLeftovers(of: [path])
     try AtomicFile.write(kept.reversed().flatMap(\.self), to: path, on: disk.shared)
   }
 }

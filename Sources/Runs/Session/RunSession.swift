@@ -122,7 +122,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       do {
         try answers?.close(outcome.stop)
       } catch let failure as any InputFailure {
-        // Some could not be answered; the others are to be, and the images are there.
+        // Some requests could not be answered. Answer the others, since the images exist.
         unanswered = failure
       }
     } catch {

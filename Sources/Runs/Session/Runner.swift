@@ -9,7 +9,7 @@ import Text
 /// Carries out a plan in a run folder: makes the missing images, each durable before the next begins.
 public struct Runner<Generator: ImageGenerator> {
   private var generator: Generator
-  private let tenancy: Tenancy
+  private let folderAccess: FolderAccess
   private let disk: Disk
   private let checkpointInterval: Duration
   private let stopRequest: () -> StopReason?
@@ -34,7 +34,7 @@ public struct Runner<Generator: ImageGenerator> {
     deadline: @escaping (Job) -> String? = { _ in nil }, store: ImageStore? = nil,
     observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
-    self.init(generator, .alone(lock), disk, checkpointInterval, stopRequest, deadline, store, observe)
+    self.init(generator, .exclusive(lock), disk, checkpointInterval, stopRequest, deadline, store, observe)
   }
 
   /// A runner for one part of a plan, in a folder where other processes do the other parts.
@@ -61,12 +61,12 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   private init(
-    _ generator: Generator, _ tenancy: Tenancy, _ disk: Disk, _ checkpointInterval: Duration,
+    _ generator: Generator, _ folderAccess: FolderAccess, _ disk: Disk, _ checkpointInterval: Duration,
     _ stopRequest: @escaping () -> StopReason?, _ deadline: @escaping (Job) -> String?, _ store: ImageStore?,
     _ observe: @escaping (RunEvent) -> Void
   ) {
     self.generator = generator
-    self.tenancy = tenancy
+    self.folderAccess = folderAccess
     self.disk = disk
     self.checkpointInterval = checkpointInterval
     self.stopRequest = stopRequest
@@ -75,7 +75,7 @@ public struct Runner<Generator: ImageGenerator> {
     self.observe = observe
   }
 
-  private var folder: RunFolder { tenancy.folder }
+  private var folder: RunFolder { folderAccess.folder }
   private var checkpoints: CheckpointFolder { CheckpointFolder(folder: folder, disk: disk) }
 
   /// Makes every missing image of the plan.
@@ -98,9 +98,9 @@ public struct Runner<Generator: ImageGenerator> {
     let clock = ContinuousClock.now
     let details = RunDetails(recipe: plan.recipe, engine: plan.jobs.engine(generator.description))
     try prepare(plan, details)
-    let journal = try tenancy.journal(on: disk)
+    let journal = try folderAccess.journal(on: disk)
     let changes = { [generator] settings in generator.changes(in: settings) }
-    var state = RunState(plan.jobs, shard: tenancy.shard, changes: changes)
+    var state = RunState(plan.jobs, shard: folderAccess.shard, changes: changes)
     let crashes = try CrashLog(folder)
     let naming = Naming(
       names: ImageNames(plan.jobs), renaming: ImageRenaming(folder: folder, disk: disk, journal: journal))
@@ -110,7 +110,8 @@ public struct Runner<Generator: ImageGenerator> {
     try reuseImages(&state, journal, naming)
     let work = state.work(changes: changes)
     let shared = SharedStates(
-      work, in: checkpoints, numerics: generator.description.numerics, changes: changes, beforeWriting: tenancy.check)
+      work, in: checkpoints, numerics: generator.description.numerics, changes: changes,
+      beforeWriting: folderAccess.check)
     state.share(work, known: try pruneCheckpoints(state, shared, journal))
     observe(.started(state.start(in: folder)))
     for (job, id, error) in quarantined { observe(.jobQuarantined(job, id, error: error)) }
@@ -118,16 +119,16 @@ public struct Runner<Generator: ImageGenerator> {
     var failure: (any Error)?
     do {
       if !state.isComplete { try self.work(&state, work.order, shared, journal, naming, crashes, failurePolicy) }
-      try CrashWatch.tidy(folder, shard: tenancy.shard, on: disk)
+      try CrashWatch.tidy(folder, shard: folderAccess.shard, on: disk)
     } catch {
       failure = error
     }
-    if tenancy.shard == nil {
+    if folderAccess.shard == nil {
       let manifest = Manifest(
         details: details, started: started, finished: .now(), ending: state.ending(isAborted: failure != nil),
         counts: state.counts, ingredients: plan.jobs.ingredients)
       do {
-        try tenancy.check()
+        try folderAccess.check()
         try manifest.write(state.identifiedWithStates, to: folder, journal: journal, on: disk)
       } catch {
         throw failure ?? error
@@ -146,16 +147,13 @@ public struct Runner<Generator: ImageGenerator> {
   private func prepare(_ plan: RunPlan, _ details: RunDetails) throws {
     try disk.makeFolder(folder.images)
     try disk.makeFolder(folder.checkpoints)
-    if tenancy.shard != nil {
+    try folder.removeLeftovers(on: disk)
+    if folderAccess.shard != nil {
       try PlanFile.settle(plan.jobs, details, in: folder, on: disk)
       if let recipeText = plan.recipeText {
         try AtomicFile.writeFirst(to: folder.recipe, on: disk) { file in try file.write(Array(recipeText.utf8)) }
       }
       return
-    }
-    try AtomicFile.removeTemporaries(in: folder.path, of: RunFileName.isOfRun, on: disk)
-    for root in [folder.images, folder.thumbnails] where access(root, F_OK) == 0 {
-      for path in RunFolder.folders(in: root) { try AtomicFile.removeTemporaries(in: "\(root)/\(path)", on: disk) }
     }
     if let recipeText = plan.recipeText {
       try AtomicFile.write(to: folder.recipe, on: disk, keepsEqual: true) { file in
@@ -225,7 +223,7 @@ public struct Runner<Generator: ImageGenerator> {
             || journal.index.images[id]?.isLossless == false)
       }
       return Set(kept.map(\.1)).union(
-        tenancy.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
+        folderAccess.shard == nil ? Set(known.values) : found.subtracting(state.jobs.ids))
     }
     return Set(known.keys)
   }
@@ -254,7 +252,7 @@ public struct Runner<Generator: ImageGenerator> {
   private func renameImages(_ state: RunState, _ naming: Naming) throws {
     let index = naming.renaming.journal.index
     if index.images.isEmpty { return }
-    if tenancy.shard == nil { try naming.renaming.removeLeftNames() }
+    if folderAccess.shard == nil { try naming.renaming.removeLeftNames() }
     if naming.names.isDefault, index.images.values.allSatisfy({ RunFolder.isDefaultName($0.file) }) { return }
     var waiting: [(planned: IdentifiedJob, stem: String)] = []
     for (number, planned) in state.jobs.identified.enumerated() where state.isOwn(number) {
@@ -269,7 +267,7 @@ public struct Runner<Generator: ImageGenerator> {
       var left: [(planned: IdentifiedJob, stem: String)] = []
       for (planned, stem) in waiting {
         if stopRequest() != nil { return }
-        try tenancy.check()
+        try folderAccess.check()
         guard let image = try naming.renaming.journal.image(planned.id) else { continue }
         let renamed = try naming.renaming.rename(image, to: stem)
         if let renamed {
@@ -302,7 +300,7 @@ public struct Runner<Generator: ImageGenerator> {
         continue
       }
       if stopRequest() != nil { break }
-      try tenancy.check()
+      try folderAccess.check()
       do {
         guard let image = try conversion.convert(noted, to: planned.job.settings.encodings) else { continue }
         try journal.append(.done(image))
@@ -324,7 +322,7 @@ public struct Runner<Generator: ImageGenerator> {
     if entries.isEmpty { return }
     let reuse = ImageReuse(store: store, folder: folder, disk: disk)
     let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
+    let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
     var taken: [(index: Int, planned: IdentifiedJob, image: FinishedImage)] = []
     /// As with an image that is made: its name is durable, then its line, and only then is it reported.
     func settle() throws {
@@ -346,7 +344,7 @@ public struct Runner<Generator: ImageGenerator> {
       // The image before its faces were restored is in no store.
       guard let known = entries[planned.id], !planned.job.settings.savesBeforeFaces else { continue }
       if stopRequest() != nil { break }
-      try tenancy.check()
+      try folderAccess.check()
       let stem = stem(planned, journal, taken: names)
       guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
       taken.append((index, planned, image))
@@ -363,16 +361,16 @@ public struct Runner<Generator: ImageGenerator> {
     _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
-    let trace = try TraceFile(path: tenancy.trace(journal), engine: generator.description, on: disk)
-    let watch = try CrashWatch(folder, shard: tenancy.shard, on: disk)
+    let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
+    let watch = try CrashWatch(folder, shard: folderAccess.shard, on: disk)
     var queue = JobQueue(state.jobs, order)
     while let (index, planned) = queue.next() {
       if let reason = stopRequest() {
         state.stop = reason
         return
       }
-      try tenancy.check()
-      if tenancy.shard != nil, let image = unnoted(planned) {
+      try folderAccess.check()
+      if folderAccess.shard != nil, let image = unnoted(planned) {
         // The same shard runs in another process too, which was faster.
         try journal.append(.done(image))
         try shared.skip(index)
@@ -385,7 +383,7 @@ public struct Runner<Generator: ImageGenerator> {
       trace.begin(generator.evaluations)
       let keeper = CheckpointKeeper(
         planned.id, numerics: generator.description.numerics, in: checkpoints, every: checkpointInterval,
-        beforeWriting: tenancy.check)
+        beforeWriting: folderAccess.check)
       do {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
         let path = shared.begin(planned, at: index)
@@ -440,7 +438,8 @@ public struct Runner<Generator: ImageGenerator> {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
       if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
-        trace.noteShared(known.step)
+        // Counted as the plan does: some samplers take more steps than they are asked for.
+        trace.noteShared(path.start.steps(of: running.job.settings))
         return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
       if let own { return try attempt(running, keeper, shared, path, trace, from: own) }
@@ -503,7 +502,7 @@ public struct Runner<Generator: ImageGenerator> {
     let encodings = planned.job.settings.encodings
     let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
     // Another process may have replaced the folder meanwhile.
-    try tenancy.check()
+    try folderAccess.check()
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
       _ = try ImageBytes(before, infotext: infotext, faces: nil)
         .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)

@@ -39,6 +39,8 @@ public struct Finding: Hashable, Sendable {
     case manifest
     /// The plan cannot be read.
     case plan
+    /// The next run ends because of it.
+    case obstacle
   }
 
   /// What is wrong.
@@ -75,7 +77,27 @@ public struct Finding: Hashable, Sendable {
   var isOfImage: Bool {
     switch kind {
     case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob: true
-    case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan: false
+    case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan, .obstacle: false
     }
+  }
+}
+
+extension Finding {
+  /// What ends the next run.
+  init(obstacle: RunError, in folder: RunFolder) {
+    let (path, problem, remedy) =
+      switch obstacle {
+      case .obstructed(let path, let isFolder):
+        (
+          path, "is a \(isFolder ? "folder" : "file"), where a run has a \(isFolder ? "file" : "folder")",
+          "move it away"
+        )
+      case .damaged(let path, _):
+        (path, "does not hold seeds", "the next run ends here: put it back, or remove it to draw new seeds")
+      default: (folder.path, obstacle.description, "the next run ends here")
+      }
+    self.init(
+      kind: .obstacle, file: path.hasPrefix(folder.path + "/") ? String(path.dropFirst(folder.path.count + 1)) : path,
+      problem: problem, remedy: remedy)
   }
 }

@@ -24,6 +24,9 @@ public struct Verification {
   /// Whether a run is active, so that the journal's end, the manifest, orphans and leftovers were not checked.
   public let isLive: Bool
 
+  /// The files in whose place there is a folder.
+  private var blocked: Set<String> = []
+
   let run: RunFolder
   private(set) var index: JournalIndex
   /// Whether there are images without a journal line.
@@ -63,6 +66,10 @@ public struct Verification {
       if index.hasTornLine { audit.noteTornLine() }
       findings += audit.findings
     }
+    let obstacles = folder.obstacles().map { Finding(obstacle: $0, in: folder) }
+    let images = Set(index.images.values.lazy.flatMap(\.files).map(\.file))
+    findings += obstacles.filter { !images.contains($0.file) }
+    blocked = Set(obstacles.map(\.file))
     try examineImages()
     if !isLive {
       try findStrays()
@@ -150,10 +157,12 @@ public struct Verification {
           ?? LineExamination(noted, identity: line, planned: isPlanned ? planned : nil, version: version).problem
       else { continue }
       let remedy =
-        jobIndex == nil || !isAsked
-        ? "it is not in the current recipe: --prune deletes it"
-        : examination.isSeenByRuns
-          ? "the next run makes it again" : "a run does not see this: --repair has it made again"
+        blocked.contains(stored.file)
+        ? "the next run makes it again once the folder of that name is moved away"
+        : jobIndex == nil || !isAsked
+          ? "it is not in the current recipe: --prune deletes it"
+          : examination.isSeenByRuns
+            ? "the next run makes it again" : "a run does not see this: --repair has it made again"
       findings.append(
         Finding(
           kind: problem.kind, file: stored.file, index: isAsked ? jobIndex : nil, id: id.description,
@@ -176,8 +185,8 @@ public struct Verification {
     for (folder, prefix) in folders {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
-        if AtomicFile.isTemporary(name, of: prefix.isEmpty ? RunFileName.isOfRun : RunFileName.isWritten) {
-          if AtomicFile.mayBeInUse("\(folder)/\(name)") { continue }
+        if TemporaryFile.isOne(name, of: prefix.isEmpty ? RunFileName.isOfRun : RunFileName.isWritten) {
+          guard TemporaryFile.isLeftover("\(folder)/\(name)") else { continue }
           findings.append(
             Finding(
               kind: .leftover, file: prefix + name, problem: "is a temporary file of a process that ended",

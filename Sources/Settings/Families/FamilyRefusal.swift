@@ -14,7 +14,7 @@ extension ImageSettings {
   public var familyRefusals: [FamilyRefusal] {
     let mayRefuse =
       base.traits.flow != nil || hires?.checkpoint?.family.traits.flow != nil || base.scheduler == .flux2
-      || hires?.scheduler == .flux2
+      || hires?.scheduler == .flux2 || base.skipLayerScale != 0 || hires?.skipLayerScale ?? 0 != 0
     guard mayRefuse else { return [] }
     var refusals: [FamilyRefusal] = []
     func add(_ found: [FamilyRefusal]) {
@@ -22,11 +22,15 @@ extension ImageSettings {
     }
     if base.traits.flow != nil { add(base.sizeRefusals) }
     add(base.familyRefusals(sampler: "sampler_name", scheduler: "scheduler"))
+    add(base.layerRefusals("skip_layer_guidance_scale"))
     if let hires, let second = secondPass {
       add(
         second.familyRefusals(
           sampler: hires.sampler == nil ? "sampler_name" : "hr_sampler_name",
           scheduler: hires.scheduler == nil ? "scheduler" : "hr_scheduler"))
+      add(
+        second.layerRefusals(
+          hires.skipLayerScale == nil ? "skip_layer_guidance_scale" : "hr_skip_layer_guidance_scale"))
     }
     return refusals
   }
@@ -45,6 +49,14 @@ extension PassSettings {
         reason: "found \(side), expected a multiple of \(multiple) for \(traits.title); the nearest are "
           + near.map(String.init).joined(separator: " and "))
     }
+  }
+
+  /// Skip-layer guidance with a network that cannot leave out layers; the key is the one that the pass uses.
+  fileprivate func layerRefusals(_ key: String) -> [FamilyRefusal] {
+    guard skipLayerScale != 0, !traits.skipsLayers else { return [] }
+    let reason =
+      "found \(skipLayerScale), which is for Stable Diffusion 3 and 3.5 and not for \(traits.title); remove it"
+    return [FamilyRefusal(key: key, reason: reason)]
   }
 
   /// What a flow family cannot do, with the keys of the sampler and the schedule that the pass uses.

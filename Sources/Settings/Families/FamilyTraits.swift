@@ -12,10 +12,12 @@ public final class FamilyTraits: Sendable {
   public let prompts: PromptTraits
   /// Whether the network reads `distilled_cfg_scale`.
   public let readsDistilledGuidance: Bool
+  /// Whether the network can leave out layers, for skip-layer guidance.
+  public let skipsLayers: Bool
 
   private init(
     _ title: String, geometry: LatentGeometry, flow: FlowTraits?, defaults: FamilyDefaults, prompts: PromptTraits,
-    readsDistilledGuidance: Bool = false
+    readsDistilledGuidance: Bool = false, skipsLayers: Bool = false
   ) {
     self.title = title
     self.geometry = geometry
@@ -23,6 +25,7 @@ public final class FamilyTraits: Sendable {
     self.defaults = defaults
     self.prompts = prompts
     self.readsDistilledGuidance = readsDistilledGuidance
+    self.skipsLayers = skipsLayers
   }
 }
 
@@ -152,13 +155,17 @@ extension FamilyTraits {
     defaults: FamilyDefaults(steps: 20, cfgScale: 7, sampler: .dpmPP2M),
     prompts: PromptTraits(readsWeights: true, break: .chunk, readsClipSkip: true))
   static let sd3 = FamilyTraits(
-    "Stable Diffusion 3", geometry: eighths, flow: sdTable, defaults: euler(28, 5), prompts: chunks)
+    "Stable Diffusion 3", geometry: eighths, flow: sdTable, defaults: euler(28, 5), prompts: chunks,
+    skipsLayers: true)
   static let sd35Medium = FamilyTraits(
-    "Stable Diffusion 3.5 medium", geometry: eighths, flow: sdTable, defaults: euler(28, 5), prompts: chunks)
+    "Stable Diffusion 3.5 medium", geometry: eighths, flow: sdTable, defaults: euler(28, 5), prompts: chunks,
+    skipsLayers: true)
   static let sd35Large = FamilyTraits(
-    "Stable Diffusion 3.5 large", geometry: eighths, flow: sdTable, defaults: euler(28, 4.5), prompts: chunks)
+    "Stable Diffusion 3.5 large", geometry: eighths, flow: sdTable, defaults: euler(28, 4.5), prompts: chunks,
+    skipsLayers: true)
   static let sd35LargeTurbo = FamilyTraits(
-    "Stable Diffusion 3.5 large turbo", geometry: eighths, flow: sdTable, defaults: euler(4, 1), prompts: chunks)
+    "Stable Diffusion 3.5 large turbo", geometry: eighths, flow: sdTable, defaults: euler(4, 1), prompts: chunks,
+    skipsLayers: true)
   static let flux1Dev = FamilyTraits(
     "Flux.1 dev", geometry: eighths, flow: devTable, defaults: euler(20, 1),
     prompts: PromptTraits(readsWeights: true, break: .joined, readsClipSkip: false), readsDistilledGuidance: true)

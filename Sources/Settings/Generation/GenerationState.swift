@@ -2,7 +2,7 @@
 public struct GenerationState {
   /// The number of sampling steps done.
   public let step: Int
-  /// How far the image is: other images that are the same up to a later position can continue from this state.
+  /// The position of the image: other images that are the same up to a later position can continue from this state.
   public let position: ImagePosition
   private let encode: () throws -> [UInt8]
 
@@ -10,7 +10,7 @@ public struct GenerationState {
   ///
   /// - Parameters:
   ///   - step: The number of sampling steps done.
-  ///   - position: How far the image is.
+  ///   - position: The position of the image.
   ///   - encode: Makes the bytes.
   public init(step: Int, position: ImagePosition, encode: @escaping () throws -> [UInt8]) {
     self.step = step

@@ -1,4 +1,4 @@
-/// How far an image has come, counted in calls of the network in each pass.
+/// How much of an image is done, counted in calls of the network in each pass.
 public struct ImagePosition: Comparable, Hashable, Sendable {
   private let order: Int
 

@@ -13,6 +13,10 @@ enum SafeName {
   /// The most bytes that one value may have in it.
   static let valueLimit = 80
 
+  /// The endings of the files that a run has.
+  private static let endings =
+    ImageEncoding.endings + [".json", ".jsonl", ".checkpoint", ".tsv", ".yaml", ".html", ".log", ".lock"]
+
   /// A value without characters that names must not have.
   static func value(_ text: String) -> String {
     var scalars = String.UnicodeScalarView()
@@ -58,8 +62,8 @@ enum SafeName {
       name = trimmed(beginning(of: name, bytes: limit - digest.utf8.count)) + digest
     }
     if name.isEmpty { return "_" }
-    // What follows is the ending of the file.
-    for ending in ImageEncoding.endings where name.lowercased().hasSuffix(ending) {
+    // The ending of the file follows, and no folder is called like a file of a run.
+    for ending in endings where name.lowercased().hasSuffix(ending) {
       name.replaceSubrange(name.index(name.endIndex, offsetBy: -ending.count)..., with: "_" + ending.dropFirst())
     }
     // Hidden files, and what commands take for options.

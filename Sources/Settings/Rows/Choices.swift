@@ -117,7 +117,7 @@ public enum PromptTimelines: String, CaseIterable, Hashable, Sendable {
 public enum FaceRestorationModel: String, CaseIterable, Codable, Hashable, Sendable {
   /// Chooses among codes, guided by the face as it was.
   case codeFormer = "CodeFormer"
-  /// Draws the face anew, with noise.
+  /// Draws the face again, with noise.
   case gfpgan = "GFPGAN"
 }
 

@@ -56,11 +56,13 @@ public struct InfotextEntry: Sendable {
 
   /// A key with a computed value, written unless `text` returns nil.
   static func computed(
-    _ key: String, at position: Int, reading: Reading = .together, for readers: Readers = .all,
+    _ key: String, at position: Int, spellings: [String] = [], reading: Reading = .together,
+    for readers: Readers = .all,
     _ text: @escaping @Sendable (SettingsInUse) -> JSONValue?
   ) -> InfotextEntry {
     InfotextEntry(
-      key: key, position: position, spellings: [], reading: reading, readers: readers, text: text, condition: nil)
+      key: key, position: position, spellings: spellings, reading: reading, readers: readers, text: text, condition: nil
+    )
   }
 
   /// The value of the key in an image's infotext; nil if the key is omitted.

@@ -10,6 +10,9 @@ public struct PassInterval: Hashable, Sendable {
   /// The whole pass.
   public static let whole = PassInterval(start: 0, end: 1)
 
+  /// The part in which skip-layer guidance applies by default: the recommendation for Stable Diffusion 3.5 medium.
+  public static let skippedLayers = PassInterval(start: 0.01, end: 0.2)
+
   private init(start: Double, end: Double) {
     self.start = start
     self.end = end
@@ -37,7 +40,7 @@ public struct PassInterval: Hashable, Sendable {
   /// - Parameters:
   ///   - call: Counted from 0.
   ///   - calls: How many the pass has, as the webui estimates. A few samplers make more.
-  /// - Returns: Whether guidance applies, for `guidance_interval`.
+  /// - Returns: Whether what the interval is for applies in this call.
   public func contains(call: Int, of calls: Int) -> Bool {
     let part = Double(call) / Double(max(calls, 1))
     return start <= part && (part < end || end == 1)

@@ -186,14 +186,14 @@ package enum RequestFieldKind: Sendable {
     self =
       switch kind {
       case .integer, .seed, .bytes: .integer
-      case .number, .limit: .number
+      case .number, .otherNumber, .limit: .number
       case .flag: .flag
       case .styles, .models, .choices: .texts
       case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .size,
         .choice,
         .folders, .path, .address:
         .text
-      case .interval, .otherInterval, .axisGroups, .cells, .files: .list
+      case .interval, .otherInterval, .layers, .axisGroups, .cells, .files: .list
       case .axes, .sheet: .object
       }
   }

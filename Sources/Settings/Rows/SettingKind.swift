@@ -12,10 +12,14 @@ public enum SettingKind: Hashable, Sendable {
   case interval
   /// Such an interval, or null for the first pass's.
   case otherInterval
+  /// A finite number, or null for the first pass's.
+  case otherNumber(ClosedRange<Double>)
   /// A finite number where null, 0 and `.inf` mean that there is no limit.
   case limit(ClosedRange<Double>)
   /// An amount of memory: bytes, or a number with KiB, MiB, GiB, KB, MB or GB; 0 or null for no limit.
   case bytes
+  /// The numbers of a network's blocks: a list of them, or text such as `7, 8, 9`.
+  case layers
   /// A sampler's name, new or combined with a schedule.
   case sampler
   /// A schedule's label or internal name.
@@ -65,14 +69,15 @@ public enum SettingKind: Hashable, Sendable {
   case address
 
   /// Whether a scalar that gives an axis its values is split at commas.
-  package var splitsAtCommas: Bool { self != .text && self != .models }
+  package var splitsAtCommas: Bool { self != .text && self != .models && self != .layers }
 
   /// Whether `...` continues a row of values.
   package var hasProgressions: Bool {
     switch self {
-    case .integer, .seed, .number, .limit: true
+    case .integer, .seed, .number, .otherNumber, .limit: true
     case .text, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel,
-      .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes, .axisGroups,
+      .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders, .axes,
+      .axisGroups,
       .cells,
       .path, .files, .sheet, .address:
       false
@@ -85,7 +90,9 @@ public enum SettingKind: Hashable, Sendable {
     case (.integer(let range, let factor), .integer(let integer)): range.contains(integer) && integer % factor == 0
     case (.seed, .integer(let integer)): integer >= -1
     case (.bytes, .integer(let integer)): integer >= 0
-    case (.number(let range), .number(let number)), (.limit(let range), .number(let number)): range.contains(number)
+    case (.number(let range), .number(let number)), (.limit(let range), .number(let number)),
+      (.otherNumber(let range), .number(let number)):
+      range.contains(number)
     default: true
     }
   }
@@ -94,8 +101,10 @@ public enum SettingKind: Hashable, Sendable {
   package var isWhole: Bool {
     switch self {
     case .integer, .seed: true
-    case .text, .number, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae,
-      .otherModel, .models, .interval, .otherInterval, .styles, .size, .choice, .choices, .flag, .folders, .axes,
+    case .text, .number, .otherNumber, .limit, .bytes, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler,
+      .model, .vae,
+      .otherModel, .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders,
+      .axes,
       .axisGroups, .cells, .path, .files, .sheet, .address:
       false
     }
@@ -104,10 +113,12 @@ public enum SettingKind: Hashable, Sendable {
   /// Whether null is a value.
   package var takesNull: Bool {
     switch self {
-    case .text, .otherSampler, .otherSchedule, .otherInterval, .otherModel, .upscaler, .limit, .bytes, .vae, .models,
+    case .text, .otherSampler, .otherSchedule, .otherInterval, .otherNumber, .otherModel, .upscaler, .limit, .bytes,
+      .vae, .models,
       .styles, .choices, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
       true
-    case .integer, .seed, .number, .interval, .sampler, .schedule, .model, .size, .choice, .flag, .folders: false
+    case .integer, .seed, .number, .interval, .layers, .sampler, .schedule, .model, .size, .choice, .flag, .folders:
+      false
     }
   }
 
@@ -119,10 +130,13 @@ public enum SettingKind: Hashable, Sendable {
       (factor == 1 ? "a whole number" : "a multiple of \(factor)") + " from \(range.lowerBound) to \(range.upperBound)"
     case .seed: "-1 or a whole number from 0 to \(Int64.max)"
     case .number(let range): "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound))"
+    case .otherNumber(let range):
+      "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), or null for the first pass's"
     case .limit(let range):
       "a number from \(Self.bound(range.lowerBound)) to \(Self.bound(range.upperBound)), where 0 means no limit"
     case .interval: "two ascending numbers from 0 to 1, such as [0.2, 0.8]"
     case .otherInterval: "two ascending numbers from 0 to 1, such as [0.2, 0.8], or null for the first pass's"
+    case .layers: "numbers of layers, such as [7, 8, 9]"
     case .bytes: "bytes, or a number with KiB, MiB or GiB, where 0 means no limit"
     case .sampler: "a sampler's name"
     case .schedule: "a schedule's name"

@@ -28,6 +28,8 @@ public final class SettingRow: Sendable {
   public let ingredients: IngredientsUse
   /// From which stage on the setting affects an image; nil for the start of its pass.
   private let laterStage: (@Sendable (ImageSettings) -> ImageStage)?
+  /// Whether the setting follows from others, so that no recipe sets it.
+  private let isDerived: Bool
   /// When plan and manifest show the setting; otherwise they omit it.
   let isShown: @Sendable (ImageSettings) -> Bool
   /// What the manifest shows instead of the requested value; nil for the requested value.
@@ -42,7 +44,8 @@ public final class SettingRow: Sendable {
   fileprivate init(
     key: String, aliases: [String], kind: SettingKind, summary: String, pass: Pass, effect: PixelEffect,
     infotext: [InfotextEntry], request: RequestEntry, plotLabels: [String], ingredients: IngredientsUse,
-    stage: (@Sendable (ImageSettings) -> ImageStage)?, isShown: @escaping @Sendable (ImageSettings) -> Bool,
+    stage: (@Sendable (ImageSettings) -> ImageStage)?, isDerived: Bool,
+    isShown: @escaping @Sendable (ImageSettings) -> Bool,
     shown: (@Sendable (SettingsInUse) -> SettingValue)?,
     read: @escaping @Sendable (ImageSettings) -> SettingValue,
     write: @escaping @Sendable (SettingValue, inout ImageSettings) -> Bool
@@ -58,6 +61,7 @@ public final class SettingRow: Sendable {
     self.plotLabels = plotLabels
     self.ingredients = ingredients
     laterStage = stage
+    self.isDerived = isDerived
     self.isShown = isShown
     self.shown = shown
     self.read = read
@@ -95,7 +99,7 @@ public final class SettingRow: Sendable {
   public func set(_ value: SettingValue, in settings: inout ImageSettings) -> Bool { write(value, &settings) }
 
   /// Whether recipes can set it.
-  public var isRecipeKey: Bool { kind != .folders }
+  public var isRecipeKey: Bool { kind != .folders && !isDerived }
 
   /// Whether only our recipes have the key: the webui has no field or option of this name.
   public var isOurs: Bool { request.field == nil && request.option != key }
@@ -134,14 +138,14 @@ extension SettingsPart {
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
     _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
-    stage: (@Sendable (ImageSettings) -> ImageStage)? = nil,
+    stage: (@Sendable (ImageSettings) -> ImageStage)? = nil, isDerived: Bool = false,
     isShown: @escaping @Sendable (ImageSettings) -> Bool = { _ in true },
     shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
   ) -> SettingRow {
     SettingRow(
       key: key, aliases: aliases, kind: kind, summary: summary, pass: pass, effect: effect, infotext: infotext,
-      request: request, plotLabels: plot, ingredients: ingredients, stage: stage, isShown: isShown, shown: shown,
-      read: reader(of: path),
+      request: request, plotLabels: plot, ingredients: ingredients, stage: stage, isDerived: isDerived,
+      isShown: isShown, shown: shown, read: reader(of: path),
       write: { value, settings in
         guard let value = Value(value) else { return false }
         change(&settings) { $0[keyPath: path] = value }

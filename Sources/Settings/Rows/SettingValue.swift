@@ -4,6 +4,7 @@ public enum SettingValue: Hashable, Sendable {
   case integer(Int64)
   case number(Double)
   case interval(PassInterval)
+  case layers(LayerList)
   /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)

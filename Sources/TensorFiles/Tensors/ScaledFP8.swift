@@ -7,7 +7,7 @@
 enum ScaledFP8 {
   /// The tensors with their scales applied; the tensors of the scales are left out.
   ///
-  /// A scale that is not finite, or whose shape is ambiguous, is kept as a tensor, which audits then report as unread.
+  /// A non-finite scale, or one whose shape is ambiguous, is kept as a tensor, which audits then report as unread.
   static func applied(to tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
       return tensors

@@ -233,7 +233,7 @@ struct CheckedSets {
     }
   }
 
-  /// What `/proc/cpuinfo` says of the first processor.
+  /// The description of the first processor in `/proc/cpuinfo`.
   static var processor: String {
     guard let file = fopen("/proc/cpuinfo", "r") else { return "unknown" }
     defer { fclose(file) }

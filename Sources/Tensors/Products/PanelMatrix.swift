@@ -154,7 +154,7 @@ public final class PanelMatrix {
     layout = Self.layout(layer, inputs: inputs, panels: panels, compute)
     memory = .rows(rows)
     biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
-    // A panel in floats shows what is not finite, and gives the scales of bytes.
+    // A panel of floats keeps NaN and infinity, and gives the scales of bytes.
     let isQuantized = layout.weights.inputsInGroup == 4
     let floatBytes = inputs * width * MemoryLayout<Float>.stride
     let scratch = Scratch(bytesEach: floatBytes + (isQuantized ? floatBytes / 4 : 0), compute.machine)

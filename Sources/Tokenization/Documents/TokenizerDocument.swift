@@ -1,11 +1,11 @@
 import JSON
 import Text
 
-/// A `tokenizer.json` of the `tokenizers` library. The vocabulary itself is read by whoever knows its form.
+/// A `tokenizer.json` of the `tokenizers` library. The vocabulary itself is read by the type that knows its form.
 struct TokenizerDocument {
   /// The file.
   let path: String
-  /// What the file is to be, for messages.
+  /// What the file is expected to be, for messages.
   let purpose: TokenizerPurpose
   /// The kind of the model, such as `BPE` or `Unigram`.
   private(set) var modelType = ""

@@ -160,6 +160,8 @@ struct QwenVocabulary {
     let path: String
     var table = TokenTable(capacity: 1 << 17)
     var merges: [Vocabulary.Merge] = []
+    /// The ids of the tokens that are longer than a byte.
+    var ids: [Int32] = []
     var addedTokens: [AddedToken] = []
     var count = 0
 
@@ -172,6 +174,7 @@ struct QwenVocabulary {
     mutating func add(_ token: String, id: Int32) throws(TokenizationError) {
       if table.insert(token.utf8, id: id) != nil { throw damaged("it has the token \"\(token.abridged)\" twice") }
       count = max(count, Int(id) + 1)
+      if token.unicodeScalars.count > 1 { ids.append(id) }
     }
 
     mutating func readIDs(_ cursor: inout JSONCursor) throws(JSONError) {
@@ -264,6 +267,14 @@ struct QwenVocabulary {
     }
 
     func vocabulary() throws(TokenizationError) -> QwenVocabulary {
+      let results = Set(merges.map(\.result))
+      let added = Set(addedTokens.map(\.id))
+      let missing = ids.filter { !results.contains($0) && !added.contains($0) }
+      // A file that was cut has no merges for its last tokens, and nothing else would show it.
+      if let first = missing.min() {
+        throw damaged(
+          "it has \(merges.count) merges, none of which results in the token \(first) (\(missing.count) such tokens)")
+      }
       var byteIDs = [Int32](repeating: 0, count: 256)
       for (byte, character) in ByteAlphabet.characters {
         guard let id = table.id(character.utf8) else { throw damaged("it has no token \"\(character)\" for a byte") }

@@ -1,6 +1,6 @@
 import Text
 
-/// Replaces single characters that stand in for plain ones.
+/// Replaces single characters, such as curly quotes, by plain ones.
 enum CharacterRepair {
   /// What becomes of a character in text without mojibake: control characters of Latin-1 as in Windows, ligatures taken apart,
   /// half and full widths made plain, quotes straightened; nil if it stays.

@@ -32,6 +32,8 @@ struct SentencePieceFile {
   private var modelType: UInt64 = 1
   private var blankIsSuffix = false
   private var hasBytes = false
+  private var hasTrainer = false
+  private var hasNormalizer = false
 
   /// More pieces than any model has.
   private static let limit = 1 << 20
@@ -47,6 +49,11 @@ struct SentencePieceFile {
       throw damaged("it is not the protocol buffer of a SentencePiece model: \(error.reason)", at: error.offset)
     }
     guard !pieces.isEmpty else { throw damaged("it has no pieces") }
+    // They follow the pieces in every file, so without them the last pieces may be missing too.
+    guard hasTrainer, hasNormalizer else {
+      throw damaged(
+        "it ends after \(pieces.count) pieces, expected its training and its normalizer too", at: bytes.count)
+    }
     guard modelType == 1 else {
       throw damaged("it is a SentencePiece model of type \(modelType), expected 1 (unigram)")
     }
@@ -72,8 +79,12 @@ struct SentencePieceFile {
       case (1, .bytes(let range)):
         guard pieces.count < Self.limit else { throw WireError(range.lowerBound, "more than \(Self.limit) pieces") }
         pieces.append(try Self.piece(WireReader(bytes, range)))
-      case (2, .bytes(let range)): try readTrainer(WireReader(bytes, range))
-      case (3, .bytes(let range)): try readNormalizer(WireReader(bytes, range))
+      case (2, .bytes(let range)):
+        hasTrainer = true
+        try readTrainer(WireReader(bytes, range))
+      case (3, .bytes(let range)):
+        hasNormalizer = true
+        try readNormalizer(WireReader(bytes, range))
       default: break
       }
     }

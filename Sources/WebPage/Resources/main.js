@@ -16,7 +16,7 @@ const comparison = new Comparison(run, view, sheet);
 
 // MARK: The head of the page
 
-// How far the run is.
+// The progress of the run.
 function showStanding() {
   const { done, failed, pending } = run.counts;
   const total = done + failed + pending;

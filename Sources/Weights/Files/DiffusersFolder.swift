@@ -36,30 +36,8 @@ struct DiffusersFolder {
       model.tokenizerFolders.append("\(path)/\(folder)")
       let vocabulary = ["merges.txt", "vocab.json", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz"]
       model.files += vocabulary.map { "\(folder)/\($0)" }.filter(hasFile)
-      let added = try addedTokens(in: folder)
-      if !added.isEmpty {
-        model.remarks.append(
-          "\(folder) adds \(added.prefix(5).map(\.abridged).joined(separator: ", "))\(added.count > 5 ? " ..." : "") to the "
-            + "vocabulary, which is not supported: prompts read it as other words")
-      }
     }
     return model
-  }
-
-  /// The tokens that a tokenizer's files add to the vocabulary of CLIP, sorted.
-  private func addedTokens(in folder: String) throws(WeightError) -> [String] {
-    var tokens = Set<String>()
-    if hasFile("\(folder)/added_tokens.json") {
-      tokens.formUnion(try ConfigurationFile(path: "\(path)/\(folder)/added_tokens.json").values.keys)
-    }
-    if hasFile("\(folder)/tokenizer_config.json"),
-      case .object(let entries)? =
-        try ConfigurationFile(path: "\(path)/\(folder)/tokenizer_config.json")["added_tokens_decoder"]
-    {
-      for case .string(let token)? in entries.map({ $0.value["content"] }) { tokens.insert(token) }
-    }
-    // These are in every vocabulary; the last one pads in some models.
-    return tokens.subtracting(["<|startoftext|>", "<|endoftext|>", "!"]).sorted()
   }
 
   /// The UNet, of a whole model's folder or of a folder with only a UNet, and the folder's VAE and schedule if it has them.

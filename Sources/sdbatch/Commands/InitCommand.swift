@@ -79,7 +79,7 @@ struct InitCommand: ParsableCommand {
   }
 }
 
-/// A recipe that is to be written.
+/// A recipe to write.
 private struct NewRecipe {
   static let demoPrompt = "a red circle on a white background"
 

@@ -24,7 +24,7 @@ struct ModelsCommand: ParsableCommand {
   }
 }
 
-/// Where to look for models besides the usual places.
+/// Folders to search for models, besides the default ones.
 struct ModelPlaces: ParsableArguments {
   @Option(
     help: ArgumentHelp(

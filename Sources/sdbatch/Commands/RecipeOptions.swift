@@ -55,7 +55,7 @@ struct RecipeOptions: ParsableArguments {
     return overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } }
   }
 
-  /// What to run, in order; the errors of recipes that cannot be read stand in their places.
+  /// What to run, in order; a recipe that cannot be read is replaced by its error.
   func targets() throws -> [Result<RunTarget, RecipeErrors>] {
     if let folder = runFolder { return [.success(try continued(folder))] }
     guard let folder = try RecipeFolder(recipe) else { return [.success(try read(recipe))] }
@@ -213,6 +213,7 @@ extension PlanningEnvironment {
     let variables = ProcessInfo.processInfo.environment
     var environment = PlanningEnvironment(
       variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
+    environment.demoWords = DemoModel.words
     let digests = DigestCache(environment: variables)
     environment.hashes = { path in
       ModelHashes(old: ModelInspection.oldHash(path), sha256: { try? digests.sha256(ofFileAt: path) })

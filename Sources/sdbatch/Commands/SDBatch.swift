@@ -42,6 +42,10 @@ struct SDBatch: ParsableCommand {
       Console.output(text: page)
       Console.finish(.done)
     }
+    if let script = CompletionScript.text(for: arguments) {
+      Console.output(text: script)
+      Console.finish(.done)
+    }
     if let hint = commandHint(arguments) {
       Console.error(hint)
       Console.finish(code: EX_USAGE)

@@ -6,7 +6,11 @@ import Text
 /// `sdbatch status DIR`
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show the state of a run, from its folder; the run may be going on.")
+    commandName: "status", abstract: "Show the state of a run, from its folder; the run may be going on.",
+    discussion: """
+      Exit codes: 0 the state is known; 10 not a run folder, or the next run would end with 10 because of a damaged file in it, \
+      which is reported after the state.
+      """)
 
   @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
@@ -15,13 +19,15 @@ struct StatusCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let status = try RunStatus(RunFolder(folder))
+    let folder = RunFolder(folder)
+    let status = try RunStatus(folder)
     if json {
       Console.output(json: status.json.jsonText)
-      return
+    } else {
+      Console.output(text: status.text)
+      if let current = status.current { Console.output(Self.line(current)) }
     }
-    Console.output(text: status.text)
-    if let current = status.current { Console.output(Self.line(current)) }
+    if let obstacle = folder.obstacles().first { throw obstacle }
   }
 
   /// "making image 3 of 12 (job 7): step 5 of 20, 1.25 s/step, 3m12s left".

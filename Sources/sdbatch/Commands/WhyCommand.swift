@@ -14,6 +14,9 @@ struct WhyCommand: ParsableCommand {
     discussion: """
       The jobs are those of the folder's plan, or with --recipe those that this recipe would plan there; models are looked at \
       as they are now. Without JOB, all jobs that would run are listed.
+
+      Exit codes: 0 the reasons are known; 10 not a run folder, an unusable recipe, or the next run would end with 10 because of \
+      a damaged file in the folder, which is reported after the reasons.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
@@ -37,6 +40,11 @@ struct WhyCommand: ParsableCommand {
 
   func run() throws {
     let folder = RunFolder(folder)
+    try explain(folder)
+    if let obstacle = folder.obstacles().first { throw obstacle }
+  }
+
+  private func explain(_ folder: RunFolder) throws {
     let finder = try JobReasons(
       folder, version: SDBatch.version, store: ImageStore(environment: ProcessInfo.processInfo.environment))
     let engine = try Engine.forCommand(threads: 1)

@@ -28,8 +28,7 @@ final class PreviewFile {
     get throws {
       try Previews(every: interval, decoder: decoder) { [self] image in
         guard !isLost, let bytes = try? PNGFile(image: image).encoded() else { return }
-        // Renamed into place by Foundation.
-        try? Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try? DerivedFile.write(to: path, on: Disk(isShared: true), isDurable: false) { sink in try sink(bytes) }
       }
     }
   }

@@ -58,6 +58,7 @@ struct UpscaledFile {
         try add(image, in: "\(path)/\(subfolder)", below: run.images)
       }
     }
+    DerivedFile.removeLeftovers(of: files.map(\.target))
     return files
   }
 
@@ -83,7 +84,7 @@ struct UpscaledFile {
   func write(_ image: RGBImage, from original: PNGFile, text: String, restoredBy model: String? = nil) throws {
     let bytes = try PNGFile(image: image, texts: texts(of: original, text, model)).encoded()
     try DerivedFile.makeFolder((target as NSString).deletingLastPathComponent)
-    try DerivedFile.write(to: target) { sink in try sink(bytes) }
+    try DerivedFile.write(to: target, on: Disk(isShared: true)) { sink in try sink(bytes) }
   }
 
   private func texts(of original: PNGFile, _ text: String, _ model: String?) -> [PNGText] {

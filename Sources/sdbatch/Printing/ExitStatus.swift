@@ -35,7 +35,7 @@ enum ExitStatus: Int32, Error {
       switch error {
       case .folderInUse: self = .folderInUse
       case .notWritten, .folderLost: self = .notWritten
-      case .notRead, .damaged, .notOfRun, .noRun, .noJob, .otherPlan, .otherImages: self = .unusableInput
+      case .notRead, .damaged, .notOfRun, .obstructed, .noRun, .noJob, .otherPlan, .otherImages: self = .unusableInput
       case .wrongSize: self = .internalError
       }
     case let stop as StopRequested: self.init(stop.reason)
@@ -107,8 +107,8 @@ extension EngineError: InputFailure {
       .noPreviewDecoder,
       .adapterMissing, .adapterAmbiguous, .hypernetwork, .noVAEEncoder, .noHiresUpscaler:
       false
-    case .clipSkipTooLarge, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels, .notForFamily, .notFinite,
-      .evaluation:
+    case .clipSkipTooLarge, .skippedLayerMissing, .hiresSize, .outOfMemory, .memoryLimit, .notFiniteLevels,
+      .notForFamily, .notFinite, .evaluation:
       true
     }
   }

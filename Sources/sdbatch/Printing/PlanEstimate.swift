@@ -74,8 +74,8 @@ struct PlanEstimate {
       let key = settings.ingredientsKey
       let ingredients = models[key] ?? look(settings, engine)
       models[key] = .some(ingredients)
-      if let ingredients, !done.isEmpty || !elsewhere.isEmpty {
-        let id = list?.ids[index] ?? JobID(settings, ingredients)
+      if let id = list?.ids[index] ?? ingredients.map({ JobID(settings, $0) }) {
+        // Equal cells share an image.
         guard seen.insert(id).inserted else { continue }
         if done.contains(id) {
           imagesDone += 1

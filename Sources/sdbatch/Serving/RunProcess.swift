@@ -31,7 +31,7 @@ struct RunProcess: Hashable {
   func stop() -> Bool { kill(number, SIGTERM) == 0 }
 }
 
-/// Starts runs, one after the other, as processes that go on when this one ends.
+/// Starts runs, one after the other, as processes that continue when this one ends.
 final class RunStarter: @unchecked Sendable {
   private let lock = NSLock()
   private var waiting: [(arguments: [String], folder: String)] = []

@@ -163,7 +163,9 @@ final class ServedRun: @unchecked Sendable {
       name = "\(base)-\(number)"
       number += 1
     }
-    try DerivedFile.write(to: "\(parent)/\(name).yaml") { sink in try sink(Array(recipe.utf8)) }
+    DerivedFile.removeLeftovers(of: ["\(parent)/\(name).yaml"])
+    try DerivedFile.write(to: "\(parent)/\(name).yaml", on: Disk(isShared: true)) { sink in try sink(Array(recipe.utf8))
+    }
     let waits = starter.start(
       ["run", "\(parent)/\(name).yaml", "--output", "\(parent)/\(name)", "--summary"],
       in: watches[0].process?.folder ?? FileManager.default.currentDirectoryPath)

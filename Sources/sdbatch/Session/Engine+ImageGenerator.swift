@@ -3,7 +3,7 @@ import Foundation
 import Runs
 import Tensors
 
-// The runner does not know the engine, nor the engine the runner: here they meet.
+// The runner does not know the engine, and the engine does not know the runner. This extension connects them.
 extension Engine: ImageGenerator {}
 
 extension Engine {

@@ -4,7 +4,7 @@ import Recipes
 import Runs
 import Settings
 
-/// One run that the command line asks for: a recipe or requests, or a run folder that is to be continued.
+/// One run that the command line asks for: a recipe or requests, or a run folder to continue.
 struct RunTarget {
   /// What is planned.
   enum Source {
@@ -31,7 +31,7 @@ struct RunTarget {
   }
 }
 
-/// A run folder whose plan is to be continued, whatever became of the recipe.
+/// A run folder whose plan is continued, even if the recipe was changed or deleted.
 struct FrozenRun {
   let details: RunDetails
   let jobs: [Job]
@@ -64,7 +64,7 @@ struct FrozenRun {
   }
 }
 
-/// The jobs of a run with what its parts need to know of the recipe.
+/// The jobs of a run, and the properties of the recipe that its parts need.
 struct PlannedRun: JobSource {
   let jobs: AnySequence<Job>
   let json: JSONValue

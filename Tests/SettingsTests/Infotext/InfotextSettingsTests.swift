@@ -33,14 +33,14 @@ import Testing
     }
     // The text has models by name and hash; the precision and packing in use are ingredients. The memory limit,
     // the folders of networks and CodeFormer's weight are not in the text. The model here is Stable Diffusion: guidance that
-    // the network reads, the shift and files of text encoders are not in its text.
+    // the network reads, the shift, skipped layers and files of text encoders are not in its text.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
         "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "fileName", "format", "model",
         "otherFormats",
-        "partFolders", "precision", "quality", "refiner", "sampler", "savesBeforeFaces", "shift", "textEncoder",
-        "textEncoders", "vae", "webPLossless", "weightPacking",
+        "partFolders", "precision", "quality", "refiner", "sampler", "savesBeforeFaces", "shift", "skipLayerInterval",
+        "skipLayerScale", "skipLayers", "textEncoder", "textEncoders", "vae", "webPLossless", "weightPacking",
       ])
   }
 

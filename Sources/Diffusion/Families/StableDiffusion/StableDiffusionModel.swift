@@ -14,6 +14,7 @@ struct StableDiffusionModel: DiffusionModel {
   let vocabularySHA256: String
   let textEncoderPath: String?
   private let tokenizer: CLIPTokenizer
+  private let addedTokensRemark: String?
 
   /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
   static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { true }
@@ -27,14 +28,22 @@ struct StableDiffusionModel: DiffusionModel {
     guard vocabulary.count <= known else {
       throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
     }
+    try vocabulary.requireComplete(rows: known)
     // A prompt is cut into tokens once for all text encoders.
     for folder in archive.tokenizerFolders {
       let other = try vocabularies.read(in: folder)
-      guard other.map({ $0.canonicalBytes == vocabulary.canonicalBytes }) != false else {
+      guard other.map({ $0.isSame(as: vocabulary) }) != false else {
         throw EngineError.vocabulariesDiffer(path: path, folder: folder)
       }
     }
-    tokenizer = CLIPTokenizer(vocabulary)
+    tokenizer = CLIPTokenizer(vocabulary, rows: known)
+    let unknown = vocabulary.addedTokens(beyond: known)
+    addedTokensRemark =
+      unknown.isEmpty
+      ? nil
+      : "\(vocabulary.path): the files beside it add \(unknown.prefix(5).map(\.abridged).joined(separator: ", "))"
+        + "\(unknown.count > 5 ? " ..." : "") to the vocabulary, but the text encoder knows \(known) tokens: prompts read it as "
+        + "other words"
     vocabularySHA256 = Hexadecimal.text(SHA256.hash(vocabulary.canonicalBytes))
   }
 
@@ -43,7 +52,7 @@ struct StableDiffusionModel: DiffusionModel {
   var path: String { archive.path }
   var familyName: String { archive.family.name }
   var familyTitle: String { archive.family.title }
-  var remarks: [String] { archive.remarks }
+  var remarks: [String] { archive.remarks + (addedTokensRemark.map { [$0] } ?? []) }
   var trainedPrediction: TrainedPrediction? { archive.predictionType }
   var predictionSource: String? { archive.predictionSource }
 
@@ -119,6 +128,16 @@ struct StableDiffusionModel: DiffusionModel {
     let cleanings = Set(archive.family.textEncoders.map(\.cleaning))
     return try CLIPPrompts.chunks(text, emphasis, tokenizer, cleanings: cleanings, library).values.map(\.count).max()
       ?? 1
+  }
+
+  var addsTokens: Bool { tokenizer.addsTokens }
+
+  func vocabularySHA256(for texts: [String]) -> String {
+    let cleanings = archive.family.textEncoders.map(\.cleaning)
+    let added = Set(texts).sorted().flatMap { tokenizer.addedTokenBytes(in: $0, by: cleanings) }
+    return added.isEmpty
+      ? vocabularySHA256
+      : Hexadecimal.text(SHA256.hash(tokenizer.vocabulary.canonicalBytes + Array("added\n".utf8) + added))
   }
 
   func textRepair(of text: String) -> Int? {

@@ -102,6 +102,7 @@ struct JointParts: TextParts {
   }
 
   func check() throws {
+    for clip in clips { try tokenizer.vocabulary.requireComplete(rows: clip.configuration.vocabularySize) }
     for clip in clips where tokenizer.vocabulary.count > clip.configuration.vocabularySize {
       throw EngineError.vocabularyTooLarge(
         path: tokenizer.vocabulary.path, count: tokenizer.vocabulary.count, known: clip.configuration.vocabularySize)

@@ -1,15 +1,15 @@
 import Foundation
 
-/// Whether a run has its folder to itself.
-enum Tenancy {
+/// How a run may use its folder: alone, or together with other processes.
+enum FolderAccess {
   /// The folder is locked: nobody else writes in it.
-  case alone(RunLock)
+  case exclusive(RunLock)
   /// Other processes do other parts of the plan, or even the same part, at the same time and on other machines.
   case shared(Shard, RunFolder)
 
   var folder: RunFolder {
     switch self {
-    case .alone(let lock): lock.folder
+    case .exclusive(let lock): lock.folder
     case .shared(_, let folder): folder
     }
   }
@@ -23,13 +23,13 @@ enum Tenancy {
   ///
   /// Throws `RunError.folderLost`.
   func check() throws {
-    if case .alone(let lock) = self { try lock.check() }
+    if case .exclusive(let lock) = self { try lock.check() }
   }
 
   /// The journal to write.
   func journal(on disk: Disk) throws -> Journal {
     switch self {
-    case .alone(let lock): try Journal(lock.folder, on: disk)
+    case .exclusive(let lock): try Journal(lock.folder, on: disk)
     case .shared(let shard, let folder): try Journal(folder, shard: shard, on: disk)
     }
   }

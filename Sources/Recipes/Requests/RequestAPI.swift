@@ -1,5 +1,5 @@
-/// Whose defaults apply to the fields that a request does not set.
-public enum RequestDefaults: String, CaseIterable, Hashable, Sendable {
+/// The API that a request is written for. Its defaults apply to the fields that the request does not set.
+public enum RequestAPI: String, CaseIterable, Hashable, Sendable {
   /// The webui's API, 1.10.1: 50 steps of Euler; `eta` and `s_noise` are the webui's options.
   case a1111
   /// The serverless worker in front of it (runpod-worker-a1111, 13a611f): 20 steps of Euler a with `eta` and `s_noise`

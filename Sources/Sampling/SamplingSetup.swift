@@ -1,10 +1,11 @@
 import Settings
 
-/// The way of an image through the noise levels: all of it, or the last part for a denoising strength below 1.
+/// What sampling starts with: the sampler and its noise levels, which are all of the schedule, or its last part if the denoising
+/// strength is below 1.
 ///
 /// Source: `setup_img2img_steps` and `sample_img2img` of stable-diffusion-webui 1.10.1.
-struct SamplingCourse {
-  /// How much noise is added to a latent that sampling starts from.
+struct SamplingSetup {
+  /// How much noise is added to the latent that sampling starts from.
   enum Start {
     /// Noise of this deviation is added.
     case sigma(Float)
@@ -16,7 +17,7 @@ struct SamplingCourse {
 
   /// The noise levels, descending; empty for samplers that go by timesteps.
   let sigmas: [Float]
-  /// The range of the whole way's noise levels; nil without sigmas.
+  /// The range of the noise levels of the whole schedule; nil without sigmas.
   let noiseRange: NoiseRange?
   /// The sampler before its first step.
   let sampler: any Sampler
@@ -26,12 +27,12 @@ struct SamplingCourse {
   /// The range that samplers without a schedule move in; nil for all others.
   private let ownRange: (low: Float, high: Float)?
 
-  /// Whether all noise levels are finite, so that the course can be taken.
+  /// Whether all noise levels are finite, so that sampling can run.
   var isFinite: Bool {
     sigmas.allSatisfy(\.isFinite) && (ownRange.map { $0.low.isFinite && $0.high.isFinite } ?? true)
   }
 
-  /// The course of these settings.
+  /// The setup for these settings.
   init(_ settings: SamplingSettings, _ training: TrainingSchedule) {
     let part = settings.denoisingStrength.map { SamplingPart(strength: $0, steps: settings.steps) }
     var steps = part?.allSteps ?? settings.steps
@@ -64,17 +65,17 @@ struct SamplingCourse {
   }
 }
 
-/// The last steps of a longer way. Their number is the one in the settings.
+/// The last steps of a longer schedule. Their number is the one in the settings.
 struct SamplingPart {
-  /// The fraction of the way that is sampled, above 0.
+  /// The fraction of the schedule that is sampled, above 0.
   let strength: Double
   /// At least 1.
   let steps: Int
 
-  /// A way of more steps would hardly begin lower.
+  /// A schedule of more steps would hardly begin lower.
   private static let limit = 1_000_000.0
 
-  /// Number of steps of the whole way.
+  /// Number of steps of the whole schedule.
   var allSteps: Int { Int(min(Double(steps) / min(strength, 0.999), max(Self.limit, Double(steps)))) }
 
   /// The index of the first sigma that is used.
@@ -96,7 +97,7 @@ struct NoiseRange: Codable, Hashable, Sendable {
   /// The largest.
   let high: Float
 
-  /// The range of all sigmas above 0, in whatever order settings put them; nil if there are none, and if one is not finite.
+  /// The range of all sigmas above 0, in whatever order settings put them; nil if there are none, or if one is NaN or infinite.
   init?(_ sigmas: [Float]) {
     let positive = sigmas.filter { $0 > 0 }
     guard let low = positive.min(), let high = positive.max(), sigmas.allSatisfy(\.isFinite) else { return nil }

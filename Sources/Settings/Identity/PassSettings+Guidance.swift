@@ -1,0 +1,78 @@
+import JSON
+
+/// What changes guidance in a pass, as far as it affects pixels.
+extension PassSettings {
+  /// The scale of guidance with the pass's sampler; 1 for none.
+  public var guidanceScale: Double { cfgScale * sampler.guidanceFactor }
+
+  private var isGuided: Bool { guidanceScale != 1 }
+
+  /// How much of guidance along the prompt's image is kept; 1 for all of it.
+  public var effectiveAPGEta: Double { isGuided ? apgEta : 1 }
+
+  /// The largest norm of guidance; 0 for no limit.
+  public var effectiveAPGNormThreshold: Double { isGuided ? apgNormThreshold : 0 }
+
+  /// The factor on guidance of earlier calls; 0 for none.
+  public var effectiveAPGMomentum: Double { isGuided ? apgMomentum : 0 }
+
+  /// How strongly the image is steered away from one made without some layers; 0 for families whose layers cannot be skipped.
+  public var effectiveSkipLayerScale: Double { traits.skipsLayers ? skipLayerScale : 0 }
+
+  /// Whether layers are skipped in some calls.
+  public var skipsLayers: Bool { effectiveSkipLayerScale != 0 }
+
+  /// How far the deviation of the result is brought back to that without guidance; 0 for not at all.
+  public var effectiveCFGRescale: Double { isGuided || skipsLayers ? cfgRescale : 0 }
+}
+
+extension SettingsInUse {
+  /// A value of the second pass, if it samples and the value differs from the first pass's.
+  func ownSecond<Value: Equatable>(_ value: (PassSettings) -> Value) -> Value? {
+    sampledAgain.flatMap { second in
+      let own = value(second)
+      return own == value(settings.base) ? nil : own
+    }
+  }
+
+  /// Whether the condition holds in either pass that samples.
+  func inAnySampling(_ holds: (PassSettings) -> Bool) -> Bool {
+    holds(settings.base) || sampledAgain.map(holds) ?? false
+  }
+}
+
+extension PixelEffect {
+  /// It affects the images in whose passes `value` is not `off`. The identity has the value of the first pass; that of the second
+  /// is in the row of the second pass.
+  static func byPass(_ value: @escaping @Sendable (PassSettings) -> Double, off: Double) -> PixelEffect {
+    PixelEffect(
+      applies: { $0.inAnySampling { value($0) != off } },
+      member: Member(name: nil) { JSONValue.number(value($0.settings.base)).only(if: value($0.settings.base) != off) })
+  }
+
+  /// It affects the images whose second pass has another `value` than the first.
+  static func bySecondPass(
+    as name: String, _ value: @escaping @Sendable (PassSettings) -> Double
+  ) -> PixelEffect {
+    .computed(as: name) { image in image.ownSecond(value).map { JSONValue.number($0) } }
+  }
+}
+
+extension InfotextEntry {
+  /// A key with the value of the first pass, written unless it is `off`.
+  static func byPass(
+    _ key: String, at position: Int, spellings: [String] = [], _ value: @escaping @Sendable (PassSettings) -> Double,
+    off: Double
+  ) -> InfotextEntry {
+    .computed(key, at: position, spellings: spellings, reading: .byKind) {
+      JSONValue.number(value($0.settings.base)).only(if: value($0.settings.base) != off)
+    }
+  }
+
+  /// A key with the value of the second pass, written if the first pass has another.
+  static func bySecondPass(
+    _ key: String, at position: Int, _ value: @escaping @Sendable (PassSettings) -> Double
+  ) -> InfotextEntry {
+    .computed(key, at: position, reading: .byKind) { image in image.ownSecond(value).map { JSONValue.number($0) } }
+  }
+}
