@@ -194,7 +194,7 @@ public struct PassSettings: Hashable, Sendable {
   /// Whether WebP keeps the pixels exactly.
   public var webPLossless = false
 
-  /// The pattern of the files' names without their endings, see `NamePattern`; empty for the default.
+  /// The pattern of the files' names without their endings, see `FileNamePattern`; empty for the default.
   public var fileName = ""
 
   // MARK: Memory

@@ -12,16 +12,16 @@ struct NameCheck {
   ///   - position: Where it is.
   func check(_ text: String, axes: [String], at position: SourcePosition) {
     if text.isEmpty { return }
-    let pattern: NamePattern
+    let pattern: FileNamePattern
     do {
-      pattern = try NamePattern(text)
+      pattern = try FileNamePattern(text)
     } catch {
       findings.error("file_name: \(error.message)", at: position)
       return
     }
     let axes = Set(axes.map { $0.lowercased() })
-    for word in pattern.otherWords where !axes.contains(word) && !NamePattern.isKey(word) && !word.hasPrefix("__") {
-      let known = NamePattern.words + axes.sorted() + RecipeKey.settingNames
+    for word in pattern.otherWords where !axes.contains(word) && !FileNamePattern.isKey(word) && !word.hasPrefix("__") {
+      let known = FileNamePattern.words + axes.sorted() + RecipeKey.settingNames
       findings.error(
         "file_name: found [\(word.abridgedWord)], expected a word such as [seed], the name of a key or of an axis"
           + NearestName.hint(word, among: known), at: position)

@@ -7,7 +7,7 @@ import Settings
 struct ImageNames {
   /// By index of the job, the number behind its name; most have none.
   private var numbers: [Int: Int] = [:]
-  private var patterns: [String: NamePattern] = [:]
+  private var patterns: [String: FileNamePattern] = [:]
 
   /// Whether no job has a pattern.
   var isDefault: Bool { patterns.isEmpty }
@@ -21,7 +21,7 @@ struct ImageNames {
     for (index, planned) in jobs.identified.enumerated() where jobs.isFirst(index) {
       let text = planned.job.settings.fileName
       guard !text.isEmpty else { continue }
-      if patterns[text] == nil, let pattern = try? NamePattern(text) { patterns[text] = pattern }
+      if patterns[text] == nil, let pattern = try? FileNamePattern(text) { patterns[text] = pattern }
       guard let pattern = patterns[text] else { continue }
       let name = pattern.name(of: NamedImage(planned))
       if !taken.insert(Self.key(name)).inserted { repeated.append((index, name)) }
@@ -35,7 +35,7 @@ struct ImageNames {
 
   /// A digest that is the same in every process. Source: Fowler, Noll and Vo, FNV-1a.
   private static func key(_ name: String) -> UInt64 {
-    NamePattern.folded(name).utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    FileNamePattern.folded(name).utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
   /// The name of an image without its ending, relative to the run folder; nil for one whose job has no pattern.

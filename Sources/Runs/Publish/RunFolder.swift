@@ -90,7 +90,7 @@ public struct RunFolder: Hashable, Sendable {
     while next < found.count {
       let parent = found[next]
       next += 1
-      guard parent.utf8.count(where: { $0 == UInt8(ascii: "/") }) < NamePattern.depthLimit else { continue }
+      guard parent.utf8.count(where: { $0 == UInt8(ascii: "/") }) < FileNamePattern.depthLimit else { continue }
       for name in ((try? AtomicFile.names(in: "\(folder)/\(parent)")) ?? []).sorted() where !name.hasPrefix(".") {
         var status = stat()
         let path = parent.isEmpty ? name : "\(parent)/\(name)"
@@ -139,7 +139,7 @@ public struct RunFolder: Hashable, Sendable {
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     // Neither . nor .., and no file that is being written.
-    return (2...NamePattern.depthLimit + 2).contains(parts.count) && parts[0].elementsEqual("images".utf8)
+    return (2...FileNamePattern.depthLimit + 2).contains(parts.count) && parts[0].elementsEqual("images".utf8)
       && parts.allSatisfy { !$0.isEmpty && $0.first != UInt8(ascii: ".") && !$0.contains(0) } && hasImageEnding(name)
   }
 }

@@ -67,7 +67,7 @@ public struct Verification {
       findings += audit.findings
     }
     let obstacles = folder.obstacles().map { Finding(obstacle: $0, in: folder) }
-    let images = Set(index.images.values.lazy.flatMap(\.files).map(\.file))
+    let images = Set(index.images.values.lazy.flatMap(\.files.names))
     findings += obstacles.filter { !images.contains($0.file) }
     blocked = Set(obstacles.map(\.file))
     try examineImages()

@@ -25,7 +25,7 @@ struct ImageFile {
   var manifest: JSONValue? {
     var folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
     // Names may have folders.
-    for _ in 0..<NamePattern.depthLimit where folder.lastPathComponent != "images" {
+    for _ in 0..<FileNamePattern.depthLimit where folder.lastPathComponent != "images" {
       folder.deleteLastPathComponent()
     }
     guard folder.lastPathComponent == "images",

@@ -6,7 +6,7 @@ import Text
 @testable import Settings
 
 /// Names of image files: what patterns mean, and that every name is one that every file system takes.
-@Suite struct NamePatternTests {
+@Suite struct FileNamePatternTests {
   private func image(_ change: (inout ImageSettings) -> Void = { _ in }, axes: [(String, String)] = []) -> NamedImage {
     var settings = ImageSettings()
     settings.prompt = "a red fish, (and: a star)"
@@ -26,7 +26,7 @@ import Text
 
   private func name(_ pattern: String, _ image: NamedImage) throws -> String {
     do {
-      return try NamePattern(pattern).name(of: image)
+      return try FileNamePattern(pattern).name(of: image)
     } catch {
       Issue.record("\(error)")
       return ""
@@ -78,14 +78,15 @@ import Text
     ("[styles]", "no meaning"), ("1/2/3/4/5/6/7/8/9/x", "folders"), ("[batch_number]", "[number]"),
   ])
   func `what is no pattern is an error that says why`(pattern: String, part: String) {
-    let error = #expect(throws: NamePattern.Complaint.self) { try NamePattern(pattern) }
+    let error = #expect(throws: FileNamePattern.Complaint.self) { try FileNamePattern(pattern) }
     #expect(error?.message.contains(part) == true)
   }
 
   @Test func `words that are neither the webui's nor ours have to be keys or axes`() throws {
-    #expect(try NamePattern("[seed]-[style]-[prompt_words]").otherWords == ["seed", "style"])
+    #expect(try FileNamePattern("[seed]-[style]-[prompt_words]").otherWords == ["seed", "style"])
     #expect(
-      NamePattern.isKey("sampler_index") && NamePattern.isKey("clip_stop_at_last_layers") && !NamePattern.isKey("style")
+      FileNamePattern.isKey("sampler_index") && FileNamePattern.isKey("clip_stop_at_last_layers")
+        && !FileNamePattern.isKey("style")
     )
   }
 
@@ -112,14 +113,14 @@ import Text
       for component in components {
         #expect(Self.isSafe(String(component)), "\(pattern): \(component)")
       }
-      #expect(try name == NamePattern(pattern).name(of: image))
+      #expect(try name == FileNamePattern(pattern).name(of: image))
       #expect(name == name.precomposedStringWithCanonicalMapping)
     }
   }
 
   @Test(arguments: attacks)
   func `literal text is made safe too`(attack: String) {
-    guard let pattern = try? NamePattern(attack) else { return }
+    guard let pattern = try? FileNamePattern(attack) else { return }
     for component in pattern.name(of: image()).split(separator: "/", omittingEmptySubsequences: false) {
       #expect(Self.isSafe(String(component)))
     }

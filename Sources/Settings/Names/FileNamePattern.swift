@@ -7,7 +7,7 @@ import Text
 ///
 /// Source: the webui's `FilenameGenerator`: a word without a value takes the text before it along; words may be in any letter
 /// case and have arguments in angle brackets.
-public struct NamePattern: Hashable, Sendable {
+public struct FileNamePattern: Hashable, Sendable {
   /// A piece of a name.
   enum Part: Hashable, Sendable {
     case text(String)
@@ -134,7 +134,7 @@ public struct NamedImage {
   }
 }
 
-extension NamePattern {
+extension FileNamePattern {
   /// The name of an image without its ending.
   ///
   /// - Parameter image: The image.
@@ -211,6 +211,7 @@ extension NamePattern {
     case .integer(let integer): return "\(integer)"
     case .number(let number): return Int64(exactly: number).map { "\($0)" } ?? PythonNumber.repr(number)
     case .interval(let interval): return interval.text
+    case .layers(let layers): return layers.text.isEmpty ? nil : layers.text
     case .sampler(let sampler, _): return sampler.rawValue
     case .schedule(let schedule): return schedule.label
     case .model(let model): return withoutEnding(model.name)
