@@ -371,6 +371,10 @@ private struct Reading {
     base.apply(parts.base)
     SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
     FamilyCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
+    let entry = entries.first { RecipeKey.named($0.name)?.name == "file_name" }
+    if let position = entry?.value.position ?? entries.first?.keyPosition {
+      NameCheck(findings: findings).check(base.settings.fileName, axes: groups.joined().map(\.name), at: position)
+    }
   }
 
   // MARK: Prompts

@@ -37,7 +37,7 @@ import Testing
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
-        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "format", "model",
+        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "fileName", "format", "model",
         "negativePromptTemplate", "otherFormats", "partFolders", "precision", "promptTemplate", "quality", "refiner",
         "sampler", "savesBeforeFaces", "shift", "skipLayerInterval",
         "skipLayerScale", "skipLayers", "textEncoder", "textEncoders", "vae", "webPLossless", "weightPacking",
