@@ -105,7 +105,7 @@ public struct Runner<Generator: ImageGenerator> {
     let naming = Naming(
       names: ImageNames(plan.jobs), renaming: ImageRenaming(folder: folder, disk: disk, journal: journal))
     try renameImages(state, naming)
-    let quarantined = try findImages(&state, journal, selection)
+    let quarantined = try findImages(&state, journal, naming, selection)
     try convertImages(&state, journal)
     try reuseImages(&state, journal, naming)
     let work = state.work(changes: changes)
@@ -167,23 +167,26 @@ public struct Runner<Generator: ImageGenerator> {
   ///
   /// Returns the jobs that must not be tried again, because they crashed the process.
   private func findImages(
-    _ state: inout RunState, _ journal: Journal, _ selection: JobSelection
+    _ state: inout RunState, _ journal: Journal, _ naming: Naming, _ selection: JobSelection
   ) throws -> [(Job, JobID, error: String)] {
     var states = try JobStates(folder)
     var images: [(Job, JobID)] = []
-    var news: [JournalEntry] = []
+    var news: [(entry: JournalEntry, planned: IdentifiedJob, index: Int)] = []
     var quarantined: [(Job, JobID, error: String)] = []
     /// Makes the new lines durable, and only then reports the images: an answer about them looks into the journal.
     func settle() throws {
-      for entry in news { try journal.append(entry, isDurable: false) }
+      for (entry, _, _) in news { try journal.append(entry, isDurable: false) }
       if !news.isEmpty { try journal.synchronise() }
+      for (entry, planned, index) in news {
+        if case .done(let image) = entry { _ = try naming.settle(image, planned, at: index) }
+      }
       news.removeAll()
       for (job, id) in images { observe(.imageFound(job, id)) }
       images.removeAll()
     }
     for (index, planned) in state.jobs.identified.enumerated() where state.isOwn(index) {
       let (found, entry) = try states.find(planned, in: journal, infotext: infotext(planned))
-      if let entry { news.append(entry) }
+      if let entry { news.append((entry, planned, index)) }
       if found == .done { images.append((planned.job, planned.id)) }
       // A run may have millions of images, whose jobs must not be held all at once.
       if images.count >= 1024 { try settle() }
@@ -192,9 +195,9 @@ public struct Runner<Generator: ImageGenerator> {
         state.leave(.failed, at: index)
         quarantined.append((planned.job, planned.id, verdict))
         if try journal.failure(planned.id)?.error != verdict {
-          news.append(
-            .failed(
-              FailedJob(id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)))
+          let failure = FailedJob(
+            id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)
+          news.append((.failed(failure), planned, index))
         }
       } else if selection == .failed, found == .pending {
         state.leave(found, at: index)
@@ -346,6 +349,7 @@ public struct Runner<Generator: ImageGenerator> {
       if stopRequest() != nil { break }
       try folderAccess.check()
       let stem = stem(planned, journal, taken: names)
+      try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
       guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
       taken.append((index, planned, image))
       state.reuse(planned.job.settings, at: index)
@@ -373,6 +377,7 @@ public struct Runner<Generator: ImageGenerator> {
       if folderAccess.shard != nil, let image = unnoted(planned) {
         // The same shard runs in another process too, which was faster.
         try journal.append(.done(image))
+        _ = try naming.settle(image, planned, at: index)
         try shared.skip(index)
         state.adopt(index)
         continue
@@ -503,6 +508,8 @@ public struct Runner<Generator: ImageGenerator> {
     let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
     // Another process may have replaced the folder meanwhile.
     try folderAccess.check()
+    // The folder of an image that is made again may be gone.
+    try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
       _ = try ImageBytes(before, infotext: infotext, faces: nil)
         .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)

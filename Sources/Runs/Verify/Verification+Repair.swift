@@ -104,11 +104,12 @@ extension Verification {
     for image in self.index.images.values { for name in image.files.names { claims[name, default: 0] += 1 } }
     let planned = Set(self.index.images.filter { firstJobs[$0.key] != nil }.values.flatMap(\.files.names))
     let files = unasked.filter { claims[$0, default: 0] < 2 || !planned.contains($0) }
-    // The thumbnail of an image stays as long as one of its files does.
-    let left = Set(planned.subtracting(files).map(RunFolder.thumbnail))
-    let thumbnails = Set(files.map(RunFolder.thumbnail)).subtracting(left).filter {
-      access(run.file($0), F_OK) == 0
-    }
+    // The thumbnail of an image stays as long as one of its files does. Older ones may have another ending.
+    func stem(_ image: String) -> String { String(RunFolder.stem(of: image).dropFirst("images/".count)) }
+    let removed = Set(files.map(stem)).subtracting(planned.subtracting(files).map(stem))
+    let thumbnails = RunFolder.folders(in: run.thumbnails).flatMap { folder in
+      ((try? AtomicFile.names(in: "\(run.thumbnails)/\(folder)")) ?? []).map { folder.isEmpty ? $0 : "\(folder)/\($0)" }
+    }.filter { removed.contains(($0 as NSString).deletingPathExtension) }.map { "thumbs/\($0)" }
     let latents = try CheckpointFolder(folder: run, disk: disk).removeFinished(Set(self.index.images.keys))
     let deleted = files + latents + thumbnails.sorted()
     for file in files + thumbnails.sorted() { try disk.remove(run.file(file)) }

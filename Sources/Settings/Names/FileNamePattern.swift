@@ -163,8 +163,10 @@ extension FileNamePattern {
     func length(_ usual: Int) -> Int { arguments.first.flatMap { Int($0) }.map { min(max($0, 1), 64) } ?? usual }
     func hash(_ text: String) -> String { String(Hexadecimal.text(SHA256.hash(Array(text.utf8))).prefix(length(8))) }
     switch word {
-    case "seed_first", "seed_last": return "\(settings.seed)"
+    case "seed", "seed_first", "seed_last": return "\(settings.seed)"
     case "cfg": return PythonNumber.repr(settings.cfgScale)
+    case "steps": return "\(settings.steps)"
+    case "clip_skip": return "\(settings.clipSkip)"
     case "width": return "\(settings.finalWidth)"
     case "height": return "\(settings.finalHeight)"
     case "sampler": return settings.sampler.rawValue
