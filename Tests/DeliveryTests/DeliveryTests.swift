@@ -206,7 +206,7 @@ import TestSupport
     #expect(other.requests.isEmpty && receiver.requests.count == 3)
     #expect(
       fixture.events.lines.suffix(2)
-        == ["kept a: the answer was \(code) to another place, where documents are not sent", "waiting 1"])
+        == ["kept a: the answer was \(code), a redirect, which is not followed", "waiting 1"])
     #expect(try fixture.waiting() == ["a"])
   }
 

@@ -101,14 +101,14 @@ import TestSupport
       _ = try engine.generate(changed) { _ in }
       return engine.evaluations.saved
     }
-    // After four computed calls of eight, every second of both prompts is saved.
-    #expect(try saved { $0.featureForecast = 2 } == 8)
-    #expect(try saved { $0.hires?.featureForecast = 2 } == 4)
+    // After three computed calls of eight, every second of both prompts is saved, beginning with the fourth.
+    #expect(try saved { $0.featureForecast = 2 } == 12)
+    #expect(try saved { $0.hires?.featureForecast = 2 } == 6)
     #expect(
       try saved {
         $0.featureForecast = 2
         $0.hires?.featureForecast = 1
-      } == 4)
+      } == 6)
     // Outside the interval, only one prompt is evaluated.
     let engine = try Engine.forTests()
     settings.guidanceInterval = try #require(PassInterval(0.25, 0.75))

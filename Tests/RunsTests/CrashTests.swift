@@ -117,7 +117,10 @@ import TestSupport
     try Data("precious".utf8).write(to: URL(fileURLWithPath: outside))
     let line = try #require(space.lines(space.folder.journal).first)
     let file = try #require(try JSONValue(parsing: line)["file"]?.text)
-    for name in ["images/../../precious", "../precious", "/" + outside, "images/a/b.png", "images/..", "images/.png"] {
+    for name in [
+      "images/../../precious", "../precious", "/" + outside, "images/a/../../../precious",
+      "images/..", "images/.png",
+    ] {
       try Data((line.replacingOccurrences(of: file, with: name) + "\n").utf8)
         .write(to: URL(fileURLWithPath: space.folder.journal))
       try space.run(fakeJobs([1]))

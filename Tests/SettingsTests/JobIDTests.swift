@@ -121,7 +121,8 @@ import Testing
     #expect(changes({ $0.sTmin = 0.5 }, churning: true) == churn.contains(sampler))
     #expect(changes({ $0.sTmax = 5 }, churning: true) == churn.contains(sampler))
     #expect(
-      changes { $0.sNoise = 1.1 } == (eta.contains(sampler) && ![.eulerAncestral, .dpmAdaptive].contains(sampler)))
+      changes { $0.sNoise = 1.1 }
+        == (eta.contains(sampler) && ![.eulerAncestral, .dpmAdaptive].contains(sampler) || sampler == .erSDE))
     #expect(changes({ $0.sNoise = 1.1 }, churning: true) == (sampler.usesNoiseScale))
   }
 
@@ -155,7 +156,7 @@ import Testing
     #expect(!changes { $0.seedResizeFromW = 256 })
     // The shifted seed is for noise added during sampling; Brownian trees use the seed itself.
     let ancestral: Set<SamplerID> = [
-      .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm,
+      .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm, .erSDE,
     ]
     #expect(changes { $0.etaNoiseSeedDelta = 31337 } == ancestral.contains(sampler))
     #expect(

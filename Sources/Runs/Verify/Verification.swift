@@ -73,7 +73,8 @@ public struct Verification {
     try examineImages()
     if !isLive {
       try findStrays()
-      if !findings.contains(where: { $0.kind == .plan }) { try compareManifest() }
+      let isReadable = !findings.contains { $0.kind == .plan } && !blocked.contains(run.name(of: run.manifest))
+      if isReadable { try compareManifest() }
     }
     findings.forEach(observe)
   }
