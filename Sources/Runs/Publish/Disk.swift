@@ -57,6 +57,24 @@ public struct Disk: Sendable {
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
     let parent = (path as NSString).deletingLastPathComponent
     if !parent.isEmpty, parent != path { try makeFolder(parent) }
+    try makeFolder(path, in: parent)
+  }
+
+  /// Makes the folder of a file and those above it up to a folder that must be there: if that was taken away, nothing is made.
+  ///
+  /// - Parameters:
+  ///   - file: The path of the file.
+  ///   - root: The folder that is not made.
+  /// - Throws: `RunError`.
+  func makeFolder(ofFile file: String, below root: String) throws {
+    let path = (file as NSString).deletingLastPathComponent
+    guard path.hasPrefix(root + "/"), access(path, F_OK) != 0 else { return }
+    try makeFolder(ofFile: path, below: root)
+    try makeFolder(path, in: (path as NSString).deletingLastPathComponent)
+  }
+
+  private func makeFolder(_ path: String, in parent: String) throws {
+    var status = stat()
     try step(.makeFolder, path) { mkdir(path, 0o777) == 0 || errno == EEXIST ? 0 : -1 }
     if stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR {
       throw RunError.notWritten(path: path, action: .makeFolder, code: ENOTDIR)

@@ -25,7 +25,7 @@ struct ImageRenaming {
     let files = image.files.filter { access(folder.file($0.file), F_OK) == 0 }
     guard !files.isEmpty, isFree(stem, for: image) else { return nil }
     let target = (folder.file(stem) as NSString).deletingLastPathComponent
-    try disk.makeFolder(target)
+    try disk.makeFolder(ofFile: folder.file(stem), below: folder.images)
     var renamed: [StoredFile] = []
     for var file in files {
       let name = stem + file.encoding.ending

@@ -349,7 +349,7 @@ public struct Runner<Generator: ImageGenerator> {
       if stopRequest() != nil { break }
       try folderAccess.check()
       let stem = stem(planned, journal, taken: names)
-      try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
+      try disk.makeFolder(ofFile: folder.file(stem), below: folder.images)
       guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
       taken.append((index, planned, image))
       state.reuse(planned.job.settings, at: index)
@@ -509,7 +509,7 @@ public struct Runner<Generator: ImageGenerator> {
     // Another process may have replaced the folder meanwhile.
     try folderAccess.check()
     // The folder of an image that is made again may be gone.
-    try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
+    try disk.makeFolder(ofFile: folder.file(stem), below: folder.images)
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
       _ = try ImageBytes(before, infotext: infotext, faces: nil)
         .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)
