@@ -251,7 +251,7 @@ public struct Runner<Generator: ImageGenerator> {
         continue
       }
       if stopRequest() != nil { break }
-      try tenancy.check()
+      try folderAccess.check()
       do {
         guard let image = try conversion.convert(noted, to: planned.job.settings.encodings) else { continue }
         try journal.append(.done(image))
