@@ -163,7 +163,7 @@ let package = Package(
       swiftSettings: optimised),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["sdbatch", "Imaging", "JSON", "Settings", "TensorFiles", "TestSupport"]),
+      dependencies: ["sdbatch", "Imaging", "Infotext", "JSON", "Settings", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -13,6 +13,8 @@ public struct FlowLevels: Hashable, Sendable {
   let isBetaOfTable: Bool
   /// The shift a of the schedule `flux2`; 0 if it follows from the image's size and the number of steps.
   let curveShift: Double
+  /// The shift a of the table.
+  private let tableShift: Double
 
   /// The levels of a family.
   ///
@@ -21,10 +23,17 @@ public struct FlowLevels: Hashable, Sendable {
   ///   - shift: a; 0 for the family's own.
   init(_ traits: FlowTraits, shift: Double) {
     let a = shift == 0 ? traits.table.shift : shift
+    tableShift = a
     table = Self.table(count: traits.table.count, shift: Float(a), isReciprocal: traits.table.hasTimeOfSigma)
     hasTimeOfSigma = traits.table.hasTimeOfSigma
     isBetaOfTable = traits.isBetaOfTable
     curveShift = shift
+  }
+
+  /// The level at u = 1 − 10⁻⁴, just below 1, for samplers that divide by 1 − σ.
+  var highestFiniteLevel: Float {
+    let u = 1 - Float(1e-4)
+    return Float(tableShift) * u / (1 + (Float(tableShift) - 1) * u)
   }
 
   /// The two forms of the same curve are rounded differently.

@@ -59,6 +59,8 @@ enum SamplerRegistry {
     case .plms: PLMS(timesteps: timesteps())
     case .uniPC: uniPC()
     case .lcm: LCM(levels: LCMLevels(training))
+    case .erSDE: ERSDE(sNoise: sNoise, highestLevel: training.flow?.highestFiniteLevel)
+    case .resMultistep: ResMultistep()
     }
   }
 
@@ -96,6 +98,8 @@ enum SamplerRegistry {
     case .plms: PLMS.self
     case .uniPC: UniPC.self
     case .lcm: LCM.self
+    case .erSDE: ERSDE.self
+    case .resMultistep: ResMultistep.self
     }
   }
 }

@@ -194,6 +194,9 @@ public struct PassSettings: Hashable, Sendable {
   /// Whether WebP keeps the pixels exactly.
   public var webPLossless = false
 
+  /// The pattern of the files' names without their endings, see `FileNamePattern`; empty for the default.
+  public var fileName = ""
+
   // MARK: Memory
 
   /// The most memory, in bytes, that the process may use while it makes the image; 0 for no limit.
@@ -701,6 +704,11 @@ extension PassSettings: SettingsPart {
     row(
       "webp_lossless", \.webPLossless, .flag, "Keeps the pixels of WebP files exactly.",
       effect: .none, request: .option("webp_lossless"), stage: { _ in .decoding }, isShown: { $0.webPLossless })
+    row(
+      "file_name", aliases: ["samples_filename_pattern"], \.fileName, .text,
+      "The pattern of the image files' names: [date]/[model_name]/[seed]-[axes]. A changed one renames what exists.",
+      effect: .none, request: .option("samples_filename_pattern"), stage: { _ in .decoding },
+      isShown: { !$0.fileName.isEmpty })
 
     // MARK: Memory
     row(

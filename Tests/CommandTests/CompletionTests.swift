@@ -31,7 +31,7 @@ import TestSupport
       (["sdbatch", "run", "--set", "sampler_name", "=", "DPM++\\ 3"], "DPM++\\ 3M\\ SDE"),
       (["sdbatch", "run", "--set", "rng", "="], "cpu nv"), (["sdbatch", "run", "-s", "sampler_na"], "sampler_name="),
       (["sdbatch", "help", "sam"], "samplers"), (["sdbatch", "fi"], "fish.yaml"), (["sdbatch", "sch"], "schema"),
-      (["sdbatch", "run", "f"], "fish.yaml"), (["sdbatch", "fold"], "folder/"),
+      (["sdbatch", "run", "fis"], "fish.yaml"), (["sdbatch", "fold"], "folder/"),
     ] as [([String], String)])
   func `bash completes the words as readline splits them`(words: [String], expected: String) async throws {
     let space = try Workspace(recipe: nil)

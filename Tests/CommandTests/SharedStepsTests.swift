@@ -81,7 +81,8 @@ import TestSupport
     Grid(
       name: "momentum: what later calls need of earlier ones is in the shared state",
       settings: "steps: 6\nsampler_name: Euler\nseed: 1\napg_momentum: -0.5",
-      axes: [("prompt", ["\"a [boat:ship:0.5]\"", "\"a [boat:tree:0.5]\""])], steps: 6 + 3),
+      // In the webui, the step after half of them still has the first text.
+      axes: [("prompt", ["\"a [boat:ship:0.5]\"", "\"a [boat:tree:0.5]\""])], steps: 6 + 2),
     Grid(
       name: "forecasts with other intervals: equal until the first call that differs",
       settings: "steps: 9\nsampler_name: Euler\nseed: 1",

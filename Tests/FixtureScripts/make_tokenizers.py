@@ -4,7 +4,7 @@
 
 The ids are those of `tokenizers` for every `tokenizer.json` and of SentencePiece for every `spiece.model`. With a COUNT of
 100000 and another FOLDER, SDBATCH_TEST_TOKENIZERS=FOLDER makes the tests read that instead. Made with Python 3.11.7,
-tokenizers 0.23.3, sentencepiece 0.2.3.
+tokenizers 0.23.3, sentencepiece 0.2.3, transformers 5.24.0.
 
 Tokenizers/strings.json.gz     the texts
 Tokenizers/qwen/               byte-level BPE with Qwen's pattern and added tokens, as tokenizer.json and as vocab.json + merges.txt
@@ -12,6 +12,7 @@ Tokenizers/qwen-flags/         the same with added tokens that take blanks, are 
 Tokenizers/t5/                 a trained unigram model: spiece.model and tokenizer.json as published
 Tokenizers/t5-ties/            a unigram model without a map of characters, with random pieces whose sums are often equal, or almost;
                                also with the steps that transformers 5 saves (saved.json), and with one blank at the start (first.json)
+Tokenizers/clip/                ids by transformers' CLIPTokenizer, with the vocabulary of Tokenization/small
 Tokenizers/classes.json.gz     for every scalar of Unicode whether the library takes it for a letter, a number or white space, and whether its
                                normaliser sorts it among combining marks: as ranges, both ends included
 Tokenizers/*/ids*.json.gz      the ids of each text, in the order of the texts
@@ -22,6 +23,7 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2 as protobuf
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, trainers
 from tokenizers.models import BPE, Unigram
+from transformers import CLIPTokenizer
 
 from fixture_paths import fixtures
 
@@ -152,6 +154,11 @@ write("qwen/tokenizer_config.json", json.dumps({"added_tokens_decoder": {str(a["
 qwen("qwen-flags", 320, [AddedToken("<|im_start|>", normalized=False, special=True, lstrip=True), AddedToken("<|im_end|>", normalized=False, special=True, rstrip=True),
                          AddedToken("<think>", normalized=False, single_word=True), AddedToken("fox", normalized=True, special=False), AddedToken("\u00e9", normalized=True, special=False),
                          AddedToken("</think>", normalized=False, lstrip=True, rstrip=True, single_word=True)])
+
+
+# ---------- CLIP, as the tokenizers in the folders of Stable Diffusion 3 and Flux.1 read text ----------
+clip = CLIPTokenizer.from_pretrained(fixtures("Tokenization") + "/small")
+dump("clip/ids.json.gz", [clip(x, add_special_tokens=False).input_ids for x in texts])
 
 
 # ---------- T5 ----------

@@ -50,21 +50,22 @@ import TestSupport
     let latent = try image("\(name).latent", compute)
     let context = try context("\(name).context", compute)
     let timestep = try floats("\(name).sigma")[0] * 1000
-    switch archive.transformer {
-    case .flux2(let files):
-      let network = try Flux2Transformer(files.weights, configuration: files.configuration, compute: compute)
+    switch archive.configuration {
+    case let sizes as Flux2Configuration:
+      let network = try sizes.network(archive.weights, compute)
       return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
-    case .zImage(let files):
-      let network = try ZImageTransformer(files.weights, configuration: files.configuration, compute: compute)
+    case let sizes as ZImageConfiguration:
+      let network = try sizes.network(archive.weights, compute)
       return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
-    case .sd3(let files):
-      let network = try SD3Transformer(files.weights, configuration: files.configuration, compute: compute)
+    case let sizes as SD3Configuration:
+      let network = try sizes.network(archive.weights, compute)
       let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
       return try network.forward(latent, timestep: timestep, contexts: [prompt])
-    case .flux1(let files):
-      let network = try Flux1Transformer(files.weights, configuration: files.configuration, compute: compute)
+    case let sizes as Flux1Configuration:
+      let network = try sizes.network(archive.weights, compute)
       let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
       return try network.forward(latent, timestep: timestep, contexts: [prompt], guidance: 2.5)
+    default: throw WeightError.unsupported(path: path, found: archive.title, advice: "")
     }
   }
 
@@ -108,23 +109,20 @@ import TestSupport
     func velocity<Network: DenoisingNetwork>(_ network: Network, _ context: Network.Context) throws -> [Float] {
       try network.forward(latent, timestep: 700, contexts: [context], guidance: 2.5, options: NetworkOptions()).values
     }
-    switch archive.transformer {
-    case .flux2(let files):
-      var sizes = files.configuration
+    switch archive.configuration {
+    case var sizes as Flux2Configuration:
       (sizes.doubleBlocks, sizes.singleBlocks) = (blocks, blocks)
-      let network = try Flux2Transformer(files.weights, configuration: sizes, compute: compute)
+      let network = try sizes.network(archive.weights, compute)
       return try velocity(network, network.prepare(context))
-    case .zImage(let files):
-      var sizes = files.configuration
+    case var sizes as ZImageConfiguration:
       sizes.layers = blocks
-      let network = try ZImageTransformer(files.weights, configuration: sizes, compute: compute)
+      let network = try sizes.network(archive.weights, compute)
       return try velocity(network, network.prepare(context))
-    case .flux1(let files):
-      var sizes = files.configuration
+    case var sizes as Flux1Configuration:
       (sizes.doubleBlocks, sizes.singleBlocks) = (blocks, blocks)
-      let network = try Flux1Transformer(files.weights, configuration: sizes, compute: compute)
+      let network = try sizes.network(archive.weights, compute)
       return try velocity(network, network.prepare(context, pooled: try floats("\(name).pooled")))
-    case .sd3: return []
+    default: return []
     }
   }
 
@@ -195,6 +193,10 @@ import TestSupport
 
   // MARK: Files
 
+  @Test func `every kind of transformer has one configuration`() {
+    #expect(TransformerConfigurations.all.map { $0.kind.title } == TransformerKind.all.map(\.title))
+  }
+
   private static let relatives: [(String, [(String, [Int])])] = [
     ("FLUX.2 dev", [("double_stream_modulation_img.lin.weight", [8, 8]), ("guidance_in.in_layer.weight", [8, 8])]),
     (
@@ -255,11 +257,8 @@ import TestSupport
   @Test func `layers of Stable Diffusion 3 are left out as in diffusers`() throws {
     let compute = try compute()
     let archive = try TransformerArchive.open(path: RandomModels.path("sd3"))
-    guard case .sd3(let files) = archive.transformer else {
-      Issue.record("sd3 is another transformer")
-      return
-    }
-    let network = try SD3Transformer(files.weights, configuration: files.configuration, compute: compute)
+    let configuration = try #require(archive.configuration as? SD3Configuration)
+    let network = try SD3Transformer(archive.weights, configuration: configuration, compute: compute)
     #expect(network.skippableLayers == 2)
     let latent = try image("sd3Folder.latent", compute)
     let prompt = network.prepare(

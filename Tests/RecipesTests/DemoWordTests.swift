@@ -11,7 +11,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "prompt: a red fish", "prompt: A (red:1.3) [fish:star:0.5] AND a star BREAK on a <lora:cat:0.4> __animals__",
+    "prompt: a red fish", "prompt: A (red:1.3) [fish:star:0.5] AND a star BREAK on a <lora:cat:0.4>",
+    "enable_wildcards: false\nprompt: a red __animals__ fish",
     "prompt: a red fish # a cat", "model: demo\ngrid: {Prompt S/R colour: [red, blue]}\nprompt: a red star",
     "output: cats", "negative_prompt: '{red|2$$a|blue}'",
   ])

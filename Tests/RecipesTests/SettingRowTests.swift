@@ -14,13 +14,13 @@ import TestSupport
   private static let withoutEffect: Set<String> = [
     "adapter_places", "face_places", "memory_limit", "negative_prompt_template", "prompt_template", "part_places",
     "save_images_before_face_restoration", "format",
-    "also", "quality", "webp_lossless",
+    "also", "quality", "webp_lossless", "file_name",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
     "adapter_places", "prompt", "negative_prompt", "height", "seed_resize_from_h", "hr_resize_y", "memory_limit",
     "face_places", "face_restoration_model", "code_former_weight", "part_places",
-    "save_images_before_face_restoration", "format", "also", "quality", "webp_lossless",
+    "save_images_before_face_restoration", "format", "also", "quality", "webp_lossless", "file_name",
   ]
   /// Rows that no infotext of the webui holds, although they affect pixels.
   private static let notRead: Set<String> = ["code_former_weight"]
@@ -290,6 +290,7 @@ import TestSupport
   private func another(_ value: SettingValue, _ row: SettingRow) -> SettingValue {
     func first(_ values: SettingValue...) -> SettingValue { values.first { $0 != value } ?? .null }
     return switch row.kind {
+    case .text where row.key == "file_name": first(.text("[seed]-[steps]"), .text("b"))
     case .text: first(.text("a (blue) [star:moon:0.5], \"x\""), .text("b"))
     case .integer(let range, let factor):
       first(.integer(max(range.lowerBound, 12 * factor)), .integer(max(range.lowerBound, 16 * factor)))

@@ -107,4 +107,11 @@ struct CLIPTokenizerTests {
     }
     #expect(mistakes == 0)
   }
+
+  @Test func `unrepaired text has the ids of the transformers library`() throws {
+    let tokenizer = CLIPTokenizer(try Vocabulary(contentsOf: Fixtures.path("Tokenization/small/merges.txt")))
+    let expected = try TokenizerFixture.ids("clip/ids.json.gz")
+    #expect(
+      TokenizerFixture.differences(expected, try TokenizerFixture.texts()) { tokenizer.encode($0, .unrepaired) } == [])
+  }
 }

@@ -111,12 +111,19 @@ extension Flux1Configuration: DenoiserConfiguration {
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
-extension Flux1Configuration {
-  /// Reads the sizes from the network's configuration, or measures its tensors.
-  ///
-  /// - Parameter network: The network.
-  /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: ModelFiles.Network) throws(WeightError) {
+extension Flux1Configuration: TransformerConfiguration {
+  package static var kind: TransformerKind { .flux1 }
+
+  package var namings: [KeyMap] {
+    KeyMap.flux1Namings(
+      width: width, fusedRows: 3 * width + feedForwardWidth, doubleBlocks: doubleBlocks, singleBlocks: singleBlocks)
+  }
+
+  package func network(_ w: WeightScope, _ compute: Compute) throws -> Flux1Transformer {
+    try Flux1Transformer(w, configuration: self, compute: compute)
+  }
+
+  package init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let root = network.store.root
     let path = network.configuration?.path ?? network.store.path

@@ -99,12 +99,19 @@ extension Flux2Configuration: DenoiserConfiguration {
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
-extension Flux2Configuration {
-  /// Reads the sizes from the network's configuration, or measures its tensors.
-  ///
-  /// - Parameter network: The network.
-  /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: ModelFiles.Network) throws(WeightError) {
+extension Flux2Configuration: TransformerConfiguration {
+  package static var kind: TransformerKind { .flux2 }
+
+  package var namings: [KeyMap] {
+    KeyMap.flux2Namings(
+      width: width, fusedRows: 3 * width + 2 * feedForwardWidth, doubleBlocks: doubleBlocks, singleBlocks: singleBlocks)
+  }
+
+  package func network(_ w: WeightScope, _ compute: Compute) throws -> Flux2Transformer {
+    try Flux2Transformer(w, configuration: self, compute: compute)
+  }
+
+  package init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let root = network.store.root
     let path = network.configuration?.path ?? network.store.path

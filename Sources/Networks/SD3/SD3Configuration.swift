@@ -103,12 +103,18 @@ extension SD3Configuration: DenoiserConfiguration {
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
-extension SD3Configuration {
-  /// Reads the sizes from the network's configuration, or measures its tensors.
-  ///
-  /// - Parameter network: The network.
-  /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: ModelFiles.Network) throws(WeightError) {
+extension SD3Configuration: TransformerConfiguration {
+  package static var kind: TransformerKind { .sd3 }
+
+  package var namings: [KeyMap] {
+    KeyMap.sd3Namings(width: width, blocks: layers)
+  }
+
+  package func network(_ w: WeightScope, _ compute: Compute) throws -> SD3Transformer {
+    try SD3Transformer(w, configuration: self, compute: compute)
+  }
+
+  package init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let root = network.store.root
     let path = network.configuration?.path ?? network.store.path

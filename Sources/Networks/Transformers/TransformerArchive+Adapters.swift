@@ -9,32 +9,12 @@ extension TransformerArchive {
   public func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] {
     let tensors = configuration.expectedTensors
     var names = AdapterNames()
-    names.addTransformer(tensors, keyMaps: namings, network: 0)
+    names.addTransformer(tensors, keyMaps: configuration.namings, network: 0)
     let shapes = Dictionary(tensors.map { ($0.name, $0.shape) }, uniquingKeysWith: { a, _ in a })
     var matches: [AdapterMatch] = []
     for file in files {
       matches.append(try AdapterMatch(file, names: names, shapes: [shapes], model: path, title: title))
     }
     return matches
-  }
-
-  private var namings: [KeyMap] {
-    switch transformer {
-    case .flux2(let network):
-      let sizes = network.configuration
-      return KeyMap.flux2Namings(
-        width: sizes.width, fusedRows: 3 * sizes.width + 2 * sizes.feedForwardWidth, doubleBlocks: sizes.doubleBlocks,
-        singleBlocks: sizes.singleBlocks)
-    case .zImage(let network):
-      return KeyMap.zImageNamings(
-        layers: network.configuration.layers, refinerLayers: network.configuration.refinerLayers)
-    case .sd3(let network):
-      return KeyMap.sd3Namings(width: network.configuration.width, blocks: network.configuration.layers)
-    case .flux1(let network):
-      let sizes = network.configuration
-      return KeyMap.flux1Namings(
-        width: sizes.width, fusedRows: 3 * sizes.width + sizes.feedForwardWidth, doubleBlocks: sizes.doubleBlocks,
-        singleBlocks: sizes.singleBlocks)
-    }
   }
 }

@@ -6,24 +6,14 @@ import Weights
 ///
 /// Opening maps the files and reads headers and configurations. Weights are read when layers need them.
 public struct TransformerArchive: Sendable {
-  /// The transformer.
-  public enum Transformer: Sendable {
-    /// FLUX.2 klein.
-    case flux2(ModelArchive.Network<Flux2Configuration>)
-    /// Z-Image.
-    case zImage(ModelArchive.Network<ZImageConfiguration>)
-    /// Stable Diffusion 3 and 3.5.
-    case sd3(ModelArchive.Network<SD3Configuration>)
-    /// Flux.1.
-    case flux1(ModelArchive.Network<Flux1Configuration>)
-  }
-
   /// The file or folder.
   public let path: String
   /// How the tensors are named and spread over files.
   public let layout: ModelLayout
-  /// The transformer's sizes and weights.
-  public let transformer: Transformer
+  /// The transformer's sizes.
+  package let configuration: any TransformerConfiguration
+  /// The scope of all weights of the transformer.
+  public let weights: WeightScope
   /// Whether the model comes with a VAE, which `ModelArchive.openVAE(path:)` opens.
   public let hasVAE: Bool
   /// Where the model's own text encoders are: a folder for each in a diffusers folder, a prefix of names in a single file.
@@ -54,15 +44,12 @@ public struct TransformerArchive: Sendable {
     path = model.path
     layout = model.layout
     kind = model.kind
-    transformer =
-      switch model.kind {
-      case .flux2:
-        .flux2(ModelArchive.Network(try Flux2Configuration(model.transformer), model.transformer))
-      case .zImage:
-        .zImage(ModelArchive.Network(try ZImageConfiguration(model.transformer), model.transformer))
-      case .sd3: .sd3(ModelArchive.Network(try SD3Configuration(model.transformer), model.transformer))
-      case .flux1: .flux1(ModelArchive.Network(try Flux1Configuration(model.transformer), model.transformer))
-      }
+    guard let type = TransformerConfigurations.all.first(where: { $0.kind == model.kind }) else {
+      throw .unsupported(
+        path: model.path, found: "a \(model.kind.title) model", advice: "use a newer version of sdbatch")
+    }
+    configuration = try type.init(model.transformer)
+    weights = model.transformer.store.root
     hasVAE = model.hasVAE
     textEncoders = model.textEncoders
     tokenizerFolders = model.tokenizerFolders
@@ -77,26 +64,6 @@ public struct TransformerArchive: Sendable {
 
   /// The same with what the files say about its training.
   public var familyTitle: String { isDistilled == false ? "\(title) base" : title }
-
-  /// The scope of all weights of the transformer.
-  public var weights: WeightScope {
-    switch transformer {
-    case .flux2(let network): network.weights
-    case .zImage(let network): network.weights
-    case .sd3(let network): network.weights
-    case .flux1(let network): network.weights
-    }
-  }
-
-  /// Its sizes.
-  public var configuration: any DenoiserConfiguration {
-    switch transformer {
-    case .flux2(let network): network.configuration
-    case .zImage(let network): network.configuration
-    case .sd3(let network): network.configuration
-    case .flux1(let network): network.configuration
-    }
-  }
 
   /// Bytes of the transformer's weights in memory, an estimate that is a little too high.
   ///
@@ -119,23 +86,11 @@ public struct TransformerArchive: Sendable {
   }
 
   /// Sizes by name, for reports.
-  public var sizes: [(name: String, values: [Int])] {
-    switch transformer {
-    case .flux2(let network): network.configuration.sizes
-    case .zImage(let network): network.configuration.sizes
-    case .sd3(let network): network.configuration.sizes
-    case .flux1(let network): network.configuration.sizes
-    }
-  }
+  public var sizes: [(name: String, values: [Int])] { configuration.sizes }
 
   /// Finds all missing, misshapen and unread tensors of the transformer, from headers alone.
   public func audit() -> WeightAudit {
-    switch transformer {
-    case .flux2(let network): unread.merged(with: network.audit())
-    case .zImage(let network): unread.merged(with: network.audit())
-    case .sd3(let network): unread.merged(with: network.audit())
-    case .flux1(let network): unread.merged(with: network.audit())
-    }
+    unread.merged(with: weights.store.audit(expecting: configuration.expectedTensors))
   }
 
   /// The file's own tensors under a prefix, such as those of a text encoder, by their names after the prefix.

@@ -109,12 +109,18 @@ extension ZImageConfiguration: DenoiserConfiguration {
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
-extension ZImageConfiguration {
-  /// Reads the sizes from the network's configuration, or measures its tensors.
-  ///
-  /// - Parameter network: The network.
-  /// - Throws: `WeightError.configuration` for anything that is not supported.
-  init(_ network: ModelFiles.Network) throws(WeightError) {
+extension ZImageConfiguration: TransformerConfiguration {
+  package static var kind: TransformerKind { .zImage }
+
+  package var namings: [KeyMap] {
+    KeyMap.zImageNamings(layers: layers, refinerLayers: refinerLayers)
+  }
+
+  package func network(_ w: WeightScope, _ compute: Compute) throws -> ZImageTransformer {
+    try ZImageTransformer(w, configuration: self, compute: compute)
+  }
+
+  package init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let root = network.store.root
     let path = network.configuration?.path ?? network.store.path

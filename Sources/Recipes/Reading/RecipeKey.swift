@@ -130,8 +130,8 @@ public final class RecipeKey: Sendable {
 
   /// The message about such a key where a cell is described.
   var refusalInCells: String {
-    "found \(name) here, expected a setting of a job; \(name) belongs to the top level, because an image has the same "
-      + "pixels in every file: also: [webp] keeps it in two formats"
+    "found \(name) here, expected a setting of a job; \(name) belongs to the top level, because it changes no pixel, and "
+      + "cells with the same pixels share their files"
   }
 
   /// The key with this name or alias, or the wildcard of this name.

@@ -212,8 +212,9 @@ private struct Reading {
     let position = (nodes["grid"] ?? nodes["zip"] ?? nodes["prompts_from"])?.position
     if checkCount(parts, at: position), broken.isEmpty {
       let mode = dynamicMode(nodes["dynamic_prompts"])
+      let limit = promptLimit(nodes["prompt_limit"])
       if let mode, mode != .off {
-        readDynamicPrompts(mode, limit: nodes["prompt_limit"], &parts, at: position)
+        readDynamicPrompts(mode, limit: limit, &parts, at: position)
       } else {
         readWildcards(&parts, at: position)
         if nodes["dynamic_prompts"] == nil { warnOfDynamicPrompts() }
@@ -407,6 +408,10 @@ private struct Reading {
     base.apply(parts.base)
     SizeCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
     FamilyCheck(base: base, entries: entries, findings: findings).check(groups, parts.exclude, parts.include)
+    let entry = entries.first { RecipeKey.named($0.name)?.name == "file_name" }
+    if let position = entry?.value.position ?? entries.first?.keyPosition {
+      NameCheck(findings: findings).check(base.settings.fileName, axes: groups.joined().map(\.name), at: position)
+    }
   }
 
   // MARK: Prompts
@@ -424,6 +429,16 @@ private struct Reading {
     return mode
   }
 
+  private func promptLimit(_ node: YAMLNode?) -> Int? {
+    guard let node, !node.isNull else { return nil }
+    let limit = node.scalar.flatMap { Int($0.text) }.flatMap { (1...Recipe.jobLimit).contains($0) ? $0 : nil }
+    if limit == nil {
+      findings.error(
+        "prompt_limit: found \(node.found), expected a whole number from 1 to \(Recipe.jobLimit)", at: node.position)
+    }
+    return limit ?? 1
+  }
+
   /// Says so if a prompt looks dynamic, but is not.
   private func warnOfDynamicPrompts() {
     guard let (text, position) = values.mentions.firstDynamic else { return }
@@ -434,7 +449,7 @@ private struct Reading {
 
   /// Reads the templates of dynamic prompts, and makes an axis of all prompts if that is asked for.
   private func readDynamicPrompts(
-    _ mode: DynamicPrompts.Mode, limit node: YAMLNode?, _ parts: inout Parts, at position: SourcePosition?
+    _ mode: DynamicPrompts.Mode, limit: Int?, _ parts: inout Parts, at position: SourcePosition?
   ) {
     let groups = parts.grid.map { [$0] } + parts.zip
     // Groups of unequal length were already reported, and have no cells.
@@ -445,15 +460,6 @@ private struct Reading {
       var survey = PromptSurvey()
       survey.walk(base, groups, parts.exclude)
       for complaint in survey.complaints { findings.error(complaint.message, at: complaint.position) }
-    }
-    var limit: Int?
-    if let node, !node.isNull {
-      limit = node.scalar.flatMap { Int($0.text) }.flatMap { (1...Recipe.jobLimit).contains($0) ? $0 : nil }
-      if limit == nil {
-        findings.error(
-          "prompt_limit: found \(node.found), expected a whole number from 1 to \(Recipe.jobLimit)", at: node.position)
-        limit = 1
-      }
     }
     let library = WildcardLibrary(locator: locator, stripsComments: base.stripsComments, findings: findings)
     var reader = DynamicPromptReader(

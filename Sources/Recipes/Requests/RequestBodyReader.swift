@@ -72,6 +72,8 @@ struct RequestBodyReader {
     }
     draft.apply(settings)
     checkCount(body, fields, draft)
+    let pattern = fields.given["override_settings"]?.value("samples_filename_pattern")?.position
+    NameCheck(findings: findings).check(draft.settings.fileName, axes: [], at: pattern ?? payload.position)
     body.settings = draft.resolved
     fitToFamily(&body.settings, fields)
     // As in the webui, which records it in the image's infotext.

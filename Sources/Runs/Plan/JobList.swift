@@ -173,6 +173,9 @@ public struct JobList {
     return encodings
   }
 
+  /// Whether some job has a pattern for the name of its image.
+  var hasFileNames: Bool { files.values.contains { !$0.fileName.isEmpty } }
+
   /// Whether some job says how its image is kept.
   var hasOwnFiles: Bool { !files.isEmpty }
 

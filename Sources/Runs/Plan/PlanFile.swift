@@ -91,7 +91,9 @@ public enum PlanFile {
     if difference == nil, count < jobs.count { difference = count }
     if difference == nil, let index = try otherFiles(jobs, in: folder) {
       throw RunError.otherPlan(
-        path: folder.path, problem: "its job \(index) keeps the image in another format, quality or number of files")
+        path: folder.path,
+        problem: "its job \(index) keeps the image in another format, quality or number of files, or under another name"
+      )
     }
     guard let index = difference else { return }
     throw RunError.otherPlan(path: folder.path, problem: try describe(jobs, differingAt: index, from: folder))
@@ -99,15 +101,20 @@ public enum PlanFile {
 
   /// The first job that asks for other files than the folder's plan; nil if there is none.
   private static func otherFiles(_ jobs: JobList, in folder: RunFolder) throws -> Int? {
-    var encodings: [[ImageEncoding]] = []
     var isDefault = !jobs.hasOwnFiles
-    try forEachID(in: folder) { _, _, found in
-      encodings.append(found)
-      isDefault = isDefault && found == [.png]
-    }
+    try forEachLine(in: folder) { _, line in isDefault = isDefault && !PlannedFiles.isMarked(line) }
     if isDefault { return nil }
-    return zip(jobs.identified, encodings).enumerated().first { $0.element.0.job.settings.encodings != $0.element.1 }?
-      .offset
+    var found: [ImageSettings] = []
+    try forEachJob(in: folder) { planned, _ in
+      var files = ImageSettings()
+      files.takeFiles(of: planned.job.settings)
+      found.append(files)
+    }
+    return zip(jobs.identified, found).enumerated().first { _, pair in
+      var files = ImageSettings()
+      files.takeFiles(of: pair.0.job.settings)
+      return files != pair.1
+    }?.offset
   }
 
   /// How a job differs from the one that the folder's plan has at its index.
@@ -260,7 +267,7 @@ private enum PlannedFiles {
     isMarked(line) ? PlanReader.settings(line)?.encodings : [.png]
   }
 
-  private static func isMarked(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+  static func isMarked(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
     guard var place = line.baseAddress else { return false }
     let end = place + line.count
     while place < end, let comma = memchr(place, Int32(UInt8(ascii: ",")), end - place) {

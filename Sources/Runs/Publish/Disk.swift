@@ -148,6 +148,20 @@ public struct Disk: Sendable {
     try step(.remove, path) { unlink(path) == 0 || errno == ENOENT ? 0 : -1 }
   }
 
+  /// Removes a folder with nothing in it.
+  ///
+  /// - Parameter path: The folder.
+  /// - Returns: Whether it was removed; false if something is in it.
+  /// - Throws: `RunError.notWritten`, or what the observer throws.
+  func removeEmptyFolder(_ path: String) throws -> Bool {
+    var isRemoved = false
+    try step(.remove, path) {
+      isRemoved = rmdir(path) == 0
+      return 0
+    }
+    return isRemoved
+  }
+
   /// Makes durable which names are in a folder.
   package func synchroniseFolder(_ path: String) throws {
     try step(.synchroniseFolder, path) {

@@ -80,6 +80,39 @@ public struct RunFolder: Hashable, Sendable {
     "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits))"
   }
 
+  /// The folders in a folder of images, and those in them, as `/`-separated paths relative to it; the folder itself is empty.
+  ///
+  /// - Parameter folder: `images/` or `thumbs/`, which need not exist.
+  /// - Returns: The paths in order.
+  static func folders(in folder: String) -> [String] {
+    var found = [""]
+    var next = 0
+    while next < found.count {
+      let parent = found[next]
+      next += 1
+      guard parent.utf8.count(where: { $0 == UInt8(ascii: "/") }) < FileNamePattern.depthLimit else { continue }
+      for name in ((try? AtomicFile.names(in: "\(folder)/\(parent)")) ?? []).sorted() where !name.hasPrefix(".") {
+        var status = stat()
+        let path = parent.isEmpty ? name : "\(parent)/\(name)"
+        if lstat("\(folder)/\(path)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR { found.append(path) }
+      }
+    }
+    return found
+  }
+
+  /// The images in a folder and those in it.
+  ///
+  /// - Parameters:
+  ///   - folder: `images/`.
+  ///   - prefix: What comes before each name.
+  /// - Returns: Their names.
+  static func images(in folder: String, prefix: String) -> [String] {
+    folders(in: folder).flatMap { path in
+      ((try? AtomicFile.names(in: "\(folder)/\(path)")) ?? []).filter { hasImageEnding($0) && !$0.hasPrefix(".") }
+        .map { prefix + (path.isEmpty ? "" : path + "/") + $0 }
+    }
+  }
+
   /// The name of an image's file without its ending.
   public static func stem(of name: String) -> String {
     for ending in ImageEncoding.endings where name.hasSuffix(ending) { return String(name.dropLast(ending.count)) }
@@ -102,10 +135,12 @@ public struct RunFolder: Hashable, Sendable {
 
   private static let beforeFaces = "-before-face-restoration"
 
-  /// Whether a name from the journal is a file directly in `images/`.
+  /// Whether a name from the journal is a file in `images/` or in a folder there.
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    return parts.count == 2 && name.hasPrefix("images/") && hasImageEnding(name) && !name.hasPrefix("images/.")
+    // Neither . nor .., and no file that is being written.
+    return (2...FileNamePattern.depthLimit + 2).contains(parts.count) && parts[0].elementsEqual("images".utf8)
+      && parts.allSatisfy { !$0.isEmpty && $0.first != UInt8(ascii: ".") && !$0.contains(0) } && hasImageEnding(name)
   }
 }
 

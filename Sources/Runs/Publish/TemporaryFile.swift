@@ -146,6 +146,10 @@ extension RunFolder {
   /// - Throws: `RunError`.
   func removeLeftovers(on disk: Disk) throws {
     try TemporaryFile.removeLeftovers(in: path, of: RunFileName.isOfRun, on: disk)
-    for folder in RunFileName.folders.sorted() { try TemporaryFile.removeLeftovers(in: file(folder), on: disk) }
+    for folder in RunFileName.folders.sorted() {
+      for path in RunFolder.folders(in: file(folder)) {
+        try TemporaryFile.removeLeftovers(in: path.isEmpty ? file(folder) : "\(file(folder))/\(path)", on: disk)
+      }
+    }
   }
 }

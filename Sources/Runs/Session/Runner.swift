@@ -102,9 +102,12 @@ public struct Runner<Generator: ImageGenerator> {
     let changes = { [generator] settings in generator.changes(in: settings) }
     var state = RunState(plan.jobs, shard: folderAccess.shard, changes: changes)
     let crashes = try CrashLog(folder)
-    let quarantined = try findImages(&state, journal, selection)
+    let naming = Naming(
+      names: ImageNames(plan.jobs), renaming: ImageRenaming(folder: folder, disk: disk, journal: journal))
+    try renameImages(state, naming)
+    let quarantined = try findImages(&state, journal, naming, selection)
     try convertImages(&state, journal)
-    try reuseImages(&state, journal)
+    try reuseImages(&state, journal, naming)
     let work = state.work(changes: changes)
     let shared = SharedStates(
       work, in: checkpoints, numerics: generator.description.numerics, changes: changes,
@@ -115,7 +118,7 @@ public struct Runner<Generator: ImageGenerator> {
 
     var failure: (any Error)?
     do {
-      if !state.isComplete { try self.work(&state, work.order, shared, journal, crashes, failurePolicy) }
+      if !state.isComplete { try self.work(&state, work.order, shared, journal, naming, crashes, failurePolicy) }
       try CrashWatch.tidy(folder, shard: folderAccess.shard, on: disk)
     } catch {
       failure = error
@@ -164,23 +167,26 @@ public struct Runner<Generator: ImageGenerator> {
   ///
   /// Returns the jobs that must not be tried again, because they crashed the process.
   private func findImages(
-    _ state: inout RunState, _ journal: Journal, _ selection: JobSelection
+    _ state: inout RunState, _ journal: Journal, _ naming: Naming, _ selection: JobSelection
   ) throws -> [(Job, JobID, error: String)] {
     var states = try JobStates(folder)
     var images: [(Job, JobID)] = []
-    var news: [JournalEntry] = []
+    var news: [(entry: JournalEntry, planned: IdentifiedJob, index: Int)] = []
     var quarantined: [(Job, JobID, error: String)] = []
     /// Makes the new lines durable, and only then reports the images: an answer about them looks into the journal.
     func settle() throws {
-      for entry in news { try journal.append(entry, isDurable: false) }
+      for (entry, _, _) in news { try journal.append(entry, isDurable: false) }
       if !news.isEmpty { try journal.synchronise() }
+      for (entry, planned, index) in news {
+        if case .done(let image) = entry { _ = try naming.settle(image, planned, at: index) }
+      }
       news.removeAll()
       for (job, id) in images { observe(.imageFound(job, id)) }
       images.removeAll()
     }
     for (index, planned) in state.jobs.identified.enumerated() where state.isOwn(index) {
       let (found, entry) = try states.find(planned, in: journal, infotext: infotext(planned))
-      if let entry { news.append(entry) }
+      if let entry { news.append((entry, planned, index)) }
       if found == .done { images.append((planned.job, planned.id)) }
       // A run may have millions of images, whose jobs must not be held all at once.
       if images.count >= 1024 { try settle() }
@@ -189,9 +195,9 @@ public struct Runner<Generator: ImageGenerator> {
         state.leave(.failed, at: index)
         quarantined.append((planned.job, planned.id, verdict))
         if try journal.failure(planned.id)?.error != verdict {
-          news.append(
-            .failed(
-              FailedJob(id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)))
+          let failure = FailedJob(
+            id: planned.id, index: planned.job.index, started: .now(), seconds: 0, error: verdict)
+          news.append((.failed(failure), planned, index))
         }
       } else if selection == .failed, found == .pending {
         state.leave(found, at: index)
@@ -242,6 +248,52 @@ public struct Runner<Generator: ImageGenerator> {
     return image?.with(files)
   }
 
+  /// Gives images that exist the names that their jobs ask for now.
+  ///
+  /// An image keeps its old name while another file has the new one. Where names are exchanged, one of the images steps aside
+  /// first.
+  private func renameImages(_ state: RunState, _ naming: Naming) throws {
+    let index = naming.renaming.journal.index
+    if index.images.isEmpty { return }
+    if folderAccess.shard == nil { try naming.renaming.removeLeftNames() }
+    if naming.names.isDefault, index.images.values.allSatisfy({ RunFolder.isDefaultName($0.file) }) { return }
+    var waiting: [(planned: IdentifiedJob, stem: String)] = []
+    for (number, planned) in state.jobs.identified.enumerated() where state.isOwn(number) {
+      guard let noted = index.images[planned.id], let stem = try naming.stem(planned, at: number, noted.file) else {
+        continue
+      }
+      if RunFolder.stem(of: noted.file) != stem { waiting.append((planned, stem)) }
+    }
+    var isAside = false
+    while !waiting.isEmpty {
+      let count = waiting.count
+      var left: [(planned: IdentifiedJob, stem: String)] = []
+      for (planned, stem) in waiting {
+        if stopRequest() != nil { return }
+        try folderAccess.check()
+        guard let image = try naming.renaming.journal.image(planned.id) else { continue }
+        let renamed = try naming.renaming.rename(image, to: stem)
+        if let renamed {
+          store?.add(ImageStore.Entry.all(of: renamed, in: folder))
+        } else {
+          left.append((planned, stem))
+        }
+      }
+      waiting = left
+      if waiting.count < count || isAside {
+        isAside = false
+        if waiting.count == count { return }
+        continue
+      }
+      // Nobody could move: each waits for another, or for a file that stays.
+      isAside = true
+      for (planned, stem) in waiting {
+        guard let image = try naming.renaming.journal.image(planned.id) else { continue }
+        _ = try naming.renaming.rename(image, to: Naming.aside(stem, planned.id))
+      }
+    }
+  }
+
   /// Makes the files that jobs ask for of files in other formats that their images have.
   private func convertImages(_ state: inout RunState, _ journal: Journal) throws {
     if state.isComplete { return }
@@ -266,7 +318,7 @@ public struct Runner<Generator: ImageGenerator> {
   }
 
   /// Takes over the images that other run folders have.
-  private func reuseImages(_ state: inout RunState, _ journal: Journal) throws {
+  private func reuseImages(_ state: inout RunState, _ journal: Journal, _ naming: Naming) throws {
     guard let store, !state.isComplete else { return }
     let wanted = Set(state.jobs.ids.enumerated().filter { state.isToMake($0.offset) }.map(\.element))
     let entries = store.entries(of: wanted, outside: folder)
@@ -274,15 +326,18 @@ public struct Runner<Generator: ImageGenerator> {
     let reuse = ImageReuse(store: store, folder: folder, disk: disk)
     let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
     let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
-    var taken: [(IdentifiedJob, FinishedImage)] = []
+    var taken: [(index: Int, planned: IdentifiedJob, image: FinishedImage)] = []
     /// As with an image that is made: its name is durable, then its line, and only then is it reported.
     func settle() throws {
       if taken.isEmpty { return }
       try disk.synchroniseFolder(folder.images)
-      for (_, image) in taken { try journal.append(.done(image), isDurable: false) }
+      for (_, _, image) in taken { try journal.append(.done(image), isDurable: false) }
       try journal.synchronise()
-      store.add(taken.flatMap { ImageStore.Entry.all(of: $0.1, in: folder) })
-      for (planned, image) in taken {
+      for index in taken.indices {
+        taken[index].image = try naming.settle(taken[index].image, taken[index].planned, at: taken[index].index)
+      }
+      store.add(taken.flatMap { ImageStore.Entry.all(of: $0.image, in: folder) })
+      for (_, planned, image) in taken {
         try trace.appendReused(image, planned)
         observe(.imageFound(planned.job, planned.id))
       }
@@ -294,8 +349,9 @@ public struct Runner<Generator: ImageGenerator> {
       if stopRequest() != nil { break }
       try folderAccess.check()
       let stem = stem(planned, journal, taken: names)
+      try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
       guard let image = try reuse.take(known, for: planned, as: stem, infotext: infotext(planned)) else { continue }
-      taken.append((planned, image))
+      taken.append((index, planned, image))
       state.reuse(planned.job.settings, at: index)
       if taken.count >= 64 { try settle() }
     }
@@ -305,8 +361,8 @@ public struct Runner<Generator: ImageGenerator> {
   // MARK: The work
 
   private mutating func work(
-    _ state: inout RunState, _ order: [Int], _ shared: SharedStates, _ journal: Journal, _ crashes: CrashLog,
-    _ failurePolicy: FailurePolicy
+    _ state: inout RunState, _ order: [Int], _ shared: SharedStates, _ journal: Journal, _ naming: Naming,
+    _ crashes: CrashLog, _ failurePolicy: FailurePolicy
   ) throws {
     let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
     let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
@@ -321,6 +377,7 @@ public struct Runner<Generator: ImageGenerator> {
       if folderAccess.shard != nil, let image = unnoted(planned) {
         // The same shard runs in another process too, which was faster.
         try journal.append(.done(image))
+        _ = try naming.settle(image, planned, at: index)
         try shared.skip(index)
         state.adopt(index)
         continue
@@ -335,13 +392,14 @@ public struct Runner<Generator: ImageGenerator> {
       do {
         let hasCrashed = !crashes.signals(planned.id).isEmpty
         let path = shared.begin(planned, at: index)
-        let finished = try watch.watch(planned.id) {
+        var finished = try watch.watch(planned.id) {
           let picture = try generate(running, keeper, shared, path, trace, hasCrashed: hasCrashed)
           let stem = stem(planned, journal, taken: names)
           let finished = try publish(picture, planned, stem, started, keeper)
           return try journal.image(planned.id).map { finished.keepingFiles(of: $0, in: folder) } ?? finished
         }
         try journal.append(.done(finished))
+        finished = try naming.settle(finished, planned, at: index)
         store?.add(ImageStore.Entry.all(of: finished, in: folder))
         state.finish(.done, at: index)
         // Without a file that gives back the pixels, the latent stays.
@@ -385,8 +443,8 @@ public struct Runner<Generator: ImageGenerator> {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
       if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
-        // Counted as the plan does: some samplers take more steps than they are asked for.
-        trace.noteShared(path.start.steps(of: running.job.settings))
+        // Counted as the plan does, since some samplers take more steps than requested. The state may be of a few steps earlier.
+        trace.noteShared(min(known.step, path.start.steps(of: running.job.settings)))
         return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
       if let own { return try attempt(running, keeper, shared, path, trace, from: own) }
@@ -450,6 +508,8 @@ public struct Runner<Generator: ImageGenerator> {
     let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
     // Another process may have replaced the folder meanwhile.
     try folderAccess.check()
+    // The folder of an image that is made again may be gone.
+    try disk.makeFolder((folder.file(stem) as NSString).deletingLastPathComponent)
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
       _ = try ImageBytes(before, infotext: infotext, faces: nil)
         .write(as: [encodings[0]], to: RunFolder.nameBeforeFaces(stem), in: folder, on: disk)

@@ -106,10 +106,19 @@ public struct JobReasons {
   /// - Throws: `RunError.noJob` if there is none, or more than one.
   public func job(named name: String, in jobs: [IdentifiedJob]) throws -> IdentifiedJob {
     if let index = Int(name), jobs.indices.contains(index), name.utf8.count < 8 { return jobs[index] }
-    let file = (name as NSString).lastPathComponent
-    if RunFolder.hasImageEnding(file) {
+    if RunFolder.hasImageEnding(name) {
+      // A path in any form: from elsewhere, from the run folder, or the name alone.
+      let file = (name as NSString).lastPathComponent
       let stem = "images/" + RunFolder.stem(of: file)
-      let ids = Set(index.images.lazy.filter { $0.value.files.names.contains("images/" + file) }.map(\.key))
+      func isMeant(_ known: String) -> Bool { known == name || ("/" + name).hasSuffix("/" + known) }
+      func isAlike(_ known: String) -> Bool { known.hasSuffix("/" + name) }
+      var ids = Set(index.images.lazy.filter { $0.value.files.names.contains(where: isMeant) }.map(\.key))
+      if ids.isEmpty {
+        ids = Set(index.images.lazy.filter { $0.value.files.names.contains(where: isAlike) }.map(\.key))
+      }
+      if ids.count > 1 {
+        throw RunError.noJob(name: name, problem: "\(ids.count) images have this name; give its folder too")
+      }
       if let job = jobs.first(where: { ids.contains($0.id) || RunFolder.imageStem($0.job, $0.id) == stem }) {
         return job
       }

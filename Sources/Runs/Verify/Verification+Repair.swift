@@ -104,17 +104,18 @@ extension Verification {
     for image in self.index.images.values { for name in image.files.names { claims[name, default: 0] += 1 } }
     let planned = Set(self.index.images.filter { firstJobs[$0.key] != nil }.values.flatMap(\.files.names))
     let files = unasked.filter { claims[$0, default: 0] < 2 || !planned.contains($0) }
-    // The thumbnail of an image stays as long as one of its files does.
-    let left = Set(planned.subtracting(files).map(RunFolder.stem).map { ($0 as NSString).lastPathComponent })
-    let stems = Set(files.map { ($0 as NSString).lastPathComponent }.map { ($0 as NSString).deletingPathExtension })
-    let thumbnails = ((try? AtomicFile.names(in: run.thumbnails)) ?? []).filter {
-      let stem = ($0 as NSString).deletingPathExtension
-      return stems.contains(stem) && !left.contains(stem)
-    }
+    // The thumbnail of an image stays as long as one of its files does. Older ones may have another ending.
+    func stem(_ image: String) -> String { String(RunFolder.stem(of: image).dropFirst("images/".count)) }
+    let removed = Set(files.map(stem)).subtracting(planned.subtracting(files).map(stem))
+    let thumbnails = RunFolder.folders(in: run.thumbnails).flatMap { folder in
+      ((try? AtomicFile.names(in: "\(run.thumbnails)/\(folder)")) ?? []).map { folder.isEmpty ? $0 : "\(folder)/\($0)" }
+    }.filter { removed.contains(($0 as NSString).deletingPathExtension) }.map { "thumbs/\($0)" }
     let latents = try CheckpointFolder(folder: run, disk: disk).removeFinished(Set(self.index.images.keys))
-    let deleted = files + latents + thumbnails.sorted().map { "thumbs/\($0)" }
-    for file in files + thumbnails.sorted().map({ "thumbs/\($0)" }) { try disk.remove(run.file(file)) }
-    if !files.isEmpty { try disk.synchroniseFolder(run.images) }
+    let deleted = files + latents + thumbnails.sorted()
+    for file in files + thumbnails.sorted() { try disk.remove(run.file(file)) }
+    for folder in Set(files.map { (run.file($0) as NSString).deletingLastPathComponent }).sorted() {
+      try disk.synchroniseFolder(folder)
+    }
     for number in findings.indices where files.contains(findings[number].file) {
       findings[number].remedy = "deleted"
       findings[number].isRepaired = true

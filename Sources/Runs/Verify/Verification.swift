@@ -193,9 +193,11 @@ public struct Verification {
   private mutating func findStrays() throws {
     let known = Set(index.images.values.lazy.flatMap(\.files.names))
     let stems = Set(known.map(RunFolder.stem))
-    let folders = [
-      (run.path, ""), (run.images, "images/"), (run.checkpoints, "checkpoints/"), (run.thumbnails, "thumbs/"),
-    ]
+    let folders =
+      [(run.path, ""), (run.checkpoints, "checkpoints/")]
+      + [(run.images, "images/"), (run.thumbnails, "thumbs/")].flatMap { root, prefix in
+        RunFolder.folders(in: root).map { $0.isEmpty ? (root, prefix) : ("\(root)/\($0)", "\(prefix)\($0)/") }
+      }
     for (folder, prefix) in folders {
       guard let names = try? AtomicFile.names(in: folder) else { continue }
       for name in names.sorted() {
@@ -205,7 +207,7 @@ public struct Verification {
             Finding(
               kind: .leftover, file: prefix + name, problem: "is a temporary file of a process that ended",
               remedy: "the next run and --repair remove it"))
-        } else if prefix == "images/", RunFolder.hasImageEnding(name), !name.hasPrefix("."),
+        } else if prefix.hasPrefix("images/"), RunFolder.hasImageEnding(name), !name.hasPrefix("."),
           !known.contains(prefix + name),
           RunFolder.stemAfterFaces(name) == RunFolder.stem(of: name)
             || !stems.contains(prefix + RunFolder.stemAfterFaces(name))

@@ -76,11 +76,13 @@ extension ImageSettings {
   /// Whether a setting that says how the image is kept differs from its default.
   public var hasOwnFiles: Bool {
     base.format != .png || !base.otherFormats.isEmpty || base.quality != 80 || base.webPLossless
+      || !base.fileName.isEmpty
   }
 
   /// Takes over how another image is kept.
   public mutating func takeFiles(of other: ImageSettings) {
     (base.format, base.otherFormats) = (other.base.format, other.base.otherFormats)
     (base.quality, base.webPLossless) = (other.base.quality, other.base.webPLossless)
+    base.fileName = other.base.fileName
   }
 }

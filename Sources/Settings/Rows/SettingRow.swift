@@ -105,7 +105,7 @@ public final class SettingRow: Sendable {
   public var isOurs: Bool { request.field == nil && request.option != key }
 
   /// The settings that say how an image is kept, not what it shows.
-  public static let ofFiles = ["format", "also", "quality", "webp_lossless"].compactMap { named($0) }
+  public static let ofFiles = ["format", "also", "quality", "webp_lossless", "file_name"].compactMap { named($0) }
 
   /// From which stage on the setting affects an image with these settings.
   public func stage(_ settings: ImageSettings) -> ImageStage {

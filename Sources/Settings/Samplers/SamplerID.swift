@@ -20,6 +20,8 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case plms = "PLMS"
   case uniPC = "UniPC"
   case lcm = "LCM"
+  case erSDE = "ER SDE"
+  case resMultistep = "Res Multistep"
 
   /// What settings, schedules and guidance need to know about the sampler, spelled out for each.
   public var traits: SamplerTraits {
@@ -91,6 +93,14 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
       SamplerTraits(
         aliases: ["k_lcm"], schedule: .automatic, calls: .one, noise: .everyStep,
         flags: [.quantizesTimesteps, .runsInFlow])
+    case .erSDE:
+      SamplerTraits(
+        aliases: ["er_sde", "k_er_sde"], schedule: .automatic, calls: .one, noise: .everyStep,
+        flags: [.readsNoiseScale, .runsInFlow])
+    case .resMultistep:
+      SamplerTraits(
+        aliases: ["res_multistep", "k_res_multistep"], schedule: .automatic, calls: .one, noise: .none,
+        flags: [.runsInFlow])
     }
   }
 

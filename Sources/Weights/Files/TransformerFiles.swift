@@ -48,13 +48,13 @@ package struct TransformerFiles: Sendable {
     guard let (kind, prefix) = TransformerKind.find(file.tensors) else {
       throw .unsupported(
         path: path, found: "a file without a transformer",
-        advice: "use a model of \(TransformerKind.allCases.map(\.title).joined(separator: " or "))")
+        advice: "use a model of \(TransformerKind.titles)")
     }
     var own: [String: StoredTensor] = [:]
     var model = TransformerFiles(
       path: path, layout: kind.isOriginal(prefix: prefix, file.tensors) ? .singleFile : .diffusers, kind: kind,
       transformer: ModelFiles.Network(
-        store: WeightStore(path: path, tensors: [:], keyMap: kind.keyMap(prefix: prefix, [:]))))
+        store: WeightStore(path: path, tensors: [:], keyMap: kind.keyMap(prefix, [:]))))
     var encoders = Set<String>()
     for (name, tensor) in file.tensors {
       if KeyMap.vaePrefixes.contains(where: { name.hasPrefix($0) }) {
@@ -70,7 +70,7 @@ package struct TransformerFiles: Sendable {
       }
     }
     model.transformer = ModelFiles.Network(
-      store: WeightStore(path: path, tensors: own, keyMap: kind.keyMap(prefix: prefix, own)))
+      store: WeightStore(path: path, tensors: own, keyMap: kind.keyMap(prefix, own)))
     model.textEncoders = encoders.sorted()
     model.isDistilled = isNamedDistilled(path)
     model.file = file
@@ -92,7 +92,7 @@ extension DiffusersFolder {
   var transformerKind: TransformerKind? {
     guard let name = try? ConfigurationFile(path: "\(path)/transformer/config.json").string("_class_name", default: "")
     else { return nil }
-    return TransformerKind.allCases.first { $0.className == name }
+    return TransformerKind.all.first { $0.className == name }
   }
 
   /// The model, of which the transformer is opened.
@@ -104,7 +104,7 @@ extension DiffusersFolder {
       throw ForeignTransformer.refusal(className: name, path: path)
     }
     var files: [String] = []
-    let transformer = try sizedNetwork("transformer", &files) { kind.keyMap(prefix: "", $0) }
+    let transformer = try sizedNetwork("transformer", &files) { kind.keyMap("", $0) }
     try ForeignTransformer.refuse(transformer.store.byFileName, path: transformer.store.path)
     var model = TransformerFiles(path: path, layout: .diffusers, kind: kind, transformer: transformer)
     model.hasVAE = DiffusersFolder.isFolder("\(path)/vae")

@@ -1,75 +1,33 @@
 import TensorFiles
 import Text
 
-/// The kinds of transformers that this version runs in place of a UNet, and how files of each are recognised.
-package enum TransformerKind: String, Sendable, CaseIterable {
-  /// FLUX.2 klein.
-  case flux2
-  /// Z-Image.
-  case zImage = "z-image"
-  /// Stable Diffusion 3 and 3.5.
-  case sd3
-  /// Flux.1.
-  case flux1
-
+/// A kind of transformer that this version runs in place of a UNet: how its files are recognised, and how its tensors are named. Each has
+/// its value beside its key map.
+package struct TransformerKind: Equatable, Sendable {
   /// What people call it.
-  package var title: String {
-    switch self {
-    case .flux2: "FLUX.2 klein"
-    case .zImage: "Z-Image"
-    case .sd3: "Stable Diffusion 3"
-    case .flux1: "Flux.1"
-    }
-  }
-
+  package let title: String
   /// The class in a diffusers folder's `transformer/config.json`.
-  var className: String {
-    switch self {
-    case .flux2: "Flux2Transformer2DModel"
-    case .zImage: "ZImageTransformer2DModel"
-    case .sd3: "SD3Transformer2DModel"
-    case .flux1: "FluxTransformer2DModel"
-    }
-  }
-
+  let className: String
   /// Tensors that only this kind has; any of the lists, whole.
-  fileprivate var markers: [[String]] {
-    switch self {
-    case .flux2: [["double_stream_modulation_img.lin.weight"], ["double_stream_modulation_img.linear.weight"]]
-    case .zImage:
-      [["all_x_embedder.2-1.weight"], ["cap_embedder.0.weight", "layers.0.adaLN_modulation.0.weight"]]
-    case .sd3:
-      [
-        ["joint_blocks.0.context_block.attn.qkv.weight"],
-        ["pos_embed.proj.weight", "transformer_blocks.0.attn.add_q_proj.weight"],
-      ]
-    // After FLUX.2, whose files have the first of these too.
-    case .flux1:
-      [
-        ["double_blocks.0.img_attn.norm.key_norm.scale"], ["single_transformer_blocks.0.proj_mlp.weight"],
-      ]
-    }
-  }
+  let markers: [[String]]
+  /// A tensor that only files with the authors' names have.
+  let authorsTensor: String
+  /// The key map of the names after a prefix.
+  let keyMap: @Sendable (_ prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap
 
-  /// The key map of its names.
-  func keyMap(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {
-    switch self {
-    case .flux2: .flux2(prefix: prefix, tensors)
-    case .zImage: .zImage(prefix: prefix, tensors)
-    case .sd3: .sd3(prefix: prefix, tensors)
-    case .flux1: .flux1(prefix: prefix, tensors)
-    }
-  }
+  /// All kinds. FLUX.2 comes before Flux.1, whose markers its files have too.
+  package static let all = [flux2, zImage, sd3, flux1]
+
+  /// Whether both are the same kind, which the class tells.
+  package static func == (a: TransformerKind, b: TransformerKind) -> Bool { a.className == b.className }
 
   /// Whether the names after a prefix are the authors'.
   func isOriginal(prefix: String, _ tensors: [String: StoredTensor]) -> Bool {
-    switch self {
-    case .flux2: tensors[prefix + "double_stream_modulation_img.lin.weight"] != nil
-    case .zImage: tensors[prefix + "all_x_embedder.2-1.weight"] == nil
-    case .sd3: tensors[prefix + "joint_blocks.0.context_block.attn.qkv.weight"] != nil
-    case .flux1: tensors[prefix + "img_in.weight"] != nil
-    }
+    tensors[prefix + authorsTensor] != nil
   }
+
+  /// What people call the kinds, as a choice.
+  static var titles: String { all.map(\.title).joined(separator: " or ") }
 
   /// The prefixes of a transformer's names: the webui's and ComfyUI's, those of other programs, none.
   static let prefixes = ["model.diffusion_model.", "diffusion_model.", "transformer.", ""]
@@ -77,7 +35,7 @@ package enum TransformerKind: String, Sendable, CaseIterable {
   /// The transformer among a file's tensors, and the prefix of its names; nil if there is none of these kinds.
   package static func find(_ tensors: [String: StoredTensor]) -> (kind: TransformerKind, prefix: String)? {
     for prefix in prefixes {
-      for kind in allCases {
+      for kind in all {
         if kind.markers.contains(where: { names in names.allSatisfy { tensors[prefix + $0] != nil } }) {
           return (kind, prefix)
         }
@@ -184,5 +142,5 @@ package enum ForeignTransformer {
 
   private static let advice =
     "use a model of Stable Diffusion 1.x, 2.x or XL, or of "
-    + TransformerKind.allCases.map(\.title).joined(separator: " or ")
+    + TransformerKind.titles
 }

@@ -1,5 +1,14 @@
 import TensorFiles
 
+extension TransformerKind {
+  /// Flux.1.
+  package static let flux1 = TransformerKind(
+    title: "Flux.1", className: "FluxTransformer2DModel",
+    markers: [["double_blocks.0.img_attn.norm.key_norm.scale"], ["single_transformer_blocks.0.proj_mlp.weight"]],
+    authorsTensor: "img_in.weight"
+  ) { .flux1(prefix: $0, $1) }
+}
+
 /// The names of a Flux.1 transformer: those of its authors, and those of the diffusers library.
 ///
 /// In code, both halves of the last modulation are tensors of their own: their order differs between the namings.

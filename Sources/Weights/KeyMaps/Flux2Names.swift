@@ -1,5 +1,14 @@
 import TensorFiles
 
+extension TransformerKind {
+  /// FLUX.2 klein.
+  package static let flux2 = TransformerKind(
+    title: "FLUX.2 klein", className: "Flux2Transformer2DModel",
+    markers: [["double_stream_modulation_img.lin.weight"], ["double_stream_modulation_img.linear.weight"]],
+    authorsTensor: "double_stream_modulation_img.lin.weight"
+  ) { .flux2(prefix: $0, $1) }
+}
+
 /// The names of a FLUX.2 transformer: those of its authors, and those of the diffusers library.
 ///
 /// In code, queries, keys, values and hidden layers of single blocks are tensors of their own, and so are the halves of the last

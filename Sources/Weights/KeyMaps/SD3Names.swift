@@ -1,5 +1,17 @@
 import TensorFiles
 
+extension TransformerKind {
+  /// Stable Diffusion 3 and 3.5.
+  package static let sd3 = TransformerKind(
+    title: "Stable Diffusion 3", className: "SD3Transformer2DModel",
+    markers: [
+      ["joint_blocks.0.context_block.attn.qkv.weight"],
+      ["pos_embed.proj.weight", "transformer_blocks.0.attn.add_q_proj.weight"],
+    ],
+    authorsTensor: "joint_blocks.0.context_block.attn.qkv.weight"
+  ) { .sd3(prefix: $0, $1) }
+}
+
 /// The names of a Stable Diffusion 3 transformer: those of its authors, and those of the diffusers library.
 ///
 /// In code, the halves of the last modulations of text and image are tensors of their own: their order differs between the

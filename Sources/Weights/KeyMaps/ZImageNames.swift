@@ -1,5 +1,14 @@
 import TensorFiles
 
+extension TransformerKind {
+  /// Z-Image.
+  package static let zImage = TransformerKind(
+    title: "Z-Image", className: "ZImageTransformer2DModel",
+    markers: [["all_x_embedder.2-1.weight"], ["cap_embedder.0.weight", "layers.0.adaLN_modulation.0.weight"]],
+    authorsTensor: "x_embedder.weight"
+  ) { .zImage(prefix: $0, $1) }
+}
+
 /// The names of a Z-Image transformer: those of its authors, and those of the diffusers library, which are the code's.
 extension KeyMap {
   static func zImage(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {

@@ -23,7 +23,11 @@ struct ImageFile {
 
   /// The manifest of the run that the image is in; nil if it is elsewhere.
   var manifest: JSONValue? {
-    let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+    var folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+    // Names may have folders.
+    for _ in 0..<FileNamePattern.depthLimit where folder.lastPathComponent != "images" {
+      folder.deleteLastPathComponent()
+    }
     guard folder.lastPathComponent == "images",
       let bytes = try? FileReader.bytes(
         of: folder.deletingLastPathComponent().appendingPathComponent("manifest.json").path)

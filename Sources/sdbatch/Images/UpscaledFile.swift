@@ -21,12 +21,15 @@ struct UpscaledFile {
   {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
-    func add(_ source: String, in usual: String) throws {
+    func add(_ source: String, in usual: String, below root: String? = nil) throws {
       // What is made is a PNG, so that nothing of it is lost.
       let name = URL(fileURLWithPath: source)
       let isPNG = name.pathExtension.lowercased() == "png"
+      // The folders of a run's images are kept.
+      let below = root.flatMap { source.hasPrefix($0 + "/") ? String(source.dropFirst($0.count + 1)) : nil }
+      let relative = URL(fileURLWithPath: below ?? name.lastPathComponent, relativeTo: URL(fileURLWithPath: "/"))
       let target = URL(fileURLWithPath: folder ?? usual).appendingPathComponent(
-        isPNG ? name.lastPathComponent : name.deletingPathExtension().lastPathComponent + ".png"
+        String((isPNG ? relative : relative.deletingPathExtension().appendingPathExtension("png")).path.dropFirst())
       ).standardizedFileURL.path
       guard targets.insert(target).inserted, target != URL(fileURLWithPath: source).standardizedFileURL.path else {
         throw UpscaleError.sameName(path: target)
@@ -51,7 +54,9 @@ struct UpscaledFile {
       }
       // Equal cells share an image.
       var seen: Set<String> = []
-      for image in images where seen.insert(image).inserted { try add(image, in: "\(path)/\(subfolder)") }
+      for image in images where seen.insert(image).inserted {
+        try add(image, in: "\(path)/\(subfolder)", below: run.images)
+      }
     }
     DerivedFile.removeLeftovers(of: files.map(\.target))
     return files

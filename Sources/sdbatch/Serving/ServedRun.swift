@@ -59,16 +59,16 @@ final class ServedRun: @unchecked Sendable {
     let isShown =
       switch path.count {
       case 1: name == "preview.png" || name.hasPrefix("contact-sheet") || name.hasPrefix("picks-sheet")
-      case 2: ["images", "thumbs"].contains(path[0])
-      default: false
+      default: ["images", "thumbs"].contains(path.first)
       }
     let types = [".png": PictureFormat.png, ".jpg": .jpeg, ".webp": .webp]
-    guard isShown, !name.hasPrefix("."), let type = types.first(where: { name.hasSuffix($0.key) })?.value.mediaType,
+    let isInside = path.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && !$0.contains("/") && !$0.contains("\0") }
+    guard isShown, isInside, let type = types.first(where: { name.hasSuffix($0.key) })?.value.mediaType,
       let file = OpenFile(folder.file(path.joined(separator: "/")))
     else { return .failure(404, "There is no such image.") }
     var answer = PageAnswer(type: type, body: .file(file))
     answer.tag = "\"\(file.size)-\(file.modified)\""
-    answer.isLasting = path.count == 2
+    answer.isLasting = path.count > 1
     if let tag = answer.tag, request.tag == tag {
       answer.status = 304
       answer.body = .bytes([])

@@ -58,14 +58,30 @@ struct TakeAway {
   private func makeZip(_ path: String, writesPicks: Bool) throws {
     let zip = try ZipFile(path)
     var picks = Picks()
+    var names = ZipNames()
     for image in images {
       var bytes = try FileReader.bytes(of: image.path)
       if writesPicks, image.pick != Pick() { bytes = try PictureFile.adding(xmp: Self.xmp(image.pick), to: bytes) }
-      try zip.add((image.path as NSString).lastPathComponent, bytes)
+      try zip.add(names.unused(for: image), bytes)
       if image.pick != Pick() { picks.byID[image.cell.id] = image.pick }
     }
     if !picks.byID.isEmpty { try zip.add("picks.json", Array((picks.json.jsonText + "\n").utf8)) }
     try zip.finish()
+  }
+
+  /// The names of the images in a zip: as in their run, with their folders.
+  private struct ZipNames {
+    private var taken: Set<String> = []
+
+    mutating func unused(for image: Image) -> String {
+      let parts = image.path.components(separatedBy: "/images/")
+      let name = parts.count > 1 ? parts[parts.count - 1] : (image.path as NSString).lastPathComponent
+      if taken.insert(name).inserted { return name }
+      // Images of several runs may have the same name.
+      let other = "\(image.cell.id.prefix(8))-\((name as NSString).lastPathComponent)"
+      taken.insert(other)
+      return other
+    }
   }
 
   /// Stars, a note and a reject as photo programs write them. Source: XMP specification, part 2, 2.2 (`xmp:Rating`; -1 is a reject).

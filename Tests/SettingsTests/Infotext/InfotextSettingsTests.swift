@@ -37,8 +37,9 @@ import Testing
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
-        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "format", "model", "otherFormats",
-        "partFolders", "precision", "quality", "refiner", "sampler", "savesBeforeFaces", "shift", "skipLayerInterval",
+        "adapterFolders", "codeFormerWeight", "distilledCFGScale", "faceFolders", "fileName", "format", "model",
+        "negativePromptTemplate", "otherFormats", "partFolders", "precision", "promptTemplate", "quality", "refiner",
+        "sampler", "savesBeforeFaces", "shift", "skipLayerInterval",
         "skipLayerScale", "skipLayers", "textEncoder", "textEncoders", "vae", "webPLossless", "weightPacking",
       ])
   }

@@ -7,17 +7,22 @@ import Weights
 
 /// A family whose network is a transformer, and whose text encoders and VAE may be in files of their own.
 protocol TransformerFamily {
+  /// The sizes of the network.
+  associatedtype Configuration: TransformerConfiguration where Configuration.Network == Prompts.Network
   /// Text encoders in, contexts for the network out.
   associatedtype Prompts: PromptEncoding
   /// The text encoders and tokenizers of a model.
   associatedtype Texts: TextParts
 
-  /// The kind of transformer.
-  static var kind: TransformerKind { get }
   /// How a model of this family is sampled.
-  static func id(of archive: TransformerArchive) -> FamilyID
+  ///
+  /// - Parameters:
+  ///   - sizes: Of the network.
+  ///   - isDistilled: Whether it is distilled to a few steps without guidance; nil if the files do not state it.
+  /// - Returns: The family.
+  static func id(of sizes: Configuration, isDistilled: Bool?) -> FamilyID
   /// The latents that are sampled.
-  static func latents(of archive: TransformerArchive) -> LatentFormat
+  static func latents(of sizes: Configuration) -> LatentFormat
   /// What the VAE's files are usually called.
   static var vaeFiles: [String] { get }
 
@@ -25,16 +30,10 @@ protocol TransformerFamily {
   ///
   /// Throws what the search throws.
   static func texts(
-    _ archive: TransformerArchive, _ search: PartSearch, _ vocabularies: VocabularyLocator
+    _ sizes: Configuration, _ search: PartSearch, _ vocabularies: VocabularyLocator
   ) throws -> Texts?
-  /// Reads the network.
-  ///
-  /// Throws `WeightError`.
-  static func network(_ archive: TransformerArchive, _ compute: Compute) throws -> Prompts.Network
   /// The prompts of a model.
-  static func prompts(
-    _ texts: Texts, _ archive: TransformerArchive, _ compute: Compute, smallBytes: Int
-  ) -> Prompts
+  static func prompts(_ texts: Texts, _ sizes: Configuration, _ compute: Compute, smallBytes: Int) -> Prompts
 }
 
 /// The text encoders and tokenizers of a model.

@@ -12,6 +12,7 @@ import Weights
 /// A checkpoint with a transformer: a diffusers folder, or a single file that others complete.
 struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   private let archive: TransformerArchive
+  private let sizes: Family.Configuration
   private let texts: Family.Texts
   private let ownVAE: VAEArchive?
   /// A VAE that was found for a model without one; nil if the settings name one.
@@ -20,22 +21,30 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   let textEncoderFiles: [String]
   private let id: FamilyID
 
-  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { kind == Family.kind }
+  static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { kind == Family.Configuration.kind }
 
   static func family(ofModelAt path: String) -> FamilyID {
-    (try? TransformerArchive.open(path: path)).map(Family.id) ?? .stableDiffusion
+    guard let archive = try? TransformerArchive.open(path: path),
+      let sizes = archive.configuration as? Family.Configuration
+    else { return .stableDiffusion }
+    return Family.id(of: sizes, isDistilled: archive.isDistilled)
   }
 
   init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws {
     let archive = try TransformerArchive.open(path: path)
+    guard let sizes = archive.configuration as? Family.Configuration else {
+      throw WeightError.unsupported(
+        path: path, found: "a \(archive.title) model", advice: "use a model of \(Family.Configuration.kind.title)")
+    }
     self.archive = archive
-    id = Family.id(of: archive)
+    self.sizes = sizes
+    id = Family.id(of: sizes, isDistilled: archive.isDistilled)
     let search = PartSearch(
       model: path, family: id.traits.title, named: parts.textEncoders, folders: parts.folders,
       shared: vocabularies.sharedFolder)
-    let texts = try Family.texts(archive, search, vocabularies)
+    let texts = try Family.texts(sizes, search, vocabularies)
     ownVAE = archive.hasVAE ? try ModelArchive.openVAE(path: path) : nil
-    let vaes = VAESearch(model: path, folders: parts.folders, channels: Family.latents(of: archive).channels)
+    let vaes = VAESearch(model: path, folders: parts.folders, channels: Family.latents(of: sizes).channels)
     foundVAE = ownVAE == nil && parts.vae == nil ? vaes.find() : nil
     if ownVAE == nil, parts.vae == nil, foundVAE == nil {
       search.addMissing(
@@ -99,7 +108,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
 
   // MARK: Latents
 
-  var latents: LatentFormat { Family.latents(of: archive) }
+  var latents: LatentFormat { Family.latents(of: sizes) }
   var decoder: DecoderFiles? { ownVAE?.decoderFiles }
   var encoder: EncoderFiles? { ownVAE?.encoderFiles }
 
@@ -116,7 +125,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
 
   func training(for job: PassSettings) -> TrainingSchedule { TrainingSchedule(flow: job) }
 
-  var denoiser: any DenoiserConfiguration { archive.configuration }
+  var denoiser: any DenoiserConfiguration { sizes }
   var denoiserTitle: String { "transformer" }
   var textEncoderBytes: Int { texts.memoryBytes }
 
@@ -132,9 +141,9 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     let network = PagedNetwork(
       bytes: denoiser.parameterCount * compute.elementType.size, smallBytes: smallBytes, profiler: compute.profiler,
       copies: compute.machine.packedCopies, requireUnchanged: archive.requireUnchanged
-    ) { [archive] in try Family.network(archive, compute.with(Self.storage)) }
+    ) { [archive, sizes] in try sizes.network(archive.weights, compute.with(Self.storage)) }
     return PagedSamplingNetworks(
-      Family.prompts(texts, archive, compute.unquantized, smallBytes: smallBytes), network, readsGuidance: false,
+      Family.prompts(texts, sizes, compute.unquantized, smallBytes: smallBytes), network, readsGuidance: false,
       trainedPrediction: .flow, compute: compute)
   }
 
