@@ -105,6 +105,7 @@ let package = Package(
         .embedInCode("Manual.docc/Hires.md"), .embedInCode("Manual.docc/Faces.md"),
         .embedInCode("Manual.docc/Runs.md"), .embedInCode("Manual.docc/Files.md"),
         .embedInCode("Manual.docc/Sheets.md"), .embedInCode("Manual.docc/Nights.md"),
+        .embedInCode("Manual.docc/Queue.md"),
         .embedInCode("Manual.docc/Machines.md"), .embedInCode("Manual.docc/Requests.md"),
         .embedInCode("Manual.docc/Speed.md"), .embedInCode("Manual.docc/Questions.md"),
         .embedInCode("Manual.docc/ExitCodes.md"), .embedInCode("Manual.docc/Commands.md"),

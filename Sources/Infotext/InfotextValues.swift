@@ -66,7 +66,7 @@ struct InfotextValues {
       // These name files, which are not looked up here.
       case .model, .vae, .otherModel, .models, .upscaler, .folders, .styles, .size, .choices, .axes, .axisGroups,
         .cells,
-        .path, .files, .sheet, .address:
+        .path, .files, .sheet, .address, .nights, .notices:
         nil
       }
     guard let value else {
@@ -98,7 +98,8 @@ struct InfotextValues {
     case .interval, .otherInterval: "two ascending numbers from 0 to 1, such as 0.2 to 0.8"
     case .layers: "numbers of layers, such as 7, 8, 9"
     case .text, .sampler, .schedule, .otherSampler, .otherSchedule, .upscaler, .model, .vae, .otherModel, .models,
-      .styles, .size, .choices, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address:
+      .styles, .size, .choices, .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address, .nights,
+      .notices:
       kind.expectation
     }
   }

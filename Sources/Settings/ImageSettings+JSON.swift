@@ -158,7 +158,7 @@ extension SettingValue {
           let folders = elements.compactMap(\.text)
           return folders.count == elements.count ? .folders(folders) : nil
         }
-      case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: nil
+      case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address, .nights, .notices: nil
       }
     guard let value else { return nil }
     self = value

@@ -1,4 +1,5 @@
 import Settings
+import Text
 
 /// An axis of the grid with the steps that occur in the cells, in the order of the recipe.
 ///
@@ -67,8 +68,15 @@ package struct SheetAxis: Hashable {
         guard let step = axes[index].step(of: cell), seen.insert(step).inserted else { continue }
         axes[index].steps.append(step)
       }
+      axes[index].sortNights()
     }
     return axes
+  }
+
+  /// Puts the newest night first.
+  private mutating func sortNights() {
+    guard names == ["night"], steps.allSatisfy({ LocalDate($0[0].value) != nil }) else { return }
+    steps.sort { $0[0].value > $1[0].value }
   }
 
   /// The step of a cell on this axis; nil if the cell does not have the axis.

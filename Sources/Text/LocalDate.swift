@@ -31,6 +31,19 @@ public struct LocalDate: Hashable, Sendable, Comparable, CustomStringConvertible
     (self.year, self.month, self.day) = (year, month, day)
   }
 
+  /// The number of days from 1970-01-01 to this date.
+  public var dayNumber: Int {
+    // Years that begin in March have the leap day at their end.
+    let (y, m) = month > 2 ? (year, month - 3) : (year - 1, month + 9)
+    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468
+  }
+
+  /// The number of weeks, which begin on Mondays, from that of 1970-01-01 to that of this date.
+  public var weekNumber: Int { (dayNumber + 3) / 7 }
+
+  /// `2026-01`.
+  public var monthText: String { String(description.prefix(7)) }
+
   /// `2026-01-31`.
   public var description: String {
     "\(year.padded(to: 4))-\(month.padded(to: 2))-\(day.padded(to: 2))"

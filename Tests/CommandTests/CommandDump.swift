@@ -61,10 +61,27 @@ struct CommandDump: Decodable {
     return try JSONDecoder().decode(CommandDump.self, from: Data(output.utf8))
   }
 
+  /// The commands and the words of those that have more, by their names as the command line has them: "queue add".
+  private var named: [(name: String, command: Command)] {
+    commands.flatMap { command in
+      [(command.commandName, command)]
+        + (command.subcommands ?? []).filter { $0.commandName != "help" }.map {
+          ("\(command.commandName) \($0.commandName)", $0)
+        }
+    }
+  }
+
+  /// The command that a line of these words has; `run` if it names none.
+  func command(of words: some Collection<String>) -> Command? {
+    let line = words.joined(separator: " ") + " "
+    let found = named.filter { line.hasPrefix($0.name + " ") }.max { $0.name.count < $1.name.count }
+    return found?.command ?? commands.first { $0.commandName == "run" }
+  }
+
   /// The part of the manual that is derived from the definitions.
   var reference: String {
-    commands.map { command in
-      var text = "## \(command.commandName)\n\n"
+    named.map { name, command in
+      var text = "## \(name)\n\n"
       for paragraph in [command.abstract, command.discussion].compactMap({ $0 }) { text += paragraph + "\n\n" }
       guard !command.ownArguments.isEmpty else { return text }
       text += "| option | meaning |\n|---|---|\n"

@@ -193,12 +193,12 @@ import TestSupport
   // MARK: 64
 
   @Test(arguments: [
-    [], ["--colour", "recipe.yaml"], ["recipe.yaml", "another.yaml"], ["recipe.yaml", "--threads"],
+    [], ["--colour", "recipe.yaml"], ["recipe.yaml", "--threads"],
     ["recipe.yaml", "--threads", "many"], ["recipe.yaml", "--threads", "0"], ["recipe.yaml", "--json", "--quiet"],
     ["recipe.yaml", "--output", ""], ["recipe.yaml", "--until", "25:00"], ["recipe.yaml", "--max-time", "soon"],
     ["recipe.yaml", "--max-time", "-1"], ["recipe.yaml", "--lock-wait", "1h30"], ["recipe.yaml", "--lock-wait", ""],
     ["recipe.yaml", "--checkpoint-every", "1w"], ["recipe.yaml", "--until"], ["run"], ["plan"],
-    ["plan", "recipe.yaml", "--cells", "-1"], ["status"],
+    ["plan", "recipe.yaml", "--cells", "-1"],
     ["status", "run", "--colour"],
   ])
   func `a command line that is not understood is reported with the correct form`(arguments: [String]) async throws {

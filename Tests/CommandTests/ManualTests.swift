@@ -25,13 +25,13 @@ import TestSupport
 
   @Test func `every command line in README and manual has a command and options that exist`() async throws {
     let dump = try await CommandDump.ofProgram()
-    let commands = Dictionary(uniqueKeysWithValues: dump.commands.map { ($0.commandName, $0) })
     var count = 0
     for page in try [MarkdownPage.readme] + MarkdownPage.manual {
       for line in page.commandLines(of: "sdbatch") {
         let words = (line.components(separatedBy: " #").first ?? line).split(separator: " ").map(String.init)
-        let command = try #require(commands[words[1]] ?? commands["run"])
-        for word in words where word.hasPrefix("--") {
+        let command = try #require(dump.command(of: words.dropFirst()))
+        // After "--with" come options of a run.
+        for word in words.prefix(while: { $0 != "--with" }) where word.hasPrefix("--") {
           let option = String(word.prefix { $0 != "=" && $0 != ";" })
           #expect(command.optionNames.contains(option), "\(page.path): \(line)")
         }

@@ -71,25 +71,89 @@ import Testing
     let (screen, end) = try await watch(space, "recipe.yaml")
     #expect(end == .exited(0))
     #expect(
-      screen.text.contains(/\r\[2\/4\]  step 3\/4  \d+\.\d\d s\/step  ETA \d+(\.\d)?s\u{1B}\[K/), "\(screen.text)")
-    #expect(screen.text.contains("\r[1/4]  loading model\u{1B}[K"))
-    #expect(screen.text.contains("\r[4/4]  decoding  "))
+      screen.text.contains(
+        /\r\[2\/4\] #{8}-{12} 43%  step 3\/4  \d+\.\d\d s\/step  ETA \d+(\.\d)?s\u{1B}\[K/), "\(screen.text)")
+    #expect(screen.text.contains("\r[1/4] -------------------- 0%  loading model\u{1B}[K"))
+    #expect(screen.text.contains("\r[4/4] #################### 100%  decoding  "))
     let lines = screen.lines
     #expect(lines.first == "\(space.path)/run: 4 jobs, 0 done, 4 to make, 16 steps")
     for (index, line) in lines.dropFirst().prefix(4).enumerated() {
       #expect(line.hasPrefix("[\(index + 1)/4] images/0000\(index)-\(index + 1)-"))
     }
-    #expect(lines.count == 8 && lines.last == "" && lines[5].hasPrefix("4 of 4 done, 0 failed (4 made in "))
+    #expect(lines.count == 9 && lines.last == "" && lines[5].hasPrefix("4 of 4 done, 0 failed (4 made in "))
     #expect(lines[6] == "contact sheet: \(space.path)/run/contact-sheet.png")
+    #expect(lines[7].hasPrefix("page: \u{1B}]8;;file://"))
+    #expect(lines[7].hasSuffix("\(space.path)/run/index.html\u{1B}\\\(space.path)/run/index.html\u{1B}]8;;\u{1B}\\"))
   }
 
-  @Test func `a live line never wraps`() async throws {
-    let space = try Workspace()
-    let (screen, end) = try await watch(space, "recipe.yaml", columns: 20)
+  @Test func `Ctrl-C is answered at once, the end says what was kept, and numbers go on after it`() async throws {
+    let space = try Workspace(recipe: Workspace.recipe.replacingOccurrences(of: "steps: 4", with: "steps: 200"))
+    try await space.run("recipe.yaml", "--set", "seed=1")
+    let screen = try Screen(columns: 200)
+    let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)
+    defer { close(keeper) }
+    let child = try space.start([Child.program, "recipe.yaml"], environment: [:], terminal: screen.terminal)
+    try child.wait {
+      screen.read()
+      return screen.text.contains("[2/4] ") && screen.text.contains("step 20/200")
+    }
+    child.kill(SIGINT)
+    #expect(try await child.wait() == .exited(130))
+    screen.read()
+    #expect(screen.lines.contains { $0.contains(/^finishing .*, press Ctrl-C again to stop now$/) })
+    #expect(
+      screen.lines.contains {
+        $0.contains(/^Stopped \(Ctrl-C\) after .*: 1 of 4 done, 3 to do, image 2 kept at step \d+\/200\. Run the same/)
+      }, "\(screen.lines)")
+    #expect(screen.lines.contains { $0.hasPrefix("page: ") })
+    let (again, end) = try await watch(space, "recipe.yaml")
     #expect(end == .exited(0))
-    let live = screen.text.matches(of: /\r([^\r\n\u{1B}]*)\u{1B}\[K/).map { $0.1.count }
-    #expect(live.count > 20)
-    #expect(live.allSatisfy { $0 < 20 })
+    #expect(again.lines.contains { $0.hasPrefix("[2/4] job 1 continues after step ") }, "\(again.lines)")
+    #expect(again.lines.contains { $0.hasPrefix("[4/4] images/") } && !again.text.contains("[1/"))
+  }
+
+  @Test func `a dry run shows the plan and makes nothing`() async throws {
+    let space = try Workspace()
+    let plan = try await space.run("plan", "recipe.yaml")
+    let dry = try await space.run("recipe.yaml", "--dry-run")
+    #expect(dry.output == plan.output && !space.exists("run"))
+  }
+
+  @Test func `status shows a line for each run below a folder, and the whole of a single one`() async throws {
+    let space = try Workspace()
+    try await space.run("status", exits: 10)
+    try await space.run("status", "recipe.yaml", exits: 10)
+    try await space.run("recipe.yaml", "--output", "Output/deep/one", "--set", "seed=1")
+    try await space.run("recipe.yaml", "--output", "Output/two", "--set", "steps=1")
+    let all = try await space.run("status")
+    #expect(
+      all.outputLines.map { $0.split(separator: " ").prefix(4).joined(separator: " ") } == [
+        "run done failed to", "deep/one 1 - -", "two 4 - -", "2 runs 5 -",
+      ], "\(all.output)")
+    let one = try await space.run("status", "Output/two")
+    #expect(one.output.hasPrefix("\(space.path)/Output/two: 4 of 4 done, 0 failed, 0 to do\n"))
+    let json = try JSONValue(parsing: try await space.run("status", "--json").output)
+    #expect(json["runs"]?.elements?.map { $0["counts"]?["done"] } == [1, 4])
+    let watched = try space.start("status", "--watch")
+    try watched.wait { watched.output.components(separatedBy: "2 runs").count > 2 }
+    watched.kill(SIGTERM)
+    _ = try await watched.wait()
+  }
+
+  @Test(arguments: [
+    (62, #"[2/4] ####------ 43%  step 3/4  "#, 40), (40, "[2/4]  step 3/4  ", 30), (24, "[2/4]  ETA ", 10),
+    (12, "ETA ", 4),
+  ])
+  func `a live line never wraps, and the time left stays longest`(columns: Int, beginning: String, least: Int)
+    async throws
+  {
+    let space = try Workspace()
+    let (screen, end) = try await watch(space, "recipe.yaml", columns: UInt16(columns))
+    #expect(end == .exited(0))
+    let live = screen.text.matches(of: /\r([^\r\n\u{1B}]*)\u{1B}\[K/).map { String($0.1) }
+    #expect(live.count > 8)
+    #expect(live.allSatisfy { $0.count < columns })
+    #expect(live.contains { $0.hasPrefix(beginning) && $0.contains("ETA ") && $0.count >= least }, "\(live)")
   }
 
   @Test func `the live line ends before an error is printed`() async throws {

@@ -95,6 +95,47 @@ import Text
     #expect(inner.count == 8 && Array(inner.prefix(4)) == Array(inner.suffix(4)))
   }
 
+  @Test func `the night is an axis, before the seed`() throws {
+    var draws = SeedDraws()
+    let recipe = "seed: nightly 2\ngrid: {steps: [1, 2]}\nsheet: {y: night}"
+    _ = try seeds(recipe, on: "2026-05-01", &draws)
+    let environment = PlanningEnvironment(today: try #require(LocalDate("2026-05-02")))
+    let jobs = Array(try RecipeText(recipe, environment: environment).plan(seeds: &draws).jobs)
+    #expect(jobs.allSatisfy { $0.axes.map(\.name) == ["night", "seed", "steps"] })
+    #expect(jobs.map { $0.axes[0].value } == ["2026-05-01", "2026-05-02"].flatMap { Array(repeating: $0, count: 4) })
+    // An axis of the recipe's own keeps its name.
+    let own = "seed: nightly 2\ngrid: {night: [{title: dark, steps: 1}, {title: light, steps: 2}]}"
+    #expect(try RecipeText(own).jobs().map { $0.axes.map(\.name) }.allSatisfy { $0 == ["seed", "night"] })
+  }
+
+  @Test(arguments: [
+    "nightly: 3", "nightly: {count: 3}", "nightly: {count: 3, keep: 30}", "seed: nightly 3\nnightly: {keep: 30}",
+    "grid: {seed: nightly 3}\nnightly: {keep: 2}",
+  ])
+  func `the key makes the same series`(recipe: String) throws {
+    var (draws, other) = (SeedDraws(), SeedDraws())
+    #expect(try seeds(recipe, on: "2026-05-01", &draws).count == 3)
+    other = draws
+    let second = try seeds(recipe, on: "2026-05-02", &draws)
+    #expect(second.count == 6)
+    #expect(try seeds("seed: nightly 3", on: "2026-05-02", &draws) == second)
+    #expect(try seeds("seed: nightly 3", on: "2026-05-01", &other) == Array(second.prefix(3)))
+  }
+
+  @Test(arguments: [
+    ("nightly: 0", "1:10: error: nightly: found 0, expected a whole number from 1 to 10000"),
+    ("nightly: {count: 3, keep: none}", "1:27: error: keep: found \"none\", expected a whole number from 1 to 100000"),
+    ("nightly: {count: 3, keeps: 2}", "did you mean \"keep\"?"), ("nightly: {keep: 2}", "nightly: found no count"),
+    ("nightly: {}", "found an empty mapping"), ("seed: 3\nnightly: 2", "found a count and a seed as well"),
+    ("grid: {seed: [1, 2]}\nnightly: 2", "found a count and a seed as well"),
+    ("seed: nightly 2\nnightly: 2", "found a count and a seed as well"), ("nightly: [1]", "nightly: found"),
+    ("nightly: {count: 2, keep: 3}\ngrid: {night: [{title: a, steps: 1}]}", "found keep and an axis night"),
+  ])
+  func `a wrong key is an error with its position`(recipe: String, error: String) {
+    let errors = RecipeText(recipe).errors()
+    #expect(errors.count == 1 && errors.first?.contains(error) == true, "\(errors)")
+  }
+
   @Test(arguments: [
     ("seed: nightly", "1:7: error: seed: found \"nightly\", expected nightly and a number from 1 to 10000"),
     ("seed: nightly 0", "1:7: error: seed: found \"nightly 0\""), ("seed: nightly -3", "found \"nightly -3\""),
@@ -116,5 +157,7 @@ import Text
     let text = RecipeText("grid: {seed: [1, 2], steps: [3, 4]}", set: ["seed=nightly 5"])
     #expect(try text.jobs().count == 10)
     #expect(try RecipeText("seed: nightly 5", set: ["seed=3"]).jobs().map(\.settings.seed) == [3])
+    #expect(try RecipeText("nightly: {count: 5, keep: 2}", set: ["seed=3"]).jobs().map(\.settings.seed) == [3])
+    #expect(try RecipeText("steps: 3", set: ["nightly={count: 4, keep: 2}"]).jobs().count == 4)
   }
 }

@@ -314,7 +314,7 @@ import TestSupport
     case .choices(let names): first(.choices(Array(names.dropFirst())), .choices(names))
     case .flag: first(.flag(true), .flag(false))
     case .folders: first(.folders(["/x"]), .folders(["/y"]))
-    case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: .null
+    case .styles, .size, .axes, .axisGroups, .cells, .path, .files, .sheet, .address, .nights, .notices: .null
     }
   }
 }

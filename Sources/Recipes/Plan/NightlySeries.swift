@@ -4,8 +4,18 @@ import Text
 ///
 /// Seeds of earlier dates stay in the plan and come first, so that unfinished nights are finished before a new one
 /// begins. If the clock is set back to a date that already has its seeds, no seeds are added.
-enum NightlySeries {
+struct NightlySeries {
+  /// How many seeds each date adds; nil if `seed` says it.
+  var count: Int?
+  /// How many nights are kept; nil for all.
+  var keep: Int?
+  var position: SourcePosition
+
   static let range = 1...10_000
+  static let keepRange = 1...100_000
+
+  /// The axis that gives each job its date.
+  static let axisName = "night"
 
   /// Whether a text is meant as a series, even if it has mistakes.
   static func isMeant(_ scalar: YAMLScalar) -> Bool {
@@ -48,13 +58,13 @@ extension SeedDraws {
   ///   - count: How many seeds a date adds; earlier dates keep the number that they have.
   ///   - today: The date.
   ///   - generator: Draws new numbers.
-  /// - Returns: Seeds from 0 on.
+  /// - Returns: Dates, and seeds from 0 on.
   mutating func nightlySeeds(
     _ count: Int, today: LocalDate, using generator: inout some RandomNumberGenerator
-  ) -> [Int64] {
+  ) -> [(date: LocalDate, seed: Int64)] {
     for index in 0..<count { _ = seed(for: "\(Self.nightly)\(today)[\(index)]", using: &generator) }
     return seeds.compactMap { key, seed in Self.night(key).map { (date: $0.date, index: $0.index, seed: seed) } }
-      .sorted { ($0.date, $0.index) < ($1.date, $1.index) }.map(\.seed)
+      .sorted { ($0.date, $0.index) < ($1.date, $1.index) }.map { ($0.date, $0.seed) }
   }
 
   /// The draws of nightly series only, which are kept when all other seeds are drawn again.
@@ -66,5 +76,23 @@ extension SeedDraws {
     let parts = key.dropFirst(nightly.utf8.count).dropLast().split(separator: "[")
     guard parts.count == 2, let date = LocalDate(parts[0]), let index = Int(parts[1]), index >= 0 else { return nil }
     return (date, index)
+  }
+}
+
+extension Axis {
+  /// The axes of a series: the seeds, and before them the nights that they belong to.
+  ///
+  /// - Parameters:
+  ///   - seeds: The seeds of all nights.
+  ///   - key: The key of seeds.
+  ///   - hasNights: Whether the nights are an axis too.
+  /// - Returns: Axes that advance together.
+  func nights(_ seeds: [(date: LocalDate, seed: Int64)], of key: RecipeKey, hasNights: Bool) -> [Axis] {
+    let axis = holding(seeds.map(\.seed), of: key)
+    if !hasNights { return [axis] }
+    let dates = seeds.map { night in
+      AxisValue(text: "\(night.date)", title: "\(night.date)", settings: [], isNamed: false)
+    }
+    return [Axis(name: NightlySeries.axisName, key: nil, runs: [.values(dates)], position: position), axis]
   }
 }

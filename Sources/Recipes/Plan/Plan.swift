@@ -70,16 +70,18 @@ public struct Plan: Sendable {
     }
     self.base = base
 
+    // An axis of the recipe's own with this name stays the only one.
+    let hasNights = !recipe.groups.joined().contains { $0.name == NightlySeries.axisName }
     let axes = recipe.groups.map { group in
       PlanAxis(
-        members: group.map { member in
+        members: group.flatMap { member -> [Axis] in
           if let count = member.seedsPerNight, let key = member.key {
-            return member.holding(
-              seeds.nightlySeeds(count, today: environment.today, using: &generator), of: key)
+            return member.nights(
+              seeds.nightlySeeds(count, today: environment.today, using: &generator), of: key, hasNights: hasNights)
           }
           var member = member
           member.drawSeeds { seeds.seed(for: $0, using: &generator) }
-          return member
+          return [member]
         })
     }
     self.axes = recipe.dynamic == nil ? axes : PlanAxis.numbering(axes)

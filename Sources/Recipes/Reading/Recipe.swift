@@ -20,6 +20,8 @@ public struct Recipe: Sendable {
   public let sheet: SheetLayout?
   /// Where to announce a finished run or each of its images.
   public let webhook: RecipeWebhook?
+  /// Where to report a run as a whole.
+  public let notify: RecipeNotify?
   /// The effective recipe as YAML: the file's own text, or a rewritten one if there are overrides.
   public let text: String
   /// The effective recipe for the manifest.
@@ -39,6 +41,9 @@ public struct Recipe: Sendable {
   /// and `warnings` is empty.
   public let requests: RequestBatch?
 
+  /// Whether the recipe has a nightly series.
+  public var isNightly: Bool { grid.contains { $0.seedsPerNight != nil } }
+
   /// The axes of the grid, then each zip group as one axis, then the axes of wildcards.
   var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }
 
@@ -52,6 +57,14 @@ public struct Recipe: Sendable {
 
   /// The largest number of jobs in a recipe.
   public static let jobLimit = 10_000_000
+}
+
+/// A recipe's `notify`.
+public struct RecipeNotify: Hashable, Sendable {
+  /// An address in the form of healthchecks.
+  public var ping: WebhookAddress?
+  /// Who gets a mail on trouble.
+  public var mail: String?
 }
 
 /// A recipe's `webhook`.

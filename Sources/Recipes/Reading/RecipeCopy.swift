@@ -6,7 +6,9 @@ public struct RecipeCopy: Sendable {
   public let json: JSONValue
   /// Where to announce the run, unless the address had secrets, which the copy does not have.
   public let webhook: RecipeWebhook?
-  /// Warnings about the webhook.
+  /// Where to report the run, unless the address had secrets.
+  public let notify: RecipeNotify?
+  /// Warnings about these addresses.
   public let warnings: [Diagnostic]
 
   /// Reads the copy.
@@ -24,6 +26,7 @@ public struct RecipeCopy: Sendable {
     }
     json = JSONValue(root)
     webhook = root.value("webhook").flatMap { WebhookReader(findings: findings).webhook($0) }
+    notify = root.value("notify").flatMap { NotifyReader(findings: findings).notify($0) }
     warnings = try findings.finish()
   }
 }

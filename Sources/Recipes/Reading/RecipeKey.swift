@@ -162,6 +162,8 @@ public final class RecipeKey: Sendable {
     RecipeKey(document: "exclude", .cells, "Cells to exclude: those whose values or titles match."),
     RecipeKey(document: "include", .cells, "Cells to add: the base with these values, after all others."),
     RecipeKey(
+      document: "nightly", .nights, "New seeds for each date on which the recipe runs, and how many nights are kept."),
+    RecipeKey(
       document: "prompts_from", .files,
       "Files of prompts, or - for the standard input: each line or row is a value of one more axis, before all others."),
     RecipeKey(
@@ -173,6 +175,7 @@ public final class RecipeKey: Sendable {
     RecipeKey(document: "styles_file", .files, "The CSV files of styles; by default styles.csv next to the recipe."),
     RecipeKey(document: "output", .path, "The run's folder, relative to the current folder."),
     RecipeKey(document: "sheet", .sheet, "Which axes the contact sheet lays out."),
+    RecipeKey(document: "notify", .notices, "Where to report that a run began and how it ended."),
     RecipeKey(document: "webhook", .address, isOurs: false, "Where to announce a finished run or each of its images."),
   ]
 }

@@ -73,6 +73,8 @@ struct RecipeOverride {
       entries.append(entry)
     }
     if RecipeKey.named(name)?.isSetting == true { entries = entries.compactMap(withoutAxis) }
+    // `nightly` is an axis of seeds too.
+    if name == "seed", value.scalar.map(NightlySeries.isMeant) != true { entries.removeAll { $0.name == "nightly" } }
     return YAMLNode(.mapping(entries), at: root.position, isFlow: root.isFlow)
   }
 

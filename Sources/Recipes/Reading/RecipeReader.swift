@@ -67,15 +67,17 @@ public struct RecipeReader: Sendable {
       DemoWordCheck.check(root, known: environment.demoWords, findings)
     }
     // Never copy the secrets of an address to other files.
-    let shown = WebhookReader.redacted(root)
+    let withoutWebhook = WebhookReader.redacted(root)
+    let shown = NotifyReader.redacted(withoutWebhook ?? root) ?? withoutWebhook
     let written =
       overrides.isEmpty && shown == nil
       ? String(decoding: text, as: UTF8.self) : effectiveText(shown ?? root, path, overrides, findings)
     return Recipe(
       path: path, base: parts.base, grid: parts.grid, zip: parts.zip, wildcards: parts.wildcards,
       output: environment.expanded(parts.output ?? Self.defaultOutput(path)), sheet: parts.sheet,
-      webhook: parts.webhook, text: written, json: JSONValue(shown ?? root), warnings: try findings.finish(),
-      exclude: parts.exclude, include: parts.include, dynamic: parts.dynamic, requests: nil)
+      webhook: parts.webhook, notify: parts.notify, text: written, json: JSONValue(shown ?? root),
+      warnings: try findings.finish(), exclude: parts.exclude, include: parts.include, dynamic: parts.dynamic,
+      requests: nil)
   }
 
   /// The requests of a text; nil if it is a recipe.
@@ -104,8 +106,8 @@ public struct RecipeReader: Sendable {
     let output = reader.overrides.last { $0.name == "output" }?.value.scalar?.text ?? Self.defaultOutput(path)
     return Recipe(
       path: path, base: [], grid: [], zip: [], wildcards: [], output: environment.expanded(output), sheet: nil,
-      webhook: nil, text: "", json: .null, warnings: try reader.findings.finish(), exclude: [], include: [],
-      dynamic: nil, requests: RequestBatch(requests: requests))
+      webhook: nil, notify: nil, text: "", json: .null, warnings: try reader.findings.finish(), exclude: [],
+      include: [], dynamic: nil, requests: RequestBatch(requests: requests))
   }
 
   /// The overrides that are valid.
@@ -174,6 +176,9 @@ private struct Reading {
     var output: String?
     var sheet: SheetLayout?
     var webhook: RecipeWebhook?
+    var notify: RecipeNotify?
+    /// What `nightly` says.
+    var series: NightlySeries?
   }
 
   func parts() -> Parts {
@@ -196,6 +201,9 @@ private struct Reading {
       }
     }
     _ = reader.checkTogether(parts.base, in: entries)
+    if let entry = entries.first(where: { $0.name == "nightly" }), !entry.value.isNull {
+      parts.series = NightlyReader(findings: findings).series(entry)
+    }
     let broken = readAxes(nodes, series, &parts)
     let cells = CellReader(
       values: values, findings: findings, axes: parts.grid + parts.zip.joined(), broken: broken)
@@ -217,7 +225,10 @@ private struct Reading {
     for (name, node) in nodes where !node.isNull {
       switch name {
       case "output": parts.output = text(node, of: name)
-      case "sheet": parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + broken.sorted()).layout(node)
+      case "sheet":
+        let night = axes.contains { $0.seedsPerNight != nil } ? [NightlySeries.axisName] : []
+        parts.sheet = SheetReader(findings: findings, axes: axes.map(\.name) + night + broken.sorted()).layout(node)
+      case "notify": parts.notify = NotifyReader(findings: findings).notify(node)
       case "webhook": parts.webhook = WebhookReader(findings: findings).webhook(node)
       default: break
       }
@@ -281,6 +292,7 @@ private struct Reading {
       }
     }
     if let series { addSeries(series, reader, names, &parts) }
+    if let series = parts.series { addSeries(series, names, &parts) }
     warnOfOverridden(parts.grid + parts.zip.joined())
     warnOfMatrices(parts.grid + parts.zip.joined())
     return names.broken
@@ -294,6 +306,31 @@ private struct Reading {
       return
     }
     if let axis = reader.axis(entry) { parts.grid.insert(axis, at: 0) }
+  }
+
+  /// The same with the key `nightly`, which may also belong to a series that `seed` begins.
+  private func addSeries(_ series: NightlySeries, _ names: AxisNames, _ parts: inout Parts) {
+    let hasSeries = parts.grid.contains { $0.seedsPerNight != nil }
+    if series.keep != nil, names.positions[NightlySeries.axisName] != nil {
+      findings.error(
+        "nightly: found keep and an axis night, expected another name for the axis, because nights are an axis too",
+        at: series.position)
+    }
+    guard let count = series.count else {
+      if !hasSeries {
+        findings.error(
+          "nightly: found no count, expected one, such as {count: 16, keep: 30}, because seed is no nightly series",
+          at: series.position)
+      }
+      return
+    }
+    guard !hasSeries, names.positions["seed"] == nil, !parts.base.contains(where: { $0.key.name == "seed" }),
+      let key = RecipeKey.named("seed")
+    else {
+      findings.error("nightly: found a count and a seed as well, expected only one of them", at: series.position)
+      return
+    }
+    parts.grid.insert(NightlySeries.axis(count, key: key, at: series.position), at: 0)
   }
 
   private struct AxisNames {

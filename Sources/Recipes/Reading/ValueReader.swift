@@ -61,7 +61,8 @@ struct ValueReader {
       }
       return .setting(.choices(found))
     case .flag: return .flag(try choice(scalar, ["true", "false"]) == "true")
-    case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address: throw unexpected(scalar, kind)
+    case .folders, .axes, .axisGroups, .cells, .path, .files, .sheet, .address, .nights, .notices:
+      throw unexpected(scalar, kind)
     }
   }
 

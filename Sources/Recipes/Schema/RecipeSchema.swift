@@ -46,6 +46,8 @@ public enum RecipeSchema {
     case .path: schema = nullOr(["type": ["string", "number", "boolean"], "minLength": 1])
     case .files: schema = key.schema
     case .address: schema = webhook
+    case .nights: schema = nights
+    case .notices: schema = notices
     case _ where !key.isSetting: schema = nullOr(key.schema)
     default:
       schema = key.name == "seed" ? ["anyOf": [reference("value.seed"), nightly]] : reference("value." + key.name)
@@ -75,6 +77,40 @@ public enum RecipeSchema {
   private static func nullOr(_ schema: JSONValue) -> JSONValue { ["anyOf": [["type": "null"], schema]] }
 
   private static let scalar: JSONValue = ["type": ["string", "number", "boolean", "null"]]
+
+  private static let notices: JSONValue = {
+    let address: JSONValue = ["type": "string", "pattern": "^([hH][tT][tT][pP][sS]?://.+)?$"]
+    let members: JSONValue = [
+      "ping": address, "mail": ["type": "string", "pattern": "^[A-Za-z0-9@._+][A-Za-z0-9@._+-]*$"],
+    ]
+    return [
+      "anyOf": [
+        ["type": "null"], address,
+        ["type": "object", "properties": members, "minProperties": 1, "additionalProperties": false],
+      ]
+    ]
+  }()
+
+  private static let nights: JSONValue = {
+    func number(_ range: ClosedRange<Int>) -> JSONValue {
+      [
+        "anyOf": [
+          [
+            "type": "number", "multipleOf": 1, "minimum": .integer(Int64(range.lowerBound)),
+            "maximum": .integer(Int64(range.upperBound)),
+          ],
+          ["type": "string", "pattern": .string(SchemaPattern.wholeNumber)],
+        ]
+      ]
+    }
+    let members: JSONValue = ["count": number(NightlySeries.range), "keep": number(NightlySeries.keepRange)]
+    return [
+      "anyOf": [
+        ["type": "null"], number(NightlySeries.range),
+        ["type": "object", "properties": members, "minProperties": 1, "additionalProperties": false],
+      ]
+    ]
+  }()
 
   static let nightly: JSONValue = [
     "type": "string", "pattern": "^[ \\t]*[Nn][Ii][Gg][Hh][Tt][Ll][Yy][ \\t]+0*([1-9][0-9]{0,3}|10000)[ \\t]*$",

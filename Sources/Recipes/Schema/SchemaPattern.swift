@@ -87,7 +87,7 @@ extension RecipeKey {
     case .flag: Self.names(["true", "false"], also: ["true", "false"])
     case .styles, .files, .models: Self.oneOrMore
     case .size: ["type": "string", "pattern": "[0-9][ \\t]*[xX×][ \\t]*[0-9]"]
-    case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address: true
+    case .folders, .axes, .axisGroups, .cells, .path, .sheet, .address, .nights, .notices: true
     }
   }
 

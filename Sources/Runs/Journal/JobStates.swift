@@ -110,7 +110,7 @@ struct JobStates {
 
   private static func key(_ seed: Int64, _ digits: String) -> String { "\(seed)-\(digits)" }
 
-  /// Counts the jobs of the folder's plan by their state; equal ones count each.
+  /// Counts the jobs of the folder's plan by their state; equal ones count each. Those that the next run leaves out do not count.
   ///
   /// - Parameters:
   ///   - journal: The run's journals.
@@ -121,8 +121,10 @@ struct JobStates {
     of journal: some JournalLines, _ body: (_ index: Int, JobID) -> Void = { _, _ in }
   ) throws -> RunCounts {
     var counts = RunCounts()
+    let leftOut = try LeftOutJobs(folder, journal.index)
     guard hasOrphans(journal.index) else {
       try PlanFile.forEachID(in: folder) { index, id, encodings in
+        if leftOut.contains(id) { return }
         body(index, id)
         counts.count(try find(id, as: encodings, in: journal).0)
       }
@@ -132,8 +134,9 @@ struct JobStates {
     var index = 0
     try PlanFile.forEachJob(in: folder) { planned, details in
       if let details { version = details.engine.version }
+      defer { index += 1 }
+      if leftOut.contains(planned.id) { return }
       body(index, planned.id)
-      index += 1
       counts.count(
         try find(
           planned, in: journal,

@@ -115,6 +115,46 @@ public struct JobList {
     batches = Self.batches(ingredients)
   }
 
+  /// The same jobs without some, numbered again.
+  ///
+  /// - Parameters:
+  ///   - list: The jobs.
+  ///   - left: The identities of those that are left out.
+  init(_ list: JobList, without left: Set<JobID>) {
+    let all = list.ids
+    jobs = AnySequence { [jobs = list.jobs] in
+      let iterator = jobs.makeIterator()
+      var (position, index) = (0, 0)
+      return AnyIterator {
+        while var job = iterator.next() {
+          defer { position += 1 }
+          if left.contains(all[position]) { continue }
+          job.index = index
+          index += 1
+          return job
+        }
+        return nil
+      }
+    }
+    var kept: [Int32: Int32] = [:]
+    // Only what is used counts, in order of first use.
+    var used: [Int32: Int32] = [:]
+    for index in list.ids.indices where !left.contains(list.ids[index]) {
+      // All jobs with an identity stay or go together, so the first one stays the first.
+      let new = Int32(ids.count)
+      if list.isFirst(index) { kept[Int32(index)] = new }
+      firsts.append(kept[list.firsts[index]] ?? new)
+      ids.append(list.ids[index])
+      let group = used[list.groups[index]] ?? Int32(ingredients.count)
+      if group == ingredients.count {
+        used[list.groups[index]] = group
+        ingredients.append(list.ingredients[Int(list.groups[index])])
+      }
+      groups.append(group)
+    }
+    batches = Self.batches(ingredients)
+  }
+
   /// How many jobs there are; equal ones count each.
   public var count: Int { ids.count }
 

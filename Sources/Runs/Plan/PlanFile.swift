@@ -134,6 +134,30 @@ public enum PlanFile {
     return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 
+  /// Takes jobs out of a plan, and numbers the others again.
+  ///
+  /// - Parameters:
+  ///   - left: The identities of those to take out.
+  ///   - folder: The run, whose lock is held.
+  ///   - disk: The disk.
+  /// - Throws: `RunError`.
+  static func leaveOut(_ left: Set<JobID>, in folder: RunFolder, on disk: Disk) throws {
+    var lines: PlanWriter?
+    var index = 0
+    try AtomicFile.write(to: folder.plan, on: disk, keepsEqual: true) { file in
+      try forEachJob(in: folder) { planned, details in
+        if let details { lines = PlanWriter(details) }
+        if left.contains(planned.id) { return }
+        var planned = planned
+        planned.job.index = index
+        index += 1
+        lines?.append(planned)
+        if let bytes = lines?.writer.bytes.count, bytes > 1 << 20 { try lines?.writer.flush(file.write) }
+      }
+      try lines?.writer.flush(file.write)
+    }
+  }
+
   // MARK: Reading
 
   /// Calls `body` with the index and the identity of each job, without reading the rest of its line.
@@ -197,6 +221,17 @@ public enum PlanFile {
       }
       try body(job, details)
     }
+  }
+
+  /// Whether the first job of a plan belongs to a night, and so all do but for included cells, which come last. A plan that
+  /// cannot be read has none.
+  static func hasNights(_ folder: RunFolder) -> Bool {
+    var isNightly = false
+    try? forEachJob(in: folder) { planned, _ in
+      isNightly = planned.job.night != nil
+      throw CancellationError()
+    }
+    return isNightly
   }
 
   private static func forEachLine(in folder: RunFolder, _ body: (Int, UnsafeBufferPointer<UInt8>) throws -> Void) throws

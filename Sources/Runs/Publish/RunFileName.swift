@@ -6,12 +6,12 @@ package enum RunFileName {
   private static let fixed: Set<String> = [
     "plan.jsonl", "seeds.json", "recipe.yaml", "manifest.json", "index.html", JournalFiles.main, "trace.tsv",
     "picks.json", "profile.tsv", "progress.json", "preview.png", "contact-sheet.png", "crashes.log", "responses.jsonl",
-    "run.lock",
+    "run.lock", "forgotten.jsonl", "notified.json",
   ]
 
   /// The folders in a run folder.
   static let folders: Set<String> = [
-    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "restored", "slurm",
+    "images", "thumbs", "checkpoints", "responses", "outbox", "upscaled", "restored", "slurm", "trash",
   ]
 
   /// Whether a file with this name may be directly in a run folder.

@@ -9,6 +9,8 @@ public struct RunImages: Sendable {
   public struct Entry: Sendable {
     /// The job.
     public var job: Job
+    /// Its positions on the axes as views show them.
+    public var axes: [AxisPosition]
     /// Its whole identity.
     public var id: String
     /// The absolute path of its image; nil if there is none yet.
@@ -21,7 +23,7 @@ public struct RunImages: Sendable {
     public var seconds: Double?
   }
 
-  /// Every job in the order of the plan.
+  /// Every job in the order of the plan, but for those that the next run leaves out.
   public var entries: [Entry] = []
   /// The recipe as the manifest shows it; null for a plan without jobs.
   public var recipe = JSONValue.null
@@ -34,8 +36,10 @@ public struct RunImages: Sendable {
     let (details, jobs) = try PlanFile.read(folder)
     recipe = details?.recipe ?? .null
     let journal = JournalReader(folder, try JournalIndex(folder))
-    for planned in jobs {
-      var entry = Entry(job: planned.job, id: planned.id.description, infotext: "")
+    let leftOut = try LeftOutJobs(folder, journal.index)
+    let shown = jobs.filter { !leftOut.contains($0.id) }
+    for (planned, axes) in zip(shown, Nights.shownAxes(of: shown.map(\.job))) {
+      var entry = Entry(job: planned.job, axes: axes, id: planned.id.description, infotext: "")
       if let image = try journal.image(planned.id), access(folder.file(image.file), F_OK) == 0 {
         entry.path = folder.file(image.file)
         entry.infotext = image.infotext

@@ -117,22 +117,29 @@ public struct RunStatus: Hashable, Sendable {
     }
   }
 
+  /// A few lines for people, with times as ISO 8601 in UTC.
+  public var text: String { text(time: \.self) }
+
   /// A few lines for people.
-  public var text: String {
+  ///
+  /// - Parameter time: Shows a time, which is ISO 8601 in UTC.
+  /// - Returns: Lines.
+  public func text(time: (String) -> String) -> String {
     var lines = [
       "\(folder.printableLine): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.pending) to do"
     ]
     if reused > 0 { lines.append("\(reused) taken from other run folders") }
     let atWork = shards.count { $0.current != nil }
     if let holder {
-      lines.append("running" + (holder.isEmpty ? "" : ": \(holder)"))
+      let shown = holder.replacing(#/started ([-0-9T:.]+Z)/#) { "started \(time(String($0.1)))" }
+      lines.append("running" + (holder.isEmpty ? "" : ": \(shown)"))
     } else if shards.isEmpty {
       lines.append("not running")
     } else {
       let parts = Set(shards.map(\.shard.count)).sorted().map(String.init).joined(separator: " and ")
       lines.append("\(shards.count) of \(parts) shards started, \(atWork) running lately")
     }
-    if let lastActivity { lines.append("last activity: \(lastActivity)") }
+    if let lastActivity { lines.append("last activity: \(time(lastActivity))") }
     for failure in failures.prefix(5) {
       lines.append("failed: job \(failure.index) (\(failure.id.prefix(8))): \(failure.error.printableLine)")
     }

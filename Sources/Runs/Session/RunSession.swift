@@ -23,6 +23,8 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     public var checkpointInterval = Duration.seconds(30)
     /// What to do with images that were made with another instruction set or precision.
     public var otherImages = OtherImagePolicy.refuse
+    /// Whether images of a nightly series that were forgotten or deleted are made again.
+    public var remakesForgotten = false
     /// How long to wait if another run is using the folder.
     public var lockPatience = Duration.zero
 
@@ -42,6 +44,8 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   public var reportPlan: (Planner.Source) -> Void = { _ in }
   /// Called with what was found, if images made with another instruction set or precision are kept or made again.
   public var reportOtherImages: (String) -> Void = { _ in }
+  /// Called with what was found, if images of a nightly series were forgotten, deleted or put back.
+  public var reportForgotten: (String) -> Void = { _ in }
   /// Makes the observer of the run; the lock is nil for a shard.
   public var observer: (RunLock?) -> (any RunObserver)? = { _ in nil }
   /// Makes what answers those who asked for the images.
@@ -112,6 +116,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       jobs = try identify(source.jobs)
     }
     jobs = try jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
+    jobs = try forget(jobs, source)
     reportPlan(source)
     try SeedFile.write(seeds, to: folder, on: disk)
     let answers = try answers(source, jobs)
@@ -134,6 +139,19 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     answers?.deliver { stopRequest() != nil }
     if let unanswered { throw unanswered }
     return outcome
+  }
+
+  /// Leaves out what is not to be made again, and moves what the recipe no longer keeps to `trash/`.
+  private func forget(_ jobs: JobList, _ source: Planner.Source) throws -> JobList {
+    // The responses to requests name their images by the jobs' indices.
+    if source.json["requests"] != nil { return jobs }
+    let (forgetting, left) = try jobs.forgetting(
+      in: folder, keeping: KeepRules(recipe: source.json), remakes: options.remakesForgotten)
+    if let forgetting {
+      try forgetting.apply(on: disk)
+      for line in forgetting.lines { reportForgotten(line) }
+    }
+    return left
   }
 
   private func work(_ plan: RunPlan, _ answers: (any RunAnswers)?, _ lock: RunLock) throws -> RunOutcome {
@@ -188,11 +206,11 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       let source = try planner.plan(&seeds)
       let isNew = !hasSeeds || seeds != stored
       if isNew, let frozen = try frozenJobs(of: source) {
-        let jobs = try identify(frozen)
+        let jobs = try identify(frozen).withoutForgotten(in: folder)
         workBegins()
         return RunPlan(jobs: jobs, source)
       }
-      let jobs = try identify(source.jobs)
+      let jobs = try identify(source.jobs).withoutForgotten(in: folder)
       workBegins()
       if isNew {
         if hasSeeds {

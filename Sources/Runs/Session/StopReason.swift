@@ -19,11 +19,13 @@ public enum StopReason: Hashable, Sendable {
   case until
   /// The run has taken as long as it may.
   case maxTime
+  /// The queue does something else first.
+  case queue
 
   /// Whether somebody cancelled the run, rather than its time being over; under Slurm SIGUSR1 means the latter.
   public var isCancelling: Bool {
     switch self {
-    case .signal(SIGUSR1), .failure, .until, .maxTime: false
+    case .signal(SIGUSR1), .failure, .until, .maxTime, .queue: false
     case .signal: true
     }
   }
@@ -39,6 +41,7 @@ public enum StopReason: Hashable, Sendable {
     case .failure: "--fail-fast"
     case .until: "--until"
     case .maxTime: "--max-time"
+    case .queue: "the queue"
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Text
 
 /// The first of SIGINT, SIGTERM, SIGHUP and SIGUSR1 asks the run to stop after the current step; a second one ends the
 /// process at once.
@@ -23,7 +24,7 @@ public enum StopSignals {
 
   private static func takeOver() {
     // Initialise the atomic now: that would not be safe inside the handler.
-    _ = received.load(ordering: .relaxed)
+    _ = (received.load(ordering: .relaxed), alarm.load(ordering: .relaxed))
     for number in numbers {
       var old = sigaction()
       if number == SIGHUP, sigaction(number, nil, &old) == 0,
@@ -43,15 +44,43 @@ public enum StopSignals {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
+  /// The writing end of the pipe through which the handler wakes the thread of `whenAsked`; -1 for none.
+  private static let alarm = Atomic<Int32>(-1)
+
+  /// Calls a function once, on a thread of its own, as soon as the run is asked to stop.
+  ///
+  /// - Parameter body: Receives the signal's number. A signal handler could not print, take locks or allocate memory.
+  public static func whenAsked(_ body: @escaping @Sendable (Int32) -> Void) {
+    var ends: [Int32] = [0, 0]
+    guard alarm.load(ordering: .relaxed) < 0, pipe(&ends) == 0 else { return }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    let (reading, writing) = (ends[0], ends[1])
+    alarm.store(writing, ordering: .relaxed)
+    let thread = Thread {
+      var byte: UInt8 = 0
+      guard uninterrupted({ Int32(read(reading, &byte, 1)) }) == 1 else { return }
+      body(received.load(ordering: .relaxed))
+    }
+    thread.name = "stop signals"
+    thread.start()
+  }
+
   /// Why the run should stop; nil as long as it should not.
   public static var request: StopReason? {
     let number = received.load(ordering: .relaxed)
     return number == 0 ? nil : .signal(number)
   }
 
-  /// Runs inside the signal handler, where only atomics and `_exit` are safe.
+  /// Runs inside the signal handler, where only atomics, `write` and `_exit` are safe.
   private static func receive(_ number: Int32) {
     if !isWorking.load(ordering: .relaxed) { _exit(number == SIGINT ? 130 : 75) }
     if received.exchange(number, ordering: .relaxed) != 0 { _exit(number == SIGTERM ? 143 : 130) }
+    let descriptor = alarm.load(ordering: .relaxed)
+    if descriptor >= 0 {
+      var byte: UInt8 = 1
+      let code = errno
+      _ = write(descriptor, &byte, 1)
+      errno = code
+    }
   }
 }

@@ -9,6 +9,13 @@ public struct TimeOfDay: Hashable, Sendable {
   /// 0 to 59.
   public var second: Int
 
+  /// 00:00.
+  public static let midnight = TimeOfDay(hour: 0, minute: 0, second: 0)
+
+  private init(hour: Int, minute: Int, second: Int) {
+    (self.hour, self.minute, self.second) = (hour, minute, second)
+  }
+
   /// Reads "6:30", "06:30" or "06:30:15"; nil for other text.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)

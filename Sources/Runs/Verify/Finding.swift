@@ -7,6 +7,8 @@ public struct Finding: Hashable, Sendable {
   public enum Kind: String, Sendable {
     /// An image of the journal is missing.
     case missing
+    /// An image of a night was deleted since the last run.
+    case deleted
     /// The file is longer or shorter than when it was written.
     case size
     /// The file holds different bytes than were written.
@@ -76,7 +78,8 @@ public struct Finding: Hashable, Sendable {
   /// Whether the image has to be made again.
   var isOfImage: Bool {
     switch kind {
-    case .missing, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob: true
+    case .missing, .deleted, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob:
+      true
     case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan, .obstacle: false
     }
   }

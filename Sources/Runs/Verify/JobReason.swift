@@ -34,7 +34,8 @@ public struct JobReason: Hashable, Sendable {
   public var id: String
   /// Whether the next run makes the image.
   public var runs: Bool
-  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa`, `elsewhere` or `new`.
+  /// One word: `done`, `touched`, `unrecorded`, `missing`, `altered`, `requeued`, `crashed`, `failed`, `other_isa`, `elsewhere`,
+  /// `forgotten`, `deleted` or `new`.
   public var cause: String
   /// The reason in words.
   public var reason: String
@@ -45,7 +46,8 @@ public struct JobReason: Hashable, Sendable {
   /// How the nearest image differs.
   public var changes: [Change] = []
   /// What `status` counts the job as.
-  var state = JobState.pending
+  /// nil for one that the next run leaves out.
+  var state: JobState? = .pending
 
   /// A line for people, and one for each change.
   public var text: String {
@@ -152,7 +154,9 @@ public struct JobReasons {
   public func reasons(_ jobs: [IdentifiedJob]) throws -> [JobReason] {
     var states = try JobStates(folder)
     let others = try OtherImages(jobs, journal, in: folder).images
+    let forgotten = try ForgottenImages(of: folder)
     var reasons = try jobs.map { planned in
+      if let reason = leftOut(planned, forgotten) { return reason }
       var reason = try reason(planned, &states, others)
       reason.state =
         reason.cause == "other_isa"
@@ -252,6 +256,31 @@ public struct JobReasons {
     return reason(runs: true, "new", "it has no image yet")
   }
 
+  /// Why the next run leaves a job of a night out; nil if it does not.
+  private func leftOut(_ planned: IdentifiedJob, _ forgotten: ForgottenImages) -> JobReason? {
+    func reason(_ cause: String, _ text: String, _ file: String?) -> JobReason {
+      JobReason(
+        index: planned.job.index, id: planned.id.description, runs: false, cause: cause, reason: text, file: file,
+        state: nil)
+    }
+    if let entry = forgotten.entries[planned.id] {
+      if let file = entry.file, !entry.isMoving, access(folder.file(file), F_OK) == 0 { return nil }
+      let why =
+        switch entry.reason {
+        case .forget: "sdbatch forget took it out of the series on \(entry.forgotten.iso)"
+        case .keep: "the recipe no longer kept its night on \(entry.forgotten.iso)"
+        case .deleted: "its image was deleted before the run of \(entry.forgotten.iso)"
+        }
+      var place = ""
+      if let file = entry.file, access(folder.trashed(file), F_OK) == 0 { place = "; it is \(folder.trashed(file))" }
+      return reason("forgotten", why + place + "; --remake makes it again", entry.file)
+    }
+    guard planned.job.night != nil, let noted = index.images[planned.id], access(folder.images, F_OK) == 0,
+      noted.files.names.allSatisfy({ access(folder.file($0), F_OK) != 0 })
+    else { return nil }
+    return reason("deleted", "its image was deleted, and belongs to a night; --remake makes it again", noted.file)
+  }
+
   /// Why an image is converted; nil if its files are all there, or none of them gives back the pixels.
   private func conversion(_ image: FinishedImage, to encodings: [ImageEncoding]) throws -> String? {
     let sound = try image.files.filter { file in
@@ -285,7 +314,7 @@ public struct JobReasons {
   /// How many jobs are done, failed and pending, as `status` counts them.
   public static func counts(_ reasons: [JobReason]) -> RunCounts {
     var counts = RunCounts()
-    for reason in reasons { counts.count(reason.state) }
+    for case let state? in reasons.map(\.state) { counts.count(state) }
     return counts
   }
 

@@ -46,7 +46,7 @@ extension Verification {
         guard finding.id == nil else { continue }
         findings[number].remedy = "removed"
       case .manifest: findings[number].remedy = "rewritten"
-      case .orphan, .plan, .obstacle: continue
+      case .deleted, .orphan, .plan, .obstacle: continue
       }
       findings[number].isRepaired = true
     }

@@ -88,6 +88,7 @@ public struct Verification {
     let reader = JournalReader(run, index)
     var states = try JobStates(run)
     hasOrphans = states.hasOrphans(index)
+    let leftOut = try LeftOutJobs(run, index)
     var (version, isa) = ("", "")
     /// The first job whose settings give another id than its line has.
     var misplanned: Int?
@@ -97,6 +98,11 @@ public struct Verification {
         let id = planned.id
         let isPlanned = JobID(planned.job.settings, planned.ingredients) == id
         if !isPlanned, misplanned == nil { misplanned = planned.job.index }
+        if leftOut.contains(id) {
+          if leftOut.deleted.contains(id), firstJobs[id] == nil { noteDeleted(planned) }
+          firstJobs[id] = (planned.job.index, true)
+          return
+        }
         if firstJobs[id] == nil {
           // If the plan's settings are wrong, the image need not be.
           let isSound = try examine(id, reader, planned, isPlanned: isPlanned, version: version)
@@ -132,6 +138,16 @@ public struct Verification {
       unasked += files
       _ = try examine(id, reader, nil, isPlanned: false, version: version)
     }
+  }
+
+  /// Reports an image of a night that somebody deleted since the last run.
+  private mutating func noteDeleted(_ planned: IdentifiedJob) {
+    guard let file = index.images[planned.id]?.file else { return }
+    findings.append(
+      Finding(
+        kind: .deleted, file: file, index: planned.job.index, id: planned.id.description,
+        problem: "was deleted, and belongs to a night",
+        remedy: "the next run leaves it out; a run with --remake makes it again"))
   }
 
   /// Whether the image is the one that the journal records.

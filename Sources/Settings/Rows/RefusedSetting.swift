@@ -194,7 +194,7 @@ package enum RequestFieldKind: Sendable {
         .folders, .path, .address:
         .text
       case .interval, .otherInterval, .layers, .axisGroups, .cells, .files: .list
-      case .axes, .sheet: .object
+      case .axes, .sheet, .nights, .notices: .object
       }
   }
 }

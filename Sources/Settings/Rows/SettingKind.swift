@@ -67,6 +67,10 @@ public enum SettingKind: Hashable, Sendable {
   case sheet
   /// An address, or null.
   case address
+  /// A nightly series: a number of seeds, or that and how many nights are kept.
+  case nights
+  /// Where to report a run: an address, or a mapping.
+  case notices
 
   /// Whether a scalar that gives an axis its values is split at commas.
   package var splitsAtCommas: Bool { self != .text && self != .models && self != .layers }
@@ -79,7 +83,7 @@ public enum SettingKind: Hashable, Sendable {
       .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders, .axes,
       .axisGroups,
       .cells,
-      .path, .files, .sheet, .address:
+      .path, .files, .sheet, .address, .nights, .notices:
       false
     }
   }
@@ -105,7 +109,7 @@ public enum SettingKind: Hashable, Sendable {
       .model, .vae,
       .otherModel, .models, .interval, .otherInterval, .layers, .styles, .size, .choice, .choices, .flag, .folders,
       .axes,
-      .axisGroups, .cells, .path, .files, .sheet, .address:
+      .axisGroups, .cells, .path, .files, .sheet, .address, .nights, .notices:
       false
     }
   }
@@ -115,7 +119,7 @@ public enum SettingKind: Hashable, Sendable {
     switch self {
     case .text, .otherSampler, .otherSchedule, .otherInterval, .otherNumber, .otherModel, .upscaler, .limit, .bytes,
       .vae, .models,
-      .styles, .choices, .files, .path, .address, .axes, .axisGroups, .cells, .sheet:
+      .styles, .choices, .files, .path, .address, .axes, .axisGroups, .cells, .sheet, .nights, .notices:
       true
     case .integer, .seed, .number, .interval, .layers, .sampler, .schedule, .model, .size, .choice, .flag, .folders:
       false
@@ -160,6 +164,8 @@ public enum SettingKind: Hashable, Sendable {
     case .path: "a path"
     case .sheet: "a mapping such as {x: cfg_scale, y: steps}"
     case .address: "an address, {url: ..., per: run, send_images: false}, or null"
+    case .nights: "a number of seeds for each night, or {count: 16, keep: 30}"
+    case .notices: "an address to ping, or {ping: ..., mail: ...}, or null"
     }
   }
 

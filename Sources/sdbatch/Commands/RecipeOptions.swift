@@ -5,6 +5,7 @@ import Foundation
 import Recipes
 import Runs
 import Settings
+import Synchronization
 import TensorFiles
 
 /// The arguments of the commands that read a recipe.
@@ -38,7 +39,10 @@ struct RecipeOptions: ParsableArguments {
   @Flag(help: "Keep images that were made with another instruction set or precision; the manifest says which they are.")
   var acceptIsa = false
 
-  @Flag(help: "Make images again that were made with another instruction set or precision.")
+  @Flag(
+    help:
+      "Make images again that were made with another instruction set or precision, or that were forgotten or deleted in a nightly series."
+  )
   var remake = false
 
   func validate() throws {
@@ -209,7 +213,14 @@ extension SettingKind {
 
 extension PlanningEnvironment {
   /// The environment of this process, read once, so that a run past midnight stays one run.
-  static let ofProcess: PlanningEnvironment = {
+  static var ofProcess: PlanningEnvironment { current.withLock { $0 } }
+
+  /// Reads it again, for the next run of a process that lives for days.
+  static func renew() { current.withLock { $0 = read() } }
+
+  private static let current = Mutex(read())
+
+  private static func read() -> PlanningEnvironment {
     let variables = ProcessInfo.processInfo.environment
     var environment = PlanningEnvironment(
       variables: variables, demoWidth: DemoModel.nativeSize, demoHeight: DemoModel.nativeSize)
@@ -220,5 +231,5 @@ extension PlanningEnvironment {
     }
     environment.family = { FamilyID(ofModelAt: $0) }
     return environment
-  }()
+  }
 }

@@ -24,6 +24,8 @@ struct SDBatch: ParsableCommand {
     subcommands: [
       RunCommand.self, PlanCommand.self, StatusCommand.self, CollectCommand.self, SlurmCommand.self, SheetCommand.self,
       OpenCommand.self, VerifyCommand.self, WhyCommand.self, InitCommand.self, ModelsCommand.self,
+      NightsCommand.self, ForgetCommand.self, InstallNightlyCommand.self, DoctorCommand.self,
+      QueueCommand.self,
       InspectCommand.self, ReproduceCommand.self, UpscaleCommand.self, RestoreCommand.self,
       SchemaCommand.self,
     ],

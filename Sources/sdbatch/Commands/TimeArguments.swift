@@ -35,4 +35,11 @@ struct TimeSpan: ExpressibleByArgument {
 extension TimeOfDay: ExpressibleByArgument {
   /// Takes what `init(_:)` takes.
   public init?(argument: String) { self.init(argument) }
+
+  /// One in the morning.
+  static var one: TimeOfDay {
+    var time = TimeOfDay.midnight
+    time.hour = 1
+    return time
+  }
 }

@@ -77,7 +77,7 @@ struct WhyCommand: ParsableCommand {
     for reason in running.prefix(jobs) { Console.output(text: reason.text) }
     if running.count > jobs { Console.output("... and \(running.count - jobs) more") }
     let rest =
-      counts.done + running.count == counts.total
+      counts.done + running.count == counts.total || counts.total == 0
       ? "the others exist"
       : "\(counts.done) exist, and \(counts.total - counts.done - running.count) are not tried again"
     Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, \(rest)")

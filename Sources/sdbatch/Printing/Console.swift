@@ -28,6 +28,24 @@ enum Console {
     write("\r\(text.printableLine)\u{1B}[K", to: STDOUT_FILENO)
   }
 
+  /// Prints a line in place of the live text, which the next one continues.
+  static func interject(_ line: String) { write("\r\u{1B}[K\(line.printableLine)\n", to: STDOUT_FILENO) }
+
+  /// Prints a line that ends in a file's path, which a terminal can open when it is clicked (OSC 8).
+  static func output(_ line: String, link path: String) {
+    var allowed = CharacterSet.urlPathAllowed
+    allowed.remove(charactersIn: ";")
+    guard isTerminal, ProcessInfo.processInfo.environment["TERM"] != "dumb",
+      let address = path.addingPercentEncoding(withAllowedCharacters: allowed)
+    else { return output(line + path) }
+    let host = ProcessInfo.processInfo.hostName.addingPercentEncoding(withAllowedCharacters: .urlHostAllowed) ?? ""
+    let link = "\u{1B}]8;;file://\(host)\(address)\u{1B}\\"
+    write("\(line.printableLine)\(link)\(path.printableLine)\u{1B}]8;;\u{1B}\\\n", to: STDOUT_FILENO)
+  }
+
+  /// Replaces everything on the terminal.
+  static func screen(_ text: String) { write("\u{1B}[H\u{1B}[2J\(text.printable)\n", to: STDOUT_FILENO) }
+
   /// Prints a message to standard error. Its other lines are indented.
   static func error(_ text: String) {
     let lines = text.withoutAddressSecrets.printable.split(separator: "\n", omittingEmptySubsequences: false)

@@ -29,6 +29,7 @@ enum ExitStatus: Int32, Error {
   /// The exit code for an error; nil for errors of the command line, which ArgumentParser handles.
   init?(_ error: any Error) {
     switch error {
+    case QueueError.inUse: self = .folderInUse
     case is RecipeErrors, is any InputFailure:
       self = .unusableInput
     case let error as RunError:
@@ -60,7 +61,7 @@ enum ExitStatus: Int32, Error {
   init(_ reason: StopReason) {
     switch reason {
     case .signal(SIGINT): self = .interrupted
-    case .signal, .until, .maxTime: self = .stopped
+    case .signal, .until, .maxTime, .queue: self = .stopped
     case .failure: self = .someJobsFailed
     }
   }

@@ -7,6 +7,8 @@ struct Pace {
   private var stepsDone = 0
   private var stepsLeft = 0
   private var stepsOfImage = 0
+  /// Of images that exist already.
+  private var stepsFound = 0
   private var started: ContinuousClock.Instant?
 
   /// Seconds that a step takes on average; nil before the first.
@@ -19,10 +21,10 @@ struct Pace {
   /// Seconds until all is done, at this pace.
   var secondsLeft: Double? { secondsPerStep.map { $0 * Double(stepsLeft) } }
 
-  /// "1.25 s/step  ETA 3m12s".
-  var text: String {
-    guard let secondsPerStep, let secondsLeft else { return "" }
-    return "\(Self.seconds(secondsPerStep))/step  ETA \(Self.duration(secondsLeft))"
+  /// How much of the whole run is done, earlier runs included: from 0 to 1.
+  var fraction: Double {
+    let done = Double(stepsFound + stepsDone)
+    return done + Double(stepsLeft) > 0 ? min(1, done / (done + Double(max(0, stepsLeft)))) : 0
   }
 
   mutating func note(_ event: RunEvent) {
@@ -36,9 +38,12 @@ struct Pace {
       stepsOfImage = step
       stepsDone += new
       stepsLeft -= new
+    case .imageFound(let job, _):
+      stepsFound += job.settings.allSteps
     case .resumed(_, let step):
       // An earlier run took these steps, so they cost this one no time.
       stepsLeft -= step
+      stepsFound += step
       stepsOfImage = step
     case .shared(_, let step):
       // The steps to make do not count these.
@@ -48,7 +53,7 @@ struct Pace {
     case .jobFailed(let running, _):
       stepsLeft -= running.job.settings.allSteps - stepsOfImage
       stepsOfImage = 0
-    case .imageFound, .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
+    case .jobStarted, .progress, .checkpointIgnored, .jobQuarantined, .finished:
       break
     }
   }

@@ -19,13 +19,17 @@ final class ProgressPrinter {
   private var liveLine = ""
   /// The image that is being made, and how many of its steps are done.
   private var unfinished: (number: Int, step: Int, steps: Int)?
+  /// How many images existed when the run began, so that numbers count the whole run.
+  private var found = 0
 
   init(style: Style) { self.style = style }
 
   /// Shows one event.
   func show(_ event: RunEvent) {
     pace.note(event)
+    if case .imageFound = event { found += 1 }
     noteUnfinished(event)
+    if case .progress(_, let progress) = event { StopNotice.note(progress) }
     if let text = Self.warning(event) {
       if style == .live { replaceLiveLine("") }
       Console.logger.warning("\(text)")
@@ -46,8 +50,12 @@ final class ProgressPrinter {
   private func showLive(_ event: RunEvent) {
     switch event {
     case .progress(let running, let progress):
-      let count = "[\(running.number)/\(running.count)]"
-      replaceLiveLine([count, Self.stage(progress), pace.text].filter { !$0.isEmpty }.joined(separator: "  "))
+      replaceLiveLine(
+        LiveLine(
+          count: count(running), fraction: pace.fraction, stage: Self.stage(progress),
+          pace: pace.secondsPerStep.map { Pace.seconds($0) + "/step" },
+          left: pace.secondsLeft.map { "ETA " + Pace.duration($0) }
+        ).text(columns: Console.columns.map { $0 - 1 } ?? .max))
     case .started, .resumed, .imageDone, .jobFailed, .finished:
       replaceLiveLine("")
       if let text = text(event) { Console.output(text) }
@@ -59,8 +67,6 @@ final class ProgressPrinter {
   func close() { replaceLiveLine("") }
 
   private func replaceLiveLine(_ text: String) {
-    // A line that wraps could not be overwritten.
-    let text = Console.columns.map { String(text.prefix($0 - 1)) } ?? text
     guard text != liveLine else { return }
     liveLine = text
     Console.live(text)
@@ -86,7 +92,10 @@ final class ProgressPrinter {
 
   // MARK: Texts
 
-  private static func stage(_ progress: GenerationProgress) -> String {
+  /// The image's number among all of the run, such as "[5/12]".
+  private func count(_ running: RunningJob) -> String { "[\(found + running.number)/\(found + running.count)]" }
+
+  static func stage(_ progress: GenerationProgress) -> String {
     switch progress {
     case .loading(let model): "loading \(model)"
     case .encoding: "encoding"
@@ -111,7 +120,7 @@ final class ProgressPrinter {
 
   private func noteUnfinished(_ event: RunEvent) {
     switch event {
-    case .progress(let running, .sampling(let step, let steps)): unfinished = (running.number, step, steps)
+    case .progress(let running, .sampling(let step, let steps)): unfinished = (found + running.number, step, steps)
     case .jobStarted, .imageDone, .jobFailed: unfinished = nil
     default: break
     }
@@ -130,16 +139,21 @@ final class ProgressPrinter {
         ? "nothing to do" : "\(start.imagesToMake) to make, \(Count(start.stepsToMake, "step"))\(shared)"
       return "\(start.folder): \(Count(counts.total, "job")), \(counts.done) done\(reused)\(converted), \(work)"
     case .resumed(let running, let step):
-      return "[\(running.number)/\(running.count)] job \(running.job.index) continues after step \(step)"
+      return "\(count(running)) job \(running.job.index) continues after step \(step)"
     case .imageDone(let running, let file, let seconds):
-      return "[\(running.number)/\(running.count)] \(file)  \(Pace.seconds(seconds))"
+      return "\(count(running)) \(file)  \(Pace.seconds(seconds))"
     case .jobFailed(let running, let error):
-      return "[\(running.number)/\(running.count)] job \(running.job.index) failed: \(error)"
+      return "\(count(running)) job \(running.job.index) failed: \(error)"
     case .finished(let outcome):
       return text(outcome)
     case .imageFound, .jobStarted, .progress, .shared, .checkpointIgnored, .jobQuarantined:
       return nil
     }
+  }
+
+  /// How a run ended, in a line of its own.
+  static func summary(_ outcome: RunOutcome) -> String {
+    "\(outcome.folder): \(ProgressPrinter(style: .quiet).text(outcome))"
   }
 
   private func text(_ outcome: RunOutcome) -> String {
@@ -159,6 +173,10 @@ final class ProgressPrinter {
     if counts.pending > 0 { parts.append("\(counts.pending) to do") }
     if let unfinished, unfinished.step > 0 {
       parts.append("image \(unfinished.number) kept at step \(unfinished.step)/\(unfinished.steps)")
+    }
+    if stop == .queue {
+      return "Interrupted for another entry of the queue after \(Pace.duration(outcome.seconds)): "
+        + parts.joined(separator: ", ")
     }
     let reason = stop == .signal(SIGINT) ? "Ctrl-C" : stop.text
     return "Stopped (\(reason)) after \(Pace.duration(outcome.seconds)): \(parts.joined(separator: ", ")). "

@@ -18,6 +18,14 @@ struct RunTarget {
   /// The recipe or the folder, as the command line or the folder's list has it.
   let path: String
 
+  /// Where the recipe wants the run to be reported.
+  var notify: RecipeNotify? {
+    switch source {
+    case .recipe(let recipe): recipe.notify
+    case .frozen(let run): run.notify
+    }
+  }
+
   /// Plans the run.
   ///
   /// - Parameter seeds: What was drawn before; new draws are added.
@@ -37,6 +45,7 @@ struct FrozenRun {
   let jobs: [Job]
   /// Where to announce the run; its address had no secrets.
   let webhook: RecipeWebhook?
+  let notify: RecipeNotify?
   let warnings: [Diagnostic]
   /// Whether the jobs are of requests, whose answers need the requests themselves.
   let isOfRequests: Bool
@@ -54,25 +63,25 @@ struct FrozenRun {
     jobs = planned.map(\.job)
     isOfRequests = details.recipe["requests"] != nil
     guard !isOfRequests, let text = try? FileReader.bytes(of: folder.recipe) else {
-      (webhook, warnings) = (nil, [])
+      (webhook, notify, warnings) = (nil, nil, [])
       return
     }
     guard let copy = try? RecipeCopy(text: text, path: folder.recipe),
       copy.json.jsonText == details.recipe.jsonText
     else { return nil }
-    (webhook, warnings) = (copy.webhook, copy.warnings)
+    (webhook, notify, warnings) = (copy.webhook, copy.notify, copy.warnings)
   }
 }
 
 /// The jobs of a run, and the properties of the recipe that its parts need.
 struct PlannedRun: JobSource {
-  let jobs: AnySequence<Job>
+  private(set) var jobs: AnySequence<Job>
   let json: JSONValue
   let recipeText: String?
   /// How many jobs there are.
-  let count: Int
+  private(set) var count: Int
   /// The sampling steps of all jobs together.
-  let totalSteps: Int
+  private(set) var totalSteps: Int
   /// The axes; none for a run that is continued, whose cells show them.
   let axes: [PlanAxis]
   let warnings: [Diagnostic]
@@ -100,6 +109,30 @@ struct PlannedRun: JobSource {
     totalSteps = run.jobs.reduce(0) { $0 + $1.settings.allSteps }
     (axes, warnings) = ([], [])
     (requests, webhook) = (nil, run.webhook)
+  }
+
+  /// The plan of the first job alone, with this many steps.
+  func firstJob(steps: Int) -> PlannedRun {
+    var plan = self
+    plan.jobs = AnySequence(
+      jobs.prefix(1).map { job in
+        var job = job
+        job.settings.steps = steps
+        return job
+      })
+    plan.count = 1
+    plan.totalSteps = steps
+    return plan
+  }
+
+  /// The plan with the jobs of a list, from which some may be left out.
+  func with(_ list: JobList) -> PlannedRun {
+    if list.count == count { return self }
+    var plan = self
+    plan.jobs = list.jobs
+    plan.count = list.count
+    plan.totalSteps = list.jobs.reduce(0) { $0 + $1.settings.allSteps }
+    return plan
   }
 
   /// Writes the plan and its seeds before the first shard begins.

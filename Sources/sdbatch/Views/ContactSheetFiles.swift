@@ -39,7 +39,7 @@ struct ContactSheetFiles {
     if picks != nil, entries.isEmpty { throw SheetError.noCells("picks.json has no image with stars") }
     let cells = entries.map { entry in
       SheetCell(
-        axes: entry.job.axes,
+        axes: entry.axes,
         content: entry.path.map { .image(path: $0) } ?? entry.error.map { .failed($0) } ?? .pending,
         width: entry.job.settings.finalWidth, height: entry.job.settings.finalHeight,
         infotext: entry.infotext,

@@ -68,7 +68,7 @@ struct RunPageFiles {
     // A damaged picks.json is no reason to have no page.
     if let picks = try? Picks(of: folder), !picks.byID.isEmpty { heading.picks = picks.json["picks"] ?? .null }
     let page = RunPage(
-      heading, positions: run.entries.map(\.job.axes), groups: run.zipGroups, layout: layout)
+      heading, positions: run.entries.map(\.axes), groups: run.zipGroups, layout: layout)
     try page.write(run.entries.lazy.map { cell($0, thumbnails) }, to: sink)
   }
 
@@ -77,7 +77,7 @@ struct RunPageFiles {
     let parameters = entry.job.settings
     let recipe = ImageRecipe(parameters)
     return PageCell(
-      index: entry.job.index, id: entry.id, axes: entry.job.axes, content: content(entry, thumbnails),
+      index: entry.job.index, id: entry.id, axes: entry.axes, content: content(entry, thumbnails),
       width: parameters.finalWidth, height: parameters.finalHeight, seconds: entry.seconds,
       infotext: entry.infotext,
       recipe: recipe.text, settings: recipe.settings)
