@@ -81,7 +81,7 @@ import Testing
     #expect(
       found == [
         "fish.yaml:2:30: error: sampler_name: found \(sampler.rawValue), which does not fit the noise levels of Flux.1 dev; "
-          + "use DPM++ 2M, Euler a, Euler, LMS, Heun, DPM2, DPM2 a or LCM"
+          + "use DPM++ 2M, Euler a, Euler, LMS, Heun, DPM2, DPM2 a, LCM, ER SDE or Res Multistep"
       ])
     #expect(errors("model: sd\nsampler_name: \(sampler.rawValue)\n").isEmpty)
   }
