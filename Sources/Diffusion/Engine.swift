@@ -22,9 +22,6 @@ public final class Engine {
   /// The same for jobs with a transformer: since 1, the first blocks are not quantised.
   private static let int8TransformerNumerics = 1
 
-  /// The same for jobs whose features are forecast: since 1, after three steps, not four.
-  private static let forecastNumerics = 1
-
   /// The version that is part of the identity of a job.
   ///
   /// - Parameters:
@@ -38,7 +35,6 @@ public final class Engine {
       version += int8Numerics
       if all.contains(where: { $0.traits.flow != nil }) { version += int8TransformerNumerics }
     }
-    if all.contains(where: \.forecastMatters) { version += forecastNumerics }
     return version
   }
 

@@ -649,7 +649,12 @@ extension PassSettings: SettingsPart {
     row(
       "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
       "Computes the network every N-th call and forecasts its features in between: an approximation.",
-      effect: .when { $0.settings.base.forecastMatters }, infotext: [.entry("Feature forecast", at: 1822)],
+      // The steps before the first forecast: they were four once.
+      effect: .computed { image in
+        JSONValue.array([.integer(Int64(image.settings.featureForecast)), 3])
+          .only(if: image.settings.base.forecastMatters)
+      },
+      infotext: [.entry("Feature forecast", at: 1822)],
       stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
 
     // MARK: Faces

@@ -98,6 +98,20 @@ import Testing
     for (name, data) in first { #expect(try space.images()[name] == data) }
   }
 
+  @Test func `a series of which every image was deleted goes on, and makes them again if asked`() async throws {
+    let recipe = Self.recipe.replacingOccurrences(of: "seed: nightly 2", with: "nightly: 2")
+    let space = try Workspace(recipe: recipe)
+    try await space.run("recipe.yaml", environment: Self.early)
+    let first = try space.images()
+    for name in first.keys { try space.remove("run/images/" + name) }
+    let idle = try await space.run("recipe.yaml", "--summary", environment: Self.early)
+    #expect(idle.output.contains("0 of 0 done, 0 failed (nothing to do)"))
+    #expect(try space.images().isEmpty)
+    for command in ["status", "verify", "why", "nights"] { try await space.run(command, "run") }
+    try await space.run("recipe.yaml", "--remake", environment: Self.early)
+    #expect(try space.images() == first)
+  }
+
   @Test func `the recipe for nights is one, and its files start it as the manual says`() async throws {
     let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

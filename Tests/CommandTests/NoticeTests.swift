@@ -14,9 +14,10 @@ import Testing
     height: 64
     steps: 3
     seed: 5
+    emphasis: No norm
     grid:
       case:
-        - {title: bad, prompt: "a (boat:100000000000000000000000000000000000000)", emphasis: No norm, sampler_name: DPM adaptive}
+        - {title: bad, prompt: "a (boat:100000000000000000000000000000000000000)", sampler_name: DPM adaptive}
         - {title: good}
     output: run
     \(notify)

@@ -25,6 +25,7 @@ import Testing
         #expect(
           event.names == [
             "event", "folder", "counts", "images_to_make", "steps_to_make", "steps_shared", "images_reused",
+            "images_converted",
           ])
         #expect(event["folder"]?.text == space.path + "/run")
         #expect(event["images_to_make"] == 3 && event["steps_to_make"] == 3)

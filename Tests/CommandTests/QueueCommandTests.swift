@@ -65,12 +65,16 @@ import Testing
     try await space.run("queue", "add", "slow.yaml")
     let child = try space.start("queue", "run", "--json")
     try child.wait { child.output.contains(#""step":30"#) }
+    // It must not end before the other commands do.
+    child.kill(SIGSTOP)
     try await space.run("queue", "run", exits: 11)
     try await space.run("queue", "add", "quick.yaml", "--priority", "urgent")
+    child.kill(SIGCONT)
     #expect(try await child.wait() == .exited(0))
     let events = try child.outputLines.map { try JSONValue(parsing: $0) }
     let ends = events.filter { $0["event"] == "finished" }
     #expect(ends.map { $0["stopped_by"] } == ["the queue", .null, .null])
+    try #require(ends.count == 3)
     #expect(ends[1]["folder"]?.text?.hasSuffix("/quick") == true)
     let resumed = events.first { $0["event"] == "resumed" }
     #expect(resumed?["step"]?.integerValue ?? 0 >= 30)
@@ -86,12 +90,17 @@ import Testing
     try await space.run("queue", "pause", "2")
     let child = try space.start("queue", "run", "--json")
     try child.wait { child.output.contains(#""step":20"#) }
+    // It must not end before the other commands do.
+    child.kill(SIGSTOP)
     #expect(try await queue(space)["running"] == 1)
     try await space.run("queue", "remove", "1")
     try await space.run("queue", "remove", "1", exits: 10)
+    child.kill(SIGCONT)
     // The third continues what the first began, until it is paused too.
     try child.wait { child.output.contains(#""event":"resumed""#) }
+    child.kill(SIGSTOP)
     try await space.run("queue", "pause", "3")
+    child.kill(SIGCONT)
     #expect(try await child.wait() == .exited(0))
     let state = try await queue(space)
     #expect(state["entries"]?.elements?.map { $0["paused"] } == [true, true] && state["running"] == .null)

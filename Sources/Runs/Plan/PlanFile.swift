@@ -246,7 +246,8 @@ public enum PlanFile {
     } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
       throw RunError.noRun(path: folder.path)
     }
-    if number == 0 {
+    // A nightly series may have forgotten all of its images.
+    if number == 0, access(folder.forgotten, F_OK) != 0 {
       throw RunError.damaged(path: folder.plan, problem: "it has no jobs; run the recipe again to rewrite it")
     }
   }
