@@ -29,7 +29,7 @@ import TestSupport
     #expect(space.exists("run/upscaled/\(file)"))
     let manifest = try JSONValue(parsing: try space.text("run/manifest.json"))
     #expect(manifest["jobs"]?.elements?.first?["file"]?.text == "images/\(file)")
-    try await space.run("run")
+    try await space.run("run", "run")
     #expect(try files(space) == [file])
     try await space.run("recipe.yaml", "--set", "seed=1")
     #expect(try files(space).count == 1 && files(space)[0].hasPrefix("00000-1-"))

@@ -43,9 +43,9 @@ import Testing
     try await space.run("recipe.yaml", exits: 3)
     #expect(lines(receiver).last == "POST /uuid/fail HTTP/1.1")
     // A continued run reports too, and --no-webhook does not.
-    try await space.run("run", exits: 3)
+    try await space.run("run", "run", exits: 3)
     #expect(receiver.requests.count == 10)
-    try await space.run("run", "--no-webhook", exits: 3)
+    try await space.run("run", "run", "--no-webhook", exits: 3)
     #expect(receiver.requests.count == 10)
   }
 
