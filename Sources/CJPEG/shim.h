@@ -77,8 +77,11 @@ static inline int sdbatch_jpeg_encode(
   return 1;
 }
 
-/// Reads the size of a picture. Returns whether it worked; `message`, of 200 bytes, says why not.
-static inline int sdbatch_jpeg_size(const uint8_t *bytes, unsigned long count, int *width, int *height, char *message) {
+/// Reads the size of a picture, or decodes a picture of that size to RGB if `pixels` is not NULL.
+///
+/// Returns whether it worked, and the picture is whole; `message`, of 200 bytes, says why not.
+static inline int sdbatch_jpeg_read(
+    const uint8_t *bytes, unsigned long count, uint8_t *pixels, int *width, int *height, char *message) {
   struct jpeg_decompress_struct control;
   struct sdbatch_jpeg_errors errors;
   control.err = sdbatch_jpeg_prepare(&errors);
@@ -90,35 +93,21 @@ static inline int sdbatch_jpeg_size(const uint8_t *bytes, unsigned long count, i
   }
   jpeg_mem_src(&control, bytes, count);
   jpeg_read_header(&control, TRUE);
-  *width = (int)control.image_width;
-  *height = (int)control.image_height;
-  jpeg_destroy_decompress(&control);
-  return 1;
-}
-
-/// Decodes a picture of that size to RGB. Returns whether it is whole; `message`, of 200 bytes, says why not.
-static inline int sdbatch_jpeg_decode(
-    const uint8_t *bytes, unsigned long count, uint8_t *pixels, int width, int height, char *message) {
-  struct jpeg_decompress_struct control;
-  struct sdbatch_jpeg_errors errors;
-  control.err = sdbatch_jpeg_prepare(&errors);
-  jpeg_create_decompress(&control);
-  if (setjmp(errors.place)) {
+  if (pixels == NULL) {
+    *width = (int)control.image_width;
+    *height = (int)control.image_height;
     jpeg_destroy_decompress(&control);
-    memcpy(message, errors.message, sizeof errors.message);
-    return 0;
+    return 1;
   }
-  jpeg_mem_src(&control, bytes, count);
-  jpeg_read_header(&control, TRUE);
   control.out_color_space = JCS_RGB;
   jpeg_start_decompress(&control);
-  if ((int)control.output_width != width || (int)control.output_height != height || control.output_components != 3) {
+  if ((int)control.output_width != *width || (int)control.output_height != *height || control.output_components != 3) {
     jpeg_destroy_decompress(&control);
     strcpy(message, "its size is not that of its header");
     return 0;
   }
   while (control.output_scanline < control.output_height) {
-    JSAMPROW row = pixels + (size_t)control.output_scanline * (size_t)width * 3;
+    JSAMPROW row = pixels + (size_t)control.output_scanline * (size_t)*width * 3;
     jpeg_read_scanlines(&control, &row, 1);
   }
   jpeg_finish_decompress(&control);

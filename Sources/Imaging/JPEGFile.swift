@@ -55,14 +55,14 @@ enum JPEGFile {
   static func image(_ bytes: [UInt8]) throws(ImagingError) -> RGBImage {
     var (width, height): (Int32, Int32) = (0, 0)
     var message = [CChar](repeating: 0, count: messageSize)
-    guard sdbatch_jpeg_size(bytes, UInt(bytes.count), &width, &height, &message) != 0, width > 0, height > 0 else {
+    guard sdbatch_jpeg_read(bytes, UInt(bytes.count), nil, &width, &height, &message) != 0, width > 0, height > 0 else {
       throw .damaged(.jpeg, Self.text(message))
     }
     guard Int(width) * Int(height) <= PNGFile.pixelLimit else {
       throw .tooLarge(width: Int(width), height: Int(height), pixelLimit: PNGFile.pixelLimit)
     }
     var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
-    guard sdbatch_jpeg_decode(bytes, UInt(bytes.count), &pixels, width, height, &message) != 0 else {
+    guard sdbatch_jpeg_read(bytes, UInt(bytes.count), &pixels, &width, &height, &message) != 0 else {
       throw .damaged(.jpeg, Self.text(message))
     }
     return RGBImage(width: Int(width), height: Int(height), pixels: pixels)

@@ -80,7 +80,7 @@ import Testing
     #expect(try space.text("home/mails") == mail)
     #expect(try space.text("home/events") == "start 1\nfailure 3 2\nstart 1\nsuccess 3 1\n")
     // A model that cannot be used is trouble too.
-    try space.write("nothing of a model", to: "junk.safetensors")
+    try space.write("not a model", to: "junk.safetensors")
     try await space.run("recipe.yaml", "--set", "model=junk.safetensors", environment: environment, exits: 10)
     let more = try space.text("home/mails").dropFirst(mail.count)
     #expect(more.hasPrefix("-i -- me@example.org\n") && more.contains("junk.safetensors"))

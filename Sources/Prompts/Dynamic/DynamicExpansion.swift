@@ -1,4 +1,4 @@
-/// Makes the prompts that a dynamic prompt stands for, in order: the last part varies fastest, and each text comes once.
+/// Lists every prompt that a dynamic prompt can become. The last part varies fastest, and equal texts are listed once.
 ///
 /// Parts that ask for draws, or to walk in order, are resolved for each prompt by its number.
 package struct DynamicExpansion {
@@ -198,11 +198,17 @@ package struct DynamicExpansion {
       for (choice, index) in zip(choices, indices) { result.append(choice[index]) }
       try spend(result.text.utf8.count)
       results.append(result)
-      guard let moved = indices.indices.last(where: { indices[$0] + 1 < choices[$0].count }) else { break }
-      indices[moved] += 1
-      for index in indices.indices where index > moved { indices[index] = 0 }
+      guard Self.advance(&indices, over: choices) else { break }
     }
     return results
+  }
+
+  /// Moves on to the next combination, of which the last part varies fastest; false after the last one.
+  private static func advance(_ indices: inout [Int], over choices: [[Outcome]]) -> Bool {
+    guard let moved = indices.indices.last(where: { indices[$0] + 1 < choices[$0].count }) else { return false }
+    indices[moved] += 1
+    for index in indices.indices where index > moved { indices[index] = 0 }
+    return true
   }
 
   // MARK: Variants
@@ -250,9 +256,7 @@ package struct DynamicExpansion {
             try spend(result.text.utf8.count)
             results.append(result)
           }
-          guard let moved = indices.indices.last(where: { indices[$0] + 1 < choices[$0].count }) else { break }
-          indices[moved] += 1
-          for index in indices.indices where index > moved { indices[index] = 0 }
+          guard Self.advance(&indices, over: choices) else { break }
         }
       }
     }

@@ -65,25 +65,4 @@ struct NotifyReader {
     }
     return address
   }
-
-  /// A recipe without the secrets of its addresses; nil if it has none.
-  static func redacted(_ root: YAMLNode) -> YAMLNode? {
-    guard var entries = root.entries, let index = entries.firstIndex(where: { $0.name == "notify" }) else { return nil }
-    let value = entries[index].value
-    if var members = value.entries {
-      guard let ping = members.firstIndex(where: { $0.name == "ping" }), let url = redacted(scalar: members[ping].value)
-      else { return nil }
-      members[ping].value = url
-      entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
-    } else {
-      guard let url = redacted(scalar: value) else { return nil }
-      entries[index].value = url
-    }
-    return YAMLNode(.mapping(entries), at: root.position, isFlow: root.isFlow)
-  }
-
-  private static func redacted(scalar node: YAMLNode) -> YAMLNode? {
-    guard let text = node.scalar?.text, let address = WebhookAddress(text), address.hasSecrets else { return nil }
-    return YAMLNode(.scalar(YAMLScalar(address.redacted, style: .doubleQuoted)), at: node.position)
-  }
 }

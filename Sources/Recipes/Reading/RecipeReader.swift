@@ -67,8 +67,8 @@ public struct RecipeReader: Sendable {
       DemoWordCheck.check(root, known: environment.demoWords, findings)
     }
     // Never copy the secrets of an address to other files.
-    let withoutWebhook = WebhookReader.redacted(root)
-    let shown = NotifyReader.redacted(withoutWebhook ?? root) ?? withoutWebhook
+    let withoutWebhook = root.withoutSecrets(of: "webhook", member: "url")
+    let shown = (withoutWebhook ?? root).withoutSecrets(of: "notify", member: "ping") ?? withoutWebhook
     let written =
       overrides.isEmpty && shown == nil
       ? String(decoding: text, as: UTF8.self) : effectiveText(shown ?? root, path, overrides, findings)

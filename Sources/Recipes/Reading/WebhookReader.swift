@@ -74,28 +74,4 @@ struct WebhookReader {
     }
     return address
   }
-
-  /// A recipe without the secrets of its address; nil if it has none.
-  static func redacted(_ root: YAMLNode) -> YAMLNode? {
-    guard var entries = root.entries, let index = entries.firstIndex(where: { $0.name == "webhook" }) else {
-      return nil
-    }
-    let value = entries[index].value
-    if var members = value.entries {
-      guard let urlIndex = members.firstIndex(where: { $0.name == "url" }),
-        let url = redacted(scalar: members[urlIndex].value)
-      else { return nil }
-      members[urlIndex].value = url
-      entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
-    } else {
-      guard let url = redacted(scalar: value) else { return nil }
-      entries[index].value = url
-    }
-    return YAMLNode(.mapping(entries), at: root.position, isFlow: root.isFlow)
-  }
-
-  private static func redacted(scalar node: YAMLNode) -> YAMLNode? {
-    guard let text = node.scalar?.text, let address = WebhookAddress(text), address.hasSecrets else { return nil }
-    return YAMLNode(.scalar(YAMLScalar(address.redacted, style: .doubleQuoted)), at: node.position)
-  }
 }

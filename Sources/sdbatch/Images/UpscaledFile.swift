@@ -22,7 +22,7 @@ struct UpscaledFile {
     var files: [UpscaledFile] = []
     var targets: Set<String> = []
     func add(_ source: String, in usual: String, below root: String? = nil) throws {
-      // What is made is a PNG, so that nothing of it is lost.
+      // The result is always a PNG, which is lossless.
       let name = URL(fileURLWithPath: source)
       let isPNG = name.pathExtension.lowercased() == "png"
       // The folders of a run's images are kept.
