@@ -28,11 +28,17 @@ final class FakeNetwork: DenoisingNetwork {
   let readsGuidance: Bool
   /// All calls so far.
   private(set) var calls: [Call] = []
+  /// The noise levels and prompts of the calls that were announced last.
+  private(set) var expected: [(timestep: Float, strength: Float)] = []
   private let compute: Compute
 
   init(_ compute: Compute, readsGuidance: Bool = false) {
     self.compute = compute
     self.readsGuidance = readsGuidance
+  }
+
+  func expect(_ calls: [ExpectedCall<Context>], guidance: Float) {
+    expected = calls.map { ($0.timestep, $0.context.strength) }
   }
 
   func forward(

@@ -41,9 +41,11 @@ import Tokenization
   private func sampled(
     _ job: PassSettings, _ model: FakeModel, _ networks: any SamplingNetworks, memory: EvaluationMemory? = nil
   ) throws -> Latent {
-    let denoiser = RefinedDenoiser(
-      try networks.denoiser(job, training: model.training(for: job), callsBefore: nil, memory: memory), refinement: nil)
     var loop = loop(job, model)
+    let denoiser = RefinedDenoiser(
+      try networks.denoiser(
+        job, training: model.training(for: job), callsBefore: nil, memory: memory, remaining: RemainingCalls(loop)),
+      refinement: nil)
     while !loop.isFinished { try loop.step(model: denoiser) }
     return loop.latent
   }
@@ -115,6 +117,21 @@ import Tokenization
       job.distilledCFGScale = 0
       #expect(try sampled(job, model, networks, memory: memory) == one)
     }
+  }
+
+  @Test func `a network is told all calls of a pass before the first, with the prompt and the guidance of each`() throws
+  {
+    let model = model(.sd3)
+    let networks = try networks(model)
+    var job = job(.sd3, .euler)
+    job.prompt = "a [fish:bird:0.5]"
+    job.guidanceInterval = try #require(PassInterval(0.2, 0.8))
+    _ = try sampled(job, model, networks)
+    let network = try networks.network.get()
+    let made = network.calls.flatMap { call in call.strengths.map { (call.timestep, $0) } }
+    #expect(network.expected.map(\.timestep) == made.map(\.0))
+    #expect(network.expected.map(\.strength) == made.map(\.1))
+    #expect(Set(made.map(\.1)).count == 3 && made.count < 10)
   }
 
   @Test func `brackets stay text where a family has no weights, and clip skip does nothing`() {

@@ -39,7 +39,9 @@ import Tokenization
     _ settings: PassSettings, _ networks: any SamplingNetworks, memory: EvaluationMemory? = nil
   ) throws -> Latent {
     let denoiser = RefinedDenoiser(
-      try networks.denoiser(settings, training: model.training(for: settings), callsBefore: nil, memory: memory),
+      try networks.denoiser(
+        settings, training: model.training(for: settings), callsBefore: nil, memory: memory,
+        remaining: RemainingCalls(calls: [])),
       refinement: nil)
     var loop = loop(settings)
     while !loop.isFinished { try loop.step(model: denoiser) }

@@ -54,7 +54,9 @@ import TestSupport
       let model = try LoadedModel(
         catalog.models(for: job).model, vae: nil, key: ModelCatalog.Key(job), compute: compute)
       let training = TrainingSchedule(job)
-      denoiser = try model.networks.denoiser(job, training: training, callsBefore: nil, memory: nil)
+      denoiser = try model.networks.denoiser(
+        job, training: training, callsBefore: nil, memory: nil,
+        remaining: RemainingCalls(calls: []))
       loop = SamplingLoop(settings: SamplingSettings(job, channels: try catalog.channels(job)), training: training)
     }
   }

@@ -44,27 +44,39 @@ import TestSupport
     Compute(kernels: try Kernels.forThisMachine(), threadCount: threads, precision: precision)
   }
 
-  private func velocity(_ path: String, _ name: String, _ compute: Compute) throws -> Tensor {
+  /// The velocity of a fixture; after calls at other timesteps, which the network knows beforehand, if there are any.
+  private func velocity(_ path: String, _ name: String, _ compute: Compute, after timesteps: [Float] = []) throws
+    -> Tensor
+  {
     let archive = try TransformerArchive.open(path: RandomModels.path(path))
     try archive.audit().check()
     let latent = try image("\(name).latent", compute)
     let context = try context("\(name).context", compute)
-    let timestep = try floats("\(name).sigma")[0] * 1000
+    let timesteps = timesteps + [try floats("\(name).sigma")[0] * 1000]
+    func velocity<Network: DenoisingNetwork>(_ network: Network, _ prompt: Network.Context) throws -> Tensor {
+      if timesteps.count > 1 {
+        network.expect(timesteps.map { ExpectedCall(timestep: $0, context: prompt) }, guidance: 2.5)
+      }
+      func velocity(_ timestep: Float) throws -> Tensor {
+        try network.forward(
+          latent, timestep: timestep, contexts: [prompt], guidance: 2.5, options: NetworkOptions())
+      }
+      for timestep in timesteps.dropLast() { _ = try velocity(timestep) }
+      return try velocity(timesteps[timesteps.count - 1])
+    }
     switch archive.configuration {
     case let sizes as Flux2Configuration:
       let network = try sizes.network(archive.weights, compute)
-      return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
+      return try velocity(network, network.prepare(context))
     case let sizes as ZImageConfiguration:
       let network = try sizes.network(archive.weights, compute)
-      return try network.forward(latent, timestep: timestep, contexts: [network.prepare(context)])
+      return try velocity(network, network.prepare(context))
     case let sizes as SD3Configuration:
       let network = try sizes.network(archive.weights, compute)
-      let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
-      return try network.forward(latent, timestep: timestep, contexts: [prompt])
+      return try velocity(network, network.prepare(context, pooled: try floats("\(name).pooled")))
     case let sizes as Flux1Configuration:
       let network = try sizes.network(archive.weights, compute)
-      let prompt = network.prepare(context, pooled: try floats("\(name).pooled"))
-      return try network.forward(latent, timestep: timestep, contexts: [prompt], guidance: 2.5)
+      return try velocity(network, network.prepare(context, pooled: try floats("\(name).pooled")))
     default: throw WeightError.unsupported(path: path, found: archive.title, advice: "")
     }
   }
@@ -88,6 +100,13 @@ import TestSupport
     // PyTorch's exp of the time's frequencies differs from the C library's in the last bit, which a timestep of 700 makes 3e-5
     // of a wave, and klein 2e-5 of the largest velocity.
     #expect(difference < (Self.isSensitive(name) ? 1e-4 : 1e-5), "\(name) differs by \(difference)")
+  }
+
+  @Test(arguments: models)
+  func `modulations that were worked out together are those of each call alone`(path: String, name: String) throws {
+    let compute = try compute()
+    let alone = try velocity(path, name, compute)
+    #expect(try velocity(path, name, compute, after: [980, 512.5, 20]).values == alone.values)
   }
 
   @Test(arguments: models)

@@ -18,14 +18,31 @@ protocol SamplingNetworks: AnyObject {
   ///   - training: The noise levels that the checkpoint was trained on.
   ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
   ///   - memory: Outputs of earlier images; nil to compute everything, with the same result.
+  ///   - remaining: The calls that the pass probably still makes.
   /// - Returns: A denoiser, with its prompts encoded.
   /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
   func denoiser(
-    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?,
+    remaining: RemainingCalls
   ) throws -> any Denoiser
 
   /// Releases the memory of the denoising network.
   func releaseDenoiser()
+}
+
+/// The calls that a pass still makes, if its sampler makes one a step. Others make more, at noise levels of their own.
+struct RemainingCalls {
+  /// The number of each call, and its noise level.
+  let calls: [(call: Int, sigma: Float)]
+}
+
+extension RemainingCalls {
+  /// The calls from an image's next step on; none for samplers that go by timesteps.
+  init(_ loop: SamplingLoop) {
+    calls = loop.sigmas.dropFirst(loop.stepIndex).filter { $0 > 0 }.enumerated().map {
+      (loop.callCount + $0.offset, $0.element)
+    }
+  }
 }
 
 /// The networks of any family, by its prompt encoding.
@@ -58,7 +75,8 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
   func forgetPrompts() { prompts.forget() }
 
   func denoiser(
-    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
+    _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?,
+    remaining: RemainingCalls
   ) throws -> any Denoiser {
     let conditioning = try prompts.conditioning(job, callsBefore: callsBefore)
     let network = try network.get()
@@ -68,10 +86,17 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
     // Others get the same number whatever the settings, so that the memory finds their outputs.
     let guidance =
       network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
+    let skips = GuidanceSkips(job)
+    let calls = remaining.calls.flatMap { call, sigma in
+      conditioning.contexts(atCall: call, isSkipped: skips.skips(call: call, level: sigma)).map {
+        ExpectedCall(timestep: training.networkTimestep(forSigma: sigma), context: $0.context)
+      }
+    }
+    network.expect(calls, guidance: Float(guidance))
     return GuidedDenoiser(
       evaluator: evaluator(network, job, training, conditioning, memory), training: training,
       prediction: prediction(job.predictionType), conditioning: conditioning, guidance: Float(guidance),
-      options: NetworkOptions(job), skips: GuidanceSkips(job), changes: GuidanceChanges(job))
+      options: NetworkOptions(job), skips: skips, changes: GuidanceChanges(job))
   }
 
   func releaseDenoiser() { network.release() }

@@ -26,7 +26,9 @@ extension Engine {
       func denoiser(_ settings: PassSettings) throws -> any Denoiser {
         compute.profiler.begin("loading")
         let model = try models.get(settings, plan, for: pass) { try progress($0, nil) }
-        return try self.denoiser(settings, model, callsBefore: callsBefore) { try progress($0, nil) }
+        return try self.denoiser(settings, model, callsBefore: callsBefore, remaining: RemainingCalls(image.loop)) {
+          try progress($0, nil)
+        }
       }
       let first = try denoiser(pass.settings(isRefining: image.isRefining))
       let refined = image.isRefining ? nil : pass.finished
@@ -114,7 +116,7 @@ extension Engine {
 
   /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.
   private func denoiser(
-    _ settings: PassSettings, _ model: LoadedModel, callsBefore: Int?,
+    _ settings: PassSettings, _ model: LoadedModel, callsBefore: Int?, remaining: RemainingCalls,
     progress: (GenerationProgress) throws -> Void
   ) throws -> any Denoiser {
     model.networks.use(try catalog.library(for: settings))
@@ -122,6 +124,7 @@ extension Engine {
     try progress(.encoding)
     compute.profiler.begin("encoding")
     return try model.networks.denoiser(
-      settings, training: try catalog.training(settings), callsBefore: callsBefore, memory: evaluationMemory)
+      settings, training: try catalog.training(settings), callsBefore: callsBefore, memory: evaluationMemory,
+      remaining: remaining)
   }
 }

@@ -13,13 +13,6 @@ final class Flux1Modulation {
     let last: (scale: [Float], shift: [Float])
   }
 
-  /// What the changes depend on.
-  private struct Key: Hashable {
-    let timestep: UInt32
-    let guidance: UInt32
-    let context: ContextIdentity
-  }
-
   private let width: Int
   private let time: (RowLinear, RowLinear)
   private let guidance: (RowLinear, RowLinear)?
@@ -27,7 +20,7 @@ final class Flux1Modulation {
   private let double: [(image: RowLinear, text: RowLinear)]
   private let single: [RowLinear]
   private let last: (scale: RowLinear, shift: RowLinear)
-  private let memory = ModulationMemory<Key, Rows>(capacity: 32)
+  private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 32)
 
   /// Layers that stay in the file.
   init(_ w: WeightScope, _ configuration: Flux1Configuration) {
@@ -60,41 +53,51 @@ final class Flux1Modulation {
     w.register(memory, for: names)
   }
 
+  /// Names evaluations to come.
+  func expect(_ calls: [ExpectedCall<Flux1Context>], guidance: Float) {
+    memory.expect(calls.map { key($0.timestep, guidance: guidance, $0.context) })
+  }
+
   /// The changes of an evaluation.
   ///
   /// - Parameters:
   ///   - timestep: 1000 times the noise level.
-  ///   - scale: The guidance; ignored by networks that do not read it.
-  ///   - pooled: The encoding of the text as a whole.
-  ///   - context: Whose that is.
+  ///   - guidance: The guidance; ignored by networks that do not read it.
+  ///   - context: The prompt, of which the encoding of the text as a whole is read.
   ///   - compute: The threads.
   /// - Returns: The changes of all blocks.
-  /// - Throws: `WeightError`.
-  func rows(
-    _ timestep: Float, guidance scale: Float, pooled: [Float], of context: ContextIdentity, _ compute: Compute
-  ) throws -> Rows {
-    let key = Key(
-      timestep: timestep.bitPattern, guidance: guidance == nil ? 0 : scale.bitPattern, context: context)
-    return try memory.value(for: key) {
-      func embedded(_ layers: (RowLinear, RowLinear), _ x: [Float]) throws -> [Float] {
-        try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
-      }
-      func waves(_ number: Float) -> [Float] {
-        SinusoidalEmbedding.waves(number, count: Flux1Configuration.timeWidth)
-      }
-      var sum = try embedded(time, waves(timestep))
-      if let guidance { sum = zip(sum, try embedded(guidance, waves(1000 * scale))).map(+) }
-      sum = zip(sum, try embedded(text, pooled)).map(+)
-      let vector = silu(sum)
-      return Rows(
-        double: try double.map { image, text in
-          (
-            StreamChanges(try image.forward(vector, compute), width: width),
-            StreamChanges(try text.forward(vector, compute), width: width)
-          )
-        },
-        single: try single.map { ModulatedChange(try $0.forward(vector, compute), 0, width: width) },
-        last: (try last.scale.forward(vector, compute).map { 1 + $0 }, try last.shift.forward(vector, compute)))
+  /// - Throws: `WeightError`, and what the machine's interruption throws.
+  func rows(_ timestep: Float, guidance: Float, _ context: Flux1Context, _ compute: Compute) throws -> Rows {
+    try memory.value(for: key(timestep, guidance: guidance, context)) { try rows($0, compute) }
+  }
+
+  private func key(_ timestep: Float, guidance scale: Float, _ context: Flux1Context) -> ModulationKey {
+    ModulationKey(
+      timestep: timestep, guidance: guidance == nil ? 0 : scale, pooled: context.pooled, context: context.identity)
+  }
+
+  private func rows(_ keys: [ModulationKey], _ compute: Compute) throws -> [Rows] {
+    func embedded(_ layers: (RowLinear, RowLinear), _ x: [[Float]]) throws -> [[Float]] {
+      try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
+    }
+    func waves(_ numbers: [Float]) -> [[Float]] {
+      numbers.map { SinusoidalEmbedding.waves($0, count: Flux1Configuration.timeWidth) }
+    }
+    var vectors = try embedded(time, waves(keys.map(\.timestep)))
+    if let guidance { vectors = sums(vectors, try embedded(guidance, waves(keys.map { 1000 * $0.guidance }))) }
+    vectors = silu(sums(vectors, try embedded(text, keys.map(\.pooled))))
+    func changes(_ layer: RowLinear) throws -> [StreamChanges] {
+      try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
+    }
+    let images = try double.map { try changes($0.image) }
+    let texts = try double.map { try changes($0.text) }
+    let singles = try single.map { try $0.forward(vectors, compute).map { ModulatedChange($0, 0, width: width) } }
+    let scales = try last.scale.forward(vectors, compute)
+    let shifts = try last.shift.forward(vectors, compute)
+    return keys.indices.map { key in
+      Rows(
+        double: zip(images, texts).map { ($0[key], $1[key]) }, single: singles.map { $0[key] },
+        last: (scales[key].map { 1 + $0 }, shifts[key]))
     }
   }
 }

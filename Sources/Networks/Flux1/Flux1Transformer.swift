@@ -67,6 +67,11 @@ public final class Flux1Transformer: DenoisingNetwork {
     Flux1Context(tokens: contextEmbedder.forward(compute.converted(context), compute.unquantized), pooled: pooled)
   }
 
+  /// Names evaluations to come, whose modulations are then worked out together.
+  public func expect(_ calls: [ExpectedCall<Flux1Context>], guidance: Float) {
+    modulation.expect(calls, guidance: guidance)
+  }
+
   /// Predicts the velocity from a batch of latents to the noise.
   ///
   /// - Parameters:
@@ -82,8 +87,7 @@ public final class Flux1Transformer: DenoisingNetwork {
     options: NetworkOptions = NetworkOptions()
   ) throws -> Tensor {
     return try compute.velocities(latents, contexts) { latent, context in
-      let rows = try modulation.rows(
-        timestep, guidance: guidance, pooled: context.pooled, of: context.identity, compute)
+      let rows = try modulation.rows(timestep, guidance: guidance, context, compute)
       return try forward(latent, context, rows)
     }
   }

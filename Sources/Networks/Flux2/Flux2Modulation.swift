@@ -20,7 +20,7 @@ final class Flux2Modulation {
   private let text: RowLinear
   private let single: RowLinear
   private let last: (scale: RowLinear, shift: RowLinear)
-  private let memory = ModulationMemory<UInt32, Rows>(capacity: 256)
+  private let memory = ModulationMemory<Float, Rows>(capacity: 256)
 
   /// Layers that stay in the file.
   init(_ w: WeightScope, width: Int) {
@@ -41,20 +41,28 @@ final class Flux2Modulation {
     w.register(memory, for: names)
   }
 
+  /// Names noise levels to come, 1000 times each.
+  func expect(_ timesteps: [Float]) { memory.expect(timesteps) }
+
   /// The changes of a noise level, which is 1000 times itself.
   ///
   /// Throws `WeightError`.
   func rows(_ timestep: Float, _ compute: Compute) throws -> Rows {
-    try memory.value(for: timestep.bitPattern) {
-      let waves = SinusoidalEmbedding.waves(timestep, count: Flux2Configuration.timeWidth)
-      let embedding = silu(try time.1.forward(silu(try time.0.forward(waves, compute)), compute))
-      return Rows(
-        double: (
-          StreamChanges(try image.forward(embedding, compute), width: width),
-          StreamChanges(try text.forward(embedding, compute), width: width)
-        ),
-        single: ModulatedChange(try single.forward(embedding, compute), 0, width: width),
-        last: (try last.scale.forward(embedding, compute).map { 1 + $0 }, try last.shift.forward(embedding, compute)))
+    try memory.value(for: timestep) { try rows($0, compute) }
+  }
+
+  private func rows(_ timesteps: [Float], _ compute: Compute) throws -> [Rows] {
+    let waves = timesteps.map { SinusoidalEmbedding.waves($0, count: Flux2Configuration.timeWidth) }
+    let vectors = silu(try time.1.forward(silu(try time.0.forward(waves, compute)), compute))
+    func changes(_ layer: RowLinear) throws -> [StreamChanges] {
+      try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
+    }
+    let (images, texts) = (try changes(image), try changes(text))
+    let singles = try single.forward(vectors, compute).map { ModulatedChange($0, 0, width: width) }
+    let scales = try last.scale.forward(vectors, compute)
+    let shifts = try last.shift.forward(vectors, compute)
+    return timesteps.indices.map {
+      Rows(double: (images[$0], texts[$0]), single: singles[$0], last: (scales[$0].map { 1 + $0 }, shifts[$0]))
     }
   }
 }

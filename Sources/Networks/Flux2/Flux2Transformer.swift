@@ -62,6 +62,11 @@ public final class Flux2Transformer: DenoisingNetwork {
     Flux2Context(tokens: contextEmbedder.forward(compute.converted(context), compute.unquantized))
   }
 
+  /// Names evaluations to come, whose modulations are then worked out together.
+  public func expect(_ calls: [ExpectedCall<Flux2Context>], guidance: Float) {
+    modulation.expect(calls.map(\.timestep))
+  }
+
   /// Predicts the velocity from a batch of latents to the noise.
   ///
   /// - Parameters:

@@ -30,6 +30,14 @@ public protocol DenoisingNetwork: AnyObject {
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
   ) throws -> Tensor
 
+  /// Names evaluations to come, so that the network can work out together what depends on noise level and prompt alone. No
+  /// result depends on it; calls may be missing, or never come.
+  ///
+  /// - Parameters:
+  ///   - calls: The evaluations, the first ones first.
+  ///   - guidance: The guidance scale of all of them.
+  func expect(_ calls: [ExpectedCall<Context>], guidance: Float)
+
   /// Evaluates the network, and also returns the features of its deep layers, one for each context.
   func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
@@ -55,6 +63,9 @@ public protocol DenoisingNetwork: AnyObject {
 }
 
 extension DenoisingNetwork {
+  /// Nothing: most networks have nothing to work out.
+  public func expect(_ calls: [ExpectedCall<Context>], guidance: Float) {}
+
   /// 0: the network always runs all of its layers.
   public var skippableLayers: Int { 0 }
 
@@ -82,6 +93,20 @@ extension DenoisingNetwork where Features == Never {
     reusing features: [Never]
   ) throws -> Tensor {
     try forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options)
+  }
+}
+
+/// An evaluation to come: one prompt at one noise level.
+public struct ExpectedCall<Context> {
+  /// As in the evaluation.
+  public let timestep: Float
+  /// As in the evaluation.
+  public let context: Context
+
+  /// An evaluation to come.
+  public init(timestep: Float, context: Context) {
+    self.timestep = timestep
+    self.context = context
   }
 }
 

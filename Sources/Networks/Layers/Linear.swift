@@ -32,17 +32,24 @@ public final class Linear {
   /// Applies the layer.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, inputs]`.
+  ///   - input: `[batch, height, width, inputs]`, which other layers may read too.
   ///   - residual: Added to the result.
-  ///   - elementType: The element type of the result; by default `x`'s.
+  ///   - elementType: The element type of the result; by default the input's.
   ///   - compute: What to compute on.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(
-    _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+    _ input: LinearInput, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
     let matrix = matrix.value
-    return compute.measured(name, .linear, x, operationsPerPixel: matrix.operationsPerPixel) {
-      compute.product(x, matrix, residual: residual, as: elementType)
+    return compute.measured(name, .linear, input.tensor, operationsPerPixel: matrix.operationsPerPixel) {
+      compute.product(input, matrix, residual: residual, as: elementType)
     }
+  }
+
+  /// Applies the layer to what no other layer reads.
+  public func forward(
+    _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+  ) -> Tensor {
+    forward(LinearInput(x), residual: residual, as: elementType, compute)
   }
 }

@@ -56,10 +56,14 @@ public final class MultiHeadAttention {
 
   /// The keys and values of every image of `source`, `[batch, height, width, source channels]`, projected and packed.
   public func keysValues(_ source: Tensor, _ compute: Compute) -> [KeysValues] {
-    let keys = key.forward(source, compute)
-    let values = value.forward(source, compute)
-    return compute.measuredPacking(name, source) {
-      (0..<source.batch).map { KeysValues(keys: keys, values: values, image: $0, heads: heads, compute: compute) }
+    keysValues(LinearInput(source), compute)
+  }
+
+  private func keysValues(_ input: LinearInput, _ compute: Compute) -> [KeysValues] {
+    let keys = key.forward(input, compute)
+    let values = value.forward(input, compute)
+    return compute.measuredPacking(name, input.tensor) {
+      (0..<input.tensor.batch).map { KeysValues(keys: keys, values: values, image: $0, heads: heads, compute: compute) }
     }
   }
 
@@ -75,7 +79,13 @@ public final class MultiHeadAttention {
   public func forward(
     _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute
   ) -> Tensor {
-    let q = compute.repeated(query.forward(x, compute), sources.count)
+    forward(LinearInput(x), sources, mask: mask, residual: residual, compute)
+  }
+
+  private func forward(
+    _ input: LinearInput, _ sources: [KeysValues], mask: AttentionMask, residual: Tensor?, _ compute: Compute
+  ) -> Tensor {
+    let q = compute.repeated(query.forward(input, compute), sources.count)
     let keyCount = Double(sources.reduce(0) { $0 + $1.count }) / Double(sources.count)
     let attended = compute.measured(name, .attention, q, operationsPerPixel: 4 * keyCount * Double(q.channels)) {
       compute.attention(q, sources, mask: mask)
@@ -92,6 +102,7 @@ public final class MultiHeadAttention {
   ///   - compute: What to compute on.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute) -> Tensor {
-    forward(x, keysValues(x, compute), mask: mask, residual: residual, compute)
+    let input = LinearInput(x)
+    return forward(input, keysValues(input, compute), mask: mask, residual: residual, compute)
   }
 }

@@ -11,11 +11,6 @@ final class SD3Modulation {
     let last: ModulatedChange
   }
 
-  private struct Key: Hashable {
-    let timestep: UInt32
-    let context: ContextIdentity
-  }
-
   private let configuration: SD3Configuration
   private let time: (RowLinear, RowLinear)
   private let text: (RowLinear, RowLinear)
@@ -23,7 +18,7 @@ final class SD3Modulation {
   private let context: [RowLinear]
   private let contextEnd: (scale: RowLinear, shift: RowLinear)
   private let last: (scale: RowLinear, shift: RowLinear)
-  private let memory = ModulationMemory<Key, Rows>(capacity: 64)
+  private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 64)
 
   /// Layers that stay in the file.
   init(_ w: WeightScope, _ configuration: SD3Configuration) {
@@ -54,33 +49,47 @@ final class SD3Modulation {
     w.register(memory, for: names)
   }
 
+  /// Names evaluations to come.
+  func expect(_ calls: [ExpectedCall<SD3Context>]) {
+    memory.expect(calls.map { key($0.timestep, $0.context) })
+  }
+
   /// The changes of an evaluation.
   ///
   /// - Parameters:
   ///   - timestep: 1000 times the noise level.
-  ///   - pooled: The encoding of the text as a whole.
-  ///   - identity: Whose that is.
+  ///   - context: The prompt, of which the encoding of the text as a whole is read.
   ///   - compute: The threads.
   /// - Returns: The changes of all blocks.
-  /// - Throws: `WeightError`.
-  func rows(_ timestep: Float, pooled: [Float], of identity: ContextIdentity, _ compute: Compute) throws -> Rows {
-    try memory.value(for: Key(timestep: timestep.bitPattern, context: identity)) {
-      func embedded(_ layers: (RowLinear, RowLinear), _ x: [Float]) throws -> [Float] {
-        try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
+  /// - Throws: `WeightError`, and what the machine's interruption throws.
+  func rows(_ timestep: Float, _ context: SD3Context, _ compute: Compute) throws -> Rows {
+    try memory.value(for: key(timestep, context)) { try rows($0, compute) }
+  }
+
+  private func key(_ timestep: Float, _ context: SD3Context) -> ModulationKey {
+    ModulationKey(timestep: timestep, guidance: 0, pooled: context.pooled, context: context.identity)
+  }
+
+  private func rows(_ keys: [ModulationKey], _ compute: Compute) throws -> [Rows] {
+    func embedded(_ layers: (RowLinear, RowLinear), _ x: [[Float]]) throws -> [[Float]] {
+      try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
+    }
+    let width = configuration.width
+    let waves = keys.map { SinusoidalEmbedding.waves($0.timestep, count: SD3Configuration.timeWidth) }
+    let vectors = silu(sums(try embedded(time, waves), try embedded(text, keys.map(\.pooled))))
+    func changes(_ layer: RowLinear) throws -> [StreamChanges] {
+      try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
+    }
+    func ends(_ layers: (scale: RowLinear, shift: RowLinear)) throws -> [ModulatedChange] {
+      zip(try layers.scale.forward(vectors, compute), try layers.shift.forward(vectors, compute)).map { scale, shift in
+        ModulatedChange(scale: scale.map { 1 + $0 }, shift: shift)
       }
-      let width = configuration.width
-      let waves = SinusoidalEmbedding.waves(timestep, count: SD3Configuration.timeWidth)
-      let vector = silu(zip(try embedded(time, waves), try embedded(text, pooled)).map(+))
-      func end(_ layers: (scale: RowLinear, shift: RowLinear)) throws -> ModulatedChange {
-        ModulatedChange(
-          scale: try layers.scale.forward(vector, compute).map { 1 + $0 },
-          shift: try layers.shift.forward(vector, compute))
-      }
-      let texts =
-        try context.map { StreamChanges(try $0.forward(vector, compute), width: width) }
-        + [StreamChanges(keysAndValues: try end(contextEnd))]
-      let images = try image.map { StreamChanges(try $0.forward(vector, compute), width: width) }
-      return Rows(blocks: zip(images, texts).map { ($0, $1) }, last: try end(last))
+    }
+    let texts = try context.map(changes) + [try ends(contextEnd).map { StreamChanges(keysAndValues: $0) }]
+    let images = try image.map(changes)
+    let last = try ends(last)
+    return keys.indices.map { key in
+      Rows(blocks: zip(images, texts).map { ($0[key], $1[key]) }, last: last[key])
     }
   }
 }

@@ -75,6 +75,11 @@ public final class SD3Transformer: DenoisingNetwork {
     SD3Context(tokens: contextEmbedder.forward(compute.converted(context), compute.unquantized), pooled: pooled)
   }
 
+  /// Names evaluations to come, whose modulations are then worked out together.
+  public func expect(_ calls: [ExpectedCall<SD3Context>], guidance: Float) {
+    modulation.expect(calls)
+  }
+
   /// Predicts the velocity from a batch of latents to the noise.
   ///
   /// - Parameters:
@@ -91,7 +96,7 @@ public final class SD3Transformer: DenoisingNetwork {
     options: NetworkOptions = NetworkOptions()
   ) throws -> Tensor {
     return try compute.velocities(latents, contexts) { latent, context in
-      let rows = try modulation.rows(timestep, pooled: context.pooled, of: context.identity, compute)
+      let rows = try modulation.rows(timestep, context, compute)
       return try forward(latent, context, rows, without: options.skippedLayers)
     }
   }

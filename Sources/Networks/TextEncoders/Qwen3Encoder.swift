@@ -39,11 +39,13 @@ public struct Qwen3Encoder {
       axes: [RotaryTable.Axis(width: configuration.headWidth, theta: configuration.ropeTheta)], pairing: .halves,
       compute: compute)
     var wanted: [[Tensor]] = texts.map { _ in [] }
-    for index in 0..<(layers.last ?? 0) {
-      let layer = try Qwen3Layer(weights["layers.\(index)"], configuration, compute)
-      for (text, sequence) in texts.enumerated() {
-        states[text] = layer.forward(states[text], keyCount: sequence.count, rotation, compute)
-        if layers.contains(index + 1) { wanted[text].append(states[text]) }
+    try compute.recyclingMemory {
+      for index in 0..<(layers.last ?? 0) {
+        let layer = try Qwen3Layer(weights["layers.\(index)"], configuration, compute)
+        for (text, sequence) in texts.enumerated() {
+          states[text] = layer.forward(states[text], keyCount: sequence.count, rotation, compute)
+          if layers.contains(index + 1) { wanted[text].append(states[text]) }
+        }
       }
     }
     return wanted

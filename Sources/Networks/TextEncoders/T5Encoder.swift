@@ -32,9 +32,11 @@ public struct T5Encoder {
     let table = try FiledEmbedding(weights["shared"], count: configuration.vocabularySize, width: configuration.width)
     var states = try texts.map { try table.rows($0, compute) }
     let bias = try bias(count: texts.map(\.count).max() ?? 1)
-    for index in 0..<configuration.layerCount {
-      let layer = try T5Layer(weights["block.\(index).layer"], configuration, compute)
-      for text in states.indices { states[text] = layer.forward(states[text], bias, compute) }
+    try compute.recyclingMemory {
+      for index in 0..<configuration.layerCount {
+        let layer = try T5Layer(weights["block.\(index).layer"], configuration, compute)
+        for text in states.indices { states[text] = layer.forward(states[text], bias, compute) }
+      }
     }
     let norm = try RMSNorm(
       weights["final_layer_norm"], channels: configuration.width, epsilon: configuration.normEpsilon)

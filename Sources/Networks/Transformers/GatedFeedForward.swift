@@ -52,15 +52,17 @@ final class GatedFeedForward {
   func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     let y = compute.tensor(like: x)
     compute.forEachTokenBlock(x.pixels) { range in
-      let part = x.tokens(range)
-      let gated =
-        switch hidden {
-        case .joined(let layer): compute.gated(layer.forward(part, compute), by: .silu)
-        case .split(let gate, let value):
-          compute.gated(value.forward(part, compute), by: gate.forward(part, compute), .silu)
-        }
+      let gated = gated(LinearInput(x.tokens(range)), compute)
       compute.copyTokens(output.forward(gated, compute), into: y, at: range.lowerBound)
     }
     return y
+  }
+
+  private func gated(_ input: LinearInput, _ compute: Compute) -> Tensor {
+    switch hidden {
+    case .joined(let layer): compute.gated(layer.forward(input, compute), by: .silu)
+    case .split(let gate, let value):
+      compute.gated(value.forward(input, compute), by: gate.forward(input, compute), .silu)
+    }
   }
 }

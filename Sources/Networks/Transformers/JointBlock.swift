@@ -114,8 +114,9 @@ private struct JointStream {
     }
 
     func put(_ normal: Tensor, into sequence: JointSequence, at token: Int, _ compute: Compute) {
+      let input = LinearInput(normal)
       sequence.put(
-        (query?.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,
+        (query?.forward(input, compute), key.forward(input, compute), value.forward(input, compute)), norms: norms,
         at: token, compute)
     }
 

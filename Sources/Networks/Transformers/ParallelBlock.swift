@@ -88,8 +88,9 @@ final class ParallelBlock {
   /// The attention of all tokens to all tokens; its memory is free afterwards.
   private func attended(_ normal: Tensor, _ table: RotaryTable) -> Tensor {
     let sequence = JointSequence(rotation: table, width: sizes.width, compute)
+    let input = LinearInput(normal)
     sequence.put(
-      (query.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,
+      (query.forward(input, compute), key.forward(input, compute), value.forward(input, compute)), norms: norms,
       at: 0, compute)
     return sequence.attended(name, compute)
   }

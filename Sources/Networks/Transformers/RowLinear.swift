@@ -4,8 +4,8 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// A linear layer that is applied to one vector at a time and whose weights stay in the file: what turns the noise level into
-/// the modulation of blocks. Its results are computed once per noise level, so its weights are not worth their memory.
+/// A linear layer that is applied to few vectors and whose weights stay in the file: what turns the noise level into the
+/// modulation of blocks. Its results are computed once per noise level, so its weights are not worth their memory.
 final class RowLinear: Sendable {
   private let w: WeightScope
   private let inputs: Int
@@ -20,23 +20,26 @@ final class RowLinear: Sendable {
     self.hasBias = hasBias
   }
 
-  /// W x + b, in floats.
+  /// W x + b for each vector, in floats. The weights are read once for all of them.
   ///
   /// - Parameters:
-  ///   - x: `[inputs]`.
+  ///   - vectors: `[inputs]` each; at least one.
   ///   - compute: The threads.
-  /// - Returns: `[outputs]`.
-  /// - Throws: `WeightError`.
-  func forward(_ x: [Float], _ compute: Compute) throws -> [Float] {
-    precondition(x.count == inputs, "the vector does not fit the layer")
-    let (inputs, outputs) = (inputs, outputs)
+  /// - Returns: `[outputs]` for each vector, the same whatever other vectors there are.
+  /// - Throws: `WeightError`, and what the machine's interruption throws.
+  func forward(_ vectors: [[Float]], _ compute: Compute) throws -> [[Float]] {
+    precondition(vectors.allSatisfy { $0.count == self.inputs }, "a vector does not fit the layer")
+    try compute.machine.interruption.check()
+    let (inputs, outputs, count) = (inputs, outputs, vectors.count)
+    let x = vectors.flatMap { $0 }
     let weight = try w.tensor("weight", shape: [outputs, inputs])
     @Sendable func read(_ rows: Range<Int>, _ destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
       try weight.read(elements: rows.lowerBound * inputs..<rows.upperBound * inputs, into: destination)
     }
     let patch = try WeightError.wrapping(
       try w.patch("weight")?.prepared(shape: [outputs, inputs], parallel: compute.pool.run, read: read))
-    var y = hasBias ? try w.floats("bias", shape: [outputs]) : [Float](repeating: 0, count: outputs)
+    let bias = hasBias ? try w.floats("bias", shape: [outputs]) : [Float](repeating: 0, count: outputs)
+    var y = (0..<count).flatMap { _ in bias }
     // Small enough for the second-level cache.
     let rowsInBlock = max(min((256 << 10) / (4 * inputs), outputs), 1)
     let blocks = (outputs + rowsInBlock - 1) / rowsInBlock
@@ -51,7 +54,10 @@ final class RowLinear: Sendable {
             do throws(TensorFileError) {
               try read(rows, weights)
               patch?.apply(to: weights, rows: rows)
-              for row in rows { y[row] += Self.dot(weights + (row - rows.lowerBound) * inputs, x, inputs) }
+              for row in rows {
+                let weights = weights + (row - rows.lowerBound) * inputs
+                for vector in 0..<count { y[vector * outputs + row] += Self.dot(weights, x + vector * inputs, inputs) }
+              }
             } catch {
               failure.withLock { first in
                 if first.map({ block < $0.block }) ?? true { first = (block, error) }
@@ -62,7 +68,7 @@ final class RowLinear: Sendable {
       }
     }
     if let failure = failure.withLock({ $0 }) { throw WeightError.file(failure.error) }
-    return y
+    return (0..<count).map { Array(y[$0 * outputs..<($0 + 1) * outputs]) }
   }
 
   /// The sum of products, in an order that depends on the count only.
@@ -82,3 +88,9 @@ final class RowLinear: Sendable {
 
 /// x · sigmoid(x) of each number.
 func silu(_ x: [Float]) -> [Float] { x.map { $0 / (1 + expf(-$0)) } }
+
+/// x · sigmoid(x) of each number of each vector.
+func silu(_ vectors: [[Float]]) -> [[Float]] { vectors.map(silu) }
+
+/// The sums of vectors.
+func sums(_ a: [[Float]], _ b: [[Float]]) -> [[Float]] { zip(a, b).map { zip($0, $1).map(+) } }

@@ -47,8 +47,9 @@ final class ZImageBlock {
 
   private func attended(_ normal: Tensor, _ table: RotaryTable) -> Tensor {
     let sequence = JointSequence(rotation: table, width: normal.channels, compute)
+    let input = LinearInput(normal)
     sequence.put(
-      (query.forward(normal, compute), key.forward(normal, compute), value.forward(normal, compute)), norms: norms,
+      (query.forward(input, compute), key.forward(input, compute), value.forward(input, compute)), norms: norms,
       at: 0, compute)
     return output.forward(sequence.attended(name, compute), compute)
   }

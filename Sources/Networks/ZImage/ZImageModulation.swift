@@ -25,7 +25,7 @@ final class ZImageModulation {
   private let refiner: [RowLinear]
   private let layers: [RowLinear]
   private let last: RowLinear
-  private let memory = ModulationMemory<UInt32, Rows>(capacity: 24)
+  private let memory = ModulationMemory<Float, Rows>(capacity: 24)
 
   /// Layers that stay in the file.
   init(_ w: WeightScope, _ configuration: ZImageConfiguration) {
@@ -48,19 +48,27 @@ final class ZImageModulation {
     w.register(memory, for: names)
   }
 
+  /// Names noise levels to come, 1000 times each.
+  func expect(_ timesteps: [Float]) { memory.expect(timesteps) }
+
   /// The changes of a noise level, which is given 1000 times itself. The network hears the rest up to 1.
   ///
   /// Throws `WeightError`.
   func rows(_ timestep: Float, _ compute: Compute) throws -> Rows {
-    try memory.value(for: timestep.bitPattern) {
-      let waves = SinusoidalEmbedding.waves(
-        (1 - timestep / 1000) * configuration.timeScale, count: ZImageConfiguration.waves)
-      let embedding = try time.1.forward(silu(try time.0.forward(waves, compute)), compute)
-      return Rows(
-        refiner: try refiner.map { change(try $0.forward(embedding, compute)) },
-        layers: try layers.map { change(try $0.forward(embedding, compute)) },
-        // There is an activation before this one only.
-        last: try last.forward(silu(embedding), compute).map { 1 + $0 })
+    try memory.value(for: timestep) { try rows($0, compute) }
+  }
+
+  private func rows(_ timesteps: [Float], _ compute: Compute) throws -> [Rows] {
+    let waves = timesteps.map {
+      SinusoidalEmbedding.waves((1 - $0 / 1000) * configuration.timeScale, count: ZImageConfiguration.waves)
+    }
+    let vectors = try time.1.forward(silu(try time.0.forward(waves, compute)), compute)
+    func changes(_ layer: RowLinear) throws -> [Change] { try layer.forward(vectors, compute).map(change) }
+    let (refiners, others) = (try refiner.map(changes), try layers.map(changes))
+    // There is an activation before this one only.
+    let last = try last.forward(silu(vectors), compute)
+    return timesteps.indices.map { index in
+      Rows(refiner: refiners.map { $0[index] }, layers: others.map { $0[index] }, last: last[index].map { 1 + $0 })
     }
   }
 

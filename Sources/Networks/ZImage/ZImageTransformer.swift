@@ -79,6 +79,11 @@ public final class ZImageTransformer: DenoisingNetwork {
     return ZImageContext(tokens: x)
   }
 
+  /// Names evaluations to come, whose modulations are then worked out together.
+  public func expect(_ calls: [ExpectedCall<ZImageContext>], guidance: Float) {
+    modulation.expect(calls.map(\.timestep))
+  }
+
   /// Predicts the velocity from a batch of latents to the noise.
   ///
   /// - Parameters:

@@ -73,8 +73,9 @@ public final class Workspace {
       guard status == 0, let pointer else { preconditionFailure("out of memory: \(bytes) bytes were refused") }
       return pointer
     }
-    let alignment = bytes >= 2 * hugePage ? hugePage : page
     let size = (bytes + page - 1) / page * page
+    if let kept = RecycledBlocks.take(size) { return kept }
+    let alignment = bytes >= 2 * hugePage ? hugePage : page
     guard
       let start = mmap(
         nil, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED
@@ -92,8 +93,12 @@ public final class Workspace {
   /// Releases memory from `allocate`.
   static func deallocate(_ pointer: UnsafeMutableRawPointer, _ bytes: Int) {
     guard bytes >= largeBytes else { return Glibc.free(pointer) }
-    munmap(pointer, (bytes + page - 1) / page * page)
+    let size = (bytes + page - 1) / page * page
+    if !RecycledBlocks.keep(pointer, size) { unmap(pointer, size) }
   }
+
+  /// Returns a large block to the system.
+  static func unmap(_ pointer: UnsafeMutableRawPointer, _ size: Int) { munmap(pointer, size) }
 
   private static let largeBytes = 1 << 20
   private static let page = 4096

@@ -4,14 +4,15 @@ extension Compute {
   /// Multiplies every pixel's channels with the matrix, and adds its bias.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, inputs]` without a border, of the matrix's element type.
+  ///   - input: `[batch, height, width, inputs]` without a border, of the matrix's element type.
   ///   - matrix: The weights of a linear layer.
-  ///   - residual: Added to the result; of the result's shape and `x`'s element type, without a border.
-  ///   - elementType: The element type of the result; by default `x`'s.
+  ///   - residual: Added to the result; of the result's shape and the input's element type, without a border.
+  ///   - elementType: The element type of the result; by default the input's.
   /// - Returns: `[batch, height, width, outputs]`; x · gelu(gate) for a gated layer.
   public func product(
-    _ x: Tensor, _ matrix: PanelMatrix, residual: Tensor? = nil, as elementType: ElementType? = nil
+    _ input: LinearInput, _ matrix: PanelMatrix, residual: Tensor? = nil, as elementType: ElementType? = nil
   ) -> Tensor {
+    let x = input.tensor
     precondition(x.border == 0 && x.channels == matrix.inputs && matrix.taps == 1, "the matrix does not fit the tensor")
     precondition(x.elementType == matrix.elementType, "the matrix is packed for another element type")
     let wanted = elementType ?? x.elementType
@@ -23,13 +24,20 @@ extension Compute {
     case .direct(.bf16):
       return product(TensorSource<ck_bf16_product>(x: x), x, matrix, residual: residual, as: wanted)
     case .direct(.int8(let columns)):
-      let source = QuantizedSource(x: quantizedByPixel(x), columns: columns, isGated: false)
+      let source = QuantizedSource(x: input.quantized(self), columns: columns, isGated: false)
       return product(source, x, matrix, residual: residual, as: wanted)
     case .gated(let columns):
-      let source = QuantizedSource(x: quantizedByPixel(x), columns: columns, isGated: true)
+      let source = QuantizedSource(x: input.quantized(self), columns: columns, isGated: true)
       return product(source, x, matrix, residual: residual, as: wanted)
     case .winograd: preconditionFailure("the matrix is packed for a convolution")
     }
+  }
+
+  /// The same for the input of a single layer.
+  public func product(
+    _ x: Tensor, _ matrix: PanelMatrix, residual: Tensor? = nil, as elementType: ElementType? = nil
+  ) -> Tensor {
+    product(LinearInput(x), matrix, residual: residual, as: elementType)
   }
 
   private func product<Source: ProductSource>(
