@@ -6,7 +6,7 @@ extension Compute {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` without a border, of the matrix's element type.
   ///   - matrix: The weights of a linear layer.
-  ///   - residual: Added to the result; of the result's shape and `x`'s element type, without a border.
+  ///   - residual: Added to the result; a tensor of the result's shape and `x`'s element type, without a border.
   ///   - elementType: The element type of the result; by default `x`'s.
   /// - Returns: `[batch, height, width, outputs]`; x · gelu(gate) for a gated layer.
   public func product(
@@ -17,7 +17,7 @@ extension Compute {
     let wanted = elementType ?? x.elementType
     switch matrix.layout {
     case .direct(.fp32):
-      // Sums are kept in the result, so it is narrowed afterwards.
+      // Sums are stored in the result, so it is narrowed afterwards.
       let y = product(TensorSource<ck_product>(x: x), x, matrix, residual: residual, as: .fp32)
       return converted(y, to: wanted)
     case .direct(.bf16):
@@ -46,7 +46,7 @@ extension Compute {
     let groups = PanelGroups(matrix, rowParts: blocks, threads: pool.threadCount)
     pool.run(blocks * groups.count) { part in
       let first = part % blocks * ProductBlocking.rows
-      // Without a border all images are one long row of pixels.
+      // Without a border, all images together are one long row of pixels.
       let run = PanelProduct<Source>.Run(image: 0, first: first, count: min(ProductBlocking.rows, x.pixels - first))
       product.forEachPass(groups.panels(part / blocks), passes) { panel, pass, sums in
         product.multiply(run, panel: panel, pass, sums: sums) { _ in
