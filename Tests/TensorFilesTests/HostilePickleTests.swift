@@ -75,7 +75,7 @@ struct HostilePickleTests {
     let bytes = pickle.unicodeScalars.map { UInt8($0.value) }
     for container in [archive([0x80, 2] + bytes), [0x80, 2] + bytes, [0x80, 4] + bytes, bytes] {
       #expect(try message(container).contains(reason))
-      #expect(try message(container, as: "model.pt").contains("nothing in the file was run"))
+      #expect(try message(container, as: "model.pt").contains("nothing in it was run"))
     }
   }
 
