@@ -1,19 +1,19 @@
 import Tensors
 import Weights
 
-/// What the noise level, the guidance and the text as a whole change in the blocks of a Flux.1 transformer.
+/// The modulation of a Flux.1 transformer's blocks, which depends on the noise level, the guidance scale and the pooled text.
 final class Flux1Modulation {
-  /// The changes of one evaluation.
+  /// The changes for one evaluation.
   struct Rows {
-    /// Of image and text in each double block.
+    /// The changes of image and text in each double block.
     let double: [(image: StreamChanges, text: StreamChanges)]
-    /// Of each single block.
+    /// The change of each single block.
     let single: [ModulatedChange]
-    /// Before the last layer.
+    /// The change before the last layer.
     let last: (scale: [Float], shift: [Float])
   }
 
-  /// What the changes depend on.
+  /// The values that the changes depend on.
   private struct Key: Hashable {
     let timestep: UInt32
     let guidance: UInt32
@@ -29,7 +29,7 @@ final class Flux1Modulation {
   private let last: (scale: RowLinear, shift: RowLinear)
   private let memory = ModulationMemory<Key, Rows>(capacity: 32)
 
-  /// Layers that stay in the file.
+  /// Creates the layers, whose weights stay in the file.
   init(_ w: WeightScope, _ configuration: Flux1Configuration) {
     let width = configuration.width
     self.width = width
@@ -60,14 +60,14 @@ final class Flux1Modulation {
     w.register(memory, for: names)
   }
 
-  /// The changes of an evaluation.
+  /// The changes for an evaluation.
   ///
   /// - Parameters:
   ///   - timestep: 1000 times the noise level.
-  ///   - scale: The guidance; ignored by networks that do not read it.
-  ///   - pooled: The encoding of the text as a whole.
-  ///   - context: Whose that is.
-  ///   - compute: The threads.
+  ///   - scale: The guidance scale; ignored by networks that do not take it as an input.
+  ///   - pooled: The pooled encoding of the text.
+  ///   - context: The identity of the context that it belongs to.
+  ///   - compute: The threads to use.
   /// - Returns: The changes of all blocks.
   /// - Throws: `WeightError`.
   func rows(

@@ -13,8 +13,8 @@ public final class Linear {
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
   ///   - hasBias: Whether the layer has a bias.
-  ///   - isGated: Whether there are weights for twice as many outputs, x and gates, which become x · gelu(gate) in the same
-  ///     product; only for quantised weights.
+  ///   - isGated: Whether there are weights for twice as many outputs, x and gates; the product then computes x · gelu(gate).
+  ///     Only for quantised weights.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -35,7 +35,7 @@ public final class Linear {
   ///   - x: `[batch, height, width, inputs]`.
   ///   - residual: Added to the result.
   ///   - elementType: The element type of the result; by default `x`'s.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(
     _ x: Tensor, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute

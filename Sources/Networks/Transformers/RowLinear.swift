@@ -4,15 +4,15 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// A linear layer that is applied to one vector at a time and whose weights stay in the file: what turns the noise level into
-/// the modulation of blocks. Its results are computed once per noise level, so its weights are not worth their memory.
+/// A linear layer that is applied to one vector at a time, and whose weights stay in the file. Such layers turn the noise level
+/// into the modulation of blocks. They run once for each noise level, so their weights are not worth the memory.
 final class RowLinear: Sendable {
   private let w: WeightScope
   private let inputs: Int
   private let outputs: Int
   private let hasBias: Bool
 
-  /// A layer that reads `weight`, and `bias` if it has one, whenever it is applied.
+  /// Creates a layer that reads `weight`, and `bias` if it has one, each time it is applied.
   init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool) {
     self.w = w
     self.inputs = inputs
@@ -24,7 +24,7 @@ final class RowLinear: Sendable {
   ///
   /// - Parameters:
   ///   - x: `[inputs]`.
-  ///   - compute: The threads.
+  ///   - compute: The threads to use.
   /// - Returns: `[outputs]`.
   /// - Throws: `WeightError`.
   func forward(_ x: [Float], _ compute: Compute) throws -> [Float] {
@@ -65,7 +65,7 @@ final class RowLinear: Sendable {
     return y
   }
 
-  /// The sum of products, in an order that depends on the count only.
+  /// The sum of products, in an order that depends only on the count.
   private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
     var sums = SIMD16<Float>()
     let whole = count / 16 * 16
@@ -80,5 +80,5 @@ final class RowLinear: Sendable {
   }
 }
 
-/// x · sigmoid(x) of each number.
+/// x · sigmoid(x) for each number.
 func silu(_ x: [Float]) -> [Float] { x.map { $0 / (1 + expf(-$0)) } }
