@@ -28,7 +28,7 @@ import TestSupport
     #expect(try await child.wait() == .exited(3), "\(child.output)\(child.errors)")
     let jobs = try space.manifestJobs()
     #expect(jobs.map { $0["status"]?.text } == ["failed", "done", "failed", "done"])
-    #expect(jobs[0]["error"]?.text?.contains("holds NaN or infinite numbers") == true)
+    #expect(jobs[0]["error"]?.text?.contains("contains NaN or infinite numbers") == true)
     #expect(jobs[2]["error"]?.text?.hasPrefix("out of memory: 8192x8192 pixels take at least ") == true)
     for job in [jobs[0], jobs[2]] {
       #expect(child.errors.contains(try #require(job["error"]?.text)))

@@ -3,12 +3,12 @@ import Sampling
 import Settings
 import Tensors
 
-/// A checkpoint's text encoders and denoising network, which are read when they are first needed.
+/// A checkpoint's text encoders and denoising network; each is read when it is first needed.
 protocol SamplingNetworks: AnyObject {
-  /// Lets prompts name the embeddings of a library; nil for none.
+  /// Sets the library of embeddings that prompts may name; nil for none.
   func use(_ library: EmbeddingLibrary?)
 
-  /// Forgets everything computed from the weights, because they have changed.
+  /// Forgets everything that was computed from the weights, because they have changed.
   func forgetPrompts()
 
   /// The denoiser of an image.
@@ -18,8 +18,8 @@ protocol SamplingNetworks: AnyObject {
   ///   - training: The noise levels that the checkpoint was trained on.
   ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
   ///   - memory: Outputs of earlier images; nil to compute everything, with the same result.
-  /// - Returns: A denoiser, with its prompts encoded.
-  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
+  /// - Returns: A denoiser with encoded prompts.
+  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or the error of reading a network.
   func denoiser(
     _ job: PassSettings, training: TrainingSchedule, callsBefore: Int?, memory: EvaluationMemory?
   ) throws -> any Denoiser
@@ -28,21 +28,21 @@ protocol SamplingNetworks: AnyObject {
   func releaseDenoiser()
 }
 
-/// The networks of any family, by its prompt encoding.
+/// The networks of any family, with its prompt encoding.
 final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
   let prompts: PromptEncoder<Encoding>
   let network: PagedNetwork<Encoding.Network>
   private let trainedPrediction: Prediction
   private let compute: Compute
 
-  /// The networks of a checkpoint.
+  /// Creates the networks of a checkpoint.
   ///
   /// - Parameters:
   ///   - encoding: The text encoders.
   ///   - network: The denoising network.
-  ///   - readsGuidance: Whether the network reads the guidance scale.
-  ///   - trainedPrediction: What the network's output means, if the job does not say otherwise.
-  ///   - compute: What the arithmetic runs on.
+  ///   - readsGuidance: Whether the guidance scale is an input of the network.
+  ///   - trainedPrediction: What the network's output means, unless the job overrides it.
+  ///   - compute: The machine and numerics to use.
   init(
     _ encoding: Encoding, _ network: PagedNetwork<Encoding.Network>, readsGuidance: Bool,
     trainedPrediction: Prediction, compute: Compute
@@ -65,7 +65,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
     if job.skipsLayers, let last = job.skipLayers.numbers.last, last >= network.skippableLayers {
       throw EngineError.skippedLayerMissing(last, layers: network.skippableLayers)
     }
-    // Others get the same number whatever the settings, so that the memory finds their outputs.
+    // Other networks always get the same number, so that the memory finds their outputs.
     let guidance =
       network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
     return GuidedDenoiser(
@@ -76,7 +76,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
   func releaseDenoiser() { network.release() }
 
-  /// Evaluates the network in the way that a job asks for.
+  /// The evaluator for the settings of a job.
   private func evaluator(
     _ network: Encoding.Network, _ job: PassSettings, _ training: TrainingSchedule,
     _ conditioning: Conditioning<Encoding.Network.Context>, _ memory: EvaluationMemory?
@@ -91,7 +91,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
       return forecasting(FeatureReusingEvaluator(network: network, cache: cache, compute: compute))
     }
     if schedule != nil {
-      // The memory has outputs, not features.
+      // The memory has outputs, but no features.
       return forecasting(NetworkEvaluator(network: network, sharesLatent: memory != nil, compute: compute))
     }
     guard let memory, !network.readsGuidance else {
@@ -112,7 +112,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 }
 
 extension NetworkOptions {
-  /// What a job's settings ask for.
+  /// The network options in a job's settings.
   init(_ job: PassSettings) {
     self.init(padding: job.tiling ? .circular : .zeros, tokenMergingRatio: job.tokenMergingRatio)
   }
