@@ -116,7 +116,7 @@ import TestSupport
     #expect(
       again.errors
         == "sdbatch: warning: job 0 (\(name.prefix(8))) restarts from step 0: its checkpoint cannot be used "
-        + "(its checksum does not match: it is cut short or altered)\n")
+        + "(its checksum does not match: it is incomplete or damaged)\n")
     try await space.run("recipe.yaml", "--output", "whole")
     #expect(try space.images() == space.images("whole"))
   }

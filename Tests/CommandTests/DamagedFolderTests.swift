@@ -89,7 +89,7 @@ import Testing
     let verify = try await space.run("verify", "whole", exits: 3)
     #expect(
       verify.outputLines.first
-        == "seeds.json: does not hold seeds; the next run ends here: put it back, or remove it to draw new seeds")
+        == "seeds.json: does not contain seeds; the next run ends here: put it back, or remove it to draw new seeds")
     #expect(try await space.run("verify", "whole", "--json", exits: 3).output.contains("\"kind\":\"obstacle\""))
     try await space.run("recipe.yaml", "--new-seeds", "--output", "whole", "--no-reuse")
     try await space.run("verify", "whole")
