@@ -189,7 +189,7 @@ import TestSupport
     options.attempts = 1_000_000
     let delivery = try fixture.delivery(options)
     try delivery.announce(try fixture.document("a", to: receiver.url()))
-    try fixture.events.wait(for: "retried a: nobody answers there")
+    try fixture.events.wait(for: "retried a: no server answers there")
     try receiver.restart()
     delivery.finish { false }
     #expect(receiver.accepted.compactMap(\.id) == ["a"] && fixture.events.lines.last == "delivered a")
