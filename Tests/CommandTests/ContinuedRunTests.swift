@@ -56,7 +56,7 @@ import Testing
     try await space.run("./run", "--no-sheet")
     try space.remove("run/plan.jsonl")
     try space.remove("run/recipe.yaml")
-    #expect(try await space.run("./run", exits: 10).errors.contains("neither a plan"))
+    #expect(try await space.run("./run", exits: 10).errors.contains("no readable plan"))
     #expect(try space.images().count == 2)
   }
 
@@ -79,7 +79,7 @@ import Testing
         == ["jobs/a.yml", "jobs/b.yaml", "jobs"])
     #expect(child.errors.contains("not run: notes.txt, old/"))
     #expect(child.errors.contains("jobs/c.yaml:2:1: error: found the unknown"), "\(child.errors)")
-    #expect(child.errors.contains("jobs/d.yaml: error: its run folder \(space.path)/Output/b is that of jobs/b.yaml"))
+    #expect(child.errors.contains("jobs/d.yaml: error: its run folder \(space.path)/Output/b belongs to jobs/b.yaml"))
     for run in ["a", "b", "jobs"] { #expect(try space.images("Output/\(run)").count == 1) }
     #expect(try await space.run("plan", "jobs", exits: 10).outputLines.count { $0.hasPrefix("recipe ") } == 3)
 

@@ -144,7 +144,7 @@ import Testing
       lines.map { $0.split(separator: " ")[1] } == [
         "program", "processor", "fonts", "models", "output", "cache", "state", "clock", "timing",
       ])
-    #expect(doctor.output.contains(/ok +timing +a step of recipe.yaml at 64x64 takes \d+\.\d\d s; plan knows it now/))
+    #expect(doctor.output.contains(/ok +timing +a step of recipe.yaml at 64x64 takes \d+\.\d\d s; plan now uses this/))
     #expect(!space.exists("run"))
     let plan = try await space.run("plan", "recipe.yaml")
     #expect(plan.output.contains("time         about "))
