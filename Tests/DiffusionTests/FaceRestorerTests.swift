@@ -96,7 +96,7 @@ struct FaceRestorerTests {
   }
 
   @Test(arguments: [("codeformer", Float(0.5)), ("plain", 0), ("gfpgan", 0.5)])
-  func `a picture is restored as by the reference`(name: String, weight: Float) throws {
+  func `an image is restored as by the reference`(name: String, weight: Float) throws {
     let noise = try storedNoise()
     let result = try restorer(name).restored(
       cartoon, FaceRestorer.Options(codeFormerWeight: weight, noise: noise))
@@ -144,12 +144,12 @@ struct FaceRestorerTests {
   }
 
   @Test(arguments: [(64, 64), (8, 8), (3, 200), (512, 640), (1, 1), (90, 2)])
-  func `a picture without faces stays as it is`(width: Int, height: Int) throws {
+  func `an image without faces stays unchanged`(width: Int, height: Int) throws {
     var generator = SplitMix64(state: 20)
     let grey = RGBImage(
       width: width, height: height, pixels: generator.bytes(width * height).flatMap { [$0 / 4, $0 / 4, $0 / 4] })
     let result = try restorer("codeformer").restored(grey, FaceRestorer.Options(codeFormerWeight: 0.5) { _ in [] })
-    // Noise may look like a face to a random network, but not in a picture of one value.
+    // Noise may look like a face to a random network, but not in an image with one value.
     let flat = RGBImage(width: width, height: height, pixels: Array(repeating: 127, count: width * height * 3))
     let second = try restorer("codeformer").restored(flat, FaceRestorer.Options(codeFormerWeight: 0.5) { _ in [] })
     #expect(second.faces == 0 && second.image == flat)

@@ -196,7 +196,7 @@ def sample(model, case, refiner=None):
 
 
 def picture(model, case, refiner=None):
-    """The 8-bit picture of a case, the calls, and the call at which the refiner took over."""
+    """The 8-bit image of a case, the calls, and the call at which the refiner took over."""
     latent, calls, guided = sample(model, case, refiner)
     # What decodes is the model that ran last, as in the webui.
     return decode(guided.inner_model, latent), calls, guided.switched

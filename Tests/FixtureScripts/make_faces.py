@@ -27,7 +27,7 @@ from random_weights import numbers, read_list, write_list
 out = fixtures("Faces")
 torch.set_num_threads(1)
 HEADS = ("ClassHead.", "BboxHead.", "LandmarkHead.")
-# Of the pictures every third pixel of every third row is kept.
+# Every third pixel of every third row of the images is kept.
 STEP = 3
 
 

@@ -1,4 +1,4 @@
-"""The networks of the ESRGAN family, and how the webui enlarges a picture by them.
+"""The networks of the ESRGAN family, and how the webui enlarges an image with them.
 
 The networks are written out from their papers (arXiv:1809.00219, arXiv:2107.10833), with the names that their authors' files
 have; what is around them from a description of stable-diffusion-webui 1.10.1.
@@ -93,7 +93,7 @@ def tiled(net, image, scale, tile=192, overlap=8):
     return whole
 
 def network(file):
-    """A network of the files here, and how many times larger its pictures are."""
+    """A network of the files here, and how many times larger its images are."""
     path = os.path.join(HERE, file)
     tensors = load_file(path) if file.endswith(".safetensors") else torch.load(path)
     tensors = tensors.get("params_ema") or tensors.get("params") or tensors
@@ -106,7 +106,7 @@ def network(file):
 
 
 def enlarged(image, width, height, name):
-    """A picture at the size of a second pass, by the upscaler of this name."""
+    """An image at the size of a second pass, from the upscaler with this name."""
     if name == "None":
         return image.resize((width, height), resample=LANCZOS)
     factor = max(width / image.width, height / image.height)

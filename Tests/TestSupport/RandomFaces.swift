@@ -41,11 +41,11 @@ package enum RandomFaces {
     return try tensors("retinaface").filter { !names.contains($0.name) } + heads
   }
 
-  /// Heads of a detector that finds one face in any picture, in its upper left corner and partly beyond: it is as sure of every
+  /// Heads of a detector that finds one face in every image, in its upper left corner and partly beyond: it is as sure of every
   /// place of the coarsest level, and all boxes overlap.
   package static let eagerHeads = heads(findingFaces: true)
 
-  /// Heads of a detector that finds no face in any picture.
+  /// Heads of a detector that finds no face in any image.
   package static let blindHeads = heads(findingFaces: false)
 
   private static func heads(findingFaces: Bool) -> [SyntheticTensor] {
