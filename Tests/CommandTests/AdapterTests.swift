@@ -54,7 +54,7 @@ import TestSupport
       let again = try await space.run("reproduce", "run/" + file)
       #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
     }
-    // Nothing to do: all is there.
+    // No work is left: all images exist.
     let second = try await space.run("recipe.yaml", "--json")
     #expect(!second.output.contains("image_done"))
   }

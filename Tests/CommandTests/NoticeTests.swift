@@ -38,7 +38,7 @@ import Testing
     // The same cell, the next night.
     try await space.run("recipe.yaml", exits: 3)
     #expect(lines(receiver).suffix(2) == ["POST /uuid/start HTTP/1.1", "POST /uuid HTTP/1.1"])
-    // Once it was made, it counts as new when it fails again.
+    // After it was made, it counts as new when it fails again.
     try await space.run("recipe.yaml", "--set", "emphasis=Original")
     try await space.run("recipe.yaml", exits: 3)
     #expect(lines(receiver).last == "POST /uuid/fail HTTP/1.1")
@@ -79,7 +79,7 @@ import Testing
     try await space.run("recipe.yaml", environment: environment, exits: 3)
     #expect(try space.text("home/mails") == mail)
     #expect(try space.text("home/events") == "start 1\nfailure 3 2\nstart 1\nsuccess 3 1\n")
-    // A model that cannot be used is trouble too.
+    // A model that cannot be used is a problem too.
     try space.write("not a model", to: "junk.safetensors")
     try await space.run("recipe.yaml", "--set", "model=junk.safetensors", environment: environment, exits: 10)
     let more = try space.text("home/mails").dropFirst(mail.count)

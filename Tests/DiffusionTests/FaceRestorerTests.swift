@@ -51,7 +51,7 @@ struct FaceRestorerTests {
     try FaceRestorer(try files(name), threads: threads)
   }
 
-  /// The noise that the reference drew GFPGAN's faces with: the maps in the file, for each face.
+  /// The noise with which the reference drew GFPGAN's faces: the maps in the file, for each face.
   private func storedNoise() throws -> (Int) -> [Float] {
     let file = try TensorFile(path: folder("GFPGAN/GFPGANv1.4.safetensors")).tensors
     let maps = try GFPGAN.noiseSides.indices.map {
@@ -75,7 +75,7 @@ struct FaceRestorerTests {
     return bytes
   }
 
-  /// How many bytes differ by more than one, and how many at all.
+  /// How many bytes differ by more than one, and how many differ in total.
   private func differences(_ one: [UInt8], _ other: [UInt8]) -> (large: Int, all: Int) {
     #expect(one.count == other.count)
     let sizes = zip(one, other).map { abs(Int($0) - Int($1)) }
@@ -105,7 +105,7 @@ struct FaceRestorerTests {
     let found = differences(sampled(result.image), expected)
     // A code of CodeFormer, or the class of a pixel, may be decided by the last digit.
     #expect(found.large < expected.count / 1000, "\(found) of \(expected.count)")
-    // Cutting turns a difference in the last digit into one of a whole step.
+    // Truncation turns a difference in the last digit into one of a whole step.
     #expect(found.all < expected.count / 10, "\(found) of \(expected.count)")
   }
 

@@ -22,7 +22,7 @@ import Testing
     var info = SeedText(.text, .digits)
     for number in 0..<24 {
       var settings = random.next(sampler)
-      // What is looked for must not be confused with what the user wrote.
+      // The text that is searched must not be confused with the user's text.
       if number % 3 == 0 {
         settings.prompt += " 111111111111111111 \(String(repeating: "x", count: 24)) 33333333333333"
       }
