@@ -22,7 +22,7 @@ base = dict(base, enable_hr=True, hr_scale=1.5, denoising_strength=0.7, negative
 xl = dict(base, model="sdxl.safetensors")
 refined = dict(xl, refiner_checkpoint="refiner.safetensors")
 cases = [
-    # The size conditioning is that of each pass, before cropping.
+    # The size conditioning belongs to each pass, before cropping.
     dict(xl, sampler_name="Euler", negative_prompt=""),
     dict(xl, sampler_name="DPM++ 2M", hr_resize_x=72, hr_resize_y=104, rng="nv", hr_prompt="a red bird"),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5),
@@ -37,7 +37,7 @@ cases = [
     # Nothing is sampled, but the other checkpoint decodes.
     dict(base, model="sd2", sampler_name="Euler", hr_checkpoint_name="lcm", denoising_strength=0.0),
     # Enlarged as images, with a VAE in a separate file; its latents are scaled as the checkpoint's are. With less
-    # noise the random VAE makes much of single steps of the 8 bits between the passes.
+    # noise, the random VAE amplifies single steps of the 8 bits between the passes.
     dict(xl, sampler_name="Euler", vae="model.safetensors", hr_upscaler="Lanczos", hr_scale=1.3, denoising_strength=0.8),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5, hires_fix_refiner_pass="first pass",
          vae="model.safetensors", hr_upscaler="compact.pth", hr_resize_x=90, hr_resize_y=104, denoising_strength=0.95),

@@ -71,7 +71,7 @@ def out8(net, image):
     with torch.no_grad(): y = net(x)
     return (y.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0), y
 
-# Several tiles, joined in 8 bits by masks as Pillow applies them.
+# Several tiles, joined in 8 bits with masks, as Pillow does it.
 def tiled(net, image, scale, tile=192, overlap=8):
     h, w, _ = image.shape
     def starts(n):
@@ -123,7 +123,7 @@ def enlarged(image, width, height, name):
                 net, scale = network(name)
                 x = torch.from_numpy(np.array(image))
                 if name == "x2.safetensors":
-                    # It takes even sides: the last pixels once more, cut off again.
+                    # It needs even sides: the last pixels are repeated, and cut off again.
                     y = F.pad(x.permute(2, 0, 1)[None].float(), (0, x.shape[1] % 2, 0, x.shape[0] % 2), mode="replicate")
                     y = out8(net, y[0].permute(1, 2, 0))[0][: scale * x.shape[0], : scale * x.shape[1]]
                     image = Image.fromarray(y.contiguous().numpy())
